@@ -1,0 +1,95 @@
+"""What can go wrong, typed by what to do next.
+
+BridgeError
+  Transient          keep the job, try again
+    Unavailable      timeout, refused connection, 5xx: it is not known whether a write was done
+    RateLimited      429, or our own budget is spent: due again at a known time
+    Conflict         409: it exists by now, look again
+    Busy             somebody else is at it (a lock); look again shortly
+    NotThereYet      404 for something that is known to come later
+  Permanent          trying again cannot help until somebody changes something
+    Rejected         400, 404, 406, 410, 413, 422: this request will never be taken
+    Unauthorized     401, 403: the key is wrong or lacks a role
+  LeaseLost          the job is no longer ours: stop at once, write nothing
+  WrongUse           settings, arguments or files that a person has to mend (exit code 2)
+"""
+
+from __future__ import annotations
+
+
+class BridgeError(Exception):
+    """Something the bridge foresaw; `str()` says what was tried, on which id, and what to do."""
+
+
+class Transient(BridgeError):
+    """Keep the job and try again."""
+
+
+class Unavailable(Transient):
+    """No usable answer: timeout, broken connection or 5xx. A write may or may not have been done."""
+
+
+class NotSent(Unavailable):
+    """No connection could be made, so nothing was done there."""
+
+
+class RateLimited(Transient):
+    """The budget is spent.
+
+    Args:
+        retry_after_s: seconds until the budget opens again, as far as anybody told us.
+    """
+
+    def __init__(self, message: str, *, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class Conflict(Transient):
+    """409: the thing exists, or changed meanwhile. Look before writing again."""
+
+
+class Busy(Transient):
+    """Another job holds what this one needs.
+
+    Args:
+        retry_after_s: seconds until it is worth looking again.
+    """
+
+    def __init__(self, message: str, *, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class NotThereYet(Transient):
+    """404 for something that may still appear (call detail shortly after a call, a recording)."""
+
+
+class Permanent(BridgeError):
+    """Parks the job with this reason, for a person to look at."""
+
+
+class Rejected(Permanent):
+    """The service will not take this request.
+
+    Args:
+        status: HTTP status.
+        detail: what the service said, for the record and the page; never for a log line.
+    """
+
+    def __init__(self, message: str, *, status: int = 0, detail: str = "") -> None:
+        super().__init__(message)
+        self.status = status
+        self.detail = detail
+
+
+class Unauthorized(Permanent):
+    """The key was refused, or lacks a role for this."""
+
+
+class LeaseLost(BridgeError):
+    """The lease ran out and somebody else may hold the job: nothing may be written any more."""
+
+
+class WrongUse(BridgeError):
+    """A person has to change settings, arguments or a file; printed as it is, exit code 2."""

@@ -1,0 +1,133 @@
+"""Programs under test as processes, and ways to wait for them that do not guess at times."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from bridge.embedded import EmbeddedRedis
+
+ROOT = Path(__file__).resolve().parents[2]
+HOUSE = Path(__file__).with_name("house.py")
+PATIENCE_S = 30.0
+
+
+class Program:
+    """A process whose output can be waited for."""
+
+    def __init__(self, argv: list[str], environ: Mapping[str, str]) -> None:
+        self.process = subprocess.Popen(
+            argv, env=dict(environ), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+        self.output = ""
+
+    def wait_for(self, pattern: str, *, after: int = 0) -> re.Match[str]:
+        """Read on until the output has it."""
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            if found := re.compile(pattern).search(self.output, after):
+                return found
+            if not self._read(deadline):
+                raise AssertionError(f"never said {pattern!r}, but:\n{self.output}")
+
+    def wait(self) -> int:
+        """Read to the end, and give the exit code."""
+        deadline = time.monotonic() + PATIENCE_S
+        while self._read(deadline):
+            pass
+        return self.process.wait(PATIENCE_S)
+
+    def _read(self, deadline: float) -> bool:
+        assert self.process.stdout is not None
+        file = self.process.stdout.fileno()
+        ready, _, _ = select.select([file], [], [], max(0.0, deadline - time.monotonic()))
+        got = os.read(file, 65536) if ready else b""
+        self.output += got.decode()
+        return bool(got)
+
+    def pid_of(self, name: str) -> int:
+        """The process of a stand-in that was started last."""
+        self.wait_for(rf"{name} runs as \d+")
+        return int(re.findall(rf"{name} runs as (\d+)", self.output)[-1])
+
+    def signal(self, number: int) -> None:
+        self.process.send_signal(number)
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(PATIENCE_S)
+        self.process.kill()
+        self.process.wait()
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+
+
+def wait_until_gone(pid: int) -> None:
+    """Return once the process has ended; fails after a while."""
+    try:
+        watch = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    try:
+        ended, _, _ = select.select([watch], [], [], PATIENCE_S)
+        assert ended, f"process {pid} still runs"
+    finally:
+        os.close(watch)
+
+
+@pytest.fixture
+def redis_in(tmp_path: Path) -> Iterator[Callable[[Path], EmbeddedRedis]]:
+    """Makes an embedded Redis on a folder; whatever still runs at the end of the test is ended."""
+    made: list[EmbeddedRedis] = []
+
+    def make(folder: Path = tmp_path) -> EmbeddedRedis:
+        made.append(EmbeddedRedis(folder))
+        return made[-1]
+
+    yield make
+    for redis in made:
+        redis.close()
+
+
+@pytest.fixture
+def start_house(tmp_path: Path) -> Iterator[Callable[..., Program]]:
+    """Starts `callbridge up --sandbox` with stand-ins for its programs."""
+    houses: list[Program] = []
+
+    def start(**environ: str) -> Program:
+        environment = {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "PYTHONPATH": str(ROOT),
+            "DATA_DIR": str(tmp_path / "data"),
+            "PORT": "0",
+            **environ,
+        }
+        houses.append(Program([sys.executable, str(HOUSE)], environment))
+        return houses[-1]
+
+    yield start
+    for house in houses:
+        house.close()
+
+
+@pytest.fixture
+def kill_hard() -> Callable[[Program], None]:
+    """Ends a program as the system does when memory runs out: no chance to clean up."""
+
+    def kill(program: Program) -> None:
+        program.signal(signal.SIGKILL)
+        program.process.wait(PATIENCE_S)
+
+    return kill
