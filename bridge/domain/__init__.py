@@ -1,0 +1,1 @@
+"""Rules about calls: pure, no network, no Redis, no clock."""

@@ -1,0 +1,213 @@
+"""Events and observations of one call, in any order, repeated or not, become one `Call`.
+
+Every field has a rule that says which of two told values wins, and that gives the same answer in
+either order and when applied twice; late, repeated and reordered events then need no code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from bridge.domain.detail import Detail
+from bridge.domain.events import ALWAYS_NEWS, Event
+from bridge.domain.outcome import Direction, Outcome, Stage
+from bridge.domain.phone import Phone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """What we know about one call. None means not told yet; zero seconds is a fact: nobody spoke."""
+
+    uuid: UUID | None = None
+    call_id: int | None = None
+    stage: Stage = Stage.KNOWN
+    external: Phone | None = None
+    internal: Phone | None = None
+    line_name: str | None = None
+    direction: Direction | None = None
+    agent_id: int | None = None
+    agent_name: str | None = None
+    agent_email: str | None = None
+    contact_id: int | None = None
+    contact_name: str | None = None
+    started_at: datetime | None = None
+    answered_at: datetime | None = None
+    ended_at: datetime | None = None
+    talk_seconds: int | None = None
+    wait_seconds: int | None = None
+    ring_seconds: int | None = None
+    hold_seconds: int | None = None
+    wrapup_seconds: int | None = None
+    is_voicemail: bool | None = None
+    detail_says: Outcome | None = None
+    recorded: bool | None = None
+    tags: tuple[str, ...] = ()
+    rating: int | None = None
+    notes: str | None = None
+    transcript: str | None = None
+    summary: str | None = None
+    # The events asked for a look at call detail that none has answered so far.
+    wants_detail: bool = False
+
+    @property
+    def ended(self) -> bool:
+        return self.stage is Stage.ENDED
+
+    @property
+    def outcome(self) -> Outcome:
+        """Derived, as CloudTalk's list says: talk time answered, else voicemail, else missed."""
+        if self.direction is Direction.INTERNAL:
+            return Outcome.INTERNAL
+        if self.talk_seconds is not None and self.talk_seconds > 0:
+            return Outcome.ANSWERED
+        if self.is_voicemail:
+            return Outcome.VOICEMAIL
+        if self.talk_seconds is None and self.detail_says is None:
+            return Outcome.ANSWERED if self.answered_at is not None else Outcome.UNKNOWN
+        if self.detail_says is Outcome.ANSWERED and self.talk_seconds is None:
+            return Outcome.ANSWERED
+        # "A voicemail call is missed and has a recording" (reference, order and lateness).
+        if self.recorded and self.direction is Direction.INCOMING:
+            return Outcome.VOICEMAIL
+        return Outcome.MISSED
+
+
+# Of two told values: which one counts.
+_WINNER: dict[str, Callable[[Any, Any], Any]] = {
+    "uuid": min,
+    "call_id": min,
+    "stage": max,
+    "external": max,
+    "internal": max,
+    "direction": max,
+    "contact_id": max,
+    "contact_name": lambda a, b: max(a, b, key=lambda text: (len(text), text)),
+    "started_at": min,
+    "answered_at": min,
+    "ended_at": max,
+    "talk_seconds": max,
+    "wait_seconds": max,
+    "wrapup_seconds": max,
+    "is_voicemail": max,
+    "recorded": max,
+    "transcript": lambda a, b: max(a, b, key=lambda text: (len(text), text)),
+    "summary": lambda a, b: max(a, b, key=lambda text: (len(text), text)),
+}
+
+
+def fold(events: Iterable[Event], detail: Detail | None = None) -> Call:
+    """One call out of everything kept about it; the order of `events` and repeats make no difference.
+
+    What detail says counts only where the events leave something open (an id, a fact, a change made
+    after the call). Otherwise whether a recording or the end of the call was told first would decide
+    how much the note says.
+
+    Args:
+        detail: what CloudTalk answered when it was asked about this call, if it was.
+    """
+    told = list(events)
+    call = Call()
+    for event in told:
+        call = _with_event(call, event)
+    call = replace(call, **_agent(told), **_after_call(told))
+    if not needs_detail(call, told):
+        return call
+    if detail is None:
+        return replace(call, wants_detail=True)
+    return replace(_with_detail(call, detail), wants_detail=newest_hint(told) >= detail.asked_at)
+
+
+def needs_detail(call: Call, events: Iterable[Event]) -> bool:
+    """Whether the events alone leave something open that call detail answers."""
+    return (
+        call.uuid is None
+        or not call.ended
+        or call.direction is None
+        or call.started_at is None
+        or call.outcome is Outcome.UNKNOWN
+        or call.external is None
+        or any(event.trigger in ALWAYS_NEWS for event in events)
+    )
+
+
+def newest_hint(events: Iterable[Event]) -> datetime:
+    """When CloudTalk last told that something was changed; long ago where it never did."""
+    hints = (e.received_at for e in events if e.trigger in ALWAYS_NEWS and e.received_at is not None)
+    return max(hints, default=datetime.min.replace(tzinfo=UTC))
+
+
+def _with_event(call: Call, event: Event) -> Call:
+    changes: dict[str, Any] = {}
+    for name, winner in _WINNER.items():
+        new = event.has_recording or None if name == "recorded" else getattr(event, name)
+        old = getattr(call, name)
+        if new is not None:
+            changes[name] = new if old is None else winner(old, new)
+    return replace(call, **changes)
+
+
+def _agent(events: list[Event]) -> dict[str, Any]:
+    """The agent who dealt with it: told by the latest stage; ringing alone makes nobody responsible.
+
+    Several agents ring at once, so a ringing event names a candidate only.
+    """
+    telling = [
+        e
+        for e in events
+        if e.stage is not Stage.RINGING and (e.agent_id is not None or e.agent_name is not None)
+    ]
+    if not telling:
+        return {}
+    best = max(telling, key=_told_of_agent)
+    same = [e for e in telling if e.agent_id == best.agent_id]
+    return {
+        "agent_id": best.agent_id,
+        "agent_name": max(
+            (e.agent_name for e in same if e.agent_name), default=None, key=lambda n: (len(n), n)
+        ),
+        "agent_email": max((e.agent_email for e in same if e.agent_email), default=None),
+    }
+
+
+def _told_of_agent(event: Event) -> tuple[Stage, bool, int, str, str]:
+    has_id, agent_id = event.agent_id is not None, event.agent_id or 0
+    return event.stage, has_id, agent_id, event.agent_name or "", event.agent_email or ""
+
+
+def _after_call(events: list[Event]) -> dict[str, Any]:
+    """Tags and notes as told at the end of the call.
+
+    The last ones count, and nothing in a webhook says which came last: what `call-modified` tells is
+    not taken from it but asked for (`needs_detail`).
+    """
+    ended = [e for e in events if e.trigger == "call-ended"]
+    tags = max((e.tags for e in ended if e.tags is not None), default=())
+    notes = max((e.notes for e in ended if e.notes is not None), default=None, key=lambda n: (len(n), n))
+    return {"tags": tags, "notes": notes}
+
+
+def _with_detail(call: Call, detail: Detail) -> Call:
+    """Detail is the last word on what it tells; what it leaves out stays as the events told it."""
+    told = {name: value for name in _DETAIL_SAYS if (value := getattr(detail, name)) is not None}
+    if call.agent_id is not None and call.agent_id != detail.agent_id:
+        told.pop("agent_name", None)
+    told.update(
+        agent_id=call.agent_id if call.agent_id is not None else detail.agent_id,
+        recorded=True if call.recorded else detail.recorded,
+        # CloudTalk has detail of a call once it has ended, and says so by its status.
+        stage=Stage.ENDED if detail.status is not None else call.stage,
+        detail_says=detail.status,
+        ended_at=call.ended_at or detail.ended_at,
+    )
+    return replace(call, **told)
+
+
+_DETAIL_SAYS = (
+    "uuid", "call_id", "direction", "external", "internal", "line_name", "contact_id", "contact_name",
+    "agent_name", "started_at", "talk_seconds", "wait_seconds", "ring_seconds", "hold_seconds",
+    "wrapup_seconds", "tags", "rating", "notes",
+)  # fmt: skip

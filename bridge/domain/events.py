@@ -1,0 +1,319 @@
+"""A webhook body becomes an `Event`: which call it speaks of, and what it says. All oddities end here.
+
+Two kinds of body come: flat ones put together by the customer in CloudTalk's Workflow Automation
+(keys typed by hand, values as text, integer, empty, or a null spelled in words), and the signed
+envelope of CloudTalk's native webhooks. What cannot be tied to a call is `Held`, with the reason.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import unquote, urlsplit
+from uuid import UUID
+
+from bridge.domain.keys import DEFAULT_KEYS, folded, spelled
+from bridge.domain.outcome import Direction, Stage
+from bridge.domain.phone import WITHHELD, Kind, Phone, read_phone
+from bridge.domain.rules import Rules
+from bridge.domain.values import (
+    read_call_id,
+    read_direction,
+    read_email,
+    read_flag,
+    read_name,
+    read_seconds,
+    read_tags,
+    read_text,
+    read_time,
+    read_uuid,
+    read_whole,
+    told,
+)
+
+# The triggers of the contract that speak of a call, and how far each says the call has come.
+# A modified call may still be going on.
+STAGE_OF: Mapping[str, Stage] = {
+    "call-started": Stage.STARTED,
+    "call-ringing": Stage.RINGING,
+    "call-answered": Stage.ANSWERED,
+    "call-ended": Stage.ENDED,
+    "call-modified": Stage.KNOWN,
+    "recording-uploaded": Stage.ENDED,
+    # Made from the recording, so the call is over, though these can come before `call-ended` does.
+    "transcription-created": Stage.ENDED,
+    # Native only ("cidata.ready").
+    "insights-ready": Stage.ENDED,
+}
+OTHER_TRIGGERS = frozenset(
+    {"message-received", "message-sent", "contact-created", "contact-updated", "contact-deleted"}
+)
+NATIVE_TRIGGERS: Mapping[str, str] = {
+    "call.started": "call-started",
+    "call.ringing": "call-ringing",
+    "call.answered": "call-answered",
+    "call.ended": "call-ended",
+    "call.modified": "call-modified",
+    "call.recording_ready": "recording-uploaded",
+    "transcript.ready": "transcription-created",
+    "cidata.ready": "insights-ready",
+}
+# A repeat of this one is news: what it points at has changed again.
+ALWAYS_NEWS = frozenset({"call-modified"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """What one delivery says of one call. None means not told; zero and False are facts."""
+
+    trigger: str
+    fingerprint: str
+    call_id: int | None = None
+    uuid: UUID | None = None
+    stage: Stage = Stage.KNOWN
+    external: Phone | None = None
+    internal: Phone | None = None
+    direction: Direction | None = None
+    agent_id: int | None = None
+    agent_name: str | None = None
+    agent_email: str | None = None
+    contact_id: int | None = None
+    contact_name: str | None = None
+    talk_seconds: int | None = None
+    wait_seconds: int | None = None
+    wrapup_seconds: int | None = None
+    started_at: datetime | None = None
+    answered_at: datetime | None = None
+    ended_at: datetime | None = None
+    is_voicemail: bool | None = None
+    tags: tuple[str, ...] | None = None
+    notes: str | None = None
+    transcript: str | None = None
+    summary: str | None = None
+    received_at: datetime | None = None
+
+    @property
+    def has_recording(self) -> bool:
+        """The recording was announced. A link in another event says nothing: it is made in advance."""
+        return self.trigger == "recording-uploaded"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """A delivery that cannot be tied to a call; kept under its fingerprint and shown, never dropped."""
+
+    trigger: str
+    fingerprint: str
+    reason: str
+
+
+def trigger_of(body: Mapping[str, Any], keys: Mapping[str, str] = DEFAULT_KEYS) -> str | None:
+    """The trigger that a body names itself: `type` of a native envelope, or an `event` key, any spelling.
+
+    Args:
+        keys: folded key -> canonical key.
+    """
+    if is_native(body):
+        kind = str(body["type"])
+        return NATIVE_TRIGGERS.get(kind, kind.replace(".", "-").replace("_", "-"))
+    for key in _in_order(body, keys):
+        value = body[key]
+        if keys.get(folded(key)) == "event" and isinstance(value, str) and told(value):
+            # `spelled`, not `folded`: that would make "ended" of "call.ended".
+            name = spelled(value).replace("_", "-")
+            return _TRIGGER_WORDS.get(name, name)
+    return None
+
+
+_TRIGGER_WORDS = {
+    "call-ringing-on-agent": "call-ringing",
+    "ringing-on-agent": "call-ringing",
+    "call-recording-uploaded": "recording-uploaded",
+    "call-recording-ready": "recording-uploaded",
+    "call-transcription-created": "transcription-created",
+}
+
+
+def is_native(body: Mapping[str, Any]) -> bool:
+    """Whether this has the form of CloudTalk's native envelope."""
+    return isinstance(body.get("type"), str) and isinstance(body.get("data"), dict)
+
+
+def canonical_json(value: object) -> str:
+    """One spelling of a JSON value, whatever bytes it came in."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def fingerprint_of(trigger: str, body: Mapping[str, Any]) -> str:
+    """What makes a repeat recognisable.
+
+    The trigger and the canonical JSON; of a native envelope the type and the call's uuid, as a
+    redelivery may carry new event and delivery ids.
+    """
+    key: object = [trigger, body]
+    if is_native(body):
+        data = body["data"]
+        named = data.get("call_uuid") or data.get("call_id") or data.get("id") or body.get("event_id")
+        if named:
+            key = ["native", body["type"], str(named).lower()]
+    return hashlib.sha256(canonical_json(key).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def read_event(
+    trigger: str | None,
+    body: Mapping[str, Any],
+    rules: Rules,
+    *,
+    received_at: datetime | None = None,
+) -> Event | Held:
+    """One webhook body as an event.
+
+    Args:
+        trigger: what the address says; where the body names one that is known, the body is right,
+            as two workflows are easily mixed up.
+        body: the parsed JSON object, Workflow Automation or native envelope.
+        received_at: when it came; kept for the time line only, never for what is written.
+    """
+    keys = {**DEFAULT_KEYS, **rules.webhook_keys} if rules.webhook_keys else DEFAULT_KEYS
+    named = trigger_of(body, keys)
+    if named in STAGE_OF or named in OTHER_TRIGGERS or trigger is None:
+        trigger = named
+    if trigger is None:
+        held = fingerprint_of("", body)
+        return Held(
+            trigger="",
+            fingerprint=held,
+            reason="names no event (add the key `event`, or use its own address)",
+        )
+    fingerprint = fingerprint_of(trigger, body)
+    if is_native(body):
+        fields = _native_fields(body["data"])
+    else:
+        fields = _fields(body, keys)
+        if named is None:
+            trigger = _by_content(trigger, fields)
+    if trigger in OTHER_TRIGGERS:
+        return Held(trigger=trigger, fingerprint=fingerprint, reason="speaks of no call")
+    if trigger not in STAGE_OF:
+        return Held(trigger=trigger, fingerprint=fingerprint, reason="unknown trigger")
+
+    url = fields.get("recording_url")
+    call_id = read_call_id(fields.get("call_id")) or _call_id_in_link(url)
+    uuid = read_uuid(fields.get("call_uuid"))
+    if call_id is None and uuid is None:
+        return Held(
+            trigger=trigger,
+            fingerprint=fingerprint,
+            reason="has no usable call_id or call_uuid (add both to the workflow's body)",
+        )
+    direction = read_direction(fields.get("direction"))
+    withheld = str(fields.get("caller_id_status", "")).lower() == "withheld"
+    return Event(
+        trigger=trigger,
+        fingerprint=fingerprint,
+        call_id=call_id,
+        uuid=uuid,
+        stage=STAGE_OF[trigger],
+        external=WITHHELD if withheld else _phone(fields.get("external_number"), rules.region, direction),
+        internal=_our_phone(fields.get("internal_number"), rules.region, direction),
+        direction=direction,
+        agent_id=read_whole(fields.get("agent_id")),
+        agent_name=_agent_name(fields),
+        agent_email=read_email(fields.get("agent_email")),
+        contact_id=read_whole(fields.get("contact_id")),
+        contact_name=read_name(fields.get("contact_name")),
+        talk_seconds=read_seconds(fields.get("talking_time")),
+        wait_seconds=read_seconds(fields.get("waiting_time")),
+        wrapup_seconds=read_seconds(fields.get("wrapup_time")),
+        started_at=read_time(fields.get("started_at")),
+        answered_at=read_time(fields.get("answered_at")),
+        ended_at=read_time(fields.get("ended_at")),
+        is_voicemail=read_flag(fields.get("is_voicemail")),
+        tags=read_tags(fields.get("tags")),
+        notes=read_text(fields.get("notes")),
+        transcript=read_text(fields.get("transcript")),
+        summary=read_text(fields.get("summary")),
+        received_at=received_at,
+    )
+
+
+def _native_fields(data: Mapping[str, Any]) -> dict[str, Any]:
+    fields = {key: value for key, value in data.items() if not isinstance(value, dict)}
+    line = data.get("internal_number")
+    if isinstance(line, dict):
+        fields["internal_number"] = line.get("number_e164")
+    summary = data.get("summary")
+    if isinstance(summary, dict):
+        fields["summary"] = summary.get("summary")
+    return fields
+
+
+def _fields(body: Mapping[str, Any], keys: Mapping[str, str]) -> dict[str, Any]:
+    """The values under their canonical names; of two keys for one thing the one that tells something."""
+    fields: dict[str, Any] = {}
+    for key in _in_order(body, keys):
+        canonical = keys.get(folded(key))
+        value = body[key]
+        if isinstance(value, dict):
+            value = next((value[k] for k in ("number_e164", "number", "name", "id") if k in value), None)
+        if canonical is None or (canonical in fields and (told(fields[canonical]) or not told(value))):
+            continue
+        fields[canonical] = value
+    return fields
+
+
+def _in_order(body: Mapping[str, Any], keys: Mapping[str, str]) -> list[str]:
+    """The keys of a body: exact names before aliases, aliases in alphabetical order.
+
+    The order in which a body has them then makes no difference.
+    """
+    exact = set(keys.values())
+    return sorted(body, key=lambda key: (folded(key) not in exact, folded(key), key))
+
+
+def _by_content(trigger: str, fields: Mapping[str, Any]) -> str:
+    """Mends two workflows mixed up: a link and ids, and nothing that another event would say."""
+    said = {name for name, value in fields.items() if told(value)}
+    telling = said - {"call_id", "call_uuid", "external_number", "internal_number", "template"}
+    if trigger in ("call-modified", "transcription-created") and telling == {"recording_url"}:
+        if trigger == "transcription-created" and "transcript" in fields:
+            return trigger
+        return "recording-uploaded"
+    return trigger
+
+
+def _agent_name(fields: Mapping[str, Any]) -> str | None:
+    parts = [read_name(fields.get("agent_first_name")), read_name(fields.get("agent_last_name"))]
+    return " ".join(part for part in parts if part) or read_name(fields.get("agent_name"))
+
+
+def _phone(value: object, region: str | None, direction: Direction | None) -> Phone | None:
+    # An empty text is a withheld number; a null, in JSON or in words, is a number not told.
+    if isinstance(value, str) and value.strip() and not told(value):
+        return None
+    return read_phone(value, region=region, direction=direction)
+
+
+def _our_phone(value: object, region: str | None, direction: Direction | None) -> Phone | None:
+    phone = _phone(value, region, direction)
+    # Our own line is never withheld: an empty text means that the template had nothing to say.
+    return None if phone is None or phone.kind is Kind.WITHHELD else phone
+
+
+def _call_id_in_link(value: object) -> int | None:
+    """The call id in a recording link: its path is `/pub/r/{base64 of the id}/{token}.wav` (seen)."""
+    if not isinstance(value, str) or "/r/" not in value:
+        return None
+    try:
+        parts = [part for part in urlsplit(value).path.split("/") if part]
+        if len(parts) < 4 or parts[:2] != ["pub", "r"]:
+            return None
+        return read_call_id(base64.b64decode(unquote(parts[2]), validate=True).decode("ascii"))
+    except ValueError:
+        # No address at all (`http://[/r/`), or no base64 of text in it.
+        return None

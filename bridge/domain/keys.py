@@ -1,0 +1,81 @@
+"""The names under which values arrive.
+
+Workflow Automation bodies are put together by the customer, who types the keys by hand: any case,
+stray blanks, camelCase, an attribute's title. `folded` makes one spelling of them, the table below
+says what each means, and `[webhook_keys]` in the rules adds names of one's own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from types import MappingProxyType
+
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_OTHER = re.compile(r"[\W_]+")
+
+_ALIASES: dict[str, tuple[str, ...]] = {
+    "event": ("event_name", "event_type", "trigger"),
+    "call_uuid": ("uuid", "calluuid", "call_uid"),
+    "call_id": ("callid", "cdr_id", "call_cdr_id", "cdrid"),
+    "external_number": (
+        "external", "external_phone", "external_phone_number", "externalnumber", "public_external",
+        "caller_number", "customer_number", "customer_phone", "contact_number",
+    ),
+    "internal_number": (
+        "internal", "internal_phone", "internal_phone_number", "internalnumber", "public_internal",
+        "our_number", "line", "cloudtalk_number",
+    ),
+    "caller_id_status": (),
+    "direction": ("call_direction", "call_type"),
+    "agent_id": ("agentid", "user_id"),
+    "agent_first_name": ("agent_firstname", "agentfirstname"),
+    "agent_last_name": ("agent_lastname", "agentlastname"),
+    "agent_name": ("agent", "agent_full_name", "agent_fullname"),
+    "agent_email": ("agent_e_mail", "agent_mail", "agentemail"),
+    "contact_id": ("contactid", "contacts_0_id"),
+    "contact_name": ("contact", "contactname", "contacts_0_name", "contact_full_name"),
+    "talking_time": ("talk_time", "talkingtime", "talk_seconds"),
+    "waiting_time": ("wait_time", "waitingtime", "ringing_time", "ring_time"),
+    "wrapup_time": ("wrap_up_time", "wrapuptime"),
+    "started_at": ("start_time", "call_started_at", "startedat"),
+    "answered_at": ("answer_time", "call_answered_at", "answeredat"),
+    "ended_at": ("end_time", "call_ended_at", "endedat"),
+    "is_voicemail": ("voicemail", "isvoicemail"),
+    "recording_url": ("recording_link", "recordingurl", "recording"),
+    "tags": ("call_tags", "tag"),
+    "notes": ("note", "call_notes", "call_note"),
+    "disposition": ("call_disposition",),
+    "transcript": ("transcription", "transcript_text"),
+    "summary": ("call_summary",),
+}  # fmt: skip
+
+CANONICAL_KEYS = frozenset(_ALIASES)
+
+DEFAULT_KEYS: Mapping[str, str] = MappingProxyType(
+    {alias: canonical for canonical, aliases in _ALIASES.items() for alias in (canonical, *aliases)}
+)
+
+
+def folded(key: str) -> str:
+    """One spelling for a key typed by hand: `" Call ID"`, `callId`, `call-id` -> `call_id`.
+
+    A variable pasted whole (`event.properties.call_uuid`) is read as its last part.
+    """
+    key = key.strip().strip("{}").strip()
+    for prefix in ("event.properties.", "call.", "properties."):
+        # Without its "call" this one could be anybody's.
+        key = key if key == "call.id" else key.removeprefix(prefix)
+    return spelled(key)
+
+
+def spelled(text: str) -> str:
+    """Words in lower case, joined by `_`: `"Call Ended"`, `CallEnded`, `call.ended` -> `call_ended`."""
+    # The same few names come all the time; what is too long to be one of them is not kept.
+    return _spelled(text) if len(text) <= 64 else _spelled.__wrapped__(text)
+
+
+@lru_cache(maxsize=2048)
+def _spelled(text: str) -> str:
+    return _OTHER.sub("_", _CAMEL.sub("_", text)).strip("_").lower()

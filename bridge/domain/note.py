@@ -1,0 +1,168 @@
+"""The note that a support agent reads: plain text, the most telling thing first."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from bridge.domain.call import Call
+from bridge.domain.outcome import Direction, Outcome
+from bridge.domain.phone import Kind, Phone
+
+# Kustomer: note body 1 to 10240 characters (documented). Counted as JavaScript counts, in UTF-16
+# units, which is the stricter reading wherever the text holds an emoji.
+LONGEST_NOTE = 10_240
+_LONGEST_AGENT_NOTE = 3_000
+_LONGEST_SUMMARY = 3_000
+_CUT = " … (shortened)"
+_SENTENCE_END = re.compile(r"(?<=[.!?…。])[\"'”’)]*\s")
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+def note_text(call: Call, *, zone: str = "UTC") -> str:
+    """The note for a call, at most `LONGEST_NOTE` characters; the same call gives the same text."""
+    text = "\n".join([headline(call), "", *_lines(call, ZoneInfo(zone))])
+    for title, body, longest in (
+        ("Agent's notes", call.notes, _LONGEST_AGENT_NOTE),
+        ("Summary", call.summary, _LONGEST_SUMMARY),
+        ("Transcript", call.transcript, LONGEST_NOTE),
+    ):
+        room = LONGEST_NOTE - length(text) - length(f"\n\n{title}\n")
+        if body and room > 200:
+            text += f"\n\n{title}\n{cut(body, min(longest, room))}"
+    return cut(text, LONGEST_NOTE)
+
+
+def headline(call: Call) -> str:
+    """Outcome and direction in one line: `Missed incoming call`."""
+    match call.outcome, call.direction:
+        case Outcome.INTERNAL, _:
+            return "Internal call"
+        case Outcome.ANSWERED, Direction.INCOMING:
+            return "Answered incoming call"
+        case Outcome.ANSWERED, Direction.OUTGOING:
+            return "Outgoing call, answered"
+        case Outcome.MISSED, Direction.INCOMING:
+            return "Missed incoming call"
+        case Outcome.MISSED, Direction.OUTGOING:
+            return "Outgoing call, no answer"
+        case Outcome.VOICEMAIL, Direction.OUTGOING:
+            return "Outgoing call, reached voicemail"
+        case Outcome.VOICEMAIL, _:
+            return "Voicemail"
+        case Outcome.ANSWERED, _:
+            return "Answered call"
+        case Outcome.MISSED, _:
+            return "Missed call"
+        case _, Direction.INCOMING:
+            return "Incoming call"
+        case _, Direction.OUTGOING:
+            return "Outgoing call"
+        case _:
+            return "Call"
+
+
+def who(call: Call) -> str:
+    """The other side, for a title: the contact's name, else the number."""
+    return call.contact_name or (call.external.spoken if call.external else "unknown number")
+
+
+def _lines(call: Call, zone: ZoneInfo) -> Iterator[str]:
+    other = "Called" if call.direction is Direction.OUTGOING else "Caller"
+    if call.contact_name and call.external and call.external.kind is not Kind.WITHHELD:
+        yield f"{other}: {call.contact_name}, {call.external.spoken}"
+    elif call.external or call.contact_name:
+        yield f"{other}: {who(call)}"
+    if line := _line(call.line_name, call.internal):
+        yield f"Our line: {line}"
+    if call.agent_name or call.agent_id is not None:
+        yield f"Agent: {call.agent_name or f'no. {call.agent_id}'}"
+    if when := _when(call, zone):
+        yield f"When: {when}"
+    if times := _times(call):
+        yield f"Times: {times}"
+    if call.tags:
+        yield f"Call tags: {cut(', '.join(call.tags), 500)}"
+    if call.rating is not None:
+        yield f"Rating: {call.rating} of 5"
+    if call.recorded:
+        yield "Recording: in CloudTalk"
+    if call.wants_detail:
+        yield "Still to come: details from CloudTalk"
+    if call.call_id is not None:
+        yield f"CloudTalk call: {call.call_id}"
+
+
+def _line(name: str | None, number: Phone | None) -> str:
+    return ", ".join(part for part in (name, number.spoken if number else None) if part)
+
+
+def _when(call: Call, zone: ZoneInfo) -> str:
+    if call.started_at is None:
+        return _moment(call.ended_at, zone, prefix="ended ") if call.ended_at else ""
+    start = _moment(call.started_at, zone)
+    if call.ended_at is None or call.ended_at <= call.started_at:
+        return start
+    end = call.ended_at.astimezone(zone)
+    if _moment(end, zone) == start:
+        return start
+    same_day = end.date() == call.started_at.astimezone(zone).date()
+    clock = end.strftime("%H:%M") if same_day else f"{_day(end)}, {end:%H:%M}"
+    day_and_clock, name = start.rsplit(" ", 1)
+    return f"{day_and_clock} to {clock} {name}"
+
+
+def _moment(moment: datetime, zone: ZoneInfo, *, prefix: str = "") -> str:
+    local = moment.astimezone(zone)
+    # tzname() alone would be a bare offset for many zones; the offset is what nobody misreads.
+    name, offset = local.tzname() or "", f"{local:%z}"
+    name = name if name.isalpha() else f"UTC{offset[:3]}:{offset[3:5]}"
+    return f"{prefix}{_day(local)}, {local:%H:%M} {name}"
+
+
+def _day(local: datetime) -> str:
+    return f"{_DAYS[local.weekday()]} {local.day} {_MONTHS[local.month - 1]} {local.year}"
+
+
+def _times(call: Call) -> str:
+    ring = call.ring_seconds if call.ring_seconds is not None else call.wait_seconds
+    word = "rang" if call.ring_seconds is not None or call.direction is Direction.OUTGOING else "waited"
+    parts = [
+        f"{word} {span(ring)}" if ring is not None else "",
+        f"talked {span(call.talk_seconds)}" if call.talk_seconds else "",
+        f"on hold {span(call.hold_seconds)}" if call.hold_seconds else "",
+    ]
+    return ", ".join(part for part in parts if part)
+
+
+def span(seconds: int) -> str:
+    """`97` -> `1 min 37 s`."""
+    hours, rest = divmod(seconds, 3600)
+    minutes, rest = divmod(rest, 60)
+    parts = [f"{hours} h" if hours else "", f"{minutes} min" if minutes else "", f"{rest} s" if rest else ""]
+    return " ".join(part for part in parts if part) or "0 s"
+
+
+def length(text: str) -> int:
+    """Characters in UTF-16 units."""
+    return len(text) + sum(ord(c) > 0xFFFF for c in text)
+
+
+def cut(text: str, longest: int) -> str:
+    """At most `longest` characters, cut at the end of a sentence where one is near, else at a word."""
+    if length(text) <= longest:
+        return text
+    room = longest - len(_CUT)
+    kept = text[:room]
+    while (over := length(kept) - room) > 0:
+        # A character has two units at most.
+        kept = kept[: -((over + 1) // 2)]
+    ends = [m.end() for m in _SENTENCE_END.finditer(kept)]
+    if ends and ends[-1] >= len(kept) // 2:
+        kept = kept[: ends[-1]]
+    elif (blank := kept.rfind(" ")) >= len(kept) // 2:
+        kept = kept[:blank]
+    return kept.rstrip() + _CUT

@@ -1,0 +1,171 @@
+"""A call and the rules become what Kustomer should hold: a customer, a conversation, a note."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass, replace
+from enum import Enum, auto
+
+from bridge.domain.call import Call
+from bridge.domain.note import cut, headline, note_text, who
+from bridge.domain.outcome import Direction, Outcome, Status
+from bridge.domain.phone import Kind
+from bridge.domain.rules import Rules
+
+# Kustomer (documented): 1 to 64 characters, no colon, no #; blanks after the first.
+_NO_TAG_CHARACTER = re.compile(r"[^0-9a-zA-ZÀ-ÿ _/<>.-]+")
+_LONGEST_NAME = 256
+
+
+class Patience(Enum):
+    """How long we have waited for what the webhooks left out."""
+
+    FRESH = auto()  # CloudTalk is being asked, and other webhooks may still come
+    LATE = auto()  # waited long enough to write what is there, but CloudTalk may still answer
+    GONE = auto()  # CloudTalk does not know the call: what the events say is all there will be
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomerDraft:
+    """The customer wanted: found by phone (E.164), else by external id."""
+
+    phone: str | None
+    external_id: str | None = None
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConversationDraft:
+    external_id: str
+    name: str
+    direction: str | None
+    status: Status
+    tags: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoteDraft:
+    """The note wanted; `id` is 24 hex digits made from the external id, so that a repeat can be told."""
+
+    external_id: str
+    id: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    customer: CustomerDraft
+    conversation: ConversationDraft
+    note: NoteDraft
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """Nothing to write yet."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skip:
+    """Nothing to write at all, by the rules; explained to whoever looks."""
+
+    reason: str
+
+
+def plan(call: Call, rules: Rules, patience: Patience = Patience.FRESH) -> Plan | Wait | Skip:
+    """What Kustomer should hold for this call, or why nothing."""
+    if call.outcome is Outcome.INTERNAL and not rules.write_internal:
+        return Skip(reason="internal call (write.internal is off)")
+    if not call.ended:
+        if patience is Patience.GONE:
+            return Skip(reason="never told to have ended, and CloudTalk does not know it")
+        return Wait(reason="the call has not ended, as far as we were told")
+    if call.wants_detail and patience is Patience.FRESH:
+        return Wait(reason="asking CloudTalk for what the webhooks left out")
+    if call.uuid is None and patience is not Patience.GONE:
+        return Wait(reason="CloudTalk has not told the call's uuid yet")
+    customer = _customer(call, rules)
+    if isinstance(customer, str):
+        if call.external is None and patience is not Patience.GONE and call.wants_detail:
+            return Wait(reason="CloudTalk has not told the customer's number yet")
+        return Skip(reason=customer)
+    external_id = external_id_of(call)
+    # No promise of more, once CloudTalk has said that there is no more.
+    settled = replace(call, wants_detail=False) if patience is Patience.GONE else call
+    return Plan(
+        customer=customer,
+        conversation=ConversationDraft(
+            external_id=external_id,
+            name=cut(_title(call), _LONGEST_NAME),
+            direction=_DIRECTION.get(call.direction) if call.direction else None,
+            status=rules.status[call.outcome],
+            tags=_tags(call, rules),
+        ),
+        note=NoteDraft(
+            external_id=f"{external_id}:note",
+            id=object_id(f"{external_id}:note"),
+            body=note_text(settled, zone=rules.zone),
+        ),
+    )
+
+
+def external_id_of(call: Call) -> str:
+    """The key that reaches Kustomer: from the uuid, so that it is the same whoever found the call first.
+
+    Without a uuid (CloudTalk has none for this call) from the number; should the uuid come to light
+    later, the conversation on record gets the proper key.
+    """
+    if call.uuid is not None:
+        return f"cloudtalk:call:{call.uuid}"
+    return f"cloudtalk:call:id:{call.call_id}"
+
+
+def object_id(text: str) -> str:
+    """24 hex digits made from a text, in the form of Kustomer's own ids."""
+    return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+def _customer(call: Call, rules: Rules) -> CustomerDraft | str:
+    """Who the customer is, or the reason why there is none to write."""
+    name = cut(call.contact_name, _LONGEST_NAME) if call.contact_name else None
+    phone = call.external
+    if call.outcome is Outcome.INTERNAL:
+        return CustomerDraft(phone=None, external_id="cloudtalk:internal", name="Internal calls")
+    if phone is None:
+        return "no customer's number was told"
+    match phone.kind:
+        case Kind.E164:
+            return CustomerDraft(phone=phone.text, name=name)
+        case Kind.WITHHELD if rules.write_withheld:
+            return CustomerDraft(phone=None, external_id="cloudtalk:withheld", name="Number withheld")
+        case Kind.WITHHELD:
+            return "the caller withheld the number (write.withheld is off)"
+        case _ if rules.write_short:
+            return CustomerDraft(
+                phone=None, external_id=f"cloudtalk:number:{phone.text}", name=name or phone.text
+            )
+        case _:
+            return f"not a number to call back: {phone.masked} (write.short is off)"
+
+
+_DIRECTION = {Direction.INCOMING: "in", Direction.OUTGOING: "out"}
+
+
+def _title(call: Call) -> str:
+    link = "to" if call.direction is Direction.OUTGOING else "from"
+    words = {
+        Outcome.ANSWERED: f"Call {link} {who(call)}",
+        Outcome.MISSED: f"Missed call from {who(call)}",
+        Outcome.VOICEMAIL: f"Voicemail from {who(call)}",
+    }
+    if call.direction is Direction.OUTGOING and call.outcome in (Outcome.MISSED, Outcome.VOICEMAIL):
+        return f"{headline(call)}: {who(call)}"
+    return words.get(call.outcome, f"{headline(call)}: {who(call)}")
+
+
+def _tags(call: Call, rules: Rules) -> tuple[str, ...]:
+    wanted = [*rules.tags, *(call.tags if rules.call_tags else ())]
+    clean = [" ".join(_NO_TAG_CHARACTER.sub(" ", tag).split())[:64].strip() for tag in wanted]
+    return tuple(sorted({tag for tag in clean if tag}))

@@ -1,0 +1,61 @@
+"""Fixtures: one real Redis and one sandbox for the run, emptied for each test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from bridge.embedded import EmbeddedRedis
+from bridge.ledger.connect import connect
+from bridge.ledger.ledger import Ledger
+from bridge.sandbox.running import RunningSandbox
+from tests.support import Bridge, http_client
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    server = EmbeddedRedis(Path(tmp_path_factory.mktemp("redis")))
+    server.start()
+    yield server.url
+    server.stop()
+
+
+@pytest.fixture
+def redis_client(redis_url: str) -> Iterator[redis.Redis]:
+    client = connect(redis_url)
+    client.flushall()
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def ledger(redis_client: redis.Redis) -> Ledger:
+    return Ledger(redis_client)
+
+
+@pytest.fixture
+def sandbox() -> Iterator[RunningSandbox]:
+    with RunningSandbox() as running:
+        yield running
+
+
+@pytest.fixture
+def sample_sandbox() -> Iterator[RunningSandbox]:
+    """With the calls that the payloads speak of."""
+    with RunningSandbox(sample=True) as running:
+        yield running
+
+
+@pytest.fixture
+def bridge(redis_client: redis.Redis, sandbox: RunningSandbox) -> Bridge:
+    return Bridge(redis_client, sandbox)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _close_http_client() -> Iterator[None]:
+    yield
+    if http_client.cache_info().currsize:
+        http_client().close()

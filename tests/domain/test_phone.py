@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from bridge.domain.outcome import Direction
+from bridge.domain.phone import WITHHELD, Kind, Phone, masked, read_phone
+
+
+@pytest.mark.parametrize(
+    ("sent", "region", "e164"),
+    [
+        ("+441632960304", None, "+441632960304"),
+        ("+44 (0)1632 960304", None, "+441632960304"),
+        ("441632960304", None, "+441632960304"),
+        ("441632960304", "US", "+441632960304"),
+        ("15550100107", "GB", "+15550100107"),
+        (15550100107, "GB", "+15550100107"),
+        ("00441632960304", None, "+441632960304"),
+        ("0044 1632 960304", "US", "+441632960304"),
+        ("01632960304", "GB", "+441632960304"),
+        ("01632 960-304", "GB", "+441632960304"),
+        ("tel:+441632960304", None, "+441632960304"),
+        ("whatsapp:+441632960304", None, "+441632960304"),
+    ],
+)
+def test_a_number_is_read_as_e164(sent: object, region: str | None, e164: str) -> None:
+    assert read_phone(sent, region=region) == Phone(Kind.E164, e164)
+
+
+def test_a_national_number_needs_the_country() -> None:
+    phone = read_phone("01632960304")
+
+    assert phone == Phone(Kind.OTHER, "01632960304")
+
+
+@pytest.mark.parametrize("sent", ["112", "1001", 1001, "116117", "*21#"])
+def test_a_few_digits_are_a_short_number(sent: object) -> None:
+    phone = read_phone(sent)
+
+    assert phone is not None
+    assert phone.kind is Kind.SHORT
+
+
+def test_a_few_digits_of_an_internal_call_are_an_extension() -> None:
+    assert read_phone("1001", direction=Direction.INTERNAL) == Phone(Kind.INTERNAL, "1001")
+    assert read_phone("1001", direction=Direction.INCOMING) == Phone(Kind.SHORT, "1001")
+
+
+@pytest.mark.parametrize("sent", ["", "  ", "anonymous", "Anonymous", "RESTRICTED", "unknown", "withheld"])
+def test_a_withheld_number_is_told_in_words_or_by_nothing(sent: str) -> None:
+    assert read_phone(sent) == WITHHELD
+
+
+@pytest.mark.parametrize(
+    "sent", [None, True, False, [], {}, ["+441632960304"], {"number": 5}, "\x00", "\ud800"]
+)
+def test_what_is_no_number_is_not_told(sent: object) -> None:
+    assert read_phone(sent) is None
+
+
+@pytest.mark.parametrize(
+    "sent", ["sip:bo@example.com", "bo@example.com", "441632960304@pbx.example.com", "see notes", 1.5]
+)
+def test_what_is_no_number_of_the_network_is_kept_as_told(sent: object) -> None:
+    assert read_phone(sent) == Phone(Kind.OTHER, str(sent))
+
+
+def test_no_number_is_kept_at_any_length() -> None:
+    for sent in ("9" * 300, "x" * 300, 10**300):
+        phone = read_phone(sent)
+        assert phone is not None
+        assert len(phone.text) <= 64
+
+
+def test_a_number_is_shown_to_people_in_groups() -> None:
+    assert Phone(Kind.E164, "+441632960304").spoken == "+44 1632 960304"
+    assert Phone(Kind.SHORT, "112").spoken == "112"
+    assert WITHHELD.spoken == "number withheld"
+
+
+def test_the_better_known_number_is_the_greater() -> None:
+    kinds = [WITHHELD, Phone(Kind.OTHER, "x"), Phone(Kind.SHORT, "9999"), Phone(Kind.INTERNAL, "1001")]
+
+    assert max([*kinds, Phone(Kind.E164, "+15550100101")]).kind is Kind.E164
+    assert sorted([*kinds[2:], *kinds[:2]]) == kinds
+
+
+def test_a_mask_tells_calls_apart_and_short_numbers_not_at_all() -> None:
+    assert Phone(Kind.E164, "+441632960304").masked == "…304"
+    assert (Phone(Kind.SHORT, "112").masked, Phone(Kind.SHORT, "112").tail) == ("…", "")
+    assert masked("") == ""
+
+
+@given(
+    st.text() | st.from_regex(r"\+?[0-9 ()/.-]{1,20}", fullmatch=True) | st.integers(), st.sampled_from(Kind)
+)
+@example("+441632960304", Kind.E164)
+def test_no_more_than_three_digits_are_ever_shown(sent: str | int, kind: Kind) -> None:
+    for phone in (read_phone(sent), read_phone(sent, region="GB"), Phone(kind, str(sent))):
+        for shown in (repr(phone), phone.masked, phone.tail) if phone else ():
+            assert sum(c.isdigit() for c in shown.replace("E164", "")) <= 3
+
+
+@given(
+    st.text(st.characters(exclude_categories=())) | st.integers() | st.floats(), st.sampled_from([None, "GB"])
+)
+def test_any_number_is_read_and_can_be_sent_on(sent: object, region: str | None) -> None:
+    phone = read_phone(sent, region=region)
+
+    if phone is not None:
+        assert phone.spoken is not None
+        assert len(phone.text.encode()) <= 256

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import tomllib
+from typing import Any
+
+import pytest
+
+from bridge.domain.outcome import Outcome
+from bridge.domain.rules import DEFAULT_STATUS, Rules, rules_from_table
+
+GOOD = """
+[write]
+internal = true
+withheld = true
+short = true
+
+[conversation]
+status = { answered = "open", missed = "done" }
+tags = ["phone"]
+call_tags = true
+assign_agent = true
+
+[webhook_keys]
+external_number = ["Anrufer", "phone of caller"]
+"""
+
+
+def complaints(text: str) -> list[str]:
+    _, wrong = rules_from_table(tomllib.loads(text))
+    return wrong
+
+
+def test_a_good_file_is_read() -> None:
+    rules, wrong = rules_from_table(tomllib.loads(GOOD))
+
+    assert wrong == []
+    assert (rules.write_internal, rules.write_withheld, rules.write_short) == (True, True, True)
+    assert (rules.tags, rules.call_tags, rules.assign_agent) == (("phone",), True, True)
+    assert rules.webhook_keys == {"anrufer": "external_number", "phone_of_caller": "external_number"}
+
+
+def test_outcomes_that_a_file_leaves_out_keep_their_status() -> None:
+    rules, _ = rules_from_table(tomllib.loads(GOOD))
+
+    assert rules.status == {**DEFAULT_STATUS, Outcome.ANSWERED: "open", Outcome.MISSED: "done"}
+
+
+def test_an_empty_file_says_what_no_file_says() -> None:
+    assert rules_from_table({}) == (Rules(), [])
+
+
+def test_the_zone_and_the_country_come_from_elsewhere() -> None:
+    placed = Rules(tags=("phone",)).placed(region="GB", zone="Europe/Prague")
+
+    assert (placed.region, placed.zone, placed.tags) == ("GB", "Europe/Prague", ("phone",))
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("[wirte]\ninternal = true", ["[wirte]", "write"]),
+        ("[write]\nextern = true", ["write.extern", "internal, short, withheld"]),
+        ('[write]\ninternal = "yes"', ["write.internal", "true or false"]),
+        ("[write]\nshort = 1", ["write.short", "true or false"]),
+        ("write = true", ["write: must be a table"]),
+        ("[conversation]\npriority = 1", ["conversation.priority"]),
+        ('[conversation]\nstatus = "open"', ["conversation.status: must be a table"]),
+        ('[conversation.status]\nanswered = "snoozed"', ["conversation.status.answered", "open or done"]),
+        ('[conversation.status]\nlost = "open"', ["conversation.status.lost", "voicemail"]),
+        ("[conversation.status]\nmissed = 1", ["conversation.status.missed"]),
+        ("[conversation.status]\nmissed = []", ["conversation.status.missed"]),
+        ('[conversation]\ntags = "phone"', ["conversation.tags", "list of texts"]),
+        ("[conversation]\ntags = [1]", ["conversation.tags"]),
+        ("[conversation]\ncall_tags = []", ["conversation.call_tags"]),
+        ('[conversation]\nassign_agent = "x"', ["conversation.assign_agent"]),
+        ('[webhook_keys]\ncaller = ["Anrufer"]', ["webhook_keys.caller", "external_number"]),
+        ('[webhook_keys]\nexternal_number = "Anrufer"', ["webhook_keys.external_number", "list of texts"]),
+        ("[webhook_keys]\nexternal_number = [1]", ["webhook_keys.external_number"]),
+        ("webhook_keys = []", ["webhook_keys: must be a table"]),
+    ],
+)
+def test_each_wrong_thing_is_named(text: str, named: list[str]) -> None:
+    wrong = complaints(text)
+
+    assert len(wrong) == 1
+    assert all(part in wrong[0] for part in named), wrong
+
+
+def test_everything_wrong_is_named_at_once_and_the_rest_is_read() -> None:
+    table: dict[str, Any] = {
+        "write": {"internal": 1, "short": True},
+        "conversation": {"tags": 1, "status": {"lost": "open"}},
+        "other": {},
+    }
+
+    rules, wrong = rules_from_table(table)
+
+    assert len(wrong) == 4
+    assert rules.write_short
+    assert not rules.write_internal

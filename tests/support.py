@@ -1,0 +1,239 @@
+"""What tests share: payloads, and a bridge whose jobs and time the test itself runs."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import redis
+
+from bridge.clients.http import make_client
+from bridge.domain.events import Event, Held, read_event
+from bridge.domain.rules import Rules
+from bridge.jobs.deps import Deps, End, open_deps
+from bridge.jobs.leases import Leases
+from bridge.jobs.runner import KINDS, Runner
+from bridge.ledger import keys
+from bridge.ledger.keys import QUEUE_KEYS, Lane, split_job
+from bridge.ledger.learning import Learnt
+from bridge.ledger.ledger import LEASE_MS, Claim, Ledger
+from bridge.ledger.record import Record
+from bridge.sandbox.running import RunningSandbox
+from bridge.settings import Settings
+
+
+class Wire(httpx2.BaseTransport):
+    """The network between bridge and services, at which a test can do something at a given request."""
+
+    def __init__(self) -> None:
+        self._real = httpx2.HTTPTransport()
+        self._hooks: list[tuple[str, str, str, Callable[[], object]]] = []
+
+    def once(self, when: str, method: str, path: str, do: Callable[[], object]) -> None:
+        """Do this `before` the next such request is sent, or `after` its reply came."""
+        self._hooks.append((when, method, path, do))
+
+    def forget(self) -> None:
+        self._hooks.clear()
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        self._do("before", request)
+        response = self._real.handle_request(request)
+        response.read()
+        self._do("after", request)
+        return response
+
+    def _do(self, when: str, request: httpx2.Request) -> None:
+        for hook in list(self._hooks):
+            if hook[:2] == (when, request.method) and re.search(hook[2], request.url.path):
+                self._hooks.remove(hook)
+                hook[3]()
+
+    def close(self) -> None:
+        self._real.close()
+
+
+@cache
+def wire() -> Wire:
+    """One for the whole run: making one reads the system's certificates."""
+    return Wire()
+
+
+@cache
+def http_client() -> httpx2.Client:
+    return make_client(transport=wire())
+
+
+PAYLOADS = Path(__file__).parent / "payloads"
+SIGNING_SECRET = "whsec_Y2xvdWR0YWxrLXRlc3Qtb25seS1rZXkh"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One delivery of a payload file."""
+
+    case: str
+    trigger: str | None
+    received_at: datetime
+    headers: Mapping[str, str]
+    raw_body: str
+
+    @property
+    def body(self) -> dict[str, Any]:
+        value: dict[str, Any] = json.loads(self.raw_body)
+        return value
+
+
+def payload(case: str) -> list[Request]:
+    document = json.loads((PAYLOADS / f"{case}.json").read_text("utf-8"))
+    return [
+        Request(
+            case=case,
+            trigger=item["trigger"],
+            received_at=datetime.fromisoformat(item["received_at"]),
+            headers=item.get("headers", {}),
+            raw_body=item["raw_body"],
+        )
+        for item in document["requests"]
+    ]
+
+
+def all_payloads() -> Iterator[Request]:
+    for path in sorted(PAYLOADS.glob("*.json")):
+        yield from payload(path.stem)
+
+
+def ended(
+    *,
+    call_id: int | None = 1000000500,
+    uuid: str | None = "11111111-2222-4333-8444-555555555500",
+    **more: Any,
+) -> dict[str, Any]:
+    """A `call-ended` body as the recommended template makes it, of a call just now."""
+    end = datetime.now(UTC) - timedelta(seconds=2)
+    body: dict[str, Any] = {
+        "event": "call_ended",
+        "call_id": None if call_id is None else str(call_id),
+        "call_uuid": uuid,
+        "external_number": "+441632960304",
+        "internal_number": "+15550100101",
+        "direction": "incoming",
+        "agent_id": "400101",
+        "agent_first_name": "Bo",
+        "agent_last_name": "Sample",
+        "contact_id": "1400000104",
+        "contact_name": "Ada Example",
+        "talking_time": "97",
+        "waiting_time": "14",
+        "started_at": (end - timedelta(seconds=111)).isoformat(timespec="milliseconds"),
+        "answered_at": (end - timedelta(seconds=97)).isoformat(timespec="milliseconds"),
+        "ended_at": end.isoformat(timespec="milliseconds"),
+        "is_voicemail": "false",
+        "tags": "Billing,VIP",
+        "notes": "Wants the March invoice again.",
+        **more,
+    }
+    return {key: value for key, value in body.items() if value is not None}
+
+
+class Bridge:
+    """A bridge in the test's hands: the web's and the workers' parts, without processes."""
+
+    def __init__(
+        self,
+        client: redis.Redis,
+        sandbox: RunningSandbox,
+        rules: Rules | None = None,
+        *,
+        lease_ms: int = LEASE_MS,
+        kinds: Mapping[str, Callable[[Claim, Deps], End]] | None = None,
+    ) -> None:
+        environ = {
+            "REDIS_URL": "unix:///unused",
+            "KUSTOMER_REQUESTS_PER_MINUTE": "100000",
+            "CLOUDTALK_REQUESTS_PER_MINUTE": "100000",
+            **sandbox.environ(),
+        }
+        settings = Settings.from_env(environ, dotenv=None)
+        if rules is not None:
+            settings = settings.model_copy(update={"rules": rules})
+        self.rules = settings.rules
+        self.ledger = Ledger(client, lease_ms=lease_ms)
+        # As of long ago, so that calls of now are calls of its time.
+        client.hset(keys.META, "born_at", str(self.ledger.now_ms() - 3_600_000))
+        self.leases = Leases(self.ledger)
+        self.deps: Deps = open_deps(settings, self.ledger, client=http_client(), still_ours=self.leases.sure)
+        self.runner = Runner(self.deps, self.leases, kinds or KINDS)
+        self.wire = wire()
+        self.wire.forget()
+
+    def receive(self, trigger: str | None, body: Mapping[str, Any]) -> Learnt | Held:
+        event = read_event(trigger, body, self.rules)
+        if isinstance(event, Event):
+            return self.ledger.learn(event, body)
+        self.ledger.hold(event, body)
+        return event
+
+    def receive_payload(self, case: str) -> list[Learnt | Held]:
+        return [self.receive(request.trigger, request.body) for request in payload(case)]
+
+    def run_jobs(self, *, most: int = 500) -> list[str]:
+        """Run what is due until nothing is; how each run ended."""
+        ends: list[str] = []
+        while len(ends) < most:
+            _, names = self.ledger.dispatch(8)
+            if not names:
+                return ends
+            ends += [f"{split_job(name)[0]} {self.runner.run(*split_job(name))}" for name in names]
+        raise AssertionError(f"still running after {most} jobs: {ends[-10:]}")
+
+    def run_jobs_for(self, seconds: float, *, step_s: float = 1.0) -> list[str]:
+        """Run what becomes due while this much time passes; no real time does."""
+        ends = self.run_jobs()
+        for _ in range(int(seconds / step_s)):
+            self.let_pass(step_s)
+            ends += self.run_jobs()
+        return ends
+
+    def let_pass(self, seconds: float) -> None:
+        """Let time pass by moving everything that the ledger remembers into the past."""
+        let_pass(self.ledger.redis, seconds)
+
+    def sync(self, key: str) -> None:
+        """Run a call's sync once more, as the queue would."""
+        self.ledger.schedule("sync", key, in_ms=0)
+        self.run_jobs()
+
+    def record(self, key: str) -> Record:
+        found = self.ledger.find(key)
+        assert found is not None, f"no record of {key}"
+        return found
+
+
+def let_pass(client: redis.Redis, seconds: float) -> None:
+    ms = int(seconds * 1000)
+    pipe = client.pipeline()
+    for name in [*QUEUE_KEYS[: 3 * len(Lane)], keys.PARKED, keys.CALLS]:
+        for member in client.zrange(name, 0, -1):
+            pipe.zincrby(name, -ms, str(member))
+    for name in client.scan_iter(f"{keys.TAG}:call:*"):
+        for field in ("first_at", "last_at", "asking_since", "synced_at"):
+            if client.hexists(name, field):
+                pipe.hincrby(name, field, -ms)
+    for name in client.scan_iter(f"{keys.TAG}:events:*"):
+        for event_name, text in client.hgetall(name).items():
+            value: dict[str, Any] = json.loads(text)
+            value.update({key: value[key] - ms for key in ("at", "last_at", "asked_at") if key in value})
+            pipe.hset(name, event_name, json.dumps(value))
+    for job_name, job_text in client.hgetall(keys.JOBS).items():
+        job: dict[str, Any] = json.loads(job_text)
+        job.update({key: job[key] - ms for key in ("since", "again_at", "failing_since") if key in job})
+        pipe.hset(keys.JOBS, job_name, json.dumps(job))
+    pipe.execute()
