@@ -1,0 +1,229 @@
+"""How the bridge logs: constant texts with fields, and nothing in them that belongs to a caller.
+
+Our own loggers, standard ones and those of the libraries go through one chain, which masks phone
+numbers and secrets and gives an exception as its class and place. Its text stays out: a vendor's
+error may quote the number or the name that it is about.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import sys
+import threading
+from collections.abc import Mapping, MutableMapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, TextIO
+
+import structlog
+from structlog.types import EventDict, Processor, WrappedLogger
+
+_ROOT = Path(__file__).resolve().parent.parent
+_OUR_FOLDERS = tuple(f"{_ROOT / name}/" for name in ("bridge", "workers"))
+
+# Fields that hold ids, sizes and times, and never a phone number.
+_OPEN_FIELDS = frozenset(
+    {
+        "call",
+        "call_id",
+        "key",
+        "job",
+        "pid",
+        "port",
+        "timestamp",
+        "level",
+        "logger",
+        "error",
+        "where",
+        "cause",
+    }
+)
+_SECRET_FIELD = re.compile(r"token|secret|passw|authorization|api_?key|credential", re.IGNORECASE)
+
+_SECRETS = (
+    (re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]+"), r"\1 ***"),
+    (re.compile(r"whsec_\S+"), "whsec_***"),
+    # user:password@ in an address
+    (re.compile(r"://[^/@\s]+@"), "://***@"),
+    # Whoever has the address of a recording can listen to it.
+    (re.compile(r"(/pub/r/)\S+"), r"\1***"),
+)
+
+_NUMBERS = re.compile(
+    # What only looks like a phone number: a uuid, an id in hex, a time, an address of the network.
+    r"(?P<other>\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b"
+    r"|\b(?=\d*[a-f])[0-9a-f]{16,64}\b"
+    r"|\b\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}[\d:.]*)?"
+    r"|\b\d{1,3}(?:\.\d{1,3}){3}\b)"
+    r"|(?:%2[Bb]|\+)?\d(?:[ ()./-]{0,2}\d){6,}"
+)
+
+
+def configure(
+    *, format: Literal["console", "json"] | None = None, level: str = "INFO", stream: TextIO | None = None
+) -> None:
+    """Set up logging for this process, for all libraries too; calling it again starts over.
+
+    Args:
+        format: None is `console` on a terminal and `json` elsewhere.
+        stream: standard error when None.
+    """
+    out = sys.stderr if stream is None else stream
+    terminal = out.isatty()
+    chain: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.PositionalArgumentsFormatter(),
+        structlog.stdlib.ExtraAdder(),
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _flatten,
+        tell_error,
+        mask,
+    ]
+    renderer: Processor
+    if (format or ("console" if terminal else "json")) == "console":
+        renderer = structlog.dev.ConsoleRenderer(colors=terminal)
+    else:
+        renderer = structlog.processors.JSONRenderer(serializer=_json)
+    structlog.configure(
+        processors=[*chain, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        # Not cached: a logger made at import would keep the configuration of before.
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(out)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=chain,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    # The traceback it would print for a bad format string shows the arguments.
+    logging.raiseExceptions = False
+    for name in ("uvicorn", "uvicorn.error", "dramatiq"):
+        logger = logging.getLogger(name)
+        logger.handlers.clear()
+        logger.propagate = True
+        logger.setLevel(logging.NOTSET)
+    # One line a request, each with an address, says nothing that the counters do not.
+    access = logging.getLogger("uvicorn.access")
+    access.handlers.clear()
+    access.propagate = False
+    # They log every URL, and a search by phone has the number in its URL.
+    for name in ("httpx2", "httpcore2"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    sys.excepthook = _crashed
+    threading.excepthook = _thread_crashed
+
+
+def get_logger(name: str) -> structlog.stdlib.BoundLogger:
+    """A logger that takes fields by keyword: `log.info("note written", call=key)`."""
+    logger: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name)
+    return logger
+
+
+def tell_error(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    """Put the class and the place of an exception for the exception itself."""
+    info = event.pop("exc_info", None)
+    event.pop("stack_info", None)
+    event.pop("exception", None)
+    error: BaseException | None = None
+    if isinstance(info, BaseException):
+        error = info
+    elif isinstance(info, tuple):
+        error = info[1]
+    elif info:
+        error = sys.exc_info()[1]
+    if error is not None:
+        event["error"] = type(error).__qualname__
+        event["where"] = _place(error.__traceback__)
+        cause = error.__cause__ or error.__context__
+        if cause is not None:
+            event["cause"] = type(cause).__qualname__
+    return event
+
+
+def _place(traceback: TracebackType | None) -> str:
+    """The innermost line of ours that it passed, or the innermost one when none of ours is there."""
+    ours = last = ""
+    while traceback is not None:
+        file = traceback.tb_frame.f_code.co_filename
+        if file.startswith(_OUR_FOLDERS):
+            ours = f"{Path(file).relative_to(_ROOT)}:{traceback.tb_lineno}"
+        last = f"{Path(file).name}:{traceback.tb_lineno}"
+        traceback = traceback.tb_next
+    return ours or last
+
+
+def mask(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    """Leave at most the last three digits of what may be a phone number, and nothing of a secret."""
+    for name, value in event.items():
+        if name.startswith("_"):  # structlog's own
+            continue
+        event[name] = _masked(name, value)
+    return event
+
+
+def _masked(name: str, value: object) -> Any:
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if _SECRET_FIELD.search(name):
+        return "***"
+    if isinstance(value, Mapping):
+        return {str(key): _masked(str(key), item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_masked(name, item) for item in value]
+    text = value if isinstance(value, str) else str(value)
+    return without_secrets(text) if name in _OPEN_FIELDS else masked(text)
+
+
+def masked(text: str) -> str:
+    """The text without secrets, and phone numbers down to their last three digits."""
+    return _NUMBERS.sub(_hidden, without_secrets(text))
+
+
+def without_secrets(text: str) -> str:
+    for pattern, instead in _SECRETS:
+        text = pattern.sub(instead, text)
+    return text
+
+
+def _hidden(found: re.Match[str]) -> str:
+    return found[0] if found["other"] else f"…{found[0][-3:]}"
+
+
+def _flatten(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    # uvicorn's copy of the message, with colours in it.
+    event.pop("color_message", None)
+    # `extra=` as standard loggers take it, given to one of structlog's.
+    extra = event.pop("extra", None)
+    if isinstance(extra, MutableMapping):
+        event.update(extra)
+    event["event"] = str(event.get("event", "")).strip()
+    return event
+
+
+def _json(value: object, **_: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _crashed(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+    if issubclass(kind, KeyboardInterrupt):
+        return
+    get_logger("callbridge").critical("crashed", exc_info=error.with_traceback(traceback))
+
+
+def _thread_crashed(told: threading.ExceptHookArgs) -> None:
+    if told.exc_value is not None and not issubclass(told.exc_type, SystemExit):
+        get_logger("callbridge").error(
+            "a thread crashed",
+            thread=told.thread.name if told.thread else "?",
+            exc_info=told.exc_value.with_traceback(told.exc_traceback),
+        )

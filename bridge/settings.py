@@ -1,0 +1,243 @@
+"""The settings, read once from the environment and a `.env` file, and nowhere else.
+
+Every wrong or missing one is named at once, in one message (`WrongUse`), so that an evening's
+set-up is one round of corrections. Secrets are `SecretStr`: no `repr`, log line or page shows them.
+"""
+
+from __future__ import annotations
+
+import base64
+import ipaddress
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import phonenumbers
+from dotenv import dotenv_values
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_serializer,
+)
+
+from bridge.domain.rules import Rules, rules_from_table
+from bridge.errors import WrongUse
+
+
+def _listed(value: object) -> object:
+    """A comma-separated text as a list, empty parts left out."""
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    return value
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        # A name, and it may be anybody's: 127.example.com.
+        return False
+
+
+def _service_url(value: str) -> str:
+    """An upstream address: https, or plain http to this machine only, as keys travel on it."""
+    parts = urlsplit(value)
+    if parts.scheme not in ("https", "http") or not parts.hostname:
+        raise ValueError("must be an address such as https://api.example.com")
+    if parts.scheme == "http" and not _is_loopback(parts.hostname):
+        raise ValueError("must start with https:// (plain http is for this machine only)")
+    return value.rstrip("/")
+
+
+def _redis_url(value: str) -> str:
+    if not value.startswith(("redis://", "rediss://", "redis+sentinel://", "unix://")):
+        raise ValueError("must start with redis://, rediss:// or redis+sentinel://")
+    if value.startswith("redis+sentinel://") and not urlsplit(value).path.strip("/"):
+        raise ValueError("must name the service: redis+sentinel://host:26379,host:26379/SERVICE/DB")
+    return value
+
+
+def _zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (OSError, ValueError, ZoneInfoNotFoundError) as cause:
+        raise ValueError("is not a time zone such as Europe/Prague") from cause
+    return value
+
+
+def _region(value: str) -> str:
+    value = value.upper()
+    if value not in phonenumbers.SUPPORTED_REGIONS:
+        raise ValueError("is not a country code of two letters such as GB")
+    return value
+
+
+def _signing_secret(value: SecretStr) -> SecretStr:
+    text = value.get_secret_value()
+    try:
+        key = base64.b64decode(text.removeprefix("whsec_"), validate=True)
+    except ValueError as cause:
+        raise ValueError("holds a secret that is not whsec_ followed by base64") from cause
+    if not key:
+        # Everybody could sign with it.
+        raise ValueError("holds a secret with nothing after whsec_")
+    return value
+
+
+ServiceUrl = Annotated[str, AfterValidator(_service_url)]
+Secrets = Annotated[list[SecretStr], BeforeValidator(_listed)]
+Via = Literal["direct", "membrane"]
+
+
+class Settings(BaseModel):
+    """All settings of all commands; `need()` says which of them a command cannot do without."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    # Hidden from `repr` and from JSON: a password may stand in it.
+    redis_url: Annotated[str, AfterValidator(_redis_url)] | None = Field(default=None, repr=False)
+    webhook_tokens: Secrets = []
+    webhook_signing_secrets: Annotated[
+        list[Annotated[SecretStr, AfterValidator(_signing_secret)]], BeforeValidator(_listed)
+    ] = []
+
+    cloudtalk_via: Via = "direct"
+    kustomer_via: Via = "direct"
+    cloudtalk_access_key_id: SecretStr | None = None
+    cloudtalk_access_key_secret: SecretStr | None = None
+    cloudtalk_api_url: ServiceUrl = "https://my.cloudtalk.io/api"
+    cloudtalk_analytics_url: ServiceUrl = "https://analytics-api.cloudtalk.io/api"
+    cloudtalk_ai_url: ServiceUrl = "https://api.cloudtalk.io/v1"
+    cloudtalk_platform_url: ServiceUrl = "https://platform-api.cloudtalk.io/api"
+    kustomer_api_key: SecretStr | None = None
+    kustomer_api_url: ServiceUrl = "https://api.kustomerapp.com"
+    cloudtalk_requests_per_minute: int = Field(default=50, ge=1)
+    kustomer_requests_per_minute: int = Field(default=900, ge=1)
+    cloudtalk_window_s: float = Field(default=60, gt=0)
+    kustomer_window_s: float = Field(default=60, gt=0)
+
+    ops_token: SecretStr | None = None
+    metrics_public: bool = False
+    data_dir: Path = Path(".callbridge")
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65535)
+    log_format: Literal["console", "json"] | None = None
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    callbridge_rules: Path | None = None
+
+    phone_region: Annotated[str, AfterValidator(_region)] | None = None
+    time_zone: Annotated[str, AfterValidator(_zone)] = "UTC"
+    event_retention_days: float = Field(default=30, gt=0)
+    output_retention_days: float = Field(default=400, gt=0)
+    worker_threads: int = Field(default=8, ge=1, le=256)
+    # always: every acknowledged event survives a power cut; everysec: all but the last second.
+    redis_appendfsync: Literal["always", "everysec"] = "everysec"
+
+    # Filled from CALLBRIDGE_RULES, PHONE_REGION and TIME_ZONE.
+    rules: Rules = Field(default_factory=Rules, exclude=True)
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str], *, dotenv: Path | None = Path(".env")) -> Settings:
+        """Read the settings; the environment wins over the file.
+
+        Raises:
+            WrongUse: names every setting that is wrong, and how, in one message.
+        """
+        found: dict[str, Any] = {}
+        if dotenv is not None and dotenv.is_file():
+            found.update(
+                {k.lower(): v for k, v in dotenv_values(dotenv, interpolate=False).items() if v and v.strip()}
+            )
+        # A variable set to nothing is one that is not set: that is how most tools unset one.
+        found.update({k.lower(): v for k, v in environ.items() if v.strip()})
+        found = {name: value for name, value in found.items() if name in cls.model_fields and name != "rules"}
+        for name in ("log_level", "log_format"):
+            if name in found:
+                found[name] = found[name].upper() if name == "log_level" else found[name].lower()
+
+        wrong: list[str] = []
+        values: Settings | None = None
+        try:
+            values = cls.model_validate(found)
+        except ValidationError as error:
+            wrong += [_told(e["loc"], e["msg"], e["type"]) for e in error.errors(include_input=False)]
+        rules, complaints = _read_rules(found)
+        wrong += complaints
+        if wrong or values is None:
+            raise WrongUse("Wrong settings:\n" + "\n".join(f"  {line}" for line in dict.fromkeys(wrong)))
+        return values.model_copy(
+            update={"rules": rules.placed(region=values.phone_region, zone=values.time_zone)}
+        )
+
+    def need(self, *what: Literal["redis", "cloudtalk", "kustomer"]) -> Settings:
+        """Check that everything `what` wants is there.
+
+        Raises:
+            WrongUse: names every missing setting at once.
+        """
+        missing: list[str] = []
+        if "redis" in what and self.redis_url is None:
+            missing.append(
+                "REDIS_URL  such as redis://127.0.0.1:6379/0 (`callbridge up` brings a server of its own)"
+            )
+        if "cloudtalk" in what and self.cloudtalk_via == "direct":
+            where = "CloudTalk: Account > Settings > API keys"
+            missing += [
+                f"{name.upper()}  from {where}"
+                for name in ("cloudtalk_access_key_id", "cloudtalk_access_key_secret")
+                if getattr(self, name) is None
+            ]
+        if "kustomer" in what and self.kustomer_via == "direct" and self.kustomer_api_key is None:
+            missing.append("KUSTOMER_API_KEY  from Kustomer: Settings > Security > API Keys")
+        wrong = [
+            f"{name.upper()}  membrane is not supported by this version; use direct"
+            for name in ("cloudtalk_via", "kustomer_via")
+            if name.split("_")[0] in what and getattr(self, name) == "membrane"
+        ]
+        if missing or wrong:
+            lines = [*missing, *wrong]
+            raise WrongUse(
+                "Missing or unusable settings (environment or .env):\n" + "\n".join(f"  {m}" for m in lines)
+            )
+        return self
+
+    @field_serializer("redis_url", when_used="json-unless-none")
+    def _without_password(self, value: str) -> str:
+        return f"{value.partition(':')[0]}://…"
+
+    def secrets(self) -> Iterable[str]:
+        """Every secret text in use, for a test that looks for them where they must not be."""
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            for item in value if isinstance(value, list) else [value]:
+                if isinstance(item, SecretStr):
+                    yield item.get_secret_value()
+
+
+def _told(where: tuple[int | str, ...], message: str, kind: str) -> str:
+    name = str(where[0]).upper() if where else "?"
+    return f"{name}  {message.removeprefix('Value error, ')}"
+
+
+def _read_rules(found: Mapping[str, Any]) -> tuple[Rules, list[str]]:
+    name = found.get("callbridge_rules")
+    if not name:
+        return Rules(), []
+    path = Path(name)
+    try:
+        with path.open("rb") as file:
+            table = tomllib.load(file)
+    except OSError as error:
+        return Rules(), [f"CALLBRIDGE_RULES  cannot read {path}: {error.strerror}"]
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return Rules(), [f"CALLBRIDGE_RULES  {path} is not TOML: {error}"]
+    rules, complaints = rules_from_table(table)
+    return rules, [f"CALLBRIDGE_RULES  {path}: {text}" for text in complaints]

@@ -1,0 +1,201 @@
+"""What reaches the log, and what must not."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import sys
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from bridge import logs
+from bridge.logs import get_logger, masked
+
+
+class Log:
+    def __init__(self) -> None:
+        self.stream = io.StringIO()
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.stream.getvalue().splitlines()]
+
+
+@pytest.fixture
+def log() -> Iterator[Log]:
+    """The log of a process, as JSON; the test runner's own handlers are put back afterwards."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    hooks = sys.excepthook, threading.excepthook
+    made = Log()
+    logs.configure(format="json", level="INFO", stream=made.stream)
+    yield made
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    sys.excepthook, threading.excepthook = hooks
+
+
+def test_a_line_is_a_text_with_fields_and_a_time_in_utc(log: Log) -> None:
+    get_logger("bridge.jobs").info("note written", call="cloudtalk:call:1", attempts=2)
+
+    (line,) = log.lines
+    assert line["event"] == "note written"
+    assert line["call"] == "cloudtalk:call:1"
+    assert line["attempts"] == 2
+    assert line["level"] == "info"
+    assert line["logger"] == "bridge.jobs"
+    assert line["timestamp"].endswith("Z")
+
+
+def test_standard_loggers_say_it_the_same_way(log: Log) -> None:
+    logging.getLogger("dramatiq.worker").warning("worker %s is slow", "w1", extra={"pid": 12345678})
+
+    (line,) = log.lines
+    assert line["event"] == "worker w1 is slow"
+    assert line["pid"] == 12345678
+    assert line["logger"] == "dramatiq.worker"
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "+15550100123",
+        "441632960123",
+        "+1 (555) 010-0123",
+        "0044 1632 960123",
+        "tel=%2B15550100123&x",
+        "1555-010-0123",
+    ],
+)
+def test_a_phone_number_leaves_at_most_three_digits(log: Log, told: str) -> None:
+    get_logger("x").info("called " + told, number=told, more={"external": [told]})
+
+    text = log.stream.getvalue()
+    assert "123" in text
+    assert "0123" not in text
+    assert "5550100" not in text
+    assert "1632" not in text
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "2dae93e6-ac4e-4a1d-97be-aa3ef7aeb468",
+        "00000000-1234-5678-9012-123456789012",
+        "5f0c1b2a3d4e5f6071829304",
+        "2026-03-02T09:23:34.500Z",
+        "2026-03-02",
+        "192.168.100.200:8000",
+        "took 123456 bytes",
+    ],
+)
+def test_ids_times_and_addresses_stay_readable(told: str) -> None:
+    assert masked(told) == told
+
+
+def test_keys_of_calls_and_jobs_stay_whole(log: Log) -> None:
+    get_logger("x").info("claimed", call="1000000110", key="id:1000000110", job="sync:1000000110")
+
+    (line,) = log.lines
+    assert (line["call"], line["key"], line["job"]) == ("1000000110", "id:1000000110", "sync:1000000110")
+
+
+def test_secrets_never_show(log: Log) -> None:
+    get_logger("x").info(
+        "asked with Bearer abc.def-1 at redis://user:hunter2@host/0",
+        call="https://my.example.com/pub/r/MTAw/Yzlj.wav",
+        webhook_token="tok",
+        headers={"Authorization": "Basic Zm9v", "x": "whsec_c2VjcmV0"},
+    )
+
+    text = log.stream.getvalue()
+    for secret in ("abc.def", "hunter2", "YzljM", "MTAw", 'tok"', "Zm9v", "c2VjcmV0"):
+        assert secret not in text
+
+
+def test_an_exception_is_told_by_class_and_place_without_its_text(log: Log) -> None:
+    def fail() -> None:
+        try:
+            raise KeyError("Ada Example")
+        except KeyError as cause:
+            raise ValueError("refused: +15550100123 of Ada Example") from cause
+
+    try:
+        fail()
+    except ValueError:
+        get_logger("x").error("note not written", exc_info=True)
+        logging.getLogger("uvicorn.error").exception("Exception in ASGI application\n")
+
+    assert len(log.lines) == 2
+    for line in log.lines:
+        assert line["error"] == "ValueError"
+        assert line["cause"] == "KeyError"
+        assert line["where"].startswith("test_logs.py:")
+    assert "Ada" not in log.stream.getvalue()
+    assert "Traceback" not in log.stream.getvalue()
+
+
+def test_the_place_of_an_exception_is_our_line_rather_than_a_librarys(log: Log) -> None:
+    from bridge.settings import Settings
+
+    try:
+        Settings.from_env({}, dotenv=3)  # type: ignore[arg-type]
+    except AttributeError:
+        get_logger("x").exception("failed")
+
+    assert log.lines[0]["where"].startswith("bridge/settings.py:")
+
+
+def test_a_thread_that_crashes_says_so_without_the_text(log: Log) -> None:
+    def crash() -> None:
+        raise ValueError("Ada Example")
+
+    thread = threading.Thread(target=crash, name="dispatcher")
+    hook, threading.excepthook = threading.excepthook, logs._thread_crashed
+    try:
+        thread.start()
+        thread.join()
+    finally:
+        threading.excepthook = hook
+
+    (line,) = log.lines
+    assert (line["error"], line["thread"]) == ("ValueError", "dispatcher")
+    assert "Ada" not in log.stream.getvalue()
+
+
+def test_a_message_that_does_not_fit_its_arguments_tells_nothing_of_them(
+    log: Log, capsys: pytest.CaptureFixture[str]
+) -> None:
+    logging.getLogger("x").info("%s and %s", "+15550100123")
+
+    assert "15550100123" not in capsys.readouterr().err + log.stream.getvalue()
+
+
+def test_requests_with_numbers_in_their_addresses_are_not_logged(log: Log) -> None:
+    logging.getLogger("httpx2").info("HTTP Request: GET https://api.example.com/?phone=%2B15550100123")
+    logging.getLogger("uvicorn.access").info("GET /webhooks")
+
+    assert log.lines == []
+
+
+def test_on_no_terminal_it_is_json_unless_told_otherwise() -> None:
+    handlers = logging.getLogger().handlers[:]
+    hooks = sys.excepthook, threading.excepthook
+    stream = io.StringIO()
+    try:
+        logs.configure(level="INFO", stream=stream)
+        get_logger("x").info("one")
+        logs.configure(format="console", level="INFO", stream=stream)
+        get_logger("x").info("two", n=1)
+    finally:
+        logging.getLogger().handlers[:] = handlers
+        sys.excepthook, threading.excepthook = hooks
+
+    first, second = stream.getvalue().splitlines()
+    assert json.loads(first)["event"] == "one"
+    assert "two" in second
+    assert "n=1" in second
