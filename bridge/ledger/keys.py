@@ -1,0 +1,75 @@
+"""The names of everything kept in Redis, all under one hash tag (one slot of a cluster)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import IntEnum
+from uuid import UUID
+
+TAG = "{callbridge}"
+
+
+class Lane(IntEnum):
+    """Priority of a job; the number is its place in the scripts."""
+
+    LIVE = 1
+    RECORDING = 2
+    INSIGHTS = 3
+    BACKFILL = 4
+
+
+LANE_NAMES = {
+    Lane.LIVE: "live",
+    Lane.RECORDING: "recording",
+    Lane.INSIGHTS: "insights",
+    Lane.BACKFILL: "backfill",
+}
+
+# What prelude.lua expects as its first keys.
+QUEUE_KEYS: Sequence[str] = (
+    *(f"{TAG}:{kind}:{LANE_NAMES[lane]}" for kind in ("due", "leased", "handed") for lane in Lane),
+    f"{TAG}:jobs",
+    f"{TAG}:parked",
+)
+JOBS, PARKED = QUEUE_KEYS[12], QUEUE_KEYS[13]
+CALLS = f"{TAG}:calls"
+COUNTS = f"{TAG}:counts"
+HELD, HELD_AT = f"{TAG}:held", f"{TAG}:held:at"
+META = f"{TAG}:meta"
+WAKE = f"{TAG}:wake"
+REFUSED = f"{TAG}:refused"
+BEAT = f"{TAG}:beat"
+
+
+def call_key(*, uuid: UUID | None, call_id: int | None) -> str:
+    """The key of a call's record, from the ids at hand; with both, the uuid's."""
+    if uuid is not None:
+        return f"uuid:{uuid}"
+    if call_id is None:
+        raise ValueError("a call needs an id: one is never invented")
+    return f"id:{call_id}"
+
+
+def record(key: str) -> str:
+    return f"{TAG}:call:{key}"
+
+
+def events(key: str) -> str:
+    return f"{TAG}:events:{key}"
+
+
+def log(key: str) -> str:
+    return f"{TAG}:log:{key}"
+
+
+def job(kind: str, key: str) -> str:
+    return f"{kind}|{key}"
+
+
+def split_job(name: str) -> tuple[str, str]:
+    kind, _, key = name.partition("|")
+    return kind, key
+
+
+def budget(service: str) -> list[str]:
+    return [f"{TAG}:budget:{service}:{part}" for part in ("replies", "flying", "closed")]

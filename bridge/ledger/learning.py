@@ -1,0 +1,94 @@
+"""What the learn script is told: which parts of which record an event or observation goes to. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+from uuid import UUID
+
+from bridge.domain.events import ALWAYS_NEWS, OTHER_TRIGGERS, STAGE_OF, Event, canonical_json
+from bridge.ledger import keys
+from bridge.ledger.keys import Lane
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retention:
+    """How long things are kept, in seconds, counted from the last time that something was learnt."""
+
+    events_s: int = 30 * 86_400
+    outputs_s: int = 400 * 86_400
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Learnt:
+    """What became of a delivery, and the key of its call."""
+
+    status: Literal["accepted", "duplicate"]
+    key: str
+
+
+def counted(trigger: str) -> str:
+    """The name a trigger is counted under; what a sender makes up does not become a counter."""
+    return trigger if trigger in STAGE_OF or trigger in OTHER_TRIGGERS else "other"
+
+
+def learn_event(event: Event, body: Mapping[str, Any], keep: Retention) -> tuple[list[str], list[Any]]:
+    """Keys and arguments for an event that came by webhook."""
+    value = {"trigger": event.trigger, "body": canonical_json(body)}
+    mode = "news" if event.trigger in ALWAYS_NEWS else "once"
+    return _arguments(
+        event.uuid,
+        event.call_id,
+        event.fingerprint,
+        value,
+        mode,
+        Lane.LIVE,
+        keep,
+        f"webhook:{event.trigger}:",
+    )
+
+
+def learn_observation(
+    *,
+    uuid: UUID | None,
+    call_id: int | None,
+    name: str,
+    body: Mapping[str, Any],
+    asked_at_ms: int,
+    lane: Lane,
+    keep: Retention,
+) -> tuple[list[str], list[Any]]:
+    """Keys and arguments for something learnt by asking."""
+    value = {"body": canonical_json(body), "asked_at": asked_at_ms}
+    return _arguments(uuid, call_id, f"obs:{name}", value, "observe", lane, keep, "")
+
+
+def _arguments(
+    uuid: UUID | None,
+    call_id: int | None,
+    name: str,
+    value: Mapping[str, Any],
+    mode: str,
+    lane: Lane,
+    keep: Retention,
+    counter: str,
+) -> tuple[list[str], list[Any]]:
+    by_uuid = keys.call_key(uuid=uuid, call_id=None) if uuid is not None else None
+    by_id = keys.call_key(uuid=None, call_id=call_id) if call_id is not None else None
+    first, second = by_uuid or by_id, by_id or by_uuid
+    if first is None or second is None:
+        raise ValueError("a call needs an id: one is never invented")
+    return (
+        [
+            *keys.QUEUE_KEYS,
+            keys.record(first), keys.events(first), keys.record(second), keys.events(second),
+            keys.CALLS, keys.COUNTS, keys.log(first),
+        ],
+        [
+            str(uuid) if uuid is not None else "",
+            str(call_id) if call_id is not None else "",
+            name, json.dumps(value), mode, int(lane), keep.events_s, keep.outputs_s, counter,
+        ],
+    )  # fmt: skip

@@ -1,0 +1,356 @@
+"""The ledger: call records, and the work that is due. The only module that talks to Redis for the workers.
+
+Every method that changes something is one Lua call (`lua/`, each file says what it guarantees), or a
+few plain commands where nothing can go wrong between them.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
+from uuid import UUID
+
+import redis
+
+from bridge.domain.events import Event, Held, canonical_json
+from bridge.domain.values import read_call_id, read_uuid
+from bridge.errors import Busy, LeaseLost
+from bridge.ledger import keys, scripts
+from bridge.ledger.keys import LANE_NAMES, QUEUE_KEYS, Lane
+from bridge.ledger.learning import Learnt, Retention, counted, learn_event, learn_observation
+from bridge.ledger.record import Part, Record, moment, record_of
+
+LEASE_MS = 10_000
+MAX_DELIVERIES = 5
+GIVE_UP_AFTER_MS = 24 * 3_600_000
+# A job handed to a process that never claims it is due again after this.
+HANDOVER_MS = 3_000
+_PHONE_CACHE_S = 24 * 3600
+_LOCK_FORGOTTEN_MS = 3_600_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A job that is ours until its lease ends. `token` fences every write made under it."""
+
+    name: str
+    kind: str
+    key: str
+    token: str
+    attempts: int
+    now_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaneState:
+    due: int
+    overdue: int
+    waiting: int
+    running: int
+    oldest_due_s: float
+
+
+class Ledger:
+    """See the module. `client` must decode replies (`bridge.ledger.connect.connect` makes such a one)."""
+
+    def __init__(
+        self, client: redis.Redis, *, keep: Retention | None = None, lease_ms: int = LEASE_MS
+    ) -> None:
+        self.redis = client
+        self.keep_for = keep or Retention()
+        self.lease_ms = lease_ms
+        self._scripts = {name: client.register_script(scripts.source(name)) for name in scripts.NAMES}
+
+    def _run(self, script: str, names: list[str], *arguments: Any) -> Any:
+        return self._scripts[script](keys=names, args=list(arguments))
+
+    # -- learning
+
+    def learn(self, event: Event, body: Mapping[str, Any]) -> Learnt:
+        """Keep an event under its call, once, and have the call's sync looked at."""
+        names, arguments = learn_event(event, body, self.keep_for)
+        status, key = self._run("learn", names, *arguments)
+        return Learnt(status=status, key=key)
+
+    def hold(self, held: Held, body: Mapping[str, Any]) -> bool:
+        """Keep a delivery that cannot be tied to a call; whether it is a new one."""
+        value = {"trigger": held.trigger, "reason": held.reason, "body": canonical_json(body)}
+        counter = f"webhook:{counted(held.trigger)}:held"
+        names = [keys.HELD, keys.HELD_AT, keys.COUNTS]
+        return bool(
+            self._run(
+                "hold", names, held.fingerprint, json.dumps(value), self.keep_for.events_s * 1000, counter
+            )
+        )
+
+    def observe(
+        self,
+        name: str,
+        body: Mapping[str, Any],
+        *,
+        uuid: UUID | None,
+        call_id: int | None,
+        asked_at_ms: int,
+        lane: Lane = Lane.LIVE,
+    ) -> str:
+        """Keep what was learnt by asking, join the two ids where both are known, have the sync looked at."""
+        names, arguments = learn_observation(
+            uuid=uuid,
+            call_id=call_id,
+            name=name,
+            body=body,
+            asked_at_ms=asked_at_ms,
+            lane=lane,
+            keep=self.keep_for,
+        )
+        return cast(str, self._run("learn", names, *arguments)[1])
+
+    # -- records
+
+    def read(self, key: str) -> Record:
+        """The record of a call, by its key or that of its other part; one that is not there is empty."""
+        call, events, log = self._part(key)
+        if key.startswith("id:") and (uuid := call.get("uuid")):
+            return record_of(f"uuid:{uuid}", [self._part(f"uuid:{uuid}"), (call, events, log)])
+        parts = [(call, events, log)]
+        if key.startswith("uuid:") and (number := call.get("id")):
+            parts.append(self._part(f"id:{number}"))
+        return record_of(key, parts)
+
+    def _part(self, key: str) -> Part:
+        pipe = self.redis.pipeline(transaction=False)
+        pipe.hgetall(keys.record(key))
+        pipe.hgetall(keys.events(key))
+        pipe.lrange(keys.log(key), 0, -1)
+        call, events, log = pipe.execute()
+        return call, events, log
+
+    def find(self, text: str) -> Record | None:
+        """The record that a person means: its key, a call's number, or a uuid in any case."""
+        text = text.strip().lower()
+        uuid, number = read_uuid(text.removeprefix("uuid:")), read_call_id(text.removeprefix("id:"))
+        if uuid is None and number is None:
+            return None
+        record = self.read(keys.call_key(uuid=uuid, call_id=number))
+        return record if record.exists else None
+
+    def recent(self, *, before: float | None, count: int) -> list[tuple[str, float]]:
+        """Keys of calls, the one last heard of first, with the score to go on from."""
+        top = f"({before}" if before is not None else "+inf"
+        found = self.redis.zrevrangebyscore(keys.CALLS, top, "-inf", start=0, num=count, withscores=True)
+        return cast(list[tuple[str, float]], found)
+
+    def born_at(self) -> datetime:
+        """When this ledger was first started: older calls may have been written by a forgotten one."""
+        self.redis.hsetnx(keys.META, "born_at", self.now_ms())
+        return cast(datetime, moment(cast(str, self.redis.hget(keys.META, "born_at"))))
+
+    def now_ms(self) -> int:
+        seconds, micros = self.redis.time()
+        return int(seconds) * 1000 + int(micros) // 1000
+
+    # -- jobs
+
+    def schedule(self, kind: str, key: str, *, in_ms: int, lane: Lane = Lane.LIVE) -> None:
+        """Have a job looked at then or sooner; an earlier plan stands."""
+        self._run("schedule", [*QUEUE_KEYS], keys.job(kind, key), int(lane), in_ms)
+
+    def cancel(self, kind: str, key: str) -> None:
+        """Take back a job that nobody needs any more; one that runs or is parked stays."""
+        self._run("cancel", [*QUEUE_KEYS], keys.job(kind, key))
+
+    def dispatch(self, room: int) -> tuple[int, list[str]]:
+        """Names of due jobs for this process, best lane first; and ms until the next is due (-1: none)."""
+        wait, *names = self._run("dispatch", [*QUEUE_KEYS], room, HANDOVER_MS)
+        return int(wait), names
+
+    def claim(self, kind: str, key: str) -> Claim | None:
+        """Take a job, or None: not due any more, held by somebody, or parked."""
+        name, token = keys.job(kind, key), secrets.token_hex(8)
+        answer, *rest = self._run(
+            "claim",
+            [*QUEUE_KEYS, keys.record(key), keys.log(key)],
+            name,
+            token,
+            self.lease_ms,
+            MAX_DELIVERIES,
+            kind,
+        )
+        if answer != "claimed":
+            return None
+        return Claim(name=name, kind=kind, key=key, token=token, attempts=int(rest[0]), now_ms=int(rest[1]))
+
+    def renew(self, claims: list[Claim]) -> list[str]:
+        """Prolong leases; the names of those that are lost."""
+        pairs = [text for claim in claims for text in (claim.name, claim.token)]
+        return cast(list[str], self._run("renew", [*QUEUE_KEYS], self.lease_ms, *pairs)) if pairs else []
+
+    def shorten(self, claims: list[Claim], *, to_ms: int) -> None:
+        """Let leases end soon: this process stops, and what it sent last may still be on its way."""
+        pairs = [text for claim in claims for text in (claim.name, claim.token)]
+        if pairs:
+            self._run("renew", [*QUEUE_KEYS], to_ms, *pairs)
+
+    def complete(self, claim: Claim, *, again_in_ms: int | None = None, note: str = "") -> None:
+        """End a job; due again by itself if something was learnt meanwhile, or at the time it asks for."""
+        wish = -1 if again_in_ms is None else again_in_ms
+        names = [*QUEUE_KEYS, keys.record(claim.key), keys.log(claim.key)]
+        self._run("complete", names, claim.name, claim.token, wish, note, claim.kind)
+
+    def reschedule(self, claim: Claim, *, in_ms: int, cause: str, error: str, failed: bool) -> str:
+        """Try again later; `failed` counts it as an attempt. Answers `waiting`, `parked` or `lost`."""
+        names = [*QUEUE_KEYS, keys.log(claim.key)]
+        wait = (in_ms, cause, error, "1" if failed else "0", GIVE_UP_AFTER_MS)
+        return cast(str, self._run("reschedule", names, claim.name, claim.token, *wait)[0])
+
+    def park(self, claim: Claim, *, cause: str, error: str) -> None:
+        """Give a job up, with its reason, for a person."""
+        self._run("park", [*QUEUE_KEYS, keys.log(claim.key)], claim.name, claim.token, cause, error)
+
+    def replay(self, kind: str, key: str, *, who: str, lane: Lane = Lane.LIVE) -> None:
+        """Run a job again by hand; parked or not. Its sync looks before it writes."""
+        names = [*QUEUE_KEYS, keys.record(key), keys.log(key)]
+        self._run("replay", names, keys.job(kind, key), int(lane), who)
+
+    def keep(self, claim: Claim, fields: Mapping[str, object], *, note: str = "") -> None:
+        """Write fields of the call's record under the lease; None deletes one.
+
+        Raises:
+            LeaseLost: the job is somebody else's by now; nothing was written.
+        """
+        flat: list[str] = []
+        for name, value in fields.items():
+            text = "" if value is None else value if isinstance(value, str) else json.dumps(value)
+            flat += [name, text]
+        names = [*QUEUE_KEYS, keys.record(claim.key), keys.log(claim.key)]
+        if not self._run("keep", names, claim.name, claim.token, self.keep_for.outputs_s, note, *flat):
+            raise LeaseLost(f"{claim.name}: the lease ran out, another worker may hold it")
+
+    def job_states(self, key: str) -> list[dict[str, Any]]:
+        """The jobs of a call: kind, state, when due, attempts, last error."""
+        kinds = ("sync", "detail", "identify", "recording", "insights")
+        names = [keys.job(kind, key) for kind in kinds]
+        texts = cast(list[str | None], self.redis.hmget(keys.JOBS, names))
+        now = self.now_ms()
+        found = []
+        for kind, name, text in zip(kinds, names, texts, strict=True):
+            if text is None:
+                continue
+            job = json.loads(text)
+            lane = Lane(job["lane"])
+            pipe = self.redis.pipeline(transaction=False)
+            pipe.zscore(keys.PARKED, name)
+            pipe.zscore(QUEUE_KEYS[3 + lane], name)
+            pipe.zscore(QUEUE_KEYS[lane - 1], name)
+            pipe.zscore(QUEUE_KEYS[7 + lane], name)
+            parked, leased, due, on_its_way = pipe.execute()
+            due = now if (on_its_way or 0) > now else due
+            state = (
+                "parked"
+                if parked
+                else "running"
+                if (leased or 0) > now
+                else "due"
+                if (due or 0) <= now
+                else "waiting"
+            )
+            at = moment(parked or due or now)
+            found.append(
+                {
+                    "kind": kind,
+                    "state": state,
+                    "lane": LANE_NAMES[lane],
+                    "at": at.isoformat() if at else None,
+                    "attempts": int(job["attempts"]),
+                    "deliveries": int(job["deliveries"]),
+                    "cause": job.get("cause"),
+                    "error": job.get("error"),
+                }
+            )
+        return found
+
+    # -- numbers
+
+    def queue(self) -> dict[Lane, LaneState]:
+        """The queue's own numbers per lane, at one instant."""
+        *lanes, now = self._run("queue", [*QUEUE_KEYS])
+        return {
+            lane: LaneState(
+                due=int(due),
+                overdue=int(overdue),
+                waiting=int(waiting),
+                running=int(running),
+                oldest_due_s=max(0.0, (int(now) - float(oldest)) / 1000) if float(oldest) else 0.0,
+            )
+            for lane, (due, overdue, waiting, running, oldest) in zip(Lane, lanes, strict=True)
+        }
+
+    def parked(self) -> dict[str, dict[str, Any]]:
+        """Parked jobs by name, with lane, cause and error."""
+        names = cast(list[str], self.redis.zrange(keys.PARKED, 0, -1))
+        if not names:
+            return {}
+        texts = cast(list[str | None], self.redis.hmget(keys.JOBS, names))
+        return {name: json.loads(text) if text else {} for name, text in zip(names, texts, strict=True)}
+
+    def held_count(self) -> int:
+        return self.redis.hlen(keys.HELD)
+
+    def counts(self) -> dict[str, int]:
+        """All counters: `webhook:…`, `refused:…`, `upstream:…`, `job:…`."""
+        found = cast(dict[str, str], self.redis.hgetall(keys.COUNTS))
+        return {name: int(value) for name, value in found.items()}
+
+    def count(self, name: str) -> None:
+        self.redis.hincrby(keys.COUNTS, name, 1)
+
+    # -- one writer per caller, and what is known of phones
+
+    @contextmanager
+    def lock(self, claim: Claim, name: str) -> Iterator[None]:
+        """Held over processes, for as long as the claim is.
+
+        Raises:
+            Busy: another job has it; come back shortly.
+        """
+        key = f"{keys.TAG}:lock:{name}"
+        if not self._run("lock", [*QUEUE_KEYS, key], claim.name, claim.token, _LOCK_FORGOTTEN_MS):
+            pause = random.uniform(0.2, 0.6)  # noqa: S311
+            raise Busy("another call of this customer is being written", retry_after_s=pause)
+        try:
+            yield
+        finally:
+            self._run("unlock", [key], f"{claim.name} {claim.token}")
+
+    def customer_of(self, phone: str) -> tuple[str, bool] | None:
+        """The Kustomer customer last found for a number, and whether it has a name; kept for a day."""
+        text = cast(str | None, self.redis.get(f"{keys.TAG}:customer:{phone}"))
+        if text is None:
+            return None
+        customer_id, _, named = text.partition("|")
+        return customer_id, named == "named"
+
+    def remember_customer(self, phone: str, customer_id: str | None, *, named: bool = False) -> None:
+        key = f"{keys.TAG}:customer:{phone}"
+        if customer_id is None:
+            self.redis.delete(key)
+        else:
+            self.redis.set(key, f"{customer_id}|{'named' if named else ''}", ex=_PHONE_CACHE_S)
+
+    def cached(self, name: str) -> Any | None:
+        text = cast(str | None, self.redis.get(f"{keys.TAG}:cache:{name}"))
+        return None if text is None else json.loads(text)
+
+    def cache(self, name: str, value: Any, *, for_s: int) -> None:
+        self.redis.set(f"{keys.TAG}:cache:{name}", json.dumps(value), ex=for_s)
+
+    def tidy(self) -> None:
+        """Forget the list entries of calls whose records have expired."""
+        oldest = self.now_ms() - self.keep_for.outputs_s * 1000
+        self.redis.zremrangebyscore(keys.CALLS, "-inf", oldest)

@@ -1,0 +1,51 @@
+-- Take a job for as long as a lease lasts.
+--
+-- KEYS 1-14 as in prelude.lua
+--      15   call:<key>   the record of the job's call, for the number it is also known by
+--      16   log:<key>
+-- ARGV 1 job name   2 token   3 lease, ms   4 deliveries without an end after which it is parked
+--      5 kind of the job
+-- Answers {claimed, attempts, now} or {gone | early | busy | parked}.
+--
+-- Guarantees: one holder at a time, also while two records of one call become one; every delivery is
+-- counted before the job runs, so that one which kills its worker is parked as well.
+local name, token = ARGV[1], ARGV[2]
+local now = now_ms()
+local job = job_of(name)
+if not job then return {'gone'} end
+if redis.call('ZSCORE', PARKED, name) then return {'parked'} end
+if lease_end(name, job) > now then
+  -- The same claim once more, as its reply got lost.
+  if job.token == token then return {'claimed', job.attempts, now} end
+  return {'busy'}
+end
+local score = tonumber(redis.call('ZSCORE', due(job.lane), name) or 0)
+local on_its_way = redis.call('ZREM', handed(job.lane), name) == 1
+if score > now and not on_its_way then return {'early'} end
+
+local number = redis.call('HGET', KEYS[15], 'id')
+if number then
+  local other = ARGV[5] .. '|id:' .. number
+  local other_end = lease_end(other, job_of(other))
+  if other ~= name and other_end > now then
+    redis.call('ZADD', due(job.lane), other_end, name)
+    return {'busy'}
+  end
+end
+
+if job.deliveries >= tonumber(ARGV[4]) then
+  job.token, job.cause, job.error = nil, 'crashed', 'delivered ' .. job.deliveries .. ' times without an end'
+  save(name, job)
+  redis.call('ZREM', due(job.lane), name)
+  redis.call('ZREM', leased(job.lane), name)
+  redis.call('ZADD', PARKED, now, name)
+  note_down(KEYS[16], now, 'parked', job.error)
+  return {'parked'}
+end
+job.deliveries = job.deliveries + 1
+job.token = token
+job.again_at = nil
+save(name, job)
+redis.call('ZADD', leased(job.lane), now + tonumber(ARGV[3]), name)
+redis.call('ZADD', due(job.lane), now + tonumber(ARGV[3]), name)
+return {'claimed', job.attempts, now}

@@ -1,0 +1,26 @@
+-- Hand out due jobs, by priority, to one worker process.
+--
+-- KEYS 1-14 as in prelude.lua
+-- ARGV 1 how many the process can take   2 for how long a hand-out counts, ms
+-- Answers {ms until the next job is due or -1, job name, ...}.
+--
+-- Guarantees: a job is handed to one process at a time; one that was handed out and never claimed is
+-- due again after ARGV[2].
+local room, grace = tonumber(ARGV[1]), tonumber(ARGV[2])
+local now = now_ms()
+local answer, soonest = {-1}, nil
+for lane = 1, LANES do
+  redis.call('ZREMRANGEBYSCORE', handed(lane), '-inf', now)
+  if room > 0 then
+    for _, name in ipairs(redis.call('ZRANGEBYSCORE', due(lane), '-inf', now, 'LIMIT', 0, room)) do
+      redis.call('ZADD', due(lane), now + grace, name)
+      redis.call('ZADD', handed(lane), now + grace, name)
+      answer[#answer + 1] = name
+      room = room - 1
+    end
+  end
+  local first = redis.call('ZRANGEBYSCORE', due(lane), '-inf', '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
+  if first[2] and (not soonest or tonumber(first[2]) < soonest) then soonest = tonumber(first[2]) end
+end
+if soonest then answer[1] = math.max(0, soonest - now) end
+return answer

@@ -1,0 +1,87 @@
+-- Keep what is known of a call, once, and have its sync looked at.
+--
+-- KEYS 1-14   as in prelude.lua
+--      15, 16 call:<uuid:..>, events:<uuid:..>   the part of the record kept under the uuid  (both pairs
+--      17, 18 call:<id:..>, events:<id:..>       the part kept under the number               may be equal)
+--      19     calls       sorted set: call key -> last time that something was learnt
+--      20     counts      hash of counters
+--      21     log:<key>   what happened to the call, newest first
+-- ARGV 1 uuid or ''   2 number or ''   3 field (fingerprint, or obs:<name>)   4 value (JSON object)
+--      5 mode: once | news | observe   6 lane   7 retention of events, s   8 retention of the rest, s
+--      9 counter prefix or ''
+-- Answers {accepted | duplicate, call key}.
+--
+-- Guarantees: an event is kept at most once for its fingerprint, under the id it came with. Where it
+-- names both ids the two parts become one record, atomically and for good, whatever either part holds
+-- (nothing is moved: a record is read as the union of its parts). An id belongs to one call only: a
+-- contradicting pair stays under its uuid and is noted as a conflict. Job and event are written together.
+
+local uuid, number, field, mode = ARGV[1], ARGV[2], ARGV[3], ARGV[5]
+local lane = tonumber(ARGV[6])
+local now = now_ms()
+local call_u, events_u, call_i, events_i = KEYS[15], KEYS[16], KEYS[17], KEYS[18]
+local value = cjson.decode(ARGV[4])
+local start = now
+
+local key, call, events
+if uuid ~= '' then
+  key, call, events = 'uuid:' .. uuid, call_u, events_u
+else
+  key, call, events = 'id:' .. number, call_i, events_i
+end
+
+if uuid ~= '' and number ~= '' then
+  local of_uuid = redis.call('HGET', call_u, 'id')
+  local of_number = redis.call('HGET', call_i, 'uuid')
+  if not of_uuid and not of_number then
+    redis.call('HSET', call_u, 'id', number)
+    redis.call('HSET', call_i, 'uuid', uuid)
+    redis.call('ZREM', KEYS[19], 'id:' .. number)
+    for _, kind in ipairs({'sync', 'detail', 'recording', 'insights'}) do
+      local name = kind .. '|id:' .. number
+      local job = job_of(name)
+      if job then
+        local runs_until = lease_end(name, job)
+        local parked = redis.call('ZREM', PARKED, name)
+        if runs_until <= now then drop(name, job) end
+        -- Two jobs of one call must not write at once: the joined one starts when the other must have ended.
+        if kind == 'sync' then
+          start = math.max(now, runs_until)
+        elseif parked == 0 then
+          mark_due(kind .. '|uuid:' .. uuid, job.lane, math.max(now, runs_until), now)
+        end
+      end
+    end
+  elseif of_uuid ~= number or of_number ~= uuid then
+    redis.call('HSET', call_u, 'conflict', number)
+  end
+elseif uuid == '' then
+  local of_number = redis.call('HGET', call_i, 'uuid')
+  if of_number then key = 'uuid:' .. of_number end
+end
+
+local answer = 'accepted'
+local old = mode ~= 'observe' and redis.call('HGET', events, field)
+if old then
+  local kept = cjson.decode(old)
+  kept.times = (kept.times or 1) + 1
+  kept.last_at = now
+  redis.call('HSET', events, field, cjson.encode(kept))
+  if mode == 'once' then answer = 'duplicate' end
+else
+  value.at = now
+  value.last_at = now
+  -- The body was encoded by the caller and is kept as its text: a script's JSON would bend large numbers.
+  redis.call('HSET', events, field, cjson.encode(value))
+end
+
+if ARGV[9] ~= '' then redis.call('HINCRBY', KEYS[20], ARGV[9] .. answer, 1) end
+if answer == 'accepted' then
+  redis.call('HSETNX', call, 'first_at', now)
+  redis.call('HSET', call, 'last_at', now)
+  redis.call('ZADD', KEYS[19], now, key)
+  mark_due('sync|' .. key, lane, start, now)
+end
+for _, k in ipairs({events_u, events_i}) do redis.call('EXPIRE', k, ARGV[7]) end
+for _, k in ipairs({call_u, call_i, KEYS[21]}) do redis.call('EXPIRE', k, ARGV[8]) end
+return {answer, key}

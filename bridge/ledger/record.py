@@ -1,0 +1,159 @@
+"""What the ledger holds of one call, as values."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from bridge.domain.call import Call, fold
+from bridge.domain.detail import Detail, read_detail
+from bridge.domain.events import Event, read_event
+from bridge.domain.rules import Rules
+
+# The hash of a call, the hash of its events, its log.
+Part = tuple[Mapping[str, str], Mapping[str, str], list[str]]
+
+
+def moment(ms: float | str | None) -> datetime | None:
+    """Milliseconds since 1970, as scripts count, as a point in time."""
+    return None if ms is None else datetime.fromtimestamp(float(ms) / 1000, UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptEvent:
+    """One delivery as it came, and how often it came."""
+
+    fingerprint: str
+    trigger: str
+    body: Mapping[str, Any]
+    at: datetime
+    last_at: datetime
+    times: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """What we learnt by asking."""
+
+    name: str
+    body: Mapping[str, Any]
+    asked_at: datetime
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """One thing written to Kustomer: its id there, and the fields last sent."""
+
+    id: str
+    sent: Mapping[str, Any]
+    created: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """Everything kept about one call, both parts of it where it came under both ids."""
+
+    key: str
+    uuid: UUID | None = None
+    call_id: int | None = None
+    events: tuple[KeptEvent, ...] = ()
+    observations: Mapping[str, Observation] = field(default_factory=dict)
+    outputs: Mapping[str, Output] = field(default_factory=dict)
+    # Writes begun and not known to have ended: name -> the fields sent.
+    intents: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    fields: Mapping[str, str] = field(default_factory=dict)
+    log: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def exists(self) -> bool:
+        return bool(self.fields or self.events)
+
+    @property
+    def must_look(self) -> bool:
+        """Asked to be run again, or restored: what it says of Kustomer may be out of date."""
+        return self.fields.get("look") == "1"
+
+    def read_events(self, rules: Rules) -> list[Event]:
+        """The events, read anew: a mended parser can be run over yesterday's calls."""
+        read = (read_event(e.trigger or None, e.body, rules, received_at=e.last_at) for e in self.events)
+        return [event for event in read if isinstance(event, Event)]
+
+    def read_detail(self, rules: Rules) -> Detail | None:
+        kept = self.observations.get("detail")
+        if kept is None:
+            return None
+        return read_detail(kept.body, asked_at=kept.asked_at, region=rules.region)
+
+    def call(self, rules: Rules) -> Call:
+        """The call that events and observations make."""
+        call = fold(self.read_events(rules), self.read_detail(rules))
+        # Ids learnt on the way (one part found the other) count as told.
+        return replace(
+            call,
+            uuid=self.uuid if self.uuid is not None else call.uuid,
+            call_id=self.call_id if self.call_id is not None else call.call_id,
+        )
+
+
+def record_of(key: str, parts: Sequence[Part]) -> Record:
+    """A record from its parts; the leading one first."""
+    fields: dict[str, str] = {}
+    events: list[KeptEvent] = []
+    observations: dict[str, Observation] = {}
+    log: list[Mapping[str, Any]] = []
+    for call, kept, lines in parts:
+        # The first part is the leading one; its outputs count before the other's.
+        fields = {**call, **fields}
+        log += [json.loads(line) for line in lines]
+        for name, text in kept.items():
+            value = json.loads(text)
+            if name.startswith("obs:"):
+                seen = Observation(
+                    name=name[4:],
+                    body=json.loads(value["body"]),
+                    asked_at=_sure(value.get("asked_at", value["at"])),
+                    at=_sure(value["at"]),
+                )
+                if name[4:] not in observations or observations[name[4:]].asked_at < seen.asked_at:
+                    observations[name[4:]] = seen
+            else:
+                events.append(
+                    KeptEvent(
+                        fingerprint=name,
+                        trigger=value["trigger"],
+                        body=json.loads(value["body"]),
+                        at=_sure(value["at"]),
+                        last_at=_sure(value["last_at"]),
+                        times=int(value.get("times", 1)),
+                    )
+                )
+    outputs = {}
+    for name, text in fields.items():
+        if name.startswith("out:"):
+            value = json.loads(text)
+            outputs[name[4:]] = Output(
+                id=value["id"], sent=value["sent"], created=value.get("created", False)
+            )
+    kind, _, own = key.partition(":")
+    uuid = own if kind == "uuid" else fields.get("uuid")
+    number = own if kind == "id" else fields.get("id")
+    return Record(
+        key=key,
+        uuid=UUID(uuid) if uuid else None,
+        call_id=int(number) if number else None,
+        events=tuple(sorted(events, key=lambda e: (e.at, e.fingerprint))),
+        observations=observations,
+        outputs=outputs,
+        intents={name[7:]: json.loads(text) for name, text in fields.items() if name.startswith("intent:")},
+        fields=fields,
+        log=tuple(sorted(log, key=lambda line: -line["at"])),
+    )
+
+
+def _sure(ms: float | str) -> datetime:
+    return datetime.fromtimestamp(float(ms) / 1000, UTC)
