@@ -1,0 +1,238 @@
+"""CloudTalk to try against: its four hosts as four prefixes of one address."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import secrets
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from bridge.sandbox import ANALYTICS_PREFIX, CLOUDTALK_KEY_ID, CLOUDTALK_KEY_SECRET, CORE_PREFIX
+from bridge.sandbox.cloudtalk_agents import agent_item
+from bridge.sandbox.cloudtalk_calls import COMPANY_ID, detail, is_answered, list_item
+from bridge.sandbox.cloudtalk_errors import no_user_agent, refuse, unknown_core_path
+from bridge.sandbox.control import cloudtalk_control
+from bridge.sandbox.front import Front
+from bridge.sandbox.pages import cloudtalk_page
+from bridge.sandbox.store import Document
+from bridge.sandbox.wire import Asked, Routes, read
+from bridge.sandbox.world import World, digits, iso
+
+# The default is not published; a small one finds out who forgets the second page.
+DEFAULT_PAGE = 20
+
+_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+# Every filter that a call can answer by itself.
+_FILTERS: dict[str, Callable[[Document, Any], bool]] = {
+    "public_internal": lambda call, value: digits(call["internal_number"]) == digits(value),
+    "public_external": lambda call, value: digits(call["external_number"] or "") == digits(value),
+    "date_from": lambda call, value: call["started_at"] >= value,
+    "date_to": lambda call, value: call["started_at"] <= value,
+    "contact_id": lambda call, value: call["contact_id"] == value,
+    "user_id": lambda call, value: call["agent_id"] == value,
+    "type": lambda call, value: call["direction"] == value,
+    "status": lambda call, value: is_answered(call) == (value == "answered"),
+    "call_id": lambda call, value: call["id"] == value,
+}
+
+
+class Unreadable(ValueError):
+    """A value of a query parameter that cannot be what it has to be."""
+
+    def __init__(self, name: str, message: str) -> None:
+        super().__init__(message)
+        self.name = name
+
+
+class CloudTalk:
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    def add_to(self, routes: Routes) -> None:
+        routes.add("GET", CORE_PREFIX + "/calls/index.json", self.calls)
+        routes.add("GET", CORE_PREFIX + "/agents/index.json", self.agents)
+        routes.add("GET", CORE_PREFIX + "/calls/recording/{id}.json", self.recording)
+        routes.add("GET", ANALYTICS_PREFIX + "/calls/{id}", self.detail)
+
+    def calls(self, asked: Asked) -> Response:
+        try:
+            found = self._matching(asked)
+            return self._page(asked, found, lambda call: list_item(call, self.world))
+        except Unreadable as error:
+            return refuse(asked.path, 406, "Not acceptable.", **{error.name: [str(error)]})
+
+    def agents(self, asked: Asked) -> Response:
+        agents = self.world.store.all("agent")
+        try:
+            if "id" in asked.query:
+                wanted = _number("id", asked.query["id"])
+                agents = [one for one in agents if one["id"] == wanted]
+            if "associated_number" in asked.query:
+                number = digits(asked.query["associated_number"])
+                agents = [one for one in agents if digits(one["default_number"]) == number]
+            return self._page(asked, agents, agent_item)
+        except Unreadable as error:
+            return refuse(asked.path, 406, "Not acceptable.", **{error.name: [str(error)]})
+
+    def recording(self, asked: Asked) -> Response:
+        call = self.world.store.get("call", asked.params["id"])
+        if call is not None and call["recording_expired"]:
+            return refuse(asked.path, 410, "Recording expired.")
+        if call is None or call["recording_wav"] is None:
+            return refuse(asked.path, 404, "Not found.")
+        return Response(base64.b64decode(call["recording_wav"]), media_type="audio/x-wav")
+
+    def detail(self, asked: Asked) -> Response:
+        call_id = asked.params["id"]
+        try:
+            float(call_id)
+        except ValueError:
+            message = ["callId must be a number conforming to the specified constraints"]
+            return refuse(asked.path, 400, message)
+        call = self.world.store.get("call", call_id)
+        if call is None or call["in_progress"] or not self._is_ready(call):
+            message_text = f"Call with id '{call_id}' doesn't exist on company '{COMPANY_ID}'"
+            return refuse(asked.path, 404, message_text)
+        return JSONResponse(detail(call, self.world))
+
+    def _is_ready(self, call: Document) -> bool:
+        asked_before = self.world.details_asked.get(str(call["id"]), 0)
+        self.world.details_asked[str(call["id"])] = asked_before + 1
+        return bool(asked_before >= call["ready_after"])
+
+    def _matching(self, asked: Asked) -> list[Document]:
+        calls = [one for one in self.world.store.all("call") if not one["in_progress"]]
+        for name, fits in _FILTERS.items():
+            # A parameter that it does not know, `filter[...]` too, it ignores without a word.
+            if name in asked.query:
+                value = _value(name, asked.query[name])
+                calls = [one for one in calls if fits(one, value)]
+        if "agent_extension" in asked.query:
+            extension = asked.query["agent_extension"]
+            ids = {one["id"] for one in self.world.store.all("agent") if one["extension"] == extension}
+            calls = [one for one in calls if one["agent_id"] in ids]
+        if "tag_id" in asked.query:
+            wanted = str(_number("tag_id", asked.query["tag_id"]))
+            calls = [
+                one for one in calls if wanted in [tag["id"] for tag in list_item(one, self.world)["Tags"]]
+            ]
+        return sorted(calls, key=lambda one: (str(one["started_at"]), int(one["id"])), reverse=True)
+
+    def _page(self, asked: Asked, found: list[Document], item: Callable[[Document], Document]) -> Response:
+        limit = _number("limit", asked.query.get("limit", str(DEFAULT_PAGE)))
+        page = _number("page", asked.query.get("page", "1"))
+        if not 1 <= limit <= 1000:
+            raise Unreadable("limit", "Between 1 and 1000.")
+        if page < 1:
+            raise Unreadable("page", "At least 1.")
+        shown = found[(page - 1) * limit : page * limit]
+        envelope = {
+            "itemsCount": len(found),
+            "pageCount": -(-len(found) // limit),
+            "pageNumber": page,
+            "limit": limit,
+            "data": [item(one) for one in shown],
+        }
+        return JSONResponse({"responseData": envelope})
+
+
+def create_cloudtalk(world: World) -> Starlette:
+    service = world.cloudtalk
+    routes = Routes()
+    CloudTalk(world).add_to(routes)
+
+    def limit_headers() -> dict[str, str]:
+        return {
+            "X-CloudTalkAPI-Limit": str(service.window.limit),
+            "X-CloudTalkAPI-Remaining": str(service.window.remaining),
+            "X-CloudTalkAPI-ResetTime": str(service.window.resets_at),
+        }
+
+    def fail(path: str, status: int) -> Response:
+        response = refuse(path, status)
+        if status == 429:
+            # No Retry-After: theirs has none.
+            response.headers.update(limit_headers() | {"X-CloudTalkAPI-Remaining": "0"})
+        return response
+
+    def answer(asked: Asked) -> Response:
+        if not asked.headers.get("user-agent"):
+            return no_user_agent()
+        not_admitted = _admit(asked)
+        if not_admitted is not None:
+            return not_admitted
+        if not service.window.take():
+            return fail(asked.path, 429)
+        found = routes.find(asked)
+        if found is not None:
+            handler, asked = found
+            return handler(asked)
+        if not asked.path.startswith(CORE_PREFIX + "/"):
+            return refuse(asked.path, 404)
+        return refuse(asked.path, 405) if routes.knows(asked.path) else unknown_core_path(asked.path)
+
+    async def everything(request: Request) -> Response:
+        asked = await read(request)
+        with world.lock:
+            response = answer(asked)
+            if response.status_code == 200 and service.readings.headers_on_200:
+                response.headers.update(limit_headers())
+            return response
+
+    return Starlette(
+        routes=[
+            Route("/", cloudtalk_page(world)),
+            *cloudtalk_control(world),
+            Route("/{rest:path}", everything, methods=_METHODS),
+        ],
+        middleware=[Middleware(Front, world=world, service=service, refuse=fail)],
+    )
+
+
+def _admit(asked: Asked) -> Response | None:
+    """None when the key is right. Core says the same of every failure, analytics says which it was."""
+    analytics = asked.path.startswith(ANALYTICS_PREFIX)
+    sent = asked.headers.get("authorization")
+    if sent is None:
+        return refuse(asked.path, 401, "Authorization header is missing" if analytics else None)
+    scheme, _, credentials = sent.partition(" ")
+    try:
+        key = base64.b64decode(credentials.strip(), validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        key = ""
+    if scheme.lower() != "basic" or ":" not in key:
+        message = f"Invalid Authorization header - {sent}" if analytics else None
+        return refuse(asked.path, 401, message)
+    if not secrets.compare_digest(key.encode(), f"{CLOUDTALK_KEY_ID}:{CLOUDTALK_KEY_SECRET}".encode()):
+        return refuse(asked.path, 401, "Company API key doesn't exist." if analytics else None)
+    return None
+
+
+def _value(name: str, text: str) -> Any:
+    if name in ("contact_id", "user_id", "call_id"):
+        return _number(name, text)
+    if name in ("date_from", "date_to"):
+        try:
+            # The zone is not documented; here it is UTC.
+            return iso(datetime.strptime(text, "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC))
+        except ValueError as error:
+            raise Unreadable(name, "YYYY-MM-DD HH:MM:SS") from error
+    allowed = {"type": ("incoming", "outgoing", "internal"), "status": ("missed", "answered")}.get(name)
+    if allowed is not None and text not in allowed:
+        raise Unreadable(name, f"One of {', '.join(allowed)}.")
+    return text
+
+
+def _number(name: str, text: str) -> int:
+    try:
+        return int(text)
+    except ValueError as error:
+        raise Unreadable(name, "Not a number.") from error

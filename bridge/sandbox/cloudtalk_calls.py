@@ -1,0 +1,304 @@
+"""A call as the sandbox keeps it, and the two very different ways in which CloudTalk shows it."""
+
+from __future__ import annotations
+
+import base64
+import html
+import zlib
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Literal
+from uuid import uuid4
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
+
+from bridge.sandbox.store import Document
+from bridge.sandbox.world import World, digits, iso
+
+COMPANY_ID = 100123
+FIRST_FREE_CALL_ID = 1000000200
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+Moment = Annotated[datetime, AfterValidator(_utc)]
+
+
+class CallFields(BaseModel):
+    """What may be said of a call; the rest follows from it (`complete`)."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: int | None = None
+    uuid: str | None = None
+    external_number: str | None = "+441632960304"  # None: withheld
+    internal_number: str = "+15550100101"
+    direction: Literal["incoming", "outgoing", "internal"] = "incoming"
+    agent_id: int | None = None
+    contact_id: int | None = None
+    contact_name: str | None = None
+    started_at: Moment | None = None
+    answered_at: Moment | None = None
+    ended_at: Moment | None = None
+    talking_time: int = Field(default=60, ge=0)  # seconds, like all of them
+    waiting_time: int = Field(default=10, ge=0)
+    ringing_time: int | None = None
+    wrapup_time: int = Field(default=10, ge=0)
+    holding_time: int = Field(default=0, ge=0)
+    is_voicemail: bool = False
+    recorded: bool | None = None
+    recording_wav: str | None = None  # base64
+    recording_expired: bool = False
+    tags: list[str] = []
+    notes: list[str] = []
+    rating: int | None = Field(default=None, ge=1, le=5)
+    ready_after: int = Field(default=0, ge=0)  # so many requests for the detail are answered 404 first
+    in_progress: bool = False  # not in the list, and no detail
+
+    @field_validator("recording_wav", mode="before")
+    @classmethod
+    def _as_text(cls, value: object) -> object:
+        return base64.b64encode(value).decode() if isinstance(value, bytes) else value
+
+
+def add_call(world: World, fields: Document) -> Document:
+    """Add a call, or replace the one of the same id, which keeps its uuid.
+
+    Raises:
+        ValidationError: a field is unknown or does not fit.
+    """
+    call = CallFields.model_validate(fields)
+    with world.lock:
+        if call.id is None:
+            known = [int(one["id"]) for one in world.store.all("call")]
+            call.id = max([FIRST_FREE_CALL_ID - 1, *known]) + 1
+        document = _complete(call, world)
+        world.store.put("call", str(call.id), document)
+        world.details_asked.pop(str(call.id), None)
+    return document
+
+
+def _complete(call: CallFields, world: World) -> Document:
+    answered = call.talking_time > 0
+    rang_s = timedelta(seconds=call.waiting_time)
+    if call.started_at is None:
+        length = rang_s + timedelta(seconds=call.talking_time + call.holding_time)
+        call.started_at = datetime.fromtimestamp(world.now(), tz=UTC).replace(microsecond=0) - length
+    if call.answered_at is None and answered:
+        call.answered_at = call.started_at + rang_s
+    if call.ended_at is None and not call.in_progress:
+        since = call.answered_at or call.started_at + rang_s
+        call.ended_at = since + timedelta(seconds=call.talking_time + call.holding_time)
+    if call.agent_id is None and answered and "agent_id" not in call.model_fields_set:
+        agents = world.store.all("agent")
+        call.agent_id = agents[0]["id"] if agents else None
+    if call.contact_id is not None and call.contact_name is None:
+        contact = world.store.get("contact", str(call.contact_id)) or {}
+        call.contact_name = contact.get("name")
+    document = call.model_dump()
+    before = world.store.get("call", str(call.id)) or {}
+    document["uuid"] = call.uuid or before.get("uuid") or str(uuid4())
+    document["ringing_time"] = call.waiting_time if call.ringing_time is None else call.ringing_time
+    document["recorded"] = call.recording_wav is not None if call.recorded is None else call.recorded
+    for name in ("started_at", "answered_at", "ended_at"):
+        document[name] = None if document[name] is None else iso(document[name])
+    return document
+
+
+def is_answered(call: Document) -> bool:
+    return bool(call["talking_time"] > 0)
+
+
+def list_item(call: Document, world: World) -> Document:
+    """As in the list, whose types are not those of its schema: ids and seconds as text, numbers as
+    integers without their plus, names HTML-escaped. It has neither status nor uuid.
+    """
+    internal = int(digits(call["internal_number"]))
+    line = world.store.get("line", call["internal_number"]) or {}
+    return {
+        "Cdr": {
+            "id": str(call["id"]),
+            "billsec": str(call["talking_time"]),
+            "type": call["direction"],
+            "country_code": _country_code(call["internal_number"]),
+            "public_external": int(digits(call["external_number"])) if call["external_number"] else "",
+            "public_internal": internal,
+            "recorded": call["recorded"],
+            "is_voicemail": call["is_voicemail"],
+            "fax_email": "0",
+            "is_redirected": "0",
+            "redirected_from": "",
+            "transferred_from": "",
+            "is_local": True,
+            "user_id": None if call["agent_id"] is None else str(call["agent_id"]),
+            "talking_time": str(call["talking_time"]),
+            "waiting_time": str(call["waiting_time"]),
+            "wrapup_time": str(call["wrapup_time"]),
+            "started_at": call["started_at"],
+            "answered_at": call["answered_at"],
+            "ended_at": call["ended_at"],
+            "recording_link": f"https://my.cloudtalk.io/r/play/{call['id']}",
+        },
+        "Contact": _contact_in_list(call),
+        "CallNumber": {
+            "id": str(line.get("id", 1)),
+            "internal_name": line.get("name", ""),
+            "caller_id_e164": internal,
+            "country_code": _country_code(call["internal_number"]),
+            "area_code": "",
+        },
+        "BillingCall": {"price": "0.000000"},
+        "Agent": _agent_in_list(call["agent_id"], world),
+        "Notes": [{"id": str(_number_for(note)), "note": note} for note in call["notes"]],
+        "Tags": [{"id": str(_number_for(tag)), "name": tag} for tag in call["tags"]],
+        "Ratings": []
+        if call["rating"] is None
+        else [{"id": str(call["id"]), "type": "agent", "rating": call["rating"]}],
+    }
+
+
+def detail(call: Document, world: World) -> Document:
+    """As the analytics host shows one call: honest types, numbers with a plus, the uuid and the steps."""
+    line = world.store.get("line", call["internal_number"]) or {}
+    external = call["external_number"] or ""
+    return {
+        "cdr_id": call["id"],
+        "uuid": call["uuid"],
+        "company_id": COMPANY_ID,
+        "date": call["started_at"],
+        "contact": {
+            "id": call["contact_id"],
+            "name": call["contact_name"],
+            "country": {"1": "US", "44": "GB"}.get(_country_code(external)),
+            "number": external,
+        },
+        "call_tags": [{"id": _number_for(tag), "label": tag} for tag in call["tags"]],
+        "call_rating": call["rating"],
+        "internal_number": {
+            "id": line.get("id", 1),
+            "name": line.get("name", ""),
+            "number": call["internal_number"],
+        },
+        "call_times": _times(call),
+        "direction": call["direction"],
+        "type": "regular",
+        "status": "answered" if is_answered(call) else "missed",
+        "call_steps": _steps(call, world),
+        "notes": call["notes"],
+        "recorded": call["recorded"],
+        "out_of_office": False,
+    }
+
+
+def _steps(call: Document, world: World) -> list[Document]:
+    answered = is_answered(call)
+    unresolved = {
+        "resolved_by": None,
+        "resolved_by_call": {"id": None, "date": None, "agent": {"id": None, "name": None}},
+    }
+    steps: list[Document] = []
+    if call["agent_id"] is not None:
+        agent = world.store.get("agent", str(call["agent_id"])) or {}
+        times = _times(call)
+        del times["waiting_time"]
+        if not answered:
+            times |= {"talking_time": None, "wrap_up_time": None, "holding_time": None}
+        steps.append(
+            {
+                "type": "agent",
+                "id": call["agent_id"],
+                "name": _full_name(agent),
+                "group_ids": [],
+                "date": call["started_at"],
+                "call_id": call["id"],
+                "call_times": times,
+                "status": "answered" if answered else "missed",
+                "reason": None if answered else "not_picked_up",
+                **unresolved,
+            }
+        )
+    if call["direction"] != "incoming":
+        return steps
+    return [
+        {
+            "type": "queue",
+            "id": 10,
+            "name": "Queue10",
+            "date": call["started_at"],
+            "call_times": _times(call),
+            "status": "answered" if answered else "missed",
+            "reason": None if answered else "no_agents_picked_up",
+            **unresolved,
+            "strategy": "ringall",
+            "agent_calls": steps,
+        }
+    ]
+
+
+def _times(call: Document) -> dict[str, Any]:
+    times = {
+        "talking_time": call["talking_time"],
+        "wrap_up_time": call["wrapup_time"],
+        "ringing_time": call["ringing_time"],
+        "waiting_time": call["waiting_time"],
+        "holding_time": call["holding_time"],
+    }
+    total = sum(call[name] for name in ("waiting_time", "talking_time", "holding_time", "wrapup_time"))
+    return {**times, "total_time": total}
+
+
+def _contact_in_list(call: Document) -> Document:
+    name = call["contact_name"]
+    return {
+        "id": None if call["contact_id"] is None else str(call["contact_id"]),
+        "name": None if name is None else html.escape(name, quote=False),
+        **dict.fromkeys(("title", "company", "industry", "address", "city", "zip", "state")),
+        "type": None if call["contact_id"] is None else "contact",
+        "tags": [],
+        "external_urls": [],
+        "contact_numbers": [int(digits(call["external_number"]))] if call["external_number"] else [],
+        "contact_emails": [],
+        "custom_fields": [],
+        "favorite_agent": None,
+    }
+
+
+def _agent_in_list(agent_id: int | None, world: World) -> Document:
+    empty: Document = dict.fromkeys(("id", "firstname", "lastname", "email", "language", "role", "status"))
+    empty |= {
+        "fullname": "(unknown)",
+        "default_outbound_number": None,
+        "associated_numbers": [],
+        "groups": [],
+    }
+    if agent_id is None:
+        return empty
+    agent = world.store.get("agent", str(agent_id))
+    if agent is None:
+        return empty | {"id": str(agent_id)}
+    return empty | {
+        "id": str(agent_id),
+        "firstname": agent["firstname"],
+        "lastname": agent["lastname"],
+        "fullname": _full_name(agent),
+        "email": agent["email"],
+        "language": "en",
+        "role": "Agent",
+        "status": "online",
+        "default_outbound_number": int(digits(agent["default_number"])),
+        "associated_numbers": [int(digits(agent["default_number"]))],
+    }
+
+
+def _full_name(agent: Document) -> str:
+    return f"{agent.get('firstname', '')} {agent.get('lastname', '')}".strip()
+
+
+def _country_code(number: str) -> str:
+    return "44" if number.startswith("+44") else "1" if number.startswith("+1") else ""
+
+
+def _number_for(text: str) -> int:
+    """Tags and notes have ids; the same text has the same one here."""
+    return 100_000 + zlib.crc32(text.encode()) % 900_000

@@ -1,0 +1,105 @@
+"""What only a sandbox has, under `/_sandbox`: looking inside, faults, readings, limits, starting over.
+
+No key is asked for here, nothing is counted or logged, and no fault hits it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from bridge.sandbox import sample, views
+from bridge.sandbox.cloudtalk_agents import add_agent
+from bridge.sandbox.cloudtalk_calls import add_call
+from bridge.sandbox.faults import Fault
+from bridge.sandbox.front import CONTROL_PREFIX
+from bridge.sandbox.store import Document
+from bridge.sandbox.world import Service, World
+
+Action = Callable[[Request, Any], Any]
+
+
+class Limit(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    limit: int = Field(ge=0)
+    window_s: float = Field(default=60.0, gt=0)
+
+
+def cloudtalk_control(world: World) -> list[Route]:
+    def reset(request: Request, body: Any) -> None:
+        world.empty_cloudtalk()
+        if request.query_params.get("sample") == "true":
+            sample.load_cloudtalk(world)
+
+    return [
+        _route(
+            world, "POST", "/calls", lambda request, body: [add_call(world, one) for one in _several(body)]
+        ),
+        _route(
+            world, "POST", "/agents", lambda request, body: [add_agent(world, one) for one in _several(body)]
+        ),
+        _route(world, "POST", "/reset", reset),
+        *_common(world, world.cloudtalk, views.cloudtalk_state),
+    ]
+
+
+def kustomer_control(world: World) -> list[Route]:
+    def reset(request: Request, body: Any) -> None:
+        world.empty_kustomer()
+        sample.ensure_machine_user(world)
+        if request.query_params.get("sample") == "true":
+            sample.load_kustomer(world)
+
+    return [_route(world, "POST", "/reset", reset), *_common(world, world.kustomer, views.kustomer_state)]
+
+
+def _common(world: World, service: Service[Any], state: Callable[[World], Document]) -> list[Route]:
+    def limit(request: Request, body: Any) -> None:
+        wanted = Limit.model_validate(body)
+        service.limit(wanted.limit, wanted.window_s)
+
+    def read_as(request: Request, body: Any) -> Any:
+        service.read_as(**body)
+        return service.readings.model_dump()
+
+    return [
+        _route(world, "GET", "/state", lambda request, body: state(world)),
+        _route(world, "GET", "/requests", lambda request, body: [asdict(one) for one in service.requests]),
+        _route(world, "DELETE", "/requests", lambda request, body: service.requests.clear()),
+        _route(
+            world, "POST", "/faults", lambda request, body: service.faults.add(Fault.model_validate(body))
+        ),
+        _route(world, "DELETE", "/faults", lambda request, body: service.faults.clear()),
+        _route(world, "GET", "/readings", lambda request, body: service.readings.model_dump()),
+        _route(world, "POST", "/readings", read_as),
+        _route(world, "POST", "/limits", limit),
+    ]
+
+
+def _route(world: World, method: str, path: str, action: Action) -> Route:
+    async def endpoint(request: Request) -> Response:
+        raw = await request.body()
+        try:
+            body = json.loads(raw) if raw else {}
+            with world.lock:
+                answer = action(request, body)
+        except ValidationError as error:
+            wrong = error.errors(include_url=False, include_context=False, include_input=False)
+            return JSONResponse({"error": wrong}, 400)
+        except (ValueError, TypeError, RecursionError) as error:
+            return JSONResponse({"error": str(error)}, 400)
+        return Response(status_code=204) if answer is None else JSONResponse(answer)
+
+    return Route(CONTROL_PREFIX + path, endpoint, methods=[method])
+
+
+def _several(body: Any) -> list[Document]:
+    return body if isinstance(body, list) else [body]

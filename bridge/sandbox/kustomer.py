@@ -1,0 +1,114 @@
+"""Kustomer to try against.
+
+Checked in this order, since theirs is not known: key, budget, path, size, JSON, schema, then what is there.
+"""
+
+from __future__ import annotations
+
+import secrets
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from bridge.sandbox import KUSTOMER_KEY
+from bridge.sandbox.control import kustomer_control
+from bridge.sandbox.front import Front
+from bridge.sandbox.kustomer_conversations import Conversations
+from bridge.sandbox.kustomer_customers import Customers
+from bridge.sandbox.kustomer_desk import Desk, limit_headers
+from bridge.sandbox.kustomer_errors import Refusal, bad_parameter, not_found, refuse
+from bridge.sandbox.kustomer_notes import Notes
+from bridge.sandbox.kustomer_shapes import MACHINE_USER_ID, page_of
+from bridge.sandbox.pages import kustomer_page
+from bridge.sandbox.sample import ensure_machine_user
+from bridge.sandbox.wire import Asked, Routes, read
+from bridge.sandbox.world import World
+
+_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+_USER_FILTERS = ("pending", "deleted", "userType", "email")
+
+
+class Users(Desk):
+    """The people and machines of the org, and the companies, to be read only."""
+
+    def add_to(self, routes: Routes) -> None:
+        routes.add("GET", "/v1/users", self.index)
+        routes.add("GET", "/v1/users/current", lambda asked: self._show("user", MACHINE_USER_ID))
+        routes.add("GET", "/v1/users/{id}", lambda asked: self._show("user", asked.params["id"]))
+        routes.add("GET", "/v1/companies/{id}", lambda asked: self._show("company", asked.params["id"]))
+
+    def index(self, asked: Asked) -> Response:
+        filters = {name: asked.query[name] for name in _USER_FILTERS if name in asked.query}
+        if len(filters) > 1:
+            raise bad_parameter(list(filters)[1], "Filters cannot be combined")
+        users = self.store.all("user")
+        if "email" in filters:
+            users = self.store.find("user", "email", filters["email"].lower())
+        elif "userType" in filters:
+            users = [one for one in users if one["given"].get("userType", "user") == filters["userType"]]
+        elif filters and "true" in filters.values():
+            users = []  # nobody here is pending or deleted
+        return JSONResponse(
+            page_of("user", users, self.world, path="/v1/users", query=asked.query, largest=500)
+        )
+
+    def _show(self, kind: str, document_id: str) -> Response:
+        return self.one(kind, self.need(kind, document_id))
+
+
+def create_kustomer(world: World) -> Starlette:
+    service = world.kustomer
+    routes = Routes()
+    for desk in (Customers(world), Conversations(world), Notes(world), Users(world)):
+        desk.add_to(routes)
+    with world.lock:
+        ensure_machine_user(world)
+
+    def admit(asked: Asked) -> None:
+        scheme, _, key = asked.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not secrets.compare_digest(
+            key.strip().encode(), KUSTOMER_KEY.encode()
+        ):
+            raise Refusal(401)
+        if not service.window.take():
+            raise Refusal(429)
+
+    def answer(asked: Asked) -> Response:
+        try:
+            admit(asked)
+            found = routes.find(asked)
+            if found is None:
+                raise not_found("path")
+            handler, asked = found
+            return handler(asked)
+        except Refusal as refusal:
+            return refuse(refusal, service.readings.error_shape)
+
+    def dressed(response: Response) -> Response:
+        for name, value in limit_headers(service.window).items():
+            response.headers.setdefault(name, value)
+        response.headers["x-kustomer-pod"] = "prod1"
+        return response
+
+    async def everything(request: Request) -> Response:
+        asked = await read(request)
+        with world.lock:
+            return dressed(answer(asked))
+
+    def fail(path: str, status: int) -> Response:
+        headers: dict[str, str] = {}
+        if status == 429:
+            headers = limit_headers(service.window) | {"x-ratelimit-remaining": "0"}
+        return dressed(refuse(Refusal(status, headers=headers), service.readings.error_shape))
+
+    return Starlette(
+        routes=[
+            Route("/", kustomer_page(world)),
+            *kustomer_control(world),
+            Route("/{rest:path}", everything, methods=_METHODS),
+        ],
+        middleware=[Middleware(Front, world=world, service=service, refuse=fail)],
+    )

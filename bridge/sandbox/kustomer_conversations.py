@@ -1,0 +1,103 @@
+"""Kustomer's conversations and their tags."""
+
+from __future__ import annotations
+
+from starlette.responses import JSONResponse, Response
+
+from bridge.sandbox import kustomer_schemas as schemas
+from bridge.sandbox.kustomer_desk import Desk
+from bridge.sandbox.kustomer_errors import bad_parameter
+from bridge.sandbox.kustomer_shapes import page_of, shape
+from bridge.sandbox.store import Document
+from bridge.sandbox.wire import Asked, Routes
+
+
+class Conversations(Desk):
+    def add_to(self, routes: Routes) -> None:
+        routes.add("GET", "/v1/conversations", self.index)
+        routes.add("POST", "/v1/conversations", self.create)
+        routes.add("POST", "/v1/customers/{id}/conversations", self.create_in_customer)
+        routes.add(
+            "GET",
+            "/v1/conversations/externalId={value}",
+            lambda asked: self.by_external_id("conversation", asked),
+        )
+        routes.add("GET", "/v1/conversations/{id}", self.show)
+        routes.add("PATCH PUT", "/v1/conversations/{id}", self.update)
+        routes.add("POST", "/v1/conversations/{id}/tags", self.add_tags)
+        routes.add("DELETE", "/v1/conversations/{id}/tags", self.remove_tags)
+
+    def index(self, asked: Asked) -> Response:
+        found = self.store.all("conversation")
+        sort = asked.query.get("sort")
+        if sort not in (None, "desc"):
+            raise bad_parameter("sort")
+        if sort == "desc":
+            found.reverse()
+        path = "/v1/conversations"
+        return JSONResponse(page_of("conversation", found, self.world, path=path, query=asked.query))
+
+    def show(self, asked: Asked) -> Response:
+        wanted = asked.params["id"].split(",")
+        if len(wanted) == 1:
+            return self.one("conversation", self.need("conversation", wanted[0]))
+        found = [self.store.get("conversation", one.lower()) for one in wanted]
+        return JSONResponse({"data": [shape("conversation", one, self.world) for one in found if one]})
+
+    def create(self, asked: Asked) -> Response:
+        body = self.body(asked, schemas.CONVERSATION)
+        return self._create(body.pop("customer"), body, "customer")
+
+    def create_in_customer(self, asked: Asked) -> Response:
+        customer_id = asked.params["id"]
+        self.need("customer", customer_id)
+        return self._create(customer_id, self.body(asked, schemas.CONVERSATION_IN_CUSTOMER), "id")
+
+    def update(self, asked: Asked) -> Response:
+        conversation = self.need("conversation", asked.params["id"])
+        sent = self.json(asked)
+        if isinstance(sent, dict) and "customer" in sent:
+            move = self.checked(sent, schemas.CONVERSATION_MOVE)
+            customer = self.need("customer", move["customer"], "customer")
+            conversation = self.touched(conversation, customer=customer["id"])
+        else:
+            body = self.checked(sent, schemas.CONVERSATION_UPDATE)
+            self.refuse_stale(conversation, body)
+            self.refuse_repeated_external_id("conversation", body, own_id=conversation["id"])
+            if "tags" in body:
+                body["tags"] = self.tag_ids(body["tags"])
+            conversation = self.touched(conversation, given=conversation["given"] | body)
+        self.store.put("conversation", conversation["id"], conversation)
+        return self.one("conversation", conversation)
+
+    def add_tags(self, asked: Asked) -> Response:
+        conversation = self.need("conversation", asked.params["id"])
+        more = self.tag_ids(self.body(asked, schemas.TAGS))
+        tags = list(dict.fromkeys([*conversation["given"].get("tags", []), *more]))
+        return self._with_tags(conversation, tags)
+
+    def remove_tags(self, asked: Asked) -> Response:
+        conversation = self.need("conversation", asked.params["id"])
+        fewer: set[str] = set()
+        for tag in self.body(asked, schemas.TAGS):
+            fewer |= {tag} | {one["id"] for one in self.store.find("tag", "name", tag)}
+        return self._with_tags(
+            conversation, [tag for tag in conversation["given"].get("tags", []) if tag not in fewer]
+        )
+
+    def _with_tags(self, conversation: Document, tags: list[str]) -> Response:
+        conversation = self.touched(conversation, given=conversation["given"] | {"tags": tags})
+        self.store.put("conversation", conversation["id"], conversation)
+        return self.one("conversation", conversation)
+
+    def _create(self, customer_id: str, body: Document, parameter: str) -> Response:
+        customer = self.need("customer", customer_id, parameter)
+        self.refuse_repeated_external_id("conversation", body)
+        conversation_id = self.chosen_id("conversation", body)
+        if "importedAt" not in body:
+            self.count_creation("conversation", customer["id"])
+        if "tags" in body:
+            body["tags"] = self.tag_ids(body["tags"])
+        conversation = self.fresh(conversation_id, body, customer=customer["id"])
+        self.store.put("conversation", conversation_id, conversation)
+        return self.one("conversation", conversation, 201)

@@ -1,0 +1,73 @@
+"""Kustomer's notes. They have no look-up by externalId: by id, or in the list of their conversation."""
+
+from __future__ import annotations
+
+from starlette.responses import JSONResponse, Response
+
+from bridge.sandbox import kustomer_schemas as schemas
+from bridge.sandbox.kustomer_desk import Desk
+from bridge.sandbox.kustomer_errors import Refusal, bad_parameter
+from bridge.sandbox.kustomer_shapes import page_of
+from bridge.sandbox.store import Document
+from bridge.sandbox.wire import Asked, Routes
+
+
+class Notes(Desk):
+    def add_to(self, routes: Routes) -> None:
+        routes.add("GET", "/v1/notes", self.index)
+        routes.add("GET", "/v1/notes/{id}", self.show)
+        routes.add("PATCH PUT", "/v1/notes/{id}", self.update)
+        routes.add("GET", "/v1/conversations/{id}/notes", self.of_conversation)
+        routes.add("POST", "/v1/conversations/{id}/notes", self.create)
+
+    def index(self, asked: Asked) -> Response:
+        return self._page(self.store.all("note"), "/v1/notes", asked)
+
+    def of_conversation(self, asked: Asked) -> Response:
+        conversation = self.need("conversation", asked.params["id"])
+        found = self.store.find("note", "conversation", conversation["id"])
+        return self._page(found, f"/v1/conversations/{conversation['id']}/notes", asked)
+
+    def show(self, asked: Asked) -> Response:
+        return self.one("note", self.need("note", asked.params["id"]))
+
+    def create(self, asked: Asked) -> Response:
+        conversation = self.need("conversation", asked.params["id"])
+        body = self.body(asked, schemas.NOTE)
+        _refuse_what_admins_set(body)
+        if body.pop("conversation", conversation["id"]).lower() != conversation["id"]:
+            raise bad_parameter("conversation", "Not the conversation of the path")
+        self.refuse_repeated_external_id("note", body)
+        note_id = self.chosen_id("note", body)
+        self.count_creation("note", conversation["customer"])
+        note = self.fresh(note_id, body, conversation=conversation["id"])
+        self.store.put("note", note_id, note)
+        return self.one("note", note, 201)
+
+    def update(self, asked: Asked) -> Response:
+        note = self.need("note", asked.params["id"])
+        body = self.body(asked, schemas.NOTE_UPDATE)
+        _refuse_what_admins_set(body)
+        self.refuse_repeated_external_id("note", body, own_id=note["id"])
+        body.pop("updatedAt", None)
+        conversation_id = note["conversation"]
+        if "conversation" in body:
+            conversation_id = self.need("conversation", body.pop("conversation"), "conversation")["id"]
+        note = self.touched(note, given=note["given"] | body, conversation=conversation_id)
+        self.store.put("note", note["id"], note)
+        return self.one("note", note)
+
+    def _page(self, found: list[Document], path: str, asked: Asked) -> Response:
+        sort = asked.query.get("sort")
+        if sort not in (None, "asc", "desc"):
+            raise bad_parameter("sort")
+        if sort == "desc":
+            found.reverse()
+        return JSONResponse(page_of("note", found, self.world, path=path, query=asked.query))
+
+
+def _refuse_what_admins_set(body: Document) -> None:
+    for name in schemas.ADMIN_ONLY:
+        if name in body:
+            # Documented as 401, not 403, for a role that the key lacks.
+            raise Refusal(401, [("Missing role org.admin", name)])

@@ -1,0 +1,202 @@
+"""The sandbox for tests: both services on free ports, in one thread, with handles to steer them by."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from bridge import sandbox
+from bridge.sandbox import sample
+from bridge.sandbox.cloudtalk_agents import add_agent
+from bridge.sandbox.cloudtalk_calls import add_call
+from bridge.sandbox.faults import Fault
+from bridge.sandbox.hosting import Host, listen
+from bridge.sandbox.kustomer_customers import Customers
+from bridge.sandbox.kustomer_schemas import CUSTOMER
+from bridge.sandbox.store import Document
+from bridge.sandbox.views import cloudtalk_state, kustomer_documents
+from bridge.sandbox.world import LoggedRequest, Service, World, new_id
+
+_START_S = 10.0
+_WRITES = ("POST", "PUT", "PATCH", "DELETE")
+
+
+class Handle:
+    """One of the two services, seen from a test."""
+
+    def __init__(self, world: World, service: Service[Any], url: str) -> None:
+        self.url = url
+        self._world = world
+        self._service = service
+
+    def fail_next(
+        self,
+        status: int = 503,
+        *,
+        method: str | None = None,
+        path: str | None = None,
+        times: int = 1,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        """Answer with this status, without applying. `path` is searched for as a regular expression."""
+        self._add(
+            Fault(kind="status", status=status, method=method, path=path, times=times, headers=headers or {})
+        )
+
+    def lose_next_reply(self, *, method: str | None = None, path: str | None = None, times: int = 1) -> None:
+        """Apply the request, then break the connection without an answer."""
+        self._add(Fault(kind="lose_reply", method=method, path=path, times=times))
+
+    def drop_next_request(
+        self, *, method: str | None = None, path: str | None = None, times: int = 1
+    ) -> None:
+        """Break the connection before anything is applied."""
+        self._add(Fault(kind="drop_request", method=method, path=path, times=times))
+
+    def delay_next(
+        self, seconds: float, *, method: str | None = None, path: str | None = None, times: int = 1
+    ) -> None:
+        """Apply at once, answer this much later."""
+        self._add(Fault(kind="delay", seconds=seconds, method=method, path=path, times=times))
+
+    def forget_faults(self) -> None:
+        with self._world.lock:
+            self._service.faults.clear()
+
+    @property
+    def requests(self) -> list[LoggedRequest]:
+        """Every request that came in, oldest first; control requests and the page are not among them."""
+        with self._world.lock:
+            return list(self._service.requests)
+
+    @property
+    def writes(self) -> list[LoggedRequest]:
+        return [one for one in self.requests if one.method in _WRITES]
+
+    def forget_requests(self) -> None:
+        with self._world.lock:
+            self._service.requests.clear()
+
+    def read_as(self, **readings: object) -> None:
+        """Choose how points are read on which the real service's behaviour is not known."""
+        with self._world.lock:
+            self._service.read_as(**readings)
+
+    def limit(self, limit: int, window_s: float = 60.0) -> None:
+        with self._world.lock:
+            self._service.limit(limit, window_s)
+
+    def _add(self, fault: Fault) -> None:
+        with self._world.lock:
+            self._service.faults.add(fault)
+
+
+class CloudTalkHandle(Handle):
+    @property
+    def calls(self) -> list[Document]:
+        with self._world.lock:
+            calls: list[Document] = cloudtalk_state(self._world)["calls"]
+            return calls
+
+    def add_call(self, **fields: Any) -> Document:
+        """Add a call, or replace the one of the same `id`; returns it with all that was left out."""
+        return add_call(self._world, fields)
+
+    def add_agent(self, **fields: Any) -> Document:
+        return add_agent(self._world, fields)
+
+
+class KustomerHandle(Handle):
+    @property
+    def customers(self) -> list[Document]:
+        """As the API shows them, oldest first."""
+        return self._documents("customer")
+
+    @property
+    def conversations(self) -> list[Document]:
+        """As the API shows them, and the names of their tags as `tagNames`."""
+        return self._documents("conversation")
+
+    @property
+    def notes(self) -> list[Document]:
+        return self._documents("note")
+
+    def add_customer(self, **attributes: Any) -> str:
+        """Takes what a create takes, and refuses what a create refuses; no request is logged."""
+        with self._world.lock:
+            body: Document = dict(CUSTOMER.validate_python(attributes))
+            return str(Customers(self._world).add(body)["id"])
+
+    def add_company(self, name: str = "Example Ltd") -> str:
+        with self._world.lock:
+            company = Customers(self._world).fresh(new_id(), {"name": name})
+            self._world.store.put("company", company["id"], company)
+            return str(company["id"])
+
+    def add_user(self, *, name: str, email: str, **more: Any) -> str:
+        return sample.add_user(self._world, name=name, email=email, **more)
+
+    def _documents(self, kind: str) -> list[Document]:
+        with self._world.lock:
+            return kustomer_documents(self._world, kind)
+
+
+class RunningSandbox:
+    """Both services while the context lasts: two agents, their lines and users, and nothing else.
+
+    Args:
+        path: a file that keeps the documents from one sandbox to the next.
+        sample: also the calls and contacts of the sample company.
+        world: one made by the test, to move its clock, say; `path` and `sample` then do nothing.
+    """
+
+    world: World
+    cloudtalk: CloudTalkHandle
+    kustomer: KustomerHandle
+
+    def __init__(self, path: Path | None = None, *, sample: bool = False, world: World | None = None) -> None:
+        self._path = path
+        self._sample = sample
+        self._given_world = world
+
+    def __enter__(self) -> RunningSandbox:
+        self.world = self._given_world or World(self._path)
+        if self._given_world is None and self.world.is_empty:
+            if self._sample:
+                sample.load(self.world)
+            else:
+                sample.load_agents(self.world)
+                sample.load_kustomer(self.world)
+        self._sockets = [listen("127.0.0.1", 0), listen("127.0.0.1", 0)]
+        cloudtalk_url, kustomer_url = (f"http://127.0.0.1:{one.getsockname()[1]}" for one in self._sockets)
+        self.cloudtalk = CloudTalkHandle(self.world, self.world.cloudtalk, cloudtalk_url)
+        self.kustomer = KustomerHandle(self.world, self.world.kustomer, kustomer_url)
+        ready = threading.Event()
+        self._host = Host(self.world, self._sockets[0], self._sockets[1], ready.set)
+        self._thread = threading.Thread(
+            target=lambda: asyncio.run(self._host.run()), name="sandbox", daemon=True
+        )
+        self._thread.start()
+        if not ready.wait(_START_S):
+            raise RuntimeError(f"the sandbox did not start within {_START_S} s")
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._host.stop()
+        self._thread.join(_START_S)
+        for one in self._sockets:
+            one.close()
+        if self._given_world is None:
+            self.world.close()
+
+    def environ(self) -> dict[str, str]:
+        """The settings that point a bridge here."""
+        return sandbox.environ(cloudtalk_url=self.cloudtalk.url, kustomer_url=self.kustomer.url)

@@ -1,0 +1,75 @@
+"""Loads a made-up company, so that the sandbox has somebody to talk about."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from bridge.sandbox.cloudtalk_agents import add_agent
+from bridge.sandbox.cloudtalk_calls import add_call
+from bridge.sandbox.kustomer_shapes import MACHINE_USER_ID
+from bridge.sandbox.store import Document
+from bridge.sandbox.world import World
+
+_FILE = Path(__file__).with_name("sample_company.json")
+
+
+def load(world: World) -> None:
+    load_cloudtalk(world)
+    load_kustomer(world)
+
+
+def load_cloudtalk(world: World) -> None:
+    """Agents, lines, contacts and calls; what is there already under the same ids is replaced."""
+    load_agents(world)
+    company = _read()
+    with world.lock:
+        for contact in company["contacts"]:
+            world.store.put("contact", str(contact["id"]), contact)
+        for call in company["calls"]:
+            add_call(world, call)
+
+
+def load_agents(world: World) -> None:
+    """Who answers, and the lines they answer; no calls."""
+    company = _read()
+    with world.lock:
+        for line in company["lines"]:
+            world.store.put("line", line["number"], line)
+        for agent in company["agents"]:
+            add_agent(world, agent)
+
+
+def load_kustomer(world: World) -> None:
+    """The agents as users, and the machine user. No customers: these come with the calls."""
+    with world.lock:
+        ensure_machine_user(world)
+        for agent in _read()["agents"]:
+            add_user(world, name=f"{agent['firstname']} {agent['lastname']}", email=agent["email"])
+
+
+def ensure_machine_user(world: World) -> None:
+    """The one behind the key: an org without it cannot be asked anything."""
+    if world.store.get("user", MACHINE_USER_ID) is None:
+        given = {"name": "callbridge", "email": None, "userType": "machine", "roles": ["org.permission"]}
+        _put_user(world, MACHINE_USER_ID, given)
+
+
+def add_user(world: World, *, name: str, email: str, **more: Any) -> str:
+    """Returns the id, which is always the same for one e-mail address."""
+    user_id = hashlib.sha256(email.lower().encode()).hexdigest()[:24]
+    with world.lock:
+        _put_user(world, user_id, {"name": name, "email": email, **more})
+    return user_id
+
+
+def _put_user(world: World, user_id: str, given: Document) -> None:
+    now = world.timestamp()
+    document = {"id": user_id, "given": given, "created_at": now, "updated_at": now}
+    world.store.put("user", user_id, document)
+
+
+def _read() -> Any:
+    return json.loads(_FILE.read_text("utf-8"))

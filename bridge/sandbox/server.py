@@ -1,0 +1,38 @@
+"""Both services in the foreground, for trying things out by hand."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from pathlib import Path
+
+from bridge.sandbox.hosting import Host, listen
+from bridge.sandbox.sample import load as load_sample
+from bridge.sandbox.world import World
+
+
+def serve(*, host: str, cloudtalk_port: int, kustomer_port: int, path: Path | None, sample: bool) -> None:
+    """Run until SIGTERM or SIGINT.
+
+    Args:
+        path: a file that keeps what the services hold, also when the process is killed; None: memory only.
+        sample: fill an empty store with the sample company.
+    Raises:
+        WrongUse: a port is taken.
+    """
+    cloudtalk_socket = listen(host, cloudtalk_port)
+    with cloudtalk_socket, listen(host, kustomer_port) as kustomer_socket:
+        world = World(path)
+        try:
+            if sample and world.is_empty:
+                load_sample(world)
+            asyncio.run(_run(Host(world, cloudtalk_socket, kustomer_socket)))
+        finally:
+            world.close()
+
+
+async def _run(host: Host) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, host.stop)
+    await host.run()

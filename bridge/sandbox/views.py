@@ -1,0 +1,44 @@
+"""All that a service holds, for its state and its page."""
+
+from __future__ import annotations
+
+from bridge.sandbox.kustomer_shapes import shape
+from bridge.sandbox.store import Document
+from bridge.sandbox.world import CLOUDTALK_KINDS, World
+
+_PLURALS = {
+    "customer": "customers",
+    "conversation": "conversations",
+    "note": "notes",
+    "user": "users",
+    "company": "companies",
+}
+
+
+def cloudtalk_state(world: World) -> Document:
+    state: Document = {kind + "s": world.store.all(kind) for kind in CLOUDTALK_KINDS}
+    state["calls"] = [_without_sound(call) for call in state["calls"]]
+    return state
+
+
+def kustomer_state(world: World) -> Document:
+    state: Document = {name: kustomer_documents(world, kind) for kind, name in _PLURALS.items()}
+    state["tags"] = world.store.all("tag")
+    return state
+
+
+def kustomer_documents(world: World, kind: str) -> list[Document]:
+    """As the API shows them, and the names of a conversation's tags beside, which the API does not show."""
+    shown = [shape(kind, one, world) for one in world.store.all(kind)]
+    if kind == "conversation":
+        names = {one["id"]: one["name"] for one in world.store.all("tag")}
+        for one in shown:
+            one["tagNames"] = [names.get(tag, tag) for tag in one["attributes"]["tags"]]
+    return shown
+
+
+def _without_sound(call: Document) -> Document:
+    wav = call["recording_wav"]
+    return {name: value for name, value in call.items() if name != "recording_wav"} | {
+        "has_recording": wav is not None
+    }

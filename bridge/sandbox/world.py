@@ -1,0 +1,173 @@
+"""All that the sandbox holds: the documents of both services, and what each keeps beside them."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from bridge.sandbox.faults import Faults
+from bridge.sandbox.limits import Window
+from bridge.sandbox.store import Document, Store
+
+CLOUDTALK_KINDS = ("call", "agent", "contact", "line")
+KUSTOMER_KINDS = ("customer", "conversation", "note", "user", "company", "tag")
+
+# The log is for tests and for looking; a sandbox that runs for days must not grow by it.
+LOG_LENGTH = 20_000
+
+
+class Readings(BaseModel):
+    """Points on which the real service's behaviour is not known, and which can be tried either way."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class CloudTalkReadings(Readings):
+    headers_on_200: bool = False  # do the rate-limit headers come with successes too?
+
+
+class KustomerReadings(Readings):
+    # How is a second customer with the same phone, e-mail or external id refused?
+    customer_duplicate: Literal["409", "400"] = "409"
+    # A second conversation or note with an externalId that exists: refused with 409, or made?
+    external_id: Literal["refuse", "duplicate"] = "duplicate"
+    # An id chosen by the client: 409 when it exists, ignored, or not allowed at all (400)?
+    note_id: Literal["conflict", "ignore", "refuse"] = "conflict"
+    error_shape: Literal["old", "new"] = "old"
+    shared_phone_lookup: bool = False  # does the look-up by phone search sharedPhones as well?
+    custom_attributes: list[str] = []  # the names this org has defined; any other is refused
+
+
+@dataclass(slots=True, kw_only=True)
+class LoggedRequest:
+    method: str
+    path: str  # decoded
+    query: str
+    at: float  # unix seconds
+    status: int | None = None  # None: not answered yet, or never
+    fault: str | None = None
+
+
+ReadingsT = TypeVar("ReadingsT", bound=Readings)
+
+
+class Service(Generic[ReadingsT]):
+    """What one service keeps beside its documents."""
+
+    def __init__(self, readings: ReadingsT, *, limit: int, window_s: float, now: Callable[[], float]) -> None:
+        self.readings = readings
+        self.window = Window(limit, window_s, now)
+        self.faults = Faults()
+        self.requests: deque[LoggedRequest] = deque(maxlen=LOG_LENGTH)
+        self._now = now
+
+    def log(self, method: str, path: str, query: str) -> LoggedRequest:
+        entry = LoggedRequest(method=method, path=path, query=query, at=self._now())
+        self.requests.append(entry)
+        return entry
+
+    def read_as(self, **changes: object) -> None:
+        """Raises ValidationError when there is no such reading, or it has no such value."""
+        self.readings = type(self.readings).model_validate(self.readings.model_dump() | changes)
+
+    def limit(self, limit: int, window_s: float) -> None:
+        """From now on, with a fresh window."""
+        self.window = Window(limit, window_s, self._now)
+
+    def forget(self) -> None:
+        """Drop the log, the faults and what was counted; limits and readings stay."""
+        self.requests.clear()
+        self.faults.clear()
+        self.window.forget()
+
+
+class World:
+    """Both services' state. Whoever reads or changes it holds `lock`.
+
+    Args:
+        path: a sqlite file that keeps the documents; None keeps them in memory only.
+        now: unix seconds, for tests that move the clock.
+    """
+
+    def __init__(self, path: Path | None = None, *, now: Callable[[], float] = time.time) -> None:
+        self.lock = threading.RLock()
+        self.now = now
+        self.store = Store(path, _keys_of)
+        # Limits: 60 a minute for the company; 1000 a minute for an org on Enterprise.
+        self.cloudtalk = Service(CloudTalkReadings(), limit=60, window_s=60, now=now)
+        self.kustomer = Service(KustomerReadings(), limit=1000, window_s=60, now=now)
+        self.details_asked: dict[str, int] = {}
+        self.creations: dict[tuple[str, str], Window] = {}
+
+    @property
+    def is_empty(self) -> bool:
+        # Users do not count: the one behind the key is always there.
+        kinds = {*CLOUDTALK_KINDS, *KUSTOMER_KINDS} - {"user"}
+        return not any(self.store.all(kind) for kind in kinds)
+
+    def empty_cloudtalk(self) -> None:
+        with self.lock:
+            self.store.clear(CLOUDTALK_KINDS)
+            self.details_asked.clear()
+            self.cloudtalk.forget()
+
+    def empty_kustomer(self) -> None:
+        with self.lock:
+            self.store.clear(KUSTOMER_KINDS)
+            self.creations.clear()
+            self.kustomer.forget()
+
+    def timestamp(self) -> str:
+        return iso(datetime.fromtimestamp(self.now(), tz=UTC))
+
+    def close(self) -> None:
+        with self.lock:
+            self.store.close()
+
+
+def new_id() -> str:
+    """24 hex digits, as Kustomer's ids are."""
+    return secrets.token_hex(12)
+
+
+def iso(moment: datetime) -> str:
+    """As both services write times: UTC, milliseconds, Z."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def digits(number: str) -> str:
+    return re.sub(r"\D", "", number)
+
+
+def _keys_of(kind: str, document: Document) -> Iterator[tuple[str, str]]:
+    given = document.get("given", {})
+    if given.get("externalId"):
+        yield "externalId", given["externalId"]
+    if kind == "customer":
+        for entry in given.get("externalIds") or []:
+            yield "externalId", entry["externalId"]
+        for name in ("phones", "sharedPhones", "whatsapps"):
+            for entry in given.get(name) or []:
+                yield name, digits(entry["phone"])
+        for entry in given.get("emails") or []:
+            yield "emails", entry["email"].lower()
+        for entry in given.get("socials") or []:
+            yield "socials", f"{entry['type']}:{entry['username']}"
+    elif kind == "conversation":
+        yield "customer", document["customer"]
+    elif kind == "note":
+        yield "conversation", document["conversation"]
+    elif kind == "user":
+        yield "email", (given.get("email") or "").lower()
+    elif kind == "tag":
+        yield "name", document["name"]
