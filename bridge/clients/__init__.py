@@ -1,0 +1,1 @@
+"""One module a service: domain values in and out, our errors raised."""

@@ -1,0 +1,214 @@
+"""What all clients share: one connection pool, time limits for each phase, one table from status to error."""
+
+from __future__ import annotations
+
+import email.utils
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx2
+
+from bridge import __version__
+from bridge.errors import (
+    BridgeError,
+    Conflict,
+    NotSent,
+    RateLimited,
+    Rejected,
+    Unauthorized,
+    Unavailable,
+)
+from bridge.ledger.budget import Budget
+
+TIMEOUT = httpx2.Timeout(connect=5, read=15, write=15, pool=10)
+_LIMITS = httpx2.Limits(max_connections=64, max_keepalive_connections=32, keepalive_expiry=60)
+# A clock that is off, or no header at all, must not stop us for hours, nor make us hammer.
+_SHORTEST_WAIT_S, _LONGEST_WAIT_S, _USUAL_WAIT_S = 1.0, 90.0, 60.0
+_LONGEST_DETAIL = 400
+
+
+def make_client(transport: httpx2.BaseTransport | None = None) -> httpx2.Client:
+    """The one HTTP client of a process.
+
+    CloudTalk's edge refuses requests without a User-Agent (HTML 403). Redirects are not followed:
+    credentials must not travel to another host.
+    """
+    return httpx2.Client(
+        timeout=TIMEOUT,
+        limits=_LIMITS,
+        follow_redirects=False,
+        transport=transport,
+        headers={"user-agent": f"callbridge/{__version__}", "accept": "application/json"},
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """An answer with a status below 300."""
+
+    status: int
+    body: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Service:
+    """One upstream service: its address and credentials, its budget, and its way to say no."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        client: httpx2.Client,
+        headers: Mapping[str, str],
+        budget: Budget | None = None,
+    ) -> None:
+        self.name = name
+        self._client = client
+        self._headers = dict(headers)
+        self._budget = budget
+
+    def request(
+        self,
+        operation: str,
+        method: str,
+        url: str,
+        *,
+        json: Any = None,
+        params: Mapping[str, str] | None = None,
+    ) -> Reply:
+        """Send one request within the budget.
+
+        Args:
+            operation: its name in metrics and messages, such as `customer_by_phone`.
+
+        Raises:
+            RateLimited: our share is used up (nothing was sent), or the service said 429.
+            NotSent, Unavailable: no answer, or a 5xx.
+            Conflict, Rejected, Unauthorized: see `error_for`.
+        """
+        slot = self._budget.take() if self._budget else None
+        status, closed_for_s = "none", 0.0
+        try:
+            response = self._client.request(method, url, json=json, params=params, headers=self._headers)
+            status = str(response.status_code)
+            closed_for_s = _closed_for_s(response)
+            if response.status_code < 300:
+                return Reply(
+                    status=response.status_code,
+                    body=self._json(operation, response),
+                    headers=response.headers,
+                )
+            raise error_for(self.name, operation, response)
+        except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as cause:
+            status = "unreachable"
+            raise NotSent(
+                f"{self.name} could not be reached for {operation}: {type(cause).__name__}"
+            ) from cause
+        except httpx2.HTTPError as cause:
+            status = "broken"
+            raise Unavailable(f"{self.name} gave no answer to {operation}: {type(cause).__name__}") from cause
+        finally:
+            if self._budget and slot:
+                self._budget.replied(slot, operation=operation, status=status, closed_for_s=closed_for_s)
+
+    def _json(self, operation: str, response: httpx2.Response) -> Any:
+        if not response.content:
+            return None
+        try:
+            return response.json()
+        except (ValueError, RecursionError) as cause:
+            raise Unavailable(f"{self.name} answered {operation} with something that is not JSON") from cause
+
+
+def error_for(service: str, operation: str, response: httpx2.Response) -> BridgeError:
+    """The table: what a status means for the job.
+
+    A role that is missing is documented as 401 at Kustomer, and CloudTalk's core answers an unknown
+    path with 401: both end as Unauthorized. The text of a 401 is left out, since CloudTalk's
+    analytics host repeats the credentials in it.
+    """
+    status = response.status_code
+    where = f"{service} answered {status} to {operation}"
+    if status == 429:
+        return RateLimited(f"{where}: its budget is spent", retry_after_s=retry_after_s(response))
+    if status in (401, 403):
+        return Unauthorized(f"{where}: the key is wrong or lacks a role; `callbridge doctor` tells which")
+    if status == 409:
+        return Conflict(f"{where}: it exists or was changed meanwhile")
+    if status >= 500 or status in (302, 303, 307, 408, 425):
+        return Unavailable(f"{where}: trouble on their side")
+    detail = error_text(response)
+    return Rejected(f"{where}{': ' + detail if detail else ''}", status=status, detail=detail)
+
+
+def error_text(response: httpx2.Response) -> str:
+    """What the service said, in any of its shapes; empty for HTML and the like."""
+    try:
+        body = response.json()
+    except (ValueError, RecursionError):
+        return ""
+    found: list[str] = []
+
+    def walk(value: Any, name: str) -> None:
+        if isinstance(value, dict):
+            for key, item in value.items():
+                walk(item, str(key))
+        elif isinstance(value, list):
+            for item in value:
+                walk(item, name)
+        elif isinstance(value, str) and name not in ("url", "status", "id"):
+            found.append(value)
+
+    walk(body, "")
+    return " · ".join(dict.fromkeys(found))[:_LONGEST_DETAIL]
+
+
+def retry_after_s(response: httpx2.Response) -> float:
+    """Seconds until the budget opens: `Retry-After` where there is one, else the reset time, else a minute.
+
+    Reset times are Unix seconds (CloudTalk: OpenAPI 1.7; Kustomer: as public clients read them) and are
+    compared with the service's own clock where it tells it.
+    """
+    told = response.headers.get("retry-after", "").strip()
+    if told.isascii() and told.isdigit():
+        return _bounded(float(told))
+    now = _their_now(response)
+    if told and (when := _http_date(told)) is not None:
+        return _bounded(when - now)
+    for name in ("x-cloudtalkapi-resettime", "x-ratelimit-reset"):
+        try:
+            return _bounded(float(response.headers[name]) - now)
+        except (KeyError, ValueError):
+            continue
+    return _USUAL_WAIT_S
+
+
+def _closed_for_s(response: httpx2.Response) -> float:
+    """For how long the service is closed to everybody, as far as this answer tells."""
+    if response.status_code == 429:
+        return retry_after_s(response)
+    for name in ("x-cloudtalkapi-remaining", "x-ratelimit-remaining"):
+        if response.headers.get(name, "").strip() == "0":
+            reset = name.replace("remaining", "resettime" if "cloudtalk" in name else "reset")
+            # Without a reset time the share alone decides.
+            return retry_after_s(response) if reset in response.headers else 0.0
+    return 0.0
+
+
+def _their_now(response: httpx2.Response) -> float:
+    told = _http_date(response.headers.get("date", ""))
+    return told if told is not None else time.time()
+
+
+def _http_date(text: str) -> float | None:
+    try:
+        return email.utils.parsedate_to_datetime(text).timestamp()
+    except (TypeError, ValueError):
+        return None
+
+
+def _bounded(seconds: float) -> float:
+    # "nan" is a number to float(), and neither shorter nor longer than anything.
+    return _USUAL_WAIT_S if seconds != seconds else min(max(seconds, _SHORTEST_WAIT_S), _LONGEST_WAIT_S)

@@ -1,0 +1,62 @@
+"""When to ask CloudTalk about a call, and how long to wait for the answer before writing without it. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from bridge.domain.call import Call, newest_hint
+from bridge.domain.events import Event
+from bridge.domain.plan import Patience
+from bridge.domain.rules import Rules
+from bridge.ledger.record import Record
+
+# A call that was never told to have ended is asked about after this.
+NEVER_ENDED = timedelta(hours=2)
+# Of a call known by its recording, or by its uuid only, more is usually told within seconds (recordings
+# were announced from 12 s before to 11 s after the end): waiting a little saves the request.
+MORE_TO_COME = timedelta(seconds=5)
+# How long a note waits for details; CloudTalk usually answers within the first second of it.
+WRITE_WITHOUT_AFTER = timedelta(seconds=20)
+# How long CloudTalk may say "not there (yet)" before we write what we have, and go on asking slowly.
+GIVE_UP_AFTER = timedelta(seconds=12)
+ASK_SLOWLY_FOR = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """What to ask, and when: `job` is due at `at`; `patience` says how far waiting has come."""
+
+    patience: Patience
+    job: str | None = None
+    at: datetime | None = None
+    # When the patience changes by itself.
+    until: datetime | None = None
+
+
+def asking(record: Record, call: Call, rules: Rules, now: datetime) -> Asking:
+    """Whether the call needs a question to CloudTalk, by what is on record."""
+    events = record.read_events(rules)
+    if not call.wants_detail or not events:
+        return Asking(patience=Patience.FRESH)
+    if _gone(record, events):
+        return Asking(patience=Patience.GONE)
+    newest = max((e.received_at for e in events if e.received_at), default=now)
+    oldest = min((e.at for e in record.events), default=now)
+    job = "detail" if call.call_id is not None else "identify"
+    if not call.ended:
+        return Asking(patience=Patience.FRESH, job=job, at=oldest + NEVER_ENDED)
+    told_to_the_end = any(e.trigger == "call-ended" for e in events) and call.call_id is not None
+    until = newest + WRITE_WITHOUT_AFTER
+    return Asking(
+        patience=Patience.FRESH if now < until else Patience.LATE,
+        job=job,
+        at=now if told_to_the_end else newest + MORE_TO_COME,
+        until=until if now < until else None,
+    )
+
+
+def _gone(record: Record, events: list[Event]) -> bool:
+    """CloudTalk said that it does not know the call, after the last thing it told us about it."""
+    gone = record.observations.get("detail_gone")
+    return gone is not None and gone.at > newest_hint(events)

@@ -1,0 +1,110 @@
+"""What jobs work with, built once a process and passed down."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import httpx2
+
+from bridge.clients.cloudtalk import CloudTalk
+from bridge.clients.http import make_client
+from bridge.clients.kustomer import Kustomer
+from bridge.domain.rules import Rules
+from bridge.ledger.budget import Budget
+from bridge.ledger.connect import connect
+from bridge.ledger.learning import Retention
+from bridge.ledger.ledger import Claim, Ledger
+from bridge.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deps:
+    """The ledger, the two services, the operator's rules, and the lease that every write is made under."""
+
+    ledger: Ledger
+    cloudtalk: CloudTalk
+    kustomer: Kustomer
+    rules: Rules
+    # Raises LeaseLost unless the lease was renewed recently enough to send something under it.
+    still_ours: Callable[[Claim], None] = lambda claim: None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class End:
+    """How a run ended well: done, or wanting another look after a while."""
+
+    again_in_ms: int | None = None
+    log: str = ""
+
+
+def retention(settings: Settings) -> Retention:
+    day = 86_400
+    return Retention(
+        events_s=int(settings.event_retention_days * day), outputs_s=int(settings.output_retention_days * day)
+    )
+
+
+def open_ledger(settings: Settings) -> Ledger:
+    """The ledger at `REDIS_URL`."""
+    settings.need("redis")
+    return Ledger(connect(str(settings.redis_url)), keep=retention(settings))
+
+
+def budgets(settings: Settings, ledger: Ledger) -> dict[str, Budget]:
+    return {
+        "cloudtalk": Budget(
+            ledger.redis,
+            service="cloudtalk",
+            share=settings.cloudtalk_requests_per_minute,
+            window_s=settings.cloudtalk_window_s,
+        ),
+        "kustomer": Budget(
+            ledger.redis,
+            service="kustomer",
+            share=settings.kustomer_requests_per_minute,
+            window_s=settings.kustomer_window_s,
+        ),
+    }
+
+
+def open_deps(
+    settings: Settings,
+    ledger: Ledger,
+    *,
+    client: httpx2.Client | None = None,
+    still_ours: Callable[[Claim], None] | None = None,
+) -> Deps:
+    """Everything a worker needs.
+
+    Raises:
+        WrongUse: names every setting that is missing.
+    """
+    settings.need("redis", "cloudtalk", "kustomer")
+    shared = client or make_client()
+    share = budgets(settings, ledger)
+    key_id, key_secret, api_key = (
+        settings.cloudtalk_access_key_id,
+        settings.cloudtalk_access_key_secret,
+        settings.kustomer_api_key,
+    )
+    assert key_id and key_secret and api_key  # noqa: S101 - need() saw to it
+    return Deps(
+        ledger=ledger,
+        cloudtalk=CloudTalk(
+            client=shared,
+            core=settings.cloudtalk_api_url,
+            analytics=settings.cloudtalk_analytics_url,
+            key_id=key_id.get_secret_value(),
+            key_secret=key_secret.get_secret_value(),
+            budget=share["cloudtalk"],
+        ),
+        kustomer=Kustomer(
+            client=shared,
+            url=settings.kustomer_api_url,
+            api_key=api_key.get_secret_value(),
+            budget=share["kustomer"],
+        ),
+        rules=settings.rules,
+        still_ours=still_ours or (lambda claim: None),
+    )

@@ -1,0 +1,134 @@
+"""Ask CloudTalk about one call: `detail` by its number, `identify` where only its uuid is known."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from bridge.clients.cloudtalk import ListedCall
+from bridge.domain.call import Call
+from bridge.domain.phone import Kind
+from bridge.domain.values import read_uuid
+from bridge.errors import NotThereYet
+from bridge.jobs.asking import ASK_SLOWLY_FOR, GIVE_UP_AFTER
+from bridge.jobs.deps import Deps, End
+from bridge.ledger.ledger import Claim
+from bridge.ledger.record import Record
+
+# Each candidate costs a request out of a small budget.
+_MOST_CANDIDATES = 5
+_UUID_KEPT_S = 86_400
+_SLOWEST_FIRST_BEAT = timedelta(minutes=5)
+
+
+def ask_detail(claim: Claim, deps: Deps) -> End:
+    """Call detail of a call whose number is known; its answer joins the number with the uuid."""
+    record = deps.ledger.read(claim.key)
+    call = record.call(deps.rules)
+    if not call.wants_detail:
+        return End()
+    if call.call_id is None:
+        return _identify(claim, deps, record, call)
+    try:
+        body = deps.cloudtalk.call_detail(call.call_id)
+        if not call.ended and not body.get("status"):
+            raise NotThereYet(f"CloudTalk does not say that call {call.call_id} has ended")
+    except NotThereYet as error:
+        return _not_yet(claim, deps, record, error)
+    deps.ledger.keep(claim, {"asking_since": None})
+    deps.ledger.observe(
+        "detail",
+        body,
+        uuid=read_uuid(body.get("uuid")) or record.uuid,
+        call_id=call.call_id,
+        asked_at_ms=claim.now_ms,
+    )
+    return End(log="asked CloudTalk for the call's detail")
+
+
+def identify(claim: Claim, deps: Deps) -> End:
+    """Find the number of a call that is known by its uuid only."""
+    record = deps.ledger.read(claim.key)
+    call = record.call(deps.rules)
+    if not call.wants_detail:
+        return End()
+    if call.call_id is not None:
+        # The other part of the record turned up meanwhile.
+        return ask_detail(claim, deps)
+    return _identify(claim, deps, record, call)
+
+
+def _identify(claim: Claim, deps: Deps, record: Record, call: Call) -> End:
+    """There is no look-up by uuid: list by number and time, ask for each candidate until the uuid fits."""
+    try:
+        for candidate in _candidates(deps, record, call):
+            other = deps.ledger.read(f"id:{candidate.call_id}")
+            if other.uuid is not None and other.uuid != call.uuid:
+                continue
+            cached = deps.ledger.cached(f"uuid-of:{candidate.call_id}")
+            if cached is not None and cached != str(call.uuid):
+                continue
+            body = deps.cloudtalk.call_detail(candidate.call_id)
+            uuid = read_uuid(body.get("uuid"))
+            deps.ledger.cache(f"uuid-of:{candidate.call_id}", str(uuid), for_s=_UUID_KEPT_S)
+            if uuid == call.uuid:
+                deps.ledger.keep(claim, {"asking_since": None})
+                deps.ledger.observe(
+                    "detail", body, uuid=call.uuid, call_id=candidate.call_id, asked_at_ms=claim.now_ms
+                )
+                return End(log="found the call in CloudTalk's list")
+        raise NotThereYet("no call in CloudTalk's list fits (yet)")
+    except NotThereYet as error:
+        return _not_yet(claim, deps, record, error)
+
+
+def _candidates(deps: Deps, record: Record, call: Call) -> list[ListedCall]:
+    """Calls that may be this one, the closest in time first."""
+    if call.external is None or call.external.kind is not Kind.E164:
+        return []
+    around = call.started_at or min((event.at for event in record.events), default=datetime.now(UTC))
+    day = timedelta(days=1)
+    found: dict[int, ListedCall] = {}
+    # Whether the filter wants the plus is not documented: the items themselves come without it.
+    for number in (call.external.text.removeprefix("+"), call.external.text):
+        listed = deps.cloudtalk.list_calls(
+            external=number, since=around - day, until=around + day, region=deps.rules.region
+        )
+        found = {item.call_id: item for item in listed if _fits(item, call)}
+        if found:
+            break
+    last = datetime.max.replace(tzinfo=UTC)
+    nearest = sorted(found.values(), key=lambda item: abs((item.started_at or last) - around))
+    return nearest[:_MOST_CANDIDATES]
+
+
+def _fits(item: ListedCall, call: Call) -> bool:
+    told = (
+        (item.external, call.external),
+        (item.internal, call.internal),
+        (item.direction, call.direction),
+    )
+    return all(theirs is None or ours is None or theirs == ours for theirs, ours in told)
+
+
+def _not_yet(claim: Claim, deps: Deps, record: Record, error: NotThereYet) -> End:
+    """Try again shortly; after a while say that CloudTalk does not know the call, and ask slowly."""
+    since_ms = int(record.fields.get("asking_since", claim.now_ms))
+    waited = timedelta(milliseconds=claim.now_ms - since_ms)
+    if waited < GIVE_UP_AFTER:
+        deps.ledger.keep(claim, {"asking_since": str(since_ms)})
+        raise error
+    if "detail_gone" not in record.observations:
+        uuid: UUID | None = record.uuid
+        deps.ledger.observe(
+            "detail_gone",
+            {"reason": str(error)},
+            uuid=uuid,
+            call_id=record.call_id,
+            asked_at_ms=claim.now_ms,
+        )
+    if waited >= ASK_SLOWLY_FOR:
+        deps.ledger.keep(claim, {"asking_since": None})
+        return End(log=f"gave up: {error}")
+    # Each time as long again as it has taken so far.
+    return End(again_in_ms=int(max(_SLOWEST_FIRST_BEAT, waited) / timedelta(milliseconds=1)), log=str(error))

@@ -1,0 +1,52 @@
+"""Agents: their names and e-mails at CloudTalk, their ids at Kustomer; asked rarely and kept a while."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from bridge.domain.call import Call
+from bridge.errors import Permanent, Transient
+from bridge.jobs.deps import Deps
+
+_AGENTS_FOR_S = 600
+_USERS_FOR_S = 3600
+
+
+def with_agent(call: Call, deps: Deps) -> Call:
+    """The call with its agent's name, where webhooks told only the id. A note does not wait for a name."""
+    wants_email = deps.rules.assign_agent and call.agent_email is None
+    if call.agent_id is None or (call.agent_name is not None and not wants_email):
+        return call
+    try:
+        agent = _agents(deps).get(str(call.agent_id), {})
+    except (Transient, Permanent):
+        return call
+    return replace(
+        call,
+        agent_name=call.agent_name or agent.get("name"),
+        agent_email=call.agent_email or agent.get("email"),
+    )
+
+
+def user_of(call: Call, deps: Deps) -> list[str]:
+    """Kustomer's user for the agent, found by e-mail; empty when there is none, or assigning is off."""
+    if not deps.rules.assign_agent or call.agent_email is None:
+        return []
+    name = f"user:{call.agent_email}"
+    found: list[str] | None = deps.ledger.cached(name)
+    if found is None:
+        found = deps.kustomer.users_by_email(call.agent_email)[:1]
+        deps.ledger.cache(name, found, for_s=_USERS_FOR_S)
+    return found
+
+
+def _agents(deps: Deps) -> dict[str, dict[str, Any]]:
+    kept: dict[str, dict[str, Any]] | None = deps.ledger.cached("agents")
+    if kept is None:
+        kept = {
+            str(agent.agent_id): {"name": agent.name, "email": agent.email}
+            for agent in deps.cloudtalk.agents()
+        }
+        deps.ledger.cache("agents", kept, for_s=_AGENTS_FOR_S)
+    return kept

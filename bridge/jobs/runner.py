@@ -1,0 +1,120 @@
+"""Take one job, run it, end it: done, again at a time, or parked. Errors are typed by which."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+import redis
+
+from bridge.errors import BridgeError, Busy, LeaseLost, Permanent, RateLimited, Transient
+from bridge.jobs.deps import Deps, End
+from bridge.jobs.detail import ask_detail, identify
+from bridge.jobs.leases import Leases, clock
+from bridge.jobs.sync import sync
+from bridge.ledger.ledger import Claim, Ledger
+from bridge.logs import get_logger
+
+log = get_logger(__name__)
+
+KINDS: Mapping[str, Callable[[Claim, Deps], End]] = MappingProxyType(
+    {"sync": sync, "detail": ask_detail, "identify": identify}
+)
+_MAX_BACKOFF_S = 300.0
+# A fault of our own does not mend itself, but may hang on data that is still changing.
+_MOST_FAULTS = 5
+
+
+class Runner:
+    """Runs jobs in this process; one for all threads."""
+
+    def __init__(
+        self, deps: Deps, leases: Leases, kinds: Mapping[str, Callable[[Claim, Deps], End]] = KINDS
+    ) -> None:
+        self._deps = deps
+        self._leases = leases
+        self._kinds = kinds
+
+    def run(self, kind: str, key: str) -> str:
+        """One job, if it is still due and nobody has it. Never raises; answers how it ended.
+
+        `gone`: nothing to do. `done`, `again`, `failed`, `later`, `parked`: see the ledger.
+        `lost`: the lease was lost. `broken`: Redis is away; the job is due when its lease ends.
+        """
+        ledger = self._deps.ledger
+        try:
+            since = clock()
+            claim = ledger.claim(kind, key)
+            if claim is None:
+                return "gone"
+            with self._leases.holding(claim, since=since):
+                end = self._run(claim)
+            ledger.count(f"job:{kind}:{end}")
+            return end
+        except redis.RedisError as error:
+            log.warning(
+                "redis is away, the job is due again when its lease ends",
+                job=kind,
+                error=type(error).__name__,
+            )
+            return "broken"
+
+    def _run(self, claim: Claim) -> str:
+        ledger = self._deps.ledger
+        handler = self._kinds.get(claim.kind)
+        if handler is None:
+            ledger.park(claim, cause="unknown", error=f"this version has no job of the kind {claim.kind}")
+            return "parked"
+        try:
+            end = handler(claim, self._deps)
+        except LeaseLost:
+            log.warning("lease lost, the job is another's by now", job=claim.kind, key=claim.key)
+            return "lost"
+        except (RateLimited, Busy) as error:
+            # Nothing failed: the job's turn comes later. Not all at once, though.
+            wait_s = error.retry_after_s + random.uniform(0, 0.1 + error.retry_after_s * 0.05)  # noqa: S311
+            ledger.reschedule(
+                claim, in_ms=int(wait_s * 1000), cause=_cause(error), error=str(error), failed=False
+            )
+            return "later"
+        except Transient as error:
+            return self._again(ledger, claim, error)
+        except Permanent as error:
+            log.warning("job parked", job=claim.kind, key=claim.key, cause=_cause(error))
+            ledger.park(claim, cause=_cause(error), error=str(error))
+            return "parked"
+        except redis.RedisError:
+            raise
+        except Exception as error:
+            log.exception("fault in a job", job=claim.kind, key=claim.key)
+            if claim.attempts + 1 >= _MOST_FAULTS:
+                ledger.park(claim, cause="fault", error=f"{type(error).__name__}: {error}")
+                return "parked"
+            return self._again(ledger, claim, error)
+        ledger.complete(claim, again_in_ms=end.again_in_ms, note=end.log)
+        return "done" if end.again_in_ms is None else "again"
+
+    def _again(self, ledger: Ledger, claim: Claim, error: Exception) -> str:
+        wait_s = backoff_s(claim.attempts)
+        log.info(
+            "job failed, to be tried again",
+            job=claim.kind,
+            key=claim.key,
+            cause=_cause(error),
+            attempt=claim.attempts + 1,
+            in_s=round(wait_s, 1),
+        )
+        end = ledger.reschedule(
+            claim, in_ms=int(wait_s * 1000), cause=_cause(error), error=str(error), failed=True
+        )
+        return "parked" if end == "parked" else "failed"
+
+
+def backoff_s(attempts: int) -> float:
+    """1 to 2 s after the first failure, doubling to 5 minutes; jitter keeps jobs out of step."""
+    return min(_MAX_BACKOFF_S, random.uniform(1, 2) * 2.0 ** min(attempts, 10))  # noqa: S311
+
+
+def _cause(error: Exception) -> str:
+    return type(error).__name__ if isinstance(error, BridgeError) else "fault"

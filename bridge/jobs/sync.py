@@ -1,0 +1,332 @@
+"""Make Kustomer hold what the plan for a call says. The only writer to Kustomer; safe to run at any time.
+
+Each `ensure_…` has the same beats: known and equal -> nothing; begun and not known to have ended, or
+perhaps written by a ledger that was forgotten -> look; write under a key made from the call; keep the id.
+What a person changed since is left alone: only fields that still hold what we sent are updated.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from bridge.domain.plan import (
+    ConversationDraft,
+    CustomerDraft,
+    NoteDraft,
+    Patience,
+    Plan,
+    Skip,
+    Wait,
+    plan,
+)
+from bridge.errors import Conflict, Rejected
+from bridge.jobs.asking import asking
+from bridge.jobs.deps import Deps, End
+from bridge.jobs.people import user_of, with_agent
+from bridge.jobs.writing import Pen
+from bridge.ledger.ledger import Claim
+from bridge.ledger.record import Output, Record, moment
+
+_NO_NOTE_IDS_FOR_S = 86_400
+
+
+def sync(claim: Claim, deps: Deps) -> End:
+    """One run for one call."""
+    record = deps.ledger.read(claim.key)
+    if record.key != claim.key:
+        # This part has become part of another record, whose sync is due when this run ends.
+        return End()
+    call = record.call(deps.rules)
+    now = moment(claim.now_ms) or datetime.now(UTC)
+    ask = asking(record, call, deps.rules, now)
+    if ask.job and ask.at:
+        deps.ledger.keep(claim, {"asking": ask.job})
+        deps.ledger.schedule(ask.job, record.key, in_ms=_ms(ask.at, now))
+    elif not call.wants_detail and "asking" in record.fields:
+        # The webhooks have told it since.
+        deps.ledger.cancel(record.fields["asking"], record.key)
+        deps.ledger.keep(claim, {"asking": None})
+
+    want = plan(call, deps.rules, ask.patience)
+    if isinstance(want, Plan):
+        call = with_agent(call, deps)
+        want = plan(call, deps.rules, ask.patience)
+    match want:
+        case Wait(reason=reason):
+            state = "synced" if "note" in record.outputs else "waiting"
+            deps.ledger.keep(claim, {"state": state, "reason": reason})
+            return End(again_in_ms=_ms(ask.until, now) if ask.until else None)
+        case Skip(reason=reason):
+            deps.ledger.keep(claim, {"state": "skipped", "reason": reason})
+            return End(again_in_ms=_ms(ask.until, now) if ask.until else None, log=f"not written: {reason}")
+        case Plan():
+            old = call.started_at is None or call.started_at < deps.ledger.born_at()
+            pen = Pen(claim=claim, deps=deps)
+            scribe = _Scribe(record=record, pen=pen, deps=deps, old=old, verify=record.must_look)
+            scribe.write(want, user_of(call, deps))
+            reason = "details from CloudTalk are still to come" if ask.patience is Patience.LATE else ""
+            done = {"state": "synced", "synced_at": str(deps.ledger.now_ms()), "reason": reason, "look": None}
+            deps.ledger.keep(claim, done)
+            return End(again_in_ms=_ms(ask.until, now) if ask.until else None)
+
+
+def _ms(at: datetime, now: datetime) -> int:
+    return max(0, int((at - now).total_seconds() * 1000))
+
+
+@dataclass(slots=True, kw_only=True)
+class _Scribe:
+    """Customer, conversation and note of one call, in that order."""
+
+    record: Record
+    pen: Pen
+    deps: Deps
+    # From before this ledger's time, so that a forgotten one may have written it.
+    old: bool
+    # Run again by hand: what is on record is looked at as well.
+    verify: bool
+
+    def write(self, want: Plan, assigned: list[str]) -> None:
+        known = self.record.outputs.get("conversation")
+        customer_id = self.ensure_customer(want.customer)
+        try:
+            conversation_id, new = self.ensure_conversation(customer_id, want.conversation, assigned)
+        except Rejected as error:
+            if error.status != 404 or known is not None:
+                raise
+            # The customer we knew is gone: merged into another, or deleted. Find who it is now.
+            self._forget_customer(want.customer)
+            customer_id = self.ensure_customer(want.customer)
+            conversation_id, new = self.ensure_conversation(customer_id, want.conversation, assigned)
+        self.ensure_note(conversation_id, want.note, conversation_is_new=new)
+
+    # -- customer
+
+    def ensure_customer(self, draft: CustomerDraft) -> str:
+        """Kustomer's id of the customer: known, found, or made."""
+        known = self.record.outputs.get("customer")
+        if known is not None and not self.verify:
+            if draft.name and draft.name != known.sent.get("name"):
+                self._name_customer(known, draft)
+            return known.id
+        # Two calls of one new caller must not both make a customer.
+        with self.deps.ledger.lock(self.pen.claim, f"customer:{draft.phone or draft.external_id}"):
+            return self._find_or_create(draft)
+
+    def _find_or_create(self, draft: CustomerDraft) -> str:
+        sent = {"phone": draft.phone, "name": draft.name}
+        remembered = self.deps.ledger.customer_of(draft.phone) if draft.phone else None
+        if remembered and not self.verify:
+            customer_id, named = remembered
+            output = Output(id=customer_id, sent=sent if named else {**sent, "name": None})
+            self.pen.keep("customer", customer_id, output.sent)
+            if draft.name and not named:
+                self._name_customer(output, draft)
+            return customer_id
+        found = self._look_up(draft)
+        if found is None:
+            try:
+                made = self.pen.create("customer", sent, lambda: self._create_customer(draft))
+            except Conflict as error:
+                # Somebody made it between our look and our write, or it is held in a way our look misses.
+                found = self._look_up(draft)
+                if found is None:
+                    raise Conflict(
+                        "Kustomer refuses a second customer with this number and finds none by it: "
+                        "look for it among shared phones"
+                    ) from error
+            else:
+                self._remember(draft, made, named=bool(draft.name))
+                return made
+        id_, name = found
+        begun = self.record.intents.get("customer", {}).get("name")
+        known = self.record.outputs.get("customer")
+        # The name is ours where an earlier run of this job, or one whose reply was lost, gave it.
+        ours = (begun is not None and begun == name) or (known is not None and known.created)
+        self.pen.keep("customer", id_, {**sent, "name": name and sent["name"]}, created=ours)
+        if draft.name and not name:
+            self._name_customer(Output(id=id_, sent={**sent, "name": None}), draft)
+        self._remember(draft, id_, named=bool(name or draft.name))
+        return id_
+
+    def _look_up(self, draft: CustomerDraft) -> tuple[str, str | None] | None:
+        kustomer = self.deps.kustomer
+        if draft.phone:
+            found = kustomer.customer_by_phone(draft.phone)
+        else:
+            found = kustomer.customer_by_external_id(draft.external_id or "")
+        return (found.id, found.name) if found else None
+
+    def _create_customer(self, draft: CustomerDraft) -> str:
+        made = self.deps.kustomer.create_customer(
+            phone=draft.phone, name=draft.name, external_id=draft.external_id
+        )
+        return made.id
+
+    def _name_customer(self, known: Output, draft: CustomerDraft) -> None:
+        """Give a name to a customer that has none, or that still has the one we gave."""
+        current = self.deps.kustomer.customer(known.id)
+        ours = known.created and current is not None and current.name == known.sent.get("name")
+        if current is not None and (not current.name or ours) and current.name != draft.name:
+            self.pen.update(lambda: self.deps.kustomer.update_customer(current, name=draft.name))
+        self.pen.keep("customer", known.id, {**known.sent, "name": draft.name}, created=known.created)
+
+    def _remember(self, draft: CustomerDraft, customer_id: str, *, named: bool) -> None:
+        if draft.phone:
+            self.deps.ledger.remember_customer(draft.phone, customer_id, named=named)
+
+    def _forget_customer(self, draft: CustomerDraft) -> None:
+        if draft.phone:
+            self.deps.ledger.remember_customer(draft.phone, None)
+        self.pen.forget("customer")
+        self.verify = True
+
+    # -- conversation
+
+    def ensure_conversation(
+        self, customer_id: str, draft: ConversationDraft, assigned: list[str]
+    ) -> tuple[str, bool]:
+        """Kustomer's id of the conversation, and whether it was made just now."""
+        fields = {
+            "externalId": draft.external_id,
+            "name": draft.name,
+            "direction": draft.direction,
+            "status": draft.status,
+            "tags": list(draft.tags),
+        }
+        known = self.record.outputs.get("conversation")
+        if known is not None and self.verify and self.deps.kustomer.conversation(known.id) is None:
+            known = None
+        if known is None and (self.old or self.verify or "conversation" in self.record.intents):
+            known = self._adopt_conversation(fields)
+        if known is not None:
+            self._update_conversation(known, fields)
+            return known.id, False
+        try:
+            made = self.pen.create(
+                "conversation",
+                fields,
+                lambda: (
+                    self.deps.kustomer.create_conversation(customer_id, fields, assigned_users=assigned).id
+                ),
+            )
+        except Conflict:
+            known = self._adopt_conversation(fields)
+            if known is None:
+                raise
+            self._update_conversation(known, fields)
+            return known.id, False
+        return made, True
+
+    def _adopt_conversation(self, fields: Mapping[str, Any]) -> Output | None:
+        """The conversation that is there under our key.
+
+        Begun by an earlier run of ours: it was sent what the intent says. Written by a ledger that was
+        forgotten: nobody knows what a person changed since, so it is taken as it is.
+        """
+        found = self.deps.kustomer.conversation_by_external_id(str(fields["externalId"]))
+        if found is None:
+            return None
+        sent = self.record.intents.get("conversation", fields)
+        self.pen.keep("conversation", found.id, sent)
+        return Output(id=found.id, sent=sent)
+
+    def _update_conversation(self, known: Output, fields: Mapping[str, Any]) -> None:
+        if known.sent == fields:
+            return
+        current = self.deps.kustomer.conversation(known.id)
+        if current is None:
+            raise Rejected(
+                f"conversation {known.id} is gone in Kustomer: deleted, or merged into another", status=404
+            )
+        changes: dict[str, Any] = {
+            name: fields[name]
+            for name in ("name", "direction", "status")
+            if fields[name]
+            and fields[name] != known.sent.get(name)
+            and current.fields.get(name) in (known.sent.get(name), None)
+        }
+        if fields["externalId"] != known.sent.get("externalId"):
+            changes["externalId"] = fields["externalId"]
+        added = [tag for tag in fields["tags"] if tag not in known.sent.get("tags", ())]
+        if added:
+            # The list is replaced whole, and read as ids; ids and names may be mixed in writing.
+            changes["tags"] = [*current.tags, *added]
+        if changes:
+            self.pen.update(lambda: self.deps.kustomer.update_conversation(known.id, changes))
+        self.pen.keep("conversation", known.id, fields)
+
+    # -- note
+
+    def ensure_note(self, conversation_id: str, draft: NoteDraft, *, conversation_is_new: bool) -> str:
+        """Kustomer's id of the call's one note."""
+        fields = {"externalId": draft.external_id, "body": draft.body}
+        known = self.record.outputs.get("note")
+        if known is not None and self.verify and self.deps.kustomer.note(known.id) is None:
+            known = None
+        look = "note" in self.record.intents or ((self.old or self.verify) and not conversation_is_new)
+        if known is None and look:
+            known = self._adopt_note(conversation_id, draft, fields)
+        if known is not None:
+            self._update_note(known, fields)
+            return known.id
+        try:
+            return self._create_note(conversation_id, draft, fields)
+        except Conflict:
+            # Ours, as its id is made from the call: an earlier try got further than we knew.
+            known = self._adopt_note(conversation_id, draft, fields)
+            if known is None:
+                # The id is taken and the note is not there: it was deleted, and is wanted again.
+                return self.pen.create("note", fields, lambda: self._send_note(conversation_id, fields, None))
+            self._update_note(known, fields)
+            return known.id
+
+    def _send_note(self, conversation_id: str, fields: Mapping[str, Any], note_id: str | None) -> str:
+        return self.deps.kustomer.create_note(conversation_id, fields, note_id=note_id).id
+
+    def _create_note(self, conversation_id: str, draft: NoteDraft, fields: Mapping[str, Any]) -> str:
+        note_id = None if self.deps.ledger.cached("kustomer:no-note-ids") else draft.id
+        try:
+            return self.pen.create("note", fields, lambda: self._send_note(conversation_id, fields, note_id))
+        except Rejected as error:
+            if error.status != 400 or note_id is None or not _names_id(error.detail):
+                raise
+            # An org that lets nobody choose ids (documented as allowed, never seen): the external id
+            # and the look before writing remain.
+            self.deps.ledger.cache("kustomer:no-note-ids", True, for_s=_NO_NOTE_IDS_FOR_S)
+            return self.pen.create("note", fields, lambda: self._send_note(conversation_id, fields, None))
+
+    def _adopt_note(self, conversation_id: str, draft: NoteDraft, fields: Mapping[str, Any]) -> Output | None:
+        found = self.deps.kustomer.note(draft.id)
+        if found is None:
+            notes = self.deps.kustomer.notes_of(conversation_id)
+            found = next((note for note in notes if note.external_id == draft.external_id), None)
+        if found is None:
+            return None
+        sent = self.record.intents.get("note", fields)
+        self.pen.keep("note", found.id, sent)
+        return Output(id=found.id, sent=sent)
+
+    def _update_note(self, known: Output, fields: Mapping[str, Any]) -> None:
+        if known.sent == fields:
+            return
+        current = self.deps.kustomer.note(known.id)
+        # A note that a person deleted stays deleted, and one that a person edited stays theirs.
+        if current is not None:
+            changes: dict[str, Any] = {}
+            if current.body.strip() == str(known.sent.get("body", "")).strip():
+                changes["body"] = fields["body"]
+            if fields["externalId"] != known.sent.get("externalId"):
+                changes["externalId"] = fields["externalId"]
+            if changes:
+                self.pen.update(lambda: self.deps.kustomer.update_note(known.id, changes))
+        self.pen.keep("note", known.id, fields)
+
+
+def _names_id(detail: str) -> bool:
+    """Whether a refusal is about the property `id`."""
+    return "id" in re.findall(r"[A-Za-z_]+", detail)

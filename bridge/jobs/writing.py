@@ -1,0 +1,68 @@
+"""One write to Kustomer, exactly once: the intent on record, the write, the id on record.
+
+A crash or a lost reply leaves an intent without an id; the next run finds it and looks before it
+writes. What Kustomer surely did not do (refused, nothing sent) takes the intent back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bridge.errors import NotSent, Permanent, RateLimited
+from bridge.jobs.deps import Deps
+from bridge.ledger.ledger import Claim
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pen:
+    """Writes under one claim."""
+
+    claim: Claim
+    deps: Deps
+
+    def create(self, name: str, sent: Mapping[str, Any], send: Callable[[], str]) -> str:
+        """Create one thing in Kustomer and keep its id.
+
+        Args:
+            name: `customer`, `conversation` or `note`.
+            sent: the fields, kept so that a later plan can be compared with them.
+            send: makes the request and gives the id.
+
+        Raises:
+            Conflict: it exists; the intent stays, so that a later run looks as well.
+        """
+        self.begin(name, sent)
+        try:
+            made = send()
+        except (Permanent, RateLimited, NotSent):
+            self.deps.ledger.keep(self.claim, {f"intent:{name}": None})
+            raise
+        self.keep(name, made, sent, created=True)
+        return made
+
+    def begin(self, name: str, sent: Mapping[str, Any]) -> None:
+        """Record the intent, and with it that the job is still ours to do."""
+        self.deps.ledger.keep(self.claim, {f"intent:{name}": dict(sent)})
+        self.deps.still_ours(self.claim)
+
+    def keep(self, name: str, id_: str, sent: Mapping[str, Any], *, created: bool = False) -> None:
+        """Record the id of what is there now, and the fields it was last sent."""
+        self.deps.ledger.keep(
+            self.claim,
+            {
+                f"out:{name}": {"id": id_, "sent": dict(sent), "created": created},
+                f"intent:{name}": None,
+            },
+            note=f"{name} {'created' if created else 'found or brought up to date'}",
+        )
+
+    def forget(self, name: str) -> None:
+        self.deps.ledger.keep(self.claim, {f"out:{name}": None, f"intent:{name}": None})
+
+    def update(self, send: Callable[[], None]) -> None:
+        """A change that may be repeated without harm; only made while the job is ours."""
+        self.deps.ledger.keep(self.claim, {})
+        self.deps.still_ours(self.claim)
+        send()

@@ -1,0 +1,205 @@
+"""Replies get lost, workers die, leases run out: one customer, one conversation, one note all the same."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+import redis
+
+from bridge.errors import LeaseLost
+from bridge.jobs.deps import End
+from bridge.ledger.keys import split_job
+from bridge.ledger.ledger import Claim
+from bridge.sandbox.running import RunningSandbox
+from tests.jobs.desk import desk, one_of_each
+from tests.support import Bridge, ended
+
+UUID = "11111111-2222-4333-8444-555555555500"
+KEY = f"uuid:{UUID}"
+# Path of the create, and of the reading that nobody could tell us of.
+CREATES = {"customer": "/customers$", "conversation": "/conversations$", "note": "/notes$"}
+READINGS: list[dict[str, str]] = [
+    {"customer_duplicate": customer, "external_id": external_id, "note_id": note_id, "error_shape": shape}
+    for customer, external_id, note_id, shape in itertools.product(
+        ("409", "400"), ("refuse", "duplicate"), ("conflict", "ignore", "refuse"), ("old", "new")
+    )
+]
+
+
+@pytest.mark.parametrize("reading", READINGS, ids=lambda r: "-".join(r.values()))
+@pytest.mark.parametrize("lost", CREATES)
+def test_a_lost_reply_duplicates_nothing(
+    bridge: Bridge, sandbox: RunningSandbox, lost: str, reading: dict[str, Any]
+) -> None:
+    sandbox.kustomer.read_as(**reading)
+    sandbox.kustomer.lose_next_reply(method="POST", path=CREATES[lost])
+    bridge.receive("call-ended", ended())
+
+    ends = bridge.run_jobs_for(10)
+
+    assert ends == ["sync failed", "sync done"]
+    one_of_each(sandbox)
+    assert bridge.record(UUID).intents == {}
+
+
+@pytest.mark.parametrize(
+    "lost", [("customer", "conversation", "note"), ("note", "note"), ("conversation",) * 3]
+)
+def test_several_lost_replies_duplicate_nothing(
+    bridge: Bridge, sandbox: RunningSandbox, lost: tuple[str, ...]
+) -> None:
+    for name in lost:
+        sandbox.kustomer.lose_next_reply(method="POST", path=CREATES[name])
+    bridge.receive("call-ended", ended())
+
+    bridge.run_jobs_for(60)
+
+    one_of_each(sandbox)
+
+
+@pytest.mark.parametrize("name", CREATES)
+@pytest.mark.parametrize("status", [500, 503])
+def test_an_error_that_leaves_it_open_is_looked_at_before_it_is_repeated(
+    bridge: Bridge, sandbox: RunningSandbox, name: str, status: int
+) -> None:
+    sandbox.kustomer.fail_next(status, method="POST", path=CREATES[name])
+    bridge.receive("call-ended", ended())
+
+    bridge.run_jobs_for(10)
+
+    one_of_each(sandbox)
+
+
+@pytest.mark.parametrize("name", CREATES)
+def test_a_request_that_never_arrived_is_made_again(
+    bridge: Bridge, sandbox: RunningSandbox, name: str
+) -> None:
+    sandbox.kustomer.drop_next_request(method="POST", path=CREATES[name])
+    bridge.receive("call-ended", ended())
+
+    bridge.run_jobs_for(10)
+
+    one_of_each(sandbox)
+
+
+class Died(BaseException):
+    """What a kill -9 looks like from inside a test: nothing after it runs."""
+
+
+def die() -> None:
+    raise Died
+
+
+@pytest.mark.parametrize("name", CREATES)
+@pytest.mark.parametrize("at", ["before", "after"])
+def test_a_worker_that_dies_around_a_write_duplicates_nothing(
+    bridge: Bridge, sandbox: RunningSandbox, name: str, at: str
+) -> None:
+    """The kill itself is real in tests/chaos; here it is put at each boundary."""
+    bridge.wire.once(at, "POST", CREATES[name], die)
+    bridge.receive("call-ended", ended())
+    with pytest.raises(Died):
+        bridge.run_jobs()
+
+    bridge.run_jobs_for(9)
+    assert bridge.ledger.job_states(KEY)[0]["state"] == "running"
+    ends = bridge.run_jobs_for(3)
+
+    assert ends == ["sync done"]
+    one_of_each(sandbox)
+
+
+def test_a_worker_whose_lease_ran_out_writes_nothing_more(bridge: Bridge, sandbox: RunningSandbox) -> None:
+    """Stopped for longer than a lease between two writes, while another worker does the job."""
+
+    def stopped_meanwhile() -> None:
+        bridge.let_pass(11)
+        _, names = bridge.ledger.dispatch(1)
+        assert [bridge.runner.run(*split_job(name)) for name in names] == ["done"]
+
+    bridge.wire.once("after", "POST", CREATES["conversation"], stopped_meanwhile)
+    bridge.receive("call-ended", ended())
+
+    ends = bridge.run_jobs()
+
+    assert ends == ["sync lost"]
+    one_of_each(sandbox)
+
+
+def test_a_process_that_slept_does_not_trust_what_it_knew(bridge: Bridge) -> None:
+    bridge.receive("call-ended", ended())
+    bridge.ledger.dispatch(1)
+    claim = bridge.ledger.claim("sync", KEY)
+    assert claim is not None
+    with bridge.leases.holding(claim, since=-1_000_000), pytest.raises(LeaseLost):
+        bridge.leases.sure(claim)
+
+
+def test_a_job_that_kills_its_worker_is_parked_after_five_deliveries(
+    bridge: Bridge, sandbox: RunningSandbox
+) -> None:
+    bridge.receive("call-ended", ended())
+
+    for _ in range(5):
+        bridge.ledger.dispatch(1)
+        assert bridge.ledger.claim("sync", KEY) is not None
+        bridge.let_pass(11)
+    ends = bridge.run_jobs()
+
+    assert ends == ["sync gone"]
+    assert [job["cause"] for job in bridge.ledger.parked().values()] == ["crashed"]
+    assert sandbox.kustomer.requests == []
+
+
+def test_a_fault_of_our_own_is_parked_after_a_few_tries_and_named(
+    redis_client: redis.Redis, sandbox: RunningSandbox
+) -> None:
+    def broken(claim: Claim, deps: object) -> End:
+        raise ZeroDivisionError("of our own making")
+
+    bridge = Bridge(redis_client, sandbox, kinds={"sync": broken})
+    bridge.receive("call-ended", ended())
+
+    ends = bridge.run_jobs_for(120, step_s=5)
+
+    assert ends == ["sync failed"] * 4 + ["sync parked"]
+    assert "ZeroDivisionError" in next(iter(bridge.ledger.parked().values()))["error"]
+
+
+def test_what_fails_for_a_day_is_parked(bridge: Bridge, sandbox: RunningSandbox) -> None:
+    sandbox.kustomer.fail_next(503, times=100_000)
+    bridge.receive("call-ended", ended())
+
+    ends = bridge.run_jobs_for(25 * 3600, step_s=300)
+
+    assert ends[-1] == "sync parked"
+    assert set(ends[:-1]) == {"sync failed"}
+    assert len(ends) < 400
+
+
+def test_news_of_a_parked_call_is_kept_and_waits_with_it(bridge: Bridge, sandbox: RunningSandbox) -> None:
+    sandbox.kustomer.fail_next(400)
+    bridge.receive("call-ended", ended())
+    bridge.run_jobs()
+
+    bridge.receive("call-answered", {"call_uuid": UUID, "contact_name": "Ada Maria Example"})
+    assert bridge.run_jobs() == []
+    bridge.ledger.replay("sync", KEY, who="test")
+    bridge.run_jobs()
+
+    assert "Ada Maria Example" in desk(sandbox)[0]["conversations"][0]["notes"][0]["body"]
+
+
+def test_something_learnt_while_a_job_runs_makes_it_run_again(
+    bridge: Bridge, sandbox: RunningSandbox
+) -> None:
+    told = {"call_uuid": UUID, "contact_name": "Ada Maria Example"}
+    bridge.wire.once("before", "POST", CREATES["note"], lambda: bridge.receive("call-answered", told))
+    bridge.receive("call-ended", ended())
+
+    assert bridge.run_jobs() == ["sync done", "sync done"]
+
+    _, _, note = one_of_each(sandbox)
+    assert "Ada Maria Example" in note["attributes"]["body"]
