@@ -1,0 +1,208 @@
+"""A worker process's parts, with dramatiq's threads, against real Redis and the sandbox."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import dramatiq
+import pytest
+
+from bridge.embedded import EmbeddedRedis
+from bridge.ledger import keys
+from bridge.ledger.connect import connect
+from bridge.ledger.keys import Lane
+from bridge.ledger.ledger import Ledger
+from bridge.sandbox.running import RunningSandbox
+from bridge.settings import Settings
+from tests.support import Bridge, ended
+from tests.waiting import eventually
+from workers import dispatcher
+from workers.broker import LocalBroker
+from workers.clock import Clock
+from workers.main import WorkerProcess
+
+UUID = "11111111-2222-4333-8444-555555555500"
+
+
+def _settings(redis_url: str, sandbox: RunningSandbox) -> Settings:
+    return Settings.from_env({"REDIS_URL": redis_url, **sandbox.environ()}, dotenv=None)
+
+
+@pytest.fixture
+def worker(redis_url: str, bridge: Bridge, sandbox: RunningSandbox) -> Iterator[WorkerProcess]:
+    process = WorkerProcess(_settings(redis_url, sandbox))
+    process.start()
+    yield process
+    process.stop()
+
+
+def _synced(bridge: Bridge) -> bool:
+    found = bridge.ledger.find(UUID)
+    return found is not None and found.fields.get("state") == "synced"
+
+
+def test_a_worker_carries_a_call_to_kustomer(
+    worker: WorkerProcess, bridge: Bridge, sandbox: RunningSandbox
+) -> None:
+    bridge.receive("call-ended", ended())
+
+    eventually(lambda: _synced(bridge), "the call is synced")
+
+    assert len(sandbox.kustomer.notes) == 1
+    eventually(lambda: bridge.ledger.queue()[Lane.LIVE].running == 0, "the job has ended")
+    assert bridge.ledger.counts()["job:sync:done"] == 1
+
+
+def test_an_idle_worker_is_woken_and_does_not_wait_for_its_beat(
+    redis_url: str, bridge: Bridge, sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a beat of an hour, only the wake-up can have started the job."""
+    monkeypatch.setattr(dispatcher, "_LONGEST_WAIT_S", 3600.0)
+    process = WorkerProcess(_settings(redis_url, sandbox))
+    process.start()
+    subscribed = lambda: bridge.ledger.redis.pubsub_numsub(keys.WAKE)[0][1] == 1  # noqa: E731
+    eventually(subscribed, "the worker listens")
+
+    bridge.receive("call-ended", ended())
+
+    eventually(lambda: _synced(bridge), "the call is synced")
+    process.stop()
+
+
+def test_stopping_lets_a_running_job_end(redis_url: str, bridge: Bridge, sandbox: RunningSandbox) -> None:
+    process = WorkerProcess(_settings(redis_url, sandbox))
+    process.start()
+    sandbox.kustomer.delay_next(1.0, method="POST", path="/customers$")
+    bridge.receive("call-ended", ended())
+    eventually(lambda: len(sandbox.kustomer.writes) == 1, "the first write is under way")
+
+    process.stop()
+
+    assert _synced(bridge)
+    live = bridge.ledger.queue()[Lane.LIVE]
+    assert (live.due, live.waiting, live.running) == (0, 0, 0)
+
+
+def test_stopping_hands_back_what_does_not_end_in_time(
+    redis_url: str, bridge: Bridge, sandbox: RunningSandbox
+) -> None:
+    process = WorkerProcess(_settings(redis_url, sandbox))
+    process.start()
+    sandbox.kustomer.delay_next(2.5, method="POST", path="/customers$")
+    bridge.receive("call-ended", ended())
+    eventually(lambda: len(sandbox.kustomer.writes) == 1, "the first write is under way")
+
+    process.stop(within_s=0.1)
+
+    # The lease was shortened: soon due, but not before what was sent can have arrived.
+    bridge.let_pass(2)
+    assert bridge.ledger.dispatch(1)[1] == []
+    bridge.let_pass(1.1)
+    assert bridge.run_jobs_for(10) == ["sync done"]
+    assert len(sandbox.kustomer.customers) == len(sandbox.kustomer.notes) == 1
+
+
+def test_a_worker_sits_out_a_redis_that_is_killed_and_restarted(
+    tmp_path: Path, sandbox: RunningSandbox
+) -> None:
+    server = EmbeddedRedis(tmp_path)
+    server.start()
+    client = connect(server.url)
+    bridge = Bridge(client, sandbox)
+    process = WorkerProcess(_settings(server.url, sandbox))
+    process.start()
+    bridge.receive("call-ended", ended())
+    eventually(lambda: _synced(bridge), "the first call is synced")
+
+    server.kill()
+    server.start()
+    second = "11111111-2222-4333-8444-555555555501"
+    bridge.receive("call-ended", ended(call_id=1000000501, uuid=second))
+
+    eventually(lambda: len(sandbox.kustomer.notes) == 2, "the second call is written")
+    process.stop()
+    client.close()
+    server.stop()
+
+
+def test_no_more_is_taken_than_can_be_run_at_once(ledger: Ledger) -> None:
+    broker = LocalBroker(room=2)
+    sent: list[str] = []
+
+    def send(kind: str, key: str) -> None:
+        sent.append(key)
+        broker.enqueue(message)
+
+    @dramatiq.actor(broker=broker, queue_name="jobs")
+    def run_job() -> None: ...
+
+    message = run_job.message()
+    for n in range(5):
+        ledger.schedule("sync", f"id:{n}", in_ms=0)
+
+    dispatcher.Dispatcher(ledger, broker, send).dispatch()
+    dispatcher.Dispatcher(ledger, broker, send).dispatch()
+
+    assert len(sent) == 2
+    assert ledger.queue()[Lane.LIVE].due == 5
+    broker.flush_all()
+    assert broker.room == 2
+
+
+def test_dramatiq_is_given_nothing_to_delay_or_to_retry() -> None:
+    broker = LocalBroker(room=1)
+
+    @dramatiq.actor(broker=broker, queue_name="jobs")
+    def run_job() -> None: ...
+
+    assert broker.middleware == []
+    assert broker.get_declared_delay_queues() == set()
+    with pytest.raises(ValueError, match="ledger"):
+        run_job.send_with_options(delay=1000)
+
+
+def test_one_of_several_clocks_acts(ledger: Ledger) -> None:
+    assert [Clock(ledger).beat() for _ in range(3)] == [True, False, False]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("processes", [1, 2])
+def test_the_worker_command_works_and_stops_when_told(
+    redis_url: str, bridge: Bridge, sandbox: RunningSandbox, processes: int
+) -> None:
+    environ = {**os.environ, "REDIS_URL": redis_url, **sandbox.environ()}
+    command = [sys.executable, "-m", "bridge", "worker", "--processes", str(processes), "--threads", "2"]
+    process = subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    lines: list[str] = []
+    assert process.stdout is not None
+    reader = threading.Thread(target=lambda: lines.extend(str(line) for line in process.stdout or ()))
+    reader.start()
+
+    bridge.receive("call-ended", ended())
+    eventually(lambda: _synced(bridge), "the call is synced", within_s=30)
+    process.send_signal(signal.SIGTERM)
+
+    assert process.wait(25) == 0, lines
+    reader.join()
+    process.stdout.close()
+    # Nothing that belongs to a caller is in its log.
+    for secret in ("441632960304", "Ada", "Example", "invoice", *_settings(redis_url, sandbox).secrets()):
+        assert not any(secret in line for line in lines), secret
+
+
+def test_a_settings_error_names_everything_that_is_missing() -> None:
+    environ = {"PATH": os.environ["PATH"], "HOME": "/nonexistent"}
+    done = subprocess.run(
+        [sys.executable, "-m", "bridge", "worker"], env=environ, capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 2
+    for name in ("REDIS_URL", "CLOUDTALK_ACCESS_KEY_ID", "CLOUDTALK_ACCESS_KEY_SECRET", "KUSTOMER_API_KEY"):
+        assert name in done.stderr
+    assert "Traceback" not in done.stderr

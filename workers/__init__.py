@@ -1,0 +1,1 @@
+"""How jobs run: dramatiq actors, the dispatcher that feeds them, the clock."""

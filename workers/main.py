@@ -1,0 +1,119 @@
+"""A worker process: dispatcher, lease keeper, and dramatiq's threads around the one actor."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+import time
+from types import FrameType
+
+import dramatiq
+import redis
+from dramatiq.middleware import Middleware
+from dramatiq.worker import Worker
+
+from bridge.clients.http import make_client
+from bridge.jobs.deps import open_deps, open_ledger
+from bridge.jobs.leases import Leases
+from bridge.jobs.runner import Runner
+from bridge.logs import get_logger
+from bridge.settings import Settings
+from workers.actors import declare
+from workers.broker import LocalBroker
+from workers.dispatcher import Dispatcher
+
+log = get_logger(__name__)
+
+# A process manager gives 25 s or more; running jobs get most of it.
+_STOP_WITHIN_S = 20.0
+# What a stopping process leaves is due again after this: long enough for what it sent last to arrive.
+_LEFT_BEHIND_MS = 3_000
+
+
+class WorkerProcess:
+    """Everything of one worker process. Opens Redis and HTTP when started, not before."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.ledger = open_ledger(settings)
+        self.leases = Leases(self.ledger)
+        self._client = make_client()
+        deps = open_deps(settings, self.ledger, client=self._client, still_ours=self.leases.sure)
+        self.runner = Runner(deps, self.leases)
+        self.broker = LocalBroker(room=settings.worker_threads)
+        self.dispatcher = Dispatcher(self.ledger, self.broker, declare(self.broker, self.runner))
+        self._worker: Worker | None = None
+
+    def start(self, *, with_threads: bool = True) -> None:
+        """Start working. `with_threads=False`: dramatiq's own command brings the threads."""
+        with contextlib.suppress(redis.RedisError):
+            # Kept from the first start on; if Redis is away now, the first job does it.
+            self.ledger.born_at()
+        self.leases.start()
+        if with_threads:
+            self._worker = Worker(
+                self.broker, worker_threads=self.settings.worker_threads, worker_timeout=200
+            )
+            self._worker.start()
+        self.dispatcher.start()
+        log.info("worker started", threads=self.settings.worker_threads, pid=os.getpid())
+
+    def stop(self, within_s: float = _STOP_WITHIN_S) -> None:
+        """Take nothing more, let running jobs end, hand back what does not end in time."""
+        self.dispatcher.stop()
+        deadline = time.monotonic() + within_s
+        while self.broker.room < self.settings.worker_threads and time.monotonic() < deadline:
+            self.broker.freed.wait(0.05)
+            self.broker.freed.clear()
+        left = self.leases.held()
+        if self._worker and not left:
+            self._worker.stop(timeout=2_000)
+        self.leases.stop()
+        with contextlib.suppress(redis.RedisError):
+            self.ledger.shorten(left, to_ms=_LEFT_BEHIND_MS)
+        self._client.close()
+        log.info("worker stopped", handed_back=len(left), pid=os.getpid())
+
+
+def run(settings: Settings) -> int:
+    """Work until SIGTERM or SIGINT; the exit code."""
+    process = WorkerProcess(settings)
+    stopping = threading.Event()
+
+    def stop(signum: int, frame: FrameType | None) -> None:
+        stopping.set()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    process.start()
+    while not stopping.wait(3600):
+        pass
+    process.stop()
+    return 0
+
+
+class _Lifecycle(Middleware):
+    """Starts and stops the rest of a process whose threads dramatiq's own command has made."""
+
+    def __init__(self, process: WorkerProcess) -> None:
+        self._process = process
+
+    def after_worker_boot(self, broker: dramatiq.Broker, worker: Worker) -> None:
+        self._process.start(with_threads=False)
+
+    def before_worker_shutdown(self, broker: dramatiq.Broker, worker: Worker) -> None:
+        self._process.stop()
+
+
+def setup() -> None:
+    """For dramatiq's own command, which runs several processes: `dramatiq workers.main:setup -p 2 -t 8`."""
+    from bridge import logs
+    from bridge.commands.context import load_settings
+
+    settings = load_settings()
+    logs.configure(format=settings.log_format, level=settings.log_level)
+    process = WorkerProcess(settings)
+    process.broker.add_middleware(_Lifecycle(process))
+    dramatiq.set_broker(process.broker)
