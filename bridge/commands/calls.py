@@ -1,0 +1,173 @@
+"""`callbridge calls`: list calls, show what became of one and why, sync it again."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import click
+import redis
+
+from bridge.commands.context import load_settings
+from bridge.errors import Rejected, Unavailable
+from bridge.ledger.connect import connect
+from bridge.ledger.ledger import Ledger
+from bridge.ledger.record import Record
+from bridge.settings import Settings
+from bridge.web.listing import Search, list_calls
+from bridge.web.views import STATES, call_view
+
+
+@click.group()
+def calls() -> None:
+    """List calls, show what became of one, sync it again."""
+
+
+@calls.command()
+@click.option("--q", default="", help="Call id, uuid, number (3 digits or more), name, conversation id.")
+@click.option("--state", type=click.Choice(STATES), help="Only calls that stand there.")
+@click.option("--limit", type=click.IntRange(1, 200), default=50, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="As /api/calls answers.")
+def ls(*, q: str, state: str | None, limit: int, as_json: bool) -> int:
+    """List calls, the one last heard of first; numbers by their last digits."""
+    with _ledger() as (ledger, settings):
+        found = _search(ledger, settings, Search(q=q.strip(), state=state, limit=limit))
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+    elif found["calls"]:
+        _table(found["calls"])
+        if found["next"]:
+            click.echo("There are more: raise --limit, or narrow it with --q and --state.")
+    else:
+        click.echo("No calls." if not (q or state) else "No such calls.")
+    return 0
+
+
+@calls.command()
+@click.argument("name", metavar="ID")
+@click.option("--json", "as_json", is_flag=True, help="As /api/calls/ID answers.")
+def show(*, name: str, as_json: bool) -> int:
+    """Tell what came of one call, what was done, and what is next and why."""
+    with _ledger() as (ledger, settings):
+        view = call_view(ledger, settings.rules, _found(ledger, name))
+    click.echo(json.dumps(view, indent=2) if as_json else told(view))
+    return 0
+
+
+@calls.command()
+@click.argument("name", metavar="ID")
+@click.option("--json", "as_json", is_flag=True)
+def sync(*, name: str, as_json: bool) -> int:
+    """Sync one call again: looks at what Kustomer has, and writes what differs."""
+    with _ledger() as (ledger, _):
+        key = _found(ledger, name).key
+        ledger.replay("sync", key, who="command")
+    answer = {"status": "queued", "call": key}
+    click.echo(json.dumps(answer) if as_json else f"{key} will be synced again by the next free worker.")
+    return 0
+
+
+@contextlib.contextmanager
+def _ledger() -> Iterator[tuple[Ledger, Settings]]:
+    settings = load_settings().need("redis")
+    client = connect(settings.redis_url or "", patience=1)
+    try:
+        yield Ledger(client), settings
+    except (redis.RedisError, OSError) as error:
+        raise Unavailable(
+            f"Redis does not answer ({type(error).__name__}): is the address in REDIS_URL right, does it run?"
+        ) from error
+    finally:
+        client.close()
+
+
+def _found(ledger: Ledger, name: str) -> Record:
+    record = ledger.find(name)
+    if record is None:
+        raise Rejected(
+            f"No call is known by {name!r}: give its key, CloudTalk's call id or uuid (callbridge calls ls)."
+        )
+    return record
+
+
+def _search(ledger: Ledger, settings: Settings, search: Search) -> dict[str, Any]:
+    """One page, however many looks a narrow search takes."""
+    found: list[dict[str, Any]] = []
+    while True:
+        page = list_calls(ledger, settings.rules, search)
+        found += page["calls"]
+        if page["next"] is None or len(found) >= search.limit:
+            return {"calls": found[: search.limit], "next": page["next"]}
+        search = Search.of(
+            q=search.q, state=search.state or "", cursor=page["next"], limit=search.limit - len(found)
+        )
+
+
+def _table(lines: list[dict[str, Any]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False)
+    for name in ("call", "state", "number", "direction", "outcome", "started", "conversation", "why"):
+        table.add_column(name, no_wrap=name == "call")
+    for line in lines:
+        cells = (
+            str(line["call_id"] or line["uuid"]),
+            line["state"],
+            _masked(line),
+            line["direction"] or "",
+            line["outcome"] or "",
+            (line["started_at"] or "")[:19].replace("T", " "),
+            line["conversation_id"] or "",
+            line["reason"] or "",
+        )
+        table.add_row(*(Text(cell) for cell in cells))
+    Console().print(table)
+
+
+def _masked(line: Mapping[str, Any]) -> str:
+    return f"…{line['number_tail']}" if line["number_tail"] else ""
+
+
+def told(view: Mapping[str, Any]) -> str:
+    """One call for people to read."""
+    why = f": {view['reason']}" if view["reason"] else ""
+    facts = [view["direction"], view["outcome"], _masked(view), view["started_at"]]
+    lines = [
+        f"Call {view['call_id'] or '(number not known)'}  {view['uuid'] or '(uuid not known)'}",
+        f"  {', '.join(fact for fact in facts if fact)}",
+        f"  {view['state']}{why}",
+        "",
+        "What happened",
+        *(
+            f"  {entry['at'][:23].replace('T', ' ')}  {entry['what']}{_after(entry['detail'])}"
+            for entry in view["timeline"]
+        ),
+        "",
+        "In Kustomer",
+        *(f"  {name}  {output['id']}" for name, output in view["outputs"].items()),
+        *([] if view["outputs"] else ["  nothing so far"]),
+        "",
+        "What is next",
+        *(_next(job) for job in view["jobs"]),
+        *([] if view["jobs"] else ["  nothing: all is done, unless something new is learnt"]),
+    ]
+    return "\n".join(lines)
+
+
+def _after(detail: str | None) -> str:
+    return f": {detail}" if detail else ""
+
+
+def _next(job: Mapping[str, Any]) -> str:
+    when = {
+        "parked": "given up, waiting for a person (callbridge calls sync ID runs it again)",
+        "running": "running now",
+        "due": "due now",
+        "waiting": f"at {(job['at'] or '')[:19].replace('T', ' ')}",
+    }[job["state"]]
+    tries = f", {job['attempts']} failed so far" if job["attempts"] else ""
+    return f"  {job['kind']}: {when}{tries}{_after(job['error'] or job['cause'])}"

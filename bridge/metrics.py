@@ -1,0 +1,173 @@
+"""The numbers for Prometheus, read from the ledger at each scrape: any web process gives all of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import redis
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from bridge.domain.events import OTHER_TRIGGERS, STAGE_OF
+from bridge.ledger import keys
+from bridge.ledger.budget import Budget
+from bridge.ledger.keys import LANE_NAMES
+from bridge.ledger.ledger import Ledger
+
+_TRIGGERS = STAGE_OF.keys() | OTHER_TRIGGERS
+
+
+class LedgerCollector(Collector):
+    """Reads the ledger anew for every scrape; without Redis it says so, and nothing else."""
+
+    def __init__(self, ledger: Ledger, budgets: Sequence[Budget]) -> None:
+        self._ledger = ledger
+        self._budgets = budgets
+
+    def describe(self) -> Iterable[Metric]:
+        # Registering a collector that does not describe itself would collect, and so ask Redis.
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        try:
+            found = [*self._queue(), *self._counters(), *self._rest()]
+        except (redis.RedisError, OSError):
+            found = []
+        yield _ledger_up(bool(found))
+        yield from found
+
+    def _queue(self) -> Iterator[Metric]:
+        jobs = GaugeMetricFamily(
+            "callbridge_jobs",
+            "Jobs by lane: due (nobody holds it), overdue (due for more than 5 s, part of due), "
+            "waiting (planned for later), running.",
+            labels=["lane", "state"],
+        )
+        oldest = GaugeMetricFamily(
+            "callbridge_oldest_due_seconds",
+            "For how long the oldest due job of a lane has been due.",
+            labels=["lane"],
+        )
+        for lane, state in self._ledger.queue().items():
+            name = LANE_NAMES[lane]
+            for what in ("due", "overdue", "waiting", "running"):
+                jobs.add_metric([name, what], getattr(state, what))
+            oldest.add_metric([name], state.oldest_due_s)
+        yield jobs
+        yield oldest
+        parked = GaugeMetricFamily(
+            "callbridge_parked", "Jobs given up, waiting for a person.", labels=["kind", "cause"]
+        )
+        causes = Counter(
+            (keys.split_job(name)[0], str(job.get("cause") or "unknown"))
+            for name, job in self._ledger.parked().items()
+        )
+        for labels, number in sorted(causes.items()):
+            parked.add_metric(labels, number)
+        yield parked
+
+    def _counters(self) -> Iterator[Metric]:
+        counts = self._ledger.counts()
+        yield _family(
+            "callbridge_webhooks",
+            "Webhooks let in, by what became of them.",
+            ["trigger", "answer"],
+            _split(counts, "webhook", 2, trigger=True),
+        )
+        yield _family(
+            "callbridge_refused",
+            "Webhooks not let in, by cause.",
+            ["trigger", "cause"],
+            _split(counts, "refused", 2, trigger=True),
+        )
+        yield _family(
+            "callbridge_upstream_requests",
+            "Requests to CloudTalk and Kustomer, by how they ended.",
+            ["service", "operation", "status"],
+            _split(counts, "upstream", 3),
+        )
+        yield _family(
+            "callbridge_job_runs",
+            "Runs of jobs, by how they ended.",
+            ["kind", "end"],
+            _split(counts, "job", 2),
+        )
+
+    def _rest(self) -> Iterator[Metric]:
+        yield GaugeMetricFamily(
+            "callbridge_held",
+            "Webhooks that cannot be tied to a call, kept.",
+            value=self._ledger.held_count(),
+        )
+        left = GaugeMetricFamily(
+            "callbridge_budget_left",
+            "Requests that the bridge may still send to a service in this window.",
+            labels=["service"],
+        )
+        for budget in self._budgets:
+            left.add_metric([budget.service], budget.state()["left"])
+        yield left
+        missing = self._ledger.redis.hget(keys.META, "calls_missing")
+        if missing is not None:
+            yield GaugeMetricFamily(
+                "callbridge_calls_missing",
+                "Calls of CloudTalk's list that the last look did not find here or in Kustomer.",
+                value=int(str(missing)),
+            )
+
+
+def _ledger_up(is_up: bool) -> Metric:
+    return GaugeMetricFamily("callbridge_ledger_up", "1 when Redis answers.", value=int(is_up))
+
+
+def _family(
+    name: str, says: str, labels: Sequence[str], numbers: Mapping[tuple[str, ...], int]
+) -> CounterMetricFamily:
+    family = CounterMetricFamily(name, says, labels=labels)
+    for values, number in sorted(numbers.items()):
+        family.add_metric(values, number)
+    return family
+
+
+def _split(
+    counts: Mapping[str, int], first: str, parts: int, *, trigger: bool = False
+) -> Counter[tuple[str, ...]]:
+    """Counters `first:a:b` by (a, b).
+
+    Triggers that nobody knows become `other`, as each name makes a series of its own.
+    """
+    found: Counter[tuple[str, ...]] = Counter()
+    for name, number in counts.items():
+        kind, _, rest = name.partition(":")
+        values = rest.rsplit(":", 1) if trigger else rest.split(":", parts - 1)
+        if kind != first or len(values) != parts:
+            continue
+        if trigger and values[0] not in _TRIGGERS:
+            values[0] = "other"
+        found[tuple(values)] += number
+    return found
+
+
+def registry_of(ledger: Ledger, budgets: Sequence[Budget]) -> CollectorRegistry:
+    """A registry of our own: the process-wide one holds what libraries put there."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(LedgerCollector(ledger, budgets))
+    return registry
+
+
+def ledger_down() -> bytes:
+    """What is told when Redis did not even answer in time."""
+    registry = CollectorRegistry(auto_describe=False)
+
+    class Down(Collector):
+        def describe(self) -> Iterable[Metric]:
+            return []
+
+        def collect(self) -> Iterator[Metric]:
+            yield _ledger_up(False)
+
+    registry.register(Down())
+    return generate_latest(registry)

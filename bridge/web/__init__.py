@@ -1,0 +1,1 @@
+"""The web process: webhooks in, health, numbers, what became of each call."""

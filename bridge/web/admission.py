@@ -1,0 +1,112 @@
+"""Who may post a webhook: whoever holds a token, or signed the body. Pure functions over bytes."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from pydantic import SecretStr
+
+Headers = Iterable[tuple[bytes, bytes]]
+
+TOLERANCE_S = 300
+# Svix sends one for each secret in use; a stranger's thousand need not be looked at.
+_MOST_SIGNATURES = 16
+# The native webhooks' spelling, then that of the Standard Webhooks specification.
+_PREFIXES = (b"svix-", b"webhook-")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signature:
+    """What a signed request says of itself; proves nothing until it is checked with the body."""
+
+    id: bytes
+    timestamp: bytes
+    signatures: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admission:
+    """The tokens and signing keys that admit."""
+
+    tokens: tuple[bytes, ...] = ()
+    keys: tuple[bytes, ...] = ()
+
+    @classmethod
+    def of(cls, tokens: Sequence[SecretStr], secrets: Sequence[SecretStr]) -> Admission:
+        told = (token.get_secret_value().encode() for token in tokens)
+        keys = (
+            base64.b64decode(secret.get_secret_value().removeprefix("whsec_"), validate=True)
+            for secret in secrets
+        )
+        # An empty token or key would admit everybody.
+        return cls(tokens=tuple(t for t in told if t), keys=tuple(k for k in keys if k))
+
+    @property
+    def admits_nobody(self) -> bool:
+        return not self.tokens and not self.keys
+
+    def knows_token(self, offered: Iterable[bytes]) -> bool:
+        """Whether one of `offered` is ours; takes as long whichever it is."""
+        found = False
+        for token in offered:
+            for ours in self.tokens:
+                found |= hmac.compare_digest(ours, token)
+        return found
+
+    def fault_of(self, signature: Signature, body: bytes, *, now: float) -> str | None:
+        """Why a signature does not admit, or None when it does."""
+        text = signature.timestamp
+        if not text.isdigit() or len(text) > 12 or abs(now - int(text)) > TOLERANCE_S:
+            return "stale-signature"
+        signed = b"%b.%b.%b" % (signature.id, text, body)
+        found = False
+        for key in self.keys:
+            ours = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest())
+            for theirs in signature.signatures:
+                found |= hmac.compare_digest(ours, theirs)
+        return None if found else "bad-signature"
+
+
+def offered_tokens(headers: Headers) -> list[bytes]:
+    """Every token a request offers: Bearer, the password of Basic, or the header of its own."""
+    found: list[bytes] = []
+    for name, value in headers:
+        if name == b"x-webhook-token":
+            found.append(value.strip())
+        elif name == b"authorization":
+            scheme, _, rest = value.strip().partition(b" ")
+            match scheme.lower():
+                case b"bearer":
+                    found.append(rest.strip())
+                case b"basic":
+                    found.append(_password(rest.strip()))
+                case _:
+                    found.append(b"")
+    return found
+
+
+def _password(text: bytes) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True).partition(b":")[2]
+    except binascii.Error:
+        return b""
+
+
+def signature_of(headers: Headers) -> Signature | None:
+    """The signature that a request carries, if it carries a whole one."""
+    told = dict(headers)
+    for prefix in _PREFIXES:
+        mark, at, signed = (told.get(prefix + part) for part in (b"id", b"timestamp", b"signature"))
+        if mark is not None and at is not None and signed is not None:
+            versions = (item.partition(b",") for item in signed.split()[:_MOST_SIGNATURES])
+            return Signature(
+                id=mark,
+                timestamp=at.strip(),
+                signatures=tuple(text for version, _, text in versions if version == b"v1"),
+            )
+    return None

@@ -1,0 +1,52 @@
+"""Answers as JSON, and the refusals among them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import redis
+from starlette.types import Send
+
+# What redis-py and the network under it raise while Redis is away, frozen or unwilling.
+REDIS_AWAY = (redis.RedisError, OSError, TimeoutError)
+
+_PLAIN = (
+    (b"content-type", b"application/json"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"cache-control", b"no-store"),
+)
+
+
+class Refused(Exception):
+    """A request that is not taken.
+
+    Args:
+        cause: the name it is counted under.
+        error: what is wrong with it, for people.
+        hint: what to do about it.
+    """
+
+    def __init__(
+        self, status: int, cause: str, error: str, hint: str, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(error)
+        self.status, self.cause, self.error, self.hint = status, cause, error, hint
+        self.headers = dict(headers or {})
+
+    @property
+    def content(self) -> dict[str, str]:
+        return {"error": self.error, "hint": self.hint}
+
+
+async def send_json(
+    send: Send, status: int, content: Mapping[str, Any], headers: Mapping[str, str] | None = None
+) -> None:
+    """Answer without Starlette's response objects, which cost as much as parsing the webhook does."""
+    body = json.dumps(content).encode()
+    lines = [*_PLAIN, (b"content-length", b"%d" % len(body))]
+    if headers:
+        lines += [(name.encode(), value.encode()) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": status, "headers": lines})
+    await send({"type": "http.response.body", "body": body})

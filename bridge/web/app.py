@@ -1,0 +1,171 @@
+"""The web application, put together. Making it opens nothing: the first request does."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable
+
+from prometheus_client import generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Mount, Route, Router
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from bridge.ledger.connect import connect, connect_web
+from bridge.ledger.inbox import Inbox
+from bridge.ledger.learning import Retention
+from bridge.ledger.ledger import Ledger
+from bridge.metrics import ledger_down, registry_of
+from bridge.settings import Settings
+from bridge.web import api, health, pages
+from bridge.web.admission import Admission
+from bridge.web.answers import REDIS_AWAY, Refused
+from bridge.web.body import SLOWEST_S
+from bridge.web.callers import Callers, Guard
+from bridge.web.views import budgets_of
+from bridge.web.webhooks import PATH, Webhooks, log
+
+_DAY_S = 86_400
+
+
+class Bridge(Starlette):
+    """Starlette, with the webhooks in front of its routing: see there."""
+
+    webhooks: Webhooks
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"].startswith(PATH):
+            return await self.webhooks(scope, receive, send)
+        return await super().__call__(scope, receive, send)
+
+
+def create_app(
+    settings: Settings, *, now: Callable[[], float] = time.time, body_within_s: float = SLOWEST_S
+) -> Starlette:
+    """The application.
+
+    Args:
+        now: seconds since 1970, for the age of signatures and the time events came.
+        body_within_s: how long a webhook's body may take to arrive.
+    Raises:
+        WrongUse: REDIS_URL is missing.
+    """
+    url = settings.need("redis").redis_url
+    assert url is not None  # noqa: S101  # for the type checker: `need` has seen to it
+    keep = Retention(
+        events_s=int(settings.event_retention_days * _DAY_S),
+        outputs_s=int(settings.output_retention_days * _DAY_S),
+    )
+    inbox = Inbox(connect_web(url), keep=keep)
+    client = connect(url, timeout_s=1.0, patience=0)
+    ledger = Ledger(client, keep=keep)
+    budgets = budgets_of(ledger, settings)
+    callers = Callers.of(settings.ops_token)
+    admission = Admission.of(settings.webhook_tokens, settings.webhook_signing_secrets)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        if admission.admits_nobody:
+            log.warning("no webhook will be let in: set WEBHOOK_TOKENS or WEBHOOK_SIGNING_SECRETS")
+        yield
+        await inbox.close()
+        client.close()
+
+    measured: ASGIApp = Route("/metrics", _metrics).app
+    app = Bridge(
+        routes=[
+            Route("/", pages.front, methods=["GET"]),
+            Route("/healthz", health.healthz, methods=["GET"]),
+            Route("/readyz", health.readyz, methods=["GET"]),
+            Route(
+                "/metrics",
+                _metrics if settings.metrics_public else Guard(measured, callers),
+                methods=["GET"],
+            ),
+            Mount("/api", app=Guard(Router(api.ROUTES, redirect_slashes=False), callers)),
+        ],
+        middleware=[Middleware(_Headers)],
+        exception_handlers={
+            HTTPException: _http_error,
+            Refused: _refused,
+            ClientDisconnect: _nobody_there,
+            **dict.fromkeys(REDIS_AWAY, _redis_away),
+            Exception: _fault,
+        },
+        lifespan=lifespan,
+    )
+    app.router.redirect_slashes = False
+    app.webhooks = Webhooks(inbox, admission, settings.rules, now=now, body_within_s=body_within_s)
+    app.state.inbox = inbox
+    # Anybody may ask; the connections are for webhooks.
+    app.state.checking = asyncio.Semaphore(4)
+    app.state.callers = callers
+    app.state.desk = api.Desk(ledger, budgets, settings.rules)
+    app.state.registry = registry_of(ledger, budgets)
+    return app
+
+
+async def _metrics(request: Request) -> Response:
+    desk, registry = request.app.state.desk, request.app.state.registry
+    try:
+        text = await desk.run(lambda: generate_latest(registry))
+    except REDIS_AWAY:
+        text = ledger_down()
+    return Response(text, headers={"content-type": CONTENT_TYPE_PLAIN_0_0_4})
+
+
+class _Headers:
+    """What every answer says to browsers."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers["X-Content-Type-Options"] = "nosniff"
+                headers.setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        await self._app(scope, receive, with_headers)
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101  # registered for these
+    said = {
+        404: (
+            "there is nothing here",
+            "Addresses begin with /api, /metrics, /healthz, /readyz or /webhooks.",
+        ),
+        405: ("this method is not taken here", "The header Allow names those that are."),
+    }
+    what, hint = said.get(error.status_code, (error.detail, ""))
+    return JSONResponse({"error": what, "hint": hint}, status_code=error.status_code, headers=error.headers)
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Refused)  # noqa: S101  # registered for these
+    return JSONResponse(error.content, status_code=error.status, headers=error.headers)
+
+
+async def _redis_away(request: Request, error: Exception) -> Response:
+    log.warning("not answered, Redis is away", extra={"error": type(error).__name__})
+    content = {"error": health.reason_of(error), "hint": "Try again shortly; /readyz tells when it is back."}
+    return JSONResponse(content, status_code=503, headers={"Retry-After": "2"})
+
+
+async def _nobody_there(request: Request, error: Exception) -> Response:
+    return Response(status_code=499)
+
+
+async def _fault(request: Request, error: Exception) -> Response:
+    content = {"error": "the bridge made a mistake", "hint": "Its log names the place; please report it."}
+    return JSONResponse(content, status_code=500)

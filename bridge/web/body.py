@@ -1,0 +1,152 @@
+"""A request's body, read and parsed within limits: size, time, depth."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import re
+from typing import Any, NoReturn
+
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive
+
+from bridge.web.answers import Refused
+
+LARGEST = 65_536
+SLOWEST_S = 10.0
+DEEPEST = 32
+
+_BRACKETS = re.compile(rb'\\.|["\[\]{}]', re.DOTALL)
+# A surrogate in an escape; half of a pair cannot be written down as UTF-8.
+_ESCAPED_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+_SMALLER = "Leave long values (transcripts, notes) out of the workflow: the bridge asks CloudTalk for them."
+
+
+def too_large() -> Refused:
+    return Refused(413, "too-large", f"the body is larger than {LARGEST} bytes", _SMALLER)
+
+
+async def read_body(receive: Receive, *, within_s: float = SLOWEST_S) -> bytes:
+    """The whole body.
+
+    Raises:
+        Refused: 413 once it is too large, without reading on; 408 when it takes too long.
+        ClientDisconnect: there is nobody left to answer.
+    """
+    body = bytearray()
+    try:
+        async with asyncio.timeout(within_s):
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise ClientDisconnect
+                body += message.get("body", b"")
+                if len(body) > LARGEST:
+                    raise too_large()
+                if not message.get("more_body", False):
+                    return bytes(body)
+    except TimeoutError:
+        raise Refused(
+            408,
+            "too-slow",
+            f"the body did not arrive within {within_s:g} s",
+            "Send it again, all at once.",
+            # What is still to come of it must not be taken for the next request.
+            {"connection": "close"},
+        ) from None
+
+
+def check_type(content_type: bytes | None) -> None:
+    """Raises Refused, 415, unless this is JSON in UTF-8; without a type it is taken for that."""
+    if content_type is None:
+        return
+    kind, *parameters = content_type.lower().split(b";")
+    kind = kind.strip()
+    good = kind == b"application/json" or (kind.endswith(b"+json") and b"/" in kind)
+    for parameter in parameters:
+        name, _, value = parameter.partition(b"=")
+        if name.strip() == b"charset" and value.strip().strip(b'"') not in (b"utf-8", b"utf8", b"us-ascii"):
+            good = False
+    if not good:
+        raise Refused(
+            415,
+            "content-type",
+            "the body is not announced as JSON in UTF-8",
+            "Send it with the header Content-Type: application/json.",
+        )
+
+
+def parse_object(raw: bytes) -> dict[str, Any]:
+    """The JSON object in a body.
+
+    A lone surrogate (a text cut in the middle of an emoji) becomes U+FFFD: neither Redis nor Kustomer
+    could take it, and a call is worth more than half a character.
+
+    Raises:
+        Refused: 400, with what is wrong and where.
+    """
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError as error:
+        raise _bad("not-utf8", f"the body is not UTF-8 (byte {error.start})") from None
+    if raw.count(b"[") + raw.count(b"{") > DEEPEST and _depth(raw) > DEEPEST:
+        raise _bad("too-deep", f"the body is nested deeper than {DEEPEST} levels")
+    try:
+        value = _DECODER.decode(text)
+    except json.JSONDecodeError as error:
+        raise _bad("not-json", f"the body is not JSON: {error.msg} (character {error.pos})") from None
+    except ValueError:
+        # An integer of more digits than Python reads, or a float beyond what one can be.
+        raise _bad("not-json", "the body holds a number that is none or too large") from None
+    if not isinstance(value, dict):
+        raise _bad("not-an-object", "the body is JSON, but not an object")
+    if _ESCAPED_SURROGATE.search(raw):
+        mended: dict[str, Any] = _mended(value)
+        return mended
+    return value
+
+
+def _bad(cause: str, error: str) -> Refused:
+    return Refused(400, cause, error, 'Send one JSON object, such as {"call_id": "1000000110"}.')
+
+
+def _constant(name: str) -> NoReturn:
+    raise ValueError(name)
+
+
+def _float(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise ValueError(text)
+    return value
+
+
+_DECODER = json.JSONDecoder(parse_constant=_constant, parse_float=_float)
+
+
+def _depth(raw: bytes) -> int:
+    """How deep the brackets go, those inside texts left out; told before parsing, which recurses."""
+    deepest = depth = 0
+    in_text = False
+    for found in _BRACKETS.finditer(raw):
+        mark = found[0]
+        if mark == b'"':
+            in_text = not in_text
+        elif not in_text and mark in b"[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif not in_text and mark in b"]}":
+            depth -= 1
+    return deepest
+
+
+def _mended(value: Any) -> Any:
+    if isinstance(value, str):
+        return _LONE_SURROGATE.sub("\ufffd", value)
+    if isinstance(value, list):
+        return [_mended(item) for item in value]
+    if isinstance(value, dict):
+        return {_mended(name): _mended(item) for name, item in value.items()}
+    return value

@@ -1,0 +1,237 @@
+"""The list of calls, newest first: searched within bounds, gone on with by a cursor."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+from uuid import UUID
+
+from bridge.domain.call import Call
+from bridge.domain.rules import Rules
+from bridge.errors import WrongUse
+from bridge.ledger import keys
+from bridge.ledger.keys import QUEUE_KEYS, Lane
+from bridge.ledger.ledger import Ledger
+from bridge.ledger.record import Part, Record, record_of
+from bridge.web.views import STATES, jobs_of, line_of
+
+LONGEST_PAGE = 200
+# One request looks at no more than this; a cursor leads on.
+_MOST_RECORDS = 1000
+_LONGEST_LOOK_S = 0.8
+_AT_ONCE = 50
+
+_KINDS = ("sync", "detail", "identify", "recording", "insights")
+_NUMBER = re.compile(r"[+\d\s()./-]+")
+_FEWEST_DIGITS = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cursor:
+    """The last call looked at. Calls heard of in the same millisecond are told apart by their key."""
+
+    score: float
+    key: str
+
+    @classmethod
+    def read(cls, text: str) -> Cursor:
+        score, _, key = text.partition("~")
+        if not re.fullmatch(r"[0-9]{1,15}", score) or not key:
+            raise WrongUse("cursor: pass on what the last answer gave as `next`")
+        return cls(score=float(score), key=key)
+
+    def __str__(self) -> str:
+        return f"{self.score:.0f}~{self.key}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """What to look for. Empty means everything."""
+
+    q: str = ""
+    state: str | None = None
+    cursor: Cursor | None = None
+    limit: int = 50
+
+    @classmethod
+    def of(cls, *, q: str = "", state: str = "", cursor: str = "", limit: str | int = "") -> Search:
+        """Raises WrongUse, naming what is allowed."""
+        if state and state not in STATES:
+            raise WrongUse(f"state: one of {', '.join(STATES)}")
+        text = str(limit) or "50"
+        if not re.fullmatch(r"[0-9]{1,3}", text) or not 1 <= int(text) <= LONGEST_PAGE:
+            raise WrongUse(f"limit: a number from 1 to {LONGEST_PAGE}")
+        return cls(
+            q=q.strip()[:200],
+            state=state or None,
+            cursor=Cursor.read(cursor) if cursor else None,
+            limit=int(text),
+        )
+
+
+def list_calls(ledger: Ledger, rules: Rules, search: Search) -> dict[str, Any]:
+    """One page: `{"calls": [...], "next": CURSOR or null}`."""
+    found: list[dict[str, Any]] = []
+    # On later pages it is only left out: the first one told it.
+    first = _named(ledger, search)
+    if first is not None and search.cursor is None:
+        line = line_of(first, first.call(rules), jobs_of(ledger, first))
+        found += [line] if search.state in (None, line["state"]) else []
+        if not search.q.isdigit() or len(found) >= search.limit:
+            return {"calls": found, "next": None}
+    ends = time.monotonic() + _LONGEST_LOOK_S
+    looked, last = 0, search.cursor
+    for chunk in _chunks(ledger, search.cursor):
+        records = _read_all(ledger, [at.key for at in chunk])
+        jobs = _jobs_of_all(ledger, records)
+        for at, record, own in zip(chunk, records, jobs, strict=True):
+            looked, last = looked + 1, at
+            call = record.call(rules)
+            line = line_of(record, call, own)
+            wanted = search.state in (None, line["state"]) and matches(search.q, record, call)
+            if wanted and (first is None or record.key != first.key):
+                found.append(line)
+            if len(found) >= search.limit or looked >= _MOST_RECORDS:
+                return {"calls": found, "next": str(last)}
+        if time.monotonic() > ends:
+            return {"calls": found, "next": str(last)}
+    return {"calls": found, "next": None}
+
+
+def matches(q: str, record: Record, call: Call) -> bool:
+    """Whether a call is meant by `q`; see `/api/calls` for what is looked at."""
+    if not q:
+        return True
+    text = q.casefold()
+    if text == str(call.call_id) or text == record.key or (call.uuid and str(call.uuid).startswith(text)):
+        return True
+    if any(text in name.casefold() for name in (call.contact_name, call.agent_name) if name):
+        return True
+    conversation = record.outputs.get("conversation")
+    if conversation is not None and conversation.id.casefold() == text:
+        return True
+    digits = re.sub(r"\D", "", q) if _NUMBER.fullmatch(q) else ""
+    if len(digits) < _FEWEST_DIGITS or call.external is None:
+        return False
+    number = re.sub(r"\D", "", call.external.text)
+    # As people write it at home: 01632 960304 for +44 1632 960304.
+    return number.endswith(digits) or (
+        digits.startswith("0")
+        and len(digits.lstrip("0")) > _FEWEST_DIGITS
+        and number.endswith(digits.lstrip("0"))
+    )
+
+
+def _named(ledger: Ledger, search: Search) -> Record | None:
+    """The one call that a whole id names, wherever it stands in the list."""
+    return ledger.find(search.q) if search.q.isdigit() or _is_uuid(search.q) else None
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _chunks(ledger: Ledger, cursor: Cursor | None) -> Iterator[list[Cursor]]:
+    """Positions in the list, some at a time, newest first and by key within one millisecond."""
+    while True:
+        top = cursor.score if cursor is not None else "+inf"
+        skipped = 0
+        chunk: list[Cursor] = []
+        while not chunk:
+            found = cast(
+                list[tuple[str, float]],
+                ledger.redis.zrevrangebyscore(
+                    keys.CALLS, top, "-inf", start=skipped, num=_AT_ONCE, withscores=True
+                ),
+            )
+            if not found:
+                return
+            skipped += len(found)
+            chunk = [
+                Cursor(score=score, key=key)
+                for key, score in found
+                if cursor is None or (score, key) < (cursor.score, cursor.key)
+            ]
+        yield chunk
+        cursor = chunk[-1]
+
+
+def _read_all(ledger: Ledger, names: Sequence[str]) -> list[Record]:
+    """What `Ledger.read` gives, without logs, in two round trips for all of them."""
+    own = _parts(ledger, names)
+    others = {
+        name: f"id:{number}"
+        for name, (fields, _, _) in own.items()
+        if name.startswith("uuid:") and (number := fields.get("id"))
+    }
+    other_parts = _parts(ledger, list(others.values()))
+    return [
+        record_of(name, [own[name], *([other_parts[others[name]]] if name in others else [])])
+        for name in names
+    ]
+
+
+def _parts(ledger: Ledger, names: Sequence[str]) -> dict[str, Part]:
+    if not names:
+        return {}
+    pipe = ledger.redis.pipeline(transaction=False)
+    for name in names:
+        pipe.hgetall(keys.record(name))
+        pipe.hgetall(keys.events(name))
+    found: list[Mapping[str, str]] = pipe.execute()
+    return {name: (found[2 * i], found[2 * i + 1], []) for i, name in enumerate(names)}
+
+
+def _jobs_of_all(ledger: Ledger, records: Sequence[Record]) -> list[list[dict[str, Any]]]:
+    """What `Ledger.job_states` gives of each, as far as a list needs it, in two round trips."""
+    whose: list[tuple[int, str, str]] = []
+    for i, record in enumerate(records):
+        own = [record.key]
+        if record.key.startswith("uuid:") and record.call_id is not None:
+            own.append(f"id:{record.call_id}")
+        whose += [(i, kind, keys.job(kind, key)) for key in own for kind in _KINDS]
+    jobs: list[list[dict[str, Any]]] = [[] for _ in records]
+    if not whose:
+        return jobs
+    texts = cast(list[str | None], ledger.redis.hmget(keys.JOBS, [name for _, _, name in whose]))
+    there = [(*one, json.loads(text)) for one, text in zip(whose, texts, strict=True) if text]
+    pipe = ledger.redis.pipeline(transaction=False)
+    pipe.time()
+    for _, _, name, job in there:
+        lane = Lane(job["lane"])
+        pipe.zscore(keys.PARKED, name)
+        pipe.zscore(QUEUE_KEYS[3 + lane], name)
+        pipe.zscore(QUEUE_KEYS[lane - 1], name)
+        pipe.zscore(QUEUE_KEYS[7 + lane], name)
+    (seconds, micros), *scores = pipe.execute()
+    now = int(seconds) * 1000 + int(micros) // 1000
+    for at, (i, kind, _, job) in enumerate(there):
+        parked, leased, due, handed = scores[4 * at : 4 * at + 4]
+        state = (
+            "parked"
+            if parked is not None
+            else "running"
+            if (leased or 0) > now
+            else "due"
+            # One on its way to a worker is still due; its score is when it would be handed out again.
+            if (due or 0) <= now or (handed or 0) > now
+            else "waiting"
+        )
+        jobs[i].append(
+            {
+                "kind": kind,
+                "state": state,
+                "attempts": int(job["attempts"]),
+                "cause": job.get("cause"),
+                "error": job.get("error"),
+            }
+        )
+    return jobs

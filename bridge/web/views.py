@@ -1,0 +1,193 @@
+"""What is told of the queue and of one call: by `/api`, the pages and the command line alike."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any, Literal, cast, get_args
+
+from bridge.domain.call import Call
+from bridge.domain.keys import DEFAULT_KEYS, folded
+from bridge.domain.rules import Rules
+from bridge.ledger import keys
+from bridge.ledger.budget import Budget
+from bridge.ledger.keys import LANE_NAMES
+from bridge.ledger.ledger import Ledger
+from bridge.ledger.record import Record, moment
+from bridge.settings import Settings
+
+State = Literal["waiting", "synced", "behind", "skipped", "parked"]
+STATES: tuple[State, ...] = get_args(State)
+
+# As `Ledger.job_states` tells it: kind, state, attempts, cause, error.
+Job = Mapping[str, Any]
+
+HIDDEN = "(hidden)"
+_RECORDING_LINK = re.compile(r"https?:/\S*?/pub/r/[^\s\"'<>]*", re.IGNORECASE)
+_LINK = re.compile(r"https?://", re.IGNORECASE)
+
+
+def budgets_of(ledger: Ledger, settings: Settings) -> tuple[Budget, ...]:
+    """The two services' budgets, for looking at what is left of them."""
+    return (
+        Budget(
+            ledger.redis,
+            service="cloudtalk",
+            share=settings.cloudtalk_requests_per_minute,
+            window_s=settings.cloudtalk_window_s,
+        ),
+        Budget(
+            ledger.redis,
+            service="kustomer",
+            share=settings.kustomer_requests_per_minute,
+            window_s=settings.kustomer_window_s,
+        ),
+    )
+
+
+def queue_view(ledger: Ledger, budgets: Iterable[Budget]) -> dict[str, Any]:
+    lanes = {LANE_NAMES[lane]: asdict(state) for lane, state in ledger.queue().items()}
+    sums = {
+        name: sum(lane[name] for lane in lanes.values()) for name in ("due", "overdue", "waiting", "running")
+    }
+    return {
+        **sums,
+        "parked": int(ledger.redis.zcard(keys.PARKED)),
+        "held": ledger.held_count(),
+        "oldest_due_s": max(lane["oldest_due_s"] for lane in lanes.values()),
+        "lanes": lanes,
+        "budgets": {budget.service: budget.state() for budget in budgets},
+        "calls_missing": calls_missing(ledger),
+    }
+
+
+def calls_missing(ledger: Ledger) -> int | None:
+    """What the last reconciliation or audit found to be missing; None before the first."""
+    text = cast(str | None, ledger.redis.hget(keys.META, "calls_missing"))
+    return int(text) if text is not None else None
+
+
+def state_of(*, stored: str | None, ended: bool, jobs: Sequence[Job]) -> State:
+    """Where a call stands.
+
+    Args:
+        stored: what the last sync said (waiting, synced or skipped), if one ran.
+        ended: as far as we were told; before that nothing is to be written, so nothing is behind.
+    """
+    if any(job["state"] == "parked" for job in jobs):
+        return "parked"
+    if ended and any(
+        job["kind"] == "sync" and (job["state"] in ("running", "due") or job["attempts"] > 0) for job in jobs
+    ):
+        return "behind"
+    if stored in ("waiting", "synced", "skipped"):
+        return cast(State, stored)
+    return "behind" if ended else "waiting"
+
+
+def reason_of(state: State, stored: str | None, jobs: Sequence[Job]) -> str | None:
+    """Why it stands there: the error of the job that is in the way, else what the last sync said."""
+    if state in ("parked", "behind"):
+        for job in jobs:
+            if (job["state"] == "parked" or (state == "behind" and job["kind"] == "sync")) and (
+                text := job.get("error") or job.get("cause")
+            ):
+                return f"{job['kind']}: {text}"
+    return stored or None
+
+
+def line_of(record: Record, call: Call, jobs: Sequence[Job]) -> dict[str, Any]:
+    """One call as a line of a list: nothing in it tells who called."""
+    stored = record.fields.get("reason")
+    state = state_of(stored=record.fields.get("state"), ended=call.ended, jobs=jobs)
+    conversation = record.outputs.get("conversation")
+    return {
+        "key": record.key,
+        "call_id": call.call_id,
+        "uuid": str(call.uuid) if call.uuid else None,
+        "state": state,
+        "reason": reason_of(state, stored, jobs),
+        "direction": call.direction.value if call.direction else None,
+        "outcome": call.outcome.value,
+        "number_tail": (call.external.tail or None) if call.external else None,
+        "started_at": _iso(call.started_at),
+        "synced_at": _iso(moment(record.fields.get("synced_at") or None)),
+        "conversation_id": conversation.id if conversation else None,
+    }
+
+
+def jobs_of(ledger: Ledger, record: Record) -> list[dict[str, Any]]:
+    """The call's jobs; where two records were joined, also what is left of the other one's."""
+    jobs = ledger.job_states(record.key)
+    if record.key.startswith("uuid:") and record.call_id is not None:
+        jobs += ledger.job_states(f"id:{record.call_id}")
+    return jobs
+
+
+def call_view(ledger: Ledger, rules: Rules, record: Record) -> dict[str, Any]:
+    """Everything kept about one call, recording links left out: whoever has one can listen."""
+    jobs = jobs_of(ledger, record)
+    observations = {
+        name: {"asked_at": _iso(seen.asked_at), "at": _iso(seen.at), "body": without_links(seen.body)}
+        for name, seen in record.observations.items()
+    }
+    outputs = {
+        name: {"id": output.id, "sent": without_links(output.sent), "created": output.created}
+        for name, output in record.outputs.items()
+    }
+    events = [
+        {
+            "trigger": event.trigger,
+            "received_at": _iso(event.at),
+            "times": event.times,
+            "fingerprint": event.fingerprint,
+            "body": without_links(event.body),
+        }
+        for event in record.events
+    ]
+    return {
+        **line_of(record, record.call(rules), jobs),
+        "events": events,
+        "observations": observations,
+        "outputs": outputs,
+        "jobs": jobs,
+        "timeline": timeline_of(record),
+    }
+
+
+def timeline_of(record: Record) -> list[dict[str, Any]]:
+    """What happened to a call, oldest first: what came, what was asked, what was done."""
+    lines: list[tuple[datetime, str, str | None]] = []
+    for event in record.events:
+        lines.append((event.at, f"event {event.trigger}", None))
+        if event.times > 1:
+            lines.append((event.last_at, f"event {event.trigger} again", f"{event.times} times in all"))
+    lines += [(seen.at, f"learnt {seen.name}", None) for seen in record.observations.values()]
+    for entry in record.log:
+        at = moment(entry["at"])
+        if at is not None:
+            lines.append((at, str(entry["what"]), str(entry["more"]) if entry.get("more") else None))
+    lines.sort(key=lambda line: line[0])
+    return [{"at": _iso(at), "what": what, "detail": without_links(more)} for at, what, more in lines]
+
+
+def without_links(value: Any, *, is_link: bool = False) -> Any:
+    """The same JSON value with every recording link hidden, under whatever key it came."""
+    if isinstance(value, str):
+        return HIDDEN if is_link and _LINK.match(value.strip()) else _RECORDING_LINK.sub(HIDDEN, value)
+    if isinstance(value, Mapping):
+        return {
+            without_links(name): without_links(
+                item, is_link=is_link or DEFAULT_KEYS.get(folded(name)) == "recording_url"
+            )
+            for name, item in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [without_links(item, is_link=is_link) for item in value]
+    return value
+
+
+def _iso(at: datetime | None) -> str | None:
+    return at.isoformat() if at is not None else None

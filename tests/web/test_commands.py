@@ -1,0 +1,107 @@
+"""`callbridge calls` and `callbridge web`, as a person at a terminal meets them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bridge.commands import main
+from bridge.domain.events import Event, read_event
+from bridge.domain.rules import Rules
+from bridge.ledger.ledger import Ledger
+from tests.web.conftest import RedisServer
+from tests.web.serving import ENDED, UUID
+
+KEY = f"uuid:{UUID}"
+
+
+@pytest.fixture(autouse=True)
+def here(redis_server: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("REDIS_URL", redis_server.url)
+    monkeypatch.setenv("COLUMNS", "200")
+
+
+def learn(ledger: Ledger, **more: Any) -> None:
+    body = {**ENDED, **more}
+    event = read_event("call-ended", body, Rules())
+    assert isinstance(event, Event)
+    ledger.learn(event, body)
+
+
+def test_calls_are_listed_with_the_tail_of_their_numbers(
+    ledger: Ledger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    learn(ledger, contact_name="[red]Ada[/red]")
+
+    assert main(["calls", "ls"]) == 0
+
+    out = capsys.readouterr().out
+    assert "1000000110" in out and "behind" in out and "…304" in out
+    assert "960304" not in out
+
+
+def test_the_list_can_be_narrowed_and_read_by_programs(
+    ledger: Ledger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    learn(ledger)
+
+    assert main(["calls", "ls", "--q", "ada", "--state", "behind", "--limit", "5", "--json"]) == 0
+    assert [call["key"] for call in json.loads(capsys.readouterr().out)["calls"]] == [KEY]
+    assert main(["calls", "ls", "--q", "eve"]) == 0
+    assert "No such calls" in capsys.readouterr().out
+    assert main(["calls", "ls", "--state", "lost"]) == 2
+
+
+def test_one_call_is_told_with_what_came_and_what_is_next(
+    ledger: Ledger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    learn(ledger)
+
+    assert main(["calls", "show", UUID.upper()]) == 0
+
+    out = capsys.readouterr().out
+    for text in ("Call 1000000110", UUID, "event call-ended", "nothing so far", "sync: due now"):
+        assert text in out
+    assert "960304" not in out
+    assert main(["calls", "show", KEY, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["events"][0]["body"] == dict(ENDED)
+
+
+def test_a_call_is_synced_again(ledger: Ledger, capsys: pytest.CaptureFixture[str]) -> None:
+    learn(ledger)
+
+    assert main(["calls", "sync", "1000000110", "--json"]) == 0
+
+    assert json.loads(capsys.readouterr().out) == {"status": "queued", "call": KEY}
+    assert ledger.read(KEY).must_look
+
+
+@pytest.mark.parametrize("command", ["show", "sync"])
+def test_an_unknown_call_is_said_to_be_unknown(
+    ledger: Ledger, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    assert main(["calls", command, "12"]) == 1
+    assert "No call is known by '12'" in capsys.readouterr().err
+
+
+def test_a_redis_that_does_not_answer_is_said_so_without_a_traceback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("REDIS_URL", f"unix://{tmp_path}/none.sock")
+
+    assert main(["calls", "ls"]) == 1
+    assert "Redis does not answer" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [["web"], ["calls", "ls"]])
+def test_a_missing_address_of_redis_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: list[str]
+) -> None:
+    monkeypatch.delenv("REDIS_URL")
+
+    assert main(command) == 2
+    assert "REDIS_URL" in capsys.readouterr().err

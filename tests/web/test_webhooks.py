@@ -1,0 +1,343 @@
+"""The contract of the webhook endpoint, row by row, over real HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import redis
+
+from bridge.ledger import keys
+from bridge.ledger.keys import Lane
+from bridge.ledger.ledger import Ledger
+from bridge.web.body import LARGEST
+from tests.web.conftest import RedisServer
+from tests.web.serving import BEARER, ENDED, TOKEN, UUID, Site
+
+KEY = f"uuid:{UUID}"
+
+
+def padded(size: int) -> bytes:
+    """A body of exactly so many bytes."""
+    raw = json.dumps({**ENDED, "pad": ""}).encode()
+    return raw.replace(b'"pad": ""', b'"pad": "%s"' % (b"x" * (size - len(raw))))
+
+
+def test_a_webhook_is_accepted_once_and_then_known_as_a_repeat(site: Site, ledger: Ledger) -> None:
+    first, again = site.post(ENDED), site.post(json.dumps(ENDED, indent=3).encode())
+
+    assert (first.status, first.json) == (202, {"status": "accepted", "call": KEY})
+    assert (again.status, again.json) == (200, {"status": "duplicate", "call": KEY})
+    assert ledger.read(KEY).events[0].times == 2
+
+
+@pytest.mark.parametrize(
+    ("trigger", "body", "reason"),
+    [
+        ("call-ended", {}, "has no usable call_id"),
+        ("call-ended", {"call_id": "test-missed-123"}, "has no usable call_id"),
+        ("contact-updated", {"id": 5}, "speaks of no call"),
+        ("call-teleported", {"call_id": 5}, "unknown trigger"),
+        ("", {"call_id": 5}, "names no event"),
+        ("x" * 300, {"call_id": 5}, "unknown trigger"),
+    ],
+)
+def test_what_names_no_call_is_held_with_the_reason(
+    site: Site, ledger: Ledger, trigger: str, body: dict[str, Any], reason: str
+) -> None:
+    answer = site.post(body, trigger)
+
+    assert answer.status == 202
+    assert answer.json["status"] == "held"
+    assert reason in answer.json["reason"]
+    assert ledger.held_count() == 1
+
+
+def test_the_bare_address_takes_bodies_that_name_their_event(site: Site) -> None:
+    assert site.post(ENDED, "").json == {"status": "accepted", "call": KEY}
+    assert site.post(ENDED, "call-ended/").json == {"status": "duplicate", "call": KEY}
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS"])
+@pytest.mark.parametrize("path", ["/webhooks/cloudtalk", "/webhooks/cloudtalk/call-ended"])
+def test_only_post_is_taken_also_from_strangers(site: Site, method: str, path: str) -> None:
+    answer = site.ask(method, path)
+
+    assert answer.status == 405
+    assert answer.headers["allow"] == "POST"
+
+
+@pytest.mark.parametrize("path", ["/webhooks/cloudtalk/a/b", "/webhooks/cloudtalkx", "/webhooks"])
+def test_other_paths_are_not_there(site: Site, path: str) -> None:
+    assert site.ask("POST", path, b"{}", BEARER).status == 404
+    assert site.get(path).status == 404
+
+
+def test_a_body_of_the_largest_size_is_taken_and_one_byte_more_is_not(site: Site) -> None:
+    assert site.post(padded(LARGEST)).status == 202
+    assert site.post(padded(LARGEST + 1)).status == 413
+    assert site.post(iter([padded(LARGEST)])).status == 200
+    assert site.post(iter([padded(LARGEST + 1)])).status == 413
+
+
+def test_too_large_comes_before_the_token_when_it_is_announced_and_after_it_when_not(site: Site) -> None:
+    assert site.post(padded(LARGEST + 1), headers={}).status == 413
+    assert site.post(iter([padded(LARGEST + 1)]), headers={}).status == 401
+    assert site.post(padded(LARGEST), headers={}).status == 401
+
+
+def test_what_is_too_large_is_not_read_to_its_end(site: Site) -> None:
+    with site.connect() as connection:
+        head = f"POST /webhooks/cloudtalk HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n"
+        connection.sendall(f"{head}Transfer-Encoding: chunked\r\n\r\n".encode())
+        connection.sendall(b"10001\r\n" + b" " * 65_537)
+
+        assert connection.recv(100).startswith(b"HTTP/1.1 413")
+
+
+def test_a_body_that_trickles_in_is_given_up(serve: Callable[..., Site], store: redis.Redis) -> None:
+    site = serve(app={"body_within_s": 0.2})
+
+    with site.connect() as connection:
+        head = f"POST /webhooks/cloudtalk HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n"
+        connection.sendall(f"{head}Content-Length: 10\r\n\r\n".encode() + b"{")
+        answer = connection.recv(10_000)
+
+    assert answer.startswith(b"HTTP/1.1 408")
+    assert b"connection: close" in answer.lower()
+    assert store.hget(keys.COUNTS, "refused:other:too-slow") == "1"
+
+
+def test_a_slow_stranger_is_refused_at_once(site: Site) -> None:
+    with site.connect() as connection:
+        connection.sendall(b"POST /webhooks/cloudtalk HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n")
+
+        assert connection.recv(100).startswith(b"HTTP/1.1 401")
+
+
+def test_a_sender_who_hangs_up_leaves_no_traceback(
+    site: Site, caplog: pytest.LogCaptureFixture, store: redis.Redis
+) -> None:
+    with site.connect() as connection:
+        head = f"POST /webhooks/cloudtalk HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n"
+        connection.sendall(f"{head}Content-Length: 10\r\n\r\n".encode() + b"{")
+
+    assert site.post(ENDED).status == 202
+    assert [r for r in caplog.records if r.exc_info or r.levelno >= logging.ERROR] == []
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "application/json",
+        "Application/JSON; charset=UTF-8",
+        'application/json; charset="utf-8"',
+        "application/cloudevents+json",
+    ],
+)
+def test_json_by_any_of_its_names_is_taken(site: Site, content_type: str) -> None:
+    assert site.post(ENDED, headers={**BEARER, "Content-Type": content_type}).status == 202
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    ["text/plain", "application/x-www-form-urlencoded", "application/json; charset=latin-1", "+json", ""],
+)
+def test_what_is_not_announced_as_json_is_refused(site: Site, content_type: str) -> None:
+    assert site.post(ENDED, headers={**BEARER, "Content-Type": content_type}).status == 415
+    # Before the body is looked at, and after the token was.
+    assert site.post(b"not json", headers={**BEARER, "Content-Type": content_type}).status == 415
+    assert site.post(ENDED, headers={"Content-Type": content_type}).status == 401
+
+
+@pytest.mark.parametrize(
+    ("raw", "cause"),
+    [
+        (b"", "not-json"),
+        (b"{", "not-json"),
+        (b'{"a": 1} x', "not-json"),
+        (b"{'a': 1}", "not-json"),
+        (b"\xef\xbb\xbf{}", "not-json"),
+        (b'{"a": NaN}', "not-json"),
+        (b'{"a": Infinity}', "not-json"),
+        (b'{"a": -Infinity}', "not-json"),
+        (b'{"a": 1e999}', "not-json"),
+        (b'{"a": ' + b"9" * 5000 + b"}", "not-json"),
+        (b'{"a": "\xff"}', "not-utf8"),
+        (b"[]", "not-an-object"),
+        (b'"text"', "not-an-object"),
+        (b"null", "not-an-object"),
+        (b'{"a":' * 33 + b"1" + b"}" * 33, "too-deep"),
+        (b'{"a":' * 13_000, "too-deep"),
+        (b"[" * 65_000, "too-deep"),
+        (b'"' + b'\\"' * 200 + b"[" * 60_000, "not-json"),
+    ],
+)
+def test_what_is_not_a_json_object_is_refused_and_counted(
+    site: Site, store: redis.Redis, raw: bytes, cause: str
+) -> None:
+    answer = site.post(raw)
+
+    assert answer.status == 400
+    assert answer.json["error"] and answer.json["hint"]
+    assert store.hgetall(keys.COUNTS) == {f"refused:call-ended:{cause}": "1"}
+
+
+def test_32_levels_and_any_number_of_brackets_in_texts_are_taken(site: Site) -> None:
+    deep = b'{"call_id": 7, "a":' + b'{"a":' * 31 + b'"' + b"[{" * 100 + b'\\""' + b"}" * 32
+
+    assert site.post(deep).status == 202
+
+
+def test_of_repeated_keys_the_last_one_counts(site: Site) -> None:
+    assert site.post(b'{"call_id": 7, "call_id": 8}').json["call"] == "id:8"
+
+
+def test_half_an_emoji_does_not_cost_the_call(site: Site, ledger: Ledger) -> None:
+    raw = b'{"call_id": 7, "event": "call_ended", "notes": "cut \\ud83d", "\\ude00": "\\ud83d\\ude00"}'
+
+    assert site.post(raw).status == 202
+    assert site.post(raw).status == 200
+    assert ledger.read("id:7").events[0].body["notes"] == "cut \ufffd"
+    assert ledger.read("id:7").events[0].body["\ufffd"] == "\U0001f600"
+
+
+def test_half_an_emoji_as_the_name_of_the_event_is_held(site: Site) -> None:
+    assert site.post(b'{"event": "\\ud800"}', "").json["status"] == "held"
+
+
+def test_a_body_that_our_parser_trips_over_is_held(
+    site: Site, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ValueError("a mistake of ours")
+
+    monkeypatch.setattr("bridge.web.webhooks.read_event", broken)
+
+    assert site.post(ENDED).json["status"] == "held"
+    assert ledger.held_count() == 1
+
+
+def test_one_webhook_is_one_command_to_redis(site: Site, store: redis.Redis) -> None:
+    # Connects, and has the scripts loaded.
+    site.post(ENDED)
+    site.post({})
+
+    with store.monitor() as monitor:  # type: ignore[no-untyped-call]
+        site.post({**ENDED, "talking_time": "98"})
+        site.post({})
+        site.post({}, headers={})
+        store.echo("that was all")
+        told = [monitor.next_command()]
+        while told[-1]["command"] != "ECHO that was all":
+            told.append(monitor.next_command())
+
+    # What a script does is told too, as of a client of its own.
+    sent = [one["command"].split()[0] for one in told if one["client_type"] != "lua"]
+    # The others are of the test's own second connection.
+    ours = [name for name in sent if name not in ("HELLO", "CLIENT", "PING")]
+    assert ours == ["EVALSHA", "EVALSHA", "HINCRBY", "ECHO"]
+
+
+def test_with_redis_not_there_the_sender_is_asked_to_come_again(
+    serve: Callable[..., Site], own_redis: RedisServer
+) -> None:
+    site = serve(redis_url=own_redis.url)
+
+    away = site.post(ENDED)
+
+    assert (away.status, away.headers["retry-after"]) == (503, "2")
+    assert away.json["error"] and away.took_s < 2
+    own_redis.start()
+    assert site.post(ENDED).status == 202
+
+
+def test_with_redis_frozen_an_answer_comes_within_two_seconds(site: Site, redis_server: RedisServer) -> None:
+    site.post(ENDED)
+
+    with redis_server.frozen():
+        kept, held = site.post({**ENDED, "call_id": "1"}), site.post({})
+        stranger = site.post(ENDED, headers={})
+
+    assert (kept.status, held.status, stranger.status) == (503, 503, 401)
+    assert max(kept.took_s, held.took_s) < 2
+    assert stranger.took_s < 0.8
+    assert site.post({**ENDED, "call_uuid": "x", "call_id": "77"}).json["call"] == "id:77"
+
+
+async def _post(port: int, number: int) -> tuple[bytes, float]:
+    """Status and seconds of one webhook on a connection of its own."""
+    began = time.monotonic()
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    body = b'{"call_id": "%d"}' % (number + 1)
+    head = f"POST /webhooks/cloudtalk/call-ended HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n"
+    writer.write(head.encode() + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+    answer = await reader.readuntil(b"\r\n\r\n")
+    writer.close()
+    await writer.wait_closed()
+    return answer[9:12], time.monotonic() - began
+
+
+def burst(site: Site) -> list[tuple[bytes, float]]:
+    async def all_at_once() -> list[tuple[bytes, float]]:
+        return await asyncio.gather(*(_post(site.port, number) for number in range(250)))
+
+    return asyncio.run(all_at_once())
+
+
+def test_a_burst_is_kept_to_the_last_webhook(site: Site, ledger: Ledger) -> None:
+    assert {status for status, _ in burst(site)} == {b"202"}
+    assert ledger.queue()[Lane.LIVE].due == 250
+
+
+def test_a_burst_into_a_frozen_redis_is_answered_in_time_and_forgotten(
+    site: Site, redis_server: RedisServer
+) -> None:
+    burst(site)
+
+    with redis_server.frozen():
+        answers = burst(site)
+
+    assert {status for status, _ in answers} == {b"503"}
+    assert max(took_s for _, took_s in answers) < 2
+    assert {status for status, _ in burst(site)} == {b"200"}
+
+
+def test_redis_gone_and_back_is_noticed_by_nobody_else(
+    serve: Callable[..., Site], own_redis: RedisServer
+) -> None:
+    own_redis.start()
+    site = serve(redis_url=own_redis.url)
+    assert site.post(ENDED).status == 202
+
+    own_redis.stop()
+
+    assert site.post(ENDED).status == 503
+    own_redis.start()
+    assert site.post(ENDED).json["status"] == "accepted"
+
+
+def test_nothing_of_a_caller_and_no_secret_is_logged(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+
+    site.post(ENDED)
+    site.post({})
+    site.post(ENDED, headers={"Authorization": "Bearer a-wrong-one"})
+    site.post(b'{"external_number": "+441632960304"')
+
+    logged = "\n".join(str(vars(record)) for record in caplog.records)
+    for secret in (TOKEN, "a-wrong-one", "960304", "Ada", "Bo Sample", UUID):
+        assert secret not in logged
+
+
+def test_events_are_kept_with_the_time_they_came(serve: Callable[..., Site], ledger: Ledger) -> None:
+    before = time.time()
+
+    serve().post(ENDED)
+
+    assert ledger.read(KEY).events[0].at.timestamp() >= before - 1
