@@ -1,0 +1,104 @@
+"""The command line. Each command is loaded only when it is called, so that help and small ones stay fast."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
+
+import click
+
+from bridge import __version__
+from bridge.errors import BridgeError, WrongUse
+
+# Exit codes, which scripts rely on.
+DONE, FAILED, WRONG_USE, NEEDS_A_PERSON = 0, 1, 2, 3
+
+# name -> (module:function, what --help says)
+COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "up": (
+            "bridge.commands.up:up",
+            "All of it on this machine; --sandbox adds services to try it against",
+        ),
+        "web": ("bridge.commands.web:web", "Takes webhooks in, shows the pages"),
+        "worker": ("bridge.commands.worker:worker", "Runs the jobs: as many of these as you like"),
+        "clock": ("bridge.commands.clock:clock", "Housekeeping; one does the work, others stand by"),
+        "sandbox": ("bridge.commands.sandbox:sandbox", "CloudTalk and Kustomer to try against"),
+        "send": ("bridge.commands.send:send", "Send a sample or a webhook of your own to a running bridge"),
+        "calls": ("bridge.commands.calls:calls", "List calls, show what became of one, sync it again"),
+        "doctor": ("bridge.commands.doctor:doctor", "Check settings, keys, Redis and the clock"),
+        "templates": ("bridge.commands.templates:templates", "What to paste into CloudTalk"),
+    }
+)
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command when it is asked for, and lists them all without that."""
+
+    table: Mapping[str, tuple[str, str]] = COMMANDS
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.table)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.table:
+            return None
+        module, _, function = self.table[cmd_name][0].partition(":")
+        try:
+            command = getattr(importlib.import_module(module), function)
+        except ModuleNotFoundError as error:
+            if error.name != module:
+                raise
+            raise WrongUse(f"callbridge {cmd_name} is not part of this version") from error
+        assert isinstance(command, click.Command)  # noqa: S101  # the table above is ours
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in self.table and not args[0].startswith("-"):
+            ctx.fail(f"No such command {args[0]!r}.{_nearest(args[0], self.table)}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in self.table.items()])
+
+
+def _nearest(name: str, names: Iterable[str]) -> str:
+    import difflib
+
+    near = difflib.get_close_matches(name, list(names), n=1)
+    return f" Did you mean {near[0]!r}?" if near else " --help lists them."
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="%(version)s")
+def cli() -> None:
+    """Carries CloudTalk phone calls into Kustomer: nothing lost, nothing twice, everything explained."""
+
+
+def main(argv: Sequence[str] | None = None, *, group: click.Group = cli) -> int:
+    """Run one command and give its exit code; what was foreseen is said without a traceback."""
+    try:
+        result = group.main(
+            args=None if argv is None else list(argv), prog_name="callbridge", standalone_mode=False
+        )
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except WrongUse as error:
+        click.echo(str(error), err=True)
+        return WRONG_USE
+    except BridgeError as error:
+        click.echo(str(error), err=True)
+        return FAILED
+    except (click.Abort, KeyboardInterrupt):
+        return 130
+    except BrokenPipeError:
+        # The reader (`| head`) had enough. Python would complain about it once more at its end.
+        sys.stdout = None
+        return DONE
+    return result if isinstance(result, int) else DONE

@@ -1,0 +1,18 @@
+"""`callbridge clock`: housekeeping by the minute."""
+
+from __future__ import annotations
+
+import click
+
+from bridge import logs
+from bridge.commands.context import load_settings
+
+
+@click.command()
+def clock() -> None:
+    """Keep the ledger tidy. Several may run, one acts."""
+    settings = load_settings().need("redis")
+    logs.configure(format=settings.log_format, level=settings.log_level)
+    from workers.clock import run
+
+    raise SystemExit(run(settings))

@@ -1,0 +1,254 @@
+"""`callbridge doctor`: is everything there that the bridge needs, and what to do where it is not."""
+
+from __future__ import annotations
+
+import json
+import ssl
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import click
+import httpx2
+import redis
+
+from bridge.commands.context import load_settings
+from bridge.embedded import OLDEST
+from bridge.ledger.connect import connect
+from bridge.settings import Settings
+
+# A clock that is further off puts calls at wrong times, and refuses signed webhooks at five minutes.
+SKEW_S = 30.0
+SLOW_MS = 20.0
+
+State = Literal["ok", "warn", "FAIL"]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    name: str
+    state: State
+    says: str
+    # What to do about it.
+    do: str = ""
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="The same for programs.")
+def doctor(*, as_json: bool) -> int:
+    """Check settings, keys, Redis and the clock; 1 when something does not do."""
+    settings = load_settings()
+    with httpx2.Client(timeout=httpx2.Timeout(8, connect=4)) as client:
+        checks = list(examine(settings, client))
+    if as_json:
+        click.echo(json.dumps([asdict(check) for check in checks], indent=2))
+    else:
+        for check in checks:
+            click.echo(f"{check.state:<4}  {check.name:<17} {check.says}")
+            if check.do:
+                click.echo(f"      {'':<17} -> {check.do}")
+    return 1 if any(check.state == "FAIL" for check in checks) else 0
+
+
+def examine(settings: Settings, client: httpx2.Client) -> Iterator[Check]:
+    """All checks, in the order in which to mend what they find."""
+    yield Check("settings", "ok", "readable, and right as far as that can be seen here")
+    yield from _tokens(settings)
+    yield _data_folder(settings.data_dir)
+    yield _certificates()
+    yield from _redis(settings)
+    yield from _upstream(
+        "CloudTalk",
+        client,
+        _cloudtalk_request(settings),
+        missing="CLOUDTALK_ACCESS_KEY_ID and CLOUDTALK_ACCESS_KEY_SECRET, from Account > Settings > API keys",
+        refused="make a new key in CloudTalk: Account > Settings > API keys",
+    )
+    yield from _upstream(
+        "Kustomer",
+        client,
+        _kustomer_request(settings),
+        missing="KUSTOMER_API_KEY, from Settings > Security > API Keys",
+        refused="check the key's expiry, its roles and its allowed addresses in Kustomer: "
+        "Settings > Security > API Keys; and KUSTOMER_API_URL, as keys of the EU do not work in the US",
+    )
+
+
+def _tokens(settings: Settings) -> Iterator[Check]:
+    if settings.webhook_tokens or settings.webhook_signing_secrets:
+        count = len(settings.webhook_tokens)
+        yield Check(
+            "webhook tokens", "ok", f"{count} tokens, {len(settings.webhook_signing_secrets)} signing secrets"
+        )
+    else:
+        yield Check(
+            "webhook tokens",
+            "FAIL",
+            "none set: no webhook is let in",
+            "set WEBHOOK_TOKENS to a long random text",
+        )
+    short = [token for token in settings.webhook_tokens if len(token.get_secret_value()) < 16]
+    if short:
+        yield Check(
+            "webhook tokens",
+            "warn",
+            "one is shorter than 16 characters",
+            "make a longer one; both work meanwhile",
+        )
+
+
+def _data_folder(folder: Path) -> Check:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        return Check("data folder", "FAIL", f"{folder}: {error.strerror}", "give it a writable one: DATA_DIR")
+    return Check("data folder", "ok", f"{folder.absolute()} can be written")
+
+
+def _certificates() -> Check:
+    count = ssl.create_default_context().cert_store_stats()["x509_ca"]
+    paths = ssl.get_default_verify_paths()
+    # A folder of certificates is read only when one of them is needed.
+    folder = Path(paths.capath) if paths.capath else None
+    if count or (folder is not None and folder.is_dir() and any(folder.iterdir())):
+        return Check("certificates", "ok", "the system has CA certificates")
+    return Check(
+        "certificates", "FAIL", "the system has no CA certificates", "apt-get install ca-certificates"
+    )
+
+
+def _redis(settings: Settings) -> Iterator[Check]:
+    if settings.redis_url is None:
+        yield Check(
+            "Redis",
+            "FAIL",
+            "REDIS_URL is not set and no `up` runs",
+            "set REDIS_URL, or start `callbridge up`",
+        )
+        return
+    try:
+        with connect(settings.redis_url, timeout_s=3, patience=0) as client:
+            yield from _look_at_redis(client)
+    except redis.RedisError as error:
+        yield Check(
+            "Redis", "FAIL", f"cannot be reached ({type(error).__name__})", "see REDIS_URL and the server"
+        )
+
+
+def _look_at_redis(client: redis.Redis) -> Iterator[Check]:
+    took_ms = []
+    for _ in range(5):
+        began = time.perf_counter()
+        client.ping()
+        took_ms.append((time.perf_counter() - began) * 1000)
+    latency = sorted(took_ms)[2]
+    yield Check(
+        "Redis latency",
+        "ok" if latency < SLOW_MS else "warn",
+        f"{latency:.1f} ms",
+        "" if latency < SLOW_MS else "put Redis nearer: each webhook waits for it",
+    )
+    info = cast(Mapping[str, Any], client.info())
+    version = str(info.get("valkey_version") or info.get("redis_version", "0.0"))
+    known = tuple(int(part) for part in version.split(".")[:2])
+    if known >= OLDEST:
+        yield Check("Redis version", "ok", version)
+    else:
+        yield Check("Redis version", "FAIL", version, "6.2 or newer is needed")
+    if info.get("aof_enabled"):
+        yield Check("Redis on disk", "ok", "append-only file")
+    else:
+        yield Check(
+            "Redis on disk",
+            "FAIL",
+            "no append-only file: a restart forgets accepted calls",
+            "appendonly yes, in its configuration",
+        )
+    if info.get("aof_enabled") and info.get("aof_last_write_status") != "ok":
+        yield Check("Redis on disk", "FAIL", "its last write failed", "look at its disk")
+    policy = str(info.get("maxmemory_policy", "unknown"))
+    if policy == "noeviction" or not info.get("maxmemory"):
+        limit = info.get("maxmemory_human") if info.get("maxmemory") else "none"
+        yield Check("Redis eviction", "ok", f"{policy}, memory limit {limit}")
+    else:
+        yield Check(
+            "Redis eviction",
+            "FAIL",
+            f"{policy}: when full it throws records away",
+            "maxmemory-policy noeviction",
+        )
+    seconds, micros = client.time()
+    yield _clock("Redis", seconds + micros / 1e6 - time.time())
+
+
+def _clock(whose: str, off_s: float) -> Check:
+    if abs(off_s) < SKEW_S:
+        return Check(f"clock, {whose}", "ok", f"{abs(off_s):.0f} s apart")
+    return Check(
+        f"clock, {whose}", "warn", f"{abs(off_s):.0f} s apart", "set this machine's clock by NTP, or theirs"
+    )
+
+
+def _cloudtalk_request(settings: Settings) -> Callable[[httpx2.Client], httpx2.Response] | None:
+    key, secret = settings.cloudtalk_access_key_id, settings.cloudtalk_access_key_secret
+    if key is None or secret is None:
+        return None
+    auth = (key.get_secret_value(), secret.get_secret_value())
+    url = f"{settings.cloudtalk_api_url}/agents/index.json"
+    # Without a User-Agent their edge answers 403 in HTML; httpx2 sends one.
+    return lambda client: client.get(url, params={"limit": 1}, auth=auth)
+
+
+def _kustomer_request(settings: Settings) -> Callable[[httpx2.Client], httpx2.Response] | None:
+    if settings.kustomer_api_key is None:
+        return None
+    headers = {"Authorization": f"Bearer {settings.kustomer_api_key.get_secret_value()}"}
+    # Not /users/current, the usual check of a key: that needs a role which the bridge can do without.
+    url = f"{settings.kustomer_api_url}/v1/customers?page=1&pageSize=1"
+    return lambda client: client.get(url, headers=headers)
+
+
+def _upstream(
+    name: str,
+    client: httpx2.Client,
+    ask: Callable[[httpx2.Client], httpx2.Response] | None,
+    *,
+    missing: str,
+    refused: str,
+) -> Iterable[Check]:
+    if ask is None:
+        return [Check(name, "FAIL", "no key", f"set {missing}")]
+    try:
+        response = ask(client)
+    except httpx2.TransportError as error:
+        # No text of theirs: it may hold the whole address.
+        return [
+            Check(name, "FAIL", f"cannot be reached ({type(error).__name__})", "check network and address")
+        ]
+    checks = [_verdict(name, response.status_code, refused)]
+    try:
+        theirs = parsedate_to_datetime(response.headers["date"])
+    except (KeyError, ValueError, TypeError):
+        return checks
+    if theirs.tzinfo is not None:
+        checks.append(_clock(name, (theirs - datetime.now(UTC)).total_seconds()))
+    return checks
+
+
+def _verdict(name: str, status: int, refused: str) -> Check:
+    if status < 300:
+        return Check(name, "ok", "takes the key")
+    if status in (401, 403):
+        return Check(name, "FAIL", f"refuses the key ({status})", refused)
+    if status == 429:
+        return Check(name, "warn", "its budget is spent just now (429)", "ask again in a minute")
+    if status >= 500:
+        return Check(name, "warn", f"has trouble of its own ({status})", "ask again later")
+    return Check(name, "FAIL", f"answered {status}", "check its address in the settings")

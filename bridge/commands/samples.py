@@ -1,0 +1,234 @@
+"""The recommended webhook templates, and made-up calls that fill them in."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Any
+from uuid import uuid4
+
+VERSION = "1"
+
+# Numbers reserved for fiction, so that no sample rings at anybody's.
+KNOWN_CALLER = "+441632960304"
+KNOWN_CALLER_ID = 1400000104
+KNOWN_CALLER_NAME = "Ada Example"
+OUR_NUMBER = "+15550100101"
+AGENT_ID = 400101
+AGENT_NAME = ("Bo", "Sample")
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One line of a template: what to type as key, and the variable to click for its value."""
+
+    name: str
+    needed: bool = False
+    # A text to type in, where the value is no variable.
+    fixed: str | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """What to set up in CloudTalk for one trigger."""
+
+    trigger: str
+    title: str
+    keys: tuple[Key, ...]
+    note: str = ""
+
+    @property
+    def event(self) -> str:
+        return self.trigger.replace("-", "_")
+
+
+def _template(trigger: str, title: str, keys: str, *, note: str = "", **notes: str) -> Template:
+    """A template from its keys in one text; `!` marks what the bridge needs."""
+    head = (Key("event", needed=True, fixed=trigger.replace("-", "_")), Key("template", fixed=VERSION))
+    named = tuple(
+        Key(word.rstrip("!"), needed=word.endswith("!"), note=notes.get(word.rstrip("!"), ""))
+        for word in keys.split()
+    )
+    return Template(trigger, title, head + named, note)
+
+
+_IF_OFFERED = "leave out if the editor does not offer it"
+
+# Source: what CloudTalk's editor offers, and what its events were seen to hold. The smallest useful
+# set is Call Ended and Recording Uploaded.
+TEMPLATES: Mapping[str, Template] = MappingProxyType(
+    {
+        template.trigger: template
+        for template in (
+            _template(
+                "call-ended",
+                "Call / Ended",
+                "call_id! call_uuid! external_number! internal_number! direction! agent_id agent_first_name "
+                "agent_last_name contact_id contact_name talking_time! waiting_time wrapup_time started_at! "
+                "answered_at ended_at is_voicemail tags notes",
+                note="The one to start with. Both ids: without them a missed call costs several requests.",
+            ),
+            _template(
+                "recording-uploaded",
+                "Recording / Uploaded",
+                "call_id! call_uuid external_number internal_number",
+                note="Leave recording_url out: whoever has it can listen, and the bridge fetches by id.",
+                call_uuid=_IF_OFFERED,
+            ),
+            _template(
+                "call-modified",
+                "Call / Modified",
+                "call_id! call_uuid! external_number tags notes disposition",
+                note="Brings tags and notes made after the call.",
+            ),
+            _template(
+                "transcription-created",
+                "Transcription / Created",
+                "call_id! call_uuid",
+                note="Leave the transcript out: the bridge fetches it.",
+                call_uuid=_IF_OFFERED,
+            ),
+            _template(
+                "call-started",
+                "Call / Started",
+                "call_uuid! call_id external_number! internal_number direction contact_id contact_name "
+                "agent_id started_at",
+                note="Not needed for logging calls.",
+                call_id=_IF_OFFERED,
+            ),
+            _template(
+                "call-ringing",
+                "Call / Ringing on Agent",
+                "call_uuid! external_number internal_number agent_id!",
+                note="Not needed for logging calls; comes once for each agent that rings.",
+            ),
+            _template(
+                "call-answered",
+                "Call / Answered",
+                "call_uuid! call_id external_number internal_number direction agent_id contact_id started_at "
+                "answered_at",
+                note="Not needed for logging calls.",
+                call_id=_IF_OFFERED,
+            ),
+            _template(
+                "message-received",
+                "Message / Received",
+                "external_number internal_number text contact_id",
+                note="Kept and shown; add any id the editor offers.",
+            ),
+            _template(
+                "message-sent",
+                "Message / Sent",
+                "external_number internal_number text contact_id",
+                note="Kept and shown; add any id the editor offers.",
+            ),
+        )
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SampleCall:
+    """A made-up call that ends now."""
+
+    id: int
+    uuid: str
+    external_number: str
+    contact_id: int | None
+    contact_name: str
+    started_at: datetime
+    answered_at: datetime
+    ended_at: datetime
+    talking_time: int = 97
+    waiting_time: int = 14
+    wrapup_time: int = 20
+    tags: tuple[str, ...] = ("Billing", "VIP")
+    notes: str = "Wants the March invoice again."
+    # Triggers that were sent of it.
+    sent: tuple[str, ...] = field(default=())
+
+    @classmethod
+    def ending(
+        cls, now: datetime, *, id: int | None = None, uuid: str | None = None, number: str | None = None
+    ) -> SampleCall:
+        """A fresh call; above 2**31 like the real ids to come, so that a 32-bit column shows."""
+        known = number in (None, KNOWN_CALLER)
+        ended_at = now - timedelta(seconds=20)
+        answered_at = ended_at - timedelta(seconds=97)
+        return cls(
+            id=3_000_000_000 + secrets.randbelow(1_000_000_000) if id is None else id,
+            uuid=str(uuid4()) if uuid is None else uuid,
+            external_number=number or KNOWN_CALLER,
+            contact_id=KNOWN_CALLER_ID if known else None,
+            contact_name=KNOWN_CALLER_NAME if known else "",
+            started_at=answered_at - timedelta(seconds=14),
+            answered_at=answered_at,
+            ended_at=ended_at,
+        )
+
+    def having_sent(self, trigger: str) -> SampleCall:
+        return replace(self, sent=(*self.sent, trigger))
+
+    def values(self) -> dict[str, str]:
+        """Every variable of a template, as text: that is how the editor's text format sends them."""
+        return {
+            "call_id": str(self.id),
+            "call_uuid": self.uuid,
+            "external_number": self.external_number,
+            "internal_number": OUR_NUMBER,
+            "direction": "incoming",
+            "agent_id": str(AGENT_ID),
+            "agent_first_name": AGENT_NAME[0],
+            "agent_last_name": AGENT_NAME[1],
+            "contact_id": "" if self.contact_id is None else str(self.contact_id),
+            "contact_name": self.contact_name,
+            "talking_time": str(self.talking_time),
+            "waiting_time": str(self.waiting_time),
+            "wrapup_time": str(self.wrapup_time),
+            "started_at": _wire(self.started_at),
+            "answered_at": _wire(self.answered_at),
+            "ended_at": _wire(self.ended_at),
+            "is_voicemail": "false",
+            "tags": ",".join(self.tags),
+            "notes": self.notes,
+            "disposition": "",
+            "text": "Could you call me back?",
+        }
+
+    def body(self, trigger: str) -> dict[str, str]:
+        """The webhook of this call for one trigger."""
+        values = self.values()
+        return {
+            key.name: values[key.name] if key.fixed is None else key.fixed for key in TEMPLATES[trigger].keys
+        }
+
+    def as_cloudtalk_knows_it(self) -> dict[str, Any]:
+        """For the try-out CloudTalk, so that its detail and its recording are of the same call."""
+        return {
+            "id": self.id,
+            "uuid": self.uuid,
+            "external_number": self.external_number,
+            "internal_number": OUR_NUMBER,
+            "direction": "incoming",
+            "agent_id": AGENT_ID,
+            "contact_id": self.contact_id,
+            "contact_name": self.contact_name or None,
+            "started_at": _wire(self.started_at),
+            "answered_at": _wire(self.answered_at),
+            "ended_at": _wire(self.ended_at),
+            "talking_time": self.talking_time,
+            "waiting_time": self.waiting_time,
+            "wrapup_time": self.wrapup_time,
+            "is_voicemail": False,
+            "recorded": True,
+            "tags": list(self.tags),
+            "notes": [self.notes],
+        }
+
+
+def _wire(at: datetime) -> str:
+    return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"

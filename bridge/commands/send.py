@@ -1,0 +1,246 @@
+"""`callbridge send`: one webhook to a running bridge, and what becomes of it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import click
+import httpx2
+
+from bridge.commands.context import Run, living_run, load_settings
+from bridge.commands.samples import TEMPLATES, SampleCall
+from bridge.embedded import write_private
+from bridge.errors import Unavailable, WrongUse
+from bridge.settings import Settings
+
+FOLLOW_S = 5.0
+# What comes after a call has ended, and so speaks of the call sent before.
+AFTERWARDS = ("recording-uploaded", "call-modified", "transcription-created")
+SETTLED = ("synced", "skipped", "parked")
+
+
+@click.command()
+@click.argument("trigger")
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False), required=False)
+@click.option("--url", help="The bridge's address; else that of the running `up`, else HOST and PORT.")
+@click.option("--token", help="A webhook token; else the first of WEBHOOK_TOKENS.")
+@click.option("--call-id", type=int, help="Speak of the call with this id.")
+@click.option("--uuid", help="Speak of the call with this uuid.")
+@click.option("--number", help="The customer's number; else one reserved for fiction.")
+@click.option("--new/--same", "new", default=None, help="A new call, or the one sent last.")
+@click.option("--json", "as_json", is_flag=True, help="Print the answers as JSON.")
+def send(
+    *,
+    trigger: str,
+    file: Path | None,
+    url: str | None,
+    token: str | None,
+    call_id: int | None,
+    uuid: str | None,
+    number: str | None,
+    new: bool | None,
+    as_json: bool,
+) -> int:
+    """Send TRIGGER (call-ended, recording-uploaded, …): a sample call, or the JSON in FILE."""
+    if file is None and trigger not in TEMPLATES:
+        raise WrongUse(f"There are samples for: {', '.join(TEMPLATES)}. Anything else wants a FILE.")
+    settings = load_settings()
+    run = living_run(settings.data_dir)
+    base = (url or (run.web_url if run else f"http://{settings.host}:{settings.port}")).rstrip("/")
+    with httpx2.Client(timeout=httpx2.Timeout(10, connect=2), trust_env=False) as client:
+        sender = Sender(client, base, settings, token=token, run=run)
+        if file is not None:
+            outcome = sender.post(trigger, file.read_bytes())
+        else:
+            kept = settings.data_dir / "last-call.json"
+            call = choose(
+                trigger,
+                last_call(kept),
+                new=new,
+                fresh=_fresh(call_id, uuid, number),
+                asked=bool(call_id or uuid or number),
+            )
+            sender.tell_sandbox(call)
+            outcome = sender.post(trigger, json.dumps(call.body(trigger)).encode())
+            keep(kept, call.having_sent(trigger))
+        if outcome.call is not None:
+            outcome.record = sender.follow(outcome.call)
+    click.echo(json.dumps(asdict(outcome), indent=2) if as_json else told(outcome, base, run))
+    return 0 if outcome.is_accepted else 1
+
+
+def _fresh(call_id: int | None, uuid: str | None, number: str | None) -> Callable[[], SampleCall]:
+    return lambda: SampleCall.ending(datetime.now(UTC), id=call_id, uuid=uuid, number=number)
+
+
+def choose(
+    trigger: str,
+    last: SampleCall | None,
+    *,
+    new: bool | None,
+    fresh: Callable[[], SampleCall],
+    asked: bool = False,
+) -> SampleCall:
+    """Which call to speak of: what a phone system would send next, unless told otherwise.
+
+    Raises:
+        WrongUse: the same one is wanted, and none was sent.
+    """
+    if new is False:
+        if last is None:
+            raise WrongUse("No call was sent from this data folder yet; leave --same out")
+        return last
+    if last is None or new or asked or trigger == "call-started":
+        return fresh()
+    return last if trigger in AFTERWARDS or "call-ended" not in last.sent else fresh()
+
+
+def last_call(path: Path) -> SampleCall | None:
+    try:
+        told = json.loads(path.read_text())
+        for name in ("started_at", "answered_at", "ended_at"):
+            told[name] = datetime.fromisoformat(told[name])
+        return SampleCall(**{**told, "tags": tuple(told["tags"]), "sent": tuple(told["sent"])})
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def keep(path: Path, call: SampleCall) -> None:
+    write_private(path, json.dumps(asdict(call), default=str))
+
+
+@dataclass(slots=True)
+class Outcome:
+    status: int
+    answer: Any
+    call: str | None = None
+    record: dict[str, Any] | None = None
+
+    @property
+    def is_accepted(self) -> bool:
+        return 200 <= self.status < 300
+
+
+class Sender:
+    def __init__(
+        self, client: httpx2.Client, base: str, settings: Settings, *, token: str | None, run: Run | None
+    ) -> None:
+        self._client = client
+        self._base = base
+        self._settings = settings
+        self._run = run
+        tokens = [one.get_secret_value() for one in settings.webhook_tokens]
+        self._token = token or (tokens[0] if tokens else None)
+
+    def post(self, trigger: str, body: bytes) -> Outcome:
+        """Raises:
+        Unavailable: no bridge answers there.
+        """
+        headers = {"Content-Type": "application/json", "User-Agent": "callbridge-send"}
+        if self._token:
+            headers["Authorization"] = f"Bearer {self._token}"
+        address = f"{self._base}/webhooks/cloudtalk/{quote(trigger, safe='')}"
+        try:
+            response = self._client.post(address, content=body, headers=headers)
+        except httpx2.TransportError as cause:
+            raise Unavailable(
+                f"No bridge answers at {self._base} ({type(cause).__name__}). "
+                "Start one: deploy/run up --sandbox"
+            ) from cause
+        answer = _json(response)
+        call = answer.get("call") if isinstance(answer, dict) else None
+        return Outcome(response.status_code, answer, call if isinstance(call, str) else None)
+
+    def tell_sandbox(self, call: SampleCall) -> None:
+        """Let the try-out CloudTalk know of the call, as the real one would before it sends a webhook."""
+        if self._run is None or "cloudtalk" not in self._run.sandbox:
+            return
+        try:
+            answer = self._client.post(
+                f"{self._run.sandbox['cloudtalk']}/_sandbox/calls", json=call.as_cloudtalk_knows_it()
+            )
+        except httpx2.TransportError as cause:
+            raise Unavailable("The sandbox does not answer; see what `up` says of it") from cause
+        if answer.is_error:
+            raise Unavailable(f"The sandbox did not take the call: {answer.status_code} {answer.text[:300]}")
+
+    def follow(self, key: str) -> dict[str, Any] | None:
+        """What became of the call, once it is settled or some seconds have passed."""
+        headers = {}
+        if self._settings.ops_token is not None:
+            headers["Authorization"] = f"Bearer {self._settings.ops_token.get_secret_value()}"
+        record: dict[str, Any] | None = None
+        deadline = time.monotonic() + FOLLOW_S
+        while time.monotonic() < deadline:
+            try:
+                response = self._client.get(f"{self._base}/api/calls/{quote(key, safe='')}", headers=headers)
+            except httpx2.TransportError:
+                break
+            answer = _json(response)
+            if response.status_code != 200 or not isinstance(answer, dict):
+                break
+            record = answer
+            if record.get("state") in SETTLED:
+                break
+            time.sleep(0.1)
+        return record
+
+
+def _json(response: httpx2.Response) -> Any:
+    try:
+        return response.json()
+    except ValueError:
+        return response.text[:500]
+
+
+def told(outcome: Outcome, base: str, run: Run | None) -> str:
+    """For people: the answer, what became of the call, where to look."""
+    answer = outcome.answer if isinstance(outcome.answer, str) else json.dumps(outcome.answer)
+    lines = [f"{outcome.status} {answer}"]
+    if outcome.status == 401:
+        lines.append("The bridge does not know this token: --token, or WEBHOOK_TOKENS as the bridge has it.")
+    if outcome.call is None:
+        return "\n".join(lines)
+    record = outcome.record
+    if record is not None:
+        lines.append("")
+        rows: Mapping[str, object] = {
+            "call": outcome.call,
+            "state": _with_reason(record),
+            **{
+                name: value
+                for name in ("customer", "conversation", "note")
+                if (value := _output(record, name)) is not None
+            },
+        }
+        lines += [f"  {name:<13} {value}" for name, value in rows.items()]
+        if record.get("state") not in SETTLED:
+            lines.append(f"  (still at work after {FOLLOW_S:.0f} s)")
+    lines += [
+        "",
+        f"More: {base}/api/calls/{quote(outcome.call, safe='')}  or  deploy/run calls show {outcome.call}",
+    ]
+    if run is not None and "kustomer" in run.sandbox:
+        lines.append(f"In Kustomer: {run.sandbox['kustomer']}")
+    return "\n".join(lines)
+
+
+def _with_reason(record: Mapping[str, Any]) -> str:
+    state = str(record.get("state"))
+    return f"{state}: {record['reason']}" if record.get("reason") else state
+
+
+def _output(record: Mapping[str, Any], name: str) -> object:
+    """An output's id, in whichever of the two forms the API tells it."""
+    outputs = record.get("outputs")
+    value = outputs.get(name) if isinstance(outputs, Mapping) else None
+    if isinstance(value, Mapping):
+        value = value.get("id")
+    return value or record.get(f"{name}_id")

@@ -1,0 +1,90 @@
+"""`callbridge templates`: what to paste into CloudTalk, for each trigger."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from bridge.commands.context import load_settings
+from bridge.commands.samples import TEMPLATES, Template
+
+PLACE = "Account menu > Workflow Automations > New workflow"
+
+
+@click.command()
+@click.argument("trigger", type=click.Choice(list(TEMPLATES)), required=False)
+@click.option("--json", "as_json", is_flag=True, help="The same for programs.")
+@click.option("--url", help="Where CloudTalk reaches the bridge, such as https://bridge.example.com")
+def templates(*, trigger: str | None, as_json: bool, url: str | None) -> None:
+    """Show what to set up in CloudTalk: all triggers, or one."""
+    chosen = [TEMPLATES[trigger]] if trigger else list(TEMPLATES.values())
+    settings = load_settings()
+    base = (url or "https://YOUR-BRIDGE").rstrip("/")
+    if as_json:
+        click.echo(json.dumps([as_data(template, base) for template in chosen], indent=2))
+        return
+    click.echo(as_text(chosen, base))
+    if not settings.webhook_tokens:
+        click.echo(
+            "\nNo WEBHOOK_TOKENS are set yet. Make one, set it for the web process, and put it in the header:"
+            "\n  python3 -c 'import secrets; print(secrets.token_urlsafe(32))'"
+        )
+
+
+def as_data(template: Template, base: str) -> dict[str, Any]:
+    return {
+        "trigger": template.trigger,
+        "cloudtalk_trigger": template.title,
+        "where": PLACE,
+        "action": "API Request",
+        "method": "POST",
+        "url": f"{base}/webhooks/cloudtalk/{template.trigger}",
+        "headers": {"Authorization": "Bearer YOUR-TOKEN", "Content-Type": "application/json"},
+        "keys": [
+            {
+                "key": key.name,
+                "value": key.fixed if key.fixed is not None else variable(key.name),
+                "kind": "text" if key.fixed is not None else "variable",
+                "needed": key.needed,
+                "note": key.note,
+            }
+            for key in template.keys
+        ],
+        "note": template.note,
+    }
+
+
+def variable(name: str) -> str:
+    """As the editor writes it; there one clicks it in the list of variables."""
+    return f"{{{{ event.properties.{name} }}}}"
+
+
+def as_text(chosen: Sequence[Template], base: str) -> str:
+    lines = [
+        "For each trigger below, in CloudTalk:",
+        f"  {PLACE}, pick the trigger,",
+        '  add the action "API Request", method POST, and fill in URL, headers and keys as given.',
+        "  A value in quotes is typed in; any other is the variable of that name, clicked in the side bar,",
+        "  in text format where the editor offers one. * the bridge needs it; leave out what is not offered.",
+        "  The smallest useful set is call-ended and recording-uploaded.",
+    ]
+    for template in chosen:
+        lines += [
+            "",
+            f"{template.trigger}",
+            f"  Trigger  {template.title}",
+            f"  URL      {base}/webhooks/cloudtalk/{template.trigger}",
+            "  Headers  Authorization: Bearer YOUR-TOKEN",
+            "           Content-Type: application/json",
+        ]
+        if template.note:
+            lines.append(f"  Note     {template.note}")
+        for place, key in enumerate(template.keys):
+            head = "Keys" if place == 0 else ""
+            value = f'"{key.fixed}"' if key.fixed is not None else variable(key.name)
+            note = f"  ({key.note})" if key.note else ""
+            lines.append(f"  {head:<7}{'*' if key.needed else ' '} {key.name:<17} {value}{note}")
+    return "\n".join(lines)

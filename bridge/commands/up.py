@@ -1,0 +1,346 @@
+"""`callbridge up`: Redis, web, worker and clock as one process tree, with services to try them against."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import secrets
+import shlex
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Set
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import click
+from pydantic import SecretStr
+
+from bridge import sandbox as theirs
+from bridge.commands.context import Run, last_run
+from bridge.embedded import EmbeddedRedis, FolderLock, write_private
+from bridge.errors import BridgeError, WrongUse
+from bridge.settings import Settings
+from bridge.supervisor import (
+    RUN_MARK,
+    Child,
+    Speaker,
+    Supervisor,
+    end_process,
+    identity,
+    marked_processes,
+)
+
+READY_WITHIN_S = 90.0
+
+# Beside the ones that `up` makes up: what another terminal needs to work with the same services.
+SHARED = (
+    "OPS_TOKEN",
+    "CLOUDTALK_VIA",
+    "CLOUDTALK_ACCESS_KEY_ID",
+    "CLOUDTALK_ACCESS_KEY_SECRET",
+    "CLOUDTALK_API_URL",
+    "CLOUDTALK_ANALYTICS_URL",
+    "CLOUDTALK_AI_URL",
+    "CLOUDTALK_PLATFORM_URL",
+    "KUSTOMER_VIA",
+    "KUSTOMER_API_KEY",
+    "KUSTOMER_API_URL",
+)
+
+
+@click.command()
+@click.option(
+    "--sandbox", is_flag=True, help="Start a CloudTalk and a Kustomer to try against; no keys needed."
+)
+def up(*, sandbox: bool) -> int:
+    """Run the whole bridge on this machine until Ctrl-C.
+
+    Without REDIS_URL it brings a Redis of its own, with its data in DATA_DIR.
+    """
+    settings = Settings.from_env(os.environ)
+    if not sandbox:
+        settings.need("cloudtalk", "kustomer")
+    return House(settings, sandbox=sandbox).run()
+
+
+@dataclass(frozen=True, slots=True)
+class Sandbox:
+    """Where the try-out services are, and the settings that point a bridge at them."""
+
+    cloudtalk_port: int
+    kustomer_port: int
+
+    @classmethod
+    def on_free_ports(cls, *, but: int) -> Sandbox:
+        cloudtalk = _free_port(8001, but={but})
+        return cls(cloudtalk, _free_port(8002, but={but, cloudtalk}))
+
+    @property
+    def urls(self) -> Mapping[str, str]:
+        return {
+            "cloudtalk": f"http://127.0.0.1:{self.cloudtalk_port}",
+            "kustomer": f"http://127.0.0.1:{self.kustomer_port}",
+        }
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        cloudtalk = self.urls["cloudtalk"]
+        return {
+            "CLOUDTALK_VIA": "direct",
+            "KUSTOMER_VIA": "direct",
+            "CLOUDTALK_API_URL": cloudtalk + theirs.CORE_PREFIX,
+            "CLOUDTALK_ANALYTICS_URL": cloudtalk + theirs.ANALYTICS_PREFIX,
+            "CLOUDTALK_AI_URL": cloudtalk + theirs.AI_PREFIX,
+            "CLOUDTALK_PLATFORM_URL": cloudtalk + theirs.PLATFORM_PREFIX,
+            "KUSTOMER_API_URL": self.urls["kustomer"],
+            "CLOUDTALK_ACCESS_KEY_ID": theirs.CLOUDTALK_KEY_ID,
+            "CLOUDTALK_ACCESS_KEY_SECRET": theirs.CLOUDTALK_KEY_SECRET,
+            "KUSTOMER_API_KEY": theirs.KUSTOMER_KEY,
+        }
+
+
+def our_command(name: str) -> list[str]:
+    return [sys.executable, "-m", "bridge", name]
+
+
+class House:
+    """One `callbridge up`, from its checks to its end."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        sandbox: bool,
+        command: Callable[[str], list[str]] = our_command,
+    ) -> None:
+        self._settings = settings
+        self._data_dir = settings.data_dir.absolute()
+        self._with_sandbox = sandbox
+        self._command = command
+        self._speaker = Speaker(sys.stderr.buffer, colour=sys.stderr.isatty())
+        self._began_s = time.monotonic()
+        self._redis: EmbeddedRedis | None = None
+        self._mark = secrets.token_hex(8)
+
+    def run(self) -> int:
+        """Start everything, watch it, end it.
+
+        Raises:
+            WrongUse: something has to be mended first; nothing was started.
+        """
+        lock = FolderLock(self._data_dir / "up.lock", what=f"The data folder {self._data_dir}")
+        with _folder_errors(self._data_dir):
+            lock.take()
+        try:
+            self._end_leftovers()
+            port = _web_port(self._settings.host, self._settings.port)
+            sandbox = Sandbox.on_free_ports(but=port) if self._with_sandbox else None
+            environment = self._environment(port, sandbox)
+            with Supervisor(self._speaker) as supervisor:
+                return self._run(supervisor, environment, sandbox)
+        finally:
+            self._end_marked(self._mark)
+            if self._redis is not None:
+                self._redis.close()
+            (self._data_dir / "run.json").unlink(missing_ok=True)
+            lock.release()
+
+    def _run(self, supervisor: Supervisor, environment: dict[str, str], sandbox: Sandbox | None) -> int:
+        web_url = f"http://{_reachable(self._settings.host)}:{environment['PORT']}"
+        end = "asked"
+        try:
+            self._start(supervisor, environment, sandbox, web_url)
+            end = supervisor.watch(until=lambda: _is_ready(web_url), timeout_s=READY_WITHIN_S)
+            if end == "done":
+                self._say("ready")
+                self._tell(environment, sandbox, web_url)
+                end = supervisor.watch()
+        finally:
+            self._say("stopping: web, worker, clock, then the rest")
+            supervisor.stop()
+            self._say("stopped")
+        if end == "late":
+            raise BridgeError(f"web did not get ready within {READY_WITHIN_S:.0f} s; the lines above say why")
+        if end == "refused":
+            raise WrongUse("The settings do not do; the lines above say what to mend")
+        return 0
+
+    def _start(
+        self, supervisor: Supervisor, environment: dict[str, str], sandbox: Sandbox | None, web_url: str
+    ) -> None:
+        if self._settings.redis_url is None:
+            self._redis = EmbeddedRedis(self._data_dir, appendfsync=self._settings.redis_appendfsync)
+            environment["REDIS_URL"] = self._redis.url
+            supervisor.start(self._redis)
+            self._say(f"Redis runs ({self._redis.program}), data in {self._data_dir / 'redis'}")
+        else:
+            self._say("using the Redis that REDIS_URL names")
+        run = Run(
+            pid=os.getpid(),
+            identity=identity(os.getpid()) or "",
+            mark=self._mark,
+            web_url=web_url,
+            environment=environment,
+            sandbox={} if sandbox is None else sandbox.urls,
+        )
+
+        def tell_others() -> None:
+            children = {str(pid): known for pid in supervisor.pids() if (known := identity(pid))}
+            replace(run, children=children).write(self._data_dir)
+
+        tell_others()
+        supervisor.changed = tell_others
+        if sandbox is not None:
+            self._say("starting the sandbox: a CloudTalk and a Kustomer to try against")
+            supervisor.start(
+                self._child(
+                    "sandbox",
+                    environment,
+                    *("--cloudtalk-port", str(sandbox.cloudtalk_port)),
+                    *("--kustomer-port", str(sandbox.kustomer_port)),
+                    *("--data-dir", str(self._data_dir / "sandbox")),
+                )
+            )
+        self._say("starting web, worker and clock")
+        for name in ("web", "worker", "clock"):
+            supervisor.start(self._child(name, environment))
+
+    def _child(self, name: str, environment: Mapping[str, str], *args: str) -> Child:
+        inherited = {**os.environ, **environment, RUN_MARK: self._mark, "PYTHONUNBUFFERED": "1"}
+        if sys.stderr.isatty() and self._settings.log_format is None:
+            # They write to a pipe, and so cannot see that a person reads it.
+            inherited["LOG_FORMAT"] = "console"
+        return Child(name, [*self._command(name), *args], environ=inherited, speaker=self._speaker)
+
+    def _environment(self, port: int, sandbox: Sandbox | None) -> dict[str, str]:
+        """Settings for the children and for other terminals. Complete, so that a `.env` cannot undo them."""
+        environment = {"DATA_DIR": str(self._data_dir), "HOST": self._settings.host, "PORT": str(port)}
+        if self._settings.redis_url is not None:
+            environment["REDIS_URL"] = self._settings.redis_url
+        tokens = [token.get_secret_value() for token in self._settings.webhook_tokens]
+        if not tokens and sandbox is not None:
+            tokens = [self._kept_token()]
+        if tokens:
+            environment["WEBHOOK_TOKENS"] = ",".join(tokens)
+        for name in SHARED:
+            value = getattr(self._settings, name.lower())
+            if value is not None:
+                environment[name] = value.get_secret_value() if isinstance(value, SecretStr) else value
+        if sandbox is not None:
+            environment |= sandbox.environment
+        return environment
+
+    def _kept_token(self) -> str:
+        """The token of this folder's sandbox: made once, so that a restart changes no one's set-up."""
+        path = self._data_dir / "webhook-token"
+        with contextlib.suppress(OSError):
+            if token := path.read_text().strip():
+                return token
+        token = secrets.token_urlsafe(24)
+        write_private(path, token + "\n")
+        return token
+
+    def _end_leftovers(self) -> None:
+        """On Linux a killed `up` takes its children along; theirs, and other systems, need this."""
+        run = last_run(self._data_dir)
+        if run is None or run.is_alive:
+            return
+        for pid, known in run.children.items():
+            end_process(int(pid), known, group=True)
+        if ended := self._end_marked(run.mark):
+            self._say(f"ended {ended} processes that an earlier start had left behind")
+
+    def _end_marked(self, mark: str) -> int:
+        left = [(pid, identity(pid)) for pid in marked_processes(mark)]
+        for pid, known in left:
+            end_process(pid, known)
+        return len(left)
+
+    def _say(self, text: str) -> None:
+        self._speaker.say("up", f"{time.monotonic() - self._began_s:4.1f} s  {text}")
+
+    def _tell(self, environment: Mapping[str, str], sandbox: Sandbox | None, web_url: str) -> None:
+        lines = ["", f"  The bridge runs: {web_url}"]
+        if sandbox is not None:
+            lines += [
+                f"  Sandbox CloudTalk: {sandbox.urls['cloudtalk']}",
+                f"  Sandbox Kustomer:  {sandbox.urls['kustomer']}",
+                f"  Webhook token:     {environment['WEBHOOK_TOKENS'].split(',')[0]}",
+            ]
+        elif "WEBHOOK_TOKENS" not in environment and not self._settings.webhook_signing_secrets:
+            lines += ["  No WEBHOOK_TOKENS: no webhook is let in until you set some."]
+        elsewhere = self._settings.data_dir != Settings().data_dir
+        lines += ["", "  In another terminal:"]
+        if elsewhere:
+            lines += [f"    export DATA_DIR={shlex.quote(str(self._data_dir))}"]
+        if sandbox is not None:
+            lines += ["    deploy/run send call-ended     a phone call, as CloudTalk would tell of it"]
+        lines += [
+            "    deploy/run calls ls            what became of each call",
+            *(
+                []
+                if sandbox is not None
+                else ["    deploy/run templates           what to paste into CloudTalk"]
+            ),
+            "  Ctrl-C ends it; everything is kept for the next start.",
+            "",
+        ]
+        click.echo("\n".join(lines))
+        sys.stdout.flush()
+
+
+def _reachable(host: str) -> str:
+    return {"0.0.0.0": "127.0.0.1", "::": "[::1]", "": "127.0.0.1"}.get(  # noqa: S104  # read, not bound
+        host, f"[{host}]" if ":" in host else host
+    )
+
+
+def _web_port(host: str, port: int) -> int:
+    """The port, after a look that nobody has it; for 0 any free one.
+
+    Raises:
+        WrongUse: it is taken, or the address is not this machine's.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+            probe.listen(1)
+        except OSError as cause:
+            raise WrongUse(
+                f"Cannot listen on {host} port {port}: {cause.strerror or cause}. "
+                f"To take another one: PORT={8010 if port < 8010 else port + 10} deploy/run up …"
+            ) from cause
+        return int(probe.getsockname()[1])
+
+
+def _free_port(wanted: int, *, but: Set[int]) -> int:
+    while True:
+        with contextlib.suppress(WrongUse):
+            port = _web_port("127.0.0.1", wanted)
+            if port not in but:
+                return port
+        wanted = 0
+
+
+def _is_ready(web_url: str) -> bool:
+    host = web_url.removeprefix("http://")
+    link = http.client.HTTPConnection(host, timeout=2)
+    try:
+        link.request("GET", "/readyz")
+        return link.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        link.close()
+
+
+@contextlib.contextmanager
+def _folder_errors(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as cause:
+        raise WrongUse(f"DATA_DIR  cannot write in {folder}: {cause.strerror}") from cause

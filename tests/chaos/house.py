@@ -1,0 +1,133 @@
+"""A bridge of real processes that a test may kill; the two services run in the test itself."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import httpx2
+import redis
+
+from bridge.embedded import EmbeddedRedis
+from bridge.ledger.connect import connect
+from bridge.ledger.keys import WAKE
+from bridge.ledger.ledger import Ledger
+from bridge.sandbox.running import RunningSandbox
+from tests.waiting import eventually
+
+TOKEN = "chaos-token-of-this-test"
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port: int = one.getsockname()[1]
+        return port
+
+
+class Process:
+    """One `callbridge` process; its output goes to a file."""
+
+    def __init__(self, name: str, environ: Mapping[str, str], log: Path) -> None:
+        self.name, self._environ, self._log = name, environ, log
+        self.popen: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with self._log.open("ab") as out:
+            command = [sys.executable, "-m", "bridge", self.name]
+            self.popen = subprocess.Popen(command, env=self._environ, stdout=out, stderr=out)
+
+    def end(self, how: signal.Signals) -> int:
+        assert self.popen is not None
+        self.popen.send_signal(how)
+        return self.popen.wait(30)
+
+
+class House:
+    """Context manager: everything runs inside it, and its logs stay in `folder`."""
+
+    def __init__(self, folder: Path, *, workers: int = 1, signing_secret: str = "") -> None:
+        self.folder = folder
+        self.sandbox = RunningSandbox()
+        self.server = EmbeddedRedis(folder)
+        self._workers = workers
+        self._signing_secret = signing_secret
+
+    def __enter__(self) -> House:
+        self.sandbox.__enter__()
+        self.sandbox.kustomer.limit(1_000_000)
+        self.sandbox.cloudtalk.limit(1_000_000)
+        self.server.start()
+        self.client: redis.Redis = connect(self.server.url, patience=30)
+        self.ledger = Ledger(self.client)
+        port = free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        environ = {
+            **os.environ,
+            **self.sandbox.environ(),
+            "REDIS_URL": self.server.url,
+            "WEBHOOK_TOKENS": TOKEN,
+            "WEBHOOK_SIGNING_SECRETS": self._signing_secret,
+            "PORT": str(port),
+            "KUSTOMER_REQUESTS_PER_MINUTE": "1000000",
+            "CLOUDTALK_REQUESTS_PER_MINUTE": "1000000",
+            "LOG_FORMAT": "json",
+        }
+        self.web = Process("web", environ, self.folder / "web.log")
+        self.workers = [
+            Process("worker", environ, self.folder / f"worker{n}.log") for n in range(self._workers)
+        ]
+        self.http = httpx2.Client(base_url=self.url, headers={"authorization": f"Bearer {TOKEN}"}, timeout=10)
+        self.web.start()
+        for worker in self.workers:
+            worker.start()
+        eventually(self.ready, "the web process is ready", within_s=30, every_s=0.05)
+        return self
+
+    def ready(self) -> bool:
+        try:
+            return self.http.get("/readyz").status_code == 200
+        except httpx2.HTTPError:
+            return False
+
+    def listening(self) -> int:
+        """How many workers are up."""
+        return int(self.client.pubsub_numsub(WAKE)[0][1])
+
+    def post(self, trigger: str, body: Mapping[str, Any]) -> httpx2.Response:
+        """Deliver a webhook, again until it is taken: as the promise is about what was answered 2xx."""
+
+        def deliver() -> httpx2.Response | None:
+            try:
+                response = self.http.post(f"/webhooks/cloudtalk/{trigger}", json=body)
+            except httpx2.HTTPError:
+                return None
+            return response if response.status_code < 300 else None
+
+        taken = eventually(deliver, f"{trigger} is accepted", within_s=30, every_s=0.1)
+        assert taken is not None
+        return taken
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.http.close()
+        for process in (self.web, *self.workers):
+            if process.popen is not None and process.popen.poll() is None:
+                process.end(signal.SIGKILL)
+        self.client.close()
+        self.server.stop()
+        self.sandbox.__exit__(kind, error, traceback)
+
+    def logs(self) -> str:
+        return "".join(path.read_text("utf-8", "replace") for path in sorted(self.folder.glob("*.log")))

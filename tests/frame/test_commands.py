@@ -1,0 +1,126 @@
+"""The command line itself: help, exit codes, what is loaded when."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bridge.commands import COMMANDS, LazyGroup, main
+from bridge.commands.samples import TEMPLATES
+from bridge.domain.keys import CANONICAL_KEYS
+from tests.frame.conftest import ROOT
+
+
+@pytest.fixture(autouse=True)
+def in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("REDIS_URL", "WEBHOOK_TOKENS", "DATA_DIR", "PORT"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+
+    said = capsys.readouterr().out
+    assert all(name in said for name in COMMANDS)
+
+
+def test_help_loads_nothing_that_is_slow() -> None:
+    told = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import sys, bridge.commands; bridge.commands.main(['--help']); "
+            "sys.exit(' '.join({'dramatiq', 'uvicorn', 'rich', 'redis', 'httpx2', 'pydantic', 'structlog'}"
+            " & set(sys.modules)))",
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert told.stderr.strip() == ""
+
+
+@pytest.mark.parametrize("args", [["nonsense"], ["up", "--nonsense"], ["templates", "no-such-trigger"]])
+def test_wrong_use_is_code_2_without_a_traceback(args: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(args) == 2
+
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_slip_of_the_finger_gets_the_right_name(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["wroker"]) == 2
+
+    assert "Did you mean 'worker'?" in capsys.readouterr().err
+
+
+def test_wrong_settings_are_all_named_with_code_2(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PORT", "many")
+    monkeypatch.setenv("KUSTOMER_API_URL", "http://elsewhere.example.com")
+
+    assert main(["up"]) == 2
+
+    said = capsys.readouterr().err
+    assert "PORT" in said
+    assert "KUSTOMER_API_URL" in said
+
+
+def test_up_without_keys_says_which_are_missing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["up"]) == 2
+
+    said = capsys.readouterr().err
+    assert "CLOUDTALK_ACCESS_KEY_ID" in said
+    assert "KUSTOMER_API_KEY" in said
+
+
+def test_a_command_that_is_not_there_breaks_no_other(capsys: pytest.CaptureFixture[str]) -> None:
+    group = LazyGroup("callbridge")
+    group.table = {**COMMANDS, "later": ("bridge.commands.not_yet:later", "Not yet")}
+
+    assert main(["later"], group=group) == 2
+    assert "not part of this version" in capsys.readouterr().err
+    assert main(["templates"], group=group) == 0
+
+
+def test_templates_give_the_address_of_their_trigger_and_both_ids(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["templates", "call-ended", "--url", "https://bridge.example.com/"]) == 0
+
+    said = capsys.readouterr().out
+    assert "https://bridge.example.com/webhooks/cloudtalk/call-ended" in said
+    assert "Workflow Automations" in said
+    assert "API Request" in said
+    assert "{{ event.properties.call_id }}" in said
+    assert "{{ event.properties.call_uuid }}" in said
+    assert '"call_ended"' in said
+
+
+def test_templates_for_programs_hold_all_triggers(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["templates", "--json"]) == 0
+
+    told = json.loads(capsys.readouterr().out)
+    assert [one["trigger"] for one in told] == list(TEMPLATES)
+    (ended,) = [one for one in told if one["trigger"] == "call-ended"]
+    assert {"key": "event", "value": "call_ended", "kind": "text", "needed": True, "note": ""} in ended[
+        "keys"
+    ]
+
+
+def test_every_key_of_a_call_template_is_one_the_bridge_reads() -> None:
+    named = {
+        key.name
+        for template in TEMPLATES.values()
+        if not template.trigger.startswith("message")
+        for key in template.keys
+    }
+
+    assert named - {"template"} <= CANONICAL_KEYS

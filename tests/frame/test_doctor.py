@@ -1,0 +1,150 @@
+"""`callbridge doctor`: each thing that may be wrong, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from bridge.commands.doctor import Check, examine
+from bridge.embedded import EmbeddedRedis
+from bridge.settings import Settings
+
+KEYS = {
+    "WEBHOOK_TOKENS": "a-token-of-some-length",
+    "CLOUDTALK_ACCESS_KEY_ID": "id",
+    "CLOUDTALK_ACCESS_KEY_SECRET": "the-secret",
+    "KUSTOMER_API_KEY": "the-key",
+}
+
+
+def services(
+    *, status: int = 200, date: str | None = None, cloudtalk: int | None = None
+) -> Callable[[httpx2.Request], httpx2.Response]:
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        headers = {"date": date} if date else {}
+        if request.url.path == "/api/agents/index.json":
+            assert request.headers["authorization"].startswith("Basic ")
+            assert request.url.params["limit"] == "1"
+            return httpx2.Response(cloudtalk or status, headers=headers, json={})
+        assert request.url.path == "/v1/customers"
+        assert request.headers["authorization"] == "Bearer the-key"
+        return httpx2.Response(status, headers=headers, json={})
+
+    return answer
+
+
+@pytest.fixture
+def checked(tmp_path: Path) -> Callable[..., list[Check]]:
+    def run(answer: Callable[[httpx2.Request], httpx2.Response] | None = None, **environ: str) -> list[Check]:
+        settings = Settings.from_env({"DATA_DIR": str(tmp_path / "data"), **environ}, dotenv=None)
+        with httpx2.Client(transport=httpx2.MockTransport(answer or services())) as client:
+            return list(examine(settings, client))
+
+    return run
+
+
+def state(checks: list[Check], name: str) -> str:
+    return next(check.state for check in checks if check.name == name)
+
+
+def failed(checks: list[Check]) -> set[str]:
+    return {check.name for check in checks if check.state == "FAIL"}
+
+
+def test_a_set_up_that_does_is_ok_throughout(
+    checked: Callable[..., list[Check]], redis_in: Callable[[Path], EmbeddedRedis], tmp_path: Path
+) -> None:
+    server = redis_in(tmp_path)
+    server.start()
+
+    checks = checked(**KEYS, REDIS_URL=server.url)
+
+    assert failed(checks) == set()
+    assert state(checks, "Redis on disk") == "ok"
+    assert state(checks, "Redis eviction") == "ok"
+    assert state(checks, "clock, Redis") == "ok"
+
+
+def test_everything_missing_is_named_with_what_to_do(checked: Callable[..., list[Check]]) -> None:
+    checks = checked()
+
+    assert failed(checks) >= {"webhook tokens", "Redis", "CloudTalk", "Kustomer"}
+    assert all(check.do for check in checks if check.state != "ok")
+
+
+def test_a_refused_key_is_told_with_where_to_mend_it(checked: Callable[..., list[Check]]) -> None:
+    checks = checked(services(cloudtalk=401), **KEYS)
+
+    assert state(checks, "CloudTalk") == "FAIL"
+    assert state(checks, "Kustomer") == "ok"
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_trouble_of_theirs_that_passes_is_no_failure(
+    checked: Callable[..., list[Check]], status: int
+) -> None:
+    checks = checked(services(status=status), **KEYS)
+
+    assert state(checks, "CloudTalk") == state(checks, "Kustomer") == "warn"
+
+
+def test_a_service_that_cannot_be_reached_is_told_without_its_address(
+    checked: Callable[..., list[Check]],
+) -> None:
+    def broken(request: httpx2.Request) -> httpx2.Response:
+        raise httpx2.ConnectTimeout(f"no way to {request.url}", request=request)
+
+    checks = checked(broken, **KEYS)
+
+    assert failed(checks) >= {"CloudTalk", "Kustomer"}
+    assert not [check for check in checks if "kustomerapp" in check.says]
+
+
+def test_a_clock_that_is_off_is_a_warning(checked: Callable[..., list[Check]]) -> None:
+    checks = checked(services(date="Mon, 02 Mar 2020 09:00:00 GMT"), **KEYS)
+
+    assert state(checks, "clock, CloudTalk") == "warn"
+
+
+def test_no_secret_is_said(checked: Callable[..., list[Check]]) -> None:
+    checks = checked(services(status=403), **KEYS)
+
+    assert not [
+        check for check in checks for value in ("the-secret", "the-key", "a-token") if value in str(check)
+    ]
+
+
+def test_a_redis_that_forgets_is_a_failure(
+    checked: Callable[..., list[Check]], redis_in: Callable[[Path], EmbeddedRedis], tmp_path: Path
+) -> None:
+    import redis
+
+    server = redis_in(tmp_path)
+    server.start()
+    with redis.Redis.from_url(server.url) as client:
+        client.config_set("appendonly", "no")
+        client.config_set("maxmemory", "100mb")
+        client.config_set("maxmemory-policy", "allkeys-lru")
+
+    checks = checked(**KEYS, REDIS_URL=server.url)
+
+    assert failed(checks) == {"Redis on disk", "Redis eviction"}
+
+
+def test_a_redis_that_is_away_is_a_failure(checked: Callable[..., list[Check]], tmp_path: Path) -> None:
+    checks = checked(**KEYS, REDIS_URL=f"unix://{tmp_path}/nobody.sock")
+
+    assert state(checks, "Redis") == "FAIL"
+
+
+def test_a_data_folder_that_cannot_be_made_is_a_failure(
+    checked: Callable[..., list[Check]], tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+
+    checks = checked(**KEYS, DATA_DIR=str(tmp_path / "file" / "data"))
+
+    assert state(checks, "data folder") == "FAIL"

@@ -1,0 +1,181 @@
+"""`callbridge up`: one process tree, from its start to its end, however that comes."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import re
+import signal
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import redis
+
+from bridge.commands.context import last_run, living_run, load_settings
+from tests.frame.conftest import Program, wait_until_gone
+
+pytestmark = pytest.mark.slow
+
+StartHouse = Callable[..., Program]
+NAMES = ("sandbox", "web", "worker", "clock")
+
+
+def ready(house: Program) -> Program:
+    house.wait_for("Ctrl-C ends it")
+    for name in (*NAMES, "grandchild"):
+        house.pid_of(name)
+    return house
+
+
+def test_it_says_where_to_look_and_what_to_type(start_house: StartHouse) -> None:
+    house = ready(start_house())
+
+    address = house.wait_for(r"The bridge runs: http://127.0.0.1:(\d+)")
+    assert house.wait_for(r"Webhook token: +[\w-]{20,}")
+    assert house.wait_for("deploy/run send call-ended")
+    link = http.client.HTTPConnection("127.0.0.1", int(address[1]), timeout=5)
+    link.request("GET", "/readyz")
+    assert link.getresponse().status == 200
+    link.close()
+
+
+def test_asked_to_stop_it_ends_web_first_and_redis_last(start_house: StartHouse, tmp_path: Path) -> None:
+    house = ready(start_house())
+    server = json.loads((tmp_path / "data" / "redis" / "server.json").read_text())["pid"]
+
+    house.signal(signal.SIGTERM)
+
+    assert house.wait() == 0
+    ends = re.findall(r"\| (\w+) ends\n", house.output)
+    assert ends[0] == "web"
+    assert set(ends[1:3]) == {"worker", "clock"}
+    assert ends[3] == "sandbox"
+    wait_until_gone(server)
+    wait_until_gone(house.pid_of("grandchild"))
+    assert not (tmp_path / "data" / "run.json").exists()
+
+
+def test_a_program_that_dies_is_started_again(start_house: StartHouse) -> None:
+    house = ready(start_house())
+    said = len(house.output)
+
+    os.kill(house.pid_of("worker"), signal.SIGKILL)
+
+    house.wait_for(r"worker ended \(SIGKILL\); starting it again in 0.2 s", after=said)
+    house.wait_for(r"worker runs as", after=said)
+
+
+def test_a_redis_that_dies_is_started_again_with_its_data(start_house: StartHouse, tmp_path: Path) -> None:
+    house = ready(start_house())
+    run = living_run(tmp_path / "data")
+    assert run is not None
+    with redis.Redis.from_url(run.environment["REDIS_URL"]) as client:
+        client.set("call", "kept")
+    before = (tmp_path / "data" / "redis" / "server.json").read_text()
+
+    os.kill(json.loads(before)["pid"], signal.SIGKILL)
+    house.wait_for(r"redis ended \(SIGKILL\)")
+
+    retry = redis.retry.Retry(redis.backoff.ConstantBackoff(0.05), 200)
+    with redis.Redis.from_url(run.environment["REDIS_URL"], retry=retry) as client:
+        assert client.get("call") == b"kept"
+
+
+def test_killed_hard_it_leaves_nothing_that_blocks_the_next_start(
+    start_house: StartHouse, kill_hard: Callable[[Program], None], tmp_path: Path
+) -> None:
+    house = ready(start_house())
+    token = house.wait_for(r"Webhook token: +(\S+)")[1]
+    run = living_run(tmp_path / "data")
+    assert run is not None
+    with redis.Redis.from_url(run.environment["REDIS_URL"]) as client:
+        client.set("call", "kept")
+
+    kill_hard(house)
+    for name in NAMES:
+        wait_until_gone(house.pid_of(name))
+    assert living_run(tmp_path / "data") is None
+    again = ready(start_house(PORT=run.environment["PORT"]))
+
+    # What its worker had started is in no reach of the system's own signal.
+    wait_until_gone(house.pid_of("grandchild"))
+    assert again.wait_for(r"Webhook token: +(\S+)")[1] == token
+    following = living_run(tmp_path / "data")
+    assert following is not None
+    with redis.Redis.from_url(following.environment["REDIS_URL"]) as client:
+        assert client.get("call") == b"kept"
+
+
+def test_a_second_one_on_the_same_folder_is_refused(start_house: StartHouse) -> None:
+    first = ready(start_house())
+
+    second = start_house()
+
+    second.wait()
+    assert f"is in use by process {first.process.pid}" in second.output
+
+
+def test_a_taken_port_is_told_before_anything_starts(start_house: StartHouse, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+
+        house = start_house(PORT=str(port))
+        house.wait()
+
+    assert f"Cannot listen on 127.0.0.1 port {port}" in house.output
+    assert f"PORT={port + 10}" in house.output
+    assert not (tmp_path / "data" / "redis").exists()
+
+
+def test_asked_twice_it_kills_at_once(start_house: StartHouse) -> None:
+    house = ready(start_house())
+    os.kill(house.pid_of("web"), signal.SIGSTOP)  # it cannot end by itself now
+
+    house.signal(signal.SIGINT)
+    house.wait_for("stopping")
+    house.signal(signal.SIGINT)
+
+    assert house.wait() == 130
+    for name in NAMES:
+        wait_until_gone(house.pid_of(name))
+
+
+def test_another_terminal_finds_the_running_one(start_house: StartHouse, tmp_path: Path) -> None:
+    data_dir = tmp_path / "data"
+    ready(start_house())
+
+    settings = load_settings({"DATA_DIR": str(data_dir)}, dotenv=None)
+
+    assert settings.redis_url is not None
+    assert settings.redis_url.startswith("unix://")
+    assert settings.kustomer_api_url.startswith("http://127.0.0.1:")
+    assert settings.webhook_tokens
+    assert (data_dir / "run.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_redis_of_ones_own_is_not_overruled_by_the_running_one(
+    start_house: StartHouse, tmp_path: Path
+) -> None:
+    data_dir = tmp_path / "data"
+    ready(start_house())
+
+    settings = load_settings(
+        {"DATA_DIR": str(data_dir), "REDIS_URL": "redis://127.0.0.1:7777/0"}, dotenv=None
+    )
+
+    assert settings.redis_url == "redis://127.0.0.1:7777/0"
+    assert settings.kustomer_api_key is None
+
+
+def test_a_run_that_ended_is_not_taken_for_a_living_one(
+    start_house: StartHouse, kill_hard: Callable[[Program], None], tmp_path: Path
+) -> None:
+    house = ready(start_house())
+
+    kill_hard(house)
+
+    assert last_run(tmp_path / "data") is not None
+    assert load_settings({"DATA_DIR": str(tmp_path / "data")}, dotenv=None).redis_url is None
