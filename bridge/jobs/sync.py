@@ -64,7 +64,9 @@ def sync(claim: Claim, deps: Deps) -> End:
             deps.ledger.keep(claim, {"state": "skipped", "reason": reason})
             return End(again_in_ms=_ms(ask.until, now) if ask.until else None, log=f"not written: {reason}")
         case Plan():
-            old = call.started_at is None or call.started_at < deps.ledger.born_at()
+            # Calls are written once they have ended: what ended in this ledger's time was written by no other.
+            told_last = call.ended_at or call.started_at
+            old = told_last is None or told_last < deps.ledger.born_at()
             pen = Pen(claim=claim, deps=deps)
             scribe = _Scribe(record=record, pen=pen, deps=deps, old=old, verify=record.must_look)
             scribe.write(want, user_of(call, deps))

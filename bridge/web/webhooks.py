@@ -119,7 +119,7 @@ class Webhooks:
             log.warning("webhook not kept, Redis is away", extra={"error": type(error).__name__})
             content = {
                 "error": "the bridge cannot keep this now: its Redis does not answer",
-                "hint": "Send it again shortly; calls missed meanwhile are found by the clock.",
+                "hint": "Send it again shortly; /readyz tells when Redis is back.",
             }
             return await send_json(send, 503, content, {"retry-after": "2"})
         return await send_json(send, status, content)
