@@ -19,6 +19,7 @@ from bridge.sandbox import ANALYTICS_PREFIX, CLOUDTALK_KEY_ID, CLOUDTALK_KEY_SEC
 from bridge.sandbox.cloudtalk_agents import agent_item
 from bridge.sandbox.cloudtalk_calls import COMPANY_ID, detail, is_answered, list_item
 from bridge.sandbox.cloudtalk_errors import no_user_agent, refuse, unknown_core_path
+from bridge.sandbox.cloudtalk_recordings import PUBLIC_PREFIX, Recordings
 from bridge.sandbox.control import cloudtalk_control
 from bridge.sandbox.front import Front
 from bridge.sandbox.pages import cloudtalk_page
@@ -59,7 +60,6 @@ class CloudTalk:
     def add_to(self, routes: Routes) -> None:
         routes.add("GET", CORE_PREFIX + "/calls/index.json", self.calls)
         routes.add("GET", CORE_PREFIX + "/agents/index.json", self.agents)
-        routes.add("GET", CORE_PREFIX + "/calls/recording/{id}.json", self.recording)
         routes.add("GET", ANALYTICS_PREFIX + "/calls/{id}", self.detail)
 
     def calls(self, asked: Asked) -> Response:
@@ -81,14 +81,6 @@ class CloudTalk:
             return self._page(asked, agents, agent_item)
         except Unreadable as error:
             return refuse(asked.path, 406, "Not acceptable.", **{error.name: [str(error)]})
-
-    def recording(self, asked: Asked) -> Response:
-        call = self.world.store.get("call", asked.params["id"])
-        if call is not None and call["recording_expired"]:
-            return refuse(asked.path, 410, "Recording expired.")
-        if call is None or call["recording_wav"] is None:
-            return refuse(asked.path, 404, "Not found.")
-        return Response(base64.b64decode(call["recording_wav"]), media_type="audio/x-wav")
 
     def detail(self, asked: Asked) -> Response:
         call_id = asked.params["id"]
@@ -148,6 +140,7 @@ def create_cloudtalk(world: World) -> Starlette:
     service = world.cloudtalk
     routes = Routes()
     CloudTalk(world).add_to(routes)
+    Recordings(world).add_to(routes)
 
     def limit_headers() -> dict[str, str]:
         return {
@@ -166,11 +159,12 @@ def create_cloudtalk(world: World) -> Starlette:
     def answer(asked: Asked) -> Response:
         if not asked.headers.get("user-agent"):
             return no_user_agent()
-        not_admitted = _admit(asked)
-        if not_admitted is not None:
-            return not_admitted
-        if not service.window.take():
-            return fail(asked.path, 429)
+        if not asked.path.startswith(PUBLIC_PREFIX):
+            not_admitted = _admit(asked)
+            if not_admitted is not None:
+                return not_admitted
+            if not service.window.take():
+                return fail(asked.path, 429)
         found = routes.find(asked)
         if found is not None:
             handler, asked = found

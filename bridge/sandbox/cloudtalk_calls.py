@@ -11,6 +11,7 @@ from uuid import uuid4
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
+from bridge.sandbox.sounds import LONGEST_S
 from bridge.sandbox.store import Document
 from bridge.sandbox.world import World, digits, iso
 
@@ -49,7 +50,10 @@ class CallFields(BaseModel):
     is_voicemail: bool = False
     recorded: bool | None = None
     recording_wav: str | None = None  # base64
+    recording_seconds: int | None = Field(default=None, ge=0, le=LONGEST_S)  # None: talking_time
+    recording_ready_after: int = Field(default=0, ge=0)  # so many requests for it are answered 404 first
     recording_expired: bool = False
+    recording_deleted: bool = False
     tags: list[str] = []
     notes: list[str] = []
     rating: int | None = Field(default=None, ge=1, le=5)
@@ -76,6 +80,7 @@ def add_call(world: World, fields: Document) -> Document:
         document = _complete(call, world)
         world.store.put("call", str(call.id), document)
         world.details_asked.pop(str(call.id), None)
+        world.recordings_asked.pop(str(call.id), None)
     return document
 
 
@@ -100,7 +105,8 @@ def _complete(call: CallFields, world: World) -> Document:
     before = world.store.get("call", str(call.id)) or {}
     document["uuid"] = call.uuid or before.get("uuid") or str(uuid4())
     document["ringing_time"] = call.waiting_time if call.ringing_time is None else call.ringing_time
-    document["recorded"] = call.recording_wav is not None if call.recorded is None else call.recorded
+    if call.recorded is None:
+        document["recorded"] = call.recording_wav is not None or call.recording_seconds is not None
     for name in ("started_at", "answered_at", "ended_at"):
         document[name] = None if document[name] is None else iso(document[name])
     return document

@@ -18,8 +18,11 @@ from starlette.routing import Route
 from bridge.sandbox import sample, views
 from bridge.sandbox.cloudtalk_agents import add_agent
 from bridge.sandbox.cloudtalk_calls import add_call
+from bridge.sandbox.cloudtalk_recordings import AUDIO, is_heard, sound_of
 from bridge.sandbox.faults import Fault
 from bridge.sandbox.front import CONTROL_PREFIX
+from bridge.sandbox.ranges import answer_with
+from bridge.sandbox.sounds import Given, Sound
 from bridge.sandbox.store import Document
 from bridge.sandbox.world import Service, World
 
@@ -34,6 +37,12 @@ class Limit(BaseModel):
 
 
 def cloudtalk_control(world: World) -> list[Route]:
+    async def recording(request: Request) -> Response:
+        with world.lock:
+            call = world.store.get("call", request.path_params["id"])
+            sound = sound_of(call) if call is not None and is_heard(call) else None
+        return _heard(request, sound, AUDIO)
+
     def reset(request: Request, body: Any) -> None:
         world.empty_cloudtalk()
         if request.query_params.get("sample") == "true":
@@ -47,6 +56,7 @@ def cloudtalk_control(world: World) -> list[Route]:
             world, "POST", "/agents", lambda request, body: [add_agent(world, one) for one in _several(body)]
         ),
         _route(world, "POST", "/reset", reset),
+        Route(CONTROL_PREFIX + "/recordings/{id}", recording),
         *_common(world, world.cloudtalk, views.cloudtalk_state),
     ]
 
@@ -58,7 +68,26 @@ def kustomer_control(world: World) -> list[Route]:
         if request.query_params.get("sample") == "true":
             sample.load_kustomer(world)
 
-    return [_route(world, "POST", "/reset", reset), *_common(world, world.kustomer, views.kustomer_state)]
+    def expire_forms(request: Request, body: Any) -> None:
+        world.form_generation += 1
+
+    async def attachment(request: Request) -> Response:
+        attachment_id = request.path_params["id"]
+        with world.lock:
+            document = world.store.get("attachment", attachment_id)
+            content = world.store.bytes_of("attachment", attachment_id)
+        kind = "" if document is None else document["given"]["contentType"]
+        return _heard(request, None if content is None else Given(content), kind)
+
+    service = world.kustomer
+    return [
+        _route(world, "POST", "/reset", reset),
+        _route(world, "GET", "/uploads", lambda request, body: [asdict(one) for one in service.uploads]),
+        _route(world, "DELETE", "/uploads", lambda request, body: service.uploads.clear()),
+        _route(world, "POST", "/expire-uploads", expire_forms),
+        Route(CONTROL_PREFIX + "/attachments/{id}", attachment),
+        *_common(world, service, views.kustomer_state),
+    ]
 
 
 def _common(world: World, service: Service[Any], state: Callable[[World], Document]) -> list[Route]:
@@ -99,6 +128,16 @@ def _route(world: World, method: str, path: str, action: Action) -> Route:
         return Response(status_code=204) if answer is None else JSONResponse(answer)
 
     return Route(CONTROL_PREFIX + path, endpoint, methods=[method])
+
+
+def _heard(request: Request, sound: Sound | None, kind: str) -> Response:
+    """For the pages, which play what there is; a log or a fault would only be in the way."""
+    if sound is None:
+        return JSONResponse({"error": "there are no bytes of it"}, 404)
+    answer = answer_with(sound, request.headers, kind)
+    # Somebody uploaded it: nothing of it may run here.
+    answer.headers.update({"content-security-policy": "sandbox", "x-content-type-options": "nosniff"})
+    return answer
 
 
 def _several(body: Any) -> list[Document]:

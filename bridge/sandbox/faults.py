@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from typing import Literal
 
@@ -16,17 +17,37 @@ class Fault(BaseModel):
         lose_reply    applied, then the connection breaks without an answer
         drop_request  the connection breaks before anything is applied
         delay         applied at once, answered `seconds` later
+        cut           answered, but the connection breaks after `after_bytes` of the body, or half of it
+        slow          answered at `bytes_per_s`
+        body          answered 200 with `content` of `content_type`; nothing is applied
     """
 
     model_config = ConfigDict(extra="forbid")
 
-    kind: Literal["status", "lose_reply", "drop_request", "delay"]
+    kind: Literal["status", "lose_reply", "drop_request", "delay", "cut", "slow", "body"]
     status: int = Field(default=503, ge=400, le=599)
     seconds: float = Field(default=1.0, ge=0)
+    after_bytes: int | None = Field(default=None, ge=0)
+    bytes_per_s: float = Field(default=1000.0, gt=0)
+    content: str = ""  # base64
+    content_type: str = "text/html; charset=utf-8"
     method: str | None = None
     path: str | None = None  # searched for in the decoded path; None is any path
     times: int = Field(default=1, ge=1)
-    headers: dict[str, str] = Field(default_factory=dict)  # sent with `status`, beside the usual ones
+    headers: dict[str, str] = Field(
+        default_factory=dict
+    )  # sent with `status` or `body`, beside the usual ones
+
+    @field_validator("content", mode="before")
+    @classmethod
+    def _as_text(cls, value: object) -> object:
+        return base64.b64encode(value).decode() if isinstance(value, bytes) else value
+
+    @field_validator("content")
+    @classmethod
+    def _is_base64(cls, value: str) -> str:
+        base64.b64decode(value, validate=True)
+        return value
 
     @field_validator("path")
     @classmethod

@@ -15,13 +15,16 @@ from starlette.routing import Route
 
 from bridge.sandbox import KUSTOMER_KEY
 from bridge.sandbox.control import kustomer_control
-from bridge.sandbox.front import Front
+from bridge.sandbox.front import Front, is_upload
+from bridge.sandbox.kustomer_attachments import Attachments
 from bridge.sandbox.kustomer_conversations import Conversations
 from bridge.sandbox.kustomer_customers import Customers
 from bridge.sandbox.kustomer_desk import Desk, limit_headers
 from bridge.sandbox.kustomer_errors import Refusal, bad_parameter, not_found, refuse
+from bridge.sandbox.kustomer_forms import StorageRefusal
 from bridge.sandbox.kustomer_notes import Notes
 from bridge.sandbox.kustomer_shapes import MACHINE_USER_ID, page_of
+from bridge.sandbox.kustomer_uploads import UploadHost
 from bridge.sandbox.pages import kustomer_page
 from bridge.sandbox.sample import ensure_machine_user
 from bridge.sandbox.wire import Asked, Routes, read
@@ -62,8 +65,8 @@ class Users(Desk):
 def create_kustomer(world: World) -> Starlette:
     service = world.kustomer
     routes = Routes()
-    for desk in (Customers(world), Conversations(world), Notes(world), Users(world)):
-        desk.add_to(routes)
+    for desk in (Customers, Conversations, Notes, Attachments, Users):
+        desk(world).add_to(routes)
     with world.lock:
         ensure_machine_user(world)
 
@@ -99,6 +102,11 @@ def create_kustomer(world: World) -> Starlette:
             return dressed(answer(asked))
 
     def fail(path: str, status: int) -> Response:
+        if is_upload(path):
+            code = (
+                "SlowDown" if status in (429, 503) else "InternalError" if status >= 500 else "AccessDenied"
+            )
+            return StorageRefusal(status, code, "The sandbox was told to refuse this.").response()
         headers: dict[str, str] = {}
         if status == 429:
             headers = limit_headers(service.window) | {"x-ratelimit-remaining": "0"}
@@ -108,6 +116,7 @@ def create_kustomer(world: World) -> Starlette:
         routes=[
             Route("/", kustomer_page(world)),
             *kustomer_control(world),
+            *UploadHost(world).routes(),
             Route("/{rest:path}", everything, methods=_METHODS),
         ],
         middleware=[Middleware(Front, world=world, service=service, refuse=fail)],

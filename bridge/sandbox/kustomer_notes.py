@@ -37,6 +37,7 @@ class Notes(Desk):
         _refuse_what_admins_set(body)
         if body.pop("conversation", conversation["id"]).lower() != conversation["id"]:
             raise bad_parameter("conversation", "Not the conversation of the path")
+        self._refuse_unknown_attachments(body)
         self.refuse_repeated_external_id("note", body)
         note_id = self.chosen_id("note", body)
         self.count_creation("note", conversation["customer"])
@@ -48,6 +49,7 @@ class Notes(Desk):
         note = self.need("note", asked.params["id"])
         body = self.body(asked, schemas.NOTE_UPDATE)
         _refuse_what_admins_set(body)
+        self._refuse_unknown_attachments(body)
         self.refuse_repeated_external_id("note", body, own_id=note["id"])
         body.pop("updatedAt", None)
         conversation_id = note["conversation"]
@@ -56,6 +58,14 @@ class Notes(Desk):
         note = self.touched(note, given=note["given"] | body, conversation=conversation_id)
         self.store.put("note", note["id"], note)
         return self.one("note", note)
+
+    def _refuse_unknown_attachments(self, body: Document) -> None:
+        for number, entry in enumerate(body.get("attachments", [])):
+            attachment = self.store.get("attachment", entry["_id"].lower())
+            if attachment is None:
+                raise bad_parameter(f"attachments.{number}._id", "No such attachment")
+            if not attachment["uploaded"]:
+                raise bad_parameter(f"attachments.{number}._id", "Attachment is not uploaded")
 
     def _page(self, found: list[Document], path: str, asked: Asked) -> Response:
         sort = asked.query.get("sort")

@@ -6,6 +6,7 @@ validated body, so that "not sent" and "sent as null" remain two things.
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Annotated, Any, Literal, Required
 
@@ -57,6 +58,8 @@ SomeText256 = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 NoteBody = Annotated[str, StringConstraints(min_length=1, max_length=10240)]
 Priority = Annotated[int, Field(ge=1, le=5)]
 Custom = Annotated[dict[str, Any], AfterValidator(_custom)]
+SomeText = Annotated[str, StringConstraints(min_length=1)]
+ByteCount = Annotated[int, Field(ge=0)]
 UpToTen = Annotated[list[ObjectId], Field(max_length=10)]
 
 
@@ -264,6 +267,23 @@ class ConversationMove(TypedDict):
     customer: ObjectId
 
 
+@with_config(STRICT)
+class AttachmentCreate(TypedDict, total=False):
+    name: Required[SomeText]
+    contentType: Required[SomeText]
+    contentLength: Required[ByteCount]
+    externalUrl: str
+    renderMode: Literal["default", "metadata_only"]
+
+
+@with_config(STRICT)
+class AttachmentUpsert(TypedDict, total=False):
+    name: SomeText
+    redacted: bool
+    contentType: SomeText
+    contentLength: ByteCount
+
+
 # Setting these takes the role org.admin, which the sandbox's key has not.
 ADMIN_ONLY = ("createdAt", "createdBy", "modifiedAt", "modifiedBy")
 
@@ -307,4 +327,11 @@ CONVERSATION_UPDATE: TypeAdapter[ConversationUpdate] = TypeAdapter(ConversationU
 CONVERSATION_MOVE: TypeAdapter[ConversationMove] = TypeAdapter(ConversationMove)
 TAGS: TypeAdapter[list[TagName]] = TypeAdapter(list[TagName], config=ConfigDict(strict=True))
 NOTE: TypeAdapter[NoteInConversation] = TypeAdapter(NoteInConversation)
+ATTACHMENT: TypeAdapter[AttachmentCreate] = TypeAdapter(AttachmentCreate)
+ATTACHMENT_UPSERT: TypeAdapter[AttachmentUpsert] = TypeAdapter(AttachmentUpsert)
 NOTE_UPDATE: TypeAdapter[NoteUpdate] = TypeAdapter(NoteUpdate)
+
+
+def checked_id(text: str) -> str | None:
+    """As ids are kept, in lower case. None: no id can look like that."""
+    return text.lower() if re.fullmatch("[0-9a-fA-F]{24}", text) else None

@@ -117,6 +117,11 @@ def note_shape(note: Document, world: World) -> Document:
     return _resource("note", "notes", note["id"], attributes, relationships)
 
 
+def attachment_shape(attachment: Document, world: World) -> Document:
+    attributes = {"redacted": False, **attachment["given"], "uploaded": attachment["uploaded"]}
+    return _resource("attachment", "attachments", attachment["id"], attributes, {})
+
+
 def user_shape(user: Document, world: World) -> Document:
     given = user["given"]
     attributes = {
@@ -140,6 +145,7 @@ SHAPES = {
     "customer": customer_shape,
     "conversation": conversation_shape,
     "note": note_shape,
+    "attachment": attachment_shape,
     "user": user_shape,
     "company": company_shape,
 }

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
 import threading
 from pathlib import Path
 from types import TracebackType
@@ -12,13 +14,15 @@ from bridge import sandbox
 from bridge.sandbox import sample
 from bridge.sandbox.cloudtalk_agents import add_agent
 from bridge.sandbox.cloudtalk_calls import add_call
+from bridge.sandbox.cloudtalk_recordings import is_heard, public_path, sound_of
 from bridge.sandbox.faults import Fault
 from bridge.sandbox.hosting import Host, listen
+from bridge.sandbox.kustomer_attachments import Attachments
 from bridge.sandbox.kustomer_customers import Customers
 from bridge.sandbox.kustomer_schemas import CUSTOMER
 from bridge.sandbox.store import Document
 from bridge.sandbox.views import cloudtalk_state, kustomer_documents
-from bridge.sandbox.world import LoggedRequest, Service, World, new_id
+from bridge.sandbox.world import LoggedRequest, LoggedUpload, Service, World, new_id
 
 _START_S = 10.0
 _WRITES = ("POST", "PUT", "PATCH", "DELETE")
@@ -61,6 +65,47 @@ class Handle:
     ) -> None:
         """Apply at once, answer this much later."""
         self._add(Fault(kind="delay", seconds=seconds, method=method, path=path, times=times))
+
+    def cut_next(
+        self,
+        after_bytes: int | None = None,
+        *,
+        method: str | None = None,
+        path: str | None = None,
+        times: int = 1,
+    ) -> None:
+        """Answer, but break the connection after so many bytes of the body; None: after half of it."""
+        self._add(Fault(kind="cut", after_bytes=after_bytes, method=method, path=path, times=times))
+
+    def slow_next(
+        self, bytes_per_s: float, *, method: str | None = None, path: str | None = None, times: int = 1
+    ) -> None:
+        """Answer with the body at this speed."""
+        self._add(Fault(kind="slow", bytes_per_s=bytes_per_s, method=method, path=path, times=times))
+
+    def answer_next(
+        self,
+        content: bytes | str,
+        content_type: str = "text/html; charset=utf-8",
+        *,
+        method: str | None = None,
+        path: str | None = None,
+        times: int = 1,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        """Answer 200 with this instead, without applying."""
+        encoded = base64.b64encode(content.encode() if isinstance(content, str) else content).decode()
+        self._add(
+            Fault(
+                kind="body",
+                content=encoded,
+                content_type=content_type,
+                method=method,
+                path=path,
+                times=times,
+                headers=headers or {},
+            )
+        )
 
     def forget_faults(self) -> None:
         with self._world.lock:
@@ -105,6 +150,23 @@ class CloudTalkHandle(Handle):
         """Add a call, or replace the one of the same `id`; returns it with all that was left out."""
         return add_call(self._world, fields)
 
+    def recording_of(self, call_id: int) -> bytes:
+        """The whole of it, ready or not. Raises LookupError when there is none."""
+        with self._world.lock:
+            call = self._world.store.get("call", str(call_id))
+        sound = None if call is None or not is_heard(call) else sound_of(call)
+        if sound is None:
+            raise LookupError(f"the call {call_id} has no recording")
+        return b"".join(sound.read(0, sound.size))
+
+    def public_link_of(self, call_id: int) -> str:
+        """As webhooks tell it: whoever has it can listen, without a key."""
+        with self._world.lock:
+            call = self._world.store.get("call", str(call_id))
+        if call is None:
+            raise LookupError(f"there is no call {call_id}")
+        return self.url + public_path(call)
+
     def add_agent(self, **fields: Any) -> Document:
         return add_agent(self._world, fields)
 
@@ -123,6 +185,55 @@ class KustomerHandle(Handle):
     @property
     def notes(self) -> list[Document]:
         return self._documents("note")
+
+    @property
+    def attachments(self) -> list[Document]:
+        """As the API shows them, and `uploaded`, `size`, `sha256`, `uploadCount`, `referenced`."""
+        return self._documents("attachment")
+
+    @property
+    def uploads(self) -> list[LoggedUpload]:
+        """Every request to the storage host, oldest first; they are not among `requests`."""
+        with self._world.lock:
+            return list(self._service.uploads)
+
+    def forget_uploads(self) -> None:
+        with self._world.lock:
+            self._service.uploads.clear()
+
+    def expire_uploads(self) -> None:
+        """All forms handed out so far."""
+        with self._world.lock:
+            self._world.form_generation += 1
+
+    def attachment_bytes(self, attachment_id: str) -> bytes:
+        """Raises LookupError: nothing was uploaded, or it was too large to be kept."""
+        with self._world.lock:
+            content = self._world.store.bytes_of("attachment", attachment_id.lower())
+        if content is None:
+            raise LookupError(f"no bytes are kept of the attachment {attachment_id}")
+        return content
+
+    def add_attachment(self, note_id: str, *, name: str, content: bytes, content_type: str) -> str:
+        """As if a person had added a file to the note; no request is logged."""
+        given = {"name": name, "contentType": content_type, "contentLength": len(content)}
+        with self._world.lock:
+            desk = Attachments(self._world)
+            stored = {
+                "uploaded": True,
+                "size": len(content),
+                "sha256": hashlib.sha256(content).hexdigest(),
+                "upload_count": 1,
+            }
+            attachment = desk.add(new_id(), given) | stored
+            desk.store.put("attachment", attachment["id"], attachment)
+            desk.store.put_bytes("attachment", attachment["id"], content)
+            note = desk.need("note", note_id)
+            entries = [*(note["given"].get("attachments") or []), {"_id": attachment["id"], **given}]
+            desk.store.put(
+                "note", note["id"], desk.touched(note, given=note["given"] | {"attachments": entries})
+            )
+        return str(attachment["id"])
 
     def add_customer(self, **attributes: Any) -> str:
         """Takes what a create takes, and refuses what a create refuses; no request is logged."""

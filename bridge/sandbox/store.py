@@ -27,6 +27,7 @@ class Store:
         self._positions: dict[tuple[str, str], int] = {}
         self._ids_by_key: dict[tuple[str, str, str], set[str]] = {}
         self._last_position = 0
+        self._bytes: dict[tuple[str, str], bytes] = {}  # without a disk
         self._disk = None if path is None else _open(path)
         if self._disk is not None:
             rows = self._disk.execute("SELECT kind, id, position, body FROM documents ORDER BY position")
@@ -58,10 +59,30 @@ class Store:
         for kind in kinds:
             if self._disk is not None:
                 self._disk.execute("DELETE FROM documents WHERE kind = ?", (kind,))
+                self._disk.execute("DELETE FROM bytes WHERE kind = ?", (kind,))
             for document_id in self._kinds.pop(kind, {}):
                 del self._positions[kind, document_id]
+                self._bytes.pop((kind, document_id), None)
             for key in [key for key in self._ids_by_key if key[0] == kind]:
                 del self._ids_by_key[key]
+
+    def put_bytes(self, kind: str, document_id: str, content: bytes | None) -> None:
+        """Keep these beside the document; None: keep none."""
+        if self._disk is None:
+            self._bytes.pop((kind, document_id), None)
+            if content is not None:
+                self._bytes[kind, document_id] = content
+        else:
+            self._disk.execute("DELETE FROM bytes WHERE kind = ? AND id = ?", (kind, document_id))
+            if content is not None:
+                self._disk.execute("INSERT INTO bytes VALUES (?, ?, ?)", (kind, document_id, content))
+
+    def bytes_of(self, kind: str, document_id: str) -> bytes | None:
+        if self._disk is None:
+            return self._bytes.get((kind, document_id))
+        query = "SELECT content FROM bytes WHERE kind = ? AND id = ?"
+        row = self._disk.execute(query, (kind, document_id)).fetchone()
+        return None if row is None else bytes(row[0])
 
     def close(self) -> None:
         if self._disk is not None:
@@ -91,5 +112,8 @@ def _open(path: Path) -> sqlite3.Connection:
     disk.execute(
         "CREATE TABLE IF NOT EXISTS documents"
         " (kind TEXT, id TEXT, position INTEGER, body TEXT, PRIMARY KEY (kind, id))"
+    )
+    disk.execute(
+        "CREATE TABLE IF NOT EXISTS bytes (kind TEXT, id TEXT, content BLOB, PRIMARY KEY (kind, id))"
     )
     return disk

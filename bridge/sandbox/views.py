@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bridge.sandbox.cloudtalk_recordings import is_heard
 from bridge.sandbox.kustomer_shapes import shape
 from bridge.sandbox.store import Document
 from bridge.sandbox.world import CLOUDTALK_KINDS, World
@@ -10,6 +11,7 @@ _PLURALS = {
     "customer": "customers",
     "conversation": "conversations",
     "note": "notes",
+    "attachment": "attachments",
     "user": "users",
     "company": "companies",
 }
@@ -28,17 +30,24 @@ def kustomer_state(world: World) -> Document:
 
 
 def kustomer_documents(world: World, kind: str) -> list[Document]:
-    """As the API shows them, and the names of a conversation's tags beside, which the API does not show."""
+    """As the API shows them, and beside that what it does not show: the names of a conversation's tags; of
+    an attachment, what was uploaded, how often, and whether a note points at it.
+    """
     shown = [shape(kind, one, world) for one in world.store.all(kind)]
     if kind == "conversation":
         names = {one["id"]: one["name"] for one in world.store.all("tag")}
         for one in shown:
             one["tagNames"] = [names.get(tag, tag) for tag in one["attributes"]["tags"]]
+    if kind == "attachment":
+        for one in shown:
+            attachment = world.store.get("attachment", one["id"]) or {}
+            one |= {name: attachment[name] for name in ("uploaded", "size", "sha256")}
+            one["uploadCount"] = attachment["upload_count"]
+            one["referenced"] = bool(world.store.find("note", "attachment", one["id"]))
     return shown
 
 
 def _without_sound(call: Document) -> Document:
-    wav = call["recording_wav"]
     return {name: value for name, value in call.items() if name != "recording_wav"} | {
-        "has_recording": wav is not None
+        "has_recording": is_heard(call)
     }

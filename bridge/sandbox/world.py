@@ -13,14 +13,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from bridge.sandbox.faults import Faults
 from bridge.sandbox.limits import Window
 from bridge.sandbox.store import Document, Store
 
 CLOUDTALK_KINDS = ("call", "agent", "contact", "line")
-KUSTOMER_KINDS = ("customer", "conversation", "note", "user", "company", "tag")
+KUSTOMER_KINDS = ("customer", "conversation", "note", "user", "company", "tag", "attachment")
 
 # The log is for tests and for looking; a sandbox that runs for days must not grow by it.
 LOG_LENGTH = 20_000
@@ -34,6 +34,9 @@ class Readings(BaseModel):
 
 class CloudTalkReadings(Readings):
     headers_on_200: bool = False  # do the rate-limit headers come with successes too?
+    recording_ranges: bool = True  # is `Range` honoured, or ignored?
+    recording_length_header: bool = True  # is there a Content-Length, or do the bytes come in chunks?
+    recording_redirect: str | None = None  # an address to which recordings are redirected (302)
 
 
 class KustomerReadings(Readings):
@@ -45,6 +48,11 @@ class KustomerReadings(Readings):
     note_id: Literal["conflict", "ignore", "refuse"] = "conflict"
     error_shape: Literal["old", "new"] = "old"
     shared_phone_lookup: bool = False  # does the look-up by phone search sharedPhones as well?
+    attachment_types: Literal["any", "no-audio"] = "any"  # is audio/* taken over the API?
+    attachment_max_bytes: int = Field(default=25_000_000, ge=0)
+    # Does a PUT of an attachment answer with a form: always, while nothing was uploaded, never?
+    attachment_put_form: Literal["always", "pending", "never"] = "always"
+    upload_lifetime_s: float = Field(default=3600, ge=0)  # of a form
     custom_attributes: list[str] = []  # the names this org has defined; any other is refused
 
 
@@ -58,6 +66,17 @@ class LoggedRequest:
     fault: str | None = None
 
 
+@dataclass(slots=True, kw_only=True)
+class LoggedUpload(LoggedRequest):
+    """A request to the upload host, which is not Kustomer: neither its log nor its budget has them."""
+
+    attachment: str | None = None  # as far as the form told
+    size: int | None = None  # of the file, also of one that was refused
+    sha256: str | None = None
+    code: str | None = None  # of a refusal
+    authorization: bool = False
+
+
 ReadingsT = TypeVar("ReadingsT", bound=Readings)
 
 
@@ -69,11 +88,17 @@ class Service(Generic[ReadingsT]):
         self.window = Window(limit, window_s, now)
         self.faults = Faults()
         self.requests: deque[LoggedRequest] = deque(maxlen=LOG_LENGTH)
+        self.uploads: deque[LoggedUpload] = deque(maxlen=LOG_LENGTH)
         self._now = now
 
     def log(self, method: str, path: str, query: str) -> LoggedRequest:
         entry = LoggedRequest(method=method, path=path, query=query, at=self._now())
         self.requests.append(entry)
+        return entry
+
+    def log_upload(self, method: str, path: str, query: str) -> LoggedUpload:
+        entry = LoggedUpload(method=method, path=path, query=query, at=self._now())
+        self.uploads.append(entry)
         return entry
 
     def read_as(self, **changes: object) -> None:
@@ -87,6 +112,7 @@ class Service(Generic[ReadingsT]):
     def forget(self) -> None:
         """Drop the log, the faults and what was counted; limits and readings stay."""
         self.requests.clear()
+        self.uploads.clear()
         self.faults.clear()
         self.window.forget()
 
@@ -107,7 +133,9 @@ class World:
         self.cloudtalk = Service(CloudTalkReadings(), limit=60, window_s=60, now=now)
         self.kustomer = Service(KustomerReadings(), limit=1000, window_s=60, now=now)
         self.details_asked: dict[str, int] = {}
+        self.recordings_asked: dict[str, int] = {}
         self.creations: dict[tuple[str, str], Window] = {}
+        self.form_generation = 0  # forms of earlier ones have expired
 
     @property
     def is_empty(self) -> bool:
@@ -119,6 +147,7 @@ class World:
         with self.lock:
             self.store.clear(CLOUDTALK_KINDS)
             self.details_asked.clear()
+            self.recordings_asked.clear()
             self.cloudtalk.forget()
 
     def empty_kustomer(self) -> None:
@@ -167,6 +196,8 @@ def _keys_of(kind: str, document: Document) -> Iterator[tuple[str, str]]:
         yield "customer", document["customer"]
     elif kind == "note":
         yield "conversation", document["conversation"]
+        for entry in given.get("attachments") or []:
+            yield "attachment", entry["_id"].lower()
     elif kind == "user":
         yield "email", (given.get("email") or "").lower()
     elif kind == "tag":

@@ -173,20 +173,6 @@ def test_detail_can_come_late(cloudtalk: CloudTalkHandle, analytics: httpx2.Clie
     assert [analytics.get("/calls/7").status_code for _ in range(3)] == [404, 404, 200]
 
 
-def test_a_recording_is_there_when_the_call_has_one(cloudtalk: CloudTalkHandle, core: httpx2.Client) -> None:
-    cloudtalk.add_call(id=1, recording_wav=b"RIFF....WAVE")
-    cloudtalk.add_call(id=2, recorded=True)
-    cloudtalk.add_call(id=3, recorded=True, recording_expired=True)
-
-    recording = core.get("/calls/recording/1.json")
-
-    assert recording.content == b"RIFF....WAVE"
-    assert recording.headers["content-type"] == "audio/x-wav"
-    absent = core.get("/calls/recording/2.json")
-    assert (absent.status_code, absent.json()["responseData"]["message"]) == (404, "Not found.")
-    assert core.get("/calls/recording/3.json").status_code == 410
-
-
 def test_core_says_the_same_of_every_wrong_key_on_every_path(cloudtalk: CloudTalkHandle) -> None:
     refused = {"responseData": {"status": 401, "message": "Unauthorized"}}
 
