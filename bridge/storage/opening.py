@@ -1,0 +1,45 @@
+"""`RECORDINGS_URL` -> the storage it names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from bridge.errors import WrongUse
+from bridge.storage.contract import Storage
+from bridge.storage.local import LocalStorage
+
+_CLOUDS = ("s3", "gs", "az")
+_FORMS = "file: (below DATA_DIR), file:/folder, s3://bucket/prefix?region=…&endpoint=…, gs://…, az://…"
+
+
+def open_storage(url: str, *, data_dir: Path) -> Storage:
+    """The storage of this URL; nothing is made or asked until it is used.
+
+    Args:
+        data_dir: for `file:` alone, and where uploads to a bucket wait for their turn.
+    Raises:
+        WrongUse: no such storage, or its library is not installed; says what to do.
+    """
+    parts = urlsplit(url)
+    if parts.scheme == "file":
+        if parts.netloc or parts.query or parts.fragment or parts.path[:1] not in ("", "/"):
+            raise WrongUse(f"RECORDINGS_URL: a folder is written file:/its/full/path, not {url!r}")
+        folder = Path(unquote(parts.path)) if parts.path else data_dir.absolute() / "recordings"
+        return LocalStorage(folder)
+    if parts.scheme not in _CLOUDS or not parts.netloc or parts.fragment:
+        # Not the URL itself: it may hold a password.
+        raise WrongUse(
+            f"RECORDINGS_URL: no storage begins with '{parts.scheme or '?'}:' so. There are {_FORMS}"
+        )
+    if "@" in parts.netloc:
+        raise WrongUse("RECORDINGS_URL: keys do not belong into the URL; give them in the environment")
+    from bridge.storage.cloud import CloudStorage
+
+    return CloudStorage(
+        parts.scheme,
+        parts.netloc,
+        prefix=unquote(parts.path).strip("/"),
+        options=dict(parse_qsl(parts.query, keep_blank_values=True)),
+        spool=data_dir.absolute() / "spool",
+    )
