@@ -124,6 +124,11 @@ class Settings(BaseModel):
     cloudtalk_window_s: float = Field(default=60, gt=0)
     kustomer_window_s: float = Field(default=60, gt=0)
 
+    recordings_url: str = "file:"
+    recording_retention_days: float | None = Field(default=None, gt=0)
+    # Where people reach the web process, for links in notes.
+    public_url: ServiceUrl | None = None
+
     ops_token: SecretStr | None = None
     metrics_public: bool = False
     data_dir: Path = Path(".callbridge")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -46,7 +47,8 @@ class Wire(httpx2.BaseTransport):
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         self._do("before", request)
         response = self._real.handle_request(request)
-        response.read()
+        if any(hook[0] == "after" for hook in self._hooks):
+            response.read()
         self._do("after", request)
         return response
 
@@ -153,10 +155,14 @@ class Bridge:
         rules: Rules | None = None,
         *,
         lease_ms: int = LEASE_MS,
+        public_url: str = "",
+        longest_transfer_s: float = 900.0,
         kinds: Mapping[str, Callable[[Claim, Deps], End]] | None = None,
     ) -> None:
         environ = {
             "REDIS_URL": "unix:///unused",
+            "PUBLIC_URL": public_url,
+            "DATA_DIR": tempfile.mkdtemp(prefix="callbridge-test-"),
             "KUSTOMER_REQUESTS_PER_MINUTE": "100000",
             "CLOUDTALK_REQUESTS_PER_MINUTE": "100000",
             **sandbox.environ(),
@@ -170,6 +176,7 @@ class Bridge:
         client.hset(keys.META, "born_at", str(self.ledger.now_ms() - 3_600_000))
         self.leases = Leases(self.ledger)
         self.deps: Deps = open_deps(settings, self.ledger, client=http_client(), still_ours=self.leases.sure)
+        self.deps = replace(self.deps, longest_transfer_s=longest_transfer_s)
         self.runner = Runner(self.deps, self.leases, kinds or KINDS)
         self.wire = wire()
         self.wire.forget()
@@ -224,7 +231,7 @@ def let_pass(client: redis.Redis, seconds: float) -> None:
         for member in client.zrange(name, 0, -1):
             pipe.zincrby(name, -ms, str(member))
     for name in client.scan_iter(f"{keys.TAG}:call:*"):
-        for field in ("first_at", "last_at", "asking_since", "synced_at"):
+        for field in ("first_at", "last_at", "asking_since", "rec:since", "synced_at"):
             if client.hexists(name, field):
                 pipe.hincrby(name, field, -ms)
     for name in client.scan_iter(f"{keys.TAG}:events:*"):

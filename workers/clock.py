@@ -6,15 +6,19 @@ import os
 import secrets
 import signal
 import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from types import FrameType
 
 import redis
 
+from bridge.errors import BridgeError
 from bridge.jobs.deps import open_ledger
 from bridge.ledger import keys
 from bridge.ledger.ledger import Ledger
 from bridge.logs import get_logger
 from bridge.settings import Settings
+from bridge.storage import Storage, open_storage
 
 log = get_logger(__name__)
 
@@ -24,8 +28,14 @@ _BEAT_S = 60.0
 class Clock:
     """Several may run: a lock of a little under one beat lets one of them act."""
 
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
+    def __init__(
+        self,
+        ledger: Ledger,
+        *,
+        storage: Callable[[], Storage] | None = None,
+        keep_recordings: timedelta | None = None,
+    ) -> None:
+        self._ledger, self._storage, self._keep_recordings = ledger, storage, keep_recordings
         self._name = secrets.token_hex(4)
 
     def beat(self) -> bool:
@@ -35,12 +45,26 @@ class Clock:
             return False
         self._ledger.born_at()
         self._ledger.tidy()
+        self._tidy_recordings()
         return True
+
+    def _tidy_recordings(self) -> None:
+        """Delete recordings past their time, once an hour."""
+        if self._keep_recordings is None or self._storage is None:
+            return
+        if self._ledger.redis.set(f"{keys.TAG}:recordings:tidied", self._name, nx=True, ex=3600):
+            gone = self._storage().delete_older_than(datetime.now(UTC) - self._keep_recordings)
+            log.info("old recordings deleted", count=gone)
 
 
 def run(settings: Settings) -> int:
     """Beat until SIGTERM or SIGINT; the exit code."""
-    clock = Clock(open_ledger(settings))
+    days = settings.recording_retention_days
+    clock = Clock(
+        open_ledger(settings),
+        storage=lambda: open_storage(settings.recordings_url, data_dir=settings.data_dir),
+        keep_recordings=timedelta(days=days) if days else None,
+    )
     stopping = threading.Event()
 
     def stop(signum: int, frame: FrameType | None) -> None:
@@ -54,5 +78,7 @@ def run(settings: Settings) -> int:
             clock.beat()
         except redis.RedisError as error:
             log.warning("redis is away, waiting for it", error=type(error).__name__)
+        except BridgeError as error:
+            log.warning("housekeeping not done, to be tried again", error=type(error).__name__)
         if stopping.wait(_BEAT_S):
             return 0

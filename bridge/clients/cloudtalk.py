@@ -6,14 +6,17 @@ Source: CloudTalk's OpenAPI "1.7". Ids and seconds come as number or text, numbe
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
 
-from bridge.clients.http import Service
+from bridge.clients.http import Moved, Service
 from bridge.domain.outcome import Direction
 from bridge.domain.phone import Phone, read_phone
 from bridge.domain.values import (
@@ -46,6 +49,16 @@ class Agent:
     agent_id: int
     name: str | None
     email: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Download:
+    """A recording on its way. `size`: of the whole file in bytes, where it is told."""
+
+    chunks: Iterator[bytes]
+    start: int = 0
+    size: int | None = None
+    etag: str | None = None
 
 
 class CloudTalk:
@@ -82,6 +95,76 @@ class CloudTalk:
         if not isinstance(reply.body, dict):
             raise Unavailable("cloudtalk answered call_detail with something that is not an object")
         return reply.body
+
+    @contextmanager
+    def recording(self, call_id: int, *, start: int = 0, etag: str | None = None) -> Iterator[Download]:
+        """The audio of a call, as a stream (`audio/x-wav`; errors are announced as that too).
+
+        Args:
+            start: resume from this byte; whether the service grants it shows in `Download.start`.
+            etag: of the first part, so that what is resumed is the same file.
+
+        Raises:
+            NotThereYet: 404; not there, or not there yet.
+            Rejected: 410 (expired or deleted, final), or a redirect to a host that is not CloudTalk's.
+        """
+        url = f"{self._core}/calls/recording/{call_id}.json"
+        with self._download("recording", url, start=start, etag=etag, signed_in=True) as download:
+            yield download
+
+    def delete_recording(self, call_id: int) -> bool:
+        """Delete a call's recording at CloudTalk; False where there was none (404, 410: counts as done)."""
+        url = f"{self._core}/recordings/delete/{call_id}.json"
+        try:
+            self._service.request("delete_recording", "DELETE", url)
+        except Rejected as error:
+            if error.status not in (404, 410):
+                raise
+            return False
+        return True
+
+    @contextmanager
+    def public_recording(self, url: str) -> Iterator[Download]:
+        """The audio behind a public link from a webhook. Whoever has the link can listen: it is a secret.
+
+        Raises:
+            Rejected: the link is not one of CloudTalk's.
+        """
+        if not self._is_theirs(url):
+            raise Rejected("the recording's public link does not lead to CloudTalk", status=0)
+        with self._download("public_recording", url, start=0, etag=None, signed_in=False) as download:
+            yield download
+
+    @contextmanager
+    def _download(
+        self, operation: str, url: str, *, start: int, etag: str | None, signed_in: bool, hops: int = 0
+    ) -> Iterator[Download]:
+        headers = {"range": f"bytes={start}-"} if start else {}
+        if start and etag:
+            headers["if-range"] = etag
+        try:
+            with self._service.stream(operation, url, headers=headers, signed_in=signed_in) as response:
+                yield _download(response)
+        except Moved as moved:
+            if hops or not self._is_theirs(moved.location):
+                raise Rejected(f"cloudtalk redirected {operation} to a host that is not its own") from moved
+            # The credentials are for the host they were made for.
+            with self._download(
+                operation, moved.location, start=start, etag=etag, signed_in=False, hops=1
+            ) as download:
+                yield download
+        except Rejected as error:
+            if error.status != 404:
+                raise
+            raise NotThereYet("CloudTalk has no recording of this call (yet)") from error
+
+    def _is_theirs(self, url: str) -> bool:
+        """Whether an address is CloudTalk's, or of the very host that we were told to use for it."""
+        parts, own = urlsplit(url), urlsplit(self._core)
+        if parts.scheme == own.scheme and parts.netloc == own.netloc:
+            return True
+        host = parts.hostname or ""
+        return parts.scheme == "https" and (host == "cloudtalk.io" or host.endswith(".cloudtalk.io"))
 
     def list_calls(
         self,
@@ -144,3 +227,15 @@ class CloudTalk:
             yield from (item for item in data["data"] if isinstance(item, dict))
             if page >= (read_whole(data.get("pageCount")) or 1):
                 return
+
+
+def _download(response: httpx2.Response) -> Download:
+    """What the answer's headers tell; neither `Content-Length` nor ranges are documented."""
+    length = response.headers.get("content-length", "")
+    start, size = 0, int(length) if length.isdigit() else None
+    if response.status_code == 206:
+        found = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("content-range", "").strip())
+        if found is None:
+            raise Unavailable("cloudtalk sent a part of a recording and does not say which")
+        start, size = int(found[1]), int(found[2]) if found[2] != "*" else None
+    return Download(chunks=response.iter_bytes(), start=start, size=size, etag=response.headers.get("etag"))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import email.utils
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -51,6 +52,18 @@ class Reply:
     status: int
     body: Any = None
     headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Moved(Unavailable):
+    """A redirect, which is not followed: its credentials are for one host.
+
+    Args:
+        location: where it leads.
+    """
+
+    def __init__(self, message: str, *, location: str) -> None:
+        super().__init__(message)
+        self.location = location
 
 
 class Service:
@@ -113,6 +126,48 @@ class Service:
             if self._budget and slot:
                 self._budget.replied(slot, operation=operation, status=status, closed_for_s=closed_for_s)
 
+    @contextmanager
+    def stream(
+        self, operation: str, url: str, *, headers: Mapping[str, str] | None = None, signed_in: bool = True
+    ) -> Iterator[httpx2.Response]:
+        """Get something large within the budget; the body is read by the caller, as it comes.
+
+        Args:
+            signed_in: False leaves the credentials out, for a link that needs none.
+
+        Raises: as `request`; while reading the body, httpx2's own errors.
+        """
+        slot = self._budget.take() if self._budget else None
+        status, closed_for_s = "none", 0.0
+        own = {**(self._headers if signed_in else {}), "accept": "*/*", **(headers or {})}
+        try:
+            with self._client.stream("GET", url, headers=own) as response:
+                status = str(response.status_code)
+                closed_for_s = _closed_for_s(response)
+                if self._budget and slot:
+                    self._budget.replied(slot, operation=operation, status=status, closed_for_s=closed_for_s)
+                    slot = None
+                if response.status_code >= 300:
+                    # An error's text is short; a redirect or a page is not worth reading.
+                    if int(response.headers.get("content-length") or 0) < 65_536:
+                        response.read()
+                    if response.has_redirect_location:
+                        where = str(response.next_request.url) if response.next_request else ""
+                        raise Moved(f"{self.name} redirected {operation}", location=where)
+                    raise error_for(self.name, operation, response)
+                yield response
+        except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as cause:
+            status = "unreachable"
+            raise NotSent(
+                f"{self.name} could not be reached for {operation}: {type(cause).__name__}"
+            ) from cause
+        except httpx2.HTTPError as cause:
+            status = "broken" if slot else status
+            raise Unavailable(f"{self.name} broke off {operation}: {type(cause).__name__}") from cause
+        finally:
+            if self._budget and slot:
+                self._budget.replied(slot, operation=operation, status=status, closed_for_s=closed_for_s)
+
     def _json(self, operation: str, response: httpx2.Response) -> Any:
         if not response.content:
             return None
@@ -147,7 +202,7 @@ def error_text(response: httpx2.Response) -> str:
     """What the service said, in any of its shapes; empty for HTML and the like."""
     try:
         body = response.json()
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError, httpx2.StreamError):
         return ""
     found: list[str] = []
 

@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 import httpx2
 
+from bridge.clients.attachments import Attachments
 from bridge.clients.http import Reply, Service
 from bridge.errors import Conflict, Rejected, Unavailable
 from bridge.ledger.budget import Budget
@@ -52,6 +53,8 @@ class Note:
     id: str
     external_id: str | None = None
     body: str = ""
+    # What the note says of its attachments: references, or ids only (both are seen in such APIs).
+    attachments: tuple[Mapping[str, Any], ...] = ()
 
 
 class Kustomer:
@@ -64,6 +67,7 @@ class Kustomer:
         self._service = Service(
             "kustomer", client=client, headers={"authorization": f"Bearer {api_key}"}, budget=budget
         )
+        self.attachments = Attachments(self._service, client, self._url)
 
     # -- customers
 
@@ -302,8 +306,16 @@ def _note(body: Any) -> Note | None:
     found = _resource(body)
     if found is None:
         return None
-    id_, attributes, _ = found
-    return Note(id=id_, external_id=attributes.get("externalId"), body=attributes.get("body") or "")
+    id_, attributes, relationships = found
+    related = relationships.get("attachments")
+    ids = _listed(related.get("data") if isinstance(related, dict) else None, dict)
+    named = _listed(attributes.get("attachments"), dict)
+    return Note(
+        id=id_,
+        external_id=attributes.get("externalId"),
+        body=attributes.get("body") or "",
+        attachments=named or ids,
+    )
 
 
 def _sure(value: T | None, operation: str) -> T:

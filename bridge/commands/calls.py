@@ -12,10 +12,13 @@ import redis
 
 from bridge.commands.context import load_settings
 from bridge.errors import Rejected, Unavailable
+from bridge.jobs.deps import open_deps
+from bridge.jobs.forgetting import forget
 from bridge.ledger.connect import connect
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.record import Record
 from bridge.settings import Settings
+from bridge.storage import open_storage
 from bridge.web.listing import Search, list_calls
 from bridge.web.views import STATES, call_view
 
@@ -66,6 +69,29 @@ def sync(*, name: str, as_json: bool) -> int:
         ledger.replay("sync", key, who="command")
     answer = {"status": "queued", "call": key}
     click.echo(json.dumps(answer) if as_json else f"{key} will be synced again by the next free worker.")
+    return 0
+
+
+@calls.command(name="forget")
+@click.argument("name", metavar="ID")
+@click.option("--upstream", is_flag=True, help="Delete the recording at CloudTalk too.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--json", "as_json", is_flag=True)
+def forget_call(*, name: str, upstream: bool, yes: bool, as_json: bool) -> int:
+    """Remove one call's audio and everything kept of it here; what Kustomer holds stays."""
+    with _ledger() as (ledger, settings):
+        record = _found(ledger, name)
+        if not yes:
+            click.confirm(f"Remove the audio and all that is kept of {record.key}, for good?", abort=True)
+        cloudtalk = open_deps(settings, ledger).cloudtalk if upstream else None
+        done = forget(
+            record,
+            ledger=ledger,
+            storage=open_storage(settings.recordings_url, data_dir=settings.data_dir),
+            rules=settings.rules,
+            cloudtalk=cloudtalk,
+        )
+    click.echo(json.dumps({"call": record.key, "done": done}) if as_json else "\n".join(done))
     return 0
 
 

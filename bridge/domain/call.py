@@ -130,6 +130,8 @@ def needs_detail(call: Call, events: Iterable[Event]) -> bool:
         or call.started_at is None
         or call.outcome is Outcome.UNKNOWN
         or call.external is None
+        # Its recording can only be asked for by number.
+        or (bool(call.recorded) and call.call_id is None)
         or any(event.trigger in ALWAYS_NEWS for event in events)
     )
 

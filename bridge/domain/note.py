@@ -22,9 +22,13 @@ _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
-def note_text(call: Call, *, zone: str = "UTC") -> str:
-    """The note for a call, at most `LONGEST_NOTE` characters; the same call gives the same text."""
-    text = "\n".join([headline(call), "", *_lines(call, ZoneInfo(zone))])
+def note_text(call: Call, *, zone: str = "UTC", sound: str = "") -> str:
+    """The note for a call, at most `LONGEST_NOTE` characters; the same call gives the same text.
+
+    Args:
+        sound: what is to be said of the recording; nothing where there is none.
+    """
+    text = "\n".join([headline(call), "", *_lines(call, ZoneInfo(zone), sound)])
     for title, body, longest in (
         ("Agent's notes", call.notes, _LONGEST_AGENT_NOTE),
         ("Summary", call.summary, _LONGEST_SUMMARY),
@@ -70,7 +74,7 @@ def who(call: Call) -> str:
     return call.contact_name or (call.external.spoken if call.external else "unknown number")
 
 
-def _lines(call: Call, zone: ZoneInfo) -> Iterator[str]:
+def _lines(call: Call, zone: ZoneInfo, sound: str) -> Iterator[str]:
     other = "Called" if call.direction is Direction.OUTGOING else "Caller"
     if call.contact_name and call.external and call.external.kind is not Kind.WITHHELD:
         yield f"{other}: {call.contact_name}, {call.external.spoken}"
@@ -88,8 +92,8 @@ def _lines(call: Call, zone: ZoneInfo) -> Iterator[str]:
         yield f"Call tags: {cut(', '.join(call.tags), 500)}"
     if call.rating is not None:
         yield f"Rating: {call.rating} of 5"
-    if call.recorded:
-        yield "Recording: in CloudTalk"
+    if sound:
+        yield f"{'Voicemail' if call.outcome is Outcome.VOICEMAIL else 'Recording'}: {sound}"
     if call.wants_detail:
         yield "Still to come: details from CloudTalk"
     if call.call_id is not None:

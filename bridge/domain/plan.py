@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 from bridge.domain.call import Call
-from bridge.domain.note import cut, headline, note_text, who
+from bridge.domain.note import cut, headline, note_text, span, who
 from bridge.domain.outcome import Direction, Outcome, Status
 from bridge.domain.phone import Kind
+from bridge.domain.recording import NO_RECORDING, Recording, Sound, Stored, attachment_of
 from bridge.domain.rules import Rules
 
 # Kustomer (documented): 1 to 64 characters, no colon, no #; blanks after the first.
@@ -45,12 +46,21 @@ class ConversationDraft:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AttachmentDraft:
+    """The file wanted at the note: its name for people, and where it is in our storage."""
+
+    name: str
+    file: Stored
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NoteDraft:
     """The note wanted; `id` is 24 hex digits made from the external id, so that a repeat can be told."""
 
     external_id: str
     id: str
     body: str
+    attachment: AttachmentDraft | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,8 +84,19 @@ class Skip:
     reason: str
 
 
-def plan(call: Call, rules: Rules, patience: Patience = Patience.FRESH) -> Plan | Wait | Skip:
-    """What Kustomer should hold for this call, or why nothing."""
+def plan(
+    call: Call,
+    rules: Rules,
+    patience: Patience = Patience.FRESH,
+    *,
+    recording: Recording = NO_RECORDING,
+    link: str = "",
+) -> Plan | Wait | Skip:
+    """What Kustomer should hold for this call, or why nothing.
+
+    Args:
+        link: where people can play the recording, for a note that cannot have it attached.
+    """
     if call.outcome is Outcome.INTERNAL and not rules.write_internal:
         return Skip(reason="internal call (write.internal is off)")
     if not call.ended:
@@ -106,7 +127,8 @@ def plan(call: Call, rules: Rules, patience: Patience = Patience.FRESH) -> Plan 
         note=NoteDraft(
             external_id=f"{external_id}:note",
             id=object_id(f"{external_id}:note"),
-            body=note_text(settled, zone=rules.zone),
+            body=note_text(settled, zone=rules.zone, sound=_sound(recording, rules, link)),
+            attachment=_attachment(call, recording, rules),
         ),
     )
 
@@ -148,6 +170,33 @@ def _customer(call: Call, rules: Rules) -> CustomerDraft | str:
             )
         case _:
             return f"not a number to call back: {phone.masked} (write.short is off)"
+
+
+def _attachment(call: Call, recording: Recording, rules: Rules) -> AttachmentDraft | None:
+    file = attachment_of(recording, rules)
+    if file is None:
+        return None
+    kind = "voicemail" if call.outcome is Outcome.VOICEMAIL else "call"
+    ending = file.name.rsplit(".", 1)[-1]
+    return AttachmentDraft(name=f"{kind}-{call.call_id or call.uuid}.{ending}", file=file)
+
+
+def _sound(recording: Recording, rules: Rules, link: str) -> str:
+    """What the note says of the recording."""
+    match recording.sound:
+        case Sound.COMING:
+            return "still to come"
+        case Sound.UNWANTED:
+            return "in CloudTalk"
+        case Sound.GONE:
+            return recording.reason
+        case Sound.STORED:
+            length = f" ({span(round(recording.seconds))})" if recording.seconds is not None else ""
+            if attachment_of(recording, rules) is not None:
+                return f"attached{length}"
+            return f"{link}{length}" if link else f"kept by the bridge{length}"
+        case Sound.NONE:
+            return ""
 
 
 _DIRECTION = {Direction.INCOMING: "in", Direction.OUTGOING: "out"}

@@ -13,6 +13,15 @@ Read from the TOML file that `CALLBRIDGE_RULES` names, for example:
     call_tags = true            # add CloudTalk's call tags to the conversation
     assign_agent = true         # assign the agent who spoke, found in Kustomer by e-mail
 
+    [recording]
+    fetch = true                # false: recordings stay in CloudTalk
+    attach = "speech"           # a small MP3; "original": the WAV as it is; "never": kept in storage only
+    largest_attachment_mb = 5   # over that the note links to the bridge's player instead
+    link = "operators"          # who may play by it: "operators" sign in, "signed" whoever has it; "off"
+    link_days = 30              # for how long a signed link works
+    public_link = false         # fall back on CloudTalk's public link where its API has no recording
+    do_not_record = []          # customers' numbers and lines of ours whose recordings are never fetched
+
     [webhook_keys]              # further names under which your templates send a value
     external_number = ["Anrufer", "phone of caller"]
 """
@@ -22,10 +31,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from bridge.domain.keys import CANONICAL_KEYS, folded
 from bridge.domain.outcome import Outcome, Status
+
+Attach = Literal["speech", "original", "never"]
+Link = Literal["operators", "signed", "off"]
+
+_RECORDING_KEYS = (
+    "fetch", "attach", "largest_attachment_mb", "link", "link_days", "public_link", "do_not_record",
+)  # fmt: skip
 
 DEFAULT_STATUS: Mapping[Outcome, Status] = MappingProxyType(
     {
@@ -49,6 +65,14 @@ class Rules:
     tags: tuple[str, ...] = ()
     call_tags: bool = False
     assign_agent: bool = False
+    record: bool = True
+    attach: Attach = "speech"
+    # Bytes; what Kustomer's composer takes is 5 MB a file, what its API takes is not documented.
+    largest_attachment: int = 5_000_000
+    link: Link = "operators"
+    link_days: int = 30
+    public_link: bool = False
+    do_not_record: tuple[str, ...] = ()
     # Folded key -> canonical key, beside the built-in table.
     webhook_keys: Mapping[str, str] = field(default_factory=dict)
     region: str | None = None
@@ -62,7 +86,7 @@ class Rules:
 def rules_from_table(table: Mapping[str, Any]) -> tuple[Rules, list[str]]:
     """Rules from a parsed TOML table, and every complaint about it."""
     wrong: list[str] = []
-    known = {"write", "conversation", "webhook_keys"}
+    known = {"write", "conversation", "recording", "webhook_keys"}
     wrong += [f"unknown section [{name}]; there are {_names(known)}" for name in table if name not in known]
 
     write = _section(table, "write", {"internal", "withheld", "short"}, wrong)
@@ -79,10 +103,7 @@ def rules_from_table(table: Mapping[str, Any]) -> tuple[Rules, list[str]]:
         else:
             status[Outcome(name)] = value
 
-    tags = talk.get("tags", [])
-    if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
-        wrong.append('conversation.tags: a list of texts such as ["phone"]')
-        tags = []
+    sound = _section(table, "recording", set(_RECORDING_KEYS), wrong)
 
     aliases: dict[str, str] = {}
     for canonical, names in _dict(table.get("webhook_keys", {}), "webhook_keys", wrong).items():
@@ -99,9 +120,18 @@ def rules_from_table(table: Mapping[str, Any]) -> tuple[Rules, list[str]]:
             write_withheld=_flag(write, "write", "withheld", wrong),
             write_short=_flag(write, "write", "short", wrong),
             status=MappingProxyType(status),
-            tags=tuple(tags),
+            tags=_texts(talk, "conversation", "tags", '["phone"]', wrong),
             call_tags=_flag(talk, "conversation", "call_tags", wrong),
             assign_agent=_flag(talk, "conversation", "assign_agent", wrong),
+            record=_flag(sound, "recording", "fetch", wrong, usual=True),
+            attach=_choice(sound, "recording", "attach", get_args(Attach), wrong),
+            largest_attachment=int(
+                _number(sound, "recording", "largest_attachment_mb", 5, wrong) * 1_000_000
+            ),
+            link=_choice(sound, "recording", "link", get_args(Link), wrong),
+            link_days=int(_number(sound, "recording", "link_days", 30, wrong)),
+            public_link=_flag(sound, "recording", "public_link", wrong),
+            do_not_record=_texts(sound, "recording", "do_not_record", '["+15550100101"]', wrong),
             webhook_keys=MappingProxyType(aliases),
         ),
         wrong,
@@ -121,11 +151,40 @@ def _dict(value: Any, name: str, wrong: list[str]) -> Mapping[str, Any]:
     return {}
 
 
-def _flag(section: Mapping[str, Any], where: str, name: str, wrong: list[str]) -> bool:
-    value = section.get(name, False)
+def _texts(section: Mapping[str, Any], where: str, name: str, such: str, wrong: list[str]) -> tuple[str, ...]:
+    value = section.get(name, [])
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        wrong.append(f"{where}.{name}: a list of texts such as {such}")
+        return ()
+    return tuple(value)
+
+
+def _choice(
+    section: Mapping[str, Any], where: str, name: str, choices: tuple[Any, ...], wrong: list[str]
+) -> Any:
+    """One of several words; the first is the usual one."""
+    value = section.get(name, choices[0])
+    if value not in choices:
+        wrong.append(f"{where}.{name}: one of {', '.join(choices)}")
+        return choices[0]
+    return value
+
+
+def _number(section: Mapping[str, Any], where: str, name: str, usual: float, wrong: list[str]) -> float:
+    value = section.get(name, usual)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 10_000:
+        wrong.append(f"{where}.{name}: a number above 0")
+        return usual
+    return float(value)
+
+
+def _flag(
+    section: Mapping[str, Any], where: str, name: str, wrong: list[str], *, usual: bool = False
+) -> bool:
+    value = section.get(name, usual)
     if not isinstance(value, bool):
         wrong.append(f"{where}.{name}: true or false")
-        return False
+        return usual
     return value
 
 

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
+from functools import cache
+from pathlib import Path
 
 import httpx2
 
 from bridge.clients.cloudtalk import CloudTalk
 from bridge.clients.http import make_client
 from bridge.clients.kustomer import Kustomer
+from bridge.domain.call import Call
 from bridge.domain.rules import Rules
 from bridge.ledger.budget import Budget
 from bridge.ledger.connect import connect
 from bridge.ledger.learning import Retention
 from bridge.ledger.ledger import Claim, Ledger
+from bridge.links import Links
 from bridge.settings import Settings
+from bridge.storage.contract import Storage
+from bridge.storage.opening import open_storage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,8 +33,33 @@ class Deps:
     cloudtalk: CloudTalk
     kustomer: Kustomer
     rules: Rules
+    public_url: str | None = None
+    recordings_url: str = "file:"
+    data_dir: Path = Path(".callbridge")
+    # For a server that trickles: longer than any recording takes, shorter than for ever.
+    longest_transfer_s: float = 900.0
     # Raises LeaseLost unless the lease was renewed recently enough to send something under it.
     still_ours: Callable[[Claim], None] = lambda claim: None
+
+    def link_to(self, key: str, call: Call) -> str:
+        """Where people can play a recording; empty where the operator gives no address or wants none."""
+        if self.public_url is None or self.rules.link == "off":
+            return ""
+        links = Links(secret=self.ledger.link_secret(), public_url=self.public_url)
+        since = call.started_at or call.ended_at
+        if self.rules.link == "operators" or since is None:
+            return links.for_operators(key)
+        # Counted from the call, so that the same call always has the same link.
+        return links.signed(key, until=since + timedelta(days=self.rules.link_days))
+
+    def open_storage(self) -> Storage:
+        """The operator's storage for recordings; opened on first use, and kept."""
+        return _storage(self.recordings_url, self.data_dir)
+
+
+@cache
+def _storage(url: str, data_dir: Path) -> Storage:
+    return open_storage(url, data_dir=data_dir)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,5 +138,8 @@ def open_deps(
             budget=share["kustomer"],
         ),
         rules=settings.rules,
+        public_url=settings.public_url,
+        recordings_url=settings.recordings_url,
+        data_dir=settings.data_dir,
         still_ours=still_ours or (lambda claim: None),
     )

@@ -12,6 +12,7 @@ from bridge.errors import BridgeError, Busy, LeaseLost, Permanent, RateLimited, 
 from bridge.jobs.deps import Deps, End
 from bridge.jobs.detail import ask_detail, identify
 from bridge.jobs.leases import Leases, clock
+from bridge.jobs.recording import fetch_recording
 from bridge.jobs.sync import sync
 from bridge.ledger.ledger import Claim, Ledger
 from bridge.logs import get_logger
@@ -19,7 +20,7 @@ from bridge.logs import get_logger
 log = get_logger(__name__)
 
 KINDS: Mapping[str, Callable[[Claim, Deps], End]] = MappingProxyType(
-    {"sync": sync, "detail": ask_detail, "identify": identify}
+    {"sync": sync, "detail": ask_detail, "identify": identify, "recording": fetch_recording}
 )
 _MAX_BACKOFF_S = 300.0
 # A fault of our own does not mend itself, but may hang on data that is still changing.

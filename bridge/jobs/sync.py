@@ -10,9 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from bridge.domain.call import Call
 from bridge.domain.plan import (
     ConversationDraft,
     CustomerDraft,
@@ -23,21 +24,26 @@ from bridge.domain.plan import (
     Wait,
     plan,
 )
+from bridge.domain.recording import Recording, Sound
 from bridge.errors import Conflict, Rejected
 from bridge.jobs.asking import asking
+from bridge.jobs.attaching import ensure_attachment, merged
 from bridge.jobs.deps import Deps, End
 from bridge.jobs.people import user_of, with_agent
 from bridge.jobs.writing import Pen
+from bridge.ledger.keys import Lane
 from bridge.ledger.ledger import Claim
 from bridge.ledger.record import Output, Record, moment
 
 _NO_NOTE_IDS_FOR_S = 86_400
+# How long a note waits for a recording that was announced.
+NOTE_WAITS = timedelta(seconds=15)
 
 
 def sync(claim: Claim, deps: Deps) -> End:
     """One run for one call."""
     record = deps.ledger.read(claim.key)
-    if record.key != claim.key:
+    if record.key != claim.key or record.forgotten:
         # This part has become part of another record, whose sync is due when this run ends.
         return End()
     call = record.call(deps.rules)
@@ -51,10 +57,21 @@ def sync(claim: Claim, deps: Deps) -> End:
         deps.ledger.cancel(record.fields["asking"], record.key)
         deps.ledger.keep(claim, {"asking": None})
 
+    recording = record.recording(deps.rules, call)
     want = plan(call, deps.rules, ask.patience)
     if isinstance(want, Plan):
+        if recording.sound is Sound.COMING and call.call_id is not None and "rec:asks" not in record.fields:
+            wait_ms = _usual_wait_ms(record, call, deps, now)
+            deps.ledger.schedule("recording", record.key, in_ms=wait_ms, lane=Lane.RECORDING)
         call = with_agent(call, deps)
-        want = plan(call, deps.rules, ask.patience)
+        link = deps.link_to(record.key, call) if recording.sound is Sound.STORED else ""
+        want = plan(call, deps.rules, ask.patience, recording=recording, link=link)
+        coming_until = _note_waits_until(record, recording)
+        if coming_until is not None and now < coming_until:
+            # It is usually here within a second or two, and one write of the note then says it all.
+            state = "synced" if "note" in record.outputs else "waiting"
+            deps.ledger.keep(claim, {"state": state, "reason": "the recording is on its way"})
+            return End(again_in_ms=_ms(coming_until, now))
     match want:
         case Wait(reason=reason):
             state = "synced" if "note" in record.outputs else "waiting"
@@ -64,12 +81,14 @@ def sync(claim: Claim, deps: Deps) -> End:
             deps.ledger.keep(claim, {"state": "skipped", "reason": reason})
             return End(again_in_ms=_ms(ask.until, now) if ask.until else None, log=f"not written: {reason}")
         case Plan():
-            # Calls are written once they have ended: what ended in this ledger's time was written by no other.
+            # Calls are written once they have ended: those that ended in its time no other ledger wrote.
             told_last = call.ended_at or call.started_at
             old = told_last is None or told_last < deps.ledger.born_at()
             pen = Pen(claim=claim, deps=deps)
             scribe = _Scribe(record=record, pen=pen, deps=deps, old=old, verify=record.must_look)
-            scribe.write(want, user_of(call, deps))
+            if not scribe.write(want, user_of(call, deps)):
+                # Something was learnt that the note should say: this job is due again for it at once.
+                return End()
             reason = "details from CloudTalk are still to come" if ask.patience is Patience.LATE else ""
             done = {"state": "synced", "synced_at": str(deps.ledger.now_ms()), "reason": reason, "look": None}
             deps.ledger.keep(claim, done)
@@ -92,7 +111,8 @@ class _Scribe:
     # Run again by hand: what is on record is looked at as well.
     verify: bool
 
-    def write(self, want: Plan, assigned: list[str]) -> None:
+    def write(self, want: Plan, assigned: list[str]) -> bool:
+        """Bring all three up to date; False if the note was left to the run that follows."""
         known = self.record.outputs.get("conversation")
         customer_id = self.ensure_customer(want.customer)
         try:
@@ -104,7 +124,22 @@ class _Scribe:
             self._forget_customer(want.customer)
             customer_id = self.ensure_customer(want.customer)
             conversation_id, new = self.ensure_conversation(customer_id, want.conversation, assigned)
-        self.ensure_note(conversation_id, want.note, conversation_is_new=new)
+        if "note" not in self.record.outputs and self._recording_was_announced():
+            return False
+        wanted = want.note.attachment
+        attachment = ensure_attachment(self.record, self.pen, wanted) if wanted else None
+        if wanted is not None and attachment is None:
+            return False
+        self.ensure_note(conversation_id, want.note, attachment, conversation_is_new=new)
+        return True
+
+    def _recording_was_announced(self) -> bool:
+        """Whether a recording was told of since this run began: then one note can say both."""
+        rules = self.deps.rules
+        if self.record.recording(rules, self.record.call(rules)).sound is not Sound.NONE:
+            return False
+        fresh = self.deps.ledger.read(self.record.key)
+        return fresh.recording(rules, fresh.call(rules)).sound is Sound.COMING
 
     # -- customer
 
@@ -264,9 +299,18 @@ class _Scribe:
 
     # -- note
 
-    def ensure_note(self, conversation_id: str, draft: NoteDraft, *, conversation_is_new: bool) -> str:
+    def ensure_note(
+        self,
+        conversation_id: str,
+        draft: NoteDraft,
+        attachment: dict[str, Any] | None,
+        *,
+        conversation_is_new: bool,
+    ) -> str:
         """Kustomer's id of the call's one note."""
-        fields = {"externalId": draft.external_id, "body": draft.body}
+        fields: dict[str, Any] = {"externalId": draft.external_id, "body": draft.body}
+        if attachment is not None:
+            fields["attachments"] = [attachment]
         known = self.record.outputs.get("note")
         if known is not None and self.verify and self.deps.kustomer.note(known.id) is None:
             known = None
@@ -324,9 +368,26 @@ class _Scribe:
                 changes["body"] = fields["body"]
             if fields["externalId"] != known.sent.get("externalId"):
                 changes["externalId"] = fields["externalId"]
+            if (whole := merged(current, fields.get("attachments", []), self.deps)) is not None:
+                changes["attachments"] = whole
             if changes:
                 self.pen.update(lambda: self.deps.kustomer.update_note(known.id, changes))
         self.pen.keep("note", known.id, fields)
+
+
+def _usual_wait_ms(record: Record, call: Call, deps: Deps, now: datetime) -> int:
+    """How long to wait before asking: as long as nine of ten recordings took since they were announced."""
+    announced = max((e.last_at for e in record.events if e.trigger == "recording-uploaded"), default=None)
+    since = announced or call.ended_at or now
+    return max(0, int((deps.ledger.usual_delay_s() - (now - since).total_seconds()) * 1000))
+
+
+def _note_waits_until(record: Record, recording: Recording) -> datetime | None:
+    """Until when the note waits for a recording that was announced; None when it does not."""
+    if recording.sound is not Sound.COMING or "rec:asks" in record.fields:
+        return None
+    newest = max((event.last_at for event in record.events), default=None)
+    return newest + NOTE_WAITS if newest is not None else None
 
 
 def _names_id(detail: str) -> bool:

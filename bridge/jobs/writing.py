@@ -58,6 +58,10 @@ class Pen:
             note=f"{name} {'created' if created else 'found or brought up to date'}",
         )
 
+    def note(self, name: str, text: str) -> None:
+        """Record something about the call that later runs have to know."""
+        self.deps.ledger.keep(self.claim, {name: text})
+
     def forget(self, name: str) -> None:
         self.deps.ledger.keep(self.claim, {f"out:{name}": None, f"intent:{name}": None})
 

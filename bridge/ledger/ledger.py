@@ -32,6 +32,8 @@ GIVE_UP_AFTER_MS = 24 * 3_600_000
 # A job handed to a process that never claims it is due again after this.
 HANDOVER_MS = 3_000
 _PHONE_CACHE_S = 24 * 3600
+# Upper ends of the slots in which the delay of recordings is counted, in seconds.
+DELAY_EDGES_S = (3, 6, 12, 25, 50, 100, 200, 400, 800, 1600, 3200)
 _LOCK_FORGOTTEN_MS = 3_600_000
 
 
@@ -140,6 +142,16 @@ class Ledger:
         record = self.read(keys.call_key(uuid=uuid, call_id=number))
         return record if record.exists else None
 
+    def forget(self, record: Record) -> None:
+        """Remove what is kept of a call, save that it was forgotten: a late event does not bring it back."""
+        uuid = str(record.uuid) if record.uuid else ""
+        number = str(record.call_id) if record.call_id else ""
+        first = f"uuid:{uuid}" if uuid else f"id:{number}"
+        second = f"id:{number}" if number else first
+        names = [keys.record(first), keys.events(first), keys.record(second), keys.events(second)]
+        logs = [keys.log(first), keys.log(second), keys.CALLS]
+        self._run("forget", [*QUEUE_KEYS, *names, *logs], uuid, number, self.keep_for.outputs_s)
+
     def recent(self, *, before: float | None, count: int) -> list[tuple[str, float]]:
         """Keys of calls, the one last heard of first, with the score to go on from."""
         top = f"({before}" if before is not None else "+inf"
@@ -150,6 +162,11 @@ class Ledger:
         """When this ledger was first started: older calls may have been written by a forgotten one."""
         self.redis.hsetnx(keys.META, "born_at", self.now_ms())
         return cast(datetime, moment(cast(str, self.redis.hget(keys.META, "born_at"))))
+
+    def link_secret(self) -> bytes:
+        """What signs links to recordings; made once and kept."""
+        self.redis.hsetnx(keys.META, "link_secret", secrets.token_hex(32))
+        return bytes.fromhex(cast(str, self.redis.hget(keys.META, "link_secret")))
 
     def now_ms(self) -> int:
         seconds, micros = self.redis.time()
@@ -309,6 +326,27 @@ class Ledger:
 
     def count(self, name: str) -> None:
         self.redis.hincrby(keys.COUNTS, name, 1)
+
+    # -- how long recordings take to appear
+
+    def keep_delay(self, seconds: float) -> None:
+        """One more recording that was there this long after it was announced."""
+        slot = next((edge for edge in DELAY_EDGES_S if seconds <= edge), DELAY_EDGES_S[-1])
+        self.redis.hincrby(f"{keys.TAG}:delays", str(slot), 1)
+
+    def usual_delay_s(self) -> float:
+        """When nine of ten past recordings were there; 0 until enough are known."""
+        found = cast(dict[str, str], self.redis.hgetall(f"{keys.TAG}:delays"))
+        total = sum(int(value) for value in found.values())
+        if total < 20:
+            return 0.0
+        seen = 0
+        for edge in DELAY_EDGES_S:
+            seen += int(found.get(str(edge), "0"))
+            if seen >= 0.9 * total:
+                # The first slot is "at once".
+                return 0.0 if edge == DELAY_EDGES_S[0] else float(edge)
+        return 0.0
 
     # -- one writer per caller, and what is known of phones
 

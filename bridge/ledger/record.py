@@ -12,6 +12,7 @@ from uuid import UUID
 from bridge.domain.call import Call, fold
 from bridge.domain.detail import Detail, read_detail
 from bridge.domain.events import Event, read_event
+from bridge.domain.recording import Recording, read_recording
 from bridge.domain.rules import Rules
 
 # The hash of a call, the hash of its events, its log.
@@ -74,6 +75,11 @@ class Record:
         return bool(self.fields or self.events)
 
     @property
+    def forgotten(self) -> bool:
+        """Removed on request; only that is kept."""
+        return "forgotten" in self.fields
+
+    @property
     def must_look(self) -> bool:
         """Asked to be run again, or restored: what it says of Kustomer may be out of date."""
         return self.fields.get("look") == "1"
@@ -88,6 +94,21 @@ class Record:
         if kept is None:
             return None
         return read_detail(kept.body, asked_at=kept.asked_at, region=rules.region)
+
+    def recording(self, rules: Rules, call: Call) -> Recording:
+        """What is known of the call's recording."""
+        stored, gone = self.observations.get("recording"), self.observations.get("recording_gone")
+        announced = [e.last_at for e in self.events if e.trigger == "recording-uploaded"]
+        if gone is not None and any(at > gone.at for at in announced):
+            # Announced anew since CloudTalk said that it had none.
+            gone = None
+        return read_recording(
+            call,
+            rules,
+            stored=stored.body if stored else None,
+            gone=gone.body if gone else None,
+            refused=self.fields.get("refused:attachment", ""),
+        )
 
     def call(self, rules: Rules) -> Call:
         """The call that events and observations make."""

@@ -10,7 +10,7 @@ import json
 import os
 import re
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx2
 import pytest
 
+from bridge.clients.attachments import Attachments
 from bridge.clients.cloudtalk import CloudTalk
 from bridge.clients.http import make_client
 from bridge.clients.kustomer import Customer, Kustomer
@@ -56,11 +57,15 @@ KUSTOMER_CALLS: dict[str, Callable[[Kustomer], object]] = {
     "create_note": lambda k: k.create_note(AN_ID, {"externalId": "x:note", "body": "Call"}, note_id=AN_ID),
     "update_note": lambda k: k.update_note(AN_ID, {"externalId": "x:note", "body": "Call"}),
     "users_by_email": lambda k: k.users_by_email("bo.sample@example.com"),
+    "attachments.create": lambda k: k.attachments.create(name="call.mp3", content_type="audio/mpeg", size=9),
+    "attachments.reference": lambda k: k.attachments.reference(AN_ID),
 }
 CLOUDTALK_CALLS: dict[str, Callable[[CloudTalk], object]] = {
     "call_detail": lambda c: c.call_detail(1000000110),
     "list_calls": lambda c: list(c.list_calls(external=ADA, since=SINCE, until=SINCE)),
     "agents": lambda c: c.agents(),
+    "recording": lambda c: nullcontext(c.recording(1000000110, start=9).__enter__()),
+    "delete_recording": lambda c: c.delete_recording(1000000110),
 }
 
 
@@ -126,8 +131,10 @@ def validator(spec: dict[str, Any], schema: dict[str, Any]) -> Any:
 
 
 def test_every_request_of_the_clients_is_in_the_tables() -> None:
-    assert public(Kustomer) == set(KUSTOMER_CALLS)
-    assert public(CloudTalk) == set(CLOUDTALK_CALLS)
+    # An upload goes to a host that is not Kustomer's, a public link to a page that is no API.
+    attachments = {f"attachments.{name}" for name in public(Attachments) - {"upload"}}
+    assert public(Kustomer) | attachments == set(KUSTOMER_CALLS)
+    assert public(CloudTalk) - {"public_recording"} == set(CLOUDTALK_CALLS)
 
 
 @pytest.mark.parametrize("name", KUSTOMER_CALLS)

@@ -23,7 +23,7 @@ When: Mon 2 Mar 2026, 09:23 to 09:24 UTC
 Times: waited 14 s, talked 1 min 37 s, on hold 10 s
 Call tags: Billing, VIP
 Rating: 4 of 5
-Recording: in CloudTalk
+Recording: attached (1 min 37 s)
 CloudTalk call: 1000000110
 
 Agent's notes
@@ -48,7 +48,7 @@ Caller: number withheld
 Our line: +1 555-010-0101
 When: Mon 2 Mar 2026, 09:23 to 09:24 UTC
 Times: waited 31 s
-Recording: in CloudTalk
+Voicemail: still to come
 CloudTalk call: 1000000110"""
 
 OUTGOING_NO_ANSWER = """\
@@ -82,7 +82,7 @@ def test_the_note_of_an_answered_call() -> None:
         summary="The caller asked for the March invoice.",
     )
 
-    assert note_text(answered) == ANSWERED
+    assert note_text(answered, sound="attached (1 min 37 s)") == ANSWERED
 
 
 def test_the_note_of_a_missed_call() -> None:
@@ -110,7 +110,7 @@ def test_the_note_of_a_voicemail() -> None:
         recorded=True,
     )
 
-    assert note_text(voicemail) == VOICEMAIL
+    assert note_text(voicemail, sound="still to come") == VOICEMAIL
 
 
 def test_the_note_of_a_call_that_nobody_took() -> None:

@@ -197,9 +197,11 @@ def test_a_recording_that_comes_first_waits_for_the_end_of_the_call(
     bridge.receive("call-ended", ended())
     bridge.run_jobs_for(60)
 
-    assert sandbox.cloudtalk.requests == []
+    assert {request.path for request in sandbox.cloudtalk.requests} == {
+        "/core/api/calls/recording/1000000500.json"
+    }
     _, _, note = one_of_each(sandbox)
-    assert "Recording: in CloudTalk" in note["attributes"]["body"]
+    assert "Recording: still to come" in note["attributes"]["body"]
 
 
 def test_a_name_told_later_is_given_to_the_customer_we_made(bridge: Bridge, sandbox: RunningSandbox) -> None:

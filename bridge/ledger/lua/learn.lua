@@ -9,7 +9,7 @@
 -- ARGV 1 uuid or ''   2 number or ''   3 field (fingerprint, or obs:<name>)   4 value (JSON object)
 --      5 mode: once | news | observe   6 lane   7 retention of events, s   8 retention of the rest, s
 --      9 counter prefix or ''
--- Answers {accepted | duplicate, call key}.
+-- Answers {accepted | duplicate, call key}; duplicate also for a call that was forgotten (forget.lua).
 --
 -- Guarantees: an event is kept at most once for its fingerprint, under the id it came with. Where it
 -- names both ids the two parts become one record, atomically and for good, whatever either part holds
@@ -28,6 +28,12 @@ if uuid ~= '' then
   key, call, events = 'uuid:' .. uuid, call_u, events_u
 else
   key, call, events = 'id:' .. number, call_i, events_i
+end
+
+-- Forgotten on request: a late event does not bring the call back.
+if redis.call('HEXISTS', call_u, 'forgotten') == 1 or redis.call('HEXISTS', call_i, 'forgotten') == 1 then
+  if ARGV[9] ~= '' then redis.call('HINCRBY', KEYS[20], ARGV[9] .. 'forgotten', 1) end
+  return {'duplicate', key}
 end
 
 if uuid ~= '' and number ~= '' then

@@ -1,0 +1,141 @@
+"""Files in Kustomer: registered, sent to a form of its storage, then named by a note.
+
+Source: Kustomer's attachments guide. The form is an S3 POST policy: every field first, the file last.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx2
+
+from bridge.clients.http import Service
+from bridge.errors import NotSent, Rejected, Unavailable
+
+# A 100 MB file at 1 MB/s; each chunk has the client's own limit as well.
+_UPLOAD_TIMEOUT = httpx2.Timeout(connect=5, read=60, write=30, pool=10)
+
+
+class FormRefused(Unavailable):
+    """The form is used up or has run out: register the attachment anew."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UploadForm:
+    """Where and how to send the bytes of a registered attachment."""
+
+    attachment_id: str
+    url: str
+    fields: Mapping[str, str]
+
+
+class Attachments:
+    """The part of Kustomer's API that deals with files."""
+
+    def __init__(self, service: Service, client: httpx2.Client, url: str) -> None:
+        self._service, self._client, self._url = service, client, url
+
+    def create(self, *, name: str, content_type: str, size: int) -> UploadForm:
+        """Register an attachment; its bytes follow at once, as the form's life is not documented.
+
+        Args:
+            size: the true byte count; the form fixes it.
+
+        Raises:
+            Rejected: 400, 413 or 415 where the type or the size is not taken.
+        """
+        body = {"name": name, "contentType": content_type, "contentLength": size}
+        reply = self._service.request("create_attachment", "POST", f"{self._url}/attachments", json=body)
+        data = reply.body.get("data") if isinstance(reply.body, dict) else None
+        meta = reply.body.get("meta") if isinstance(reply.body, dict) else None
+        upload = meta.get("upload") if isinstance(meta, dict) else None
+        if (
+            not isinstance(data, dict)
+            or not isinstance(data.get("id"), str)
+            or not isinstance(upload, dict)
+            or not isinstance(upload.get("fields"), dict)
+        ):
+            raise Unavailable("kustomer answered create_attachment without a form to upload to")
+        return UploadForm(
+            attachment_id=data["id"],
+            url=str(upload.get("url", "")),
+            fields={str(key): str(value) for key, value in upload["fields"].items()},
+        )
+
+    def upload(
+        self, form: UploadForm, *, name: str, content_type: str, size: int, chunks: Iterable[bytes]
+    ) -> None:
+        """Send a file to its form; no key of ours goes to that host. Streams, in constant memory.
+
+        Raises:
+            FormRefused: 4xx.
+            Rejected: the form leads to an address that is not https.
+            NotSent, Unavailable: no answer, or 5xx; sending to the same form again does no harm.
+        """
+        parts = urlsplit(form.url)
+        host = parts.hostname or ""
+        if parts.scheme != "https" and not (host == "localhost" or host.startswith("127.")):
+            raise Rejected("kustomer's upload form leads to an address that is not https")
+        mark = secrets.token_hex(16)
+        head, tail = _around(form.fields, mark=mark, name=name, content_type=content_type)
+        headers = {
+            "content-type": f"multipart/form-data; boundary={mark}",
+            "content-length": str(len(head) + size + len(tail)),
+            "accept": "*/*",
+        }
+        try:
+            response = self._client.post(
+                form.url, content=_joined(head, chunks, tail), headers=headers, timeout=_UPLOAD_TIMEOUT
+            )
+        except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as cause:
+            raise NotSent(f"kustomer's upload host could not be reached: {type(cause).__name__}") from cause
+        except httpx2.HTTPError as cause:
+            raise Unavailable(f"kustomer's upload host gave no answer: {type(cause).__name__}") from cause
+        if response.status_code >= 500:
+            raise Unavailable(f"kustomer's upload host answered {response.status_code}")
+        if response.status_code >= 300:
+            raise FormRefused(f"kustomer's upload host answered {response.status_code} to the form")
+
+    def reference(self, attachment_id: str) -> dict[str, Any] | None:
+        """An attachment as a note has to name it; None where there is none."""
+        try:
+            reply = self._service.request("attachment", "GET", f"{self._url}/attachments/{attachment_id}")
+        except Rejected as error:
+            if error.status == 404:
+                return None
+            raise
+        data = reply.body.get("data") if isinstance(reply.body, dict) else None
+        attributes = data.get("attributes") if isinstance(data, dict) else None
+        return reference(attachment_id, attributes) if isinstance(attributes, dict) else None
+
+
+def reference(attachment_id: str, about: Mapping[str, Any]) -> dict[str, Any] | None:
+    """`{_id, name, contentType, contentLength}`, all of which a note must give (note the underscore)."""
+    told = {key: about.get(key) for key in ("name", "contentType", "contentLength")}
+    if any(value is None for value in told.values()):
+        return None
+    return {"_id": attachment_id, **told}
+
+
+def _around(fields: Mapping[str, str], *, mark: str, name: str, content_type: str) -> tuple[bytes, bytes]:
+    """What stands before and after the file in the form."""
+    lines = [
+        f'--{mark}\r\ncontent-disposition: form-data; name="{key}"\r\n\r\n{value}\r\n'
+        for key, value in fields.items()
+    ]
+    safe = name.replace('"', "").replace("\r", "").replace("\n", "")
+    lines.append(
+        f'--{mark}\r\ncontent-disposition: form-data; name="file"; filename="{safe}"\r\n'
+        f"content-type: {content_type}\r\n\r\n"
+    )
+    return "".join(lines).encode(), f"\r\n--{mark}--\r\n".encode()
+
+
+def _joined(head: bytes, chunks: Iterable[bytes], tail: bytes) -> Iterator[bytes]:
+    yield head
+    yield from chunks
+    yield tail

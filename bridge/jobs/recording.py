@@ -1,0 +1,230 @@
+"""Fetch a call's recording into the operator's storage, and make the small file that people play.
+
+Everything streams: CloudTalk to storage and encoder at once, in constant memory. A transfer that was cut
+off is resumed where CloudTalk grants it, and is no recording until it is whole.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from typing import IO, Any
+
+from bridge.audio.speech import SpeechEncoder
+from bridge.audio.wav import NotAudio, WavFormat
+from bridge.domain.call import Call
+from bridge.domain.recording import Sound, Stored
+from bridge.errors import NotThereYet, Rejected, Unavailable
+from bridge.jobs.deps import Deps, End
+from bridge.ledger.keys import Lane
+from bridge.ledger.ledger import Claim
+from bridge.ledger.record import Record
+from bridge.storage.contract import Kind, name_of
+
+# Retries of a 404: 5 s after the first, then 10, 20, 40 ... within 45 minutes.
+_FIRST_PAUSE_S = 5
+_GIVE_UP_AFTER_S = 45 * 60
+_RESUME_AT_MOST = 5
+_IN_MEMORY = 1_000_000
+_WAV, _MP3 = "audio/x-wav", "audio/mpeg"
+
+
+def fetch_recording(claim: Claim, deps: Deps) -> End:
+    """One run for one call. What it learns goes on record; the sync then attaches it."""
+    record = deps.ledger.read(claim.key)
+    call = record.call(deps.rules)
+    recording = record.recording(deps.rules, call)
+    if recording.sound is not Sound.COMING or call.call_id is None:
+        return End()
+    try:
+        stored = _Fetch(call=call, record=record, deps=deps).run()
+    except NotThereYet as error:
+        return _ask_later(claim, deps, record, call, error)
+    except Rejected as error:
+        if error.status != 410:
+            raise
+        _observe(claim, deps, record, call, "recording_gone", {"reason": "expired or deleted in CloudTalk"})
+        return End(log="CloudTalk says that the recording has expired or was deleted")
+    announced = max((e.last_at for e in record.events if e.trigger == "recording-uploaded"), default=None)
+    if announced is not None:
+        deps.ledger.keep_delay((deps.ledger.now_ms() / 1000) - announced.timestamp())
+    deps.ledger.keep(claim, {"rec:asks": None, "rec:since": None})
+    _observe(claim, deps, record, call, "recording", stored)
+    return End(log="recording stored")
+
+
+def _observe(claim: Claim, deps: Deps, record: Record, call: Call, name: str, body: dict[str, Any]) -> None:
+    deps.ledger.observe(
+        name, body, uuid=record.uuid, call_id=call.call_id, asked_at_ms=claim.now_ms, lane=Lane.RECORDING
+    )
+
+
+def _ask_later(claim: Claim, deps: Deps, record: Record, call: Call, error: NotThereYet) -> End:
+    """Not there, or not there yet: ask again at growing distances, and give up visibly."""
+    asks = int(record.fields.get("rec:asks", "0"))
+    since_ms = int(record.fields.get("rec:since", claim.now_ms))
+    pause_s = _FIRST_PAUSE_S * 2**asks
+    if (claim.now_ms - since_ms) / 1000 + pause_s <= _GIVE_UP_AFTER_S:
+        deps.ledger.keep(claim, {"rec:asks": str(asks + 1), "rec:since": str(since_ms)})
+        return End(again_in_ms=pause_s * 1000, log=f"{error}: asked {asks + 1} times")
+    deps.ledger.keep(claim, {"rec:asks": None, "rec:since": None})
+    _observe(claim, deps, record, call, "recording_gone", {"reason": "never appeared in CloudTalk"})
+    raise Rejected(f"{error}: gave up after {_GIVE_UP_AFTER_S // 60} minutes", status=404)
+
+
+class _Fetch:
+    """One transfer."""
+
+    def __init__(self, *, call: Call, record: Record, deps: Deps) -> None:
+        self._call, self._record, self._deps = call, record, deps
+        self._encoder = SpeechEncoder()
+        self._playable = True
+        self._received = 0
+        self._whole_told = False
+        self._ends_at = time.monotonic() + deps.longest_transfer_s
+
+    def run(self) -> dict[str, Any]:
+        """The body of the observation."""
+        storage = self._deps.open_storage()
+        wav = self._name("wav")
+        with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as speech:
+            if storage.size(wav) is None:
+                # Raises Exists where another run was faster: this one is then repeated, and finds the file.
+                kept = storage.write(wav, self._encoded(self._download(), speech), content_type=_WAV)
+                original = Stored(name=wav, content_type=_WAV, size=kept.size, sha256=kept.sha256)
+            else:
+                # Stored by a run that ended before it could say so; only whole files are visible.
+                self._whole_told = True
+                original = _again(wav, self._encoded(storage.open(wav), speech))
+            small = self._store_speech(speech)
+        return {
+            "original": asdict(original),
+            "speech": asdict(small) if small else None,
+            "seconds": round(self._encoder.seconds, 2) if self._playable else None,
+            "peaks": [round(peak * 100) for peak in self._encoder.peaks] if self._playable else [],
+        }
+
+    def _name(self, kind: Kind) -> str:
+        first = min((event.at for event in self._record.events), default=datetime.now(UTC))
+        return name_of(replace(self._call, started_at=self._call.started_at or first), kind)
+
+    def _store_speech(self, speech: IO[bytes]) -> Stored | None:
+        if not self._playable:
+            return None
+        storage, mp3 = self._deps.open_storage(), self._name("mp3")
+        # The same sound makes the same file, but an older version of us may have made another.
+        storage.delete(mp3)
+        size = speech.tell()
+        if not size:
+            return None
+        speech.seek(0)
+        kept = storage.write(mp3, iter(lambda: speech.read(65_536), b""), content_type=_MP3)
+        return Stored(name=mp3, content_type=_MP3, size=kept.size, sha256=kept.sha256)
+
+    def _encoded(self, chunks: Iterator[bytes], speech: IO[bytes]) -> Iterator[bytes]:
+        """Passes the bytes on as they are, and makes the speech file on the way."""
+        started = False
+        for chunk in chunks:
+            started = started or bool(chunk)
+            self._feed(chunk, speech)
+            yield chunk
+        if not started:
+            raise Unavailable("CloudTalk sent a recording of 0 bytes")
+        if self._playable:
+            try:
+                speech.write(self._encoder.finish())
+            except NotAudio as error:
+                self._judge(error)
+        found = self._encoder.format
+        if not self._whole_told and found is not None and _is_short(found, self._received):
+            raise Unavailable("the recording was cut off: it has fewer bytes than its header says")
+
+    def _feed(self, chunk: bytes, speech: IO[bytes]) -> None:
+        if not self._playable:
+            return
+        try:
+            speech.write(self._encoder.feed(chunk))
+        except NotAudio as error:
+            self._judge(error)
+
+    def _judge(self, error: NotAudio) -> None:
+        """A WAV that we cannot read is kept as it is; an error page is gone by the next try."""
+        if error.looks_like != "wav":
+            raise Unavailable(f"CloudTalk sent something that is no recording: {error}") from error
+        self._playable = False
+
+    def _download(self) -> Iterator[bytes]:
+        call_id = self._call.call_id
+        assert call_id is not None  # noqa: S101 - fetch_recording looked
+        etag: str | None = None
+        for attempt in range(_RESUME_AT_MOST):
+            before = self._received
+            try:
+                with self._deps.cloudtalk.recording(call_id, start=before, etag=etag) as download:
+                    if download.start != before:
+                        raise _NotResumed("the transfer was cut off, and CloudTalk does not resume it")
+                    etag = download.etag
+                    self._whole_told = download.size is not None
+                    for chunk in download.chunks:
+                        self._received += len(chunk)
+                        if time.monotonic() > self._ends_at:
+                            raise _NotResumed("the transfer took too long")
+                        yield chunk
+                    if download.size is None or self._received >= download.size:
+                        return
+            except _NotResumed:
+                raise
+            except NotThereYet:
+                if before or not self._deps.rules.public_link:
+                    raise
+                yield from self._public(call_id)
+                return
+            except Unavailable:
+                # Worth another try from here only if this one brought something.
+                if self._received == before or attempt + 1 == _RESUME_AT_MOST:
+                    raise
+        raise Unavailable("the recording was cut off again and again")
+
+    def _public(self, call_id: int) -> Iterator[bytes]:
+        """The link that came with the webhook, where the operator wants that and the API has nothing."""
+        link = next((url for event in self._record.events if (url := _link_in(event.body))), None)
+        if link is None:
+            raise NotThereYet("CloudTalk has no recording of this call (yet), and sent no link to one")
+        with self._deps.cloudtalk.public_recording(link) as download:
+            self._whole_told = download.size is not None
+            for chunk in download.chunks:
+                self._received += len(chunk)
+                if time.monotonic() > self._ends_at:
+                    raise _NotResumed("the transfer took too long")
+                yield chunk
+
+
+class _NotResumed(Unavailable):
+    """To be begun anew, in another run."""
+
+
+def _is_short(wav: WavFormat, received: int) -> bool:
+    return wav.data_bytes is not None and received < wav.data_offset + wav.data_bytes
+
+
+def _again(name: str, chunks: Iterator[bytes]) -> Stored:
+    """Read a stored file once more, for its size and sum."""
+    import hashlib
+
+    total, digest = 0, hashlib.sha256()
+    for chunk in chunks:
+        total += len(chunk)
+        digest.update(chunk)
+    return Stored(name=name, content_type=_WAV, size=total, sha256=digest.hexdigest())
+
+
+def _link_in(body: Any) -> str | None:
+    """The recording's public link in a webhook body, native or not."""
+    for value in (body, body.get("data") if isinstance(body, dict) else None):
+        for item in value.values() if isinstance(value, dict) else ():
+            if isinstance(item, str) and item.startswith(("https://", "http://")) and "/pub/r/" in item:
+                return item.strip()
+    return None

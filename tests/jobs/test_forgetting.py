@@ -1,0 +1,114 @@
+"""A call is forgotten on request, and a late event does not bring it back."""
+
+from __future__ import annotations
+
+import pytest
+import redis
+
+from bridge.jobs.forgetting import forget
+from bridge.ledger.learning import Learnt
+from bridge.sandbox.running import RunningSandbox
+from tests.jobs.test_recording import ENDED, UPLOADED, UUID, _with_sound
+from tests.support import Bridge
+
+
+def _forget(bridge: Bridge, *, upstream: bool = False) -> list[str]:
+    deps = bridge.deps
+    return forget(
+        bridge.record(UUID),
+        ledger=bridge.ledger,
+        storage=deps.open_storage(),
+        rules=bridge.rules,
+        cloudtalk=deps.cloudtalk if upstream else None,
+    )
+
+
+def _everything(client: redis.Redis) -> str:
+    found: list[object] = []
+    for name in map(str, client.scan_iter("*")):
+        match client.type(name):
+            case "hash":
+                found.append(client.hgetall(name))
+            case "string":
+                found.append(client.get(name))
+            case "zset":
+                found.append(client.zrange(name, 0, -1))
+            case "list":
+                found.append(client.lrange(name, 0, -1))
+        found.append(name)
+    return repr(found)
+
+
+def test_nothing_of_a_person_is_left_here(bridge: Bridge, sandbox: RunningSandbox) -> None:
+    _with_sound(sandbox)
+    bridge.receive("call-ended", ENDED)
+    bridge.receive("recording-uploaded", UPLOADED)
+    bridge.run_jobs_for(30)
+    kept = bridge.record(UUID).observations["recording"].body
+    assert "Ada Example" in _everything(bridge.ledger.redis)
+
+    done = _forget(bridge)
+
+    assert len([line for line in done if line.startswith("deleted")]) == 2
+    storage = bridge.deps.open_storage()
+    assert storage.size(kept["original"]["name"]) is storage.size(kept["speech"]["name"]) is None
+    left = _everything(bridge.ledger.redis)
+    for word in ("Ada", "441632960304", "Bo Sample", "invoice"):
+        assert word not in left
+    assert sandbox.cloudtalk.recording_of(1000000500)
+
+
+@pytest.mark.parametrize("late", [("call-ended", ENDED), ("recording-uploaded", UPLOADED)])
+def test_a_late_event_does_not_bring_it_back(
+    bridge: Bridge, sandbox: RunningSandbox, late: tuple[str, dict[str, object]]
+) -> None:
+    bridge.receive("call-ended", ENDED)
+    bridge.run_jobs()
+    _forget(bridge)
+    sandbox.kustomer.forget_requests()
+
+    answer = bridge.receive(*late)
+    ends = bridge.run_jobs_for(60, step_s=10)
+
+    assert isinstance(answer, Learnt)
+    assert answer.status == "duplicate"
+    assert ends == []
+    assert sandbox.kustomer.requests == []
+    assert bridge.record(UUID).events == ()
+
+
+def test_a_job_that_runs_meanwhile_writes_nothing_down_any_more(
+    bridge: Bridge, sandbox: RunningSandbox
+) -> None:
+    bridge.wire.once("before", "POST", "/conversations$", lambda: _forget(bridge))
+    bridge.receive("call-ended", ENDED)
+
+    assert bridge.run_jobs() == ["sync lost"]
+
+    assert bridge.record(UUID).outputs == {}
+    assert bridge.run_jobs_for(60, step_s=10) == []
+
+
+def test_a_call_forgotten_by_hand_and_synced_by_hand_stays_forgotten(
+    bridge: Bridge, sandbox: RunningSandbox
+) -> None:
+    bridge.receive("call-ended", ENDED)
+    _forget(bridge)
+
+    bridge.ledger.replay("sync", f"uuid:{UUID}", who="test")
+    bridge.run_jobs()
+
+    assert sandbox.kustomer.requests == []
+
+
+def test_the_recording_at_cloudtalk_goes_too_where_that_is_asked_for(
+    bridge: Bridge, sandbox: RunningSandbox
+) -> None:
+    _with_sound(sandbox)
+    bridge.receive("call-ended", ENDED)
+    bridge.receive("recording-uploaded", UPLOADED)
+    bridge.run_jobs_for(30)
+
+    assert "deleted the recording at CloudTalk" in _forget(bridge, upstream=True)
+
+    assert [r.method for r in sandbox.cloudtalk.requests][-1] == "DELETE"
