@@ -24,11 +24,13 @@ from bridge.ledger.learning import Retention
 from bridge.ledger.ledger import Ledger
 from bridge.metrics import ledger_down, registry_of
 from bridge.settings import Settings
-from bridge.web import api, health, pages
+from bridge.storage.contract import Storage
+from bridge.web import api, health, pages, player, rendering, signin
 from bridge.web.admission import Admission
 from bridge.web.answers import REDIS_AWAY, Refused
 from bridge.web.body import SLOWEST_S
 from bridge.web.callers import Callers, Guard
+from bridge.web.sounds import Sounds
 from bridge.web.views import budgets_of
 from bridge.web.webhooks import PATH, Webhooks, log
 
@@ -47,13 +49,20 @@ class Bridge(Starlette):
 
 
 def create_app(
-    settings: Settings, *, now: Callable[[], float] = time.time, body_within_s: float = SLOWEST_S
+    settings: Settings,
+    *,
+    now: Callable[[], float] = time.time,
+    body_within_s: float = SLOWEST_S,
+    sign_in_takes_s: float = 0.5,
+    storage: Callable[[], Storage] | None = None,
 ) -> Starlette:
     """The application.
 
     Args:
-        now: seconds since 1970, for the age of signatures and the time events came.
+        now: seconds since 1970, for the age of signatures and sessions and the time events came.
         body_within_s: how long a webhook's body may take to arrive.
+        sign_in_takes_s: how long one try to sign in takes, so that guessing is slow.
+        storage: opens where recordings are, once one is asked for; by default what RECORDINGS_URL names.
     Raises:
         WrongUse: REDIS_URL is missing.
     """
@@ -67,7 +76,7 @@ def create_app(
     client = connect(url, timeout_s=1.0, patience=0)
     ledger = Ledger(client, keep=keep)
     budgets = budgets_of(ledger, settings)
-    callers = Callers.of(settings.ops_token)
+    callers = Callers.of(settings.ops_token, now=now)
     admission = Admission.of(settings.webhook_tokens, settings.webhook_signing_secrets)
 
     @contextlib.asynccontextmanager
@@ -82,6 +91,9 @@ def create_app(
     app = Bridge(
         routes=[
             Route("/", pages.front, methods=["GET"]),
+            *signin.ROUTES,
+            *player.ROUTES,
+            Route("/static/{name}", rendering.static, methods=["GET"]),
             Route("/healthz", health.healthz, methods=["GET"]),
             Route("/readyz", health.readyz, methods=["GET"]),
             Route(
@@ -107,6 +119,8 @@ def create_app(
     # Anybody may ask; the connections are for webhooks.
     app.state.checking = asyncio.Semaphore(4)
     app.state.callers = callers
+    app.state.pace = signin.Pace(sign_in_takes_s)
+    app.state.sounds = Sounds.of(settings) if storage is None else Sounds(storage)
     app.state.desk = api.Desk(ledger, budgets, settings.rules)
     app.state.registry = registry_of(ledger, budgets)
     return app
@@ -143,7 +157,7 @@ async def _http_error(request: Request, error: Exception) -> Response:
     said = {
         404: (
             "there is nothing here",
-            "Addresses begin with /api, /metrics, /healthz, /readyz or /webhooks.",
+            "Addresses begin with /api, /recordings, /login, /metrics, /healthz, /readyz or /webhooks.",
         ),
         405: ("this method is not taken here", "The header Allow names those that are."),
     }

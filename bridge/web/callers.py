@@ -1,17 +1,26 @@
-"""Who may see the pages, `/api` and `/metrics`: the holder of OPS_TOKEN; without one, this machine."""
+"""Who may see the pages, `/api` and `/metrics`.
+
+Whoever holds OPS_TOKEN, by bearer or signed in to a session; without an OPS_TOKEN, this machine.
+"""
 
 from __future__ import annotations
 
 import hmac
 import ipaddress
-from collections.abc import Mapping
+import re
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 from pydantic import SecretStr
 from starlette.requests import HTTPConnection
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
+
+from bridge.web.sessions import COOKIE, Sessions
+
+LOGIN = "/login"
 
 # Whoever sends one of these came through a proxy, which itself is on loopback only too often.
 _FORWARDED = frozenset(
@@ -33,16 +42,21 @@ class Callers:
     """The rule, given OPS_TOKEN or its absence."""
 
     token: bytes | None = None
+    sessions: Sessions | None = None
+    now: Callable[[], float] = time.time
 
     @classmethod
-    def of(cls, token: SecretStr | None) -> Callers:
-        return cls(token=token.get_secret_value().encode() or None if token is not None else None)
+    def of(cls, token: SecretStr | None, *, now: Callable[[], float] = time.time) -> Callers:
+        told = token.get_secret_value().strip().encode() if token is not None else b""
+        return cls(token=told, sessions=Sessions.under(told), now=now) if told else cls(now=now)
 
     def fault_of(self, scope: Scope) -> str | None:
         """What to do before an answer can be given, or None."""
         headers: list[tuple[bytes, bytes]] = scope["headers"]
         if self.token is not None:
-            return None if self._is_ours(headers) else "Send the header Authorization: Bearer OPS_TOKEN."
+            if self._is_ours(headers) or self.has_session(scope):
+                return None
+            return "Send the header Authorization: Bearer OPS_TOKEN, or sign in at /login."
         if (
             not is_loopback_peer(scope.get("client"))
             or any(name in _FORWARDED for name, _ in headers)
@@ -54,6 +68,37 @@ class Callers:
                 "Without it only this machine is answered, directly and under the name localhost."
             )
         return None
+
+    def knows_token(self, offered: str) -> bool:
+        """Whether this is OPS_TOKEN; takes as long whichever it is."""
+        return self.token is not None and hmac.compare_digest(self.token, offered.strip().encode())
+
+    def has_session(self, scope: Scope) -> bool:
+        cookie = HTTPConnection(scope).cookies.get(COOKIE, "")
+        return self.sessions is not None and self.sessions.admits(cookie, now=self.now())
+
+    def crosses_sites(self, scope: Scope) -> bool:
+        """Whether a page of another site may have made a browser send this."""
+        headers = HTTPConnection(scope).headers
+        if is_cross_site(headers):
+            return True
+        # A cookie comes along by itself, a bearer does not: so a browser has to say whose page it is.
+        silent = "origin" not in headers and "sec-fetch-site" not in headers
+        return silent and self.has_session(scope) and not self._is_ours(scope["headers"])
+
+    def turned_away(self, scope: Scope, hint: str) -> Response:
+        """The answer to whom a page is not open: where to sign in, or `hint` where nobody can."""
+        if self.token is None:
+            return PlainTextResponse(
+                f"This page is not open to you.\n{hint}\n",
+                status_code=401,
+                headers={"WWW-Authenticate": "Bearer", "Cache-Control": "no-store"},
+            )
+        place = quote(scope["path"], safe="/:")
+        query = scope["query_string"].decode("latin-1")
+        back = urlencode({"next": f"{place}?{query}" if query else place}, safe="/:")
+        where = LOGIN if place == "/" and not query else f"{LOGIN}?{back}"
+        return RedirectResponse(where, status_code=303, headers={"Cache-Control": "no-store"})
 
     def _is_ours(self, headers: list[tuple[bytes, bytes]]) -> bool:
         found = False
@@ -86,12 +131,23 @@ def _names_loopback(host: str) -> bool:
 
 def is_cross_site(headers: Mapping[str, str]) -> bool:
     """Whether a browser says that a page of another site (or port) makes it send this."""
-    if headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
-        return True
+    told = headers.get("sec-fetch-site")
+    if told is not None:
+        # No page can forge it, and it is right also where a proxy changes Host or a policy hides Origin.
+        return told not in ("none", "same-origin")
     origin = headers.get("origin")
     if origin is None:
         return False
     return _netloc(origin) != headers.get("host", "").lower()
+
+
+# After a leading slash or backslash, a second one would begin the name of another host.
+_LOCAL = re.compile(r"/(?![/\\])[!-\[\]-~]*", re.ASCII)
+
+
+def local_path(text: str) -> str:
+    """The address to go on to after signing in: one of ours, whatever the link that led here said."""
+    return text if _LOCAL.fullmatch(text) and urlsplit(text).path != LOGIN else "/"
 
 
 def _netloc(origin: str) -> str | None:
@@ -117,7 +173,7 @@ class Guard:
                 headers={"WWW-Authenticate": "Bearer"},
             )
             return await answer(scope, receive, send)
-        if scope["method"] not in ("GET", "HEAD") and is_cross_site(HTTPConnection(scope).headers):
+        if scope["method"] not in ("GET", "HEAD") and self._callers.crosses_sites(scope):
             answer = JSONResponse(
                 {
                     "error": "a page of another site asked for this",

@@ -44,8 +44,12 @@ BEARER = {"Authorization": f"Bearer {TOKEN}"}
 class Answer:
     status: int
     headers: Mapping[str, str]
-    text: str
+    raw: bytes
     took_s: float
+
+    @property
+    def text(self) -> str:
+        return self.raw.decode()
 
     @property
     def json(self) -> Any:
@@ -77,11 +81,11 @@ class Site:
                 encode_chunked=body is not None and not isinstance(body, bytes),
             )
             response = connection.getresponse()
-            text = response.read().decode()
+            raw = response.read()
         finally:
             connection.close()
         took_s = time.monotonic() - began
-        return Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, text, took_s)
+        return Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, raw, took_s)
 
     def get(self, path: str, **headers: str) -> Answer:
         return self.ask("GET", path, headers={k.replace("_", "-"): v for k, v in headers.items()})

@@ -1,0 +1,325 @@
+"""`/recordings/{key}`: a call's recording to listen to, for operators and whoever has a signed link."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import wraps
+from typing import Any
+from urllib.parse import quote, urlencode
+from zoneinfo import ZoneInfo
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from bridge.domain.call import Call
+from bridge.domain.note import headline, span
+from bridge.domain.outcome import Outcome
+from bridge.domain.recording import Recording, Sound, Stored, read_recording
+from bridge.errors import BridgeError
+from bridge.ledger.record import Record
+from bridge.links import PLAYER, Links
+from bridge.storage.contract import Missing
+from bridge.web.answers import REDIS_AWAY
+from bridge.web.api import Desk
+from bridge.web.callers import LOGIN, Callers
+from bridge.web.ranges import Unsatisfiable, is_known, wanted_range
+from bridge.web.rendering import PROTECTION, message, page
+from bridge.web.sounds import SoundAnswer, Sounds, log
+
+SPEEDS = ("0.75", "1", "1.25", "1.5", "2")
+_BARS = 180
+_SUFFIXES = {
+    "audio/mpeg": "mp3",
+    "audio/ogg": "ogg",
+    "audio/wav": "wav",
+    "audio/x-wav": "wav",
+    "audio/wave": "wav",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """What somebody who was let in asks for. `by_link`: by a signed link, so shown no more than needed."""
+
+    key: str
+    by_link: bool
+    record: Record
+    call: Call
+    recording: Recording
+    peaks: Sequence[float]
+
+    @property
+    def playable(self) -> Stored | None:
+        return self.recording.speech or self.recording.original
+
+
+Handler = Callable[[Request, Opened], Awaitable[Response]]
+
+
+def _for_listeners(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+    """Lets in operators and signed links; turns Redis' troubles and the storage's into pages."""
+
+    @wraps(handler)
+    async def handle(request: Request) -> Response:
+        callers: Callers = request.app.state.callers
+        signature = request.query_params.get("sig", "")
+        hint = callers.fault_of(request.scope)
+        if hint is not None and not signature:
+            return callers.turned_away(request.scope, hint)
+        try:
+            by_link, record = await _find(request, signature)
+            if hint is not None and not by_link:
+                return _link_is_over(request, callers)
+            if record is None:
+                text = "No call is known by this address. What was kept of it may have been deleted."
+                return message(request, 404, "There is no such call", text, link_only=by_link)
+            return await handler(request, _opened(request, record, by_link=by_link))
+        except REDIS_AWAY as error:
+            log.warning("not answered, Redis is away", extra={"error": type(error).__name__})
+            return _trouble(request, "Redis does not answer", link_only=hint is not None)
+        except BridgeError as error:
+            log.warning("a recording could not be given", extra={"error": type(error).__name__})
+            why = "The storage of the recordings does not answer as it should"
+            return _trouble(request, why, link_only=hint is not None)
+
+    return handle
+
+
+async def _find(request: Request, signature: str) -> tuple[bool, Record | None]:
+    """Whether the link admits, and the record of the call."""
+    key: str = request.path_params["key"]
+    desk: Desk = request.app.state.desk
+    callers: Callers = request.app.state.callers
+
+    def work() -> tuple[bool, Record | None]:
+        by_link = False
+        if signature:
+            links = Links(secret=desk.ledger.link_secret(), public_url="")
+            by_link = links.admits(key, signature, now=datetime.fromtimestamp(callers.now(), UTC))
+        return by_link, desk.ledger.find(key)
+
+    return await desk.run(work)
+
+
+def _opened(request: Request, record: Record, *, by_link: bool) -> Opened:
+    rules = request.app.state.desk.rules
+    call = record.call(rules)
+    stored, gone = (record.observations.get(name) for name in ("recording", "recording_gone"))
+    recording = read_recording(
+        call,
+        rules,
+        stored=None if stored is None else stored.body,
+        gone=None if gone is None else gone.body,
+    )
+    peaks = [] if stored is None else stored.body.get("peaks") or []
+    return Opened(
+        key=request.path_params["key"],
+        by_link=by_link,
+        record=record,
+        call=call,
+        recording=recording,
+        peaks=peaks,
+    )
+
+
+@_for_listeners
+async def player(request: Request, opened: Opened) -> Response:
+    file = opened.playable
+    sounds: Sounds = request.app.state.sounds
+    if file is None:
+        return _no_sound(request, opened)
+    if not await sounds.is_there(file):
+        return _gone(request, opened)
+    call, recording = opened.call, opened.recording
+    place = f"{PLAYER}/{quote(opened.key, safe=':')}"
+    passed = f"?{urlencode({'sig': request.query_params['sig']})}" if opened.by_link else ""
+    seconds = recording.seconds or 0
+    return page(
+        request,
+        "player.html",
+        link_only=opened.by_link,
+        title=headline(call),
+        started_at=call.started_at.isoformat() if call.started_at else None,
+        when=_spoken_time(call.started_at, ZoneInfo(request.app.state.desk.rules.zone)),
+        length=span(round(seconds)) if recording.seconds is not None else None,
+        clock=_clock(seconds),
+        seconds=round(seconds, 2),
+        spoken=_spoken_span(seconds),
+        sort="voicemail" if call.outcome is Outcome.VOICEMAIL else "recording",
+        bars=bars_of(opened.peaks),
+        width=_BARS * 4,
+        speeds=SPEEDS,
+        audio=f"{place}/audio{passed}",
+        original=None if opened.by_link else f"{place}/original",
+        facts=[] if opened.by_link else _facts(call),
+        detail=f"/api/calls/{quote(opened.record.key, safe=':')}",
+    )
+
+
+@_for_listeners
+async def audio(request: Request, opened: Opened) -> Response:
+    return await _sound(request, opened, opened.playable, "inline")
+
+
+@_for_listeners
+async def original(request: Request, opened: Opened) -> Response:
+    callers: Callers = request.app.state.callers
+    hint = callers.fault_of(request.scope)
+    # Links are given for listening; the untouched file is the operators', unless there is no other.
+    if hint is not None and opened.recording.speech is not None:
+        return _link_is_over(request, callers)
+    return await _sound(request, opened, opened.recording.original, "attachment")
+
+
+async def _sound(request: Request, opened: Opened, file: Stored | None, how: str) -> Response:
+    if file is None:
+        return _no_sound(request, opened)
+    sounds: Sounds = request.app.state.sounds
+    etag = f'"{file.sha256}"'
+    is_audio = file.content_type.startswith("audio/")
+    headers = {
+        **PROTECTION,
+        # What it is was told by the service it came from: a browser may play it, never run it.
+        "Content-Type": file.content_type if is_audio else "application/octet-stream",
+        "Content-Disposition": f'{how}; filename="{_file_name(opened.call, file)}"',
+        # Asked for again each time, as a session or a link may have ended; the bytes are sent once.
+        "Cache-Control": "private, no-cache",
+        "Accept-Ranges": "bytes",
+        "ETag": etag,
+    }
+    if is_known(request.headers, etag=etag):
+        return Response(status_code=304, headers=headers)
+    if request.method == "HEAD":
+        if not await sounds.is_there(file):
+            return _gone(request, opened)
+        return Response(headers={**headers, "Content-Length": str(file.size)})
+    try:
+        part = wanted_range(request.headers, size=file.size, etag=etag)
+    except Unsatisfiable:
+        return Response(status_code=416, headers={**headers, "Content-Range": f"bytes */{file.size}"})
+    start, end = part or (0, file.size)
+    try:
+        pieces = await sounds.open(file, start, end)
+    except Missing:
+        return _gone(request, opened)
+    if part is None:
+        return SoundAnswer(pieces, status_code=200, headers=headers)
+    told = {**headers, "Content-Range": f"bytes {start}-{end - 1}/{file.size}"}
+    return SoundAnswer(pieces, status_code=206, headers=told)
+
+
+def _no_sound(request: Request, opened: Opened) -> Response:
+    title, text = {
+        Sound.COMING: (
+            "The recording is still to come",
+            "CloudTalk has announced it; it is fetched as soon as it is there. Look again in a few minutes.",
+        ),
+        Sound.GONE: ("There is no recording any more", ""),
+        Sound.UNWANTED: (
+            "This recording is not kept",
+            "The bridge is set up not to fetch recordings of this call.",
+        ),
+    }.get(opened.recording.sound, ("There is no recording", "As far as we know, this call was not recorded."))
+    if opened.recording.sound is Sound.GONE:
+        reason = "" if opened.by_link else opened.recording.reason
+        text = f"The bridge could not keep it: {reason}." if reason else "The bridge could not keep it."
+    return _message_of_call(request, opened, title, text)
+
+
+def _gone(request: Request, opened: Opened) -> Response:
+    text = "It was kept, and has been deleted from the storage since."
+    return _message_of_call(request, opened, "There is no recording any more", text)
+
+
+def _message_of_call(request: Request, opened: Opened, title: str, text: str) -> Response:
+    link = None
+    if not opened.by_link:
+        link = (f"/api/calls/{quote(opened.record.key, safe=':')}", "What is known of this call")
+    said = f"{headline(opened.call)}. {text}"
+    return message(request, 404, title, said, link=link, link_only=opened.by_link)
+
+
+def _link_is_over(request: Request, callers: Callers) -> Response:
+    """Nothing of the call, nor whether there is one."""
+    text = "It has run out, or is not whole. Whoever gave it to you can give you a new one."
+    link = None
+    if callers.token is not None:
+        # As the path came, but without the signature.
+        onward = urlencode({"next": quote(request.scope["path"], safe="/:")}, safe="/:")
+        link = (f"{LOGIN}?{onward}", "Operators sign in here")
+    return message(request, 403, "This link does not open it", text, link=link, link_only=True)
+
+
+def _trouble(request: Request, why: str, *, link_only: bool) -> Response:
+    text = f"{why}. Nothing is lost by it; try again in a moment."
+    return message(request, 503, "Not at this moment", text, link_only=link_only)
+
+
+def _facts(call: Call) -> list[tuple[str, str]]:
+    """What operators see beside the player; of the number no more than its tail."""
+    tail = f"…{call.external.tail}" if call.external and call.external.tail else ""
+    other = ", ".join(part for part in (call.contact_name, tail) if part)
+    rows = [
+        ("Customer", other),
+        ("Agent", call.agent_name or ""),
+        ("Line", call.line_name or ""),
+        ("CloudTalk call", str(call.call_id) if call.call_id is not None else ""),
+    ]
+    return [(name, value) for name, value in rows if value]
+
+
+def _file_name(call: Call, file: Stored) -> str:
+    """Says nothing of whose call it is. Plain ASCII, as ids are."""
+    suffix = _SUFFIXES.get(file.content_type.partition(";")[0].strip().lower(), "bin")
+    return f"call-{call.call_id or call.uuid}.{suffix}"
+
+
+def bars_of(peaks: Sequence[Any]) -> list[tuple[int, float, float]]:
+    """Bars of a waveform in a field 4 units wide for each and 100 high: left edge, top, height.
+
+    Drawn relative to the loudest, as telephone calls are quiet.
+    """
+    loudest = max(peaks, default=0) or 1
+    bars = []
+    for i in range(_BARS):
+        first = i * len(peaks) // _BARS
+        part = peaks[first : max((i + 1) * len(peaks) // _BARS, first + 1)]
+        height = max(round(96 * max(part, default=0) / loudest, 1), 2.0)
+        bars.append((i * 4, round(50 - height / 2, 1), height))
+    return bars
+
+
+def _spoken_time(at: datetime | None, zone: ZoneInfo) -> str | None:
+    if at is None:
+        return None
+    local = at.astimezone(zone)
+    # For many zones the name is a bare offset.
+    name, offset = local.tzname() or "", f"{local:%z}"
+    name = name if name.isalpha() else f"UTC{offset[:3]}:{offset[3:5]}"
+    return f"{local:%a} {local.day} {local:%b %Y, %H:%M} {name}"
+
+
+def _clock(seconds: float) -> str:
+    """`1:37`, and `1:00:05` from an hour on."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def _spoken_span(seconds: float) -> str:
+    """For screen readers."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = [(hours, "hour"), (minutes, "minute"), (rest, "second")]
+    said = [f"{n} {word}{'' if n == 1 else 's'}" for n, word in parts if n]
+    return " ".join(said) or "0 seconds"
+
+
+ROUTES = [
+    Route(f"{PLAYER}/{{key}}", player, methods=["GET"]),
+    Route(f"{PLAYER}/{{key}}/audio", audio, methods=["GET"]),
+    Route(f"{PLAYER}/{{key}}/original", original, methods=["GET"]),
+]

@@ -1,0 +1,138 @@
+"""`/login` and `/logout`: OPS_TOKEN for a session."""
+
+from __future__ import annotations
+
+import logging
+from urllib.parse import parse_qsl
+
+import anyio
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from bridge.web.answers import Refused
+from bridge.web.body import LARGEST, read_body, too_large
+from bridge.web.callers import LOGIN, Callers, local_path
+from bridge.web.rendering import message, page
+from bridge.web.sessions import COOKIE, LASTS_S
+
+log = logging.getLogger(__name__)
+
+_FORM = "application/x-www-form-urlencoded"
+_MOST_FIELDS = 8
+
+
+class Pace:
+    """Slows guessing: a try takes a while, right or wrong, and few are under way at once.
+
+    Nobody is locked out by it for longer than a guesser goes on, and bearers and sessions not at all.
+
+    Args:
+        takes_s: how long each try takes; nothing else waits meanwhile.
+    """
+
+    AT_ONCE = 8
+
+    def __init__(self, takes_s: float) -> None:
+        self._takes_s = takes_s
+        self._room = anyio.CapacityLimiter(self.AT_ONCE)
+
+    async def __call__(self) -> bool:
+        """False, at once, when there are too many."""
+        if not self._room.available_tokens:
+            return False
+        async with self._room:
+            await anyio.sleep(self._takes_s)
+        return True
+
+
+async def form(request: Request) -> Response:
+    callers: Callers = request.app.state.callers
+    onward = local_path(request.query_params.get("next", "/"))
+    if callers.has_session(request.scope):
+        return RedirectResponse(onward, status_code=303)
+    return _form(request, onward)
+
+
+async def sign_in(request: Request) -> Response:
+    callers: Callers = request.app.state.callers
+    if callers.crosses_sites(request.scope):
+        return _cross_site(request)
+    told = await _fields(request)
+    onward = local_path(told.get("next", "/"))
+    if callers.sessions is None:
+        return _form(request, onward, status=401)
+    pace: Pace = request.app.state.pace
+    if not await pace():
+        said = "Too many are signing in at this moment. Try again in a few seconds."
+        return _form(request, onward, status=429, wrong=said)
+    if not callers.knows_token(told.get("token", "")):
+        log.warning("a sign-in with a wrong token was refused")
+        said = "This is not the token. It is the value of OPS_TOKEN where the bridge runs."
+        return _form(request, onward, status=401, wrong=said)
+    answer = RedirectResponse(onward, status_code=303)
+    answer.set_cookie(
+        COOKIE,
+        callers.sessions.begin(now=callers.now()),
+        max_age=LASTS_S,
+        httponly=True,
+        secure=_came_by_https(request),
+        # Strict would leave the cookie out when a link in a note is opened from Kustomer, and ask people
+        # to sign in who are. With Lax it comes along when another site leads here by a link (a GET, which
+        # changes nothing), not with a form or a script of theirs; and a POST is checked for its origin.
+        samesite="lax",
+    )
+    return answer
+
+
+async def sign_out(request: Request) -> Response:
+    callers: Callers = request.app.state.callers
+    if callers.crosses_sites(request.scope):
+        return _cross_site(request)
+    answer = RedirectResponse(LOGIN, status_code=303)
+    answer.delete_cookie(COOKIE, httponly=True, secure=_came_by_https(request), samesite="lax")
+    return answer
+
+
+def _form(request: Request, onward: str, *, status: int = 200, wrong: str = "") -> Response:
+    callers: Callers = request.app.state.callers
+    return page(
+        request,
+        "login.html",
+        status=status,
+        headers={"Retry-After": "2"} if status == 429 else None,
+        can=callers.token is not None,
+        onward=onward,
+        wrong=wrong,
+    )
+
+
+def _cross_site(request: Request) -> Response:
+    text = "A page of another site asked for this. Open the bridge's own page and try again there."
+    return message(request, 403, "Not from here", text, link=(LOGIN, "Sign in"))
+
+
+async def _fields(request: Request) -> dict[str, str]:
+    if int(request.headers.get("content-length") or 0) > LARGEST:
+        raise too_large()
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != _FORM:
+        raise Refused(415, "content-type", "this is not a form", f"Send it as {_FORM}.")
+    raw = await read_body(request.receive)
+    try:
+        pairs = parse_qsl(raw.decode(), keep_blank_values=True, max_num_fields=_MOST_FIELDS)
+    except ValueError:
+        raise Refused(400, "form", "this is not a form of ours", "Fields are token and next.") from None
+    return dict(pairs)
+
+
+def _came_by_https(request: Request) -> bool:
+    forwarded = request.headers.get("x-forwarded-proto", "").partition(",")[0].strip().lower()
+    return request.url.scheme == "https" or forwarded == "https"
+
+
+ROUTES = [
+    Route(LOGIN, form, methods=["GET"]),
+    Route(LOGIN, sign_in, methods=["POST"]),
+    Route("/logout", sign_out, methods=["POST"]),
+]
