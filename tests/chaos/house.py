@@ -73,6 +73,7 @@ class House:
             **os.environ,
             **self.sandbox.environ(),
             "REDIS_URL": self.server.url,
+            "DATA_DIR": str(self.folder / "data"),
             "WEBHOOK_TOKENS": TOKEN,
             "WEBHOOK_SIGNING_SECRETS": self._signing_secret,
             "PORT": str(port),

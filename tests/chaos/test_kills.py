@@ -43,7 +43,7 @@ def test_killing_the_worker_again_and_again_loses_nothing_and_duplicates_nothing
     with House(tmp_path) as house:
         worker = house.workers[0]
         # Every call of its own caller, some callers call several times; events repeated and out of order.
-        deliveries = []
+        deliveries, recorded = [], set()
         for n in range(CALLS):
             body = ended(
                 call_id=1_000_000_000 + n,
@@ -56,12 +56,19 @@ def test_killing_the_worker_again_and_again_loses_nothing_and_duplicates_nothing
                 ("call-answered", {"call_uuid": _uuid(n), "agent_id": 400101}),
                 ("recording-uploaded", {"call_id": 1_000_000_000 + n}),
             ]
-            deliveries += [*chance.sample(parts * 2, 4), parts[0]]
+            chosen = chance.sample(parts * 2, 4)
+            deliveries += [*chosen, parts[0]]
+            if parts[2] in chosen:
+                recorded.add(f"call-{1_000_000_000 + n}.mp3")
         # The services slow down a little, so that kills find writes under way.
         house.sandbox.kustomer.delay_next(0.05, times=1_000_000)
         for n in range(CALLS):
             house.sandbox.cloudtalk.add_call(
-                id=1_000_000_000 + n, uuid=_uuid(n), external_number=f"+4416329{60000 + n * 2 // 3:05d}"
+                id=1_000_000_000 + n,
+                uuid=_uuid(n),
+                external_number=f"+4416329{60000 + n * 2 // 3:05d}",
+                recorded=True,
+                recording_seconds=2,
             )
 
         for kill in range(KILLS):
@@ -89,10 +96,17 @@ def test_killing_the_worker_again_and_again_loses_nothing_and_duplicates_nothing
         assert house.ledger.parked() == {}
         assert set(keys) == expected, "lost"
         assert set(notes) == {f"{key}:note" for key in expected}, "lost"
+        named = Counter(
+            a["attributes"]["name"] for a in house.sandbox.kustomer.attachments if a["referenced"]
+        )
+        assert set(named) == recorded, "a recording is lost"
+        assert max(named.values()) == 1, "a recording is attached twice"
+        orphans = len(house.sandbox.kustomer.attachments) - len(recorded)
         assert max(keys.values()) == max(notes.values()) == max(phones.values()) == 1, "duplicated"
         report = (
             f"{CALLS} calls, {len(deliveries)} deliveries, {KILLS} kills of the worker, 1 of Redis: "
-            f"0 lost, 0 duplicated; all done {took_s:.1f} s after the last restart\n"
+            f"0 lost, 0 duplicated; {len(recorded)} recordings attached once, {orphans} attachments that "
+            f"nothing names; all done {took_s:.1f} s after the last restart\n"
         )
         sys.stderr.write(report)
 
