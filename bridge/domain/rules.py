@@ -15,6 +15,7 @@ Read from the TOML file that `CALLBRIDGE_RULES` names, for example:
 
     [recording]
     fetch = true                # false: recordings stay in CloudTalk
+    transcode = true            # make a small MP3 of each; false: keep and attach the WAV only
     attach = "speech"           # a small MP3; "original": the WAV as it is; "never": kept in storage only
     largest_attachment_mb = 5   # over that the note links to the bridge's player instead
     link = "operators"          # who may play by it: "operators" sign in, "signed" whoever has it; "off"
@@ -40,7 +41,8 @@ Attach = Literal["speech", "original", "never"]
 Link = Literal["operators", "signed", "off"]
 
 _RECORDING_KEYS = (
-    "fetch", "attach", "largest_attachment_mb", "link", "link_days", "public_link", "do_not_record",
+    "fetch", "transcode", "attach", "largest_attachment_mb",
+    "link", "link_days", "public_link", "do_not_record",
 )  # fmt: skip
 
 DEFAULT_STATUS: Mapping[Outcome, Status] = MappingProxyType(
@@ -66,6 +68,7 @@ class Rules:
     call_tags: bool = False
     assign_agent: bool = False
     record: bool = True
+    transcode: bool = True
     attach: Attach = "speech"
     # Bytes; what Kustomer's composer takes is 5 MB a file, what its API takes is not documented.
     largest_attachment: int = 5_000_000
@@ -124,6 +127,7 @@ def rules_from_table(table: Mapping[str, Any]) -> tuple[Rules, list[str]]:
             call_tags=_flag(talk, "conversation", "call_tags", wrong),
             assign_agent=_flag(talk, "conversation", "assign_agent", wrong),
             record=_flag(sound, "recording", "fetch", wrong, usual=True),
+            transcode=_flag(sound, "recording", "transcode", wrong, usual=True),
             attach=_choice(sound, "recording", "attach", get_args(Attach), wrong),
             largest_attachment=int(
                 _number(sound, "recording", "largest_attachment_mb", 5, wrong) * 1_000_000

@@ -112,7 +112,7 @@ class _Fetch:
         return name_of(replace(self._call, started_at=self._call.started_at or first), kind)
 
     def _store_speech(self, speech: IO[bytes]) -> Stored | None:
-        if not self._playable:
+        if not self._playable or not self._deps.rules.transcode:
             return None
         storage, mp3 = self._deps.open_storage(), self._name("mp3")
         # The same sound makes the same file, but an older version of us may have made another.

@@ -348,6 +348,7 @@ def test_where_kustomer_refuses_the_file_the_note_says_where_it_is(
     ("rules", "said", "attached"),
     [
         (Rules(attach="original"), "attached (12 s)", "audio/x-wav"),
+        (Rules(transcode=False), "attached (12 s)", "audio/x-wav"),
         (Rules(attach="never"), "kept by the bridge (12 s)", None),
         (Rules(largest_attachment=1000), "kept by the bridge (12 s)", None),
         (Rules(record=False), "in CloudTalk", None),

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import dramatiq
@@ -20,6 +21,7 @@ from bridge.ledger.keys import Lane
 from bridge.ledger.ledger import Ledger
 from bridge.sandbox.running import RunningSandbox
 from bridge.settings import Settings
+from bridge.storage import open_storage
 from tests.support import Bridge, ended
 from tests.waiting import eventually
 from workers import dispatcher
@@ -169,6 +171,30 @@ def test_dramatiq_is_given_nothing_to_delay_or_to_retry() -> None:
 
 def test_one_of_several_clocks_acts(ledger: Ledger) -> None:
     assert [Clock(ledger).beat() for _ in range(3)] == [True, False, False]
+
+
+def test_recordings_past_their_time_are_deleted_once_an_hour(ledger: Ledger, tmp_path: Path) -> None:
+    storage = open_storage("file:", data_dir=tmp_path)
+    for name in ("2020/01/01/old.wav", "2999/01/01/new.wav"):
+        storage.write(name, [b"sound"], content_type="audio/x-wav")
+
+    clock = Clock(ledger, storage=lambda: storage, keep_recordings=timedelta(days=30))
+    clock.beat()
+    storage.write("2020/01/02/old.wav", [b"sound"], content_type="audio/x-wav")
+    ledger.redis.delete(keys.BEAT)
+    clock.beat()
+
+    assert storage.size("2020/01/01/old.wav") is None
+    assert storage.size("2020/01/02/old.wav") == storage.size("2999/01/01/new.wav") == 5
+
+
+def test_nothing_is_deleted_where_no_time_is_set(ledger: Ledger, tmp_path: Path) -> None:
+    storage = open_storage("file:", data_dir=tmp_path)
+    storage.write("2020/01/01/old.wav", [b"sound"], content_type="audio/x-wav")
+
+    Clock(ledger, storage=lambda: storage).beat()
+
+    assert storage.size("2020/01/01/old.wav") == 5
 
 
 @pytest.mark.slow
