@@ -96,6 +96,13 @@ class LedgerCollector(Collector):
             _split(counts, "job", 2),
         )
 
+        yield _family(
+            "callbridge_attachments_orphaned",
+            "Attachments registered in Kustomer that no note names, left by crashes and lost replies.",
+            [],
+            {(): counts.get("attachment:orphaned", 0)},
+        )
+
     def _rest(self) -> Iterator[Metric]:
         yield GaugeMetricFamily(
             "callbridge_held",

@@ -21,7 +21,7 @@ from bridge.errors import (
     Unauthorized,
     Unavailable,
 )
-from bridge.ledger.budget import Budget
+from bridge.ledger.budget import Budget, Slot
 
 TIMEOUT = httpx2.Timeout(connect=5, read=15, write=15, pool=10)
 _LIMITS = httpx2.Limits(max_connections=64, max_keepalive_connections=32, keepalive_expiry=60)
@@ -52,6 +52,23 @@ class Reply:
     status: int
     body: Any = None
     headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Sent:
+    """A request on its way: its slot of the budget, and how it ended."""
+
+    operation: str
+    slot: Slot | None
+    status: str = "none"
+    closed_for_s: float = 0.0
+
+    def answered(self, response: httpx2.Response) -> None:
+        self.status, self.closed_for_s = str(response.status_code), _closed_for_s(response)
+
+    def failed(self, how: str) -> None:
+        # What broke off after an answer came was answered all the same.
+        self.status = how if self.status == "none" else self.status
 
 
 class Moved(Unavailable):
@@ -101,30 +118,13 @@ class Service:
             NotSent, Unavailable: no answer, or a 5xx.
             Conflict, Rejected, Unauthorized: see `error_for`.
         """
-        slot = self._budget.take() if self._budget else None
-        status, closed_for_s = "none", 0.0
-        try:
+        with self._sending(operation) as sent:
             response = self._client.request(method, url, json=json, params=params, headers=self._headers)
-            status = str(response.status_code)
-            closed_for_s = _closed_for_s(response)
-            if response.status_code < 300:
-                return Reply(
-                    status=response.status_code,
-                    body=self._json(operation, response),
-                    headers=response.headers,
-                )
-            raise error_for(self.name, operation, response)
-        except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as cause:
-            status = "unreachable"
-            raise NotSent(
-                f"{self.name} could not be reached for {operation}: {type(cause).__name__}"
-            ) from cause
-        except httpx2.HTTPError as cause:
-            status = "broken"
-            raise Unavailable(f"{self.name} gave no answer to {operation}: {type(cause).__name__}") from cause
-        finally:
-            if self._budget and slot:
-                self._budget.replied(slot, operation=operation, status=status, closed_for_s=closed_for_s)
+            sent.answered(response)
+            if response.status_code >= 300:
+                raise error_for(self.name, operation, response)
+            body = self._json(operation, response)
+        return Reply(status=response.status_code, body=body, headers=response.headers)
 
     @contextmanager
     def stream(
@@ -137,36 +137,43 @@ class Service:
 
         Raises: as `request`; while reading the body, httpx2's own errors.
         """
-        slot = self._budget.take() if self._budget else None
-        status, closed_for_s = "none", 0.0
         own = {**(self._headers if signed_in else {}), "accept": "*/*", **(headers or {})}
+        with self._sending(operation) as sent, self._client.stream("GET", url, headers=own) as response:
+            # Counted there by now; the body may take minutes.
+            sent.answered(response)
+            self._book(sent)
+            if response.has_redirect_location and response.next_request is not None:
+                raise Moved(f"{self.name} redirected {operation}", location=str(response.next_request.url))
+            if response.status_code >= 300:
+                # An error's text is short; a page is not worth reading.
+                if int(response.headers.get("content-length") or 0) < 65_536:
+                    response.read()
+                raise error_for(self.name, operation, response)
+            yield response
+
+    @contextmanager
+    def _sending(self, operation: str) -> Iterator[_Sent]:
+        """One request within the budget, booked however it ends, its failures as our errors."""
+        sent = _Sent(operation=operation, slot=self._budget.take() if self._budget else None)
         try:
-            with self._client.stream("GET", url, headers=own) as response:
-                status = str(response.status_code)
-                closed_for_s = _closed_for_s(response)
-                if self._budget and slot:
-                    self._budget.replied(slot, operation=operation, status=status, closed_for_s=closed_for_s)
-                    slot = None
-                if response.status_code >= 300:
-                    # An error's text is short; a redirect or a page is not worth reading.
-                    if int(response.headers.get("content-length") or 0) < 65_536:
-                        response.read()
-                    if response.has_redirect_location:
-                        where = str(response.next_request.url) if response.next_request else ""
-                        raise Moved(f"{self.name} redirected {operation}", location=where)
-                    raise error_for(self.name, operation, response)
-                yield response
+            yield sent
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as cause:
-            status = "unreachable"
+            sent.failed("unreachable")
             raise NotSent(
                 f"{self.name} could not be reached for {operation}: {type(cause).__name__}"
             ) from cause
         except httpx2.HTTPError as cause:
-            status = "broken" if slot else status
-            raise Unavailable(f"{self.name} broke off {operation}: {type(cause).__name__}") from cause
+            sent.failed("broken")
+            raise Unavailable(f"{self.name} gave no answer to {operation}: {type(cause).__name__}") from cause
         finally:
-            if self._budget and slot:
-                self._budget.replied(slot, operation=operation, status=status, closed_for_s=closed_for_s)
+            self._book(sent)
+
+    def _book(self, sent: _Sent) -> None:
+        if self._budget and sent.slot:
+            self._budget.replied(
+                sent.slot, operation=sent.operation, status=sent.status, closed_for_s=sent.closed_for_s
+            )
+            sent.slot = None
 
     def _json(self, operation: str, response: httpx2.Response) -> Any:
         if not response.content:
