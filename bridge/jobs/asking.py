@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from bridge.domain.call import Call, newest_hint
 from bridge.domain.events import Event
 from bridge.domain.plan import Patience
+from bridge.domain.recording import Recording, Sound
 from bridge.domain.rules import Rules
 from bridge.ledger.record import Record
 
@@ -21,6 +22,8 @@ WRITE_WITHOUT_AFTER = timedelta(seconds=20)
 # How long CloudTalk may say "not there (yet)" before we write what we have, and go on asking slowly.
 GIVE_UP_AFTER = timedelta(seconds=12)
 ASK_SLOWLY_FOR = timedelta(hours=24)
+# How long a note waits for a recording that was announced.
+NOTE_WAITS = timedelta(seconds=15)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,3 +63,18 @@ def _gone(record: Record, events: list[Event]) -> bool:
     """CloudTalk said that it does not know the call, after the last thing it told us about it."""
     gone = record.observations.get("detail_gone")
     return gone is not None and gone.at > newest_hint(events)
+
+
+def usual_wait_ms(record: Record, call: Call, usual_s: float, now: datetime) -> int:
+    """How long to wait before asking: as long as nine of ten recordings took since they were announced."""
+    announced = max((e.last_at for e in record.events if e.trigger == "recording-uploaded"), default=None)
+    since = announced or call.ended_at or now
+    return max(0, int((usual_s - (now - since).total_seconds()) * 1000))
+
+
+def note_waits_until(record: Record, recording: Recording) -> datetime | None:
+    """Until when the note waits for a recording that was announced; None when it does not."""
+    if recording.sound is not Sound.COMING or "rec:asks" in record.fields:
+        return None
+    newest = max((event.last_at for event in record.events), default=None)
+    return newest + NOTE_WAITS if newest is not None else None

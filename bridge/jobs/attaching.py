@@ -31,13 +31,7 @@ def ensure_attachment(record: Record, pen: Pen, draft: AttachmentDraft) -> dict[
     Returns:
         None when Kustomer will not have it: that is on record then, and the sync due again.
     """
-    file = draft.file
-    sent = {
-        "name": draft.name,
-        "contentType": file.content_type,
-        "contentLength": file.size,
-        "sha256": file.sha256,
-    }
+    sent = _fields(draft)
     known = record.outputs.get("attachment")
     if known is None or known.sent != sent:
         try:
@@ -50,6 +44,27 @@ def ensure_attachment(record: Record, pen: Pen, draft: AttachmentDraft) -> dict[
             pen.deps.ledger.schedule("sync", record.key, in_ms=0)
             return None
     return {"_id": known.id, **{key: sent[key] for key in ("name", "contentType", "contentLength")}}
+
+
+def find_attachment(note: Note | None, draft: AttachmentDraft, pen: Pen) -> dict[str, Any] | None:
+    """What a note already names under our name for the file: attached by a ledger that was forgotten."""
+    for item in note.attachments if note else ():
+        id_ = str(item.get("_id") or item.get("id"))
+        there = reference(id_, item) or pen.deps.kustomer.attachments.reference(id_)
+        if there is not None and there["name"] == draft.name:
+            pen.keep("attachment", id_, _fields(draft))
+            return there
+    return None
+
+
+def _fields(draft: AttachmentDraft) -> dict[str, Any]:
+    """What is sent of a file, and its sum: another sum is another file."""
+    return {
+        "name": draft.name,
+        "contentType": draft.file.content_type,
+        "contentLength": draft.file.size,
+        "sha256": draft.file.sha256,
+    }
 
 
 def _upload(record: Record, pen: Pen, draft: AttachmentDraft, sent: Mapping[str, Any]) -> Output:

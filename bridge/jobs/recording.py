@@ -51,8 +51,13 @@ def fetch_recording(claim: Claim, deps: Deps) -> End:
     announced = max((e.last_at for e in record.events if e.trigger == "recording-uploaded"), default=None)
     if announced is not None:
         deps.ledger.keep_delay((deps.ledger.now_ms() / 1000) - announced.timestamp())
-    deps.ledger.keep(claim, {"rec:asks": None, "rec:since": None})
     _observe(claim, deps, record, call, "recording", stored)
+    if deps.ledger.read(claim.key).forgotten:
+        # Forgotten on request while it was fetched: what came meanwhile goes too.
+        for file in (stored["original"], stored["speech"]):
+            if file is not None:
+                deps.open_storage().delete(file["name"])
+        return End()
     return End(log="recording stored")
 
 

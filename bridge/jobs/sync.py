@@ -10,10 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
-from bridge.domain.call import Call
+from bridge.clients.kustomer import Note
 from bridge.domain.plan import (
     ConversationDraft,
     CustomerDraft,
@@ -24,10 +24,10 @@ from bridge.domain.plan import (
     Wait,
     plan,
 )
-from bridge.domain.recording import Recording, Sound
+from bridge.domain.recording import Sound
 from bridge.errors import Conflict, Rejected
-from bridge.jobs.asking import asking
-from bridge.jobs.attaching import ensure_attachment, merged
+from bridge.jobs.asking import asking, note_waits_until, usual_wait_ms
+from bridge.jobs.attaching import ensure_attachment, find_attachment, merged
 from bridge.jobs.deps import Deps, End
 from bridge.jobs.people import user_of, with_agent
 from bridge.jobs.writing import Pen
@@ -36,8 +36,6 @@ from bridge.ledger.ledger import Claim
 from bridge.ledger.record import Output, Record, moment
 
 _NO_NOTE_IDS_FOR_S = 86_400
-# How long a note waits for a recording that was announced.
-NOTE_WAITS = timedelta(seconds=15)
 
 
 def sync(claim: Claim, deps: Deps) -> End:
@@ -61,12 +59,12 @@ def sync(claim: Claim, deps: Deps) -> End:
     want = plan(call, deps.rules, ask.patience)
     if isinstance(want, Plan):
         if recording.sound is Sound.COMING and call.call_id is not None and "rec:asks" not in record.fields:
-            wait_ms = _usual_wait_ms(record, call, deps, now)
+            wait_ms = usual_wait_ms(record, call, deps.ledger.usual_delay_s(), now)
             deps.ledger.schedule("recording", record.key, in_ms=wait_ms, lane=Lane.RECORDING)
         call = with_agent(call, deps)
         link = deps.link_to(record.key, call) if recording.sound is Sound.STORED else ""
         want = plan(call, deps.rules, ask.patience, recording=recording, link=link)
-        coming_until = _note_waits_until(record, recording)
+        coming_until = note_waits_until(record, recording)
         if coming_until is not None and now < coming_until:
             # It is usually here within a second or two, and one write of the note then says it all.
             state = "synced" if "note" in record.outputs else "waiting"
@@ -127,11 +125,19 @@ class _Scribe:
         if "note" not in self.record.outputs and self._recording_was_announced():
             return False
         wanted = want.note.attachment
-        attachment = ensure_attachment(self.record, self.pen, wanted) if wanted else None
+        attachment = None
+        if wanted:
+            forgotten = (self.old or self.verify) and "attachment" not in self.record.outputs and not new
+            earlier = find_attachment(self._note_there(want.note), wanted, self.pen) if forgotten else None
+            attachment = earlier or ensure_attachment(self.record, self.pen, wanted)
         if wanted is not None and attachment is None:
             return False
         self.ensure_note(conversation_id, want.note, attachment, conversation_is_new=new)
         return True
+
+    def _note_there(self, draft: NoteDraft) -> Note | None:
+        known = self.record.outputs.get("note")
+        return self.deps.kustomer.note(known.id if known else draft.id)
 
     def _recording_was_announced(self) -> bool:
         """Whether a recording was told of since this run began: then one note can say both."""
@@ -373,21 +379,6 @@ class _Scribe:
             if changes:
                 self.pen.update(lambda: self.deps.kustomer.update_note(known.id, changes))
         self.pen.keep("note", known.id, fields)
-
-
-def _usual_wait_ms(record: Record, call: Call, deps: Deps, now: datetime) -> int:
-    """How long to wait before asking: as long as nine of ten recordings took since they were announced."""
-    announced = max((e.last_at for e in record.events if e.trigger == "recording-uploaded"), default=None)
-    since = announced or call.ended_at or now
-    return max(0, int((deps.ledger.usual_delay_s() - (now - since).total_seconds()) * 1000))
-
-
-def _note_waits_until(record: Record, recording: Recording) -> datetime | None:
-    """Until when the note waits for a recording that was announced; None when it does not."""
-    if recording.sound is not Sound.COMING or "rec:asks" in record.fields:
-        return None
-    newest = max((event.last_at for event in record.events), default=None)
-    return newest + NOTE_WAITS if newest is not None else None
 
 
 def _names_id(detail: str) -> bool:

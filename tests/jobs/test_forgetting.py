@@ -89,6 +89,19 @@ def test_a_job_that_runs_meanwhile_writes_nothing_down_any_more(
     assert bridge.run_jobs_for(60, step_s=10) == []
 
 
+def test_a_recording_that_arrives_meanwhile_goes_too(bridge: Bridge, sandbox: RunningSandbox) -> None:
+    _with_sound(sandbox)
+    bridge.wire.once("before", "GET", "/calls/recording/", lambda: _forget(bridge))
+    bridge.receive("call-ended", ENDED)
+    bridge.receive("recording-uploaded", UPLOADED)
+
+    bridge.run_jobs_for(30)
+
+    kept = [path for path in bridge.deps.data_dir.rglob("*") if path.is_file()]
+    assert kept == []
+    assert bridge.record(UUID).observations == {}
+
+
 def test_a_call_forgotten_by_hand_and_synced_by_hand_stays_forgotten(
     bridge: Bridge, sandbox: RunningSandbox
 ) -> None:

@@ -329,6 +329,22 @@ def test_what_a_person_attached_stays(bridge: Bridge, recorded: RunningSandbox) 
     ]
 
 
+def test_a_forgotten_ledger_does_not_attach_it_twice(bridge: Bridge, recorded: RunningSandbox) -> None:
+    bridge.receive("call-ended", ENDED)
+    bridge.receive("recording-uploaded", UPLOADED)
+    bridge.run_jobs_for(30)
+    bridge.ledger.redis.flushall()
+    bridge.ledger.born_at()
+    recorded.kustomer.forget_requests()
+
+    bridge.receive("call-ended", ENDED)
+    bridge.receive("recording-uploaded", UPLOADED)
+    bridge.run_jobs_for(30)
+
+    assert recorded.kustomer.writes == []
+    assert len(recorded.kustomer.attachments) == 1
+
+
 @pytest.mark.parametrize("reading", [{"attachment_types": "no-audio"}, {"attachment_max_bytes": 1000}])
 def test_where_kustomer_refuses_the_file_the_note_says_where_it_is(
     redis_client: redis.Redis, recorded: RunningSandbox, reading: dict[str, Any]
