@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import redis
+from hypothesis import settings
 
 from bridge.embedded import EmbeddedRedis
 from bridge.ledger.connect import connect
 from bridge.ledger.ledger import Ledger
 from bridge.sandbox.running import RunningSandbox
 from tests.support import Bridge, http_client
+
+# No deadlines, as machines are shared. In CI the same examples every time; a plain run looks for new ones.
+settings.register_profile("callbridge", deadline=None, derandomize="CI" in os.environ)
+settings.load_profile("callbridge")
 
 
 @pytest.fixture(scope="session")
