@@ -159,7 +159,10 @@ class Ledger:
         return cast(list[tuple[str, float]], found)
 
     def born_at(self) -> datetime:
-        """When this ledger was first started: older calls may have been written by a forgotten one."""
+        """When this ledger was first started: older calls may have been written by a forgotten one.
+
+        Asked anew each time: a Redis that was emptied under a running worker is a new ledger.
+        """
         self.redis.hsetnx(keys.META, "born_at", self.now_ms())
         return cast(datetime, moment(cast(str, self.redis.hget(keys.META, "born_at"))))
 
