@@ -6,6 +6,7 @@ off is resumed where CloudTalk grants it, and is no recording until it is whole.
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 import time
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from typing import IO, Any
 
 from bridge.audio.speech import SpeechEncoder
 from bridge.audio.wav import NotAudio, WavFormat
+from bridge.clients.cloudtalk import Download
 from bridge.domain.call import Call
 from bridge.domain.recording import Sound, Stored
 from bridge.errors import NotThereYet, Rejected, Unavailable
@@ -172,12 +174,7 @@ class _Fetch:
                     if download.start != before:
                         raise _NotResumed("the transfer was cut off, and CloudTalk does not resume it")
                     etag = download.etag
-                    self._whole_told = download.size is not None
-                    for chunk in download.chunks:
-                        self._received += len(chunk)
-                        if time.monotonic() > self._ends_at:
-                            raise _NotResumed("the transfer took too long")
-                        yield chunk
+                    yield from self._counted(download)
                     if download.size is None or self._received >= download.size:
                         return
             except _NotResumed:
@@ -199,12 +196,16 @@ class _Fetch:
         if link is None:
             raise NotThereYet("CloudTalk has no recording of this call (yet), and sent no link to one")
         with self._deps.cloudtalk.public_recording(link) as download:
-            self._whole_told = download.size is not None
-            for chunk in download.chunks:
-                self._received += len(chunk)
-                if time.monotonic() > self._ends_at:
-                    raise _NotResumed("the transfer took too long")
-                yield chunk
+            yield from self._counted(download)
+
+    def _counted(self, download: Download) -> Iterator[bytes]:
+        """The bytes as they come, counted, for as long as a transfer may take."""
+        self._whole_told = download.size is not None
+        for chunk in download.chunks:
+            self._received += len(chunk)
+            if time.monotonic() > self._ends_at:
+                raise _NotResumed("the transfer took too long")
+            yield chunk
 
 
 class _NotResumed(Unavailable):
@@ -217,8 +218,6 @@ def _is_short(wav: WavFormat, received: int) -> bool:
 
 def _again(name: str, chunks: Iterator[bytes]) -> Stored:
     """Read a stored file once more, for its size and sum."""
-    import hashlib
-
     total, digest = 0, hashlib.sha256()
     for chunk in chunks:
         total += len(chunk)
