@@ -18,17 +18,17 @@ from starlette.routing import Route
 from bridge.sandbox import ANALYTICS_PREFIX, CLOUDTALK_KEY_ID, CLOUDTALK_KEY_SECRET, CORE_PREFIX
 from bridge.sandbox.cloudtalk_agents import agent_item
 from bridge.sandbox.cloudtalk_calls import COMPANY_ID, detail, is_answered, list_item
+from bridge.sandbox.cloudtalk_contacts import Contacts
 from bridge.sandbox.cloudtalk_errors import no_user_agent, refuse, unknown_core_path
+from bridge.sandbox.cloudtalk_paging import Unreadable, number, page
 from bridge.sandbox.cloudtalk_recordings import PUBLIC_PREFIX, Recordings
+from bridge.sandbox.cloudtalk_sms import Messages
 from bridge.sandbox.control import cloudtalk_control
 from bridge.sandbox.front import Front
 from bridge.sandbox.pages import cloudtalk_page
 from bridge.sandbox.store import Document
 from bridge.sandbox.wire import Asked, Routes, read
 from bridge.sandbox.world import World, digits, iso
-
-# The default is not published; a small one finds out who forgets the second page.
-DEFAULT_PAGE = 20
 
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 # Every filter that a call can answer by itself.
@@ -45,14 +45,6 @@ _FILTERS: dict[str, Callable[[Document, Any], bool]] = {
 }
 
 
-class Unreadable(ValueError):
-    """A value of a query parameter that cannot be what it has to be."""
-
-    def __init__(self, name: str, message: str) -> None:
-        super().__init__(message)
-        self.name = name
-
-
 class CloudTalk:
     def __init__(self, world: World) -> None:
         self.world = world
@@ -65,7 +57,7 @@ class CloudTalk:
     def calls(self, asked: Asked) -> Response:
         try:
             found = self._matching(asked)
-            return self._page(asked, found, lambda call: list_item(call, self.world))
+            return page(asked, found, lambda call: list_item(call, self.world))
         except Unreadable as error:
             return refuse(asked.path, 406, "Not acceptable.", **{error.name: [str(error)]})
 
@@ -73,12 +65,12 @@ class CloudTalk:
         agents = self.world.store.all("agent")
         try:
             if "id" in asked.query:
-                wanted = _number("id", asked.query["id"])
+                wanted = number("id", asked.query["id"])
                 agents = [one for one in agents if one["id"] == wanted]
             if "associated_number" in asked.query:
-                number = digits(asked.query["associated_number"])
-                agents = [one for one in agents if digits(one["default_number"]) == number]
-            return self._page(asked, agents, agent_item)
+                line = digits(asked.query["associated_number"])
+                agents = [one for one in agents if digits(one["default_number"]) == line]
+            return page(asked, agents, agent_item)
         except Unreadable as error:
             return refuse(asked.path, 406, "Not acceptable.", **{error.name: [str(error)]})
 
@@ -112,35 +104,19 @@ class CloudTalk:
             ids = {one["id"] for one in self.world.store.all("agent") if one["extension"] == extension}
             calls = [one for one in calls if one["agent_id"] in ids]
         if "tag_id" in asked.query:
-            wanted = str(_number("tag_id", asked.query["tag_id"]))
+            wanted = str(number("tag_id", asked.query["tag_id"]))
             calls = [
                 one for one in calls if wanted in [tag["id"] for tag in list_item(one, self.world)["Tags"]]
             ]
         return sorted(calls, key=lambda one: (str(one["started_at"]), int(one["id"])), reverse=True)
-
-    def _page(self, asked: Asked, found: list[Document], item: Callable[[Document], Document]) -> Response:
-        limit = _number("limit", asked.query.get("limit", str(DEFAULT_PAGE)))
-        page = _number("page", asked.query.get("page", "1"))
-        if not 1 <= limit <= 1000:
-            raise Unreadable("limit", "Between 1 and 1000.")
-        if page < 1:
-            raise Unreadable("page", "At least 1.")
-        shown = found[(page - 1) * limit : page * limit]
-        envelope = {
-            "itemsCount": len(found),
-            "pageCount": -(-len(found) // limit),
-            "pageNumber": page,
-            "limit": limit,
-            "data": [item(one) for one in shown],
-        }
-        return JSONResponse({"responseData": envelope})
 
 
 def create_cloudtalk(world: World) -> Starlette:
     service = world.cloudtalk
     routes = Routes()
     CloudTalk(world).add_to(routes)
-    Recordings(world).add_to(routes)
+    for part in (Recordings, Contacts, Messages):
+        part(world).add_to(routes)
 
     def limit_headers() -> dict[str, str]:
         return {
@@ -212,7 +188,7 @@ def _admit(asked: Asked) -> Response | None:
 
 def _value(name: str, text: str) -> Any:
     if name in ("contact_id", "user_id", "call_id"):
-        return _number(name, text)
+        return number(name, text)
     if name in ("date_from", "date_to"):
         try:
             # The zone is not documented; here it is UTC.
@@ -223,10 +199,3 @@ def _value(name: str, text: str) -> Any:
     if allowed is not None and text not in allowed:
         raise Unreadable(name, f"One of {', '.join(allowed)}.")
     return text
-
-
-def _number(name: str, text: str) -> int:
-    try:
-        return int(text)
-    except ValueError as error:
-        raise Unreadable(name, "Not a number.") from error

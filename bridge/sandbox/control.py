@@ -82,6 +82,7 @@ def kustomer_control(world: World) -> list[Route]:
     service = world.kustomer
     return [
         _route(world, "POST", "/reset", reset),
+        _route(world, "POST", "/desk", lambda request, body: sample.add_desk(world)),
         _route(world, "GET", "/uploads", lambda request, body: [asdict(one) for one in service.uploads]),
         _route(world, "DELETE", "/uploads", lambda request, body: service.uploads.clear()),
         _route(world, "POST", "/expire-uploads", expire_forms),

@@ -17,11 +17,13 @@ from bridge.sandbox import KUSTOMER_KEY
 from bridge.sandbox.control import kustomer_control
 from bridge.sandbox.front import Front, is_upload
 from bridge.sandbox.kustomer_attachments import Attachments
+from bridge.sandbox.kustomer_companies import Companies
 from bridge.sandbox.kustomer_conversations import Conversations
 from bridge.sandbox.kustomer_customers import Customers
 from bridge.sandbox.kustomer_desk import Desk, limit_headers
 from bridge.sandbox.kustomer_errors import Refusal, bad_parameter, not_found, refuse
 from bridge.sandbox.kustomer_forms import StorageRefusal
+from bridge.sandbox.kustomer_messages import Messages
 from bridge.sandbox.kustomer_notes import Notes
 from bridge.sandbox.kustomer_shapes import MACHINE_USER_ID, page_of
 from bridge.sandbox.kustomer_uploads import UploadHost
@@ -35,13 +37,12 @@ _USER_FILTERS = ("pending", "deleted", "userType", "email")
 
 
 class Users(Desk):
-    """The people and machines of the org, and the companies, to be read only."""
+    """The people and machines of the org, to be read only."""
 
     def add_to(self, routes: Routes) -> None:
         routes.add("GET", "/v1/users", self.index)
         routes.add("GET", "/v1/users/current", lambda asked: self._show("user", MACHINE_USER_ID))
         routes.add("GET", "/v1/users/{id}", lambda asked: self._show("user", asked.params["id"]))
-        routes.add("GET", "/v1/companies/{id}", lambda asked: self._show("company", asked.params["id"]))
 
     def index(self, asked: Asked) -> Response:
         filters = {name: asked.query[name] for name in _USER_FILTERS if name in asked.query}
@@ -65,7 +66,7 @@ class Users(Desk):
 def create_kustomer(world: World) -> Starlette:
     service = world.kustomer
     routes = Routes()
-    for desk in (Customers, Conversations, Notes, Attachments, Users):
+    for desk in (Customers, Conversations, Notes, Messages, Companies, Attachments, Users):
         desk(world).add_to(routes)
     with world.lock:
         ensure_machine_user(world)

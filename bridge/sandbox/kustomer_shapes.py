@@ -65,11 +65,12 @@ def customer_shape(customer: Document, world: World) -> Document:
 
 
 def conversation_shape(conversation: Document, world: World) -> Document:
+    messages = world.store.find("message", "conversation", conversation["id"])
     attributes: Document = {
         "name": "",
-        "channels": [],
+        "channels": list(dict.fromkeys(one["given"]["channel"] for one in messages)),
         "status": "open",
-        "messageCount": 0,
+        "messageCount": len(messages),
         "noteCount": len(world.store.find("note", "conversation", conversation["id"])),
         "satisfaction": 0,
         "tags": [],
@@ -117,6 +118,42 @@ def note_shape(note: Document, world: World) -> Document:
     return _resource("note", "notes", note["id"], attributes, relationships)
 
 
+def message_shape(message: Document, world: World) -> Document:
+    given = dict(message["given"])
+    attachments = given.pop("attachments", [])
+    attributes: Document = {
+        "size": 0,
+        "status": "received" if given.get("direction", "in") == "in" else "sent",
+        "direction": "in",
+        "meta": {},
+        "auto": False,
+        "assignedTeams": [],
+        "assignedUsers": [],
+        "redacted": False,
+        "reactions": [],
+        **given,
+        **_times(message),
+        "rev": message["rev"],
+    }
+    # Read-only: which of a conversation's messages it was.
+    attributes["directionType"] = f"initial-{attributes['direction']}"
+    relationships: Document = {
+        **_written_by(),
+        "conversation": _to("conversation", "conversations", message["conversation"]),
+    }
+    conversation = world.store.get("conversation", message["conversation"])
+    if conversation is not None:
+        # The type is the plural in messages only.
+        relationships["customer"] = _to("customers", "customers", conversation["customer"])
+    if attachments:
+        ids = [one if isinstance(one, str) else one["_id"] for one in attachments]
+        relationships["attachments"] = {
+            "links": {"self": f"/v1/messages/{message['id']}/attachments"},
+            "data": [{"type": "attachment", "id": one} for one in ids],
+        }
+    return _resource("message", "messages", message["id"], attributes, relationships)
+
+
 def attachment_shape(attachment: Document, world: World) -> Document:
     attributes = {"redacted": False, **attachment["given"], "uploaded": attachment["uploaded"]}
     return _resource("attachment", "attachments", attachment["id"], attributes, {})
@@ -145,6 +182,7 @@ SHAPES = {
     "customer": customer_shape,
     "conversation": conversation_shape,
     "note": note_shape,
+    "message": message_shape,
     "attachment": attachment_shape,
     "user": user_shape,
     "company": company_shape,

@@ -241,6 +241,10 @@ class KustomerHandle(Handle):
             body: Document = dict(CUSTOMER.validate_python(attributes))
             return str(Customers(self._world).add(body)["id"])
 
+    def add_desk(self) -> dict[str, str]:
+        """One of each, for trying actions out; returns ids by kind."""
+        return sample.add_desk(self._world)
+
     def add_company(self, name: str = "Example Ltd") -> str:
         with self._world.lock:
             company = Customers(self._world).fresh(new_id(), {"name": name})

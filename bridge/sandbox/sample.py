@@ -9,6 +9,7 @@ from typing import Any
 
 from bridge.sandbox.cloudtalk_agents import add_agent
 from bridge.sandbox.cloudtalk_calls import add_call
+from bridge.sandbox.cloudtalk_contacts import add_contact
 from bridge.sandbox.kustomer_shapes import MACHINE_USER_ID
 from bridge.sandbox.store import Document
 from bridge.sandbox.world import World
@@ -27,7 +28,7 @@ def load_cloudtalk(world: World) -> None:
     company = _read()
     with world.lock:
         for contact in company["contacts"]:
-            world.store.put("contact", str(contact["id"]), contact)
+            add_contact(world, contact)
         for call in company["calls"]:
             add_call(world, call)
 
@@ -48,6 +49,60 @@ def load_kustomer(world: World) -> None:
         ensure_machine_user(world)
         for agent in _read()["agents"]:
             add_user(world, name=f"{agent['firstname']} {agent['lastname']}", email=agent["email"])
+
+
+# The ids of what `add_desk` adds, by kind.
+DESK = {
+    kind: hashlib.sha256(f"sample {kind}".encode()).hexdigest()[:24]
+    for kind in ("company", "customer", "conversation", "message", "note")
+}
+
+
+def add_desk(world: World) -> dict[str, str]:
+    """One of each in Kustomer, for trying actions out; on demand only, as customers come with the calls.
+
+    Returns:
+        Their ids (`DESK`), which are always the same; adding them again puts them back as they were.
+    """
+    given: dict[str, Document] = {
+        "company": {
+            "name": "Invented & Sons",
+            "externalId": "sample:company",
+            "domains": [{"domain": "invented.example"}],
+        },
+        "customer": {
+            "name": "Gil Sample",
+            "externalId": "sample:customer",
+            "emails": [{"type": "work", "email": "gil.sample@example.com", "verified": False}],
+            "phones": [{"type": "mobile", "phone": "+441632960309", "verified": False}],
+        },
+        "conversation": {
+            "name": "A question",
+            "externalId": "sample:conversation",
+            "direction": "in",
+            "status": "open",
+        },
+        "message": {
+            "channel": "chat",
+            "app": "sample",
+            "direction": "in",
+            "preview": "Where is my invoice?",
+            "externalId": "sample:message",
+        },
+        "note": {"body": "Sent the invoice again.", "externalId": "sample:note"},
+    }
+    belongs: dict[str, Document] = {
+        "customer": {"company": DESK["company"]},
+        "conversation": {"customer": DESK["customer"]},
+        "message": {"conversation": DESK["conversation"]},
+        "note": {"conversation": DESK["conversation"]},
+    }
+    with world.lock:
+        now = world.timestamp()
+        for kind, fields in given.items():
+            document = {"id": DESK[kind], "given": fields, "created_at": now, "updated_at": now, "rev": 1}
+            world.store.put(kind, DESK[kind], document | belongs.get(kind, {}))
+    return dict(DESK)
 
 
 def ensure_machine_user(world: World) -> None:

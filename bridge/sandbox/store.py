@@ -44,6 +44,18 @@ class Store:
             )
         self._keep(kind, document_id, document, position)
 
+    def drop(self, kind: str, document_id: str) -> None:
+        """Take a document away; where there is none, nothing happens."""
+        document = self._kinds.get(kind, {}).pop(document_id, None)
+        if document is None:
+            return
+        for key, value in self._keys_of(kind, document):
+            self._ids_by_key[kind, key, value].discard(document_id)
+        del self._positions[kind, document_id]
+        self.put_bytes(kind, document_id, None)
+        if self._disk is not None:
+            self._disk.execute("DELETE FROM documents WHERE kind = ? AND id = ?", (kind, document_id))
+
     def get(self, kind: str, document_id: str) -> Document | None:
         return self._kinds.get(kind, {}).get(document_id)
 

@@ -11,6 +11,7 @@ _PLURALS = {
     "customer": "customers",
     "conversation": "conversations",
     "note": "notes",
+    "message": "messages",
     "attachment": "attachments",
     "user": "users",
     "company": "companies",

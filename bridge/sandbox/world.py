@@ -19,8 +19,8 @@ from bridge.sandbox.faults import Faults
 from bridge.sandbox.limits import Window
 from bridge.sandbox.store import Document, Store
 
-CLOUDTALK_KINDS = ("call", "agent", "contact", "line")
-KUSTOMER_KINDS = ("customer", "conversation", "note", "user", "company", "tag", "attachment")
+CLOUDTALK_KINDS = ("call", "agent", "contact", "line", "text_message")
+KUSTOMER_KINDS = ("customer", "conversation", "note", "message", "user", "company", "tag", "attachment")
 
 # The log is for tests and for looking; a sandbox that runs for days must not grow by it.
 LOG_LENGTH = 20_000
@@ -37,6 +37,8 @@ class CloudTalkReadings(Readings):
     recording_ranges: bool = True  # is `Range` honoured, or ignored?
     recording_length_header: bool = True  # is there a Content-Length, or do the bytes come in chunks?
     recording_redirect: str | None = None  # an address to which recordings are redirected (302)
+    sms_failure: str | None = None  # what a 200 that did not send says, such as "Limit exceeded"
+    sms_out_of_funds: bool = False  # 403
 
 
 class KustomerReadings(Readings):
@@ -194,7 +196,7 @@ def _keys_of(kind: str, document: Document) -> Iterator[tuple[str, str]]:
             yield "socials", f"{entry['type']}:{entry['username']}"
     elif kind == "conversation":
         yield "customer", document["customer"]
-    elif kind == "note":
+    elif kind in ("note", "message"):
         yield "conversation", document["conversation"]
         for entry in given.get("attachments") or []:
             yield "attachment", entry["_id"].lower()

@@ -29,6 +29,7 @@ def test_control_needs_no_key_and_leaves_no_trace(kustomer: KustomerHandle) -> N
         "customers",
         "conversations",
         "notes",
+        "messages",
         "attachments",
         "users",
         "companies",

@@ -1,0 +1,127 @@
+"""What Kustomer takes in the body of a message and of a company: its published request schemas."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Required
+
+from pydantic import Field, StringConstraints, TypeAdapter, with_config
+from typing_extensions import TypedDict
+
+from bridge.sandbox.kustomer_schemas import (
+    STRICT,
+    AttachmentRef,
+    Custom,
+    DateTime,
+    Email,
+    Location,
+    ObjectId,
+    Phone,
+    QueueRef,
+    Sentiment,
+    Social,
+    TagName,
+    Text100,
+    Text256,
+    Url,
+    WebUrl,
+    WhatsappPhone,
+)
+
+Preview = Annotated[str, StringConstraints(max_length=10240)]
+Channel = Literal[
+    "email", "sms", "chat", "facebook", "twitter-dm", "twitter-tweet", "voice", "instagram", "whatsapp"
+]
+Direction = Literal["in", "out"]
+Status = Literal["sent", "received", "error"]
+
+
+@with_config(STRICT)
+class Reference(TypedDict):
+    message: ObjectId
+    type: Literal["reply", "replyAll", "forward"]
+
+
+@with_config(STRICT)
+class MessageError(TypedDict, total=False):
+    status: float
+    code: str
+    title: str
+    detail: str
+    source: dict[str, Any]
+    meta: dict[str, Any]
+    links: dict[str, Any]
+
+
+@with_config(STRICT)
+class MessageBody(TypedDict, total=False):
+    """In a conversation or of a customer. `directionType` is read-only, and so no property here."""
+
+    id: ObjectId
+    externalId: Text256
+    customer: ObjectId
+    conversation: ObjectId
+    reference: Reference
+    channel: Required[Channel]
+    app: Required[str]
+    direction: Direction
+    preview: Preview
+    subject: Text256
+    size: float
+    related: str
+    status: Status
+    error: MessageError
+    errorAt: DateTime
+    auto: bool
+    sentAt: DateTime
+    source: Literal["bulk", "satisfaction"]
+    shortcuts: list[ObjectId]
+    kbArticles: list[ObjectId]
+    attachments: list[AttachmentRef] | list[ObjectId]
+    location: dict[str, Any]
+    meta: dict[str, Any]
+    custom: Custom
+    sentiment: Sentiment
+    createdAt: DateTime
+    modifiedAt: DateTime
+    createdBy: ObjectId
+    modifiedBy: ObjectId
+    importedAt: DateTime
+    lang: Text100 | None
+    queue: QueueRef
+
+
+class LooseMessage(MessageBody, total=False):
+    """Of neither: the direction is needed then."""
+
+    direction: Required[Direction]  # type: ignore[misc]
+
+
+@with_config(STRICT)
+class Domain(TypedDict):
+    domain: str
+
+
+@with_config(STRICT)
+class CompanyBody(TypedDict, total=False):
+    name: Required[Annotated[str, StringConstraints(min_length=3, max_length=256)]]
+    externalId: Text256
+    avatarUrl: Url | None
+    emails: list[Email]
+    phones: list[Phone]
+    whatsapps: list[WhatsappPhone]
+    socials: list[Social]
+    urls: list[WebUrl]
+    domains: list[Domain]
+    locations: list[Location]
+    employeeCount: Annotated[float, Field(ge=0)]
+    tags: list[TagName]
+    createdAt: DateTime
+    importedAt: DateTime
+    rev: float
+    custom: Custom
+    defaultLang: Text100 | None
+
+
+MESSAGE: TypeAdapter[MessageBody] = TypeAdapter(MessageBody)
+LOOSE_MESSAGE: TypeAdapter[LooseMessage] = TypeAdapter(LooseMessage)
+COMPANY: TypeAdapter[CompanyBody] = TypeAdapter(CompanyBody)

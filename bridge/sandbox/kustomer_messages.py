@@ -1,0 +1,108 @@
+"""Kustomer's messages: put on record, delivered to nobody."""
+
+from __future__ import annotations
+
+from starlette.responses import JSONResponse, Response
+
+from bridge.sandbox import kustomer_message_schemas as schemas
+from bridge.sandbox.kustomer_desk import Desk
+from bridge.sandbox.kustomer_errors import Refusal, bad_parameter
+from bridge.sandbox.kustomer_schemas import ADMIN_ONLY
+from bridge.sandbox.kustomer_shapes import page_of
+from bridge.sandbox.store import Document
+from bridge.sandbox.wire import Asked, Routes
+from bridge.sandbox.world import new_id
+
+
+class Messages(Desk):
+    def add_to(self, routes: Routes) -> None:
+        routes.add("GET", "/v1/messages", self.index)
+        routes.add("POST", "/v1/messages", self.create_loose)
+        routes.add("GET", "/v1/messages/{id}", self.show)
+        routes.add("GET", "/v1/conversations/{id}/messages", self.of_conversation)
+        routes.add("POST", "/v1/conversations/{id}/messages", self.create_in_conversation)
+        routes.add("GET", "/v1/customers/{id}/messages", self.of_customer)
+        routes.add("POST", "/v1/customers/{id}/messages", self.create_for_customer)
+
+    def index(self, asked: Asked) -> Response:
+        found = self.store.all("message")
+        sort = asked.query.get("sort")
+        if sort not in (None, "asc", "desc"):
+            raise bad_parameter("sort")
+        if sort == "desc":
+            found.reverse()
+        return self._page(found, "/v1/messages", asked)
+
+    def of_conversation(self, asked: Asked) -> Response:
+        conversation = self.need("conversation", asked.params["id"])
+        found = self.store.find("message", "conversation", conversation["id"])
+        return self._page(found, f"/v1/conversations/{conversation['id']}/messages", asked)
+
+    def of_customer(self, asked: Asked) -> Response:
+        customer = self.need("customer", asked.params["id"])
+        found = [
+            message
+            for conversation in self.store.find("conversation", "customer", customer["id"])
+            for message in self.store.find("message", "conversation", conversation["id"])
+        ]
+        return self._page(found, f"/v1/customers/{customer['id']}/messages", asked)
+
+    def show(self, asked: Asked) -> Response:
+        return self.one("message", self.need("message", asked.params["id"]))
+
+    def create_in_conversation(self, asked: Asked) -> Response:
+        conversation = self.need("conversation", asked.params["id"])
+        body = self.body(asked, schemas.MESSAGE)
+        if body.pop("conversation", conversation["id"]).lower() != conversation["id"]:
+            raise bad_parameter("conversation", "Not the conversation of the path")
+        return self._create(body, conversation)
+
+    def create_for_customer(self, asked: Asked) -> Response:
+        """Makes a conversation when none is given."""
+        customer = self.need("customer", asked.params["id"])
+        body = self.body(asked, schemas.MESSAGE)
+        body.pop("customer", None)
+        if "conversation" in body:
+            conversation = self.need("conversation", body.pop("conversation"), "conversation")
+        else:
+            conversation = self.fresh(new_id(), {"status": "open"}, customer=customer["id"])
+        return self._create(body, conversation)
+
+    def create_loose(self, asked: Asked) -> Response:
+        """Where a message goes that names neither conversation nor customer is not documented: refused."""
+        body = self.body(asked, schemas.LOOSE_MESSAGE)
+        if "conversation" in body:
+            return self._create(body, self.need("conversation", body.pop("conversation"), "conversation"))
+        if "customer" not in body:
+            raise bad_parameter("conversation", "Missing conversation or customer")
+        customer = self.need("customer", body.pop("customer"), "customer")
+        return self._create(body, self.fresh(new_id(), {"status": "open"}, customer=customer["id"]))
+
+    def _create(self, body: Document, conversation: Document) -> Response:
+        for name in ADMIN_ONLY:
+            if name in body:
+                # Documented as 401, not 403, for a role that the key lacks.
+                raise Refusal(401, [("Missing role org.admin", name)])
+        body.pop("customer", None)
+        self._refuse_unknown_attachments(body)
+        self.refuse_repeated_external_id("message", body)
+        message_id = self.chosen_id("message", body)
+        if "importedAt" not in body:
+            self.count_creation("message", conversation["customer"])
+        if body.get("direction", "in") == "in":
+            # Documented: a new inbound message reopens a snoozed or done conversation.
+            conversation = self.touched(conversation, given=conversation["given"] | {"status": "open"})
+        self.store.put("conversation", conversation["id"], conversation)
+        message = self.fresh(message_id, body, conversation=conversation["id"])
+        self.store.put("message", message_id, message)
+        return self.one("message", message, 201)
+
+    def _refuse_unknown_attachments(self, body: Document) -> None:
+        for number, entry in enumerate(body.get("attachments", [])):
+            attachment_id = entry if isinstance(entry, str) else entry["_id"]
+            attachment = self.store.get("attachment", attachment_id.lower())
+            if attachment is None or not attachment["uploaded"]:
+                raise bad_parameter(f"attachments.{number}", "No such attachment")
+
+    def _page(self, found: list[Document], path: str, asked: Asked) -> Response:
+        return JSONResponse(page_of("message", found, self.world, path=path, query=asked.query))
