@@ -10,6 +10,7 @@ BridgeError
   Permanent          trying again cannot help until somebody changes something
     Rejected         400, 404, 406, 410, 413, 422: this request will never be taken
     Unauthorized     401, 403: the key is wrong or lacks a role
+    MaybeDone        no answer to what must not be done twice: a person has to look
   LeaseLost          the job is no longer ours: stop at once, write nothing
   WrongUse           settings, arguments or files that a person has to mend (exit code 2)
 """
@@ -85,6 +86,13 @@ class Rejected(Permanent):
 
 class Unauthorized(Permanent):
     """The key was refused, or lacks a role for this."""
+
+
+class MaybeDone(Permanent):
+    """The answer was lost to something that repeats its effect (an SMS, a create without a key of ours).
+
+    It may have been done. Permanent, so that nothing repeats it by itself.
+    """
 
 
 class LeaseLost(BridgeError):

@@ -11,11 +11,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import httpx2
 
+from bridge.clients.download import Download as Download
 from bridge.clients.http import Moved, Service
 from bridge.domain.outcome import Direction
 from bridge.domain.phone import Phone, read_phone
@@ -29,6 +31,9 @@ from bridge.domain.values import (
 )
 from bridge.errors import NotThereYet, Rejected, Unavailable
 from bridge.ledger.budget import Budget
+
+if TYPE_CHECKING:
+    from bridge.clients.cloudtalk_api import CloudTalkApi
 
 _LARGEST_PAGE = 1000
 
@@ -51,18 +56,13 @@ class Agent:
     email: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Download:
-    """A recording on its way. `size`: of the whole file in bytes, where it is told."""
-
-    chunks: Iterator[bytes]
-    start: int = 0
-    size: int | None = None
-    etag: str | None = None
-
-
 class CloudTalk:
-    """A client with keys of its own. `core` and `analytics` are addresses up to and with `/api`."""
+    """The bridge's own use of CloudTalk; `api` is all of it.
+
+    Args:
+        core, analytics: addresses up to and with `/api`.
+        key_id, key_secret: None where the road adds the credentials.
+    """
 
     def __init__(
         self,
@@ -70,14 +70,21 @@ class CloudTalk:
         client: httpx2.Client,
         core: str,
         analytics: str,
-        key_id: str,
-        key_secret: str,
+        key_id: str | None,
+        key_secret: str | None,
         budget: Budget | None = None,
     ) -> None:
-        login = base64.b64encode(f"{key_id}:{key_secret}".encode()).decode()
         self._core, self._analytics = core, analytics
-        self._service = Service(
-            "cloudtalk", client=client, headers={"authorization": f"Basic {login}"}, budget=budget
+        headers = {"authorization": _basic(key_id, key_secret)} if key_id and key_secret else {}
+        self._service = Service("cloudtalk", client=client, headers=headers, budget=budget)
+
+    @cached_property
+    def api(self) -> CloudTalkApi:
+        """All of CloudTalk. Its many types are built on first use: workers start without them."""
+        from bridge.clients.cloudtalk_api import CloudTalkApi
+
+        return CloudTalkApi(
+            self._service, core=self._core, analytics=self._analytics, recording=self.recording
         )
 
     def call_detail(self, call_id: int) -> Mapping[str, Any]:
@@ -229,6 +236,10 @@ class CloudTalk:
                 return
 
 
+def _basic(user: str, password: str) -> str:
+    return f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"
+
+
 def _download(response: httpx2.Response) -> Download:
     """What the answer's headers tell; neither `Content-Length` nor ranges are documented."""
     length = response.headers.get("content-length", "")
@@ -238,4 +249,10 @@ def _download(response: httpx2.Response) -> Download:
         if found is None:
             raise Unavailable("cloudtalk sent a part of a recording and does not say which")
         start, size = int(found[1]), int(found[2]) if found[2] != "*" else None
-    return Download(chunks=response.iter_bytes(), start=start, size=size, etag=response.headers.get("etag"))
+    return Download(
+        chunks=response.iter_bytes(),
+        start=start,
+        size=size,
+        etag=response.headers.get("etag"),
+        content_type=response.headers.get("content-type", "").partition(";")[0] or "audio/x-wav",
+    )

@@ -152,6 +152,35 @@ class Service:
             yield response
 
     @contextmanager
+    def exchange(
+        self,
+        operation: str,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        content: bytes | None = None,
+    ) -> Iterator[httpx2.Response]:
+        """Send any request and hand out whatever comes back, errors too; the body is read by the caller.
+
+        Args:
+            headers: win over ours of the same name.
+
+        Raises:
+            RateLimited: our share is used up; nothing was sent. A 429 of theirs is an answer like any other.
+            NotSent, Unavailable: no answer.
+        """
+        own = httpx2.Headers({"accept": "*/*", **self._headers})
+        own.update(headers or {})
+        with (
+            self._sending(operation) as sent,
+            self._client.stream(method, url, headers=own, content=content) as response,
+        ):
+            sent.answered(response)
+            self._book(sent)
+            yield response
+
+    @contextmanager
     def _sending(self, operation: str) -> Iterator[_Sent]:
         """One request within the budget, booked however it ends, its failures as our errors."""
         sent = _Sent(operation=operation, slot=self._budget.take() if self._budget else None)
@@ -197,11 +226,11 @@ def error_for(service: str, operation: str, response: httpx2.Response) -> Bridge
         return RateLimited(f"{where}: its budget is spent", retry_after_s=retry_after_s(response))
     if status in (401, 403):
         return Unauthorized(f"{where}: the key is wrong or lacks a role; `callbridge doctor` tells which")
+    detail = error_text(response)
     if status == 409:
-        return Conflict(f"{where}: it exists or was changed meanwhile")
+        return Conflict(f"{where}: it exists or was changed meanwhile{' · ' + detail if detail else ''}")
     if status >= 500 or status in (302, 303, 307, 408, 425):
         return Unavailable(f"{where}: trouble on their side")
-    detail = error_text(response)
     return Rejected(f"{where}{': ' + detail if detail else ''}", status=status, detail=detail)
 
 

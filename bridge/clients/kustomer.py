@@ -8,22 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 import httpx2
 
 from bridge.clients.attachments import Attachments
 from bridge.clients.http import Reply, Service
+from bridge.clients.taken import says_taken
 from bridge.errors import Conflict, Rejected, Unavailable
 from bridge.ledger.budget import Budget
+
+if TYPE_CHECKING:
+    from bridge.clients.kustomer_api import KustomerApi
 
 T = TypeVar("T")
 
 _PAGE = 100
 _MOST_PAGES = 20
-# How a 400 says that a value is taken; which status it is, is not documented.
-_TAKEN = ("duplicate", "already", "exists", "unique", "taken", "in use")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,16 +61,28 @@ class Note:
 
 
 class Kustomer:
-    """A client with a key of its own. `url` ends at the host."""
+    """The bridge's own use of Kustomer; `api` is all of it.
+
+    Args:
+        url: ends at the host.
+        api_key: None where the road adds the credentials.
+    """
 
     def __init__(
-        self, *, client: httpx2.Client, url: str, api_key: str, budget: Budget | None = None
+        self, *, client: httpx2.Client, url: str, api_key: str | None, budget: Budget | None = None
     ) -> None:
         self._url = f"{url}/v1"
-        self._service = Service(
-            "kustomer", client=client, headers={"authorization": f"Bearer {api_key}"}, budget=budget
-        )
+        headers = {"authorization": f"Bearer {api_key}"} if api_key else {}
+        self._service = Service("kustomer", client=client, headers=headers, budget=budget)
+        self._host = url
         self.attachments = Attachments(self._service, client, self._url)
+
+    @cached_property
+    def api(self) -> KustomerApi:
+        """All of Kustomer. Its many types are built on first use: workers start without them."""
+        from bridge.clients.kustomer_api import KustomerApi
+
+        return KustomerApi(self._service, url=self._host)
 
     # -- customers
 
@@ -105,7 +120,7 @@ class Kustomer:
         try:
             reply = self._send("create_customer", "POST", "/customers", body)
         except Rejected as error:
-            if error.status == 400 and any(word in error.detail.casefold() for word in _TAKEN):
+            if says_taken(error):
                 raise Conflict("kustomer says that a customer with this phone exists") from error
             raise
         return _sure(_customer(reply.body), "create_customer")
@@ -244,7 +259,7 @@ class Kustomer:
         try:
             return self._send(operation, "POST", path, body)
         except Rejected as error:
-            if error.status == 400 and any(word in error.detail.casefold() for word in _TAKEN):
+            if says_taken(error):
                 raise Conflict(f"kustomer says to {operation} that it exists") from error
             raise
 

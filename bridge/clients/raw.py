@@ -1,0 +1,114 @@
+"""Any request to a service, as it is: for what no client of ours has a name for.
+
+The credentials go to the service's own addresses only, which is why others are refused rather than asked
+without. Nothing is repeated, and an answer of any status is an answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from urllib.parse import quote, urldefrag, urlencode, urlsplit
+
+import httpx2
+
+from bridge.clients.http import Service
+from bridge.errors import Unavailable, WrongUse
+
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Road:
+    """A service and its addresses; a path alone is taken to be of the first of them.
+
+    Args:
+        bases: without a slash at the end, such as `https://my.cloudtalk.io/api`.
+    """
+
+    service: Service
+    bases: Sequence[str]
+
+    def url(self, path: str) -> str:
+        """The address that a path, or a full address, means.
+
+        Raises:
+            WrongUse: the address is not one of the service's.
+        """
+        if "://" not in path and not path.startswith("//"):
+            base = self.bases[0]
+            prefix = urlsplit(base).path
+            # `/api/calls` and `/calls` mean the same: people copy either from the documents.
+            if prefix and (path == prefix or path.startswith(prefix + "/")):
+                path = path.removeprefix(prefix)
+            return base + "/" + path.lstrip("/")
+        wanted = urlsplit(path)
+        origins = [(parts.scheme, parts.netloc.lower()) for parts in map(urlsplit, self.bases)]
+        if (wanted.scheme, wanted.netloc.lower()) not in origins:
+            hosts = ", ".join(dict.fromkeys(f"{scheme}://{host}" for scheme, host in origins))
+            # Without user and password, which may stand before the host.
+            host = wanted.netloc.rpartition("@")[2]
+            raise WrongUse(
+                f"{wanted.scheme}://{host} is not {self.service.name}'s: its key goes to {hosts} only. "
+                "Give a path, or a full address there"
+            )
+        return path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What came back. `chunks`: the body as it comes, decompressed; read it inside the `with`."""
+
+    status: int
+    headers: httpx2.Headers
+    chunks: Iterator[bytes]
+
+    @property
+    def size(self) -> int | None:
+        """Of the body in bytes, where it is told and is what `chunks` gives."""
+        told = self.headers.get("content-length", "")
+        return int(told) if told.isdigit() and "content-encoding" not in self.headers else None
+
+
+@contextmanager
+def send(
+    road: Road,
+    method: str,
+    path: str,
+    *,
+    query: Sequence[tuple[str, str]] = (),
+    headers: Mapping[str, str] | None = None,
+    body: bytes | None = None,
+) -> Iterator[Answer]:
+    """Send one request within the service's budget.
+
+    Args:
+        path: of the service's first address, or a full address of one of them.
+        query: added to what the path has.
+        headers: win over ours of the same name.
+
+    Raises:
+        WrongUse: an address that is not the service's, or a method there is not.
+        RateLimited: our share is used up; nothing was sent.
+        NotSent, Unavailable: no answer; while the body is read, Unavailable where it breaks off.
+    """
+    if method.upper() not in METHODS:
+        raise WrongUse(f"method {method}: one of {', '.join(METHODS)}")
+    url = urldefrag(road.url(path)).url
+    if query:
+        # Not by the HTTP client, which would replace what the path has.
+        url += ("&" if urlsplit(url).query else "?") + urlencode(query, quote_via=quote)
+    with road.service.exchange("request", method.upper(), url, headers=headers, content=body) as response:
+        yield Answer(
+            status=response.status_code,
+            headers=response.headers,
+            chunks=_chunks(road.service.name, response),
+        )
+
+
+def _chunks(name: str, response: httpx2.Response) -> Iterator[bytes]:
+    try:
+        yield from response.iter_bytes()
+    except httpx2.HTTPError as cause:
+        raise Unavailable(f"{name}'s answer broke off: {type(cause).__name__}") from cause
