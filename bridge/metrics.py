@@ -11,6 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from bridge.boundary import boundary
 from bridge.domain.events import OTHER_TRIGGERS, STAGE_OF
 from bridge.ledger import keys
 from bridge.ledger.budget import Budget
@@ -117,7 +118,8 @@ class LedgerCollector(Collector):
         for budget in self._budgets:
             left.add_metric([budget.service], budget.state()["left"])
         yield left
-        missing = self._ledger.redis.hget(keys.META, "calls_missing")
+        with boundary("metrics.calls_missing"):
+            missing = self._ledger.redis.hget(keys.META, "calls_missing")
         if missing is not None:
             yield GaugeMetricFamily(
                 "callbridge_calls_missing",

@@ -12,6 +12,7 @@ from types import FrameType
 
 import redis
 
+from bridge.boundary import boundary
 from bridge.errors import BridgeError
 from bridge.jobs.deps import open_ledger
 from bridge.ledger import keys
@@ -41,7 +42,9 @@ class Clock:
     def beat(self) -> bool:
         """One beat; whether it was ours to make."""
         lock_ms = int(_BEAT_S * 900)
-        if not self._ledger.redis.set(keys.BEAT, self._name, nx=True, px=lock_ms):
+        with boundary("clock.beat"):
+            ours = self._ledger.redis.set(keys.BEAT, self._name, nx=True, px=lock_ms)
+        if not ours:
             return False
         self._ledger.born_at()
         self._ledger.tidy()
@@ -52,7 +55,9 @@ class Clock:
         """Delete recordings past their time, once an hour."""
         if self._keep_recordings is None or self._storage is None:
             return
-        if self._ledger.redis.set(f"{keys.TAG}:recordings:tidied", self._name, nx=True, ex=3600):
+        with boundary("clock.recordings"):
+            turn = self._ledger.redis.set(f"{keys.TAG}:recordings:tidied", self._name, nx=True, ex=3600)
+        if turn:
             gone = self._storage().delete_older_than(datetime.now(UTC) - self._keep_recordings)
             log.info("old recordings deleted", count=gone)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import redis
 
+from bridge.boundary import boundary
 from bridge.ledger.keys import WAKE, split_job
 from bridge.ledger.ledger import Ledger
 from bridge.logs import get_logger
@@ -67,6 +68,7 @@ class Dispatcher:
             # At least a moment, so that a job which is due and cannot be taken does not spin.
             self._broker.freed.wait(max(wait_s, 0.002))
 
+    @boundary("dispatcher.listen")
     def _listen(self) -> None:
         """Wakes the dispatcher when something was learnt, so that an idle worker starts at once."""
         while not self._stop.is_set():

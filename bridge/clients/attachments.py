@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 
+from bridge.boundary import boundary
 from bridge.clients.http import Service
 from bridge.errors import NotSent, Rejected, Unavailable
 
@@ -88,9 +89,10 @@ class Attachments:
             "accept": "*/*",
         }
         try:
-            response = self._client.post(
-                form.url, content=_joined(head, chunks, tail), headers=headers, timeout=_UPLOAD_TIMEOUT
-            )
+            with boundary("kustomer.upload"):
+                response = self._client.post(
+                    form.url, content=_joined(head, chunks, tail), headers=headers, timeout=_UPLOAD_TIMEOUT
+                )
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as cause:
             raise NotSent(f"kustomer's upload host could not be reached: {type(cause).__name__}") from cause
         except httpx2.HTTPError as cause:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import email.utils
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx2
 
 from bridge import __version__
+from bridge.boundary import boundary
 from bridge.errors import (
     BridgeError,
     Conflict,
@@ -119,7 +120,8 @@ class Service:
             Conflict, Rejected, Unauthorized: see `error_for`.
         """
         with self._sending(operation) as sent:
-            response = self._client.request(method, url, json=json, params=params, headers=self._headers)
+            with boundary(f"{self.name}.{operation}"):
+                response = self._client.request(method, url, json=json, params=params, headers=self._headers)
             sent.answered(response)
             if response.status_code >= 300:
                 raise error_for(self.name, operation, response)
@@ -138,7 +140,9 @@ class Service:
         Raises: as `request`; while reading the body, httpx2's own errors.
         """
         own = {**(self._headers if signed_in else {}), "accept": "*/*", **(headers or {})}
-        with self._sending(operation) as sent, self._client.stream("GET", url, headers=own) as response:
+        with self._sending(operation) as sent, ExitStack() as ends:
+            with boundary(f"{self.name}.{operation}"):
+                response = ends.enter_context(self._client.stream("GET", url, headers=own))
             # Counted there by now; the body may take minutes.
             sent.answered(response)
             self._book(sent)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import redis
 
+from bridge.boundary import boundary
 from bridge.errors import RateLimited
 from bridge.ledger import keys, scripts
 
@@ -36,6 +37,7 @@ class Budget:
         self._take = client.register_script(scripts.source("take"))
         self._reply = client.register_script(scripts.source("reply"))
 
+    @boundary("budget.take")
     def take(self) -> Slot:
         """Leave to send one request now.
 
@@ -50,6 +52,7 @@ class Budget:
             )
         return Slot(service=self.service, name=name)
 
+    @boundary("budget.reply")
     def replied(self, slot: Slot, *, operation: str, status: str, closed_for_s: float = 0) -> None:
         """Book the end of a request; `closed_for_s` when the service told us to wait."""
         counter = f"upstream:{self.service}:{operation}:{status}"
@@ -58,6 +61,7 @@ class Budget:
             args=[slot.name, counter, int(closed_for_s * 1000), self._window_ms],
         )
 
+    @boundary("budget.state")
     def state(self) -> dict[str, float | int]:
         """For `/api/queue`: share, what is left of it in this window, seconds until it opens if closed."""
         pipe = self._redis.pipeline(transaction=False)

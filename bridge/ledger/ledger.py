@@ -18,6 +18,7 @@ from uuid import UUID
 
 import redis
 
+from bridge.boundary import boundary
 from bridge.domain.events import Event, Held, canonical_json
 from bridge.domain.values import read_call_id, read_uuid
 from bridge.errors import Busy, LeaseLost
@@ -70,7 +71,8 @@ class Ledger:
         self._scripts = {name: client.register_script(scripts.source(name)) for name in scripts.NAMES}
 
     def _run(self, script: str, names: list[str], *arguments: Any) -> Any:
-        return self._scripts[script](keys=names, args=list(arguments))
+        with boundary(f"ledger.{script}"):
+            return self._scripts[script](keys=names, args=list(arguments))
 
     # -- learning
 
@@ -125,6 +127,7 @@ class Ledger:
             parts.append(self._part(f"id:{number}"))
         return record_of(key, parts)
 
+    @boundary("ledger.read")
     def _part(self, key: str) -> Part:
         pipe = self.redis.pipeline(transaction=False)
         pipe.hgetall(keys.record(key))
@@ -152,12 +155,14 @@ class Ledger:
         logs = [keys.log(first), keys.log(second), keys.CALLS]
         self._run("forget", [*QUEUE_KEYS, *names, *logs], uuid, number, self.keep_for.outputs_s)
 
+    @boundary("ledger.recent")
     def recent(self, *, before: float | None, count: int) -> list[tuple[str, float]]:
         """Keys of calls, the one last heard of first, with the score to go on from."""
         top = f"({before}" if before is not None else "+inf"
         found = self.redis.zrevrangebyscore(keys.CALLS, top, "-inf", start=0, num=count, withscores=True)
         return cast(list[tuple[str, float]], found)
 
+    @boundary("ledger.born_at")
     def born_at(self) -> datetime:
         """When this ledger was first started: older calls may have been written by a forgotten one.
 
@@ -166,11 +171,13 @@ class Ledger:
         self.redis.hsetnx(keys.META, "born_at", self.now_ms())
         return cast(datetime, moment(cast(str, self.redis.hget(keys.META, "born_at"))))
 
+    @boundary("ledger.link_secret")
     def link_secret(self) -> bytes:
         """What signs links to recordings; made once and kept."""
         self.redis.hsetnx(keys.META, "link_secret", secrets.token_hex(32))
         return bytes.fromhex(cast(str, self.redis.hget(keys.META, "link_secret")))
 
+    @boundary("ledger.now_ms")
     def now_ms(self) -> int:
         seconds, micros = self.redis.time()
         return int(seconds) * 1000 + int(micros) // 1000
@@ -252,6 +259,7 @@ class Ledger:
         if not self._run("keep", names, claim.name, claim.token, self.keep_for.outputs_s, note, *flat):
             raise LeaseLost(f"{claim.name}: the lease ran out, another worker may hold it")
 
+    @boundary("ledger.job_states")
     def job_states(self, key: str) -> list[dict[str, Any]]:
         """The jobs of a call: kind, state, when due, attempts, last error."""
         kinds = ("sync", "detail", "identify", "recording", "insights")
@@ -311,6 +319,7 @@ class Ledger:
             for lane, (due, overdue, waiting, running, oldest) in zip(Lane, lanes, strict=True)
         }
 
+    @boundary("ledger.parked")
     def parked(self) -> dict[str, dict[str, Any]]:
         """Parked jobs by name, with lane, cause and error."""
         names = cast(list[str], self.redis.zrange(keys.PARKED, 0, -1))
@@ -319,24 +328,29 @@ class Ledger:
         texts = cast(list[str | None], self.redis.hmget(keys.JOBS, names))
         return {name: json.loads(text) if text else {} for name, text in zip(names, texts, strict=True)}
 
+    @boundary("ledger.held_count")
     def held_count(self) -> int:
         return self.redis.hlen(keys.HELD)
 
+    @boundary("ledger.counts")
     def counts(self) -> dict[str, int]:
         """All counters: `webhook:…`, `refused:…`, `upstream:…`, `job:…`."""
         found = cast(dict[str, str], self.redis.hgetall(keys.COUNTS))
         return {name: int(value) for name, value in found.items()}
 
+    @boundary("ledger.count")
     def count(self, name: str) -> None:
         self.redis.hincrby(keys.COUNTS, name, 1)
 
     # -- how long recordings take to appear
 
+    @boundary("ledger.keep_delay")
     def keep_delay(self, seconds: float) -> None:
         """One more recording that was there this long after it was announced."""
         slot = next((edge for edge in DELAY_EDGES_S if seconds <= edge), DELAY_EDGES_S[-1])
         self.redis.hincrby(f"{keys.TAG}:delays", str(slot), 1)
 
+    @boundary("ledger.delays")
     def usual_delay_s(self) -> float:
         """When nine of ten past recordings were there; 0 until enough are known."""
         found = cast(dict[str, str], self.redis.hgetall(f"{keys.TAG}:delays"))
@@ -369,6 +383,7 @@ class Ledger:
         finally:
             self._run("unlock", [key], f"{claim.name} {claim.token}")
 
+    @boundary("ledger.customer_of")
     def customer_of(self, phone: str) -> tuple[str, bool] | None:
         """The Kustomer customer last found for a number, and whether it has a name; kept for a day."""
         text = cast(str | None, self.redis.get(f"{keys.TAG}:customer:{phone}"))
@@ -377,6 +392,7 @@ class Ledger:
         customer_id, _, named = text.partition("|")
         return customer_id, named == "named"
 
+    @boundary("ledger.remember_customer")
     def remember_customer(self, phone: str, customer_id: str | None, *, named: bool = False) -> None:
         key = f"{keys.TAG}:customer:{phone}"
         if customer_id is None:
@@ -384,13 +400,16 @@ class Ledger:
         else:
             self.redis.set(key, f"{customer_id}|{'named' if named else ''}", ex=_PHONE_CACHE_S)
 
+    @boundary("ledger.cached")
     def cached(self, name: str) -> Any | None:
         text = cast(str | None, self.redis.get(f"{keys.TAG}:cache:{name}"))
         return None if text is None else json.loads(text)
 
+    @boundary("ledger.cache")
     def cache(self, name: str, value: Any, *, for_s: int) -> None:
         self.redis.set(f"{keys.TAG}:cache:{name}", json.dumps(value), ex=for_s)
 
+    @boundary("ledger.tidy")
     def tidy(self) -> None:
         """Forget the list entries of calls whose records have expired."""
         oldest = self.now_ms() - self.keep_for.outputs_s * 1000

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 from uuid import UUID
 
+from bridge.boundary import boundary
 from bridge.domain.call import Call
 from bridge.domain.rules import Rules
 from bridge.errors import WrongUse
@@ -146,12 +147,13 @@ def _chunks(ledger: Ledger, cursor: Cursor | None) -> Iterator[list[Cursor]]:
         skipped = 0
         chunk: list[Cursor] = []
         while not chunk:
-            found = cast(
-                list[tuple[str, float]],
-                ledger.redis.zrevrangebyscore(
-                    keys.CALLS, top, "-inf", start=skipped, num=_AT_ONCE, withscores=True
-                ),
-            )
+            with boundary("web.calls"):
+                found = cast(
+                    list[tuple[str, float]],
+                    ledger.redis.zrevrangebyscore(
+                        keys.CALLS, top, "-inf", start=skipped, num=_AT_ONCE, withscores=True
+                    ),
+                )
             if not found:
                 return
             skipped += len(found)
@@ -179,6 +181,7 @@ def _read_all(ledger: Ledger, names: Sequence[str]) -> list[Record]:
     ]
 
 
+@boundary("web.records")
 def _parts(ledger: Ledger, names: Sequence[str]) -> dict[str, Part]:
     if not names:
         return {}
@@ -190,6 +193,7 @@ def _parts(ledger: Ledger, names: Sequence[str]) -> dict[str, Part]:
     return {name: (found[2 * i], found[2 * i + 1], []) for i, name in enumerate(names)}
 
 
+@boundary("web.jobs")
 def _jobs_of_all(ledger: Ledger, records: Sequence[Record]) -> list[list[dict[str, Any]]]:
     """What `Ledger.job_states` gives of each, as far as a list needs it, in two round trips."""
     whose: list[tuple[int, str, str]] = []

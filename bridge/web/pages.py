@@ -9,6 +9,7 @@ from urllib.parse import quote
 from starlette.requests import Request
 from starlette.responses import Response
 
+from bridge.boundary import boundary
 from bridge.ledger import keys
 from bridge.ledger.ledger import Ledger
 from bridge.links import PLAYER
@@ -43,6 +44,7 @@ async def front(request: Request) -> Response:
     return page(request, "front.html", numbers=numbers, columns=columns, rows=rows)
 
 
+@boundary("web.with_recording")
 def with_recording(ledger: Ledger, calls: Sequence[dict[str, Any]]) -> set[str]:
     """Keys of the calls whose recording was stored, in one round trip."""
     parts = [(call["key"], call["key"]) for call in calls]

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Literal, cast, get_args
 
+from bridge.boundary import boundary
 from bridge.domain.call import Call
 from bridge.domain.keys import DEFAULT_KEYS, folded
 from bridge.domain.rules import Rules
@@ -47,6 +48,7 @@ def budgets_of(ledger: Ledger, settings: Settings) -> tuple[Budget, ...]:
     )
 
 
+@boundary("web.queue")
 def queue_view(ledger: Ledger, budgets: Iterable[Budget]) -> dict[str, Any]:
     lanes = {LANE_NAMES[lane]: asdict(state) for lane, state in ledger.queue().items()}
     sums = {
@@ -63,6 +65,7 @@ def queue_view(ledger: Ledger, budgets: Iterable[Budget]) -> dict[str, Any]:
     }
 
 
+@boundary("web.calls_missing")
 def calls_missing(ledger: Ledger) -> int | None:
     """What the last reconciliation or audit found to be missing; None before the first."""
     text = cast(str | None, ledger.redis.hget(keys.META, "calls_missing"))

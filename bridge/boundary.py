@@ -1,0 +1,36 @@
+"""Names for the places at which a process talks to Redis or to a service.
+
+A process can be killed before, at and after each of them, and nothing may be lost or done twice by it. Each
+carries a name, so that a test can kill there and can tell which place it has never seen
+(`tests/chaos/test_crash_points.py`, which also fails where a name is missing). Costs two microseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+_name: ContextVar[str | None] = ContextVar("boundary", default=None)
+
+
+@contextmanager
+def boundary(name: str) -> Iterator[None]:
+    """Whatever is sent inside belongs to this boundary; the innermost name counts.
+
+    `with boundary("ledger.read"):`, or as a decorator of a plain function. Not for generators or
+    coroutines as a whole: a decorator would end before they run.
+
+    Args:
+        name: who speaks, a dot, and what is asked, such as `kustomer.create_note`.
+    """
+    token = _name.set(name)
+    try:
+        yield
+    finally:
+        _name.reset(token)
+
+
+def current() -> str | None:
+    """The boundary that this thread or task is at."""
+    return _name.get()

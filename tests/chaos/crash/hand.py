@@ -1,0 +1,95 @@
+"""What a journey drives: a worker's parts in one thread, so that each run passes the same points in order."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+import httpx2
+
+from bridge.domain.events import Event, read_event
+from bridge.domain.rules import Rules
+from bridge.jobs.deps import Deps, open_deps, open_ledger
+from bridge.jobs.leases import Leases
+from bridge.jobs.runner import Runner
+from bridge.ledger.keys import QUEUE_KEYS, Lane
+from bridge.settings import Settings
+from tests.chaos.crash.watch import Watch, WatchedStorage
+from tests.support import let_pass
+from tests.waiting import eventually
+from workers.broker import LocalBroker
+from workers.dispatcher import Dispatcher
+
+_MOST_ROUNDS = 300
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchedDeps(Deps):
+    """What jobs work with, with the storage under watch too."""
+
+    watch: Watch
+
+    def open_storage(self) -> Any:
+        # `super()` does not work in a dataclass with slots.
+        return WatchedStorage(Deps.open_storage(self), self.watch)
+
+
+class Hand:
+    """A worker in the hand of a journey, inside the process that may be killed."""
+
+    def __init__(self, settings: Settings, client: httpx2.Client, watch: Watch, *, lease_ms: int) -> None:
+        self.settings, self.client, self.watch = settings, client, watch
+        self.ledger = open_ledger(settings)
+        self.ledger.lease_ms = lease_ms
+        self.leases = Leases(self.ledger)
+        deps = open_deps(settings, self.ledger, client=client, still_ours=self.leases.sure)
+        told = {one.name: getattr(deps, one.name) for one in fields(deps)}
+        self.deps = WatchedDeps(**told, watch=watch)
+        self._runner = Runner(self.deps, self.leases)
+        self._dispatcher = Dispatcher(self.ledger, LocalBroker(room=8), self._run)
+        self._handed = 0
+
+    def tell(self, trigger: str, body: Mapping[str, Any]) -> None:
+        """A webhook, kept as the web process does; its own journeys kill that one."""
+        rules: Rules = self.settings.rules
+        event = read_event(trigger, body, rules)
+        assert isinstance(event, Event)
+        with self.watch.aside():
+            self.ledger.learn(event, body)
+
+    def run_due(self) -> None:
+        """Run what is due now, until nothing is."""
+        for _ in range(_MOST_ROUNDS):
+            before = self._handed
+            self._dispatcher.dispatch()
+            if self._handed == before:
+                return
+        raise AssertionError("jobs without end")
+
+    def run_all(self) -> None:
+        """Run all there is to do, letting time pass to each next job; no real time passes."""
+        for _ in range(_MOST_ROUNDS):
+            self.run_due()
+            with self.watch.aside():
+                wait_s = self._next_in_s()
+                if wait_s is None:
+                    return
+                let_pass(self.ledger.redis, wait_s)
+        raise AssertionError("jobs without end")
+
+    def until(self, is_so: Any, what: str) -> None:
+        """Wait for something that other threads of this process bring about."""
+        with self.watch.aside():
+            eventually(is_so, what)
+
+    def _run(self, kind: str, key: str) -> None:
+        self._handed += 1
+        self._runner.run(kind, key)
+
+    def _next_in_s(self) -> float | None:
+        client = self.ledger.redis
+        first = [client.zrange(name, 0, 0, withscores=True) for name in QUEUE_KEYS[: len(Lane)]]
+        scores = [float(found[0][1]) for found in first if found]
+        return max(0.0, min(scores) / 1000 - time.time()) + 0.002 if scores else None

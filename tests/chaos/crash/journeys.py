@@ -1,0 +1,246 @@
+"""What a worker, or the clock, lives through in the crash test, in the process that may be killed.
+
+A journey is run again from its start after the kill, as its webhooks may come again too; it must be
+written so that this makes no difference. See `tests/chaos/test_crash_points.py` for how to add one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urljoin
+
+from bridge.domain.events import Held, read_event
+from bridge.domain.rules import Rules
+from bridge.jobs.forgetting import forget
+from bridge.ledger.ledger import LEASE_MS
+from bridge.sandbox.cloudtalk_recordings import public_path
+from bridge.sandbox.running import RunningSandbox
+from tests.chaos.crash.hand import Hand
+from tests.chaos.crash.watch import WatchedStorage
+from tests.support import ended
+from workers.clock import Clock
+from workers.main import WorkerProcess
+
+CALL_ID = 1000000500
+UUID = "11111111-2222-4333-8444-555555555500"
+KEY = f"uuid:{UUID}"
+NUMBER = "+441632960304"
+# Made once, so that a run after a kill is told the same.
+ENDED = ended()
+UPLOADED = {"call_id": CALL_ID, "call_uuid": UUID}
+MODIFIED = {"call_id": str(CALL_ID), "call_uuid": UUID}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Journey:
+    """Args:
+    run: drives the worker; told all that happens.
+    prepare: what the services hold and how they behave, before; in the test's own process.
+    only: the boundaries to kill at; empty: all that are passed.
+    new_ledger: the ledger's own first start, so that it may have forgotten the call.
+    lease_ms: short where leases are to be renewed.
+    is_proof: breaks a rule on purpose, to show that this is noticed.
+    """
+
+    run: Callable[[Hand], None]
+    prepare: Callable[[RunningSandbox], object] = lambda sandbox: None
+    rules: Rules = field(default_factory=Rules)
+    only: frozenset[str] = frozenset()
+    new_ledger: bool = False
+    lease_ms: int = LEASE_MS
+    is_proof: bool = False
+
+
+def _call(sandbox: RunningSandbox, **more: Any) -> None:
+    times = {name: ENDED[name] for name in ("started_at", "answered_at", "ended_at")}
+    told = {"id": CALL_ID, "uuid": UUID, "external_number": NUMBER, "talking_time": 97, **times}
+    sandbox.cloudtalk.add_call(**{**told, **more})
+
+
+def _without(*names: str) -> dict[str, Any]:
+    return {name: value for name, value in ENDED.items() if name not in names}
+
+
+# -- a call with all that a call can have
+
+
+def _recorded(hand: Hand) -> None:
+    hand.ledger.born_at()
+    hand.tell("call-ended", _without("agent_first_name", "agent_last_name"))
+    hand.tell("recording-uploaded", UPLOADED)
+    hand.run_all()
+
+
+def _changed_later(hand: Hand) -> None:
+    _ended(hand)
+    hand.tell("call-modified", MODIFIED)
+    hand.tell("call-answered", {"call_uuid": UUID, "contact_name": "Ada Maria Example"})
+    hand.run_all()
+
+
+def _with_recording(sandbox: RunningSandbox) -> None:
+    _call(sandbox, recorded=True, recording_seconds=1)
+
+
+def _ended(hand: Hand) -> None:
+    hand.tell("call-ended", ENDED)
+    hand.run_all()
+
+
+def _withheld(hand: Hand) -> None:
+    hand.tell("call-ended", {**ENDED, "external_number": "anonymous"})
+    hand.run_all()
+
+
+def _by_its_public_link(hand: Hand) -> None:
+    link = urljoin(hand.settings.cloudtalk_api_url, public_path({"id": CALL_ID, "uuid": UUID}))
+    hand.tell("call-ended", ENDED)
+    hand.tell("recording-uploaded", {**UPLOADED, "recording_url": link})
+    hand.run_all()
+
+
+# -- what is not told by webhooks
+
+
+def _known_by_uuid(hand: Hand) -> None:
+    hand.tell("call-ended", _without("call_id", "direction"))
+    hand.run_all()
+
+
+def _told_in_time(hand: Hand) -> None:
+    hand.tell("call-answered", {"call_id": CALL_ID, "external_number": NUMBER})
+    hand.run_due()
+    hand.tell("call-ended", ENDED)
+    hand.run_all()
+
+
+# -- trouble
+
+
+def _replies_get_lost(sandbox: RunningSandbox) -> None:
+    sandbox.kustomer.fail_next(503, method="POST", path="/customers$")
+    sandbox.kustomer.lose_next_reply(method="POST", path="/conversations$")
+    # A Kustomer that lets nobody choose the id of a note.
+    sandbox.kustomer.read_as(note_id="refuse")
+    sandbox.kustomer.fail_next(503, method="POST", path="/notes$")
+
+
+def _replayed(hand: Hand) -> None:
+    hand.tell("call-ended", ENDED)
+    hand.run_all()
+    hand.ledger.replay("sync", KEY, who="test")
+    hand.run_all()
+
+
+def _slow(hand: Hand) -> None:
+    hand.leases.start()
+    _ended(hand)
+
+
+# -- other things that a worker, an operator or the clock does
+
+
+def _woken(hand: Hand) -> None:
+    """A whole worker process, which listens for wake-ups in a thread of its own."""
+    process = WorkerProcess(hand.settings)
+    process.start()
+    hand.tell("call-ended", ENDED)
+
+    def synced() -> bool:
+        return hand.ledger.read(KEY).fields.get("state") == "synced"
+
+    hand.until(synced, "the call is synced")
+    process.stop()
+
+
+def _forgotten(hand: Hand) -> None:
+    hand.tell("call-ended", ENDED)
+    hand.tell("recording-uploaded", UPLOADED)
+    hand.run_all()
+    record = hand.ledger.find(UUID)
+    if record is not None and not record.forgotten:
+        forget(
+            record,
+            ledger=hand.ledger,
+            storage=hand.deps.open_storage(),
+            rules=hand.deps.rules,
+            cloudtalk=hand.deps.cloudtalk,
+        )
+    hand.run_all()
+
+
+def _by_hand(hand: Hand) -> None:
+    """What commands and pages ask, of a ledger with one call and one delivery that names none."""
+    held = read_event("call-ended", {"event": "call_ended"}, Rules())
+    assert isinstance(held, Held)
+    hand.ledger.hold(held, {"event": "call_ended"})
+    hand.tell("call-ended", ENDED)
+    hand.ledger.recent(before=None, count=10)
+    hand.ledger.job_states(KEY)
+    hand.ledger.parked()
+    hand.ledger.queue()
+    hand.ledger.held_count()
+    hand.ledger.counts()
+    hand.deps.kustomer.customer_by_email("ada@example.com")
+    hand.deps.kustomer.attachments.reference("0" * 24)
+
+
+def _clock(hand: Hand) -> None:
+    storage = WatchedStorage(hand.deps.open_storage(), hand.watch)
+    with hand.watch.aside():
+        if storage.size("2020/03/02/old.wav") is None:
+            storage.write("2020/03/02/old.wav", [b"old"], content_type="audio/x-wav")
+    Clock(hand.ledger, storage=lambda: storage, keep_recordings=timedelta(days=30)).beat()
+
+
+# -- what must not go unnoticed
+
+
+def _without_a_name(hand: Hand) -> None:
+    hand.ledger.redis.ping()
+    hand.client.get(f"{hand.settings.kustomer_api_url}/v1/users")
+
+
+def _careless(hand: Hand) -> None:
+    hand.deps.kustomer.create_customer(phone=None, name="Ada Example")
+
+
+JOURNEYS = {
+    "recorded": Journey(run=_recorded, prepare=_with_recording, rules=Rules(assign_agent=True)),
+    "changed later": Journey(
+        run=_changed_later,
+        prepare=lambda sandbox: _call(sandbox, tags=["Refund"], rating=4),
+        rules=Rules(call_tags=True, tags=("phone",)),
+    ),
+    "public link": Journey(
+        run=_by_its_public_link,
+        prepare=lambda sandbox: _call(sandbox, recorded=True, recording_seconds=2, recording_ready_after=1),
+        rules=Rules(public_link=True),
+    ),
+    "known by uuid": Journey(run=_known_by_uuid, prepare=_call),
+    "told in time": Journey(run=_told_in_time, prepare=_call),
+    "replies lost": Journey(run=_ended, prepare=_replies_get_lost),
+    "refused, then replayed": Journey(
+        run=_replayed, prepare=lambda sandbox: sandbox.kustomer.fail_next(400, path="/conversations$")
+    ),
+    "withheld": Journey(
+        run=_withheld,
+        rules=Rules(write_withheld=True),
+    ),
+    "a new ledger": Journey(run=_recorded, prepare=_with_recording, new_ledger=True),
+    "slow": Journey(
+        run=_slow,
+        prepare=lambda sandbox: sandbox.kustomer.delay_next(0.25, method="POST", path="/customers$"),
+        only=frozenset({"ledger.renew"}),
+        lease_ms=400,
+    ),
+    "woken": Journey(run=_woken, only=frozenset({"dispatcher.listen"})),
+    "forgotten": Journey(run=_forgotten, prepare=_with_recording),
+    "by hand": Journey(run=_by_hand),
+    "clock": Journey(run=_clock),
+    "proof: without a name": Journey(run=_without_a_name, is_proof=True),
+    "proof: careless": Journey(run=_careless, is_proof=True),
+}

@@ -1,0 +1,212 @@
+"""Runs journeys in processes of their own, kills them, and says what is left in Redis and at the services."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import httpx2
+import redis
+
+from bridge.ledger import keys, scripts
+from bridge.ledger.ledger import Ledger
+from bridge.sandbox import sample
+from bridge.sandbox.running import RunningSandbox
+from bridge.sandbox.world import KustomerReadings
+from tests.chaos.crash.journeys import JOURNEYS
+from tests.chaos.crash.visits import VISITS, WEB, Visit
+from tests.chaos.crash.watch import Point
+from tests.jobs.desk import desk
+from tests.support import let_pass
+
+_ROOT = Path(__file__).parents[3]
+# What passes before the work of a killed process is somebody else's, and before the clock's turn comes again.
+LEASE_AND_A_LITTLE_S = 11
+TOKEN = "crash-token-of-this-test"
+KILLED = -9
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """One process from start to end, as it was seen from below. `exit`: an exit code, -9 for SIGKILL."""
+
+    exit: int
+    points: tuple[Point, ...]
+
+
+class Machine:
+    """One Redis, the two services, and the server that forks the processes."""
+
+    def __init__(self, client: redis.Redis, redis_url: str, sandbox: RunningSandbox, folder: Path) -> None:
+        self.client, self.sandbox, self.ledger = client, sandbox, Ledger(client)
+        for script in scripts.NAMES:
+            # Loaded once, so that each run asks the same number of times.
+            client.script_load(scripts.source(script))
+        self._redis_url, self._folder = redis_url, folder
+        self._trace = folder / "trace"
+        self._listening = socket.create_server(("127.0.0.1", 0), backlog=64)
+        # Each request on a connection of its own: one that a killed process left behind tells nothing.
+        self._visitor = httpx2.Client(
+            base_url=f"http://127.0.0.1:{self._listening.getsockname()[1]}",
+            limits=httpx2.Limits(max_keepalive_connections=0),
+            timeout=20,
+        )
+        self.log = folder / "log"
+        with self.log.open("ab") as log:
+            self._server = subprocess.Popen(
+                [sys.executable, "-m", "tests.chaos.crash.server", str(self._listening.fileno())],
+                cwd=_ROOT,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                pass_fds=[self._listening.fileno()],
+            )
+
+    def close(self) -> None:
+        assert self._server.stdin and self._server.stdout
+        self._server.stdin.close()
+        self._server.wait(10)
+        self._server.stdout.close()
+        self._listening.close()
+        self._visitor.close()
+
+    def start_afresh(self, *, new_ledger: bool = False) -> None:
+        """Nothing in Redis, nothing stored, services as on their first day."""
+        self.client.flushall()
+        shutil.rmtree(self._folder / "data", ignore_errors=True)
+        if not new_ledger:
+            self.client.hset(keys.META, "born_at", str(self.ledger.now_ms() - 3_600_000))
+        world = self.sandbox.world
+        world.empty_cloudtalk()
+        world.empty_kustomer()
+        with world.lock:
+            world.kustomer.readings = KustomerReadings()
+        sample.load_agents(world)
+        sample.load_kustomer(world)
+
+    def begin(self, journey: str | None, target: Point | None = None) -> int:
+        """Start a process; None: a web process. Its id."""
+        self._trace.unlink(missing_ok=True)
+        environ = {
+            **self.sandbox.environ(),
+            "REDIS_URL": self._redis_url,
+            "DATA_DIR": str(self._folder / "data"),
+            "PUBLIC_URL": "https://bridge.example.com",
+            "WEBHOOK_TOKENS": TOKEN,
+            "KUSTOMER_REQUESTS_PER_MINUTE": "100000",
+            "CLOUDTALK_REQUESTS_PER_MINUTE": "100000",
+        }
+        told = {
+            "journey": journey,
+            "environ": environ,
+            "trace": str(self._trace),
+            "target": asdict(target) if target else None,
+        }
+        return int(self._ask(told)["pid"])
+
+    def end(self, pid: int) -> Life:
+        """Wait until a process is over."""
+        code = int(self._ask({"wait": pid})["exit"])
+        return Life(code, tuple(_point(line) for line in self._trace.read_text().splitlines()))
+
+    def live(self, journey: str, target: Point | None = None) -> Life:
+        return self.end(self.begin(journey, target))
+
+    def _ask(self, what: Any) -> Any:
+        assert self._server.stdin and self._server.stdout
+        self._server.stdin.write(json.dumps(what) + "\n")
+        self._server.stdin.flush()
+        return json.loads(self._server.stdout.readline())
+
+    def through(self, name: str, target: Point | None = None) -> tuple[Life, dict[str, Any]]:
+        """A journey from start to end, with a kill on the way; how it went till there, and what is left."""
+        if name == WEB:
+            return self._visited(target)
+        journey = JOURNEYS[name]
+        self.start_afresh(new_ledger=journey.new_ledger)
+        journey.prepare(self.sandbox)
+        life = self.live(name, target)
+        if life.exit == KILLED:
+            self.let_a_lease_pass()
+            again = self.live(name)
+            assert again.exit == 0, f"{name}, after a kill {target}: {self.log.read_text()[-3000:]}"
+        return life, self.state()
+
+    def _visited(self, target: Point | None) -> tuple[Life, dict[str, Any]]:
+        self.start_afresh()
+        pid, first = self.begin(None, target), None
+        for visit in VISITS:
+            status = self._ask_web(visit)
+            if status is None:
+                first = self.end(pid)
+                pid = self.begin(None)
+                status = self._ask_web(visit)
+            assert status in visit.statuses, f"{visit}: {status}, {self.log.read_text()[-3000:]}"
+        os.kill(pid, signal.SIGKILL)
+        last = self.end(pid)
+        # It does not end by itself.
+        return first or Life(0, last.points), self.state()
+
+    def _ask_web(self, visit: Visit) -> int | None:
+        """The status; None where the process died over it."""
+        headers = {"authorization": f"Bearer {TOKEN}"} if visit.signed_in and visit.body else {}
+        try:
+            return self._visitor.request(
+                visit.method, visit.path, json=visit.body or None, headers=headers
+            ).status_code
+        except httpx2.HTTPError:
+            return None
+
+    def let_a_lease_pass(self) -> None:
+        let_pass(self.client, LEASE_AND_A_LITTLE_S)
+        self.client.delete(keys.BEAT, f"{keys.TAG}:recordings:tidied")
+
+    def state(self) -> dict[str, Any]:
+        """What must be the same with and without a kill."""
+        parked = self.ledger.parked()
+        calls = {str(key): self.ledger.read(str(key)) for key in self.client.zrange(keys.CALLS, 0, -1)}
+        return {
+            "kustomer": desk(self.sandbox),
+            "attached": sorted(
+                (one["attributes"]["name"], one["size"], one["uploaded"])
+                for one in self.sandbox.kustomer.attachments
+                if one["referenced"]
+            ),
+            "files": sorted(
+                str(path.relative_to(self._folder)) for path in (self._folder / "data").rglob("*.*")
+            ),
+            "parked": {name: job["cause"] for name, job in parked.items()},
+            "left to do": sorted(set(cast(list[str], self.client.hkeys(keys.JOBS))) - set(parked)),
+            "held": self.ledger.held_count(),
+            "orphans": self.orphans(),
+            "calls": {
+                key: {
+                    "state": record.fields.get("state"),
+                    "forgotten": record.forgotten,
+                    "events": sorted(event.fingerprint for event in record.events),
+                    "learnt": sorted(record.observations),
+                    "outputs": sorted(record.outputs),
+                    "intents": sorted(record.intents),
+                }
+                for key, record in calls.items()
+            },
+        }
+
+    def orphans(self) -> int:
+        return sum(not one["referenced"] for one in self.sandbox.kustomer.attachments)
+
+
+def _point(line: str) -> Point:
+    found = re.fullmatch(r"(before|at|after) (\d+) (.+)", line)
+    assert found is not None, line
+    return Point(moment=cast(Any, found[1]), nth=int(found[2]), name=found[3])

@@ -1,0 +1,77 @@
+"""Makes processes that may be killed: has everything imported, and forks one when it is told to.
+
+Lines of JSON come in, one goes out for each: `{"journey", "environ", "trace", "target"}` starts a process and
+is answered with its `{"pid"}`; `{"wait": pid}` with how it ended. `python -m tests.chaos.crash.server FD`: a
+listening socket for those that are web processes, so that a client can connect before they are up.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import socket
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+from bridge.clients.http import make_client
+from bridge.settings import Settings
+from bridge.web.app import create_app
+from tests.chaos.crash.hand import Hand
+from tests.chaos.crash.journeys import JOURNEYS
+from tests.chaos.crash.watch import Point, Watch
+
+# Making one reads the system's certificates; it opens nothing until it is used.
+_CLIENT = make_client()
+
+
+def main() -> None:
+    # Fewer pages to copy for each process.
+    gc.freeze()
+    listening = socket.socket(fileno=int(sys.argv[1]))
+    for line in sys.stdin:
+        told = json.loads(line)
+        if "wait" in told:
+            _, status = os.waitpid(told["wait"], 0)
+            _say({"exit": os.waitstatus_to_exitcode(status)})
+            continue
+        child = os.fork()
+        if child == 0:
+            _live(told, listening)
+        _say({"pid": child})
+
+
+def _say(value: Any) -> None:
+    sys.stdout.write(json.dumps(value) + "\n")
+    sys.stdout.flush()
+
+
+def _live(told: dict[str, Any], listening: socket.socket) -> None:
+    """The life of one process; never returns."""
+    # What it logs is not part of the talk over stdout.
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    try:
+        watch = Watch(Path(told["trace"]), Point(**told["target"]) if told["target"] else None)
+        watch.install()
+        settings = Settings.from_env(told["environ"], dotenv=None)
+        if told["journey"] is None:
+            server = uvicorn.Server(
+                uvicorn.Config(create_app(settings), loop="uvloop", http="httptools", log_config=None)
+            )
+            server.run(sockets=[listening])
+        else:
+            journey = JOURNEYS[told["journey"]]
+            settings = settings.model_copy(update={"rules": journey.rules})
+            journey.run(Hand(settings, _CLIENT, watch, lease_ms=journey.lease_ms))
+    except BaseException:
+        traceback.print_exc()
+        os._exit(1)
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,89 @@
+"""The names of boundaries as the source has them, and the places where one is missing."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+from bridge.ledger import scripts
+from bridge.storage.contract import Storage
+
+_ROOT = Path(__file__).parents[3]
+# Commands are run by a person who sees them fail; the sandbox and the embedded server are not the bridge.
+_NOT_LOOKED_AT = ("bridge/commands/", "bridge/sandbox/", "bridge/embedded.py", "bridge/boundary.py")
+# Scripts that are not the ledger's: `Budget` and `Inbox` name theirs themselves.
+_OF_OTHERS = {"take", "reply"}
+# What of a Redis client sends nothing by itself.
+_SILENT = {"register_script", "aclose", "close", "connection_pool"}
+# Methods of the clients whose first argument is the name of the request.
+_ASKING = {"request", "stream", "_find", "_send", "_create", "_pages", "_download"}
+
+
+def names_in_source() -> set[str]:
+    """Every name that a boundary of the bridge can have."""
+    found = {f"ledger.{name}" for name in scripts.NAMES if name not in _OF_OTHERS}
+    found |= {f"storage.{name}" for name in vars(Storage) if not name.startswith("_")}
+    for path, tree in _modules():
+        for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+            said = _text(call.args[0]) if call.args else None
+            if said is None or not said.islower():
+                continue
+            if isinstance(call.func, ast.Name) and call.func.id == "boundary":
+                found.add(said)
+            elif (
+                path.startswith("bridge/clients/")
+                and isinstance(call.func, ast.Attribute)
+                and call.func.attr in _ASKING
+            ):
+                service = "cloudtalk" if path.endswith("cloudtalk.py") else "kustomer"
+                found.add(f"{service}.{said}")
+    return found
+
+
+def unnamed_in_source() -> list[str]:
+    """Where something is sent to Redis outside of a boundary, as `path:line`."""
+    found = []
+    for path, tree in _modules():
+        named = {id(inner) for node in ast.walk(tree) if _is_named(node) for inner in ast.walk(node)}
+        found += [
+            f"{path}:{node.lineno}"
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Call) and _talks_to_redis(node.func) and id(node) not in named
+        ]
+    return found
+
+
+def _modules() -> Iterator[tuple[str, ast.Module]]:
+    for file in sorted([*_ROOT.glob("bridge/**/*.py"), *_ROOT.glob("workers/**/*.py")]):
+        path = file.relative_to(_ROOT).as_posix()
+        if not path.startswith(_NOT_LOOKED_AT):
+            yield path, ast.parse(file.read_text("utf-8"))
+
+
+def _is_named(node: ast.AST) -> bool:
+    """Whether everything inside is inside of a boundary."""
+    match node:
+        case ast.FunctionDef(decorator_list=around):
+            return any(_is_boundary(one) for one in around)
+        case ast.With(items=items) | ast.AsyncWith(items=items):
+            return any(_is_boundary(item.context_expr) for item in items)
+    return False
+
+
+def _is_boundary(node: ast.expr) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "boundary"
+
+
+def _talks_to_redis(func: ast.expr) -> bool:
+    """`….redis.hget(…)`, `self._redis.hget(…)`, `pipe.execute()`; collecting commands sends nothing."""
+    match func:
+        case ast.Attribute(value=ast.Attribute(attr="redis" | "_redis"), attr=command):
+            return command not in _SILENT | {"pipeline"}
+        case ast.Attribute(value=ast.Name(id="pipe"), attr="execute"):
+            return True
+    return False
+
+
+def _text(node: ast.expr) -> str | None:
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None

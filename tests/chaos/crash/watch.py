@@ -1,0 +1,235 @@
+"""Sees every byte that this process sends to Redis or to a service, and kills the process where it is told.
+
+Lies below the bridge: under redis-py's connections and under the HTTP client's sockets, so nothing that is
+sent can pass it by. Only for a process of its own (`crash/server.py`): what it puts in place stays.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import select
+import signal
+import threading
+import traceback
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import httpcore2._backends.sync as http_sockets
+import redis.asyncio.connection as async_redis
+import redis.connection as sync_redis
+
+from bridge.boundary import current
+
+# Nothing of it sent; all of it sent and the answer waiting unread; the answer read.
+Moment = Literal["before", "at", "after"]
+UNNAMED = "(no name)"
+_REPLY_WITHIN_S = 10.0
+_OURS = re.compile(r"/(bridge|workers)/")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Point:
+    """The `nth` time (from 1) that a process is at a boundary, and how far it got there."""
+
+    name: str
+    nth: int
+    moment: Moment
+
+    def __str__(self) -> str:
+        return f"{self.moment} {self.name} #{self.nth}"
+
+
+class Exchange:
+    """One request on its way and the answer to it."""
+
+    def __init__(self, watch: Watch, name: str, nth: int) -> None:
+        self._watch, self._name, self._nth = watch, name, nth
+        self._pass("before")
+
+    def dies(self, moment: Moment) -> bool:
+        return self._watch.target == Point(name=self._name, nth=self._nth, moment=moment)
+
+    def sent(self, reply_of: Any = None) -> None:
+        """Args: reply_of: a socket; before dying, wait until the other side has done its part."""
+        if self.dies("at") and reply_of is not None:
+            select.select([reply_of], [], [], _REPLY_WITHIN_S)
+        self._pass("at")
+
+    def read(self) -> None:
+        self._pass("after")
+
+    def _pass(self, moment: Moment) -> None:
+        self._watch.write(f"{moment} {self._nth} {self._name}")
+        if self.dies(moment):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Watch:
+    """What passed, a line each, in `trace`: a file, so that it outlives the process."""
+
+    def __init__(self, trace: Path, target: Point | None) -> None:
+        self.target = target
+        self._trace = os.open(trace, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        self._seen: Counter[str] = Counter()
+        self._lock = threading.Lock()
+        self._aside = threading.local()
+
+    def write(self, line: str) -> None:
+        os.write(self._trace, f"{line}\n".encode())
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """What the test itself sends from here is not the bridge's."""
+        self._aside.on = True
+        try:
+            yield
+        finally:
+            self._aside.on = False
+
+    def begin(self, name: str | None = None) -> Exchange | None:
+        """Something is about to be sent; None where the test does it."""
+        if getattr(self._aside, "on", False):
+            return None
+        name = name or current()
+        if name is None:
+            ours = [f for f in traceback.extract_stack() if _OURS.search(f.filename)]
+            name = f"{UNNAMED} {ours[-1].filename}:{ours[-1].lineno}" if ours else UNNAMED
+        with self._lock:
+            self._seen[name] += 1
+            nth = self._seen[name]
+        return Exchange(self, name, nth)
+
+    def install(self) -> None:
+        _watch_redis(self)
+        _watch_async_redis(self)
+        _watch_http(self)
+
+
+# The state of a connection is kept on it. A connection's greeting is redis-py's own and no boundary: it is
+# sent inside the `send_packed_command` or `connect` of the first request.
+
+
+def _watch_redis(watch: Watch) -> None:
+    kind: Any = sync_redis.AbstractConnection
+    send, read, greet = kind.send_packed_command, kind.read_response, kind.on_connect_check_health
+
+    def watched_greet(self: Any, *args: Any, **more: Any) -> None:
+        self.greeting = True
+        try:
+            greet(self, *args, **more)
+        finally:
+            self.greeting = False
+
+    def watched_send(self: Any, command: Any, check_health: bool = True) -> None:
+        if getattr(self, "greeting", False):
+            send(self, command, check_health)
+            return
+        self.exchange = exchange = watch.begin()
+        send(self, command, check_health)
+        if exchange is not None:
+            exchange.sent(self._sock)
+
+    def watched_read(self: Any, *args: Any, **more: Any) -> Any:
+        exchange = None if getattr(self, "greeting", False) else getattr(self, "exchange", None)
+        try:
+            return read(self, *args, **more)
+        finally:
+            if exchange is not None:
+                self.exchange = None
+                exchange.read()
+
+    kind.send_packed_command, kind.read_response = watched_send, watched_read
+    kind.on_connect_check_health = watched_greet
+
+
+def _watch_async_redis(watch: Watch) -> None:
+    kind: Any = async_redis.AbstractConnection
+    send, read, greet = kind.send_packed_command, kind.read_response, kind.on_connect_check_health
+
+    async def watched_greet(self: Any, *args: Any, **more: Any) -> None:
+        self.greeting = True
+        try:
+            await greet(self, *args, **more)
+        finally:
+            self.greeting = False
+
+    async def watched_send(self: Any, command: Any, check_health: bool = True) -> None:
+        if getattr(self, "greeting", False):
+            await send(self, command, check_health)
+            return
+        self.exchange = exchange = watch.begin()
+        await send(self, command, check_health)
+        if exchange is not None:
+            # The event loop sends by itself and keeps what comes; nobody has taken it yet.
+            while exchange.dies("at") and not await self._parser.can_read():  # noqa: ASYNC110
+                await asyncio.sleep(0)
+            exchange.sent()
+
+    async def watched_read(self: Any, *args: Any, **more: Any) -> Any:
+        exchange = None if getattr(self, "greeting", False) else getattr(self, "exchange", None)
+        try:
+            return await read(self, *args, **more)
+        finally:
+            if exchange is not None:
+                self.exchange = None
+                exchange.read()
+
+    kind.send_packed_command, kind.read_response = watched_send, watched_read
+    kind.on_connect_check_health = watched_greet
+
+
+def _watch_http(watch: Watch) -> None:
+    """Of one request several pieces are written (head, body), and several read."""
+    kind: Any = http_sockets.SyncStream
+    read, write = kind.read, kind.write
+
+    def watched_write(self: Any, buffer: bytes, timeout: float | None = None) -> None:
+        if getattr(self, "exchange", None) is None:
+            self.exchange = watch.begin()
+        write(self, buffer, timeout)
+
+    def watched_read(self: Any, max_bytes: int, timeout: float | None = None) -> bytes:
+        exchange: Exchange | None = getattr(self, "exchange", None)
+        if exchange is None:
+            return bytes(read(self, max_bytes, timeout))
+        exchange.sent(self._sock)
+        try:
+            return bytes(read(self, max_bytes, timeout))
+        finally:
+            self.exchange = None
+            exchange.read()
+
+    kind.read, kind.write = watched_read, watched_write
+
+
+class WatchedStorage:
+    """The storage for recordings, each of its methods a boundary; `at` a write: when half of it is there."""
+
+    def __init__(self, real: Any, watch: Watch) -> None:
+        self._real, self._watch = real, watch
+
+    def __getattr__(self, method: str) -> Any:
+        def call(*args: Any, **more: Any) -> Any:
+            exchange = self._watch.begin(f"storage.{method}")
+            if exchange is not None and method == "write":
+                args = (args[0], _half_way(exchange, args[1]), *args[2:])
+            try:
+                return getattr(self._real, method)(*args, **more)
+            finally:
+                if exchange is not None:
+                    exchange.read()
+
+        return call
+
+
+def _half_way(exchange: Exchange, chunks: Any) -> Iterator[bytes]:
+    for n, chunk in enumerate(chunks):
+        yield chunk
+        if n == 0:
+            exchange.sent()
