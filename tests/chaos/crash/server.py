@@ -20,6 +20,7 @@ import uvicorn
 
 from bridge.clients.http import make_client
 from bridge.settings import Settings
+from bridge.supervisor import dying_with_parent
 from bridge.web.app import create_app
 from tests.chaos.crash.hand import Hand
 from tests.chaos.crash.journeys import JOURNEYS
@@ -33,6 +34,7 @@ def main() -> None:
     # Fewer pages to copy for each process.
     gc.freeze()
     listening = socket.socket(fileno=int(sys.argv[1]))
+    dying = dying_with_parent()
     for line in sys.stdin:
         told = json.loads(line)
         if "wait" in told:
@@ -41,6 +43,7 @@ def main() -> None:
             continue
         child = os.fork()
         if child == 0:
+            dying()
             _live(told, listening)
         _say({"pid": child})
 
