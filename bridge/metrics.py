@@ -103,6 +103,12 @@ class LedgerCollector(Collector):
             [],
             {(): counts.get("attachment:orphaned", 0)},
         )
+        yield _family(
+            "callbridge_calls_recovered",
+            "Calls that no webhook told of, found in CloudTalk's list and written to Kustomer.",
+            [],
+            {(): counts.get("calls:recovered", 0)},
+        )
 
     def _rest(self) -> Iterator[Metric]:
         yield GaugeMetricFamily(

@@ -142,6 +142,8 @@ class Settings(BaseModel):
     time_zone: Annotated[str, AfterValidator(_zone)] = "UTC"
     event_retention_days: float = Field(default=30, gt=0)
     output_retention_days: float = Field(default=400, gt=0)
+    # How often the clock compares CloudTalk's calls with the ledger; 0: never.
+    reconcile_every_s: float = Field(default=300, ge=0)
     worker_threads: int = Field(default=8, ge=1, le=256)
     # always: every acknowledged event survives a power cut; everysec: all but the last second.
     redis_appendfsync: Literal["always", "everysec"] = "everysec"

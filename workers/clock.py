@@ -1,4 +1,5 @@
-"""What happens by the hour and not by a webhook: the ledger's housekeeping, by one process at a time."""
+"""What happens by the hour and not by a webhook: the ledger's housekeeping, and the search for calls that
+no webhook told of. Each is done by one process at a time."""
 
 from __future__ import annotations
 
@@ -13,8 +14,9 @@ from types import FrameType
 import redis
 
 from bridge.boundary import boundary
-from bridge.errors import BridgeError
-from bridge.jobs.deps import open_ledger
+from bridge.errors import BridgeError, WrongUse
+from bridge.jobs.deps import open_deps, open_ledger
+from bridge.jobs.rounds import Rounds
 from bridge.ledger import keys
 from bridge.ledger.ledger import Ledger
 from bridge.logs import get_logger
@@ -36,18 +38,18 @@ class Clock:
         storage: Callable[[], Storage] | None = None,
         keep_recordings: timedelta | None = None,
     ) -> None:
-        self._ledger, self._storage, self._keep_recordings = ledger, storage, keep_recordings
+        self.ledger, self._storage, self._keep_recordings = ledger, storage, keep_recordings
         self._name = secrets.token_hex(4)
 
     def beat(self) -> bool:
         """One beat; whether it was ours to make."""
         lock_ms = int(_BEAT_S * 900)
         with boundary("clock.beat"):
-            ours = self._ledger.redis.set(keys.BEAT, self._name, nx=True, px=lock_ms)
+            ours = self.ledger.redis.set(keys.BEAT, self._name, nx=True, px=lock_ms)
         if not ours:
             return False
-        self._ledger.born_at()
-        self._ledger.tidy()
+        self.ledger.born_at()
+        self.ledger.tidy()
         self._tidy_recordings()
         return True
 
@@ -56,10 +58,22 @@ class Clock:
         if self._keep_recordings is None or self._storage is None:
             return
         with boundary("clock.recordings"):
-            turn = self._ledger.redis.set(f"{keys.TAG}:recordings:tidied", self._name, nx=True, ex=3600)
+            turn = self.ledger.redis.set(f"{keys.TAG}:recordings:tidied", self._name, nx=True, ex=3600)
         if turn:
             gone = self._storage().delete_older_than(datetime.now(UTC) - self._keep_recordings)
             log.info("old recordings deleted", count=gone)
+
+
+def open_rounds(settings: Settings, ledger: Ledger) -> Rounds | None:
+    """The search for calls that no webhook told of; None where it is off, or CloudTalk cannot be asked."""
+    if not settings.reconcile_every_s:
+        return None
+    try:
+        deps = open_deps(settings, ledger)
+    except WrongUse:
+        log.warning("the keys are not set here: calls that no webhook told of are not looked for")
+        return None
+    return Rounds(deps, every=timedelta(seconds=settings.reconcile_every_s))
 
 
 def run(settings: Settings) -> int:
@@ -70,6 +84,7 @@ def run(settings: Settings) -> int:
         storage=lambda: open_storage(settings.recordings_url, data_dir=settings.data_dir),
         keep_recordings=timedelta(days=days) if days else None,
     )
+    rounds = open_rounds(settings, clock.ledger)
     stopping = threading.Event()
 
     def stop(signum: int, frame: FrameType | None) -> None:
@@ -81,9 +96,11 @@ def run(settings: Settings) -> int:
     while True:
         try:
             clock.beat()
+            if rounds is not None:
+                rounds.go(datetime.now(UTC), stopping=stopping.is_set)
         except redis.RedisError as error:
             log.warning("redis is away, waiting for it", error=type(error).__name__)
         except BridgeError as error:
             log.warning("housekeeping not done, to be tried again", error=type(error).__name__)
-        if stopping.wait(_BEAT_S):
+        if stopping.wait(min(_BEAT_S, settings.reconcile_every_s or _BEAT_S)):
             return 0

@@ -19,34 +19,24 @@ import httpx2
 
 from bridge.clients.download import Download as Download
 from bridge.clients.http import Moved, Service
-from bridge.domain.outcome import Direction
-from bridge.domain.phone import Phone, read_phone
-from bridge.domain.values import (
-    read_call_id,
-    read_direction,
-    read_email,
-    read_name,
-    read_time,
-    read_whole,
-)
+from bridge.domain.listed import ListedCall, read_listed
+from bridge.domain.values import read_call_id, read_email, read_name, read_whole
 from bridge.errors import NotThereYet, Rejected, Unavailable
 from bridge.ledger.budget import Budget
 
 if TYPE_CHECKING:
     from bridge.clients.cloudtalk_api import CloudTalkApi
 
-_LARGEST_PAGE = 1000
+LARGEST_PAGE = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ListedCall:
-    """One item of the call list: enough to tell whether it may be the call looked for. It has no uuid."""
+class CallPage:
+    """One page of the call list. `pages` and `total`: as CloudTalk counted them when it gave this one."""
 
-    call_id: int
-    started_at: datetime | None
-    direction: Direction | None
-    external: Phone | None
-    internal: Phone | None
+    calls: list[ListedCall]
+    pages: int
+    total: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,33 +177,44 @@ class CloudTalk:
         The zone of the filter is not documented: ask for a day more on both sides and look at
         `started_at`. Pages shift while calls arrive, so an item may come twice.
         """
+        for number in range(1, most + 1):
+            page = self.call_page(number, external=external, since=since, until=until, region=region)
+            yield from page.calls
+            if number >= page.pages:
+                return
+
+    def call_page(
+        self,
+        number: int,
+        *,
+        since: datetime,
+        until: datetime,
+        external: str | None = None,
+        region: str | None = None,
+        limit: int = LARGEST_PAGE,
+    ) -> CallPage:
+        """One page of the calls between two times; see `list_calls`. Pages count from 1."""
         params = {
             "date_from": since.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S"),
             "date_to": until.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S"),
-            "limit": str(_LARGEST_PAGE),
+            "limit": str(limit),
+            "page": str(number),
         }
         if external is not None:
             params["public_external"] = external
-        for item in self._pages("list_calls", f"{self._core}/calls/index.json", params, most):
-            cdr = item.get("Cdr")
-            call_id = read_call_id(cdr.get("id")) if isinstance(cdr, dict) else None
-            if cdr is None or call_id is None:
-                continue
-            direction = read_direction(cdr.get("type"))
-            yield ListedCall(
-                call_id=call_id,
-                started_at=read_time(cdr.get("started_at")),
-                direction=direction,
-                external=read_phone(cdr.get("public_external"), region=region, direction=direction),
-                internal=read_phone(cdr.get("public_internal"), region=region, direction=direction),
-            )
+        items, data = self._page("list_calls", f"{self._core}/calls/index.json", params)
+        cdrs = (item.get("Cdr") for item in items)
+        listed = (read_listed(cdr, region=region) for cdr in cdrs if isinstance(cdr, dict))
+        return CallPage(
+            calls=[call for call in listed if call is not None],
+            pages=read_whole(data.get("pageCount")) or 1,
+            total=read_whole(data.get("itemsCount")) or 0,
+        )
 
     def agents(self) -> list[Agent]:
         """All agents. What else an item holds (it may hold a password) is left where it is."""
         found = []
-        for item in self._pages(
-            "agents", f"{self._core}/agents/index.json", {"limit": str(_LARGEST_PAGE)}, 5
-        ):
+        for item in self._pages("agents", f"{self._core}/agents/index.json", {"limit": str(LARGEST_PAGE)}, 5):
             agent = item.get("Agent")
             agent_id = read_call_id(agent.get("id")) if isinstance(agent, dict) else None
             if agent is None or agent_id is None:
@@ -227,13 +228,20 @@ class CloudTalk:
         self, operation: str, url: str, params: Mapping[str, str], most: int
     ) -> Iterator[Mapping[str, Any]]:
         for page in range(1, most + 1):
-            reply = self._service.request(operation, "GET", url, params={**params, "page": str(page)})
-            data = reply.body.get("responseData") if isinstance(reply.body, dict) else None
-            if not isinstance(data, dict) or not isinstance(data.get("data"), list):
-                raise Unavailable(f"cloudtalk answered {operation} without a list")
-            yield from (item for item in data["data"] if isinstance(item, dict))
+            items, data = self._page(operation, url, {**params, "page": str(page)})
+            yield from items
             if page >= (read_whole(data.get("pageCount")) or 1):
                 return
+
+    def _page(
+        self, operation: str, url: str, params: Mapping[str, str]
+    ) -> tuple[list[Mapping[str, Any]], Mapping[str, Any]]:
+        """The items of one page, and the envelope around them."""
+        reply = self._service.request(operation, "GET", url, params=params)
+        data = reply.body.get("responseData") if isinstance(reply.body, dict) else None
+        if not isinstance(data, dict) or not isinstance(data.get("data"), list):
+            raise Unavailable(f"cloudtalk answered {operation} without a list")
+        return [item for item in data["data"] if isinstance(item, dict)], data
 
 
 def _basic(user: str, password: str) -> str:

@@ -19,6 +19,8 @@ NEVER_ENDED = timedelta(hours=2)
 MORE_TO_COME = timedelta(seconds=5)
 # How long a note waits for details; CloudTalk usually answers within the first second of it.
 WRITE_WITHOUT_AFTER = timedelta(seconds=20)
+# After these nothing more is to be waited for.
+_TELLS_ALL = frozenset({"call-ended", "listed"})
 # How long CloudTalk may say "not there (yet)" before we write what we have, and go on asking slowly.
 GIVE_UP_AFTER = timedelta(seconds=12)
 ASK_SLOWLY_FOR = timedelta(hours=24)
@@ -45,11 +47,11 @@ def asking(record: Record, call: Call, rules: Rules, now: datetime) -> Asking:
     if _gone(record, events):
         return Asking(patience=Patience.GONE)
     newest = max((e.received_at for e in events if e.received_at), default=now)
-    oldest = min((e.at for e in record.events), default=now)
+    oldest = min((e.at for e in record.events), default=call.started_at or now)
     job = "detail" if call.call_id is not None else "identify"
     if not call.ended:
         return Asking(patience=Patience.FRESH, job=job, at=oldest + NEVER_ENDED)
-    told_to_the_end = any(e.trigger == "call-ended" for e in events) and call.call_id is not None
+    told_to_the_end = any(e.trigger in _TELLS_ALL for e in events) and call.call_id is not None
     until = newest + WRITE_WITHOUT_AFTER
     return Asking(
         patience=Patience.FRESH if now < until else Patience.LATE,

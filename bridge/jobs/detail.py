@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from bridge.clients.cloudtalk import ListedCall
 from bridge.domain.call import Call
+from bridge.domain.listed import ListedCall
 from bridge.domain.phone import Kind
 from bridge.domain.values import read_uuid
 from bridge.errors import NotThereYet
 from bridge.jobs.asking import ASK_SLOWLY_FOR, GIVE_UP_AFTER
 from bridge.jobs.deps import Deps, End
+from bridge.ledger.keys import Lane
 from bridge.ledger.ledger import Claim
 from bridge.ledger.record import Record
 
@@ -36,12 +38,18 @@ def ask_detail(claim: Claim, deps: Deps) -> End:
     except NotThereYet as error:
         return _not_yet(claim, deps, record, error)
     deps.ledger.keep(claim, {"asking_since": None})
+    uuid = read_uuid(body.get("uuid")) or record.uuid
+    if uuid != record.uuid and deps.ledger.read(f"uuid:{uuid}").forgotten:
+        # Forgotten on request while only its uuid was known: what the list told of it goes as well.
+        deps.ledger.forget(replace(record, uuid=uuid))
+        return End()
     deps.ledger.observe(
         "detail",
         body,
-        uuid=read_uuid(body.get("uuid")) or record.uuid,
+        uuid=uuid,
         call_id=call.call_id,
         asked_at_ms=claim.now_ms,
+        lane=record.lane(Lane.LIVE),
     )
     return End(log="asked CloudTalk for the call's detail")
 
@@ -126,6 +134,7 @@ def _not_yet(claim: Claim, deps: Deps, record: Record, error: NotThereYet) -> En
             uuid=uuid,
             call_id=record.call_id,
             asked_at_ms=claim.now_ms,
+            lane=record.lane(Lane.LIVE),
         )
     if waited >= ASK_SLOWLY_FOR:
         deps.ledger.keep(claim, {"asking_since": None})

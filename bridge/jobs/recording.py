@@ -65,7 +65,12 @@ def fetch_recording(claim: Claim, deps: Deps) -> End:
 
 def _observe(claim: Claim, deps: Deps, record: Record, call: Call, name: str, body: dict[str, Any]) -> None:
     deps.ledger.observe(
-        name, body, uuid=record.uuid, call_id=call.call_id, asked_at_ms=claim.now_ms, lane=Lane.RECORDING
+        name,
+        body,
+        uuid=record.uuid,
+        call_id=call.call_id,
+        asked_at_ms=claim.now_ms,
+        lane=record.lane(Lane.RECORDING),
     )
 
 

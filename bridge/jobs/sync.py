@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from bridge.clients.kustomer import Note
+from bridge.clients.kustomer import Conversation, Note
 from bridge.domain.plan import (
     ConversationDraft,
     CustomerDraft,
@@ -36,6 +36,7 @@ from bridge.ledger.ledger import Claim
 from bridge.ledger.record import Output, Record, moment
 
 _NO_NOTE_IDS_FOR_S = 86_400
+_NO_UUID = "CloudTalk lists it and tells no uuid: whether Kustomer has it already cannot be found out"
 
 
 def sync(claim: Claim, deps: Deps) -> End:
@@ -49,7 +50,7 @@ def sync(claim: Claim, deps: Deps) -> End:
     ask = asking(record, call, deps.rules, now)
     if ask.job and ask.at:
         deps.ledger.keep(claim, {"asking": ask.job})
-        deps.ledger.schedule(ask.job, record.key, in_ms=_ms(ask.at, now))
+        deps.ledger.schedule(ask.job, record.key, in_ms=_ms(ask.at, now), lane=record.lane(Lane.LIVE))
     elif not call.wants_detail and "asking" in record.fields:
         # The webhooks have told it since.
         deps.ledger.cancel(record.fields["asking"], record.key)
@@ -60,7 +61,7 @@ def sync(claim: Claim, deps: Deps) -> End:
     if isinstance(want, Plan):
         if recording.sound is Sound.COMING and call.call_id is not None and "rec:asks" not in record.fields:
             wait_ms = usual_wait_ms(record, call, deps.ledger.usual_delay_s(), now)
-            deps.ledger.schedule("recording", record.key, in_ms=wait_ms, lane=Lane.RECORDING)
+            deps.ledger.schedule("recording", record.key, in_ms=wait_ms, lane=record.lane(Lane.RECORDING))
         call = with_agent(call, deps)
         link = deps.link_to(record.key, call) if recording.sound is Sound.STORED else ""
         want = plan(call, deps.rules, ask.patience, recording=recording, link=link)
@@ -81,7 +82,13 @@ def sync(claim: Claim, deps: Deps) -> End:
         case Plan():
             # Calls are written once they have ended: those that ended in its time no other ledger wrote.
             told_last = call.ended_at or call.started_at
-            old = told_last is None or told_last < deps.ledger.born_at()
+            before_us = told_last is None or told_last < deps.ledger.born_at()
+            if before_us and record.listed and call.uuid is None:
+                # It would be looked for under another key than the one it may have been written under.
+                deps.ledger.keep(claim, {"state": "skipped", "reason": _NO_UUID})
+                return End(log=f"not written: {_NO_UUID}")
+            # What webhooks did not tell may have been told to a ledger that lost its last moments.
+            old = before_us or record.listed
             pen = Pen(claim=claim, deps=deps)
             scribe = _Scribe(record=record, pen=pen, deps=deps, old=old, verify=record.must_look)
             if not scribe.write(want, user_of(call, deps)):
@@ -90,6 +97,8 @@ def sync(claim: Claim, deps: Deps) -> End:
             reason = "details from CloudTalk are still to come" if ask.patience is Patience.LATE else ""
             done = {"state": "synced", "synced_at": str(deps.ledger.now_ms()), "reason": reason, "look": None}
             deps.ledger.keep(claim, done)
+            if record.listed and not record.events and "synced_at" not in record.fields:
+                deps.ledger.count("calls:recovered")
             return End(again_in_ms=_ms(ask.until, now) if ask.until else None)
 
 
@@ -108,20 +117,13 @@ class _Scribe:
     old: bool
     # Run again by hand: what is on record is looked at as well.
     verify: bool
+    # No conversation is there under our key: just asked.
+    looked: bool = False
 
     def write(self, want: Plan, assigned: list[str]) -> bool:
         """Bring all three up to date; False if the note was left to the run that follows."""
-        known = self.record.outputs.get("conversation")
-        customer_id = self.ensure_customer(want.customer)
-        try:
-            conversation_id, new = self.ensure_conversation(customer_id, want.conversation, assigned)
-        except Rejected as error:
-            if error.status != 404 or known is not None:
-                raise
-            # The customer we knew is gone: merged into another, or deleted. Find who it is now.
-            self._forget_customer(want.customer)
-            customer_id = self.ensure_customer(want.customer)
-            conversation_id, new = self.ensure_conversation(customer_id, want.conversation, assigned)
+        restored = self._restored(want)
+        conversation_id, new = (restored, False) if restored else self._conversation_of(want, assigned)
         if "note" not in self.record.outputs and self._recording_was_announced():
             return False
         wanted = want.note.attachment
@@ -134,6 +136,39 @@ class _Scribe:
             return False
         self.ensure_note(conversation_id, want.note, attachment, conversation_is_new=new)
         return True
+
+    def _restored(self, want: Plan) -> str | None:
+        """The conversation that a forgotten ledger wrote, with whoever its customer is by now.
+
+        Looked for before the customer: people may have moved the call, merged the customer or changed
+        its number since, and none of that is to be made good.
+        """
+        if "conversation" in self.record.outputs or not (self.old or self.verify):
+            return None
+        found = self.deps.kustomer.conversation_by_external_id(want.conversation.external_id)
+        if found is None:
+            self.looked = True
+            return None
+        if found.customer_id and "customer" not in self.record.outputs:
+            draft = want.customer
+            self.pen.keep("customer", found.customer_id, {"phone": draft.phone, "name": draft.name})
+        known, fields = self._adopted(found, want.conversation), _fields(want.conversation)
+        self._update_conversation(known, fields)
+        return known.id
+
+    def _conversation_of(self, want: Plan, assigned: list[str]) -> tuple[str, bool]:
+        """Customer, then conversation; once more for whoever the customer is now."""
+        known = self.record.outputs.get("conversation")
+        customer_id = self.ensure_customer(want.customer)
+        try:
+            return self.ensure_conversation(customer_id, want.conversation, assigned)
+        except Rejected as error:
+            if error.status != 404 or known is not None:
+                raise
+            # The customer we knew is gone: merged into another, or deleted. Find who it is now.
+            self._forget_customer(want.customer)
+            customer_id = self.ensure_customer(want.customer)
+            return self.ensure_conversation(customer_id, want.conversation, assigned)
 
     def _note_there(self, draft: NoteDraft) -> Note | None:
         known = self.record.outputs.get("note")
@@ -234,18 +269,12 @@ class _Scribe:
         self, customer_id: str, draft: ConversationDraft, assigned: list[str]
     ) -> tuple[str, bool]:
         """Kustomer's id of the conversation, and whether it was made just now."""
-        fields = {
-            "externalId": draft.external_id,
-            "name": draft.name,
-            "direction": draft.direction,
-            "status": draft.status,
-            "tags": list(draft.tags),
-        }
+        fields = _fields(draft)
         known = self.record.outputs.get("conversation")
         if known is not None and self.verify and self.deps.kustomer.conversation(known.id) is None:
             known = None
-        if known is None and (self.old or self.verify or "conversation" in self.record.intents):
-            known = self._adopt_conversation(fields)
+        if known is None and not self.looked and (self.verify or "conversation" in self.record.intents):
+            known = self._adopt_conversation(draft)
         if known is not None:
             self._update_conversation(known, fields)
             return known.id, False
@@ -258,23 +287,25 @@ class _Scribe:
                 ),
             )
         except Conflict:
-            known = self._adopt_conversation(fields)
+            known = self._adopt_conversation(draft)
             if known is None:
                 raise
             self._update_conversation(known, fields)
             return known.id, False
         return made, True
 
-    def _adopt_conversation(self, fields: Mapping[str, Any]) -> Output | None:
-        """The conversation that is there under our key.
+    def _adopt_conversation(self, draft: ConversationDraft) -> Output | None:
+        """The conversation that is there under our key."""
+        found = self.deps.kustomer.conversation_by_external_id(draft.external_id)
+        return None if found is None else self._adopted(found, draft)
+
+    def _adopted(self, found: Conversation, draft: ConversationDraft) -> Output:
+        """Take a conversation of ours for known.
 
         Begun by an earlier run of ours: it was sent what the intent says. Written by a ledger that was
         forgotten: nobody knows what a person changed since, so it is taken as it is.
         """
-        found = self.deps.kustomer.conversation_by_external_id(str(fields["externalId"]))
-        if found is None:
-            return None
-        sent = self.record.intents.get("conversation", fields)
+        sent = self.record.intents.get("conversation", _fields(draft))
         self.pen.keep("conversation", found.id, sent)
         return Output(id=found.id, sent=sent)
 
@@ -379,6 +410,17 @@ class _Scribe:
             if changes:
                 self.pen.update(lambda: self.deps.kustomer.update_note(known.id, changes))
         self.pen.keep("note", known.id, fields)
+
+
+def _fields(draft: ConversationDraft) -> dict[str, Any]:
+    """What is sent of a conversation, and compared with later plans."""
+    return {
+        "externalId": draft.external_id,
+        "name": draft.name,
+        "direction": draft.direction,
+        "status": draft.status,
+        "tags": list(draft.tags),
+    }
 
 
 def _names_id(detail: str) -> bool:

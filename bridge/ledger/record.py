@@ -12,8 +12,10 @@ from uuid import UUID
 from bridge.domain.call import Call, fold
 from bridge.domain.detail import Detail, read_detail
 from bridge.domain.events import Event, read_event
+from bridge.domain.listed import read_listed
 from bridge.domain.recording import Recording, read_recording
 from bridge.domain.rules import Rules
+from bridge.ledger.keys import Lane
 
 # The hash of a call, the hash of its events, its log.
 Part = tuple[Mapping[str, str], Mapping[str, str], list[str]]
@@ -84,8 +86,23 @@ class Record:
         """Asked to be run again, or restored: what it says of Kustomer may be out of date."""
         return self.fields.get("look") == "1"
 
+    @property
+    def listed(self) -> bool:
+        """CloudTalk's list told of it before any webhook did; a forgotten ledger may have written it."""
+        return "listed" in self.observations
+
+    def lane(self, usual: Lane) -> Lane:
+        """The lane of its jobs: a call that only the list told of does not get in the way of those of now."""
+        return Lane.BACKFILL if self.listed and not self.events else usual
+
     def read_events(self, rules: Rules) -> list[Event]:
-        """The events, read anew: a mended parser can be run over yesterday's calls."""
+        """The events, read anew: a mended parser can be run over yesterday's calls.
+
+        Of a call that no webhook told of, what CloudTalk's list says stands in for them.
+        """
+        if not self.events and (kept := self.observations.get("listed")) is not None:
+            listed = read_listed(kept.body, region=rules.region)
+            return [listed.as_event(kept.at)] if listed is not None else []
         read = (read_event(e.trigger or None, e.body, rules, received_at=e.last_at) for e in self.events)
         return [event for event in read if isinstance(event, Event)]
 

@@ -1,0 +1,185 @@
+"""Compare CloudTalk's list of calls with the ledger, and learn what no webhook told of.
+
+The zone of the list's filter is not documented, so it is asked for more than is wanted and looked through
+here. Pages shift while calls arrive: an item may come twice, which changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from bridge.clients.cloudtalk import LARGEST_PAGE, CallPage
+from bridge.domain.call import Call
+from bridge.domain.listed import ListedCall
+from bridge.domain.phone import Kind
+from bridge.domain.rules import Rules
+from bridge.jobs.deps import Deps
+from bridge.ledger import keys
+from bridge.ledger.census import Standing, Stands, known_by_uuid_only, standings
+from bridge.ledger.keys import Lane
+from bridge.ledger.ledger import Ledger
+
+# Clocks of the world are 12 h behind UTC to 14 h before it.
+_BEHIND, _BEFORE = timedelta(hours=12), timedelta(hours=14)
+# Deep pages of a list without a cursor are slow, and shift more.
+LONGEST_SLICE = timedelta(days=31)
+# A webhook and the list tell one call's start alike, save for fractions of a second.
+_SAME_START = timedelta(seconds=3)
+# A call heard of by uuid only is looked for among those that were told this long after they began.
+_TOLD_WITHIN = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """Calls that started at `since` or later, and before `until`."""
+
+    since: datetime
+    until: datetime
+
+    def holds(self, call: ListedCall) -> bool:
+        # One that does not tell its start was listed by the filter, and is looked at rather than left out.
+        return call.started_at is None or self.since <= call.started_at < self.until
+
+    def slices(self) -> Iterator[Span]:
+        """The span in parts that the list can be asked for, oldest first."""
+        start = self.since
+        while start < self.until:
+            end = min(start + LONGEST_SLICE, self.until)
+            yield Span(since=start, until=end)
+            start = end
+
+
+def ask_page(deps: Deps, part: Span, number: int, *, limit: int = LARGEST_PAGE) -> CallPage:
+    """One page of the list that surely has the calls of this part among its own."""
+    return deps.cloudtalk.call_page(
+        number,
+        since=part.since - _BEHIND,
+        until=part.until + _BEFORE,
+        region=deps.rules.region,
+        limit=limit,
+    )
+
+
+@dataclass(slots=True, kw_only=True)
+class Comparison:
+    """What became of the list's calls when they were compared with the ledger; each call once."""
+
+    # Not on record, settled, and to be written by the rules.
+    missing: dict[int, ListedCall] = field(default_factory=dict)
+    # On record, by number; those that wait, are parked or were skipped among them.
+    known: dict[int, Standing] = field(default_factory=dict)
+    # On record under the uuid alone: told by a webhook without a number.
+    told: dict[int, ListedCall] = field(default_factory=dict)
+    # Going on, or ended moments ago: the webhooks come first.
+    early: dict[int, ListedCall] = field(default_factory=dict)
+    kept_out: dict[int, str] = field(default_factory=dict)
+
+    @property
+    def calls(self) -> int:
+        return sum(len(part) for part in (self.missing, self.known, self.told, self.early, self.kept_out))
+
+    @property
+    def waiting(self) -> list[int]:
+        """Calls that no webhook told of, learnt at an earlier look and not in Kustomer yet."""
+        return [
+            number
+            for number, one in self.known.items()
+            if one.listed and one.stands in (Stands.WAITING, Stands.PARKED)
+        ]
+
+    def add(self, other: Comparison) -> None:
+        for name in ("missing", "known", "told", "early", "kept_out"):
+            getattr(self, name).update(getattr(other, name))
+
+
+def compare(
+    ledger: Ledger, rules: Rules, calls: Iterable[ListedCall], span: Span, now: datetime
+) -> Comparison:
+    """Which of the listed calls of a span the ledger has, and which it should have."""
+    wanted = {call.call_id: call for call in calls if span.holds(call)}
+    found = Comparison()
+    for number, standing in standings(ledger, list(wanted)).items():
+        call = wanted[number]
+        if standing.stands is not Stands.UNKNOWN:
+            found.known[number] = standing
+        elif reason := call.kept_out(rules):
+            found.kept_out[number] = reason
+        elif not call.settled(now):
+            found.early[number] = call
+        else:
+            found.missing[number] = call
+    if found.missing:
+        for number in _told_by_uuid(ledger, rules, found.missing.values(), span):
+            found.told[number] = found.missing.pop(number)
+    return found
+
+
+def _told_by_uuid(ledger: Ledger, rules: Rules, calls: Iterable[ListedCall], span: Span) -> Iterator[int]:
+    """Numbers of calls that are on record under their uuid alone, as far as it can be told.
+
+    The list has no uuid. What is not recognised here is asked for (call detail), which joins the two; it
+    costs a request, and no call is written twice.
+    """
+    unmatched = list(calls)
+    since, until = span.since - _TOLD_WITHIN, span.until + _TOLD_WITHIN
+    for key in known_by_uuid_only(ledger, since=since, until=until):
+        call = ledger.read(key).call(rules)
+        same = next((listed for listed in unmatched if _same(listed, call)), None)
+        if same is not None:
+            unmatched.remove(same)
+            yield same.call_id
+
+
+def _same(listed: ListedCall, call: Call) -> bool:
+    if listed.started_at is None or call.started_at is None or call.external is None:
+        return False
+    return (
+        abs(listed.started_at - call.started_at) <= _SAME_START
+        and call.external.kind is Kind.E164
+        and listed.external == call.external
+        and listed.direction in (None, call.direction)
+    )
+
+
+def learn(ledger: Ledger, calls: Iterable[ListedCall]) -> Iterator[int]:
+    """Put calls on record as the list tells them: their sync asks for detail, looks, and writes."""
+    for call in calls:
+        ledger.observe(
+            "listed",
+            call.body,
+            uuid=None,
+            call_id=call.call_id,
+            asked_at_ms=ledger.now_ms(),
+            lane=Lane.BACKFILL,
+        )
+        yield call.call_id
+
+
+def say_missing(ledger: Ledger, number: int) -> None:
+    """For the metric and `/api/queue`: what the last look over a whole span found missing."""
+    ledger.redis.hset(keys.META, "calls_missing", str(number))
+
+
+def read_list(
+    deps: Deps, span: Span, *, limit: int = LARGEST_PAGE, asked: Callable[[CallPage], None] | None = None
+) -> Iterator[list[ListedCall]]:
+    """The list's pages that have a span's calls among their own, one after the other.
+
+    Args:
+        asked: told of each page that came.
+
+    Raises:
+        RateLimited, Unavailable, Unauthorized: what came before is worth keeping.
+    """
+    for part in span.slices():
+        number = 1
+        while True:
+            page = ask_page(deps, part, number, limit=limit)
+            if asked is not None:
+                asked(page)
+            yield page.calls
+            if number >= page.pages:
+                break
+            number += 1

@@ -1,0 +1,165 @@
+"""Where many calls stand, known by their numbers: two round trips for each thousand."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum, auto
+from typing import cast
+from uuid import UUID
+
+from bridge.ledger import keys
+from bridge.ledger.ledger import Ledger
+
+_AT_ONCE = 1000
+_FIELDS = ("forgotten", "state", "reason", "out:conversation")
+_WRITES = ("sync", "detail", "identify")
+
+
+class Stands(Enum):
+    UNKNOWN = auto()  # no record under this number
+    WAITING = auto()  # on record, and not written yet
+    WRITTEN = auto()
+    SKIPPED = auto()  # kept out by the rules, or by what CloudTalk says; the reason is known
+    PARKED = auto()
+    FORGOTTEN = auto()  # on request
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """One call: where it stands, and why."""
+
+    call_id: int
+    stands: Stands = Stands.UNKNOWN
+    uuid: UUID | None = None
+    reason: str = ""
+    conversation_id: str | None = None
+    # Only CloudTalk's list told of it: no webhook did.
+    listed: bool = False
+    # Its recording is still to be fetched.
+    recording_due: bool = False
+
+    @property
+    def key(self) -> str:
+        return keys.call_key(uuid=self.uuid, call_id=self.call_id)
+
+
+def standings(ledger: Ledger, call_ids: Sequence[int]) -> dict[int, Standing]:
+    """Where each of these calls stands."""
+    found: dict[int, Standing] = {}
+    for start in range(0, len(call_ids), _AT_ONCE):
+        some = call_ids[start : start + _AT_ONCE]
+        pipe = ledger.redis.pipeline(transaction=False)
+        for number in some:
+            pipe.hmget(keys.record(f"id:{number}"), ["first_at", "uuid", *_FIELDS])
+            pipe.hexists(keys.events(f"id:{number}"), "obs:listed")
+        answers = pipe.execute()
+        parts = [
+            _Part(
+                call_id=number,
+                first_at=values[0],
+                uuid=values[1],
+                fields=dict(zip(_FIELDS, values[2:], strict=True)),
+                listed=bool(listed),
+            )
+            for number, values, listed in zip(some, answers[::2], answers[1::2], strict=True)
+        ]
+        for part, leading, jobs in zip(parts, _leading(ledger, parts), _jobs(ledger, parts), strict=True):
+            found[part.call_id] = part.standing(leading, jobs)
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Part:
+    """What is kept under a call's number."""
+
+    call_id: int
+    first_at: str | None
+    uuid: str | None
+    fields: Mapping[str, str | None]
+    listed: bool
+
+    @property
+    def keys(self) -> list[str]:
+        own = [f"id:{self.call_id}"]
+        return [f"uuid:{self.uuid}", *own] if self.uuid else own
+
+    def standing(self, leading: Mapping[str, str | None], jobs: _Jobs) -> Standing:
+        def told(name: str) -> str:
+            return leading.get(name) or self.fields[name] or ""
+
+        known = self.first_at or self.uuid or told("forgotten")
+        stands = Stands.WAITING if known else Stands.UNKNOWN
+        reason = told("reason")
+        if told("forgotten"):
+            stands = Stands.FORGOTTEN
+        elif jobs.parked is not None:
+            stands, reason = Stands.PARKED, jobs.parked
+        elif told("state") in ("synced", "skipped"):
+            stands = Stands.WRITTEN if told("state") == "synced" else Stands.SKIPPED
+        conversation = told("out:conversation")
+        return Standing(
+            call_id=self.call_id,
+            stands=stands,
+            uuid=UUID(self.uuid) if self.uuid else None,
+            reason=reason,
+            conversation_id=json.loads(conversation)["id"] if conversation else None,
+            listed=self.listed,
+            recording_due=jobs.recording_due,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Jobs:
+    # Why the job that would write it was given up; None where none was.
+    parked: str | None
+    recording_due: bool
+
+
+def _leading(ledger: Ledger, parts: Sequence[_Part]) -> list[Mapping[str, str | None]]:
+    """The same fields of the part under the uuid, where there is one."""
+    pipe = ledger.redis.pipeline(transaction=False)
+    for part in parts:
+        if part.uuid:
+            pipe.hmget(keys.record(f"uuid:{part.uuid}"), list(_FIELDS))
+    answers = iter(pipe.execute())
+    return [dict(zip(_FIELDS, next(answers), strict=True)) if part.uuid else {} for part in parts]
+
+
+def _jobs(ledger: Ledger, parts: Sequence[_Part]) -> list[_Jobs]:
+    pipe = ledger.redis.pipeline(transaction=False)
+    for part in parts:
+        writing = [keys.job(kind, key) for key in part.keys for kind in _WRITES]
+        fetching = [keys.job("recording", key) for key in part.keys]
+        pipe.zmscore(keys.PARKED, [*writing, *fetching])
+        pipe.hmget(keys.JOBS, [*writing, *fetching])
+    answers = pipe.execute()
+    found = []
+    for part, scores, texts in zip(parts, answers[::2], answers[1::2], strict=True):
+        writing_jobs = len(part.keys) * len(_WRITES)
+        causes = [
+            json.loads(text or "{}").get("error") or ""
+            for score, text in zip(scores[:writing_jobs], texts[:writing_jobs], strict=True)
+            if score is not None
+        ]
+        due = any(
+            text is not None and score is None
+            for score, text in zip(scores[writing_jobs:], texts[writing_jobs:], strict=True)
+        )
+        found.append(_Jobs(parked=causes[0] if causes else None, recording_due=due))
+    return found
+
+
+def known_by_uuid_only(ledger: Ledger, *, since: datetime, until: datetime) -> Iterator[str]:
+    """Keys of calls whose number nobody has told, last heard of between two times."""
+    low, high = since.timestamp() * 1000, until.timestamp() * 1000
+    found = cast(list[str], ledger.redis.zrangebyscore(keys.CALLS, low, high))
+    by_uuid = [key for key in found if key.startswith("uuid:")]
+    for start in range(0, len(by_uuid), _AT_ONCE):
+        some = by_uuid[start : start + _AT_ONCE]
+        pipe = ledger.redis.pipeline(transaction=False)
+        for key in some:
+            pipe.hexists(keys.record(key), "id")
+        yield from (key for key, joined in zip(some, pipe.execute(), strict=True) if not joined)
