@@ -7,8 +7,9 @@ here. Pages shift while calls arrive: an item may come twice, which changes noth
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from bridge.clients.cloudtalk import LARGEST_PAGE, CallPage
 from bridge.domain.call import Call
@@ -23,8 +24,8 @@ from bridge.ledger.ledger import Ledger
 
 # Clocks of the world are 12 h behind UTC to 14 h before it.
 _BEHIND, _BEFORE = timedelta(hours=12), timedelta(hours=14)
-# Deep pages of a list without a cursor are slow, and shift more.
-LONGEST_SLICE = timedelta(days=31)
+# Deeper pages of a list without a cursor are slow, and shift more. A part of a day or two stays as it is.
+DEEPEST_PAGE, SHORTEST_PART = 20, timedelta(days=2)
 # A webhook and the list tell one call's start alike, save for fractions of a second.
 _SAME_START = timedelta(seconds=3)
 # A call heard of by uuid only is looked for among those that were told this long after they began.
@@ -42,21 +43,17 @@ class Span:
         # One that does not tell its start was listed by the filter, and is looked at rather than left out.
         return call.started_at is None or self.since <= call.started_at < self.until
 
-    def slices(self) -> Iterator[Span]:
-        """The span in parts that the list can be asked for, oldest first."""
-        start = self.since
-        while start < self.until:
-            end = min(start + LONGEST_SLICE, self.until)
-            yield Span(since=start, until=end)
-            start = end
+    def halves(self) -> tuple[Span, Span]:
+        middle = self.since + (self.until - self.since) / 2
+        return replace(self, until=middle), replace(self, since=middle)
 
 
-def ask_page(deps: Deps, part: Span, number: int, *, limit: int = LARGEST_PAGE) -> CallPage:
-    """One page of the list that surely has the calls of this part among its own."""
+def ask_page(deps: Deps, span: Span, number: int, *, limit: int = LARGEST_PAGE) -> CallPage:
+    """One page of the list that surely has the calls of this span among its own."""
     return deps.cloudtalk.call_page(
         number,
-        since=part.since - _BEHIND,
-        until=part.until + _BEFORE,
+        since=span.since - _BEHIND,
+        until=span.until + _BEFORE,
         region=deps.rules.region,
         limit=limit,
     )
@@ -70,8 +67,10 @@ class Comparison:
     missing: dict[int, ListedCall] = field(default_factory=dict)
     # On record, by number; those that wait, are parked or were skipped among them.
     known: dict[int, Standing] = field(default_factory=dict)
-    # On record under the uuid alone: told by a webhook without a number.
-    told: dict[int, ListedCall] = field(default_factory=dict)
+    # Of these: over for a while, and neither written nor explained.
+    unfinished: dict[int, Standing] = field(default_factory=dict)
+    # Written, and on record under the uuid alone: told by a webhook without a number.
+    told: dict[int, UUID] = field(default_factory=dict)
     # Going on, or ended moments ago: the webhooks come first.
     early: dict[int, ListedCall] = field(default_factory=dict)
     kept_out: dict[int, str] = field(default_factory=dict)
@@ -90,8 +89,8 @@ class Comparison:
         ]
 
     def add(self, other: Comparison) -> None:
-        for name in ("missing", "known", "told", "early", "kept_out"):
-            getattr(self, name).update(getattr(other, name))
+        for part in fields(self):
+            getattr(self, part.name).update(getattr(other, part.name))
 
 
 def compare(
@@ -104,6 +103,8 @@ def compare(
         call = wanted[number]
         if standing.stands is not Stands.UNKNOWN:
             found.known[number] = standing
+            if standing.stands is Stands.WAITING and call.settled(now):
+                found.unfinished[number] = standing
         elif reason := call.kept_out(rules):
             found.kept_out[number] = reason
         elif not call.settled(now):
@@ -111,13 +112,16 @@ def compare(
         else:
             found.missing[number] = call
     if found.missing:
-        for number in _told_by_uuid(ledger, rules, found.missing.values(), span):
-            found.told[number] = found.missing.pop(number)
+        for number, uuid in _told_by_uuid(ledger, rules, found.missing.values(), span):
+            found.told[number] = uuid
+            del found.missing[number]
     return found
 
 
-def _told_by_uuid(ledger: Ledger, rules: Rules, calls: Iterable[ListedCall], span: Span) -> Iterator[int]:
-    """Numbers of calls that are on record under their uuid alone, as far as it can be told.
+def _told_by_uuid(
+    ledger: Ledger, rules: Rules, calls: Iterable[ListedCall], span: Span
+) -> Iterator[tuple[int, UUID]]:
+    """Numbers of calls that are on record under their uuid alone and written, as far as it can be told.
 
     The list has no uuid. What is not recognised here is asked for (call detail), which joins the two; it
     costs a request, and no call is written twice.
@@ -125,11 +129,15 @@ def _told_by_uuid(ledger: Ledger, rules: Rules, calls: Iterable[ListedCall], spa
     unmatched = list(calls)
     since, until = span.since - _TOLD_WITHIN, span.until + _TOLD_WITHIN
     for key in known_by_uuid_only(ledger, since=since, until=until):
-        call = ledger.read(key).call(rules)
+        record = ledger.read(key)
+        if record.fields.get("state") not in ("synced", "skipped"):
+            # Its number would help it on.
+            continue
+        call = record.call(rules)
         same = next((listed for listed in unmatched if _same(listed, call)), None)
-        if same is not None:
+        if same is not None and call.uuid is not None:
             unmatched.remove(same)
-            yield same.call_id
+            yield same.call_id, call.uuid
 
 
 def _same(listed: ListedCall, call: Call) -> bool:
@@ -162,24 +170,28 @@ def say_missing(ledger: Ledger, number: int) -> None:
     ledger.redis.hset(keys.META, "calls_missing", str(number))
 
 
-def read_list(
-    deps: Deps, span: Span, *, limit: int = LARGEST_PAGE, asked: Callable[[CallPage], None] | None = None
-) -> Iterator[list[ListedCall]]:
-    """The list's pages that have a span's calls among their own, one after the other.
+def ask_again(ledger: Ledger, numbers: Iterable[Standing]) -> None:
+    """Ask about calls that the list says are over and that wait, for a webhook perhaps that will not come."""
+    for one in numbers:
+        ledger.schedule("detail", one.key, in_ms=0, lane=Lane.BACKFILL)
+
+
+def read_list(ask: Callable[[Span, int], CallPage], span: Span) -> Iterator[list[ListedCall]]:
+    """The list's pages that have a span's calls among their own.
+
+    One request for each page, unless there are very many: then the span is asked for in halves.
 
     Args:
-        asked: told of each page that came.
-
-    Raises:
-        RateLimited, Unavailable, Unauthorized: what came before is worth keeping.
+        ask: asks for one page (`ask_page`).
     """
-    for part in span.slices():
-        number = 1
-        while True:
-            page = ask_page(deps, part, number, limit=limit)
-            if asked is not None:
-                asked(page)
-            yield page.calls
-            if number >= page.pages:
-                break
-            number += 1
+    page = ask(span, 1)
+    if page.pages > DEEPEST_PAGE and span.until - span.since > SHORTEST_PART:
+        for half in span.halves():
+            yield from read_list(ask, half)
+        return
+    yield page.calls
+    number = 1
+    while number < page.pages:
+        number += 1
+        page = ask(span, number)
+        yield page.calls

@@ -15,6 +15,7 @@ from bridge.domain.events import Event, read_event
 from bridge.domain.listed import read_listed
 from bridge.domain.recording import Recording, read_recording
 from bridge.domain.rules import Rules
+from bridge.domain.values import read_flag
 from bridge.ledger.keys import Lane
 
 # The hash of a call, the hash of its events, its log.
@@ -135,7 +136,14 @@ class Record:
             call,
             uuid=self.uuid if self.uuid is not None else call.uuid,
             call_id=self.call_id if self.call_id is not None else call.call_id,
+            # A recording whose webhook never came is told of by the list.
+            recorded=call.recorded or read_flag(self._listed_body.get("recorded")) or call.recorded,
         )
+
+    @property
+    def _listed_body(self) -> Mapping[str, Any]:
+        kept = self.observations.get("listed")
+        return kept.body if kept is not None else {}
 
 
 def record_of(key: str, parts: Sequence[Part]) -> Record:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from bridge.clients.cloudtalk import CallPage
+from bridge.domain.listed import ListedCall
 from bridge.domain.rules import Rules
+from bridge.jobs.reconcile import Span, read_list
 from bridge.jobs.rounds import Rounds
 from bridge.ledger import keys
 from bridge.ledger.census import Stands, standings
@@ -15,32 +18,14 @@ from bridge.ledger.keys import Lane
 from bridge.sandbox.running import RunningSandbox
 from bridge.web.views import calls_missing
 from tests.jobs.desk import one_of_each
-from tests.support import Bridge, ended
+from tests.jobs.listing import ago, lists, now, webhook_of
+from tests.support import Bridge
 
 EVERY = timedelta(minutes=5)
 
 
-def now() -> datetime:
-    return datetime.now(UTC)
-
-
-def ago(**span: float) -> datetime:
-    return now() - timedelta(**span)
-
-
 def rounds(bridge: Bridge, *, limit: int = 1000) -> Rounds:
     return Rounds(bridge.deps, every=EVERY, limit=limit)
-
-
-def lists(sandbox: RunningSandbox) -> int:
-    return sum(one.path.endswith("/calls/index.json") for one in sandbox.cloudtalk.requests)
-
-
-def webhook_of(call: dict[str, Any], **more: Any) -> dict[str, Any]:
-    """The `call-ended` webhook that tells what the sandbox knows of a call."""
-    told = {name: call[name] for name in ("started_at", "answered_at", "ended_at")}
-    numbers = {"external_number": call["external_number"], "internal_number": call["internal_number"]}
-    return ended(call_id=call["id"], uuid=call["uuid"], **told, **numbers, **more)
 
 
 def test_a_call_whose_webhooks_never_came_is_found_and_written(
@@ -303,3 +288,19 @@ def test_trouble_at_cloudtalk_does_not_reach_the_clock(bridge: Bridge, sandbox: 
     assert not rounds(bridge).go(now())
 
     assert rounds(bridge).go(now())
+
+
+def test_very_many_calls_are_asked_for_in_halves() -> None:
+    asked: list[tuple[Span, int]] = []
+
+    def ask(span: Span, number: int) -> CallPage:
+        asked.append((span, number))
+        days = (span.until - span.since) / timedelta(days=1)
+        return CallPage(calls=[ListedCall(call_id=len(asked))], pages=max(1, int(days)), total=0)
+
+    span = Span(since=ago(days=60), until=now())
+    calls = [call for page in read_list(ask, span) for call in page]
+
+    # 60 pages are too deep, 30 too, 15 are not.
+    assert len(calls) == 4 * 15
+    assert len(asked) == 4 * 15 + 3

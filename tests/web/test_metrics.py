@@ -61,6 +61,7 @@ def test_jobs_budgets_and_requests_are_told(site: Site, ledger: Ledger, store: r
     budget = Budget(store, service="cloudtalk", share=50)
     budget.replied(budget.take(), operation="detail", status="200")
     ledger.count("job:sync:done")
+    ledger.count("calls:recovered")
 
     value = measured(site)
 
@@ -72,6 +73,7 @@ def test_jobs_budgets_and_requests_are_told(site: Site, ledger: Ledger, store: r
     assert value("budget_left", service="kustomer") == 900
     assert value("upstream_requests_total", service="cloudtalk", operation="detail", status="200") == 1
     assert value("job_runs_total", kind="sync", end="done") == 1
+    assert value("calls_recovered_total") == 1
 
 
 def test_missing_calls_are_told_only_once_somebody_has_looked(site: Site, store: redis.Redis) -> None:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dramatiq
@@ -22,11 +22,12 @@ from bridge.ledger.ledger import Ledger
 from bridge.sandbox.running import RunningSandbox
 from bridge.settings import Settings
 from bridge.storage import open_storage
+from bridge.web.views import calls_missing
 from tests.support import Bridge, ended
 from tests.waiting import eventually
 from workers import dispatcher
 from workers.broker import LocalBroker
-from workers.clock import Clock
+from workers.clock import Clock, open_rounds
 from workers.main import WorkerProcess
 
 UUID = "11111111-2222-4333-8444-555555555500"
@@ -232,3 +233,24 @@ def test_a_settings_error_names_everything_that_is_missing() -> None:
     for name in ("REDIS_URL", "CLOUDTALK_ACCESS_KEY_ID", "CLOUDTALK_ACCESS_KEY_SECRET", "KUSTOMER_API_KEY"):
         assert name in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_clock_looks_for_calls_that_no_webhook_told_of(
+    redis_url: str, bridge: Bridge, sandbox: RunningSandbox
+) -> None:
+    now = datetime.now(UTC)
+    sandbox.cloudtalk.add_call(started_at=now - timedelta(hours=1))
+
+    rounds = open_rounds(_settings(redis_url, sandbox), bridge.ledger)
+
+    assert rounds is not None and rounds.go(now)
+    assert calls_missing(bridge.ledger) == 1
+
+
+def test_the_clock_looks_for_no_calls_where_it_is_told_not_to_or_has_no_keys(
+    redis_url: str, ledger: Ledger, sandbox: RunningSandbox
+) -> None:
+    off = {"REDIS_URL": redis_url, **sandbox.environ(), "RECONCILE_EVERY_S": "0"}
+
+    assert open_rounds(Settings.from_env(off, dotenv=None), ledger) is None
+    assert open_rounds(Settings.from_env({"REDIS_URL": redis_url}, dotenv=None), ledger) is None

@@ -1,0 +1,280 @@
+"""`callbridge backfill`: bring a span of calls into Kustomer, such as an hour in which webhooks were off."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import click
+import redis
+
+from bridge import logs
+from bridge.commands.context import load_settings
+from bridge.commands.spans import read_span
+from bridge.errors import Unavailable
+from bridge.jobs.backfill import Backfill, Estimate, Progress, Share
+from bridge.jobs.deps import Deps, open_deps
+from bridge.jobs.patience import Patience
+from bridge.jobs.reconcile import Comparison, Span
+from bridge.ledger import keys
+from bridge.ledger.census import Stands
+from bridge.ledger.connect import connect
+from bridge.ledger.ledger import Ledger
+from bridge.settings import Settings
+
+# A worker that connects anew is not heard for a moment.
+_LOOKS_WITHOUT_WORKER = 3
+_PLAIN_LINE_EVERY_S = 10.0
+_MOST_NAMED = 20
+_DONE, _NEEDS_A_PERSON = 0, 3
+PATIENCE = Patience(pause=time.sleep, say=lambda text: click.echo(text, err=True))
+
+
+@click.command()
+@click.option("--since", required=True, help="2026-11-20T08:00, 2026-11-20, or a span: 90m, 24h, 7d ago.")
+@click.option("--until", help="The same; now, when it is left out. Without a zone: in TIME_ZONE.")
+@click.option("--dry-run", is_flag=True, help="Say what it would take, and change nothing.")
+@click.option("--no-wait", is_flag=True, help="End when the calls are queued, not when they are in Kustomer.")
+@click.option("--json", "as_json", is_flag=True, help="One object, when it ends; progress on standard error.")
+def backfill(*, since: str, until: str | None, dry_run: bool, no_wait: bool, as_json: bool) -> int:
+    """Find the calls of a span that no webhook told of, and bring them into Kustomer.
+
+    Safe to run at any time, and again: what Kustomer has is found there and left as it is. Where no
+    worker listens, the jobs are run here.
+    """
+    settings = load_settings().need("redis", "cloudtalk", "kustomer")
+    logs.configure(format=settings.log_format, level="WARNING")
+    span = read_span(since, until, now=datetime.now(UTC), zone=settings.time_zone)
+    with services(settings) as deps:
+        run = Backfill(deps, span, PATIENCE)
+        found = run.look(datetime.now(UTC))
+        estimate = Estimate.of(found, settings.rules, **shares(settings))
+        told = plan_of(span, found, estimate)
+        if not as_json:
+            click.echo(plan_text(span, found, estimate))
+        wanted = [*found.missing, *found.unfinished]
+        if dry_run or not wanted:
+            return _end(told, as_json)
+        for _ in run.begin(found):
+            pass
+        if no_wait:
+            told["queued"] = len(wanted)
+            if not as_json:
+                click.echo(f"Queued {calls(len(wanted))}. callbridge calls ls shows how they fare.")
+            return _end(told, as_json)
+        try:
+            with working(settings, deps.ledger) as keep_working, screen(len(wanted)) as show:
+
+                def tell(progress: Progress) -> None:
+                    keep_working()
+                    show(progress)
+
+                progress = run.wait(wanted, tell)
+        except KeyboardInterrupt:
+            click.echo("\nStopped waiting. What is queued stays queued; the same command goes on.", err=True)
+            raise
+    if not as_json:
+        click.echo(result_text(progress))
+    return _end(told | result_of(progress), as_json, parked=progress.counted()[Stands.PARKED])
+
+
+def _end(told: dict[str, Any], as_json: bool, *, parked: int = 0) -> int:
+    if as_json:
+        click.echo(json.dumps(told, indent=2))
+    return _NEEDS_A_PERSON if parked else _DONE
+
+
+@contextlib.contextmanager
+def services(settings: Settings) -> Iterator[Deps]:
+    """Ledger and clients for a command that asks both services. Their lane is set here."""
+    client = connect(settings.redis_url or "", patience=1)
+    try:
+        yield open_deps(settings, Ledger(client))
+    except (redis.RedisError, OSError) as error:
+        raise Unavailable(
+            f"Redis does not answer ({type(error).__name__}). What was queued is kept; run it again."
+        ) from error
+    finally:
+        client.close()
+
+
+def shares(settings: Settings) -> dict[str, Share]:
+    return {
+        "cloudtalk": Share(
+            requests=settings.cloudtalk_requests_per_minute, window_s=settings.cloudtalk_window_s
+        ),
+        "kustomer": Share(
+            requests=settings.kustomer_requests_per_minute, window_s=settings.kustomer_window_s
+        ),
+    }
+
+
+def plan_of(span: Span, found: Comparison, estimate: Estimate) -> dict[str, Any]:
+    """What is known before it begins, for programs."""
+    return {
+        "since": span.since.isoformat(),
+        "until": span.until.isoformat(),
+        "calls": found.calls,
+        "on_record": len(found.known) + len(found.told),
+        "missing": len(found.missing),
+        "unfinished": len(found.unfinished),
+        "kept_out": len(found.kept_out),
+        "too_early": len(found.early),
+        "requests": {"cloudtalk": estimate.cloudtalk, "kustomer": estimate.kustomer},
+        "seconds": round(estimate.seconds),
+    }
+
+
+def plan_text(span: Span, found: Comparison, estimate: Estimate) -> str:
+    """The same for people."""
+    times = f"from {span.since:%Y-%m-%d %H:%M} to {span.until:%Y-%m-%d %H:%M} UTC"
+    if not found.calls:
+        return (
+            f"CloudTalk lists no calls from {span.since:%Y-%m-%d %H:%M} to {span.until:%Y-%m-%d %H:%M} UTC."
+        )
+    lines = [
+        f"CloudTalk lists {calls(found.calls)} {times}:",
+        f"  {len(found.known) + len(found.told):>7,}  on record here"
+        + (f", {len(found.unfinished):,} of them not in Kustomer yet" if found.unfinished else ""),
+        f"  {len(found.missing):>7,}  that no webhook told of",
+    ]
+    if found.kept_out:
+        lines.append(f"  {len(found.kept_out):>7,}  kept out by the rules (internal, number withheld, short)")
+    if found.early:
+        lines.append(f"  {len(found.early):>7,}  too young: their webhooks may still come")
+    if not found.missing and not found.unfinished:
+        return "\n".join([*lines, "Nothing to do."])
+    lines.append(
+        f"To bring in: {calls(len(found.missing) + len(found.unfinished))}; at most "
+        f"{estimate.cloudtalk:,} requests to CloudTalk and {estimate.kustomer:,} to Kustomer, "
+        f"{duration(estimate.seconds)} at the bridge's share when nothing else is to be done."
+    )
+    return "\n".join(lines)
+
+
+def calls(number: int) -> str:
+    return f"{number:,} call{'' if number == 1 else 's'}"
+
+
+def duration(seconds: float) -> str:
+    """A length of time as people say it, never too short."""
+    minutes = -(-seconds // 60)
+    if minutes <= 1:
+        return "about a minute"
+    if minutes < 120:
+        return f"about {minutes:.0f} minutes"
+    span = timedelta(minutes=minutes)
+    return f"about {-(-span // timedelta(hours=1))} hours"
+
+
+def result_of(progress: Progress) -> dict[str, Any]:
+    """How it ended, for programs."""
+    counted = progress.counted()
+    return {
+        "written": counted[Stands.WRITTEN],
+        "recordings_to_come": sum(one.recording_due for one in progress.those(Stands.WRITTEN)),
+        **{
+            stands.name.lower(): [
+                {"call_id": one.call_id, "reason": one.reason} for one in progress.those(stands)
+            ]
+            for stands in (Stands.SKIPPED, Stands.PARKED, Stands.FORGOTTEN, Stands.UNKNOWN)
+        },
+    }
+
+
+def result_text(progress: Progress) -> str:
+    """The same for people."""
+    lines = [f"In Kustomer: {calls(progress.counted()[Stands.WRITTEN])}."]
+    coming = sum(one.recording_due for one in progress.those(Stands.WRITTEN))
+    if coming:
+        lines.append(f"Recordings still to come: {coming:,}.")
+    for stands, words in (
+        (Stands.SKIPPED, "Not written, for a reason"),
+        (Stands.FORGOTTEN, "Forgotten on request meanwhile"),
+        (Stands.UNKNOWN, "Gone from Redis meanwhile; run it again"),
+        (Stands.PARKED, "Given up, for a person to look at (callbridge calls show CALL)"),
+    ):
+        those = list(progress.those(stands))
+        if those:
+            lines.append(f"{words}: {calls(len(those))}")
+            lines += [f"  {one.call_id}  {one.reason}" for one in those[:_MOST_NAMED]]
+            if len(those) > _MOST_NAMED:
+                lines.append(f"  and {len(those) - _MOST_NAMED:,} more (--json names all)")
+    return "\n".join(lines)
+
+
+@contextlib.contextmanager
+def working(settings: Settings, ledger: Ledger) -> Iterator[Callable[[], None]]:
+    """Sees to it that somebody runs the jobs: a worker that listens, else this process."""
+    from workers.main import WorkerProcess
+
+    own: list[WorkerProcess] = []
+    silent = 0
+
+    def keep_working() -> None:
+        nonlocal silent
+        if own:
+            return
+        silent = 0 if _workers(ledger) else silent + 1
+        if silent >= _LOOKS_WITHOUT_WORKER:
+            click.echo(
+                f"No worker listens: the jobs run here (recordings go to {_storage(settings)}).", err=True
+            )
+            own.append(WorkerProcess(settings))
+            own[0].start()
+
+    try:
+        yield keep_working
+    finally:
+        for process in own:
+            process.stop()
+
+
+def _workers(ledger: Ledger) -> int:
+    """How many worker processes wait to be woken on this Redis."""
+    ((_, number),) = ledger.redis.pubsub_numsub(keys.WAKE)
+    return int(number)
+
+
+def _storage(settings: Settings) -> str:
+    # The rest of the address may hold what is nobody's business.
+    scheme = settings.recordings_url.partition(":")[0]
+    return f"{settings.data_dir.absolute()}" if settings.recordings_url == "file:" else f"{scheme}: storage"
+
+
+@contextlib.contextmanager
+def screen(total: int) -> Iterator[Callable[[Progress], None]]:
+    """A progress bar on a terminal, a line now and then elsewhere; on standard error."""
+    if not sys.stderr.isatty():
+        yield _plain_lines()
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    parts = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
+    with Bar("Into Kustomer", *parts, console=Console(stderr=True)) as bar:
+        task = bar.add_task("", total=total)
+
+        def show(progress: Progress) -> None:
+            parked = progress.counted()[Stands.PARKED]
+            bar.update(task, completed=len(progress.ended), description=f"{parked} parked" if parked else "")
+
+        yield show
+
+
+def _plain_lines() -> Callable[[Progress], None]:
+    next_at = time.monotonic() + _PLAIN_LINE_EVERY_S
+
+    def show(progress: Progress) -> None:
+        nonlocal next_at
+        if time.monotonic() >= next_at:
+            next_at = time.monotonic() + _PLAIN_LINE_EVERY_S
+            click.echo(f"{len(progress.ended):,} of {calls(progress.total)} done", err=True)
+
+    return show

@@ -1,0 +1,116 @@
+"""Bring a whole span of calls into Kustomer: look, say what it takes, learn, wait until all are there."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from bridge.clients.cloudtalk import LARGEST_PAGE, CallPage
+from bridge.domain.rules import Rules
+from bridge.jobs.deps import Deps
+from bridge.jobs.patience import Patience
+from bridge.jobs.reconcile import Comparison, Span, ask_again, ask_page, compare, learn, read_list
+from bridge.ledger.census import Standing, Stands, standings
+
+# Between two looks; a look at many calls is not cheap for Redis.
+_LOOK_EVERY_S, _AND_FOR_EACH_S = 0.5, 0.001
+# Requests for a call that Kustomer does not have: look for its conversation, its customer; make both,
+# and the note. With a recording: look in the note, register, read the note again, name it there.
+# CloudTalk is asked for detail and recording.
+_WRITE, _ATTACH = 5, 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """What the bridge may ask of a service: so many requests in each window."""
+
+    requests: int
+    window_s: float
+
+    def seconds_for(self, requests: int) -> float:
+        return requests / self.requests * self.window_s
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """What it takes at most, before it begins."""
+
+    cloudtalk: int
+    kustomer: int
+    seconds: float
+
+    @classmethod
+    def of(cls, found: Comparison, rules: Rules, *, cloudtalk: Share, kustomer: Share) -> Estimate:
+        calls = len(found.missing) + len(found.unfinished)
+        recorded = sum(1 for call in found.missing.values() if call.recorded) if rules.record else 0
+        asks, writes = calls + recorded, calls * _WRITE + recorded * _ATTACH
+        seconds = max(cloudtalk.seconds_for(asks), kustomer.seconds_for(writes))
+        return cls(cloudtalk=asks, kustomer=writes, seconds=seconds)
+
+
+@dataclass(slots=True, kw_only=True)
+class Progress:
+    """How far the calls of a span have come."""
+
+    total: int
+    ended: dict[int, Standing] = field(default_factory=dict)
+
+    @property
+    def left(self) -> int:
+        return self.total - len(self.ended)
+
+    def counted(self) -> Counter[Stands]:
+        return Counter(one.stands for one in self.ended.values())
+
+    def those(self, stands: Stands) -> Iterator[Standing]:
+        return (one for one in self.ended.values() if one.stands is stands)
+
+
+class Backfill:
+    """One span. Nothing it does has to be finished: run again, it goes on where it was.
+
+    Args:
+        limit: calls on a page, for tests with few calls.
+    """
+
+    def __init__(
+        self,
+        deps: Deps,
+        span: Span,
+        patience: Patience,
+        *,
+        limit: int = LARGEST_PAGE,
+    ) -> None:
+        self._deps, self._span, self._limit = deps, span, limit
+        self._patience = patience
+
+    def look(self, now: datetime) -> Comparison:
+        """Read the whole list, compare it with the ledger, change nothing."""
+        found = Comparison()
+        for calls in read_list(self._ask, self._span):
+            found.add(compare(self._deps.ledger, self._deps.rules, calls, self._span, now))
+        return found
+
+    def begin(self, found: Comparison) -> Iterator[int]:
+        """Put what is missing on record, and have what waits asked about; tells each number learnt."""
+        ask_again(self._deps.ledger, found.unfinished.values())
+        yield from learn(self._deps.ledger, found.missing.values())
+
+    def wait(self, numbers: Iterable[int], tell: Callable[[Progress], None]) -> Progress:
+        """Until each of these calls is written, or will not be for a reason that is known."""
+        left = list(numbers)
+        progress = Progress(total=len(left))
+        while True:
+            for number, standing in standings(self._deps.ledger, left).items():
+                if standing.stands is not Stands.WAITING:
+                    progress.ended[number] = standing
+            left = [number for number in left if number not in progress.ended]
+            tell(progress)
+            if not left:
+                return progress
+            self._patience.pause(_LOOK_EVERY_S + _AND_FOR_EACH_S * len(left))
+
+    def _ask(self, span: Span, number: int) -> CallPage:
+        return self._patience.ask(lambda: ask_page(self._deps, span, number, limit=self._limit))

@@ -1,0 +1,46 @@
+"""For commands, which may wait: ask a service until its turn comes. Jobs never do this."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from bridge.errors import RateLimited, Unavailable
+
+_TRIES = 5
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How a command waits, and tells so.
+
+    Args:
+        pause: waits this many seconds; a test runs jobs meanwhile.
+        say: told, in a sentence, why it waits.
+    """
+
+    pause: Callable[[float], None]
+    say: Callable[[str], None] = lambda text: None
+
+    def ask(self, question: Callable[[], T]) -> T:
+        """The answer, however long the budget makes it wait.
+
+        Raises:
+            Unavailable: there was none in five tries.
+        """
+        failed = 0
+        while True:
+            try:
+                return question()
+            except RateLimited as error:
+                self.say(f"{error}; going on in {error.retry_after_s:.0f} s")
+                self.pause(error.retry_after_s)
+            except Unavailable as error:
+                failed += 1
+                if failed == _TRIES:
+                    raise
+                self.say(f"{error}; trying again")
+                self.pause(2.0**failed)
