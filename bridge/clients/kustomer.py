@@ -160,6 +160,26 @@ class Kustomer:
             )
         )
 
+    def conversation_page(self, number: int) -> tuple[list[Conversation], bool]:
+        """One page of all conversations, the latest first, and whether there are more.
+
+        Latest by creation or by change: which, is not documented. No filter is, either; search has the
+        delay of an index and wants a role of its own.
+        """
+        reply = self._service.request(
+            "list_conversations",
+            "GET",
+            f"{self._url}/conversations",
+            params={"page": str(number), "pageSize": str(_PAGE), "sort": "desc"},
+        )
+        items = reply.body.get("data") if isinstance(reply.body, dict) else None
+        if not isinstance(items, list):
+            raise Unavailable("kustomer answered list_conversations without a list")
+        found = (_conversation({"data": item}) for item in items)
+        links = reply.body.get("links")
+        more = bool(items) and isinstance(links, dict) and bool(links.get("next"))
+        return [one for one in found if one is not None], more
+
     def create_conversation(
         self, customer_id: str, fields: Mapping[str, Any], *, assigned_users: Sequence[str] = ()
     ) -> Conversation:

@@ -28,6 +28,11 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "sandbox": ("bridge.commands.sandbox:sandbox", "CloudTalk and Kustomer to try against"),
         "send": ("bridge.commands.send:send", "Send a sample or a webhook of your own to a running bridge"),
         "calls": ("bridge.commands.calls:calls", "List calls, show what became of one, sync it again"),
+        "backfill": (
+            "bridge.commands.backfill:backfill",
+            "Bring a span of calls into Kustomer that no webhook told of",
+        ),
+        "audit": ("bridge.commands.audit:audit", "Compare CloudTalk's calls with Kustomer's conversations"),
         "doctor": ("bridge.commands.doctor:doctor", "Check settings, keys, Redis and the clock"),
         "templates": ("bridge.commands.templates:templates", "What to paste into CloudTalk"),
     }

@@ -19,7 +19,7 @@ from bridge.ledger.record import Record
 
 # Each candidate costs a request out of a small budget.
 _MOST_CANDIDATES = 5
-_UUID_KEPT_S = 86_400
+UUID_KEPT_S = 86_400
 _SLOWEST_FIRST_BEAT = timedelta(minutes=5)
 
 
@@ -78,7 +78,7 @@ def _identify(claim: Claim, deps: Deps, record: Record, call: Call) -> End:
                 continue
             body = deps.cloudtalk.call_detail(candidate.call_id)
             uuid = read_uuid(body.get("uuid"))
-            deps.ledger.cache(f"uuid-of:{candidate.call_id}", str(uuid), for_s=_UUID_KEPT_S)
+            deps.ledger.cache(f"uuid-of:{candidate.call_id}", str(uuid), for_s=UUID_KEPT_S)
             if uuid == call.uuid:
                 deps.ledger.keep(claim, {"asking_since": None})
                 deps.ledger.observe(

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from bridge.boundary import boundary
 from bridge.clients.cloudtalk import LARGEST_PAGE, CallPage
 from bridge.domain.call import Call
 from bridge.domain.listed import ListedCall
@@ -165,6 +166,7 @@ def learn(ledger: Ledger, calls: Iterable[ListedCall]) -> Iterator[int]:
         yield call.call_id
 
 
+@boundary("reconcile.say_missing")
 def say_missing(ledger: Ledger, number: int) -> None:
     """For the metric and `/api/queue`: what the last look over a whole span found missing."""
     ledger.redis.hset(keys.META, "calls_missing", str(number))

@@ -31,6 +31,8 @@ _FIRST_PAUSE_S = 5
 _GIVE_UP_AFTER_S = 45 * 60
 _RESUME_AT_MOST = 5
 _IN_MEMORY = 1_000_000
+# CloudTalk's last word on a recording, as notes say it.
+EXPIRED = "expired or deleted in CloudTalk"
 _WAV, _MP3 = "audio/x-wav", "audio/mpeg"
 
 
@@ -48,7 +50,7 @@ def fetch_recording(claim: Claim, deps: Deps) -> End:
     except Rejected as error:
         if error.status != 410:
             raise
-        _observe(claim, deps, record, call, "recording_gone", {"reason": "expired or deleted in CloudTalk"})
+        _observe(claim, deps, record, call, "recording_gone", {"reason": EXPIRED})
         return End(log="CloudTalk says that the recording has expired or was deleted")
     announced = max((e.last_at for e in record.events if e.trigger == "recording-uploaded"), default=None)
     if announced is not None:

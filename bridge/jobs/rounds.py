@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import cast
 
+from bridge.boundary import boundary
 from bridge.clients.cloudtalk import LARGEST_PAGE
 from bridge.errors import Permanent, Transient
 from bridge.jobs.deps import Deps
@@ -72,23 +73,28 @@ class Rounds:
     def _page(self, now: datetime) -> bool | None:
         """One page. None: there are more; False: nothing is due, or another process is at it."""
         redis, token = self._deps.ledger.redis, secrets.token_hex(8)
-        if not redis.set(_LOCK, token, nx=True, px=_LOCK_MS):
+        with boundary("rounds.lock"):
+            ours = redis.set(_LOCK, token, nx=True, px=_LOCK_MS)
+        if not ours:
             return False
         try:
             at = self._due(now)
             if at is None:
                 return False
             after = self._look(at, now)
-            if redis.get(_LOCK) == token:
-                redis.set(_ROUND, json.dumps(asdict(after)))
+            with boundary("rounds.keep"):
+                if redis.get(_LOCK) == token:
+                    redis.set(_ROUND, json.dumps(asdict(after)))
             return True if after.ended else None
         finally:
-            if redis.get(_LOCK) == token:
-                redis.delete(_LOCK)
+            with boundary("rounds.unlock"):
+                if redis.get(_LOCK) == token:
+                    redis.delete(_LOCK)
 
     def _due(self, now: datetime) -> Round | None:
         """The round to go on with, or a new one; None when it is too early for that."""
-        text = cast(str | None, self._deps.ledger.redis.get(_ROUND))
+        with boundary("rounds.last"):
+            text = cast(str | None, self._deps.ledger.redis.get(_ROUND))
         last = _read(text)
         seconds = now.timestamp()
         if last is not None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, auto
 from typing import cast
 from uuid import UUID
 
+from bridge.boundary import boundary
 from bridge.ledger import keys
 from bridge.ledger.ledger import Ledger
 
@@ -46,6 +47,7 @@ class Standing:
         return keys.call_key(uuid=self.uuid, call_id=self.call_id)
 
 
+@boundary("census.standings")
 def standings(ledger: Ledger, call_ids: Sequence[int]) -> dict[int, Standing]:
     """Where each of these calls stands."""
     found: dict[int, Standing] = {}
@@ -118,6 +120,7 @@ class _Jobs:
     recording_due: bool
 
 
+@boundary("census.standings")
 def _leading(ledger: Ledger, parts: Sequence[_Part]) -> list[Mapping[str, str | None]]:
     """The same fields of the part under the uuid, where there is one."""
     pipe = ledger.redis.pipeline(transaction=False)
@@ -128,6 +131,7 @@ def _leading(ledger: Ledger, parts: Sequence[_Part]) -> list[Mapping[str, str | 
     return [dict(zip(_FIELDS, next(answers), strict=True)) if part.uuid else {} for part in parts]
 
 
+@boundary("census.standings")
 def _jobs(ledger: Ledger, parts: Sequence[_Part]) -> list[_Jobs]:
     pipe = ledger.redis.pipeline(transaction=False)
     for part in parts:
@@ -152,14 +156,17 @@ def _jobs(ledger: Ledger, parts: Sequence[_Part]) -> list[_Jobs]:
     return found
 
 
-def known_by_uuid_only(ledger: Ledger, *, since: datetime, until: datetime) -> Iterator[str]:
+@boundary("census.known_by_uuid_only")
+def known_by_uuid_only(ledger: Ledger, *, since: datetime, until: datetime) -> list[str]:
     """Keys of calls whose number nobody has told, last heard of between two times."""
     low, high = since.timestamp() * 1000, until.timestamp() * 1000
     found = cast(list[str], ledger.redis.zrangebyscore(keys.CALLS, low, high))
     by_uuid = [key for key in found if key.startswith("uuid:")]
+    alone: list[str] = []
     for start in range(0, len(by_uuid), _AT_ONCE):
         some = by_uuid[start : start + _AT_ONCE]
         pipe = ledger.redis.pipeline(transaction=False)
         for key in some:
             pipe.hexists(keys.record(key), "id")
-        yield from (key for key, joined in zip(some, pipe.execute(), strict=True) if not joined)
+        alone += [key for key, joined in zip(some, pipe.execute(), strict=True) if not joined]
+    return alone

@@ -235,6 +235,11 @@ class KustomerHandle(Handle):
             )
         return str(attachment["id"])
 
+    def remove(self, kind: str, document_id: str) -> None:
+        """As if a person had deleted it: a customer, conversation or note, by its id. Raises KeyError."""
+        with self._world.lock:
+            self._world.store.remove(kind, document_id)
+
     def add_customer(self, **attributes: Any) -> str:
         """Takes what a create takes, and refuses what a create refuses; no request is logged."""
         with self._world.lock:

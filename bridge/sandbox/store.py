@@ -67,6 +67,16 @@ class Store:
         ids = self._ids_by_key.get((kind, key, value), set())
         return [self._kinds[kind][i] for i in sorted(ids, key=lambda i: self._positions[kind, i])]
 
+    def remove(self, kind: str, document_id: str) -> None:
+        """Raises KeyError: there is none."""
+        document = self._kinds[kind].pop(document_id)
+        del self._positions[kind, document_id]
+        for key, value in self._keys_of(kind, document):
+            self._ids_by_key[kind, key, value].discard(document_id)
+        self.put_bytes(kind, document_id, None)
+        if self._disk is not None:
+            self._disk.execute("DELETE FROM documents WHERE kind = ? AND id = ?", (kind, document_id))
+
     def clear(self, kinds: Iterable[str]) -> None:
         for kind in kinds:
             if self._disk is not None:

@@ -20,6 +20,18 @@ serve(host="127.0.0.1", cloudtalk_port={}, kustomer_port={}, path=Path({!r}), sa
 """
 
 
+def test_what_a_test_removes_is_gone_after_a_start_too(tmp_path: Path) -> None:
+    path = tmp_path / "sandbox.sqlite"
+    with RunningSandbox(path) as running:
+        customer = running.kustomer.add_customer(phones=[{"type": "other", "phone": "+441632960304"}])
+        running.kustomer.remove("customer", customer)
+        assert running.kustomer.customers == []
+        again = running.kustomer.add_customer(phones=[{"type": "other", "phone": "+441632960304"}])
+
+    with RunningSandbox(path) as running:
+        assert [one["id"] for one in running.kustomer.customers] == [again]
+
+
 def test_control_needs_no_key_and_leaves_no_trace(kustomer: KustomerHandle) -> None:
     kustomer.fail_next(503)
 

@@ -1,0 +1,88 @@
+"""`callbridge audit`: does Kustomer hold what CloudTalk's calls say it should?"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from bridge import logs
+from bridge.commands.backfill import PATIENCE, calls, services
+from bridge.commands.context import load_settings
+from bridge.commands.spans import read_span
+from bridge.jobs.audit import Audit, Findings
+from bridge.jobs.mending import mend
+from bridge.jobs.reconcile import Span
+
+_CLEAN, _NEEDS_A_PERSON = 0, 3
+_FINDINGS: Mapping[str, str] = {
+    "missing": "Calls without conversation or note",
+    "duplicated": "More than one conversation or note of a call",
+    "unknown": "Conversations without call",
+    "recordings_missing": "Recordings that are not at their note",
+}
+
+
+@click.command()
+@click.option("--since", required=True, help="2026-11-20T08:00, 2026-11-20, or a span: 90m, 24h, 7d ago.")
+@click.option("--until", help="The same; now, when it is left out. Without a zone: in TIME_ZONE.")
+@click.option("--repair", is_flag=True, help="Queue what is missing; nothing is deleted.")
+@click.option("--json", "as_json", is_flag=True)
+def audit(*, since: str, until: str | None, repair: bool, as_json: bool) -> int:
+    """Compare CloudTalk's calls of a span with Kustomer's conversations. Ends with 3 if they differ."""
+    settings = load_settings().need("redis", "cloudtalk", "kustomer")
+    logs.configure(format=settings.log_format, level="WARNING")
+    span = read_span(since, until, now=datetime.now(UTC), zone=settings.time_zone)
+    with services(settings) as deps:
+        look = Audit(deps, span, PATIENCE)
+        findings = look.look(datetime.now(UTC))
+        done = mend(deps.ledger, look, findings) if repair else None
+    if as_json:
+        click.echo(
+            json.dumps(findings.as_json(span) | ({} if done is None else {"repaired": done}), indent=2)
+        )
+    else:
+        _show(span, findings, done)
+    return _CLEAN if findings.clean else _NEEDS_A_PERSON
+
+
+def _show(span: Span, findings: Findings, done: list[str] | None) -> None:
+    """As tables for people."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(soft_wrap=True)
+    times = f"{span.since:%Y-%m-%d %H:%M} to {span.until:%Y-%m-%d %H:%M} UTC"
+    console.print(f"{calls(findings.calls)} from {times}", highlight=False)
+    for name, title in _FINDINGS.items():
+        items: list[dict[str, Any]] = getattr(findings, name)
+        console.print(f"\n{title}: {len(items)}" if items else f"{title}: none", highlight=False)
+        if not items:
+            continue
+        table = Table(box=None, pad_edge=False)
+        columns = [column for column in items[0] if column != "uuid"]
+        for column in columns:
+            table.add_column(column.replace("_", " "), no_wrap=column != "why")
+        for item in items:
+            table.add_row(*(Text(_cell(column, item.get(column))) for column in columns))
+        console.print(table)
+    if done is not None:
+        console.print("\nRepair" if done else "\nNothing that could be repaired safely.", highlight=False)
+        for line in done:
+            console.print(f"  {line}", highlight=False)
+        if done:
+            console.print("The workers do it now; run the audit again when the queue is empty.")
+    elif findings.missing or findings.recordings_missing:
+        console.print("\nWith --repair missing calls and recordings are brought in.", highlight=False)
+
+
+def _cell(column: str, value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    if value and column.endswith("_at"):
+        return str(value)[:16].replace("T", " ")
+    return "" if value is None else str(value)[:200]

@@ -1,0 +1,270 @@
+"""Read both ends of a span, CloudTalk's calls and Kustomer's conversations, and tell what does not match."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from bridge.clients.kustomer import Conversation, Note
+from bridge.domain.listed import ListedCall
+from bridge.domain.recording import Sound, attachment_of, may_record
+from bridge.domain.values import read_time, read_uuid
+from bridge.errors import NotThereYet
+from bridge.jobs.deps import Deps
+from bridge.jobs.detail import UUID_KEPT_S
+from bridge.jobs.patience import Patience
+from bridge.jobs.reconcile import Span, ask_page, compare, read_list, say_missing
+from bridge.jobs.recording import EXPIRED
+from bridge.ledger.census import Standing, Stands, standings
+from bridge.ledger.record import Record
+
+_PREFIX = "cloudtalk:call:"
+# A conversation may be older or younger than its call by the two services' clocks.
+_CLOCKS_DIFFER = timedelta(minutes=5)
+
+
+@dataclass(slots=True, kw_only=True)
+class Findings:
+    """What does not match. Items are plain objects: ids, and why."""
+
+    calls: int = 0
+    missing: list[dict[str, Any]] = field(default_factory=list)
+    duplicated: list[dict[str, Any]] = field(default_factory=list)
+    unknown: list[dict[str, Any]] = field(default_factory=list)
+    recordings_missing: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def clean(self) -> bool:
+        return not (self.missing or self.duplicated or self.unknown or self.recordings_missing)
+
+    def as_json(self, span: Span) -> dict[str, Any]:
+        return {"since": span.since.isoformat(), "until": span.until.isoformat(), **asdict(self)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expected:
+    """A call that should be in Kustomer, with its uuid where it could be learnt."""
+
+    call: ListedCall
+    standing: Standing
+    uuid: UUID | None
+
+    @property
+    def keys(self) -> list[str]:
+        """The external ids that its conversation may have, the proper one first."""
+        by_number = f"{_PREFIX}id:{self.call.call_id}"
+        return [by_number] if self.uuid is None else [f"{_PREFIX}{self.uuid}", by_number]
+
+    def told(self, **more: Any) -> dict[str, Any]:
+        started = self.call.started_at
+        return {
+            "call_id": self.call.call_id,
+            "uuid": str(self.uuid) if self.uuid else None,
+            "started_at": started.isoformat() if started else None,
+            **more,
+        }
+
+
+class Audit:
+    """One look at both ends; reads only."""
+
+    def __init__(self, deps: Deps, span: Span, patience: Patience) -> None:
+        self._deps, self._span, self._patience = deps, span, patience
+        self.expected: dict[int, Expected] = {}
+        # Every call that CloudTalk listed, of a day around the span too.
+        self._listed: dict[int, ListedCall] = {}
+        self._uuids: dict[int, UUID | None] = {}
+
+    def look(self, now: datetime) -> Findings:
+        """What does not match; also kept as the number of missing calls."""
+        findings = Findings(calls=self._read_calls(now))
+        there = self._read_conversations()
+        for one in self.expected.values():
+            self._check(one, there, findings)
+        findings.unknown = [
+            {"conversation_id": item.id, "external_id": key, "created_at": item.fields.get("createdAt")}
+            for key, items in there.items()
+            for item in items
+            if self._is_unknown(key, item)
+        ]
+        findings.duplicated += [
+            {"external_id": key, "conversations": [item.id for item in items]}
+            for key, items in there.items()
+            if len(items) > 1
+        ]
+        say_missing(self._deps.ledger, len(findings.missing))
+        return findings
+
+    # -- CloudTalk's end
+
+    def _read_calls(self, now: datetime) -> int:
+        """Which calls Kustomer should have; answers how many there are in all."""
+        ledger, rules, seen = self._deps.ledger, self._deps.rules, 0
+        for calls in read_list(self._page, self._span):
+            new = {call.call_id: call for call in calls if call.call_id not in self._listed}
+            self._listed.update(new)
+            found = compare(ledger, rules, new.values(), self._span, now)
+            seen += found.calls
+            for number, standing in found.known.items():
+                if new[number].settled(now) and _to_be_written(standing):
+                    self._expect(new[number], standing, standing.uuid)
+            for number, uuid in found.told.items():
+                self._expect(new[number], Standing(call_id=number), uuid)
+            for number, call in found.missing.items():
+                self._expect(call, Standing(call_id=number), None)
+        return seen
+
+    def _expect(self, call: ListedCall, standing: Standing, uuid: UUID | None) -> None:
+        uuid = uuid or self._uuid_of(call.call_id)
+        self.expected[call.call_id] = Expected(call=call, standing=standing, uuid=uuid)
+
+    def _uuid_of(self, number: int) -> UUID | None:
+        """Costs a request for a call that the ledger does not know; kept for a day."""
+        if number not in self._uuids:
+            name = f"uuid-of:{number}"
+            known = read_uuid(self._deps.ledger.cached(name))
+            if known is None:
+                try:
+                    body = self._patience.ask(lambda: self._deps.cloudtalk.call_detail(number))
+                    known = read_uuid(body.get("uuid"))
+                except NotThereYet:
+                    known = None
+                if known is not None:
+                    self._deps.ledger.cache(name, str(known), for_s=UUID_KEPT_S)
+            self._uuids[number] = known
+        return self._uuids[number]
+
+    # -- Kustomer's end
+
+    def _read_conversations(self) -> dict[str, list[Conversation]]:
+        """Conversations of ours made since the span began, by external id.
+
+        Read from the latest back. Whether that is the latest made or the latest changed is not
+        documented; a page on which nothing was changed since is the last of interest in either order.
+        """
+        found: dict[str, dict[str, Conversation]] = {}
+        number, more, since = 1, True, self._span.since - _CLOCKS_DIFFER
+        while more:
+            items, more = self._patience.ask(partial(self._deps.kustomer.conversation_page, number))
+            for item in items:
+                key = str(item.fields.get("externalId") or "")
+                # Pages shift while conversations are made: one may come twice.
+                if key.startswith(_PREFIX):
+                    found.setdefault(key, {})[item.id] = item
+            more = more and any(_touched(item, since) for item in items)
+            number += 1
+        return {key: list(items.values()) for key, items in found.items()}
+
+    def _check(self, one: Expected, there: Mapping[str, list[Conversation]], findings: Findings) -> None:
+        items = next((there[key] for key in one.keys if key in there), None) or self._asked(one)
+        if not items:
+            findings.missing.append(one.told(why=_why_missing(one)))
+            return
+        wants_sound = bool(one.call.recorded) and self._wants_attachment(one)
+        if not wants_sound and items[0].fields.get("noteCount") == 1:
+            return
+        ours = self._notes_of(items[0], one)
+        if not ours:
+            findings.missing.append(one.told(conversation_id=items[0].id, why="its conversation has no note"))
+        elif len(ours) > 1:
+            notes = [note.id for note in ours]
+            findings.duplicated.append(one.told(conversation_id=items[0].id, notes=notes))
+        elif wants_sound and not ours[0].attachments:
+            findings.recordings_missing.append(
+                one.told(conversation_id=items[0].id, note_id=ours[0].id, why=self._why_silent(one))
+            )
+
+    def _asked(self, one: Expected) -> list[Conversation]:
+        """Not among the latest: perhaps the list had it elsewhere."""
+        for key in one.keys:
+            found = self._patience.ask(partial(self._deps.kustomer.conversation_by_external_id, key))
+            if found is not None:
+                return [found]
+        return []
+
+    def _notes_of(self, item: Conversation, one: Expected) -> list[Note]:
+        wanted = {f"{key}:note" for key in one.keys}
+        notes = self._patience.ask(lambda: list(self._deps.kustomer.notes_of(item.id)))
+        return [note for note in notes if note.external_id in wanted]
+
+    def _wants_attachment(self, one: Expected) -> bool:
+        """Whether the rules, and what is known of the recording, let one expect it at the note."""
+        rules, record = self._deps.rules, self._record(one)
+        call = record.call(rules)
+        if rules.attach == "never" or not may_record(call, rules):
+            return False
+        recording = record.recording(rules, call)
+        if recording.sound is Sound.STORED:
+            return attachment_of(recording, rules) is not None
+        return not (recording.sound is Sound.GONE and recording.reason == EXPIRED)
+
+    def _why_silent(self, one: Expected) -> str:
+        record = self._record(one)
+        if "attachment" in record.outputs:
+            return "it was attached, and is not at the note any more"
+        if record.recording(self._deps.rules, record.call(self._deps.rules)).sound is Sound.NONE:
+            return "nothing told of it but CloudTalk's list"
+        return "not fetched so far" if one.standing.recording_due else "not fetched, or not attached"
+
+    def _record(self, one: Expected) -> Record:
+        return self._deps.ledger.read(one.standing.key)
+
+    # -- both
+
+    def _is_unknown(self, key: str, item: Conversation) -> bool:
+        """Whether no call belongs to a conversation of this span."""
+        made = read_time(item.fields.get("createdAt"))
+        if made is None or not self._span.since <= made < self._span.until:
+            return False
+        if any(key in one.keys for one in self.expected.values()):
+            return False
+        if key.startswith(f"{_PREFIX}id:"):
+            return key.removeprefix(f"{_PREFIX}id:") not in map(str, self._listed)
+        uuid = read_uuid(key.removeprefix(_PREFIX))
+        if uuid is None:
+            return True
+        record = self._deps.ledger.read(f"uuid:{uuid}")
+        if record.exists:
+            started = record.call(self._deps.rules).started_at
+            listed = record.call_id in self._listed
+            return not listed and started is not None and self._span.since <= started < self._span.until
+        return all(self._uuid_of(number) != uuid for number in self._unexplained(made))
+
+    def _unexplained(self, made: datetime) -> Iterator[int]:
+        """Listed calls whose uuid is not known, those nearest before the conversation first."""
+        others = [call for number, call in self._listed.items() if number not in self.expected]
+        known = standings(self._deps.ledger, [call.call_id for call in others])
+        long_ago = datetime.min.replace(tzinfo=UTC)
+        others.sort(key=lambda call: abs(made - (call.started_at or long_ago)))
+        yield from (call.call_id for call in others if known[call.call_id].uuid is None)
+
+    def _page(self, span: Span, number: int) -> Any:
+        return self._patience.ask(lambda: ask_page(self._deps, span, number))
+
+
+def _to_be_written(standing: Standing) -> bool:
+    """Not one that was forgotten on request, or kept out by what its webhooks told."""
+    if standing.stands is Stands.SKIPPED:
+        # The list told of it alone, and its uuid was not to be had.
+        return standing.listed and standing.uuid is None
+    return standing.stands is not Stands.FORGOTTEN
+
+
+def _why_missing(one: Expected) -> str:
+    if one.standing.conversation_id is not None:
+        return f"written as {one.standing.conversation_id}, and gone: deleted, or merged into another"
+    if one.standing.stands is Stands.PARKED:
+        return f"given up: {one.standing.reason}"
+    if one.standing.stands is Stands.UNKNOWN:
+        return "no webhook told of it" if one.uuid else "no webhook told of it, and CloudTalk tells no uuid"
+    return one.standing.reason or "on its way"
+
+
+def _touched(item: Conversation, since: datetime) -> bool:
+    times = (read_time(item.fields.get(name)) for name in ("createdAt", "updatedAt"))
+    told = [at for at in times if at is not None]
+    return not told or max(told) >= since

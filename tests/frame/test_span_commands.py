@@ -1,0 +1,165 @@
+"""`callbridge backfill` and `callbridge audit`, as a person at a terminal meets them."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import redis
+
+from bridge.commands import main
+from bridge.commands.spans import read_moment
+from bridge.errors import WrongUse
+from bridge.jobs.reconcile import Span
+from bridge.ledger import keys
+from bridge.sandbox.running import RunningSandbox
+from tests.jobs.listing import ago
+
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def here(
+    redis_client: redis.Redis,
+    redis_url: str,
+    sandbox: RunningSandbox,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, value in {"REDIS_URL": redis_url, "COLUMNS": "200", **sandbox.environ()}.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.mark.parametrize(
+    ("text", "zone", "at"),
+    [
+        ("90m", "UTC", NOON - timedelta(minutes=90)),
+        ("24h", "Europe/Prague", NOON - timedelta(hours=24)),
+        ("7d", "UTC", NOON - timedelta(days=7)),
+        ("2026-11-20T08:00Z", "Europe/Prague", NOON - timedelta(hours=4)),
+        ("2026-11-20T08:00", "Europe/Prague", NOON - timedelta(hours=5)),
+        ("2026-07-20 08:00:30+02:00", "UTC", datetime(2026, 7, 20, 6, 0, 30, tzinfo=UTC)),
+        ("2026-07-20", "Europe/Prague", datetime(2026, 7, 19, 22, tzinfo=UTC)),
+    ],
+)
+def test_times_and_spans_are_read(text: str, zone: str, at: datetime) -> None:
+    assert read_moment("--since", text, now=NOON, zone=zone) == at
+
+
+@pytest.mark.parametrize("text", ["", "yesterday", "24", "h", "-3h", "2026-13-01", "999999d", "1999-12-31"])
+def test_what_is_neither_is_refused_with_an_example(text: str) -> None:
+    with pytest.raises(WrongUse, match=r"--since .* (2026-11-20|2000)"):
+        read_moment("--since", text, now=NOON, zone="UTC")
+
+
+@pytest.mark.parametrize("command", ["backfill", "audit"])
+@pytest.mark.parametrize(
+    "args", [[], ["--since", "yesterday"], ["--since", "1h", "--until", "2h"], ["--since", "1h", "more"]]
+)
+def test_wrong_use_is_code_2(command: str, args: list[str], sandbox: RunningSandbox) -> None:
+    assert main([command, *args]) == 2
+
+    assert sandbox.cloudtalk.requests == []
+
+
+def test_a_dry_run_says_what_it_would_take_and_changes_nothing(
+    sandbox: RunningSandbox, redis_client: redis.Redis, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for n in range(3):
+        sandbox.cloudtalk.add_call(started_at=ago(hours=2, minutes=n))
+
+    assert main(["backfill", "--since", "24h", "--dry-run"]) == 0
+    said = capsys.readouterr().out
+    assert main(["backfill", "--since", "24h", "--dry-run", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+
+    assert "3  that no webhook told of" in said
+    assert "3 requests to CloudTalk and 15 to Kustomer" in said
+    assert (told["calls"], told["missing"], told["requests"]) == (3, 3, {"cloudtalk": 3, "kustomer": 15})
+    assert sandbox.kustomer.requests == []
+    assert redis_client.zcard(keys.CALLS) == 0
+
+
+def test_where_no_worker_listens_the_jobs_run_here(
+    sandbox: RunningSandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for n in range(3):
+        sandbox.cloudtalk.add_call(started_at=ago(hours=2, minutes=n))
+
+    assert main(["backfill", "--since", "24h", "--json"]) == 0
+
+    said = capsys.readouterr()
+    assert json.loads(said.out)["written"] == 3
+    assert "No worker listens" in said.err
+    assert len(sandbox.kustomer.conversations) == 3
+
+
+def test_what_is_given_up_is_named_and_ends_with_3(
+    sandbox: RunningSandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call = sandbox.cloudtalk.add_call(started_at=ago(hours=2))
+    sandbox.kustomer.fail_next(400, times=50)
+
+    assert main(["backfill", "--since", "24h"]) == 3
+
+    assert f"{call['id']}  kustomer answered 400" in capsys.readouterr().out
+
+
+def test_without_waiting_the_calls_are_queued_and_no_more(
+    sandbox: RunningSandbox, redis_client: redis.Redis, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sandbox.cloudtalk.add_call(started_at=ago(hours=2))
+
+    assert main(["backfill", "--since", "24h", "--no-wait"]) == 0
+
+    assert "Queued 1 call." in capsys.readouterr().out
+    assert redis_client.zcard(f"{keys.TAG}:due:backfill") == 1
+    assert sandbox.kustomer.requests == []
+
+
+def test_an_audit_is_told_to_programs_as_promised(
+    sandbox: RunningSandbox, redis_client: redis.Redis, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["audit", "--since", "24h", "--json"]) == 0
+    clean = json.loads(capsys.readouterr().out)
+    call = sandbox.cloudtalk.add_call(started_at=ago(hours=2))
+
+    assert main(["audit", "--since", "24h", "--json"]) == 3
+    told = json.loads(capsys.readouterr().out)
+
+    names = ["since", "until", "calls", "missing", "duplicated", "unknown", "recordings_missing"]
+    assert list(clean) == list(told) == names
+    assert [item["call_id"] for item in told["missing"]] == [call["id"]]
+    assert redis_client.hget(keys.META, "calls_missing") == "1"
+    assert sandbox.kustomer.writes == []
+
+
+def test_an_audit_is_told_to_people_as_tables_and_says_what_it_mends(
+    sandbox: RunningSandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call = sandbox.cloudtalk.add_call(started_at=ago(hours=2))
+
+    assert main(["audit", "--since", "24h", "--repair"]) == 3
+
+    said = capsys.readouterr().out
+    assert "Calls without conversation or note: 1" in said
+    assert "Conversations without call: none" in said
+    assert f"call {call['id']}: learnt from CloudTalk's list, will be written" in said
+
+
+def test_a_year_is_asked_for_at_once_while_it_has_few_calls(sandbox: RunningSandbox) -> None:
+    sandbox.cloudtalk.add_call(started_at=ago(days=300))
+
+    assert main(["backfill", "--since", "365d", "--dry-run"]) == 0
+
+    assert len(sandbox.cloudtalk.requests) == 1
+
+
+def test_the_halves_of_a_span_are_the_span() -> None:
+    first, second = Span(since=NOON - timedelta(days=9), until=NOON).halves()
+
+    assert (first.since, second.until) == (NOON - timedelta(days=9), NOON)
+    assert first.until == second.since
