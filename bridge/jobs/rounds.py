@@ -23,7 +23,7 @@ from bridge.logs import get_logger
 log = get_logger(__name__)
 
 _BACK = timedelta(hours=24)
-_LOCK, _ROUND = f"{keys.TAG}:reconcile:lock", f"{keys.TAG}:reconcile"
+LOCK, _ROUND = f"{keys.TAG}:reconcile:lock", f"{keys.TAG}:reconcile"
 # Longer than a page takes; a holder that dies keeps others waiting for no longer.
 _LOCK_MS = 60_000
 # Calls shift through the pages meanwhile, but a round that hangs for hours says nothing of now.
@@ -74,7 +74,7 @@ class Rounds:
         """One page. None: there are more; False: nothing is due, or another process is at it."""
         redis, token = self._deps.ledger.redis, secrets.token_hex(8)
         with boundary("rounds.lock"):
-            ours = redis.set(_LOCK, token, nx=True, px=_LOCK_MS)
+            ours = redis.set(LOCK, token, nx=True, px=_LOCK_MS)
         if not ours:
             return False
         try:
@@ -83,13 +83,13 @@ class Rounds:
                 return False
             after = self._look(at, now)
             with boundary("rounds.keep"):
-                if redis.get(_LOCK) == token:
+                if redis.get(LOCK) == token:
                     redis.set(_ROUND, json.dumps(asdict(after)))
             return True if after.ended else None
         finally:
             with boundary("rounds.unlock"):
-                if redis.get(_LOCK) == token:
-                    redis.delete(_LOCK)
+                if redis.get(LOCK) == token:
+                    redis.delete(LOCK)
 
     def _due(self, now: datetime) -> Round | None:
         """The round to go on with, or a new one; None when it is too early for that."""

@@ -8,13 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urljoin
 
 from bridge.domain.events import Held, read_event
 from bridge.domain.rules import Rules
+from bridge.jobs.audit import Audit
 from bridge.jobs.forgetting import forget
+from bridge.jobs.mending import mend
+from bridge.jobs.patience import Patience
+from bridge.jobs.reconcile import Span
+from bridge.jobs.rounds import LOCK, Rounds
 from bridge.ledger.ledger import LEASE_MS
 from bridge.sandbox.cloudtalk_recordings import public_path
 from bridge.sandbox.running import RunningSandbox
@@ -196,6 +201,28 @@ def _clock(hand: Hand) -> None:
     Clock(hand.ledger, storage=lambda: storage, keep_recordings=timedelta(days=30)).beat()
 
 
+def _later() -> datetime:
+    """When webhooks of the call can no longer be on their way."""
+    return datetime.now(UTC) + timedelta(hours=1)
+
+
+def _found_by_the_clock(hand: Hand) -> None:
+    with hand.watch.aside():
+        # What a killed one left is nobody's after a minute.
+        hand.ledger.redis.delete(LOCK)
+    Rounds(hand.deps, every=timedelta(days=1)).go(_later())
+    hand.run_all()
+
+
+def _audited(hand: Hand) -> None:
+    hand.tell("call-ended", ENDED)
+    hand.run_all()
+    now = _later()
+    audit = Audit(hand.deps, Span(since=now - timedelta(days=1), until=now), Patience(pause=lambda _: None))
+    mend(hand.ledger, audit, audit.look(now))
+    hand.run_all()
+
+
 # -- what must not go unnoticed
 
 
@@ -241,6 +268,8 @@ JOURNEYS = {
     "forgotten": Journey(run=_forgotten, prepare=_with_recording),
     "by hand": Journey(run=_by_hand),
     "clock": Journey(run=_clock),
+    "found by the clock": Journey(run=_found_by_the_clock, prepare=_with_recording),
+    "audited": Journey(run=_audited, prepare=_with_recording),
     "proof: without a name": Journey(run=_without_a_name, is_proof=True),
     "proof: careless": Journey(run=_careless, is_proof=True),
 }
