@@ -6,9 +6,11 @@ BridgeError
     RateLimited      429, or our own budget is spent: due again at a known time
     Conflict         409: it exists by now, look again
     Busy             somebody else is at it (a lock); look again shortly
+    Disconnected     the connection behind a road is down: again when somebody has reconnected it
     NotThereYet      404 for something that is known to come later
   Permanent          trying again cannot help until somebody changes something
     Rejected         400, 404, 406, 410, 413, 422: this request will never be taken
+      TooLarge       more bytes than the road carries
     Unauthorized     401, 403: the key is wrong or lacks a role
     MaybeDone        no answer to what must not be done twice: a person has to look
   LeaseLost          the job is no longer ours: stop at once, write nothing
@@ -66,6 +68,22 @@ class NotThereYet(Transient):
     """404 for something that may still appear (call detail shortly after a call, a recording)."""
 
 
+class Disconnected(Transient):
+    """A Membrane connection that is not usable until a person has acted; nothing was done.
+
+    Args:
+        connection: its id or key, as the settings name it.
+        link: what to open to reconnect it; a secret of a kind, so for pages and records, not for logs.
+        text: what the person is asked to do there, in Membrane's words.
+    """
+
+    def __init__(self, message: str, *, connection: str, link: str | None = None, text: str = "") -> None:
+        super().__init__(message)
+        self.connection = connection
+        self.link = link
+        self.text = text
+
+
 class Permanent(BridgeError):
     """Parks the job with this reason, for a person to look at."""
 
@@ -82,6 +100,10 @@ class Rejected(Permanent):
         super().__init__(message)
         self.status = status
         self.detail = detail
+
+
+class TooLarge(Rejected):
+    """More bytes than the road carries. A request was not sent; an answer was not read."""
 
 
 class Unauthorized(Permanent):

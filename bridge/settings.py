@@ -119,6 +119,14 @@ class Settings(BaseModel):
     cloudtalk_platform_url: ServiceUrl = "https://platform-api.cloudtalk.io/api"
     kustomer_api_key: SecretStr | None = None
     kustomer_api_url: ServiceUrl = "https://api.kustomerapp.com"
+    membrane_api_url: ServiceUrl = "https://api.getmembrane.com"
+    membrane_token: SecretStr | None = None
+    membrane_workspace_key: str | None = None
+    membrane_workspace_secret: SecretStr | None = None
+    membrane_tenant_key: str | None = None
+    # Ids or keys of the connections.
+    membrane_cloudtalk_connection: str | None = None
+    membrane_kustomer_connection: str | None = None
     cloudtalk_requests_per_minute: int = Field(default=50, ge=1)
     kustomer_requests_per_minute: int = Field(default=900, ge=1)
     cloudtalk_window_s: float = Field(default=60, gt=0)
@@ -160,11 +168,8 @@ class Settings(BaseModel):
         """
         found: dict[str, Any] = {}
         if dotenv is not None and dotenv.is_file():
-            found.update(
-                {k.lower(): v for k, v in dotenv_values(dotenv, interpolate=False).items() if v and v.strip()}
-            )
-        # A variable set to nothing is one that is not set: that is how most tools unset one.
-        found.update({k.lower(): v for k, v in environ.items() if v.strip()})
+            found.update(_named(dotenv_values(dotenv, interpolate=False)))
+        found.update(_named(environ))
         found = {name: value for name, value in found.items() if name in cls.model_fields and name != "rules"}
         for name in ("log_level", "log_format"):
             if name in found:
@@ -184,8 +189,8 @@ class Settings(BaseModel):
             update={"rules": rules.placed(region=values.phone_region, zone=values.time_zone)}
         )
 
-    def need(self, *what: Literal["redis", "cloudtalk", "kustomer"]) -> Settings:
-        """Check that everything `what` wants is there.
+    def need(self, *what: Literal["redis", "cloudtalk", "kustomer", "membrane"]) -> Settings:
+        """Check that everything `what` wants is there, a service by the road that is set for it.
 
         Raises:
             WrongUse: names every missing setting at once.
@@ -204,17 +209,29 @@ class Settings(BaseModel):
             ]
         if "kustomer" in what and self.kustomer_via == "direct" and self.kustomer_api_key is None:
             missing.append("KUSTOMER_API_KEY  from Kustomer: Settings > Security > API Keys")
-        wrong = [
-            f"{name.upper()}  membrane is not supported by this version; use direct"
-            for name in ("cloudtalk_via", "kustomer_via")
-            if name.split("_")[0] in what and getattr(self, name) == "membrane"
+        roads = [name for name in ("cloudtalk", "kustomer") if getattr(self, f"{name}_via") == "membrane"]
+        taken = [name for name in roads if name in what]
+        if taken or "membrane" in what:
+            missing += self._missing_of_membrane()
+        missing += [
+            f"MEMBRANE_{name.upper()}_CONNECTION  the id or key of the connection, as Membrane shows it"
+            for name in taken
+            if getattr(self, f"membrane_{name}_connection") is None
         ]
-        if missing or wrong:
-            lines = [*missing, *wrong]
-            raise WrongUse(
-                "Missing or unusable settings (environment or .env):\n" + "\n".join(f"  {m}" for m in lines)
-            )
+        if missing:
+            raise WrongUse("Missing settings (environment or .env):\n" + "\n".join(f"  {m}" for m in missing))
         return self
+
+    def _missing_of_membrane(self) -> list[str]:
+        """A ready token is enough; without one, what tokens are made of."""
+        if self.membrane_token is not None:
+            return []
+        from_where = {
+            "membrane_workspace_key": "from Membrane's console: Settings > Workspace (or set MEMBRANE_TOKEN)",
+            "membrane_workspace_secret": "from the same place",
+            "membrane_tenant_key": "any fixed name of yours, such as callbridge: whose connections they are",
+        }
+        return [f"{name.upper()}  {text}" for name, text in from_where.items() if getattr(self, name) is None]
 
     @field_serializer("redis_url", when_used="json-unless-none")
     def _without_password(self, value: str) -> str:
@@ -227,6 +244,22 @@ class Settings(BaseModel):
             for item in value if isinstance(value, list) else [value]:
                 if isinstance(item, SecretStr):
                     yield item.get_secret_value()
+
+
+# Membrane's own material has two spellings of each.
+_OTHER_SPELLINGS = {"membrane_api_uri": "membrane_api_url", "membrane_access_token": "membrane_token"}
+
+
+def _named(source: Mapping[str, str | None]) -> dict[str, str]:
+    """The variables of one source by the names of our fields; ours win over other spellings.
+
+    One that is set to nothing is not set: that is how most tools unset one.
+    """
+    found = {name.lower(): value for name, value in source.items() if value and value.strip()}
+    for other, name in _OTHER_SPELLINGS.items():
+        if other in found:
+            found.setdefault(name, found[other])
+    return found
 
 
 def _told(where: tuple[int | str, ...], message: str, kind: str) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -73,6 +74,8 @@ def http_client() -> httpx2.Client:
     return make_client(transport=wire())
 
 
+# Which services every test of jobs reaches through Membrane; so that all of them can be run over that road.
+THROUGH_MEMBRANE = [name for name in os.environ.get("TEST_THROUGH_MEMBRANE", "").split(",") if name]
 PAYLOADS = Path(__file__).parent / "payloads"
 SIGNING_SECRET = "whsec_Y2xvdWR0YWxrLXRlc3Qtb25seS1rZXkh"
 
@@ -158,6 +161,7 @@ class Bridge:
         public_url: str = "",
         longest_transfer_s: float = 900.0,
         kinds: Mapping[str, Callable[[Claim, Deps], End]] | None = None,
+        through_membrane: Collection[str] = THROUGH_MEMBRANE,
     ) -> None:
         environ = {
             "REDIS_URL": "unix:///unused",
@@ -165,7 +169,7 @@ class Bridge:
             "DATA_DIR": tempfile.mkdtemp(prefix="callbridge-test-"),
             "KUSTOMER_REQUESTS_PER_MINUTE": "100000",
             "CLOUDTALK_REQUESTS_PER_MINUTE": "100000",
-            **sandbox.environ(),
+            **sandbox.environ(through_membrane=through_membrane),
         }
         settings = Settings.from_env(environ, dotenv=None)
         if rules is not None:

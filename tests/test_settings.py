@@ -19,6 +19,8 @@ GOOD = {
     "CLOUDTALK_ACCESS_KEY_SECRET": "key-secret-secret",
     "KUSTOMER_API_KEY": "kustomer-secret",
     "OPS_TOKEN": "ops-secret",
+    "MEMBRANE_TOKEN": "pat-membrane-token",
+    "MEMBRANE_WORKSPACE_SECRET": "workspace-secret",
 }
 SECRETS = [
     "redis-password-1",
@@ -29,6 +31,8 @@ SECRETS = [
     "key-secret-secret",
     "kustomer-secret",
     "ops-secret",
+    "pat-membrane-token",
+    "workspace-secret",
 ]
 ROOT = Path(__file__).parents[1]
 
@@ -99,9 +103,42 @@ def test_only_what_a_command_wants_is_missing() -> None:
     )
 
 
-def test_a_road_that_is_not_built_is_named() -> None:
-    with pytest.raises(WrongUse, match="CLOUDTALK_VIA  membrane is not supported"):
-        settings(**GOOD, CLOUDTALK_VIA="membrane").need("cloudtalk")
+MEMBRANE = {
+    "MEMBRANE_WORKSPACE_KEY": "ws",
+    "MEMBRANE_WORKSPACE_SECRET": "workspace-secret",
+    "MEMBRANE_TENANT_KEY": "callbridge",
+    "MEMBRANE_CLOUDTALK_CONNECTION": "ct",
+}
+
+
+def test_a_service_through_membrane_needs_membranes_settings_and_no_keys() -> None:
+    with pytest.raises(WrongUse) as raised:
+        settings(CLOUDTALK_VIA="membrane").need("cloudtalk", "kustomer")
+
+    for name in (*MEMBRANE, "KUSTOMER_API_KEY"):
+        assert str(raised.value).count(name) == 1, name
+    for name in ("CLOUDTALK_ACCESS_KEY_ID", "MEMBRANE_KUSTOMER_CONNECTION"):
+        assert name not in str(raised.value)
+    settings(**MEMBRANE, CLOUDTALK_VIA="membrane").need("cloudtalk", "membrane")
+
+
+def test_a_ready_token_stands_for_workspace_key_and_secret() -> None:
+    settings(MEMBRANE_TOKEN="pat-1").need("membrane")
+    with pytest.raises(WrongUse, match="MEMBRANE_WORKSPACE_SECRET"):
+        settings(MEMBRANE_WORKSPACE_KEY="ws").need("membrane")
+
+
+def test_membranes_two_spellings_are_both_read(tmp_path: Path) -> None:
+    dotenv = tmp_path / ".env"
+    dotenv.write_text("MEMBRANE_API_URL=https://file.example\nMEMBRANE_TOKEN=pat-file\n")
+
+    read = settings(dotenv, MEMBRANE_API_URI="https://own.example/", MEMBRANE_ACCESS_TOKEN="pat-own")
+    ours = settings(MEMBRANE_API_URI="https://other.example", MEMBRANE_API_URL="https://ours.example")
+
+    assert read.membrane_api_url == "https://own.example"
+    assert read.membrane_token is not None
+    assert read.membrane_token.get_secret_value() == "pat-own"
+    assert ours.membrane_api_url == "https://ours.example"
 
 
 @pytest.mark.parametrize("secret", ["whsec_not base64!", "whsec_a", "§", "whsec_", "whsec_,whsec_"])
@@ -134,7 +171,13 @@ def test_a_file_of_rules_that_cannot_be_read_is_named(
 # Addresses
 
 
-URLS = ["CLOUDTALK_API_URL", "CLOUDTALK_ANALYTICS_URL", "CLOUDTALK_AI_URL", "KUSTOMER_API_URL"]
+URLS = [
+    "CLOUDTALK_API_URL",
+    "CLOUDTALK_ANALYTICS_URL",
+    "CLOUDTALK_AI_URL",
+    "KUSTOMER_API_URL",
+    "MEMBRANE_API_URL",
+]
 
 
 @pytest.mark.parametrize("name", URLS)

@@ -8,8 +8,8 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,7 @@ from bridge.clients.download import Download as Download
 from bridge.clients.http import Moved, Service
 from bridge.domain.listed import ListedCall, read_listed
 from bridge.domain.values import read_call_id, read_email, read_name, read_whole
-from bridge.errors import NotThereYet, Rejected, Unavailable
+from bridge.errors import NotThereYet, Rejected, TooLarge, Unavailable
 from bridge.ledger.budget import Budget
 
 if TYPE_CHECKING:
@@ -50,8 +50,13 @@ class CloudTalk:
     """The bridge's own use of CloudTalk; `api` is all of it.
 
     Args:
+        client: with keys of ours, or a road that adds the credentials.
         core, analytics: addresses up to and with `/api`.
         key_id, key_secret: None where the road adds the credentials.
+        plain: for addresses that need no credentials; the same client where left out.
+        piece: the most bytes to ask for at once, where the road carries only so many; each further piece
+            is a request within the budget.
+        beside: another way to a recording that the road does not carry.
     """
 
     def __init__(
@@ -63,10 +68,14 @@ class CloudTalk:
         key_id: str | None,
         key_secret: str | None,
         budget: Budget | None = None,
+        plain: httpx2.Client | None = None,
+        piece: int | None = None,
+        beside: CloudTalk | None = None,
     ) -> None:
         self._core, self._analytics = core, analytics
         headers = {"authorization": _basic(key_id, key_secret)} if key_id and key_secret else {}
-        self._service = Service("cloudtalk", client=client, headers=headers, budget=budget)
+        self._service = Service("cloudtalk", client=client, headers=headers, budget=budget, plain=plain)
+        self._piece, self._beside = piece, beside
 
     @cached_property
     def api(self) -> CloudTalkApi:
@@ -104,9 +113,18 @@ class CloudTalk:
         Raises:
             NotThereYet: 404; not there, or not there yet.
             Rejected: 410 (expired or deleted, final), or a redirect to a host that is not CloudTalk's.
+            TooLarge: the road does not carry it, in pieces neither.
         """
         url = f"{self._core}/calls/recording/{call_id}.json"
-        with self._download("recording", url, start=start, etag=etag, signed_in=True) as download:
+        with ExitStack() as stack:
+            try:
+                download = stack.enter_context(
+                    self._download("recording", url, start=start, etag=etag, signed_in=True)
+                )
+            except TooLarge:
+                if self._beside is None:
+                    raise
+                download = stack.enter_context(self._beside.recording(call_id, start=start, etag=etag))
             yield download
 
     def delete_recording(self, call_id: int) -> bool:
@@ -136,12 +154,16 @@ class CloudTalk:
     def _download(
         self, operation: str, url: str, *, start: int, etag: str | None, signed_in: bool, hops: int = 0
     ) -> Iterator[Download]:
-        headers = {"range": f"bytes={start}-"} if start else {}
+        headers = {}
+        if start or (self._piece and signed_in):
+            last = start + self._piece - 1 if self._piece and signed_in else ""
+            headers["range"] = f"bytes={start}-{last}"
         if start and etag:
             headers["if-range"] = etag
         try:
             with self._service.stream(operation, url, headers=headers, signed_in=signed_in) as response:
-                yield _download(response)
+                download = _download(response)
+                yield replace(download, chunks=self._and_the_rest(operation, url, download, signed_in))
         except Moved as moved:
             if hops or not self._is_theirs(moved.location):
                 raise Rejected(f"cloudtalk redirected {operation} to a host that is not its own") from moved
@@ -154,6 +176,27 @@ class CloudTalk:
             if error.status != 404:
                 raise
             raise NotThereYet("CloudTalk has no recording of this call (yet)") from error
+
+    def _and_the_rest(self, operation: str, url: str, first: Download, signed_in: bool) -> Iterator[bytes]:
+        """The bytes of a first piece, and of those after it, one request each."""
+        at = first.start
+        for chunk in first.chunks:
+            at += len(chunk)
+            yield chunk
+        while self._piece and signed_in and first.size is not None and at < first.size:
+            headers = {"range": f"bytes={at}-{at + self._piece - 1}"}
+            if first.etag:
+                headers["if-range"] = first.etag
+            before = at
+            with self._service.stream(operation, url, headers=headers) as response:
+                piece = _download(response)
+                if piece.start != at:
+                    raise Unavailable("cloudtalk sent another part of a recording than was asked for")
+                for chunk in piece.chunks:
+                    at += len(chunk)
+                    yield chunk
+            if at == before:
+                raise Unavailable("cloudtalk sent a part of a recording without bytes")
 
     def _is_theirs(self, url: str) -> bool:
         """Whether an address is CloudTalk's, or of the very host that we were told to use for it."""

@@ -85,7 +85,12 @@ class Moved(Unavailable):
 
 
 class Service:
-    """One upstream service: its address and credentials, its budget, and its way to say no."""
+    """One upstream service: its address and credentials, its budget, and its way to say no.
+
+    Args:
+        client: may be a road that adds the credentials by itself; `headers` then hold none.
+        plain: for what needs no credentials, and must not get any by such a road.
+    """
 
     def __init__(
         self,
@@ -94,9 +99,11 @@ class Service:
         client: httpx2.Client,
         headers: Mapping[str, str],
         budget: Budget | None = None,
+        plain: httpx2.Client | None = None,
     ) -> None:
         self.name = name
         self._client = client
+        self._plain = plain or client
         self._headers = dict(headers)
         self._budget = budget
 
@@ -140,9 +147,10 @@ class Service:
         Raises: as `request`; while reading the body, httpx2's own errors.
         """
         own = {**(self._headers if signed_in else {}), "accept": "*/*", **(headers or {})}
+        client = self._client if signed_in else self._plain
         with self._sending(operation) as sent, ExitStack() as ends:
             with boundary(f"{self.name}.{operation}"):
-                response = ends.enter_context(self._client.stream("GET", url, headers=own))
+                response = ends.enter_context(client.stream("GET", url, headers=own))
             # Counted there by now; the body may take minutes.
             sent.answered(response)
             self._book(sent)
@@ -198,6 +206,12 @@ class Service:
         except httpx2.HTTPError as cause:
             sent.failed("broken")
             raise Unavailable(f"{self.name} gave no answer to {operation}: {type(cause).__name__}") from cause
+        except BridgeError as error:
+            # The road's own, before any answer of the service.
+            sent.failed(type(error).__name__.lower())
+            if isinstance(error, RateLimited):
+                sent.closed_for_s = error.retry_after_s
+            raise
         finally:
             self._book(sent)
 

@@ -64,18 +64,26 @@ class Kustomer:
     """The bridge's own use of Kustomer; `api` is all of it.
 
     Args:
+        client: with a key of ours, or a road that adds the credentials.
         url: ends at the host.
-        api_key: None where the road adds the credentials.
+        api_key: None where the road adds it.
+        plain: for uploads, which go to another host and need no key; the same client where left out.
     """
 
     def __init__(
-        self, *, client: httpx2.Client, url: str, api_key: str | None, budget: Budget | None = None
+        self,
+        *,
+        client: httpx2.Client,
+        url: str,
+        api_key: str | None,
+        budget: Budget | None = None,
+        plain: httpx2.Client | None = None,
     ) -> None:
         self._url = f"{url}/v1"
         headers = {"authorization": f"Bearer {api_key}"} if api_key else {}
-        self._service = Service("kustomer", client=client, headers=headers, budget=budget)
+        self._service = Service("kustomer", client=client, headers=headers, budget=budget, plain=plain)
         self._host = url
-        self.attachments = Attachments(self._service, client, self._url)
+        self.attachments = Attachments(self._service, plain or client, self._url)
 
     @cached_property
     def api(self) -> KustomerApi:

@@ -1,4 +1,4 @@
-"""`callbridge sandbox`: a CloudTalk and a Kustomer to try against, by themselves."""
+"""`callbridge sandbox`: a CloudTalk, a Kustomer and a Membrane to try against, by themselves."""
 
 from __future__ import annotations
 
@@ -11,18 +11,32 @@ import click
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--cloudtalk-port", type=click.IntRange(0, 65535), default=8001, show_default=True)
 @click.option("--kustomer-port", type=click.IntRange(0, 65535), default=8002, show_default=True)
+@click.option("--membrane-port", type=click.IntRange(0, 65535), default=8003, show_default=True)
 @click.option(
     "--data-dir", type=click.Path(path_type=Path, file_okay=False), help="Keep what they hold in this folder."
 )
 @click.option("--empty", is_flag=True, help="Leave out the made-up company.")
 def sandbox(
-    *, host: str, cloudtalk_port: int, kustomer_port: int, data_dir: Path | None, empty: bool
+    *,
+    host: str,
+    cloudtalk_port: int,
+    kustomer_port: int,
+    membrane_port: int,
+    data_dir: Path | None,
+    empty: bool,
 ) -> None:
-    """Run both services until Ctrl-C; the keys that they take are in bridge/sandbox."""
+    """Run all three until Ctrl-C; the keys that they take are in bridge/sandbox."""
     from bridge.sandbox.server import serve
 
     path = None
     if data_dir is not None:
         data_dir.mkdir(parents=True, exist_ok=True)
         path = data_dir / "services.sqlite3"
-    serve(host=host, cloudtalk_port=cloudtalk_port, kustomer_port=kustomer_port, path=path, sample=not empty)
+    serve(
+        host=host,
+        cloudtalk_port=cloudtalk_port,
+        kustomer_port=kustomer_port,
+        membrane_port=membrane_port,
+        path=path,
+        sample=not empty,
+    )

@@ -10,7 +10,7 @@ import shlex
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Collection, Iterator, Mapping, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -47,6 +47,13 @@ SHARED = (
     "KUSTOMER_VIA",
     "KUSTOMER_API_KEY",
     "KUSTOMER_API_URL",
+    "MEMBRANE_API_URL",
+    "MEMBRANE_TOKEN",
+    "MEMBRANE_WORKSPACE_KEY",
+    "MEMBRANE_WORKSPACE_SECRET",
+    "MEMBRANE_TENANT_KEY",
+    "MEMBRANE_CLOUDTALK_CONNECTION",
+    "MEMBRANE_KUSTOMER_CONNECTION",
 )
 
 
@@ -71,34 +78,34 @@ class Sandbox:
 
     cloudtalk_port: int
     kustomer_port: int
+    membrane_port: int
+    # By which road; both work here.
+    through_membrane: Collection[str] = ()
 
     @classmethod
-    def on_free_ports(cls, *, but: int) -> Sandbox:
+    def on_free_ports(cls, *, but: int, through_membrane: Collection[str] = ()) -> Sandbox:
         cloudtalk = _free_port(8001, but={but})
-        return cls(cloudtalk, _free_port(8002, but={but, cloudtalk}))
+        kustomer = _free_port(8002, but={but, cloudtalk})
+        membrane = _free_port(8003, but={but, cloudtalk, kustomer})
+        return cls(cloudtalk, kustomer, membrane, through_membrane)
 
     @property
     def urls(self) -> Mapping[str, str]:
         return {
             "cloudtalk": f"http://127.0.0.1:{self.cloudtalk_port}",
             "kustomer": f"http://127.0.0.1:{self.kustomer_port}",
+            "membrane": f"http://127.0.0.1:{self.membrane_port}",
         }
 
     @property
     def environment(self) -> Mapping[str, str]:
-        cloudtalk = self.urls["cloudtalk"]
-        return {
-            "CLOUDTALK_VIA": "direct",
-            "KUSTOMER_VIA": "direct",
-            "CLOUDTALK_API_URL": cloudtalk + theirs.CORE_PREFIX,
-            "CLOUDTALK_ANALYTICS_URL": cloudtalk + theirs.ANALYTICS_PREFIX,
-            "CLOUDTALK_AI_URL": cloudtalk + theirs.AI_PREFIX,
-            "CLOUDTALK_PLATFORM_URL": cloudtalk + theirs.PLATFORM_PREFIX,
-            "KUSTOMER_API_URL": self.urls["kustomer"],
-            "CLOUDTALK_ACCESS_KEY_ID": theirs.CLOUDTALK_KEY_ID,
-            "CLOUDTALK_ACCESS_KEY_SECRET": theirs.CLOUDTALK_KEY_SECRET,
-            "KUSTOMER_API_KEY": theirs.KUSTOMER_KEY,
-        }
+        # With the keys of both roads, so that a real one in `.env` stays out.
+        found = theirs.environ(
+            cloudtalk_url=self.urls["cloudtalk"],
+            kustomer_url=self.urls["kustomer"],
+            membrane_url=self.urls["membrane"],
+        )
+        return found | {f"{name.upper()}_VIA": "membrane" for name in self.through_membrane}
 
 
 def our_command(name: str) -> list[str]:
@@ -136,7 +143,7 @@ class House:
         try:
             self._end_leftovers()
             port = _web_port(self._settings.host, self._settings.port)
-            sandbox = Sandbox.on_free_ports(but=port) if self._with_sandbox else None
+            sandbox = self._sandbox(port) if self._with_sandbox else None
             environment = self._environment(port, sandbox)
             with Supervisor(self._speaker) as supervisor:
                 return self._run(supervisor, environment, sandbox)
@@ -200,12 +207,18 @@ class House:
                     environment,
                     *("--cloudtalk-port", str(sandbox.cloudtalk_port)),
                     *("--kustomer-port", str(sandbox.kustomer_port)),
+                    *("--membrane-port", str(sandbox.membrane_port)),
                     *("--data-dir", str(self._data_dir / "sandbox")),
                 )
             )
         self._say("starting web, worker and clock")
         for name in ("web", "worker", "clock"):
             supervisor.start(self._child(name, environment))
+
+    def _sandbox(self, port: int) -> Sandbox:
+        roads = {"cloudtalk": self._settings.cloudtalk_via, "kustomer": self._settings.kustomer_via}
+        through = [name for name, road in roads.items() if road == "membrane"]
+        return Sandbox.on_free_ports(but=port, through_membrane=through)
 
     def _child(self, name: str, environment: Mapping[str, str], *args: str) -> Child:
         inherited = {**os.environ, **environment, RUN_MARK: self._mark, "PYTHONUNBUFFERED": "1"}
@@ -267,6 +280,7 @@ class House:
             lines += [
                 f"  Sandbox CloudTalk: {sandbox.urls['cloudtalk']}",
                 f"  Sandbox Kustomer:  {sandbox.urls['kustomer']}",
+                f"  Sandbox Membrane:  {sandbox.urls['membrane']}",
                 f"  Webhook token:     {environment['WEBHOOK_TOKENS'].split(',')[0]}",
             ]
         elif "WEBHOOK_TOKENS" not in environment and not self._settings.webhook_signing_secrets:

@@ -20,6 +20,7 @@ from bridge.ledger.connect import connect
 from bridge.ledger.learning import Retention
 from bridge.ledger.ledger import Claim, Ledger
 from bridge.links import Links
+from bridge.roads import Roads
 from bridge.settings import Settings
 from bridge.storage.contract import Storage
 from bridge.storage.opening import open_storage
@@ -113,30 +114,12 @@ def open_deps(
         WrongUse: names every setting that is missing.
     """
     settings.need("redis", "cloudtalk", "kustomer")
-    shared = client or make_client()
     share = budgets(settings, ledger)
-    key_id, key_secret, api_key = (
-        settings.cloudtalk_access_key_id,
-        settings.cloudtalk_access_key_secret,
-        settings.kustomer_api_key,
-    )
-    assert key_id and key_secret and api_key  # noqa: S101 - need() saw to it
+    roads = Roads(settings, client or make_client())
     return Deps(
         ledger=ledger,
-        cloudtalk=CloudTalk(
-            client=shared,
-            core=settings.cloudtalk_api_url,
-            analytics=settings.cloudtalk_analytics_url,
-            key_id=key_id.get_secret_value(),
-            key_secret=key_secret.get_secret_value(),
-            budget=share["cloudtalk"],
-        ),
-        kustomer=Kustomer(
-            client=shared,
-            url=settings.kustomer_api_url,
-            api_key=api_key.get_secret_value(),
-            budget=share["kustomer"],
-        ),
+        cloudtalk=roads.cloudtalk(share["cloudtalk"]),
+        kustomer=roads.kustomer(share["kustomer"]),
         rules=settings.rules,
         public_url=settings.public_url,
         recordings_url=settings.recordings_url,

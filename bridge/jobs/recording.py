@@ -19,7 +19,7 @@ from bridge.audio.wav import NotAudio, WavFormat
 from bridge.clients.cloudtalk import Download
 from bridge.domain.call import Call
 from bridge.domain.recording import Sound, Stored
-from bridge.errors import NotThereYet, Rejected, Unavailable
+from bridge.errors import BridgeError, NotThereYet, Rejected, TooLarge, Unavailable
 from bridge.jobs.deps import Deps, End
 from bridge.ledger.keys import Lane
 from bridge.ledger.ledger import Claim
@@ -186,10 +186,10 @@ class _Fetch:
                         return
             except _NotResumed:
                 raise
-            except NotThereYet:
+            except (NotThereYet, TooLarge) as error:
                 if before or not self._deps.rules.public_link:
                     raise
-                yield from self._public(call_id)
+                yield from self._public(error)
                 return
             except Unavailable:
                 # Worth another try from here only if this one brought something.
@@ -197,11 +197,15 @@ class _Fetch:
                     raise
         raise Unavailable("the recording was cut off again and again")
 
-    def _public(self, call_id: int) -> Iterator[bytes]:
-        """The link that came with the webhook, where the operator wants that and the API has nothing."""
+    def _public(self, error: BridgeError) -> Iterator[bytes]:
+        """The link that came with the webhook, where the operator wants that and the API gave nothing.
+
+        Raises:
+            what the API said, where no link came.
+        """
         link = next((url for event in self._record.events if (url := _link_in(event.body))), None)
         if link is None:
-            raise NotThereYet("CloudTalk has no recording of this call (yet), and sent no link to one")
+            raise error
         with self._deps.cloudtalk.public_recording(link) as download:
             yield from self._counted(download)
 

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from bridge.sandbox import sample, views
+from bridge.sandbox import membrane_connections, sample, views
 from bridge.sandbox.cloudtalk_agents import add_agent
 from bridge.sandbox.cloudtalk_calls import add_call
 from bridge.sandbox.cloudtalk_recordings import AUDIO, is_heard, sound_of
@@ -34,6 +34,13 @@ class Limit(BaseModel):
 
     limit: int = Field(ge=0)
     window_s: float = Field(default=60.0, gt=0)
+
+
+class ConnectionState(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    state: str
+    fault: str | None = None
 
 
 def cloudtalk_control(world: World) -> list[Route]:
@@ -88,6 +95,31 @@ def kustomer_control(world: World) -> list[Route]:
         _route(world, "POST", "/expire-uploads", expire_forms),
         Route(CONTROL_PREFIX + "/attachments/{id}", attachment),
         *_common(world, service, views.kustomer_state),
+    ]
+
+
+def membrane_control(world: World) -> list[Route]:
+    def reset(request: Request, body: Any) -> None:
+        world.empty_membrane()
+        membrane_connections.load(world)
+
+    def set_state(request: Request, body: Any) -> Document:
+        wanted = ConnectionState.model_validate(body)
+        try:
+            return membrane_connections.set_state(
+                world, request.path_params["id"], wanted.state, fault=wanted.fault
+            )
+        except LookupError as error:
+            raise ValueError(str(error)) from error
+
+    def state(world: World) -> Document:
+        every = world.store.all("connection")
+        return {"connections": [membrane_connections.now_is(one, world) for one in every]}
+
+    return [
+        _route(world, "POST", "/reset", reset),
+        _route(world, "POST", "/connections/{id}", set_state),
+        *_common(world, world.membrane, state),
     ]
 
 

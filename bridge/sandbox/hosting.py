@@ -1,4 +1,4 @@
-"""Both services under uvicorn, each on a socket of its own, in one event loop."""
+"""The services under uvicorn, each on a socket of its own, in one event loop."""
 
 from __future__ import annotations
 
@@ -13,28 +13,36 @@ from starlette.applications import Starlette
 from bridge.errors import WrongUse
 from bridge.sandbox.cloudtalk import create_cloudtalk
 from bridge.sandbox.kustomer import create_kustomer
+from bridge.sandbox.membrane import create_membrane
+from bridge.sandbox.membrane_proxy import Apps
 from bridge.sandbox.world import World
 
 
 class Host:
-    """Args: on_ready: called in the event loop when both services answer."""
+    """Args: on_ready: called in the event loop when all of them answer."""
 
     def __init__(
         self,
         world: World,
         cloudtalk_socket: socket.socket,
         kustomer_socket: socket.socket,
+        membrane_socket: socket.socket,
         on_ready: Callable[[], None] = lambda: None,
     ) -> None:
+        self._apps = Apps({"cloudtalk": address(cloudtalk_socket), "kustomer": address(kustomer_socket)})
         self._servers = [
             (_Server(create_cloudtalk(world), self._count_one), cloudtalk_socket),
             (_Server(create_kustomer(world), self._count_one), kustomer_socket),
+            (_Server(create_membrane(world, self._apps), self._count_one), membrane_socket),
         ]
         self._ready = 0
         self._on_ready = on_ready
 
     async def run(self) -> None:
-        await asyncio.gather(*(server.serve(sockets=[bound]) for server, bound in self._servers))
+        try:
+            await asyncio.gather(*(server.serve(sockets=[bound]) for server, bound in self._servers))
+        finally:
+            await self._apps.close()
 
     def stop(self) -> None:
         """From any thread, or a signal handler."""
@@ -87,6 +95,13 @@ class _Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         # Two servers in one process: whoever started them listens for signals.
         yield
+
+
+def address(bound: socket.socket) -> str:
+    """Where a socket of this machine is reached."""
+    host, port = bound.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  # read, not bound
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -1,4 +1,4 @@
-"""The sandbox for tests: both services on free ports, in one thread, with handles to steer them by."""
+"""The sandbox for tests: its services on free ports, in one thread, with handles to steer them by."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ import asyncio
 import base64
 import hashlib
 import threading
+from collections.abc import Collection
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from bridge import sandbox
-from bridge.sandbox import sample
+from bridge.sandbox import membrane_connections, sample
 from bridge.sandbox.cloudtalk_agents import add_agent
 from bridge.sandbox.cloudtalk_calls import add_call
 from bridge.sandbox.cloudtalk_recordings import is_heard, public_path, sound_of
 from bridge.sandbox.faults import Fault
-from bridge.sandbox.hosting import Host, listen
+from bridge.sandbox.hosting import Host, address, listen
 from bridge.sandbox.kustomer_attachments import Attachments
 from bridge.sandbox.kustomer_customers import Customers
 from bridge.sandbox.kustomer_schemas import CUSTOMER
@@ -29,7 +30,7 @@ _WRITES = ("POST", "PUT", "PATCH", "DELETE")
 
 
 class Handle:
-    """One of the two services, seen from a test."""
+    """One of the services, seen from a test."""
 
     def __init__(self, world: World, service: Service[Any], url: str) -> None:
         self.url = url
@@ -264,8 +265,31 @@ class KustomerHandle(Handle):
             return kustomer_documents(self._world, kind)
 
 
+class MembraneHandle(Handle):
+    @property
+    def connections(self) -> list[Document]:
+        with self._world.lock:
+            return [membrane_connections.now_is(c, self._world) for c in self._world.store.all("connection")]
+
+    def forget_connections(self) -> None:
+        """As if all had been archived."""
+        with self._world.lock:
+            self._world.store.clear(["connection"])
+
+    def set_state(self, connection: str, state: str, *, fault: str | None = None) -> None:
+        """Args: connection: id or key."""
+        membrane_connections.set_state(self._world, connection, state, fault=fault)
+
+    def disconnect(self, connection: str) -> None:
+        self.set_state(connection, "CLIENT_ACTION_REQUIRED")
+
+    def reconnect(self, connection: str) -> None:
+        self.set_state(connection, "READY")
+
+
 class RunningSandbox:
-    """Both services while the context lasts: two agents, their lines and users, and nothing else.
+    """The services while the context lasts: two agents, their lines and users, both services connected in
+    Membrane under their names, and nothing else.
 
     Args:
         path: a file that keeps the documents from one sandbox to the next.
@@ -276,6 +300,7 @@ class RunningSandbox:
     world: World
     cloudtalk: CloudTalkHandle
     kustomer: KustomerHandle
+    membrane: MembraneHandle
 
     def __init__(self, path: Path | None = None, *, sample: bool = False, world: World | None = None) -> None:
         self._path = path
@@ -290,12 +315,15 @@ class RunningSandbox:
             else:
                 sample.load_agents(self.world)
                 sample.load_kustomer(self.world)
-        self._sockets = [listen("127.0.0.1", 0), listen("127.0.0.1", 0)]
-        cloudtalk_url, kustomer_url = (f"http://127.0.0.1:{one.getsockname()[1]}" for one in self._sockets)
+        membrane_connections.load(self.world)
+        self._sockets = [listen("127.0.0.1", 0) for _ in range(3)]
+        cloudtalk_url, kustomer_url, membrane_url = (address(one) for one in self._sockets)
         self.cloudtalk = CloudTalkHandle(self.world, self.world.cloudtalk, cloudtalk_url)
         self.kustomer = KustomerHandle(self.world, self.world.kustomer, kustomer_url)
+        self.membrane = MembraneHandle(self.world, self.world.membrane, membrane_url)
         ready = threading.Event()
-        self._host = Host(self.world, self._sockets[0], self._sockets[1], ready.set)
+        cloudtalk, kustomer, membrane = self._sockets
+        self._host = Host(self.world, cloudtalk, kustomer, membrane, ready.set)
         self._thread = threading.Thread(
             target=lambda: asyncio.run(self._host.run()), name="sandbox", daemon=True
         )
@@ -317,6 +345,15 @@ class RunningSandbox:
         if self._given_world is None:
             self.world.close()
 
-    def environ(self) -> dict[str, str]:
-        """The settings that point a bridge here."""
-        return sandbox.environ(cloudtalk_url=self.cloudtalk.url, kustomer_url=self.kustomer.url)
+    def environ(self, *, through_membrane: Collection[str] = ()) -> dict[str, str]:
+        """The settings that point a bridge here.
+
+        Args:
+            through_membrane: the services to reach by their connections, with no keys of their own.
+        """
+        return sandbox.environ(
+            cloudtalk_url=self.cloudtalk.url,
+            kustomer_url=self.kustomer.url,
+            membrane_url=self.membrane.url,
+            through_membrane=through_membrane,
+        )

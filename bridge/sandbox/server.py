@@ -1,4 +1,4 @@
-"""Both services in the foreground, for trying things out by hand."""
+"""The services in the foreground, for trying things out by hand."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ import asyncio
 import signal
 from pathlib import Path
 
+from bridge.sandbox import membrane_connections
 from bridge.sandbox.hosting import Host, listen
 from bridge.sandbox.sample import load as load_sample
 from bridge.sandbox.world import World
 
 
-def serve(*, host: str, cloudtalk_port: int, kustomer_port: int, path: Path | None, sample: bool) -> None:
+def serve(
+    *, host: str, cloudtalk_port: int, kustomer_port: int, membrane_port: int, path: Path | None, sample: bool
+) -> None:
     """Run until SIGTERM or SIGINT.
 
     Args:
@@ -21,12 +24,18 @@ def serve(*, host: str, cloudtalk_port: int, kustomer_port: int, path: Path | No
         WrongUse: a port is taken.
     """
     cloudtalk_socket = listen(host, cloudtalk_port)
-    with cloudtalk_socket, listen(host, kustomer_port) as kustomer_socket:
+    with (
+        cloudtalk_socket,
+        listen(host, kustomer_port) as kustomer_socket,
+        listen(host, membrane_port) as membrane_socket,
+    ):
         world = World(path)
         try:
             if sample and world.is_empty:
                 load_sample(world)
-            asyncio.run(_run(Host(world, cloudtalk_socket, kustomer_socket)))
+            if sample:
+                membrane_connections.load(world)
+            asyncio.run(_run(Host(world, cloudtalk_socket, kustomer_socket, membrane_socket)))
         finally:
             world.close()
 

@@ -58,6 +58,23 @@ class KustomerReadings(Readings):
     custom_attributes: list[str] = []  # the names this org has defined; any other is refused
 
 
+class MembraneReadings(Readings):
+    build_s: float = Field(default=0, ge=0)  # how long a new connection is BUILDING
+    after_build: str = "CLIENT_ACTION_REQUIRED"  # and what it is then
+    wait_holds: Literal["building", "any"] = "building"  # which states a long poll waits in
+    # What a request over a connection that is down gets.
+    disconnected_as: Literal["envelope", "code"] = "envelope"
+    largest_request: int = Field(default=10_000_000, ge=0)
+    largest_response: int = Field(default=30_000_000, ge=0)
+    too_large: Literal["refused", "cut"] = "refused"  # an answer over the limit
+    longest_s: float = Field(default=60, gt=0)  # a proxied request
+    action_keys: bool = False  # do actions of the catalogue have keys?
+    largest_page: int = Field(default=1000, ge=1)
+    repeat_page: bool = False  # does the same page come again and again?
+    workspace_secret: str | None = None  # a rotated one
+    webhook_url: str | None = None  # where connection.disconnected and connection.reconnected go
+
+
 @dataclass(slots=True, kw_only=True)
 class LoggedRequest:
     method: str
@@ -120,7 +137,7 @@ class Service(Generic[ReadingsT]):
 
 
 class World:
-    """Both services' state. Whoever reads or changes it holds `lock`.
+    """The services' state. Whoever reads or changes it holds `lock`.
 
     Args:
         path: a sqlite file that keeps the documents; None keeps them in memory only.
@@ -134,6 +151,8 @@ class World:
         # Limits: 60 a minute for the company; 1000 a minute for an org on Enterprise.
         self.cloudtalk = Service(CloudTalkReadings(), limit=60, window_s=60, now=now)
         self.kustomer = Service(KustomerReadings(), limit=1000, window_s=60, now=now)
+        # Membrane's numbers are not published; one that nobody meets by accident.
+        self.membrane = Service(MembraneReadings(), limit=100_000, window_s=60, now=now)
         self.details_asked: dict[str, int] = {}
         self.recordings_asked: dict[str, int] = {}
         self.creations: dict[tuple[str, str], Window] = {}
@@ -157,6 +176,11 @@ class World:
             self.store.clear(KUSTOMER_KINDS)
             self.creations.clear()
             self.kustomer.forget()
+
+    def empty_membrane(self) -> None:
+        with self.lock:
+            self.store.clear(["connection"])
+            self.membrane.forget()
 
     def timestamp(self) -> str:
         return iso(datetime.fromtimestamp(self.now(), tz=UTC))

@@ -1,0 +1,135 @@
+"""Membrane's connections: found or made, listed, read, waited for."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from bridge.clients.membrane.api import Api, Query, part
+from bridge.clients.membrane.states import Connection, State, read_connection
+from bridge.errors import WrongUse
+
+# What one question may take there.
+_LONGEST_POLL_S = 60
+# Their answer at the end of a poll takes a while too.
+_BEYOND_POLL_S = 15
+# Whether a poll is held in every state is not documented; one that is answered at once must not spin.
+_SHORTEST_PAUSE_S = 2.0
+_LONGEST_URL = 2000
+_PLAIN: Query = (("includeSecrets", "false"),)
+
+
+class Connections:
+    def __init__(self, api: Api) -> None:
+        self._api = api
+
+    def ensure(self, app_url: str, *, name: str | None = None) -> Connection:
+        """The connection to the app at this address, made if there is none: asking twice makes one.
+
+        Args:
+            app_url: `https://www.kustomer.com/`, or a bare domain.
+            name: only for a new one.
+
+        Raises:
+            WrongUse: no address of an app.
+        """
+        body = {"appUrl": checked_app_url(app_url), **({"name": name} if name else {})}
+        return read_connection(self._api.ask("ensure_connection", "POST", "/connections/ensure", json=body))
+
+    def all(self, *, search: str | None = None) -> Iterator[Connection]:
+        query: Query = [("search", search)] if search else []
+        for item in self._api.pages("list_connections", "/connections", query=query):
+            yield read_connection(item)
+
+    def get(self, connection: str) -> Connection:
+        """Args: connection: an id or key."""
+        return self._read(connection, _PLAIN)
+
+    def create(self, **fields: Any) -> Connection:
+        """By `intent`, `connectorKey`, `integrationKey` …, with `name`, `key`."""
+        return read_connection(self._api.ask("create_connection", "POST", "/connections", json=fields))
+
+    def change(self, connection: str, **fields: Any) -> Connection:
+        """Set `name`, `key`, or what `provide-input` asks for (`input`, `connectorParameters`)."""
+        path = f"/connections/{part(connection)}"
+        return read_connection(
+            self._api.ask("change_connection", "PATCH", path, json=fields, connection=connection)
+        )
+
+    def refresh_credentials(self, connection: str) -> None:
+        path = f"/connections/{part(connection)}/refresh-credentials"
+        self._api.ask("refresh_credentials", "POST", path, connection=connection)
+
+    def request_reconnect(self, connection: str) -> str:
+        """The address where a person reconnects it. Always the same record: a new one would be an orphan."""
+        body = self._api.ask(
+            "request_reconnect", "POST", "/connection-requests", json={"connectionId": connection}
+        )
+        return body["url"] if isinstance(body, dict) and isinstance(body.get("url"), str) else ""
+
+    def wait(
+        self,
+        connection: str,
+        *,
+        timeout_s: float,
+        told: Callable[[Connection], object] = lambda connection: None,
+    ) -> Connection:
+        """Read it until it is ready or has failed for good, or the time is over; the last that was seen.
+
+        Args:
+            told: called whenever its state or what it asks for has changed, to show that.
+
+        Raises:
+            as `get`.
+        """
+        ends_at = self._api.now() + timeout_s
+        shown: tuple[str, str] | None = None
+        while True:
+            asked_at = self._api.now()
+            left = ends_at - asked_at
+            poll_s = min(_LONGEST_POLL_S, int(left))
+            found = self._read(
+                connection,
+                # Below a second there is nothing to wait for there: a last look.
+                [("wait", "true"), ("timeout", str(poll_s))] if poll_s >= 1 else _PLAIN,
+                read_timeout_s=poll_s + _BEYOND_POLL_S,
+            )
+            if (found.state, found.says) != shown:
+                shown = (found.state, found.says)
+                told(found)
+            now = self._api.now()
+            if found.state == State.READY or found.is_terminal or now >= ends_at:
+                return found
+            self._api.pause(min(max(0.0, _SHORTEST_PAUSE_S - (now - asked_at)), ends_at - now))
+
+    def _read(self, connection: str, query: Query, *, read_timeout_s: float | None = None) -> Connection:
+        return read_connection(
+            self._api.ask(
+                "connection",
+                "GET",
+                f"/connections/{part(connection)}",
+                query=query,
+                connection=connection,
+                read_timeout_s=read_timeout_s,
+            )
+        )
+
+
+def checked_app_url(text: str) -> str:
+    """What the SDK's schema takes: a host with a dot that is no IPv4 address; the scheme may be missing.
+
+    Raises:
+        WrongUse: says what is expected.
+    """
+    text = text.strip()
+    match = re.fullmatch(r"(?:https?://)?([^/:?#@\s]+)(?::\d+)?(?:[/?#]\S*)?", text, re.IGNORECASE)
+    host = match[1] if match else ""
+    try:
+        is_address = bool(ipaddress.ip_address(host))
+    except ValueError:
+        is_address = False
+    if not 1 <= len(text) <= _LONGEST_URL or is_address or not re.fullmatch(r"[\w-]+(\.[\w-]+)+", host):
+        raise WrongUse(f"{text[:80]!r} is no address of an app, such as https://www.kustomer.com/")
+    return text

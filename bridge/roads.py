@@ -1,0 +1,106 @@
+"""Which road each service is reached by: with keys of our own, or through a Membrane connection.
+
+The settings say it (`CLOUDTALK_VIA`, `KUSTOMER_VIA`); whoever uses a client does not see it.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+
+import httpx2
+from pydantic import SecretStr
+
+from bridge.clients.cloudtalk import CloudTalk
+from bridge.clients.kustomer import Kustomer
+from bridge.clients.membrane import Membrane
+from bridge.clients.membrane.proxy import PIECE
+from bridge.clients.membrane.tokens import Minted, Ready, Tokens
+from bridge.ledger.budget import Budget
+from bridge.settings import Settings
+
+
+class Roads:
+    """
+    Args:
+        client: carries everything in the end; must not follow redirects.
+    """
+
+    def __init__(self, settings: Settings, client: httpx2.Client) -> None:
+        self._settings, self._client = settings, client
+
+    @cached_property
+    def membrane(self) -> Membrane:
+        """
+        Raises:
+            WrongUse: names every setting of Membrane's that is missing or no token.
+        """
+        settings = self._settings.need("membrane")
+        return Membrane(
+            client=self._client,
+            url=settings.membrane_api_url,
+            tokens=_tokens(settings),
+            lock_file=lock_file(settings),
+        )
+
+    def cloudtalk(self, budget: Budget | None = None) -> CloudTalk:
+        settings = self._settings.need("cloudtalk")
+        if settings.cloudtalk_via == "direct":
+            return self._direct_cloudtalk(budget)
+        # Keys that are there as well serve for what Membrane does not carry.
+        has_keys = settings.cloudtalk_access_key_id and settings.cloudtalk_access_key_secret
+        return CloudTalk(
+            client=self.membrane.road(str(settings.membrane_cloudtalk_connection)),
+            core=settings.cloudtalk_api_url,
+            analytics=settings.cloudtalk_analytics_url,
+            key_id=None,
+            key_secret=None,
+            budget=budget,
+            plain=self._client,
+            piece=PIECE,
+            beside=self._direct_cloudtalk(budget) if has_keys else None,
+        )
+
+    def kustomer(self, budget: Budget | None = None) -> Kustomer:
+        settings = self._settings.need("kustomer")
+        is_direct = settings.kustomer_via == "direct"
+        road = self._client if is_direct else self.membrane.road(str(settings.membrane_kustomer_connection))
+        return Kustomer(
+            client=road,
+            url=settings.kustomer_api_url,
+            api_key=_text(settings.kustomer_api_key) if is_direct else None,
+            budget=budget,
+            plain=self._client,
+        )
+
+    def _direct_cloudtalk(self, budget: Budget | None) -> CloudTalk:
+        settings = self._settings
+        return CloudTalk(
+            client=self._client,
+            core=settings.cloudtalk_api_url,
+            analytics=settings.cloudtalk_analytics_url,
+            key_id=_text(settings.cloudtalk_access_key_id),
+            key_secret=_text(settings.cloudtalk_access_key_secret),
+            budget=budget,
+        )
+
+
+def lock_file(settings: Settings) -> Path:
+    """Which of Membrane's actions each key stands for."""
+    return settings.data_dir / "membrane-actions.lock.json"
+
+
+def _tokens(settings: Settings) -> Tokens:
+    """Made from the workspace's key and secret where these are known, as such a token never runs out."""
+    key, secret, tenant = (
+        settings.membrane_workspace_key,
+        settings.membrane_workspace_secret,
+        settings.membrane_tenant_key,
+    )
+    if key and secret and tenant:
+        return Minted(workspace_key=key, secret=secret.get_secret_value(), tenant_key=tenant)
+    return Ready(_text(settings.membrane_token) or "")
+
+
+def _text(value: SecretStr | None) -> str | None:
+    return None if value is None else value.get_secret_value()
