@@ -93,12 +93,12 @@ def lock_file(settings: Settings) -> Path:
 def _tokens(settings: Settings) -> Tokens:
     """Made from the workspace's key and secret where these are known, as such a token never runs out."""
     key, secret, tenant = (
-        settings.membrane_workspace_key,
-        settings.membrane_workspace_secret,
-        settings.membrane_tenant_key,
+        _text(settings.membrane_workspace_key),
+        _text(settings.membrane_workspace_secret),
+        _text(settings.membrane_tenant_key),
     )
     if key and secret and tenant:
-        return Minted(workspace_key=key, secret=secret.get_secret_value(), tenant_key=tenant)
+        return Minted(workspace_key=key, secret=secret, tenant_key=tenant)
     return Ready(_text(settings.membrane_token) or "")
 
 

@@ -121,9 +121,9 @@ class Settings(BaseModel):
     kustomer_api_url: ServiceUrl = "https://api.kustomerapp.com"
     membrane_api_url: ServiceUrl = "https://api.getmembrane.com"
     membrane_token: SecretStr | None = None
-    membrane_workspace_key: str | None = None
+    membrane_workspace_key: SecretStr | None = None
     membrane_workspace_secret: SecretStr | None = None
-    membrane_tenant_key: str | None = None
+    membrane_tenant_key: SecretStr | None = None
     # Ids or keys of the connections.
     membrane_cloudtalk_connection: str | None = None
     membrane_kustomer_connection: str | None = None
