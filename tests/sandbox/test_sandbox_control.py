@@ -16,7 +16,7 @@ from bridge.sandbox.running import CloudTalkHandle, KustomerHandle, RunningSandb
 _SERVE = """
 from pathlib import Path
 from bridge.sandbox.server import serve
-serve(host="127.0.0.1", cloudtalk_port={}, kustomer_port={}, path=Path({!r}), sample=True)
+serve(host="127.0.0.1", cloudtalk_port={}, kustomer_port={}, membrane_port=0, path=Path({!r}), sample=True)
 """
 
 
