@@ -39,6 +39,7 @@ META = f"{TAG}:meta"
 WAKE = f"{TAG}:wake"
 REFUSED = f"{TAG}:refused"
 BEAT = f"{TAG}:beat"
+TRAIL = f"{TAG}:trail"
 
 
 def call_key(*, uuid: UUID | None, call_id: int | None) -> str:

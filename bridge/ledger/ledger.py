@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import random
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -32,6 +32,8 @@ MAX_DELIVERIES = 5
 GIVE_UP_AFTER_MS = 24 * 3_600_000
 # A job handed to a process that never claims it is due again after this.
 HANDOVER_MS = 3_000
+# Jobs plan at most a day ahead; what is planned for later was planned by a clock that was wrong.
+LONGEST_PLAN_MS = 48 * 3_600_000
 _PHONE_CACHE_S = 24 * 3600
 # Upper ends of the slots in which the delay of recordings is counted, in seconds.
 DELAY_EDGES_S = (3, 6, 12, 25, 50, 100, 200, 400, 800, 1600, 3200)
@@ -63,12 +65,18 @@ class Ledger:
     """See the module. `client` must decode replies (`bridge.ledger.connect.connect` makes such a one)."""
 
     def __init__(
-        self, client: redis.Redis, *, keep: Retention | None = None, lease_ms: int = LEASE_MS
+        self,
+        client: redis.Redis,
+        *,
+        keep: Retention | None = None,
+        lease_ms: int = LEASE_MS,
+        source: Callable[[str], str] = scripts.source,
     ) -> None:
+        """Args: source: gives a script's text by its name; a test may set their clock."""
         self.redis = client
         self.keep_for = keep or Retention()
         self.lease_ms = lease_ms
-        self._scripts = {name: client.register_script(scripts.source(name)) for name in scripts.NAMES}
+        self._scripts = {name: client.register_script(source(name)) for name in scripts.NAMES}
 
     def _run(self, script: str, names: list[str], *arguments: Any) -> Any:
         with boundary(f"ledger.{script}"):
@@ -194,7 +202,8 @@ class Ledger:
 
     def dispatch(self, room: int) -> tuple[int, list[str]]:
         """Names of due jobs for this process, best lane first; and ms until the next is due (-1: none)."""
-        wait, *names = self._run("dispatch", [*QUEUE_KEYS], room, HANDOVER_MS)
+        longest = max(self.lease_ms, LEASE_MS)
+        wait, *names = self._run("dispatch", [*QUEUE_KEYS], room, HANDOVER_MS, longest, LONGEST_PLAN_MS)
         return int(wait), names
 
     def claim(self, kind: str, key: str) -> Claim | None:
@@ -224,11 +233,14 @@ class Ledger:
         if pairs:
             self._run("renew", [*QUEUE_KEYS], to_ms, *pairs)
 
-    def complete(self, claim: Claim, *, again_in_ms: int | None = None, note: str = "") -> None:
-        """End a job; due again by itself if something was learnt meanwhile, or at the time it asks for."""
+    def complete(self, claim: Claim, *, again_in_ms: int | None = None, note: str = "") -> str:
+        """End a job; due again by itself if something was learnt meanwhile, or at the time it asks for.
+
+        Answers `done`, `again` or `lost`.
+        """
         wish = -1 if again_in_ms is None else again_in_ms
         names = [*QUEUE_KEYS, keys.record(claim.key), keys.log(claim.key)]
-        self._run("complete", names, claim.name, claim.token, wish, note, claim.kind)
+        return cast(str, self._run("complete", names, claim.name, claim.token, wish, note, claim.kind)[0])
 
     def reschedule(self, claim: Claim, *, in_ms: int, cause: str, error: str, failed: bool) -> str:
         """Try again later; `failed` counts it as an attempt. Answers `waiting`, `parked` or `lost`."""
@@ -236,14 +248,19 @@ class Ledger:
         wait = (in_ms, cause, error, "1" if failed else "0", GIVE_UP_AFTER_MS)
         return cast(str, self._run("reschedule", names, claim.name, claim.token, *wait)[0])
 
-    def park(self, claim: Claim, *, cause: str, error: str) -> None:
-        """Give a job up, with its reason, for a person."""
-        self._run("park", [*QUEUE_KEYS, keys.log(claim.key)], claim.name, claim.token, cause, error)
+    def park(self, claim: Claim, *, cause: str, error: str) -> str:
+        """Give a job up, with its reason, for a person. Answers `parked` or `lost`."""
+        names = [*QUEUE_KEYS, keys.log(claim.key)]
+        return cast(str, self._run("park", names, claim.name, claim.token, cause, error)[0])
 
     def replay(self, kind: str, key: str, *, who: str, lane: Lane = Lane.LIVE) -> None:
         """Run a job again by hand; parked or not. Its sync looks before it writes."""
         names = [*QUEUE_KEYS, keys.record(key), keys.log(key)]
         self._run("replay", names, keys.job(kind, key), int(lane), who)
+
+    def drop(self, kind: str, key: str, *, why: str) -> bool:
+        """Take a parked job off the list for good; whether it was on it."""
+        return bool(self._run("drop", [*QUEUE_KEYS, keys.log(key)], keys.job(kind, key), why))
 
     def keep(self, claim: Claim, fields: Mapping[str, object], *, note: str = "") -> None:
         """Write fields of the call's record under the lease; None deletes one.

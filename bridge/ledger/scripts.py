@@ -9,7 +9,7 @@ from importlib.resources import files
 _ALONE = {"hold", "take", "reply", "unlock"}
 NAMES = (
     "learn", "schedule", "dispatch", "claim", "renew", "complete", "reschedule", "park", "replay", "keep",
-    "queue", "lock", "cancel", "forget", *sorted(_ALONE),
+    "queue", "lock", "cancel", "forget", "drop", *sorted(_ALONE),
 )  # fmt: skip
 
 

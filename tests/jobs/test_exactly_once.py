@@ -203,3 +203,33 @@ def test_something_learnt_while_a_job_runs_makes_it_run_again(
 
     _, _, note = one_of_each(sandbox)
     assert "Ada Maria Example" in note["attributes"]["body"]
+
+
+def test_a_job_that_gets_on_is_not_given_up_for_the_death_of_its_workers(bridge: Bridge) -> None:
+    bridge.receive("call-ended", ended())
+
+    for step in ("customer", "conversation", "note"):
+        for _ in range(4):
+            bridge.ledger.dispatch(1)
+            claim = bridge.ledger.claim("sync", KEY)
+            assert claim is not None
+            bridge.let_pass(11)
+        assert claim is not None
+        bridge.ledger.keep(claim, {f"out:{step}": {"id": "1", "sent": {}}})
+
+    assert bridge.ledger.parked() == {}
+
+
+def test_a_job_that_gets_on_and_kills_its_worker_each_time_is_parked_in_the_end(bridge: Bridge) -> None:
+    bridge.receive("call-ended", ended())
+
+    deliveries = 0
+    while not bridge.ledger.parked():
+        bridge.ledger.dispatch(1)
+        claim = bridge.ledger.claim("sync", KEY)
+        if claim is not None:
+            deliveries += 1
+            bridge.ledger.keep(claim, {f"out:{deliveries}": {"id": "1", "sent": {}}})
+        bridge.let_pass(11)
+
+    assert 5 < deliveries <= 25

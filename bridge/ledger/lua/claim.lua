@@ -17,6 +17,8 @@ if redis.call('ZSCORE', PARKED, name) then return {'parked'} end
 if lease_end(name, job) > now then
   -- The same claim once more, as its reply got lost.
   if job.token == token then return {'claimed', job.attempts, now} end
+  -- That a held job is due only when its lease ends says the same (and no test can tell them apart). It stays:
+  -- that there is one holder is not to hang on two sorted sets agreeing.
   return {'busy'}
 end
 local score = tonumber(redis.call('ZSCORE', due(job.lane), name) or 0)
@@ -26,10 +28,16 @@ if score > now and not on_its_way then return {'early'} end
 local number = redis.call('HGET', KEYS[15], 'id')
 if number then
   local other = ARGV[5] .. '|id:' .. number
-  local other_end = lease_end(other, job_of(other))
-  if other ~= name and other_end > now then
-    redis.call('ZADD', due(job.lane), other_end, name)
+  local twin = other ~= name and job_of(other)
+  local twin_ends = lease_end(other, twin)
+  if twin and twin_ends > now then
+    redis.call('ZADD', due(job.lane), twin_ends, name)
     return {'busy'}
+  end
+  -- Its worker may wake up late, and must find then that the call is not its own any more.
+  if twin and twin.token then
+    twin.token = nil
+    save(other, twin)
   end
 end
 

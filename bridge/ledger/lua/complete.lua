@@ -14,7 +14,7 @@ if ARGV[4] ~= '' then note_down(KEYS[16], now, ARGV[4]) end
 local again = job.again_at
 local wish = tonumber(ARGV[3])
 if wish >= 0 then again = math.min(again or now + wish, now + wish) end
-redis.call('ZREM', leased(job.lane), name)
+release(name, job)
 
 -- The record became part of another while this ran: the rest is that one's job.
 local uuid = string.find(name, '|id:', 1, true) and redis.call('HGET', KEYS[15], 'uuid')

@@ -4,14 +4,25 @@
 --      15   call:<key>   16 log:<key>
 -- ARGV 1 job name   2 token   3 retention, s   4 text for the log or ''   then field, value, ... ('' deletes)
 -- Answers 1, or 0 when the job is not held any more: then nothing was written, and nothing may be sent.
-if not holds(ARGV[1], ARGV[2]) then return 0 end
-local now = now_ms()
+--
+-- Guarantees: a new output or upload form is a step on the way: deliveries are counted anew from this one, so
+-- that a job whose workers are killed for no fault of its own is not given up while it gets on. Only so many
+-- times before it ends, so that one which kills its workers is given up all the same.
+local STEPS, MOST_STEPS = {['out:'] = true, ['form:'] = true}, 5
+local job = holds(ARGV[1], ARGV[2])
+if not job then return 0 end
+local now, stepped = now_ms(), false
 for i = 5, #ARGV, 2 do
   if ARGV[i + 1] == '' then
     redis.call('HDEL', KEYS[15], ARGV[i])
   else
-    redis.call('HSET', KEYS[15], ARGV[i], ARGV[i + 1])
+    local is_new = redis.call('HSET', KEYS[15], ARGV[i], ARGV[i + 1]) == 1
+    stepped = stepped or (is_new and STEPS[string.match(ARGV[i], '^%a+:') or ''])
   end
+end
+if stepped and job.deliveries > 1 and (job.steps or 0) < MOST_STEPS then
+  job.deliveries, job.steps = 1, (job.steps or 0) + 1
+  save(ARGV[1], job)
 end
 redis.call('EXPIRE', KEYS[15], ARGV[3])
 if ARGV[4] ~= '' then

@@ -10,7 +10,7 @@ if not job then return {'lost'} end
 job.token, job.again_at = nil, nil
 job.cause, job.error = ARGV[3], ARGV[4]
 save(name, job)
-redis.call('ZREM', leased(job.lane), name)
+release(name, job)
 redis.call('ZREM', due(job.lane), name)
 redis.call('ZADD', PARKED, now, name)
 note_down(KEYS[15], now, 'parked', ARGV[4])

@@ -3,7 +3,7 @@
 -- KEYS 1-4    due:<lane>      sorted sets: when a job is to be looked at (ms since 1970), lanes by priority
 --      5-8    leased:<lane>   sorted sets: until when a worker holds a job
 --      9-12   handed:<lane>   sorted sets: until when a job handed to a worker process may be on its way
---      13     jobs            hash: job name -> JSON {lane, attempts, deliveries, token, again_at, error, ...}
+--      13     jobs            hash: job name -> JSON {lane, attempts, deliveries, steps, token, again_at, error, ...}
 --      14     parked          sorted set: since when a job waits for a person
 -- All keys carry one hash tag, so that they live in one slot of a cluster. Times are the server's own:
 -- no process's clock is trusted.
@@ -47,6 +47,25 @@ local function drop(name, job)
   redis.call('HDEL', JOBS, name)
 end
 
+-- End a hold. Where it was late, the job may be on its way to another worker by now: that one is not to run it
+-- before the time that is about to be set.
+local function release(name, job)
+  redis.call('ZREM', leased(job.lane), name)
+  redis.call('ZREM', handed(job.lane), name)
+end
+
+-- Put a job into a better lane. One that is held moves with its lease, so that what its run leaves to be done
+-- is done in that lane; one on its way to a worker may be fetched anew.
+local function lift(name, job, lane)
+  for _, set in ipairs({due, leased}) do
+    local score = redis.call('ZSCORE', set(job.lane), name)
+    redis.call('ZREM', set(job.lane), name)
+    if score then redis.call('ZADD', set(lane), score, name) end
+  end
+  redis.call('ZREM', handed(job.lane), name)
+  job.lane = lane
+end
+
 -- Have a job looked at, at `at` or sooner. Held by a worker: it runs once more after this run, since
 -- what was just learnt may have come too late for it. Backing off after a failure: keeps its time, as
 -- news does not make a broken service whole. Parked: stays parked, a person decides.
@@ -58,17 +77,14 @@ local function mark_due(name, lane, at, now)
   if not job then
     job = {lane = lane, attempts = 0, deliveries = 0, since = now}
   end
+  if lane < job.lane then lift(name, job, lane) end
+  -- Also where the lease ran out: until another has claimed the job, the late holder may still end it.
+  if job.token then job.again_at = math.min(job.again_at or at, at) end
   if lease_end(name, job) > now then
-    job.again_at = math.min(job.again_at or at, at)
     save(name, job)
     return
   end
   local score = redis.call('ZSCORE', due(job.lane), name)
-  if lane < job.lane then
-    redis.call('ZREM', due(job.lane), name)
-    redis.call('ZREM', handed(job.lane), name)
-    job.lane = lane
-  end
   save(name, job)
   if score then
     score = tonumber(score)

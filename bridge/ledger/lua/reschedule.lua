@@ -11,12 +11,13 @@
 local name, now = ARGV[1], now_ms()
 local job = holds(name, ARGV[2])
 if not job then return {'lost'} end
-redis.call('ZREM', leased(job.lane), name)
-job.token, job.deliveries, job.again_at = nil, 0, nil
+release(name, job)
+job.token, job.deliveries, job.steps, job.again_at = nil, 0, nil, nil
 job.cause, job.error = ARGV[4], ARGV[5]
 if ARGV[6] == '1' then
   job.attempts = job.attempts + 1
-  job.failing_since = job.failing_since or now
+  -- Not from the future: the clock may have been set back since.
+  job.failing_since = math.min(job.failing_since or now, now)
   note_down(KEYS[15], now, 'failed, to be tried again', ARGV[5])
   if now - job.failing_since >= tonumber(ARGV[7]) then
     save(name, job)
