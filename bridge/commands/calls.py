@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import click
-import redis
 
-from bridge.commands.context import load_settings
-from bridge.errors import Rejected, Unavailable
+from bridge.commands.opening import opened_ledger
+from bridge.errors import Rejected
 from bridge.jobs.deps import open_deps
 from bridge.jobs.forgetting import forget
-from bridge.ledger.connect import connect
+from bridge.ledger import trail
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.record import Record
 from bridge.settings import Settings
@@ -35,7 +33,7 @@ def calls() -> None:
 @click.option("--json", "as_json", is_flag=True, help="As /api/calls answers.")
 def ls(*, q: str, state: str | None, limit: int, as_json: bool) -> int:
     """List calls, the one last heard of first; numbers by their last digits."""
-    with _ledger() as (ledger, settings):
+    with opened_ledger() as (ledger, settings):
         found = _search(ledger, settings, Search(q=q.strip(), state=state, limit=limit))
     if as_json:
         click.echo(json.dumps(found, indent=2))
@@ -53,7 +51,7 @@ def ls(*, q: str, state: str | None, limit: int, as_json: bool) -> int:
 @click.option("--json", "as_json", is_flag=True, help="As /api/calls/ID answers.")
 def show(*, name: str, as_json: bool) -> int:
     """Tell what came of one call, what was done, and what is next and why."""
-    with _ledger() as (ledger, settings):
+    with opened_ledger() as (ledger, settings):
         view = call_view(ledger, settings.rules, _found(ledger, name))
     click.echo(json.dumps(view, indent=2) if as_json else told(view))
     return 0
@@ -64,9 +62,10 @@ def show(*, name: str, as_json: bool) -> int:
 @click.option("--json", "as_json", is_flag=True)
 def sync(*, name: str, as_json: bool) -> int:
     """Sync one call again: looks at what Kustomer has, and writes what differs."""
-    with _ledger() as (ledger, _):
+    with opened_ledger() as (ledger, _):
         key = _found(ledger, name).key
-        ledger.replay("sync", key, who="command")
+        ledger.replay("sync", key, who=trail.person())
+        trail.leave(ledger, who=trail.person(), what="run again: sync", call=key)
     answer = {"status": "queued", "call": key}
     click.echo(json.dumps(answer) if as_json else f"{key} will be synced again by the next free worker.")
     return 0
@@ -79,7 +78,7 @@ def sync(*, name: str, as_json: bool) -> int:
 @click.option("--json", "as_json", is_flag=True)
 def forget_call(*, name: str, upstream: bool, yes: bool, as_json: bool) -> int:
     """Remove one call's audio and everything kept of it here; what Kustomer holds stays."""
-    with _ledger() as (ledger, settings):
+    with opened_ledger() as (ledger, settings):
         record = _found(ledger, name)
         if not yes:
             click.confirm(f"Remove the audio and all that is kept of {record.key}, for good?", abort=True)
@@ -91,22 +90,9 @@ def forget_call(*, name: str, upstream: bool, yes: bool, as_json: bool) -> int:
             rules=settings.rules,
             cloudtalk=cloudtalk,
         )
+        trail.leave(ledger, who=trail.person(), what="forgotten", call=record.key)
     click.echo(json.dumps({"call": record.key, "done": done}) if as_json else "\n".join(done))
     return 0
-
-
-@contextlib.contextmanager
-def _ledger() -> Iterator[tuple[Ledger, Settings]]:
-    settings = load_settings().need("redis")
-    client = connect(settings.redis_url or "", patience=1)
-    try:
-        yield Ledger(client), settings
-    except (redis.RedisError, OSError) as error:
-        raise Unavailable(
-            f"Redis does not answer ({type(error).__name__}): is the address in REDIS_URL right, does it run?"
-        ) from error
-    finally:
-        client.close()
 
 
 def _found(ledger: Ledger, name: str) -> Record:
@@ -190,7 +176,7 @@ def _after(detail: str | None) -> str:
 
 def _next(job: Mapping[str, Any]) -> str:
     when = {
-        "parked": "given up, waiting for a person (callbridge calls sync ID runs it again)",
+        "parked": "given up, waiting for a person (callbridge parked replay --call ID runs it again)",
         "running": "running now",
         "due": "due now",
         "waiting": f"at {(job['at'] or '')[:19].replace('T', ' ')}",

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import anyio
@@ -15,9 +14,8 @@ from starlette.routing import Route
 
 from bridge.domain.rules import Rules
 from bridge.errors import WrongUse
-from bridge.ledger import keys
+from bridge.ledger import parked, trail
 from bridge.ledger.budget import Budget
-from bridge.ledger.keys import Lane
 from bridge.ledger.ledger import Ledger
 from bridge.web.answers import Refused
 from bridge.web.body import LARGEST, parse_object, read_body, too_large
@@ -30,6 +28,7 @@ T = TypeVar("T")
 _WITHIN_S = 1.7
 _REPLAY_WITHIN_S = 1.2
 _MOST_NAMED = 100
+_MOST_DROPPED = 500
 
 
 class Desk:
@@ -94,6 +93,7 @@ async def sync(request: Request) -> JSONResponse:
         record = desk.ledger.find(name)
         if record is not None:
             desk.ledger.replay("sync", record.key, who="api")
+            trail.leave(desk.ledger, who="api", what="run again: sync", call=record.key)
         return None if record is None else record.key
 
     key = await desk.run(work)
@@ -103,46 +103,64 @@ async def sync(request: Request) -> JSONResponse:
 
 
 async def replay_parked(request: Request) -> JSONResponse:
-    if int(request.headers.get("content-length") or 0) > LARGEST:
-        raise too_large()
-    raw = await read_body(request.receive)
-    wanted = parse_object(raw) if raw.strip() else {}
-    known = ("kind", "cause", "call")
-    for name, value in wanted.items():
-        if name not in known or not isinstance(value, str):
-            hint = f"Fields are {', '.join(known)}, each a text; none of them means all parked jobs."
-            raise Refused(400, "fields", f"{name!r} is not a field of this, or not a text", hint)
-    desk = _desk(request)
-    return _answer(await desk.run(lambda: replay(desk.ledger, wanted, who="api")), 202)
-
-
-def replay(ledger: Ledger, wanted: dict[str, str], *, who: str) -> dict[str, Any]:
     """Run parked jobs again: all, or those of a kind, a cause, a call.
 
     What does not fit into one request is told as `left`: ask again.
     """
-    names: set[str] | None = None
-    if "call" in wanted:
-        record = ledger.find(wanted["call"])
-        names = set() if record is None else {record.key, f"id:{record.call_id}"}
-    chosen = []
-    for job_name, job in ledger.parked().items():
-        kind, key = keys.split_job(job_name)
-        if (
-            wanted.get("kind", kind) == kind
-            and wanted.get("cause", job.get("cause")) == job.get("cause")
-            and (names is None or key in names)
-        ):
-            chosen.append((kind, key, Lane(job.get("lane", Lane.LIVE))))
-    ends = time.monotonic() + _REPLAY_WITHIN_S
-    done: list[str] = []
-    for kind, key, lane in chosen:
-        if time.monotonic() > ends:
-            break
-        ledger.replay(kind, key, who=who, lane=lane)
-        done.append(key)
-    told = list(dict.fromkeys(done))[:_MOST_NAMED]
-    return {"replayed": len(done), "calls": told, "left": len(chosen) - len(done)}
+    wanted, dry_run, _ = await _chosen(request)
+    ledger = _desk(request).ledger
+
+    def work() -> dict[str, Any]:
+        jobs = parked.choose(ledger, wanted)
+        if dry_run:
+            return {"would_replay": len(jobs), "calls": _calls(jobs)}
+        done = parked.run_again(ledger, jobs, who="api", within_s=_REPLAY_WITHIN_S)
+        return {"replayed": len(done), "calls": _calls(done), "left": len(jobs) - len(done)}
+
+    return _answer(await _desk(request).run(work), 200 if dry_run else 202)
+
+
+async def drop_parked(request: Request) -> JSONResponse:
+    """Take parked jobs off the list, by the same filter, with a reason."""
+    wanted, dry_run, reason = await _chosen(request, wants_reason=True)
+    ledger = _desk(request).ledger
+
+    def work() -> dict[str, Any]:
+        jobs = parked.choose(ledger, wanted)
+        if dry_run:
+            return {"would_drop": len(jobs), "calls": _calls(jobs)}
+        # As many as surely fit into one request.
+        done = parked.drop(ledger, jobs[:_MOST_DROPPED], who="api", reason=reason)
+        return {"dropped": len(done), "calls": _calls(done), "left": len(jobs[_MOST_DROPPED:])}
+
+    return _answer(await _desk(request).run(work))
+
+
+async def _chosen(request: Request, *, wants_reason: bool = False) -> tuple[dict[str, str], bool, str]:
+    """The filter in the body, whether it is only to be tried, and the reason.
+
+    Raises:
+        Refused: something in it is not known; then nothing is done.
+    """
+    if int(request.headers.get("content-length") or 0) > LARGEST:
+        raise too_large()
+    raw = await read_body(request.receive)
+    told = parse_object(raw) if raw.strip() else {}
+    dry_run = told.pop("dry_run", False)
+    if not isinstance(dry_run, bool):
+        raise Refused(400, "fields", "'dry_run' is not true or false", "With true, nothing is done.")
+    reason = told.pop("reason", "") if wants_reason else ""
+    if wants_reason and not (isinstance(reason, str) and reason.strip()):
+        raise Refused(400, "fields", "'reason' is missing", "Say in a text why they are not to be done.")
+    for name, value in told.items():
+        if name not in parked.FILTERS or not isinstance(value, str):
+            hint = f"Fields are {', '.join(parked.FILTERS)}, each a text; none of them means all parked jobs."
+            raise Refused(400, "fields", f"{name!r} is not a field of this, or not a text", hint)
+    return told, dry_run, str(reason).strip()
+
+
+def _calls(jobs: Sequence[parked.Parked]) -> list[str]:
+    return list(dict.fromkeys(job.key for job in jobs))[:_MOST_NAMED]
 
 
 def _unknown() -> Refused:
@@ -170,4 +188,5 @@ ROUTES = [
     Route("/calls/{name}", call, methods=["GET"]),
     Route("/calls/{name}/sync", sync, methods=["POST"]),
     Route("/parked/replay", replay_parked, methods=["POST"]),
+    Route("/parked/drop", drop_parked, methods=["POST"]),
 ]

@@ -1,0 +1,177 @@
+"""`callbridge parked`: jobs that were given up. List them, run them again a few at a time, or drop them."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import click
+
+from bridge.commands import DONE, NEEDS_A_PERSON
+from bridge.commands.opening import opened_ledger
+from bridge.errors import Rejected
+from bridge.ledger import parked as desk
+from bridge.ledger import trail
+from bridge.ledger.ledger import Ledger
+from bridge.ledger.parked import Parked
+
+F = TypeVar("F", bound=Callable[..., Any])
+_LOOK_EVERY_S = 0.2
+
+
+@click.group()
+def parked() -> None:
+    """Jobs that were given up: list them, run them again, drop them."""
+
+
+def filtered(command: F) -> F:
+    """The filters that all of them take."""
+    for option in (
+        click.option("--json", "as_json", is_flag=True),
+        click.option("--call", help="Key, number or uuid of a call."),
+        click.option("--cause", help="Such as Rejected, Unauthorized, crashed."),
+        click.option("--kind", help="Such as sync, recording, detail."),
+    ):
+        command = option(command)
+    return command
+
+
+def _wanted(**filters: str | None) -> dict[str, str]:
+    return {name: value for name, value in filters.items() if value}
+
+
+@parked.command()
+@filtered
+def ls(*, kind: str | None, cause: str | None, call: str | None, as_json: bool) -> int:
+    """List parked jobs, the one that waits longest first."""
+    with opened_ledger() as (ledger, _):
+        jobs = desk.choose(ledger, _wanted(kind=kind, cause=cause, call=call))
+    if as_json:
+        click.echo(json.dumps({"parked": [job.line() for job in jobs]}, indent=2))
+    else:
+        click.echo("\n".join(map(_line, jobs)) if jobs else "Nothing is parked.")
+    return DONE
+
+
+@parked.command()
+@click.argument("name")
+@click.option("--json", "as_json", is_flag=True)
+def show(*, name: str, as_json: bool) -> int:
+    """Tell why one job (its NAME as `ls` gives it, such as sync|uuid:…) was given up."""
+    with opened_ledger() as (ledger, _):
+        found = [job for job in desk.choose(ledger, {}) if job.name == name]
+    if not found:
+        raise Rejected(f"No parked job has the name {name!r}: callbridge parked ls gives their names.")
+    line = found[0].line()
+    click.echo(json.dumps(line, indent=2) if as_json else "\n".join(f"{k:6} {v}" for k, v in line.items()))
+    return DONE
+
+
+@parked.command()
+@filtered
+@click.option("--dry-run", is_flag=True, help="Say what would be run, and end.")
+@click.option("--all-at-once", is_flag=True, help="Not a few first, then a tenth, then all.")
+@click.option("--no-wait", is_flag=True, help="Queue all of them and do not look how they end.")
+@click.option(
+    "--wait-s", type=click.FloatRange(min=0), default=300, show_default=True, help="For each phase."
+)
+def replay(
+    *,
+    kind: str | None,
+    cause: str | None,
+    call: str | None,
+    as_json: bool,
+    dry_run: bool,
+    all_at_once: bool,
+    no_wait: bool,
+    wait_s: float,
+) -> int:
+    """Run parked jobs again: a few, a tenth, all; stops (exit code 3) where they fail again."""
+    told = _Told(as_json)
+    with opened_ledger() as (ledger, _):
+        jobs = desk.choose(ledger, _wanted(kind=kind, cause=cause, call=call))
+        told.say(f"To be run again: {len(jobs)}", *map(_line, jobs))
+        told.answer.update(chosen=[job.name for job in jobs], replayed=0, done=0, failed=[], open=[])
+        code = (
+            DONE
+            if dry_run or not jobs
+            else _replay(ledger, jobs, told, all_at_once or no_wait, no_wait, wait_s)
+        )
+    told.end()
+    return code
+
+
+class _Told:
+    """What is said on the way, or once as JSON at the end."""
+
+    def __init__(self, as_json: bool) -> None:
+        self._as_json = as_json
+        self.answer: dict[str, Any] = {}
+
+    def say(self, *lines: str) -> None:
+        if not self._as_json:
+            click.echo("\n".join(lines))
+
+    def end(self) -> None:
+        if self._as_json:
+            click.echo(json.dumps(self.answer, indent=2))
+
+
+def _replay(
+    ledger: Ledger, jobs: Sequence[Parked], told: _Told, at_once: bool, no_wait: bool, wait_s: float
+) -> int:
+    listening = desk.workers_listen(ledger)
+    if not listening:
+        told.say("No worker is listening: they are run when one starts (callbridge worker). Not waiting.")
+        if not at_once:
+            # Without a look at how the first ones end there is no reason to queue the others.
+            jobs = jobs[: desk.FEW]
+    answer = told.answer
+    for phase in [jobs] if at_once or not listening else desk.phases(jobs):
+        answer["replayed"] += len(desk.run_again(ledger, phase, who=trail.person()))
+        if no_wait or not listening:
+            told.say(f"Queued: {len(phase)}")
+            return DONE if no_wait else NEEDS_A_PERSON
+        outcome = desk.watch(ledger, phase, pause=_pause, within_s=wait_s)
+        answer["done"] += len(outcome.done)
+        answer["failed"] += [job.name for job in outcome.failed]
+        answer["open"] = [job.name for job in outcome.open]
+        told.say(f"Of {len(phase)}: {len(outcome.done)} done, {len(outcome.failed)} failed again")
+        if outcome.failed or outcome.open:
+            told.say(*(f"  {job.name}" for job in (*outcome.failed, *outcome.open)))
+            told.say("Stopped here: see why with callbridge parked ls, or callbridge calls show CALL.")
+            return NEEDS_A_PERSON
+    return DONE
+
+
+def _pause() -> None:
+    threading.Event().wait(_LOOK_EVERY_S)
+
+
+@parked.command()
+@filtered
+@click.option("--reason", required=True, help="Why they are not to be done; kept in the call's log.")
+@click.option("--dry-run", is_flag=True, help="Say what would be dropped, and end.")
+def drop(
+    *, kind: str | None, cause: str | None, call: str | None, as_json: bool, reason: str, dry_run: bool
+) -> int:
+    """Take parked jobs off the list for good."""
+    if not reason.strip():
+        raise click.BadParameter("say why they are not to be done", param_hint="--reason")
+    told = _Told(as_json)
+    with opened_ledger() as (ledger, _):
+        jobs = desk.choose(ledger, _wanted(kind=kind, cause=cause, call=call))
+        told.say(f"To be dropped: {len(jobs)}", *map(_line, jobs))
+        done = [] if dry_run else desk.drop(ledger, jobs, who=trail.person(), reason=reason.strip())
+    told.answer.update(chosen=[job.name for job in jobs], dropped=len(done))
+    if not dry_run:
+        told.say(f"Dropped: {len(done)}")
+    told.end()
+    return DONE
+
+
+def _line(job: Parked) -> str:
+    since = (job.since or "")[:19].replace("T", " ")
+    return f"  {job.name}  {since}  {job.cause or ''}: {job.error or ''}"

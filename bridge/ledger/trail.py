@@ -1,0 +1,46 @@
+"""What people did by hand, newest first: who, when, what. No numbers or names of callers stand in it."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import socket
+from datetime import datetime
+from typing import Any, cast
+
+from bridge.ledger import keys
+from bridge.ledger.ledger import Ledger
+from bridge.ledger.record import moment
+
+_KEPT = 10_000
+
+
+def person() -> str:
+    """Whoever runs this command: the system's user and host."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        # A user id without a name, as in many containers.
+        user = "unknown"
+    return f"{user}@{socket.gethostname()}"
+
+
+def leave(ledger: Ledger, *, who: str, what: str, call: str = "", more: str = "") -> None:
+    """Keep one line. A call's key stays also when the call is forgotten: it says nothing of a person."""
+    line = {"at": ledger.now_ms(), "who": who, "what": what, "call": call, "more": more}
+    pipe = ledger.redis.pipeline()
+    pipe.lpush(keys.TRAIL, json.dumps(line))
+    pipe.ltrim(keys.TRAIL, 0, _KEPT - 1)
+    pipe.expire(keys.TRAIL, ledger.keep_for.outputs_s)
+    pipe.execute()
+
+
+def read(ledger: Ledger, *, since: datetime | None = None, most: int = _KEPT) -> list[dict[str, Any]]:
+    """The lines, newest first, with `at` as ISO 8601 text."""
+    found = []
+    for text in cast(list[str], ledger.redis.lrange(keys.TRAIL, 0, most - 1)):
+        line = json.loads(text)
+        at = cast(datetime, moment(line["at"]))
+        if since is None or at >= since:
+            found.append({**line, "at": at.isoformat()})
+    return found
