@@ -33,6 +33,9 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
             "Bring a span of calls into Kustomer that no webhook told of",
         ),
         "audit": ("bridge.commands.audit:audit", "Compare CloudTalk's calls with Kustomer's conversations"),
+        "parked": ("bridge.commands.parked:parked", "Jobs that were given up: list, run again, drop"),
+        "held": ("bridge.commands.held:held", "Events tied to no call: list, assign to one"),
+        "trail": ("bridge.commands.trail:trail", "What people did by hand: who, when, what"),
         "doctor": ("bridge.commands.doctor:doctor", "Check settings, keys, Redis and the clock"),
         "templates": ("bridge.commands.templates:templates", "What to paste into CloudTalk"),
     }

@@ -1,0 +1,105 @@
+"""Events that are tied to no call: read, and learnt under the call that a person names."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, cast
+
+from bridge.domain.events import OTHER_TRIGGERS, STAGE_OF, Event, is_native, read_event
+from bridge.domain.phone import Phone
+from bridge.domain.rules import Rules
+from bridge.errors import Rejected
+from bridge.ledger import keys, trail
+from bridge.ledger.learning import Learnt
+from bridge.ledger.ledger import Ledger
+from bridge.ledger.record import Record, moment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldEvent:
+    """One delivery as it came, and why it is held."""
+
+    fingerprint: str
+    trigger: str
+    reason: str
+    at: datetime
+    body: Mapping[str, Any]
+
+    def number(self, rules: Rules) -> Phone | None:
+        """The customer's number, as far as the body tells it."""
+        event = self.as_event_of(rules, {})
+        return event.external if event else None
+
+    def as_event_of(self, rules: Rules, ids: Mapping[str, str]) -> Event | None:
+        """What the body says, under the ids of a call; the fingerprint stays what it was.
+
+        Args:
+            ids: `call_id` and `call_uuid` as told by the call's record; empty to read the rest only.
+        """
+        # A body is read with ids only; these stand in for reading and reach nothing.
+        body = with_ids(self.body, ids or {"call_id": "1"})
+        event = read_event(self.trigger or None, body, rules, received_at=self.at)
+        return replace(event, fingerprint=self.fingerprint) if isinstance(event, Event) else None
+
+
+def with_ids(body: Mapping[str, Any], ids: Mapping[str, str]) -> dict[str, Any]:
+    """The body as it would have come with these ids in it."""
+    if is_native(body):
+        return {**body, "data": {**body["data"], **ids}}
+    return {**body, **ids}
+
+
+def held_events(ledger: Ledger) -> list[HeldEvent]:
+    """All that is held, the oldest first."""
+    when = cast(list[tuple[str, float]], ledger.redis.zrange(keys.HELD_AT, 0, -1, withscores=True))
+    texts = cast(dict[str, str], ledger.redis.hgetall(keys.HELD))
+    found = []
+    for fingerprint, at in when:
+        if fingerprint in texts:
+            kept = json.loads(texts[fingerprint])
+            found.append(
+                HeldEvent(
+                    fingerprint=fingerprint,
+                    trigger=kept["trigger"],
+                    reason=kept["reason"],
+                    at=cast(datetime, moment(at)),
+                    body=json.loads(kept["body"]),
+                )
+            )
+    return found
+
+
+def assign(ledger: Ledger, event: HeldEvent, record: Record, rules: Rules, *, who: str) -> Learnt:
+    """Learn a held event as one of this call, once; then it is held no more.
+
+    The body is kept with the call's ids in it, so that it is read anew as any other event. Should this be cut
+    short in the middle, doing it again changes nothing: the fingerprint is the same.
+
+    Raises:
+        Rejected: the event speaks of no call, or of nothing that we know.
+    """
+    if event.trigger in OTHER_TRIGGERS:
+        raise Rejected(f"A {event.trigger} speaks of no call: it cannot be put to one.")
+    if event.trigger not in STAGE_OF:
+        raise Rejected(
+            f"{event.trigger or 'An event without a name'!r} is no event that the bridge knows; "
+            "correct the template (callbridge templates)."
+        )
+    ids = {}
+    if record.uuid is not None:
+        ids["call_uuid"] = str(record.uuid)
+    if record.call_id is not None:
+        ids["call_id"] = str(record.call_id)
+    told = event.as_event_of(rules, ids)
+    if told is None:
+        raise Rejected("This event cannot be read, even with the call's ids in it.")
+    learnt = ledger.learn(told, with_ids(event.body, ids))
+    trail.leave(ledger, who=who, what=f"assigned: {event.trigger}", call=learnt.key, more=event.fingerprint)
+    pipe = ledger.redis.pipeline()
+    pipe.hdel(keys.HELD, event.fingerprint)
+    pipe.zrem(keys.HELD_AT, event.fingerprint)
+    pipe.execute()
+    return learnt

@@ -1,0 +1,97 @@
+"""`callbridge held`: events without ids, listed and put to their call by a person."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bridge.commands import main
+from bridge.domain.events import Event, Held, read_event
+from bridge.domain.rules import Rules
+from bridge.ledger import trail
+from bridge.ledger.ledger import Ledger
+from tests.web.conftest import RedisServer
+from tests.web.serving import ENDED, UUID
+
+KEY = f"uuid:{UUID}"
+NAMELESS = {"external_number": "+441632960304", "contact_name": "Ada Maria Example"}
+
+
+@pytest.fixture(autouse=True)
+def here(redis_server: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("REDIS_URL", redis_server.url)
+
+
+def come(ledger: Ledger, trigger: str, body: dict[str, Any]) -> str:
+    event = read_event(trigger, body, Rules())
+    if isinstance(event, Held):
+        ledger.hold(event, body)
+    else:
+        assert isinstance(event, Event)
+        ledger.learn(event, body)
+    return event.fingerprint
+
+
+def test_held_events_are_listed_with_their_reason_and_a_masked_number(
+    ledger: Ledger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fingerprint = come(ledger, "call-answered", NAMELESS)
+
+    assert main(["held", "ls"]) == 0
+
+    out = capsys.readouterr().out
+    assert fingerprint in out and "…304" in out and "no usable call_id" in out
+    assert "960304" not in out
+    assert main(["held", "show", fingerprint[:6], "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["body"] == NAMELESS
+
+
+def test_an_event_is_put_to_its_call_once(ledger: Ledger, capsys: pytest.CaptureFixture[str]) -> None:
+    come(ledger, "call-ended", dict(ENDED))
+    fingerprint = come(ledger, "call-answered", NAMELESS)
+
+    assert main(["held", "assign", fingerprint[:6], UUID.upper(), "--json"]) == 0
+
+    assert json.loads(capsys.readouterr().out)["status"] == "accepted"
+    record = ledger.read(KEY)
+    assert [event.fingerprint for event in record.events].count(fingerprint) == 1
+    assert record.call(Rules()).contact_name == "Ada Maria Example"
+    assert ledger.held_count() == 0
+    line = trail.read(ledger)[0]
+    assert (line["what"], line["call"], line["who"]) == ("assigned: call-answered", KEY, trail.person())
+    assert main(["held", "assign", fingerprint, UUID]) == 1
+
+
+def test_what_speaks_of_no_call_is_not_put_to_one(ledger: Ledger, capsys: pytest.CaptureFixture[str]) -> None:
+    come(ledger, "call-ended", dict(ENDED))
+    fingerprint = come(ledger, "message-received", NAMELESS)
+
+    assert main(["held", "assign", fingerprint, UUID]) == 1
+
+    assert "speaks of no call" in capsys.readouterr().err
+    assert ledger.held_count() == 1
+
+
+def test_an_unknown_call_and_an_ambiguous_fingerprint_are_said(
+    ledger: Ledger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fingerprint = come(ledger, "call-answered", NAMELESS)
+    come(ledger, "call-answered", {**NAMELESS, "agent_id": "7"})
+
+    assert main(["held", "assign", fingerprint, "12"]) == 1
+    assert "No call is known" in capsys.readouterr().err
+    assert main(["held", "show", ""]) == 1
+    assert "2 held events begin" in capsys.readouterr().err
+
+
+def test_a_signed_envelope_without_ids_is_put_to_its_call_too(ledger: Ledger) -> None:
+    come(ledger, "call-ended", dict(ENDED))
+    fingerprint = come(ledger, "", {"type": "call.answered", "data": {"contact_name": "Ada Maria Example"}})
+
+    assert main(["held", "assign", fingerprint, UUID]) == 0
+
+    assert ledger.read(KEY).call(Rules()).contact_name == "Ada Maria Example"
