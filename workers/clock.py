@@ -14,10 +14,12 @@ from types import FrameType
 import redis
 
 from bridge.boundary import boundary
+from bridge.domain.rules import Rules
 from bridge.errors import BridgeError, WrongUse
 from bridge.jobs.deps import open_deps, open_ledger
 from bridge.jobs.rounds import Rounds
 from bridge.ledger import keys
+from bridge.ledger.held import match_held
 from bridge.ledger.ledger import Ledger
 from bridge.logs import get_logger
 from bridge.settings import Settings
@@ -37,8 +39,10 @@ class Clock:
         *,
         storage: Callable[[], Storage] | None = None,
         keep_recordings: timedelta | None = None,
+        rules: Rules | None = None,
     ) -> None:
         self.ledger, self._storage, self._keep_recordings = ledger, storage, keep_recordings
+        self._rules = rules or Rules()
         self._name = secrets.token_hex(4)
 
     def beat(self) -> bool:
@@ -50,6 +54,7 @@ class Clock:
             return False
         self.ledger.born_at()
         self.ledger.tidy()
+        match_held(self.ledger, self._rules)
         self._tidy_recordings()
         return True
 
@@ -83,6 +88,7 @@ def run(settings: Settings) -> int:
         open_ledger(settings),
         storage=lambda: open_storage(settings.recordings_url, data_dir=settings.data_dir),
         keep_recordings=timedelta(days=days) if days else None,
+        rules=settings.rules,
     )
     rounds = open_rounds(settings, clock.ledger)
     stopping = threading.Event()

@@ -80,9 +80,10 @@ def sync(claim: Claim, deps: Deps) -> End:
             deps.ledger.keep(claim, {"state": "skipped", "reason": reason})
             return End(again_in_ms=_ms(ask.until, now) if ask.until else None, log=f"not written: {reason}")
         case Plan():
-            # Calls are written once they have ended: those that ended in its time no other ledger wrote.
+            # Calls are written once they have ended: what ended in the time that it remembers no other ledger
+            # wrote, and neither did this one without knowing.
             told_last = call.ended_at or call.started_at
-            before_us = told_last is None or told_last < deps.ledger.born_at()
+            before_us = told_last is None or told_last < deps.ledger.remembers_since()
             if before_us and record.listed and call.uuid is None:
                 # It would be looked for under another key than the one it may have been written under.
                 deps.ledger.keep(claim, {"state": "skipped", "reason": _NO_UUID})

@@ -1,14 +1,15 @@
-"""Events that are tied to no call: read, and learnt under the call that a person names."""
+"""Events that are tied to no call: read, and learnt under the call that a person names or that alone fits."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, cast
 
-from bridge.domain.events import OTHER_TRIGGERS, STAGE_OF, Event, is_native, read_event
+from bridge.domain.events import OTHER_TRIGGERS, STAGE_OF, Event, canonical_json, is_native, read_event
+from bridge.domain.matching import match
 from bridge.domain.phone import Phone
 from bridge.domain.rules import Rules
 from bridge.errors import Rejected
@@ -16,6 +17,11 @@ from bridge.ledger import keys, trail
 from bridge.ledger.learning import Learnt
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.record import Record, moment
+
+_MATCHED_FOR = timedelta(days=1)
+# A call that such an event speaks of was last heard of no longer before it than this.
+_HEARD_BEFORE = timedelta(hours=4)
+_MOST_CALLS = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,3 +109,38 @@ def assign(ledger: Ledger, event: HeldEvent, record: Record, rules: Rules, *, wh
     pipe.zrem(keys.HELD_AT, event.fingerprint)
     pipe.execute()
     return learnt
+
+
+def match_held(ledger: Ledger, rules: Rules) -> int:
+    """Put held events to the one call that fits each, whichever came first; how many were.
+
+    Costs nothing while nothing is held, and no webhook anything ever: the clock does it, over the calls that
+    were heard of since shortly before the event. An event a day old is left to a person.
+    """
+    now = cast(datetime, moment(ledger.now_ms()))
+    events = [e for e in held_events(ledger) if e.trigger in STAGE_OF and now - e.at < _MATCHED_FOR]
+    if not events:
+        return 0
+    since = int((events[0].at - _HEARD_BEFORE).timestamp() * 1000)
+    names = cast(list[str], ledger.redis.zrevrangebyscore(keys.CALLS, "+inf", since, 0, _MOST_CALLS))
+    records = {record.key: record for record in map(ledger.read, names)}
+    calls = [(key, record.call(rules)) for key, record in records.items() if not record.forgotten]
+    done = 0
+    for event in events:
+        told = event.as_event_of(rules, {})
+        if told is None:
+            continue
+        key, reason = match(told, event.at, calls)
+        if key is not None:
+            assign(ledger, event, records[key], rules, who="clock")
+            done += 1
+        elif reason != event.reason:
+            _say_why(ledger, event, reason)
+    return done
+
+
+def _say_why(ledger: Ledger, event: HeldEvent, reason: str) -> None:
+    value = {"trigger": event.trigger, "reason": reason, "body": canonical_json(event.body)}
+    # Only where a person has not assigned it in this moment.
+    if ledger.redis.hexists(keys.HELD, event.fingerprint):
+        ledger.redis.hset(keys.HELD, event.fingerprint, json.dumps(value))

@@ -34,6 +34,8 @@ GIVE_UP_AFTER_MS = 24 * 3_600_000
 HANDOVER_MS = 3_000
 # Jobs plan at most a day ahead; what is planned for later was planned by a clock that was wrong.
 LONGEST_PLAN_MS = 48 * 3_600_000
+# Between Redis' clock and that of a call's times.
+_EXPIRES_EARLY_S = 86_400
 _PHONE_CACHE_S = 24 * 3600
 # Upper ends of the slots in which the delay of recordings is counted, in seconds.
 DELAY_EDGES_S = (3, 6, 12, 25, 50, 100, 200, 400, 800, 1600, 3200)
@@ -178,6 +180,12 @@ class Ledger:
         """
         self.redis.hsetnx(keys.META, "born_at", self.now_ms())
         return cast(datetime, moment(cast(str, self.redis.hget(keys.META, "born_at"))))
+
+    @boundary("ledger.remembers_since")
+    def remembers_since(self) -> datetime:
+        """A call that ended before this may have been written, and forgotten since."""
+        oldest = moment(self.now_ms() - (self.keep_for.outputs_s - _EXPIRES_EARLY_S) * 1000)
+        return max(self.born_at(), cast(datetime, oldest))
 
     @boundary("ledger.link_secret")
     def link_secret(self) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import redis
 
 from bridge.errors import LeaseLost
 from bridge.jobs.deps import End
+from bridge.ledger import keys
 from bridge.ledger.keys import split_job
 from bridge.ledger.ledger import Claim
 from bridge.sandbox.running import RunningSandbox
@@ -233,3 +235,22 @@ def test_a_job_that_gets_on_and_kills_its_worker_each_time_is_parked_in_the_end(
         bridge.let_pass(11)
 
     assert 5 < deliveries <= 25
+
+
+def test_a_late_event_of_a_call_whose_record_has_expired_writes_nothing_twice(
+    bridge: Bridge, sandbox: RunningSandbox
+) -> None:
+    start, store = datetime.now(UTC) - timedelta(days=401), bridge.ledger.redis
+    store.hset(keys.META, "born_at", str(bridge.ledger.now_ms() - 500 * 86_400_000))
+    times = {"started_at": start, "answered_at": start, "ended_at": start + timedelta(minutes=2)}
+    body = ended(call_id=2**33 + 1, **{name: at.isoformat() for name, at in times.items()})
+    bridge.receive("call-ended", body)
+    bridge.run_jobs()
+    for kind in ("call", "events", "log"):
+        store.delete(*store.scan_iter(f"{keys.TAG}:{kind}:*"))
+
+    bridge.receive("call-ended", body)
+    bridge.run_jobs()
+
+    one_of_each(sandbox)
+    assert bridge.record(str(2**33 + 1)).call_id == 2**33 + 1

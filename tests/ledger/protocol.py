@@ -146,6 +146,13 @@ class Protocol(RuleBasedStateMachine):
         elif name not in self.failing and name in self.not_before:
             self.not_before[name] = min(self.not_before[name], at)
 
+    def taken_over(self, name: str) -> None:
+        """What another part's job left to be done is this one's, at a time that need not be known."""
+        self.not_before.pop(name, None)
+        self.deliveries.setdefault(name, 0)
+        if name in self.holder:
+            self.news[name] = 0
+
     def twin(self, name: str) -> str | None:
         """The job of the part that this one's record has taken in."""
         kind, key = split_job(name)
@@ -233,9 +240,7 @@ class Protocol(RuleBasedStateMachine):
             name = keys.job(kind, number)
             if not self.is_leased(name):
                 self.forget_job(name)
-            # Taken over by the joined record's job, from a time on that we need not know.
-            self.not_before.pop(keys.job(kind, uuid), None)
-            self.deliveries.setdefault(keys.job(kind, uuid), 0)
+            self.taken_over(keys.job(kind, uuid))
         return max(self.now, ends)
 
     @rule(
@@ -346,8 +351,7 @@ class Protocol(RuleBasedStateMachine):
             # What is left to do is the joined record's.
             other = keys.job(hold.claim.kind, self.uuid_of[key])
             if other not in self.failing:
-                self.not_before.pop(other, None)
-            self.deliveries.setdefault(other, 0)
+                self.taken_over(other)
             assert self.line.hexists(keys.JOBS, other), f"{name}: nobody goes on with what is left of it"
         elif times:
             self.not_before[name], self.deliveries[name] = min(times), 0
@@ -447,6 +451,16 @@ class Protocol(RuleBasedStateMachine):
             self.learn(UUIDS[call], None, Lane.LIVE)
             self.a_run_ends_well(self.holds.index(hold), None)
 
+    @rule(call=st.integers(0, 1))
+    def a_part_is_joined_while_its_job_runs(self, call: int) -> None:
+        name = keys.job("recording", f"id:{NUMBERS[call]}")
+        self.a_job_is_planned(name, 0, Lane.LIVE)
+        self.take(name)
+        hold = self.holder.get(name)
+        self.an_event_comes(call, "both")
+        if hold in self.holds:
+            self.a_run_ends_well(self.holds.index(hold), None)
+
     @rule(name=st.sampled_from(NAMES))
     def a_worker_dies_and_the_clock_is_set_back(self, name: str) -> None:
         self.a_job_is_planned(name, 0, Lane.LIVE)
@@ -543,6 +557,7 @@ def _moves() -> list[tuple[str, str | None, list[dict[str, Any]]]]:
         (2, "the_next_reply_is_lost", None, [{}]),
         (5, "time_passes", None, _all(ms=PAUSES)),
         (1, "a_job_kills_its_workers", None, _all(name=names, gets_on=[True, False, False])),
+        (1, "a_part_is_joined_while_its_job_runs", None, _all(call=[0, 1])),
         (1, "a_frozen_worker_ends_late", None, _all(call=[0, 1])),
         (1, "a_worker_dies_and_the_clock_is_set_back", None, _all(name=names)),
         (1, "a_job_fails_for_a_day", None, _all(name=names)),

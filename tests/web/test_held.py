@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from bridge.ledger import trail
 from bridge.ledger.ledger import Ledger
 from tests.web.conftest import RedisServer
 from tests.web.serving import ENDED, UUID
+from workers.clock import Clock
 
 KEY = f"uuid:{UUID}"
 NAMELESS = {"external_number": "+441632960304", "contact_name": "Ada Maria Example"}
@@ -95,3 +97,34 @@ def test_a_signed_envelope_without_ids_is_put_to_its_call_too(ledger: Ledger) ->
     assert main(["held", "assign", fingerprint, UUID]) == 0
 
     assert ledger.read(KEY).call(Rules()).contact_name == "Ada Maria Example"
+
+
+def just_now(**more: Any) -> dict[str, Any]:
+    at = datetime.now(UTC)
+    return {**ENDED, "started_at": at.isoformat(), "ended_at": at.isoformat(), **more}
+
+
+@pytest.mark.parametrize("event_first", [True, False])
+def test_the_clock_puts_an_event_to_the_one_call_that_fits(ledger: Ledger, event_first: bool) -> None:
+    deliveries = [("call-answered", NAMELESS), ("call-ended", just_now())]
+    for trigger, body in deliveries if event_first else reversed(deliveries):
+        come(ledger, trigger, body)
+
+    assert Clock(ledger).beat()
+
+    assert ledger.held_count() == 0
+    assert ledger.read(KEY).call(Rules()).contact_name == "Ada Maria Example"
+    assert trail.read(ledger)[0]["who"] == "clock"
+
+
+def test_where_two_calls_fit_it_stays_held_and_says_so(
+    ledger: Ledger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    come(ledger, "call-answered", NAMELESS)
+    come(ledger, "call-ended", just_now())
+    come(ledger, "call-ended", just_now(call_id="78", call_uuid=None))
+
+    assert Clock(ledger).beat()
+
+    assert main(["held", "ls"]) == 0
+    assert "2 calls fit" in capsys.readouterr().out
