@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, cast
 
+from bridge.boundary import boundary
 from bridge.domain.events import OTHER_TRIGGERS, STAGE_OF, Event, canonical_json, is_native, read_event
 from bridge.domain.matching import match
 from bridge.domain.phone import Phone
@@ -58,6 +59,7 @@ def with_ids(body: Mapping[str, Any], ids: Mapping[str, str]) -> dict[str, Any]:
     return {**body, **ids}
 
 
+@boundary("held.read")
 def held_events(ledger: Ledger) -> list[HeldEvent]:
     """All that is held, the oldest first."""
     when = cast(list[tuple[str, float]], ledger.redis.zrange(keys.HELD_AT, 0, -1, withscores=True))
@@ -104,10 +106,11 @@ def assign(ledger: Ledger, event: HeldEvent, record: Record, rules: Rules, *, wh
         raise Rejected("This event cannot be read, even with the call's ids in it.")
     learnt = ledger.learn(told, with_ids(event.body, ids))
     trail.leave(ledger, who=who, what=f"assigned: {event.trigger}", call=learnt.key, more=event.fingerprint)
-    pipe = ledger.redis.pipeline()
-    pipe.hdel(keys.HELD, event.fingerprint)
-    pipe.zrem(keys.HELD_AT, event.fingerprint)
-    pipe.execute()
+    with boundary("held.let_go"):
+        pipe = ledger.redis.pipeline()
+        pipe.hdel(keys.HELD, event.fingerprint)
+        pipe.zrem(keys.HELD_AT, event.fingerprint)
+        pipe.execute()
     return learnt
 
 
@@ -122,7 +125,8 @@ def match_held(ledger: Ledger, rules: Rules) -> int:
     if not events:
         return 0
     since = int((events[0].at - _HEARD_BEFORE).timestamp() * 1000)
-    names = cast(list[str], ledger.redis.zrevrangebyscore(keys.CALLS, "+inf", since, 0, _MOST_CALLS))
+    with boundary("held.calls_near"):
+        names = cast(list[str], ledger.redis.zrevrangebyscore(keys.CALLS, "+inf", since, 0, _MOST_CALLS))
     records = {record.key: record for record in map(ledger.read, names)}
     calls = [(key, record.call(rules)) for key, record in records.items() if not record.forgotten]
     done = 0
@@ -139,6 +143,7 @@ def match_held(ledger: Ledger, rules: Rules) -> int:
     return done
 
 
+@boundary("held.say_why")
 def _say_why(ledger: Ledger, event: HeldEvent, reason: str) -> None:
     value = {"trigger": event.trigger, "reason": reason, "body": canonical_json(event.body)}
     # Only where a person has not assigned it in this moment.

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
+from bridge.boundary import boundary
 from bridge.ledger import keys, trail
 from bridge.ledger.keys import Lane
 from bridge.ledger.ledger import Ledger
@@ -41,6 +42,7 @@ class Parked:
         }
 
 
+@boundary("parked.choose")
 def choose(ledger: Ledger, wanted: Mapping[str, str]) -> list[Parked]:
     """Those that fit all of `wanted`, the one that waits longest first.
 
@@ -123,6 +125,7 @@ def watch(ledger: Ledger, jobs: Sequence[Parked], *, pause: Callable[[], None], 
         pause()
 
 
+@boundary("parked.look")
 def _look(ledger: Ledger, jobs: Sequence[Parked]) -> Outcome:
     texts = cast(list[str | None], ledger.redis.hmget(keys.JOBS, [job.name for job in jobs]))
     parked = ledger.parked()
@@ -134,6 +137,7 @@ def _look(ledger: Ledger, jobs: Sequence[Parked]) -> Outcome:
     return Outcome(**{name: tuple(found) for name, found in ended.items()})
 
 
+@boundary("parked.workers_listen")
 def workers_listen(ledger: Ledger) -> bool:
     """Whether any worker waits for something to do."""
     return any(count for _, count in ledger.redis.pubsub_numsub(keys.WAKE))

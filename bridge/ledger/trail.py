@@ -8,6 +8,7 @@ import socket
 from datetime import datetime
 from typing import Any, cast
 
+from bridge.boundary import boundary
 from bridge.ledger import keys
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.record import moment
@@ -25,6 +26,7 @@ def person() -> str:
     return f"{user}@{socket.gethostname()}"
 
 
+@boundary("trail.leave")
 def leave(ledger: Ledger, *, who: str, what: str, call: str = "", more: str = "") -> None:
     """Keep one line. A call's key stays also when the call is forgotten: it says nothing of a person."""
     line = {"at": ledger.now_ms(), "who": who, "what": what, "call": call, "more": more}
@@ -35,6 +37,7 @@ def leave(ledger: Ledger, *, who: str, what: str, call: str = "", more: str = ""
     pipe.execute()
 
 
+@boundary("trail.read")
 def read(ledger: Ledger, *, since: datetime | None = None, most: int = _KEPT) -> list[dict[str, Any]]:
     """The lines, newest first, with `at` as ISO 8601 text."""
     found = []

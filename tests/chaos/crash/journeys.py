@@ -20,6 +20,9 @@ from bridge.jobs.mending import mend
 from bridge.jobs.patience import Patience
 from bridge.jobs.reconcile import Span
 from bridge.jobs.rounds import LOCK, Rounds
+from bridge.ledger import parked, trail
+from bridge.ledger.held import match_held
+from bridge.ledger.keys import Lane
 from bridge.ledger.ledger import LEASE_MS
 from bridge.sandbox.cloudtalk_recordings import public_path
 from bridge.sandbox.running import RunningSandbox
@@ -189,6 +192,20 @@ def _by_hand(hand: Hand) -> None:
     hand.ledger.queue()
     hand.ledger.held_count()
     hand.ledger.counts()
+    nameless = {"event": "call_ended", "external_number": ENDED["external_number"]}
+    unnamed = read_event("call-ended", nameless, Rules())
+    assert isinstance(unnamed, Held)
+    hand.ledger.hold(unnamed, nameless)
+    match_held(hand.ledger, Rules())
+    jobs = parked.choose(hand.ledger, {})
+    parked.run_again(hand.ledger, jobs, who="test")
+    job = parked.Parked(
+        name=f"sync|{KEY}", kind="sync", key=KEY, lane=Lane.LIVE, cause=None, error=None, since=None
+    )
+    parked.watch(hand.ledger, [job], pause=lambda: None, within_s=0)
+    parked.drop(hand.ledger, [job], who="test", reason="a test")
+    parked.workers_listen(hand.ledger)
+    trail.read(hand.ledger)
     hand.deps.kustomer.customer_by_email("ada@example.com")
     hand.deps.kustomer.attachments.reference("0" * 24)
 
