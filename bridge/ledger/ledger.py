@@ -181,7 +181,6 @@ class Ledger:
         self.redis.hsetnx(keys.META, "born_at", self.now_ms())
         return cast(datetime, moment(cast(str, self.redis.hget(keys.META, "born_at"))))
 
-    @boundary("ledger.remembers_since")
     def remembers_since(self) -> datetime:
         """A call that ended before this may have been written, and forgotten since."""
         oldest = moment(self.now_ms() - (self.keep_for.outputs_s - _EXPIRES_EARLY_S) * 1000)
