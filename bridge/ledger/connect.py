@@ -42,11 +42,15 @@ def connect(url: str, *, timeout_s: float = 5.0, patience: int = 8) -> redis.Red
     return client
 
 
-def connect_web(url: str) -> redis.asyncio.Redis:
-    """A client for the event loop: no retries, short timeouts."""
+def connect_web(url: str, *, waits_s: float = 0.0) -> redis.asyncio.Redis:
+    """A client for the event loop: no retries, short timeouts.
+
+    Args:
+        waits_s: how long Redis may keep an answer back because it was told to wait.
+    """
     options: dict[str, Any] = {
         "decode_responses": True,
-        "socket_timeout": WEB_TIMEOUT_S,
+        "socket_timeout": max(WEB_TIMEOUT_S, waits_s + 0.1),
         "socket_connect_timeout": WEB_TIMEOUT_S,
         "max_connections": WEB_CONNECTIONS,
     }

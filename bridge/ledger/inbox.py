@@ -2,57 +2,110 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import redis.asyncio
 
 from bridge.boundary import boundary
-from bridge.domain.events import Event, Held, canonical_json
+from bridge.domain.events import Event, Held
 from bridge.ledger import keys, scripts
-from bridge.ledger.learning import Learnt, Retention, counted, learn_event
+from bridge.ledger.batches import Batches, Call
+from bridge.ledger.learning import Learnt, Retention, hold_delivery, learn_event
+from bridge.ledger.proof import CannotProve, Proof
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """A webhook that was read, and when it came (ms since 1970; None is now)."""
+
+    event: Event | Held
+    body: Mapping[str, Any]
+    came_at_ms: int | None = None
 
 
 class Inbox:
-    """Keeps deliveries. All methods raise redis-py's errors: the caller answers 503 and is asked again."""
+    """Keeps deliveries, and returns once they are where `proof` wants them.
 
-    def __init__(self, client: redis.asyncio.Redis, *, keep: Retention | None = None) -> None:
+    All methods raise redis-py's errors: the caller answers 503 and is asked again. Those that keep
+    something raise `NotProven` and `CannotProve` too.
+    """
+
+    def __init__(
+        self, client: redis.asyncio.Redis, *, keep: Retention | None = None, proof: Proof | None = None
+    ) -> None:
         self._redis = client
         self._keep = keep or Retention()
+        self.proof = proof or Proof()
         self._learn = client.register_script(scripts.source("learn"))
         self._hold = client.register_script(scripts.source("hold"))
+        self._batches = Batches(client, self.proof)
 
     async def learn(self, event: Event, body: Mapping[str, Any]) -> Learnt:
         """Keep an event under its call, once, and have the call looked at: one Lua call."""
-        names, arguments = learn_event(event, body, self._keep)
+        call = self._call(Delivery(event=event, body=body))
         with boundary("inbox.learn"):
-            status, key = await self._learn(keys=names, args=arguments)
+            status, key = await self._run(call)
         return Learnt(status=status, key=key)
 
-    async def hold(self, held: Held, body: Mapping[str, Any], *, answer: str = "held") -> None:
+    async def hold(self, held: Held, body: Mapping[str, Any]) -> None:
         """Keep a delivery that cannot be tied to a call."""
-        value = {"trigger": held.trigger, "reason": held.reason, "body": canonical_json(body)}
-        counter = f"webhook:{counted(held.trigger)}:{answer}"
+        call = self._call(Delivery(event=held, body=body))
         with boundary("inbox.hold"):
-            await self._hold(
-                keys=[keys.HELD, keys.HELD_AT, keys.COUNTS],
-                args=[held.fingerprint, json.dumps(value), self._keep.events_s * 1000, counter],
-            )
+            await self._run(call)
+
+    async def keep_all(self, deliveries: Sequence[Delivery]) -> list[Exception | None]:
+        """Keep these in this order, in one round trip; for each what Redis has against it alone, if so."""
+        calls = [self._call(delivery) for delivery in deliveries]
+        answers = await self._batches.run_all("inbox.keep_all", calls)
+        return [answer if isinstance(answer, Exception) else None for answer in answers]
+
+    def _call(self, delivery: Delivery) -> Call:
+        event, body, came = delivery.event, delivery.body, delivery.came_at_ms
+        if isinstance(event, Held):
+            return Call(self._hold, *hold_delivery(event, body, self._keep, came_at_ms=came))
+        return Call(self._learn, *learn_event(event, body, self._keep, came_at_ms=came))
+
+    async def _run(self, call: Call) -> Any:
+        if self.proof.command is None:
+            # Nothing to share: batches would only add their own work.
+            return await call.script(keys=call.keys, args=call.arguments)
+        return await self._batches.run(call)
 
     async def refuse(self, trigger: str, cause: str) -> None:
         """Count a delivery that was not let in, by its cause; its body is not kept."""
         with boundary("inbox.refuse"):
             await self._redis.hincrby(keys.COUNTS, f"refused:{trigger}:{cause}", 1)
 
+    async def ping(self) -> None:
+        """Returns once Redis says anything at all."""
+        with boundary("inbox.ping"):
+            await self._redis.ping()
+
     async def ready(self) -> None:
-        """Raises unless Redis can be written and has the scripts."""
+        """Raises unless Redis can be written, has the scripts, and can prove what it is asked to.
+
+        That it does prove, in time, is not waited for: probes want their answer sooner than a disk may.
+        """
         pipe = self._redis.pipeline(transaction=False)
         pipe.hincrby(keys.META, "ready_checks", 1)
         pipe.script_load(scripts.source("learn"))
         pipe.script_load(scripts.source("hold"))
+        able = replace(self.proof, within_ms=1).command
+        if able is not None:
+            pipe.execute_command(*able)
+            pipe.info("replication")
         with boundary("inbox.ready"):
-            await pipe.execute()
+            replies = await pipe.execute(raise_on_error=False)
+        for reply in replies[:3]:
+            if isinstance(reply, Exception):
+                raise reply
+        for reply in replies[3:]:
+            if isinstance(reply, Exception):
+                raise CannotProve(self.proof.cannot) from reply
+        if self.proof.after == "replica" and not replies[4].get("connected_slaves"):
+            raise CannotProve(self.proof.cannot)
 
     async def close(self) -> None:
         await self._redis.aclose()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 from uuid import UUID
 
-from bridge.domain.events import ALWAYS_NEWS, OTHER_TRIGGERS, STAGE_OF, Event, canonical_json
+from bridge.domain.events import ALWAYS_NEWS, OTHER_TRIGGERS, STAGE_OF, Event, Held, canonical_json
 from bridge.ledger import keys
 from bridge.ledger.keys import Lane
 
@@ -34,8 +34,14 @@ def counted(trigger: str) -> str:
     return trigger if trigger in STAGE_OF or trigger in OTHER_TRIGGERS else "other"
 
 
-def learn_event(event: Event, body: Mapping[str, Any], keep: Retention) -> tuple[list[str], list[Any]]:
-    """Keys and arguments for an event that came by webhook."""
+def learn_event(
+    event: Event, body: Mapping[str, Any], keep: Retention, *, came_at_ms: int | None = None
+) -> tuple[list[str], list[Any]]:
+    """Keys and arguments for an event that came by webhook.
+
+    Args:
+        came_at_ms: when it came, ms since 1970, where that was not just now.
+    """
     value = {"trigger": event.trigger, "body": canonical_json(body)}
     mode = "news" if event.trigger in ALWAYS_NEWS else "once"
     return _arguments(
@@ -47,6 +53,7 @@ def learn_event(event: Event, body: Mapping[str, Any], keep: Retention) -> tuple
         Lane.LIVE,
         keep,
         f"webhook:{event.trigger}:",
+        came_at_ms,
     )
 
 
@@ -74,6 +81,7 @@ def _arguments(
     lane: Lane,
     keep: Retention,
     counter: str,
+    came_at_ms: int | None = None,
 ) -> tuple[list[str], list[Any]]:
     by_uuid = keys.call_key(uuid=uuid, call_id=None) if uuid is not None else None
     by_id = keys.call_key(uuid=None, call_id=call_id) if call_id is not None else None
@@ -90,5 +98,20 @@ def _arguments(
             str(uuid) if uuid is not None else "",
             str(call_id) if call_id is not None else "",
             name, json.dumps(value), mode, int(lane), keep.events_s, keep.outputs_s, counter,
+            "" if came_at_ms is None else came_at_ms,
+        ],
+    )  # fmt: skip
+
+
+def hold_delivery(
+    held: Held, body: Mapping[str, Any], keep: Retention, *, came_at_ms: int | None = None
+) -> tuple[list[str], list[Any]]:
+    """Keys and arguments for a delivery that cannot be tied to a call."""
+    value = {"trigger": held.trigger, "reason": held.reason, "body": canonical_json(body)}
+    return (
+        [keys.HELD, keys.HELD_AT, keys.COUNTS],
+        [
+            held.fingerprint, json.dumps(value), keep.events_s * 1000,
+            f"webhook:{counted(held.trigger)}:held", "" if came_at_ms is None else came_at_ms,
         ],
     )  # fmt: skip

@@ -19,12 +19,12 @@ from uuid import UUID
 import redis
 
 from bridge.boundary import boundary
-from bridge.domain.events import Event, Held, canonical_json
+from bridge.domain.events import Event, Held
 from bridge.domain.values import read_call_id, read_uuid
 from bridge.errors import Busy, LeaseLost
 from bridge.ledger import keys, scripts
 from bridge.ledger.keys import LANE_NAMES, QUEUE_KEYS, Lane
-from bridge.ledger.learning import Learnt, Retention, counted, learn_event, learn_observation
+from bridge.ledger.learning import Learnt, Retention, hold_delivery, learn_event, learn_observation
 from bridge.ledger.record import Part, Record, moment, record_of
 
 LEASE_MS = 10_000
@@ -94,14 +94,8 @@ class Ledger:
 
     def hold(self, held: Held, body: Mapping[str, Any]) -> bool:
         """Keep a delivery that cannot be tied to a call; whether it is a new one."""
-        value = {"trigger": held.trigger, "reason": held.reason, "body": canonical_json(body)}
-        counter = f"webhook:{counted(held.trigger)}:held"
-        names = [keys.HELD, keys.HELD_AT, keys.COUNTS]
-        return bool(
-            self._run(
-                "hold", names, held.fingerprint, json.dumps(value), self.keep_for.events_s * 1000, counter
-            )
-        )
+        names, arguments = hold_delivery(held, body, self.keep_for)
+        return bool(self._run("hold", names, *arguments))
 
     def observe(
         self,

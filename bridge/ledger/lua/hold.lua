@@ -1,7 +1,7 @@
 -- Keep a delivery that cannot be tied to a call.
 --
 -- KEYS 1 held   hash: fingerprint -> JSON   2 held:at   sorted set: fingerprint -> when it came   3 counts
--- ARGV 1 fingerprint   2 JSON   3 retention, ms   4 counter name
+-- ARGV 1 fingerprint   2 JSON   3 retention, ms   4 counter name   5 when it came, ms, or none for now
 -- Answers 1 if it is new. Guarantees: kept once for its fingerprint; those past their retention go.
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
@@ -12,5 +12,5 @@ for _, fingerprint in ipairs(old) do
   redis.call('ZREM', KEYS[2], fingerprint)
 end
 if redis.call('HSETNX', KEYS[1], ARGV[1], ARGV[2]) == 0 then return 0 end
-redis.call('ZADD', KEYS[2], now, ARGV[1])
+redis.call('ZADD', KEYS[2], math.min(tonumber(ARGV[5]) or now, now), ARGV[1])
 return 1

@@ -8,7 +8,7 @@
 --      21     log:<key>   what happened to the call, newest first
 -- ARGV 1 uuid or ''   2 number or ''   3 field (fingerprint, or obs:<name>)   4 value (JSON object)
 --      5 mode: once | news | observe   6 lane   7 retention of events, s   8 retention of the rest, s
---      9 counter prefix or ''
+--      9 counter prefix or ''   10 when it came, ms since 1970, or '' for now: later than now is now
 -- Answers {accepted | duplicate, call key}; duplicate also for a call that was forgotten (forget.lua).
 --
 -- Guarantees: an event is kept at most once for its fingerprint, under the id it came with. Where it
@@ -19,6 +19,8 @@
 local uuid, number, field, mode = ARGV[1], ARGV[2], ARGV[3], ARGV[5]
 local lane = tonumber(ARGV[6])
 local now = now_ms()
+-- A delivery that waited in a journal came when it came: the time line tells that, and so do the rules.
+local came = math.min(tonumber(ARGV[10]) or now, now)
 local call_u, events_u, call_i, events_i = KEYS[15], KEYS[16], KEYS[17], KEYS[18]
 local value = cjson.decode(ARGV[4])
 local start = now
@@ -71,19 +73,20 @@ local old = mode ~= 'observe' and redis.call('HGET', events, field)
 if old then
   local kept = cjson.decode(old)
   kept.times = (kept.times or 1) + 1
-  kept.last_at = now
+  kept.at = math.min(kept.at, came)
+  kept.last_at = math.max(kept.last_at, came)
   redis.call('HSET', events, field, cjson.encode(kept))
   if mode == 'once' then answer = 'duplicate' end
 else
-  value.at = now
-  value.last_at = now
+  value.at = came
+  value.last_at = came
   -- The body was encoded by the caller and is kept as its text: a script's JSON would bend large numbers.
   redis.call('HSET', events, field, cjson.encode(value))
 end
 
 if ARGV[9] ~= '' then redis.call('HINCRBY', KEYS[20], ARGV[9] .. answer, 1) end
 if answer == 'accepted' then
-  redis.call('HSETNX', call, 'first_at', now)
+  redis.call('HSETNX', call, 'first_at', came)
   redis.call('HSET', call, 'last_at', now)
   redis.call('ZADD', KEYS[19], now, key)
   mark_due('sync|' .. key, lane, start, now)

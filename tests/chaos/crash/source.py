@@ -24,6 +24,8 @@ _NOT_LOOKED_AT = (
 _OF_OTHERS = {"take", "reply"}
 # What of a Redis client sends nothing by itself.
 _SILENT = {"register_script", "aclose", "close", "connection_pool"}
+# A method whose first argument is a boundary's name as it is.
+_NAMING = "run_all"
 # Methods of the clients whose first argument is the name of the request.
 _ASKING = {"request", "stream", "_find", "_send", "_create", "_pages", "_download"}
 
@@ -38,6 +40,8 @@ def names_in_source() -> set[str]:
             if said is None or not said.islower():
                 continue
             if isinstance(call.func, ast.Name) and call.func.id == "boundary":
+                found.add(said)
+            elif isinstance(call.func, ast.Attribute) and call.func.attr == _NAMING:
                 found.add(said)
             elif (
                 path.startswith("bridge/clients/")

@@ -1,0 +1,64 @@
+"""Servers of a test's own, with the settings that matter to what an answer promises."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import redis
+
+from bridge.embedded import find_server
+from bridge.ledger.connect import connect
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port: int = one.getsockname()[1]
+        return port
+
+
+class Server:
+    """One server on a port, as a replica has to be reached."""
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        folder.mkdir(exist_ok=True)
+        self.port = free_port()
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self._process = subprocess.Popen(
+            [
+                *(str(find_server()), "--port", str(self.port), "--bind", "127.0.0.1"),
+                *("--save", "", "--dir", str(folder), *options),
+            ],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        self.client: redis.Redis = connect(self.url, patience=50)
+        self.client.ping()
+
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[None]:
+        os.kill(self._process.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self._process.pid, signal.SIGCONT)
+
+    def stop(self) -> None:
+        self.client.close()
+        self._process.kill()
+        self._process.wait()
+
+
+@contextlib.contextmanager
+def server(folder: Path, *options: str) -> Iterator[Server]:
+    one = Server(folder, *options)
+    try:
+        yield one
+    finally:
+        one.stop()
