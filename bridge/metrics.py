@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -13,6 +14,7 @@ from prometheus_client.registry import Collector
 
 from bridge.boundary import boundary
 from bridge.domain.events import OTHER_TRIGGERS, STAGE_OF
+from bridge.journal.journal import Journal
 from bridge.ledger import keys
 from bridge.ledger.budget import Budget
 from bridge.ledger.keys import LANE_NAMES
@@ -166,14 +168,46 @@ def _split(
     return found
 
 
-def registry_of(ledger: Ledger, budgets: Sequence[Budget]) -> CollectorRegistry:
+class JournalCollector(Collector):
+    """What waits in the journal of the process that is asked; it needs no Redis."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+
+    def describe(self) -> Iterable[Metric]:
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        depth = self._journal.depth()
+        if not (self._journal.is_on or depth.events or depth.set_aside):
+            return
+        oldest = depth.oldest_at_ms
+        for name, says, value in (
+            ("events", "Webhooks in this web process's journal, waiting for Redis.", depth.events),
+            ("bytes", "Size of this web process's journal.", depth.bytes),
+            (
+                "oldest_seconds",
+                "For how long the oldest of them has waited.",
+                0 if oldest is None else max(0.0, time.time() - oldest / 1000),
+            ),
+            (
+                "set_aside",
+                "Files of damaged or refused records in DATA_DIR/journal, waiting for a person.",
+                depth.set_aside,
+            ),
+        ):
+            yield GaugeMetricFamily(f"callbridge_journal_{name}", says, value=value)
+
+
+def registry_of(ledger: Ledger, budgets: Sequence[Budget], journal: Journal) -> CollectorRegistry:
     """A registry of our own: the process-wide one holds what libraries put there."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(LedgerCollector(ledger, budgets))
+    registry.register(JournalCollector(journal))
     return registry
 
 
-def ledger_down() -> bytes:
+def ledger_down(journal: Journal) -> bytes:
     """What is told when Redis did not even answer in time."""
     registry = CollectorRegistry(auto_describe=False)
 
@@ -185,4 +219,5 @@ def ledger_down() -> bytes:
             yield _ledger_up(False)
 
     registry.register(Down())
+    registry.register(JournalCollector(journal))
     return generate_latest(registry)

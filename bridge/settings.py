@@ -155,6 +155,12 @@ class Settings(BaseModel):
     worker_threads: int = Field(default=8, ge=1, le=256)
     # always: every acknowledged event survives a power cut; everysec: all but the last second.
     redis_appendfsync: Literal["always", "everysec"] = "everysec"
+    # What a 2xx promises: Redis holds the event in memory, has it on disk, or a replica has it too.
+    accept_after: Literal["memory", "disk", "replica"] = "memory"
+    # Beyond it the answer is 503; with time left to give it within the promised 2 s.
+    accept_within_ms: int = Field(default=1300, ge=10, le=1400)
+    # How much a web process may keep on its own disk while Redis is away; 0: nothing, it answers 503.
+    journal_mb: int = Field(default=0, ge=0, le=10_000)
 
     # Filled from CALLBRIDGE_RULES, PHONE_REGION and TIME_ZONE.
     rules: Rules = Field(default_factory=Rules, exclude=True)

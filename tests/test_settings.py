@@ -70,6 +70,9 @@ def test_everything_wrong_is_named_in_one_message(tmp_path: Path) -> None:
         TIME_ZONE="Europe/Nowhere",
         WORKER_THREADS="0",
         REDIS_APPENDFSYNC="never",
+        ACCEPT_AFTER="paper",
+        ACCEPT_WITHIN_MS="1500",
+        JOURNAL_MB="-1",
         CALLBRIDGE_RULES=str(rules),
     )
 
@@ -77,6 +80,7 @@ def test_everything_wrong_is_named_in_one_message(tmp_path: Path) -> None:
         "REDIS_URL", "WEBHOOK_SIGNING_SECRETS", "CLOUDTALK_VIA", "CLOUDTALK_API_URL", "KUSTOMER_API_URL",
         "KUSTOMER_REQUESTS_PER_MINUTE", "CLOUDTALK_REQUESTS_PER_MINUTE", "PORT", "LOG_FORMAT", "LOG_LEVEL",
         "METRICS_PUBLIC", "PHONE_REGION", "TIME_ZONE", "WORKER_THREADS", "REDIS_APPENDFSYNC",
+        "ACCEPT_AFTER", "ACCEPT_WITHIN_MS", "JOURNAL_MB",
         "write.extern", "conversation.tags",
     ):  # fmt: skip
         assert message.count(name) == 1, name

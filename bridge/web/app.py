@@ -22,6 +22,7 @@ from bridge.ledger.connect import connect, connect_web
 from bridge.ledger.inbox import Inbox
 from bridge.ledger.learning import Retention
 from bridge.ledger.ledger import Ledger
+from bridge.ledger.proof import CannotProve, Proof
 from bridge.metrics import ledger_down, registry_of
 from bridge.settings import Settings
 from bridge.storage.contract import Storage
@@ -30,6 +31,7 @@ from bridge.web.admission import Admission
 from bridge.web.answers import REDIS_AWAY, Refused
 from bridge.web.body import SLOWEST_S
 from bridge.web.callers import Callers, Guard
+from bridge.web.keeping import Keeper
 from bridge.web.sounds import Sounds
 from bridge.web.views import budgets_of
 from bridge.web.webhooks import PATH, Webhooks, log
@@ -72,7 +74,15 @@ def create_app(
         events_s=int(settings.event_retention_days * _DAY_S),
         outputs_s=int(settings.output_retention_days * _DAY_S),
     )
-    inbox = Inbox(connect_web(url), keep=keep)
+    proof = Proof(after=settings.accept_after, within_ms=settings.accept_within_ms)
+    inbox = Inbox(connect_web(url, waits_s=proof.within_ms / 1000), keep=keep, proof=proof)
+    keeper = Keeper(
+        inbox,
+        settings.rules,
+        now=now,
+        journal_folder=settings.data_dir / "journal",
+        journal_bytes=settings.journal_mb * 1_000_000,
+    )
     client = connect(url, timeout_s=1.0, patience=0)
     ledger = Ledger(client, keep=keep)
     budgets = budgets_of(ledger, settings)
@@ -83,7 +93,10 @@ def create_app(
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         if admission.admits_nobody:
             log.warning("no webhook will be let in: set WEBHOOK_TOKENS or WEBHOOK_SIGNING_SECRETS")
+        await _tell_if_nothing_can_be_proven(inbox)
+        keeper.journal.start()
         yield
+        await keeper.close()
         await inbox.close()
         client.close()
 
@@ -114,16 +127,29 @@ def create_app(
         lifespan=lifespan,
     )
     app.router.redirect_slashes = False
-    app.webhooks = Webhooks(inbox, admission, settings.rules, now=now, body_within_s=body_within_s)
-    app.state.inbox = inbox
+    app.webhooks = Webhooks(inbox, keeper, admission, now=now, body_within_s=body_within_s)
+    app.state.inbox, app.state.journal = inbox, keeper.journal
     # Anybody may ask; the connections are for webhooks.
     app.state.checking = asyncio.Semaphore(4)
     app.state.callers = callers
     app.state.pace = signin.Pace(sign_in_takes_s)
     app.state.sounds = Sounds.of(settings) if storage is None else Sounds(storage)
     app.state.desk = api.Desk(ledger, budgets, settings.rules)
-    app.state.registry = registry_of(ledger, budgets)
+    app.state.registry = registry_of(ledger, budgets, keeper.journal)
     return app
+
+
+async def _tell_if_nothing_can_be_proven(inbox: Inbox) -> None:
+    """At the start, and not only at the first webhook."""
+    if inbox.proof.command is None:
+        return
+    try:
+        async with asyncio.timeout(health.READY_WITHIN_S):
+            await inbox.ready()
+    except CannotProve as error:
+        log.error("every webhook will be answered 503", extra={"reason": str(error)})
+    except REDIS_AWAY as error:
+        log.warning("Redis is away at the start", extra={"error": type(error).__name__})
 
 
 async def _metrics(request: Request) -> Response:
@@ -131,7 +157,7 @@ async def _metrics(request: Request) -> Response:
     try:
         text = await desk.run(lambda: generate_latest(registry))
     except REDIS_AWAY:
-        text = ledger_down()
+        text = ledger_down(request.app.state.journal)
     return Response(text, headers={"content-type": CONTENT_TYPE_PLAIN_0_0_4})
 
 

@@ -9,7 +9,9 @@ import redis
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
+from bridge.journal.journal import Journal
 from bridge.ledger.inbox import Inbox
+from bridge.ledger.proof import CannotProve
 from bridge.web.answers import REDIS_AWAY
 
 log = logging.getLogger(__name__)
@@ -23,13 +25,24 @@ async def healthz(request: Request) -> JSONResponse:
 
 async def readyz(request: Request) -> JSONResponse:
     inbox: Inbox = request.app.state.inbox
+    journal: Journal = request.app.state.journal
     checking: asyncio.Semaphore = request.app.state.checking
     try:
         async with asyncio.timeout(READY_WITHIN_S), checking:
             await inbox.ready()
+    except CannotProve as error:
+        # A journal would be no help: nothing of it could be handed on.
+        log.warning("not ready", extra={"reason": str(error)})
+        return JSONResponse({"status": "unready", "reason": str(error)}, status_code=503)
     except REDIS_AWAY as error:
         log.warning("not ready", extra={"error": type(error).__name__})
-        return JSONResponse({"status": "unready", "reason": reason_of(error)}, status_code=503)
+        reason = reason_of(error)
+        if journal.takes_more:
+            # Webhooks are taken, and that is what a balancer asks.
+            return JSONResponse({"status": "ready", "note": f"{reason}; webhooks go to the journal"})
+        if journal.is_on:
+            reason += "; the journal is full, or its disk does not take more"
+        return JSONResponse({"status": "unready", "reason": reason}, status_code=503)
     return JSONResponse({"status": "ready"})
 
 

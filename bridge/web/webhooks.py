@@ -7,37 +7,28 @@ the work done here.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable
-from dataclasses import replace
-from datetime import UTC, datetime
+from collections.abc import Callable
 from typing import Any
 
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
-from bridge.domain.events import OTHER_TRIGGERS, STAGE_OF, Event, Held, fingerprint_of, read_event
-from bridge.domain.rules import Rules
+from bridge.domain.events import OTHER_TRIGGERS, STAGE_OF
 from bridge.ledger.inbox import Inbox
 from bridge.web.admission import Admission, offered_tokens, signature_of
 from bridge.web.answers import REDIS_AWAY, Refused, send_json
 from bridge.web.body import LARGEST, SLOWEST_S, check_type, parse_object, read_body, too_large
+from bridge.web.keeping import Keeper
 
 log = logging.getLogger(__name__)
 
 PATH = "/webhooks/cloudtalk"
-# With these an answer is given within 2 s of the request, whatever Redis does.
-KEEP_WITHIN_S = 1.2
 COUNT_WITHIN_S = 0.25
-# redis-py opens 100 connections and then raises: a burst waits for one, and strangers cannot take them all.
-KEPT_AT_ONCE = 32
+# Strangers cannot take all connections to Redis.
 COUNTED_AT_ONCE = 16
-# Who waited this long for its turn is in a crowd before a frozen Redis, and is sent away before it connects.
-TURN_WITHIN_S = 0.6
 
 _KNOWN = STAGE_OF.keys() | OTHER_TRIGGERS
-_LONGEST_TRIGGER = 64
 
 
 class Webhooks:
@@ -46,18 +37,17 @@ class Webhooks:
     def __init__(
         self,
         inbox: Inbox,
+        keeper: Keeper,
         admission: Admission,
-        rules: Rules,
         *,
         now: Callable[[], float],
         body_within_s: float = SLOWEST_S,
     ) -> None:
         self._inbox = inbox
+        self._keeper = keeper
         self._admission = admission
-        self._rules = rules
         self._now = now
         self._body_within_s = body_within_s
-        self._keeping = asyncio.Semaphore(KEPT_AT_ONCE)
         self._counting = asyncio.Semaphore(COUNTED_AT_ONCE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -105,52 +95,11 @@ class Webhooks:
         return body
 
     async def _keep(self, trigger: str, body: dict[str, Any], send: Send) -> None:
-        event = self._read(trigger, body)
-        try:
-            async with asyncio.timeout(KEEP_WITHIN_S), self._turn():
-                if isinstance(event, Held):
-                    await self._inbox.hold(event, body)
-                    status, content = 202, {"status": "held", "reason": event.reason}
-                else:
-                    learnt = await self._inbox.learn(event, body)
-                    status = 202 if learnt.status == "accepted" else 200
-                    content = {"status": learnt.status, "call": learnt.key}
-        except REDIS_AWAY as error:
-            log.warning("webhook not kept, Redis is away", extra={"error": type(error).__name__})
-            content = {
-                "error": "the bridge cannot keep this now: its Redis does not answer",
-                "hint": "Send it again shortly; /readyz tells when Redis is back.",
-            }
-            return await send_json(send, 503, content, {"retry-after": "2"})
-        return await send_json(send, status, content)
-
-    @contextlib.asynccontextmanager
-    async def _turn(self) -> AsyncIterator[None]:
-        if self._keeping.locked():
-            async with asyncio.timeout(TURN_WITHIN_S):
-                await self._keeping.acquire()
-        else:
-            await self._keeping.acquire()
-        try:
-            yield
-        finally:
-            self._keeping.release()
-
-    def _read(self, trigger: str, body: dict[str, Any]) -> Event | Held:
-        received_at = datetime.fromtimestamp(self._now(), UTC)
-        try:
-            event = read_event(trigger or None, body, self._rules, received_at=received_at)
-        except Exception as error:
-            # A body that our parser trips over must not be lost: it can be read anew once that is mended.
-            log.error("a webhook could not be read, it is held", exc_info=error)
-            event = Held(
-                trigger=trigger,
-                fingerprint=fingerprint_of(trigger, body),
-                reason="the bridge could not read it (a fault of its own; kept to be read again)",
-            )
-        if isinstance(event, Held) and len(event.trigger) > _LONGEST_TRIGGER:
-            event = replace(event, trigger=event.trigger[:_LONGEST_TRIGGER])
-        return event
+        outcome = await self._keeper.keep(trigger, body)
+        if outcome.cause is not None:
+            await self._count(trigger, outcome.cause)
+        headers = {"retry-after": "2"} if outcome.status == 503 else None
+        return await send_json(send, outcome.status, outcome.content, headers)
 
     async def _count(self, trigger: str, cause: str) -> None:
         """Count a refusal if that is quick; strangers neither choose names in Redis nor wait for it."""

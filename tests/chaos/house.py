@@ -53,12 +53,20 @@ class Process:
 class House:
     """Context manager: everything runs inside it, and its logs stay in `folder`."""
 
-    def __init__(self, folder: Path, *, workers: int = 1, signing_secret: str = "") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        workers: int = 1,
+        signing_secret: str = "",
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
         self.folder = folder
         self.sandbox = RunningSandbox()
         self.server = EmbeddedRedis(folder)
         self._workers = workers
         self._signing_secret = signing_secret
+        self._settings = settings or {}
 
     def __enter__(self) -> House:
         self.sandbox.__enter__()
@@ -80,6 +88,7 @@ class House:
             "KUSTOMER_REQUESTS_PER_MINUTE": "1000000",
             "CLOUDTALK_REQUESTS_PER_MINUTE": "1000000",
             "LOG_FORMAT": "json",
+            **self._settings,
         }
         self.web = Process("web", environ, self.folder / "web.log")
         self.workers = [

@@ -1,0 +1,207 @@
+"""What becomes of an admitted webhook: Redis holds it, or the journal does, or the sender keeps it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import redis
+
+from bridge.domain.events import Event, Held, fingerprint_of, read_event
+from bridge.domain.rules import Rules
+from bridge.journal.journal import Journal, JournalFull
+from bridge.ledger import keys
+from bridge.ledger.inbox import Delivery, Inbox
+from bridge.ledger.proof import CannotProve, NotProven
+from bridge.web.answers import REDIS_AWAY, is_about_redis
+from bridge.web.gate import Gate
+
+log = logging.getLogger(__name__)
+
+# With these an answer is given within 2 s of the request, whatever Redis and the disk do.
+KEEP_WITHIN_S = 1.2
+ANSWER_WITHIN_S = 1.85
+# What a proof may take over its own limit: gathering, and the way to Redis and back.
+PROOF_WITHIN_S = 0.25
+# A gate that stays shut for so long is one before a Redis that is away.
+GATE_WITHIN_S = 0.25
+# redis-py opens 100 connections and then raises: a burst waits for one, and strangers cannot take them all.
+KEPT_AT_ONCE = 32
+# Those that wait for a disk or a replica share connections.
+PROVEN_AT_ONCE = 1000
+# Who waited this long for its turn is in a crowd before a frozen Redis, and is sent away before it connects.
+TURN_WITHIN_S = 0.6
+
+_LONGEST_TRIGGER = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """The answer to a webhook. A cause is one that is counted among the refusals."""
+
+    status: int
+    content: Mapping[str, str]
+    cause: str | None = None
+
+
+class Keeper:
+    """Keeps webhooks.
+
+    Args:
+        now: seconds since 1970.
+        journal_bytes: how much may be kept here while Redis is away; 0 for nothing.
+    """
+
+    def __init__(
+        self,
+        inbox: Inbox,
+        rules: Rules,
+        *,
+        now: Callable[[], float],
+        journal_folder: Path,
+        journal_bytes: int = 0,
+    ) -> None:
+        self._inbox, self._rules, self._now = inbox, rules, now
+        self.gate = Gate(inbox.ping)
+        self.journal = Journal(
+            journal_folder,
+            limit=journal_bytes,
+            hand_on=self._hand_on,
+            away=(*REDIS_AWAY, NotProven, CannotProve),
+        )
+        proven = inbox.proof.command is not None
+        self._turns = asyncio.Semaphore(PROVEN_AT_ONCE if proven else KEPT_AT_ONCE)
+        self._within_s = inbox.proof.within_ms / 1000 + PROOF_WITHIN_S if proven else KEEP_WITHIN_S
+
+    async def keep(self, trigger: str, body: Mapping[str, Any]) -> Outcome:
+        """Keep a body. A status below 300 is given only for what is kept."""
+        ends = asyncio.get_running_loop().time() + ANSWER_WITHIN_S
+        came_at = self._now()
+        event = self._read(trigger, body, came_at)
+        try:
+            return await self._in_redis(event, body)
+        except CannotProve as error:
+            # Until somebody changes a setting: a journal would only fill.
+            log.error("webhook kept, but not provably", extra={"reason": str(error)})
+            return Outcome(status=503, content=_unproven(str(error)), cause="not-proven")
+        except (*REDIS_AWAY, NotProven) as error:
+            if isinstance(error, (TimeoutError, redis.TimeoutError)):
+                self.gate.shut()
+            log.warning("webhook not kept in Redis", extra={"error": type(error).__name__})
+            if self.journal.is_on and (isinstance(error, NotProven) or is_about_redis(error)):
+                return await self._in_journal(event, trigger, body, came_at, ends)
+            if isinstance(error, NotProven):
+                return Outcome(status=503, content=_unproven(str(error)), cause="not-proven")
+            return Outcome(
+                status=503, content=_away("the bridge cannot keep this now: its Redis does not answer")
+            )
+
+    async def _in_redis(self, event: Event | Held, body: Mapping[str, Any]) -> Outcome:
+        await self.gate.enter(within_s=0 if self.journal.takes_more else GATE_WITHIN_S)
+        async with asyncio.timeout(self._within_s), self._turn():
+            if isinstance(event, Held):
+                await self._inbox.hold(event, body)
+                return _held(event)
+            learnt = await self._inbox.learn(event, body)
+        status = 202 if learnt.status == "accepted" else 200
+        return Outcome(status=status, content={"status": learnt.status, "call": learnt.key})
+
+    async def _in_journal(
+        self, event: Event | Held, trigger: str, body: Mapping[str, Any], came_at: float, ends: float
+    ) -> Outcome:
+        at_ms = int(came_at * 1000)
+        text = json.dumps({"at": at_ms, "trigger": trigger, "body": body}).encode()
+        try:
+            async with asyncio.timeout_at(ends):
+                await self.journal.add(text, at_ms=at_ms)
+        except JournalFull:
+            return Outcome(
+                status=503, content=_away("the bridge's Redis does not answer, and its journal is full")
+            )
+        except OSError:
+            return Outcome(
+                status=503,
+                content=_away("the bridge's Redis does not answer, nor does the disk of its journal"),
+            )
+        if isinstance(event, Held):
+            return _held(event)
+        # Whether it is a repeat, only Redis knows; an id that was joined to a uuid leads to that call too.
+        key = keys.call_key(uuid=event.uuid, call_id=event.call_id)
+        return Outcome(status=202, content={"status": "accepted", "call": key})
+
+    async def _hand_on(self, texts: Sequence[bytes]) -> list[bytes]:
+        """The journal's records into Redis, as they would have gone when they came."""
+        if self.gate.is_shut:
+            raise TimeoutError
+        deliveries = []
+        for text in texts:
+            record = json.loads(text)
+            event = self._read(record["trigger"], record["body"], record["at"] / 1000)
+            deliveries.append(Delivery(event=event, body=record["body"], came_at_ms=record["at"]))
+        try:
+            async with asyncio.timeout(self._within_s + KEEP_WITHIN_S):
+                if not deliveries:
+                    await self._inbox.ping()
+                    return []
+                faults = await self._inbox.keep_all(deliveries)
+        except (TimeoutError, redis.TimeoutError):
+            self.gate.shut()
+            raise
+        for fault in faults:
+            if fault is not None and is_about_redis(fault):
+                raise fault
+        return [text for text, fault in zip(texts, faults, strict=True) if fault is not None]
+
+    @contextlib.asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        if self._turns.locked():
+            async with asyncio.timeout(TURN_WITHIN_S):
+                await self._turns.acquire()
+        else:
+            await self._turns.acquire()
+        try:
+            yield
+        finally:
+            self._turns.release()
+
+    def _read(self, trigger: str, body: Mapping[str, Any], came_at: float) -> Event | Held:
+        received_at = datetime.fromtimestamp(came_at, UTC)
+        try:
+            event = read_event(trigger or None, body, self._rules, received_at=received_at)
+        except Exception as error:
+            # A body that our parser trips over must not be lost: it can be read anew once that is mended.
+            log.error("a webhook could not be read, it is held", exc_info=error)
+            event = Held(
+                trigger=trigger,
+                fingerprint=fingerprint_of(trigger, body),
+                reason="the bridge could not read it (a fault of its own; kept to be read again)",
+            )
+        if isinstance(event, Held) and len(event.trigger) > _LONGEST_TRIGGER:
+            event = replace(event, trigger=event.trigger[:_LONGEST_TRIGGER])
+        return event
+
+    async def close(self) -> None:
+        await self.gate.close()
+        await self.journal.close()
+
+
+def _held(event: Held) -> Outcome:
+    return Outcome(status=202, content={"status": "held", "reason": event.reason})
+
+
+def _away(error: str) -> dict[str, str]:
+    return {"error": error, "hint": "Send it again shortly; /readyz tells when Redis is back."}
+
+
+def _unproven(reason: str) -> dict[str, str]:
+    return {
+        "error": f"the bridge's Redis holds this, but it is not known to be safe: {reason}",
+        "hint": "Send it again shortly: a repeat changes nothing, and waits for the same.",
+    }
