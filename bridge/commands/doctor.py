@@ -5,37 +5,22 @@ from __future__ import annotations
 import json
 import ssl
 import tempfile
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Any, Literal, cast
 
 import click
 import httpx2
 import redis
 
+from bridge.commands.checks import Check, clock
 from bridge.commands.context import load_settings
-from bridge.embedded import OLDEST
+from bridge.commands.redis_checks import look_at_redis
 from bridge.ledger.connect import connect
+from bridge.ledger.proof import Proof
 from bridge.settings import Settings
-
-# A clock that is further off puts calls at wrong times, and refuses signed webhooks at five minutes.
-SKEW_S = 30.0
-SLOW_MS = 20.0
-
-State = Literal["ok", "warn", "FAIL"]
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    name: str
-    state: State
-    says: str
-    # What to do about it.
-    do: str = ""
 
 
 @click.command()
@@ -135,65 +120,12 @@ def _redis(settings: Settings) -> Iterator[Check]:
         return
     try:
         with connect(settings.redis_url, timeout_s=3, patience=0) as client:
-            yield from _look_at_redis(client)
+            proof = Proof(after=settings.accept_after, within_ms=settings.accept_within_ms)
+            yield from look_at_redis(client, proof)
     except redis.RedisError as error:
         yield Check(
             "Redis", "FAIL", f"cannot be reached ({type(error).__name__})", "see REDIS_URL and the server"
         )
-
-
-def _look_at_redis(client: redis.Redis) -> Iterator[Check]:
-    took_ms = []
-    for _ in range(5):
-        began = time.perf_counter()
-        client.ping()
-        took_ms.append((time.perf_counter() - began) * 1000)
-    latency = sorted(took_ms)[2]
-    yield Check(
-        "Redis latency",
-        "ok" if latency < SLOW_MS else "warn",
-        f"{latency:.1f} ms",
-        "" if latency < SLOW_MS else "put Redis nearer: each webhook waits for it",
-    )
-    info = cast(Mapping[str, Any], client.info())
-    version = str(info.get("valkey_version") or info.get("redis_version", "0.0"))
-    known = tuple(int(part) for part in version.split(".")[:2])
-    if known >= OLDEST:
-        yield Check("Redis version", "ok", version)
-    else:
-        yield Check("Redis version", "FAIL", version, "6.2 or newer is needed")
-    if info.get("aof_enabled"):
-        yield Check("Redis on disk", "ok", "append-only file")
-    else:
-        yield Check(
-            "Redis on disk",
-            "FAIL",
-            "no append-only file: a restart forgets accepted calls",
-            "appendonly yes, in its configuration",
-        )
-    if info.get("aof_enabled") and info.get("aof_last_write_status") != "ok":
-        yield Check("Redis on disk", "FAIL", "its last write failed", "look at its disk")
-    policy = str(info.get("maxmemory_policy", "unknown"))
-    if policy == "noeviction" or not info.get("maxmemory"):
-        limit = info.get("maxmemory_human") if info.get("maxmemory") else "none"
-        yield Check("Redis eviction", "ok", f"{policy}, memory limit {limit}")
-    else:
-        yield Check(
-            "Redis eviction",
-            "FAIL",
-            f"{policy}: when full it throws records away",
-            "maxmemory-policy noeviction",
-        )
-    seconds, micros = client.time()
-    yield _clock("Redis", seconds + micros / 1e6 - time.time())
-
-
-def _clock(whose: str, off_s: float) -> Check:
-    if abs(off_s) < SKEW_S:
-        return Check(f"clock, {whose}", "ok", f"{abs(off_s):.0f} s apart")
-    return Check(
-        f"clock, {whose}", "warn", f"{abs(off_s):.0f} s apart", "set this machine's clock by NTP, or theirs"
-    )
 
 
 def _cloudtalk_request(settings: Settings) -> Callable[[httpx2.Client], httpx2.Response] | None:
@@ -238,7 +170,7 @@ def _upstream(
     except (KeyError, ValueError, TypeError):
         return checks
     if theirs.tzinfo is not None:
-        checks.append(_clock(name, (theirs - datetime.now(UTC)).total_seconds()))
+        checks.append(clock(name, (theirs - datetime.now(UTC)).total_seconds()))
     return checks
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from bridge.commands.doctor import Check, examine
+from bridge.commands.checks import Check
+from bridge.commands.doctor import examine
 from bridge.embedded import EmbeddedRedis
 from bridge.settings import Settings
 
@@ -132,6 +133,69 @@ def test_a_redis_that_forgets_is_a_failure(
     checks = checked(**KEYS, REDIS_URL=server.url)
 
     assert failed(checks) == {"Redis on disk", "Redis eviction"}
+
+
+def said(checks: list[Check], name: str) -> str:
+    return next(check.says for check in checks if check.name == name)
+
+
+def test_everysec_is_a_warning_that_says_what_is_lost_and_when(
+    checked: Callable[..., list[Check]], redis_in: Callable[[Path], EmbeddedRedis], tmp_path: Path
+) -> None:
+    server = redis_in(tmp_path)
+    server.start()
+
+    bare = checked(**KEYS, REDIS_URL=server.url)
+    waiting = checked(**KEYS, REDIS_URL=server.url, ACCEPT_AFTER="disk")
+
+    assert state(bare, "Redis fsync") == "warn"
+    assert "a power cut" in said(bare, "Redis fsync") and "last second" in said(bare, "Redis fsync")
+    assert "acceptance" not in {check.name for check in bare}
+    assert state(waiting, "Redis fsync") == state(waiting, "acceptance") == "ok"
+    assert said(waiting, "acceptance").startswith("on disk after")
+    # No replica follows it.
+    assert failed(checked(**KEYS, REDIS_URL=server.url, ACCEPT_AFTER="replica", ACCEPT_WITHIN_MS="10")) == {
+        "acceptance"
+    }
+
+
+def test_what_a_redis_keeps_on_its_disk_is_told_apart(
+    checked: Callable[..., list[Check]], redis_in: Callable[[Path], EmbeddedRedis], tmp_path: Path
+) -> None:
+    import redis
+
+    server = redis_in(tmp_path)
+    server.start()
+    with redis.Redis.from_url(server.url) as client:
+        client.config_set("appendfsync", "no")
+        never = checked(**KEYS, REDIS_URL=server.url, ACCEPT_AFTER="disk", ACCEPT_WITHIN_MS="10")
+        client.config_set("appendonly", "no")
+        nothing = checked(**KEYS, REDIS_URL=server.url, ACCEPT_AFTER="disk")
+        client.config_set("save", "3600 1")
+        snapshots = checked(**KEYS, REDIS_URL=server.url)
+
+    assert failed(never) == {"Redis fsync", "acceptance"}
+    assert failed(nothing) == {"Redis on disk", "acceptance"}
+    assert "nothing at all" in said(nothing, "Redis on disk")
+    assert "snapshots only (save 3600 1)" in said(snapshots, "Redis on disk")
+
+
+def test_a_redis_that_does_not_tell_its_settings_is_no_failure(
+    checked: Callable[..., list[Check]], redis_in: Callable[[Path], EmbeddedRedis], tmp_path: Path
+) -> None:
+    import redis
+
+    server = redis_in(tmp_path)
+    server.start()
+    with redis.Redis.from_url(server.url) as client:
+        # As providers do.
+        client.acl_setuser("default", enabled=True, commands=["-config"])
+
+    checks = checked(**KEYS, REDIS_URL=server.url)
+
+    assert failed(checks) == set()
+    assert state(checks, "Redis fsync") == "warn"
+    assert "could not be checked" in said(checks, "Redis fsync")
 
 
 def test_a_redis_that_is_away_is_a_failure(checked: Callable[..., list[Check]], tmp_path: Path) -> None:

@@ -1,0 +1,144 @@
+"""What `doctor` asks of Redis: is it quick, is it new enough, and what does it keep when something fails."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
+
+import redis
+
+from bridge.commands.checks import Check, clock
+from bridge.embedded import OLDEST
+from bridge.ledger import keys
+from bridge.ledger.proof import CannotProve, NotProven, Proof
+
+SLOW_MS = 20.0
+
+
+def look_at_redis(client: redis.Redis, proof: Proof) -> Iterator[Check]:
+    """All checks of a Redis. Raises redis-py's errors where it does not answer at all."""
+    yield _latency(client)
+    info = cast(Mapping[str, Any], client.info())
+    yield _version(info)
+    yield from _on_disk(info, _setting(client, "save"))
+    if info.get("aof_enabled"):
+        yield _fsync(_setting(client, "appendfsync"), proof)
+    if proof.command is not None:
+        yield _acceptance(client, proof)
+    yield _eviction(info)
+    seconds, micros = client.time()
+    yield clock("Redis", seconds + micros / 1e6 - time.time())
+
+
+def _latency(client: redis.Redis) -> Check:
+    took_ms = []
+    for _ in range(5):
+        began = time.perf_counter()
+        client.ping()
+        took_ms.append((time.perf_counter() - began) * 1000)
+    latency = sorted(took_ms)[2]
+    if latency < SLOW_MS:
+        return Check("Redis latency", "ok", f"{latency:.1f} ms")
+    return Check("Redis latency", "warn", f"{latency:.1f} ms", "put Redis nearer: each webhook waits for it")
+
+
+def _version(info: Mapping[str, Any]) -> Check:
+    version = str(info.get("valkey_version") or info.get("redis_version", "0.0"))
+    known = tuple(int(part) for part in version.split(".")[:2])
+    if known >= OLDEST:
+        return Check("Redis version", "ok", version)
+    return Check("Redis version", "FAIL", version, "6.2 or newer is needed")
+
+
+def _setting(client: redis.Redis, name: str) -> str | None:
+    """One setting of the server; None where it is not told, as with most that are run by a provider."""
+    try:
+        found = cast(Mapping[str, str], client.config_get(name))
+    except redis.ResponseError:
+        return None
+    return found.get(name)
+
+
+def _on_disk(info: Mapping[str, Any], save: str | None) -> Iterator[Check]:
+    enabled = info.get("aof_enabled")
+    if enabled is None:
+        yield _unknown("Redis on disk", "whether it keeps an append-only file")
+    elif enabled:
+        yield Check("Redis on disk", "ok", "append-only file")
+        if info.get("aof_last_write_status") != "ok":
+            yield Check("Redis on disk", "FAIL", "its last write failed", "look at its disk")
+    else:
+        says = "no append-only file: a restart forgets accepted calls"
+        if save == "":
+            says = "nothing at all: a restart forgets every call, and what was written for it"
+        elif save is not None:
+            says = f"snapshots only (save {save}): a crash forgets all calls since the last one"
+        yield Check("Redis on disk", "FAIL", says, "appendonly yes, in its configuration")
+
+
+def _fsync(policy: str | None, proof: Proof) -> Check:
+    name = "Redis fsync"
+    if policy is None:
+        return _unknown(name, "appendfsync, and so what a power cut would cost")
+    if policy == "always":
+        return Check(name, "ok", "always: a power cut loses nothing")
+    if proof.after == "disk":
+        if policy == "everysec":
+            return Check(name, "ok", "everysec, and each webhook waits for it: up to about a second")
+        return Check(
+            name,
+            "FAIL",
+            f"{policy}: nothing says when the disk has it, so every webhook is answered 503",
+            "appendfsync everysec or always, in its configuration",
+        )
+    lost = "in the last second or two" if policy == "everysec" else "in the last half minute or so"
+    return Check(
+        name,
+        "warn",
+        f"{policy}: a power cut of its machine loses what came {lost}; a crash of Redis alone loses nothing",
+        "ACCEPT_AFTER=disk, or appendfsync always; or leave it at that",
+    )
+
+
+def _acceptance(client: redis.Redis, proof: Proof) -> Check:
+    """Whether a write is where a 2xx will promise it to be, and how long that takes."""
+    name = "acceptance"
+    pipe = client.pipeline(transaction=False)
+    pipe.hincrby(keys.META, "ready_checks", 1)
+    pipe.execute_command(*proof.command or ())  # type: ignore[no-untyped-call]
+    began = time.perf_counter()
+    replies = pipe.execute(raise_on_error=False)
+    took_ms = (time.perf_counter() - began) * 1000
+    if isinstance(replies[0], Exception):
+        return Check(name, "FAIL", "Redis cannot be written", "see /readyz for the reason")
+    try:
+        proof.check(replies[1])
+    except CannotProve as error:
+        return Check(name, "FAIL", str(error), "until then every webhook is answered 503")
+    except NotProven as error:
+        return Check(
+            name, "FAIL", str(error), "a faster disk or replica, or a longer ACCEPT_WITHIN_MS (at most 1400)"
+        )
+    return Check(name, "ok", f"{proof.place} after {took_ms:.0f} ms, limit {proof.within_ms} ms")
+
+
+def _eviction(info: Mapping[str, Any]) -> Check:
+    policy = info.get("maxmemory_policy")
+    if policy is None:
+        return _unknown("Redis eviction", "what it does when its memory is full")
+    if policy == "noeviction" or not info.get("maxmemory"):
+        limit = info.get("maxmemory_human") if info.get("maxmemory") else "none"
+        return Check("Redis eviction", "ok", f"{policy}, memory limit {limit}")
+    return Check(
+        "Redis eviction", "FAIL", f"{policy}: when full it throws records away", "maxmemory-policy noeviction"
+    )
+
+
+def _unknown(name: str, what: str) -> Check:
+    return Check(
+        name,
+        "warn",
+        f"could not be checked: this Redis does not tell {what}",
+        "ask its provider; deploy/README.md says what is promised with which setting",
+    )
