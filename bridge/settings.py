@@ -181,6 +181,10 @@ class Settings(BaseModel):
             if name in found:
                 found[name] = found[name].upper() if name == "log_level" else found[name].lower()
 
+        if found.get("accept_after") == "disk":
+            # Of the embedded server, which could not say so with everysec (ledger/proof.py).
+            found.setdefault("redis_appendfsync", "always")
+
         wrong: list[str] = []
         values: Settings | None = None
         try:

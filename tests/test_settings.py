@@ -145,6 +145,12 @@ def test_membranes_two_spellings_are_both_read(tmp_path: Path) -> None:
     assert ours.membrane_api_url == "https://ours.example"
 
 
+def test_a_server_of_our_own_syncs_each_write_where_acceptance_waits_for_the_disk() -> None:
+    assert settings().redis_appendfsync == "everysec"
+    assert settings(ACCEPT_AFTER="disk").redis_appendfsync == "always"
+    assert settings(ACCEPT_AFTER="disk", REDIS_APPENDFSYNC="everysec").redis_appendfsync == "everysec"
+
+
 @pytest.mark.parametrize("secret", ["whsec_not base64!", "whsec_a", "§", "whsec_", "whsec_,whsec_"])
 def test_a_signing_secret_has_to_be_one(secret: str) -> None:
     assert "WEBHOOK_SIGNING_SECRETS" in complaint(WEBHOOK_SIGNING_SECRETS=secret)

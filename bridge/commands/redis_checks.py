@@ -24,7 +24,7 @@ def look_at_redis(client: redis.Redis, proof: Proof) -> Iterator[Check]:
     yield from _on_disk(info, _setting(client, "save"))
     if info.get("aof_enabled"):
         yield _fsync(_setting(client, "appendfsync"), proof)
-    if proof.command is not None:
+    if proof.is_asked:
         yield _acceptance(client, proof)
     yield _eviction(info)
     seconds, micros = client.time()
@@ -85,7 +85,7 @@ def _fsync(policy: str | None, proof: Proof) -> Check:
         return Check(name, "ok", "always: a power cut loses nothing")
     if proof.after == "disk":
         if policy == "everysec":
-            return Check(name, "ok", "everysec, and each webhook waits for it: up to about a second")
+            return Check(name, "ok", "everysec; see acceptance for whether each webhook can wait for it")
         return Check(
             name,
             "FAIL",
@@ -97,7 +97,7 @@ def _fsync(policy: str | None, proof: Proof) -> Check:
         name,
         "warn",
         f"{policy}: a power cut of its machine loses what came {lost}; a crash of Redis alone loses nothing",
-        "ACCEPT_AFTER=disk, or appendfsync always; or leave it at that",
+        "appendfsync always, and ACCEPT_AFTER=disk to have that checked; or leave it at that",
     )
 
 
@@ -106,14 +106,14 @@ def _acceptance(client: redis.Redis, proof: Proof) -> Check:
     name = "acceptance"
     pipe = client.pipeline(transaction=False)
     pipe.hincrby(keys.META, "ready_checks", 1)
-    pipe.execute_command(*proof.command or ())  # type: ignore[no-untyped-call]
+    proof.ask(pipe)
     began = time.perf_counter()
     replies = pipe.execute(raise_on_error=False)
     took_ms = (time.perf_counter() - began) * 1000
     if isinstance(replies[0], Exception):
         return Check(name, "FAIL", "Redis cannot be written", "see /readyz for the reason")
     try:
-        proof.check(replies[1])
+        proof.check(replies[1:])
     except CannotProve as error:
         return Check(name, "FAIL", str(error), "until then every webhook is answered 503")
     except NotProven as error:

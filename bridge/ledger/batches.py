@@ -1,8 +1,8 @@
 """Deliveries sent together: scripts in one pipeline on one connection, with the wait for disk at its end.
 
-WAITAOF blocks its connection until the next fsync, with `appendfsync everysec` for up to a second. One
-connection for each delivery would let in a hundred a second; deliveries that share a wait cost the
-same one. (A second connection that asks for all of them would do too, until a failover comes between
+WAITAOF blocks its connection until the next fsync, with `appendfsync everysec` for up to a second, and WAIT
+until a replica answers. One connection for each delivery would let in a hundred a second; deliveries that
+share a wait cost the same one. (A second connection that asks for all of them would do too, until a failover comes between
 the write and the question: it would then be told of the new server's disk.)
 """
 
@@ -117,14 +117,11 @@ class Batches:
             pipe.script_load(script.script)
         for call in calls:
             pipe.evalsha(call.script.sha, len(call.keys), *call.keys, *call.arguments)
-        command = self._proof.command
-        if command is not None:
-            pipe.execute_command(*command)
+        self._proof.ask(pipe)
         with boundary(name):
             replies = await pipe.execute(raise_on_error=False)
-        proof = replies.pop() if command is not None else None
-        answers = replies[len(sources) :]
+        answers = replies[len(sources) : len(sources) + len(calls)]
         # Of what was not written (read-only after a failover, out of memory) there is nothing to prove.
-        if command is not None and not all(isinstance(answer, Exception) for answer in answers):
-            self._proof.check(proof)
+        if not all(isinstance(answer, Exception) for answer in answers):
+            self._proof.check(replies[len(sources) + len(calls) :])
         return answers

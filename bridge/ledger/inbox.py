@@ -68,7 +68,7 @@ class Inbox:
         return Call(self._learn, *learn_event(event, body, self._keep, came_at_ms=came))
 
     async def _run(self, call: Call) -> Any:
-        if self.proof.command is None:
+        if not self.proof.is_asked:
             # Nothing to share: batches would only add their own work.
             return await call.script(keys=call.keys, args=call.arguments)
         return await self._batches.run(call)
@@ -92,19 +92,16 @@ class Inbox:
         pipe.hincrby(keys.META, "ready_checks", 1)
         pipe.script_load(scripts.source("learn"))
         pipe.script_load(scripts.source("hold"))
-        able = replace(self.proof, within_ms=1).command
-        if able is not None:
-            pipe.execute_command(*able)
+        if self.proof.after == "replica":
             pipe.info("replication")
+        replace(self.proof, within_ms=1).ask(pipe)
         with boundary("inbox.ready"):
             replies = await pipe.execute(raise_on_error=False)
         for reply in replies[:3]:
             if isinstance(reply, Exception):
                 raise reply
-        for reply in replies[3:]:
-            if isinstance(reply, Exception):
-                raise CannotProve(self.proof.cannot) from reply
-        if self.proof.after == "replica" and not replies[4].get("connected_slaves"):
+        self.proof.check_able(replies[3:])
+        if self.proof.after == "replica" and not replies[3].get("connected_slaves"):
             raise CannotProve(self.proof.cannot)
 
     async def close(self) -> None:

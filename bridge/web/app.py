@@ -141,7 +141,7 @@ def create_app(
 
 async def _tell_if_nothing_can_be_proven(inbox: Inbox) -> None:
     """At the start, and not only at the first webhook."""
-    if inbox.proof.command is None:
+    if not inbox.proof.is_asked:
         return
     try:
         async with asyncio.timeout(health.READY_WITHIN_S):

@@ -76,7 +76,7 @@ class Keeper:
             hand_on=self._hand_on,
             away=(*REDIS_AWAY, NotProven, CannotProve),
         )
-        proven = inbox.proof.command is not None
+        proven = inbox.proof.is_asked
         self._turns = asyncio.Semaphore(PROVEN_AT_ONCE if proven else KEPT_AT_ONCE)
         self._within_s = inbox.proof.within_ms / 1000 + PROOF_WITHIN_S if proven else KEEP_WITHIN_S
 

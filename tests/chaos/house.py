@@ -15,7 +15,7 @@ from typing import Any
 import httpx2
 import redis
 
-from bridge.embedded import EmbeddedRedis
+from bridge.embedded import EmbeddedRedis, Fsync
 from bridge.ledger.connect import connect
 from bridge.ledger.keys import WAKE
 from bridge.ledger.ledger import Ledger
@@ -60,10 +60,11 @@ class House:
         workers: int = 1,
         signing_secret: str = "",
         settings: Mapping[str, str] | None = None,
+        appendfsync: Fsync = "everysec",
     ) -> None:
         self.folder = folder
         self.sandbox = RunningSandbox()
-        self.server = EmbeddedRedis(folder)
+        self.server = EmbeddedRedis(folder, appendfsync=appendfsync)
         self._workers = workers
         self._signing_secret = signing_secret
         self._settings = settings or {}

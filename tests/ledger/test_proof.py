@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -64,7 +65,13 @@ async def ready(inbox: Inbox) -> None:
 @pytest.fixture(scope="module")
 def disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with server(
-        tmp_path_factory.mktemp("disk"), "--appendonly", "yes", "--repl-diskless-sync-delay", "0"
+        tmp_path_factory.mktemp("disk"),
+        "--appendonly",
+        "yes",
+        "--appendfsync",
+        "always",
+        "--repl-diskless-sync-delay",
+        "0",
     ) as one:
         yield one
 
@@ -91,9 +98,7 @@ def test_what_is_on_disk_is_acknowledged(disk: Server) -> None:
     ask(disk, ready)
 
 
-def test_with_everysec_one_wait_serves_a_crowd(disk: Server) -> None:
-    disk.client.config_set("appendfsync", "everysec")
-
+def test_one_wait_serves_a_crowd(disk: Server) -> None:
     async def crowd(inbox: Inbox) -> tuple[list[str], int]:
         answers = await asyncio.gather(*(inbox.learn(*event(number)) for number in range(1, 501)))
         return [learnt.status for learnt in answers], len(await inbox._redis.client_list())
@@ -101,7 +106,36 @@ def test_with_everysec_one_wait_serves_a_crowd(disk: Server) -> None:
     statuses, connections = ask(disk, crowd)
 
     assert statuses == ["accepted"] * 500
-    assert connections < 40
+    assert connections < 10
+
+
+def test_a_waitaof_that_speaks_before_the_fsync_is_not_believed(disk: Server) -> None:
+    disk.client.config_set("appendfsync", "everysec")
+
+    for what in (learn(), hold, ready):
+        with pytest.raises(CannotProve, match="appendfsync always"):
+            ask(disk, what)
+
+
+@pytest.mark.parametrize(
+    ("policy", "server", "believed"),
+    [
+        ("always", {"redis_version": "7.2.4", "valkey_version": "9.1.2"}, True),
+        ("always", {"redis_version": "7.2.0"}, True),
+        ("everysec", {"redis_version": "8.0.0"}, True),
+        ("everysec", {"redis_version": "10.2.0"}, True),
+        ("everysec", {"redis_version": "7.4.2"}, False),
+        ("everysec", {"redis_version": "7.2.4", "valkey_version": "9.1.2"}, False),
+        ("everysec", {}, False),
+        (None, {"redis_version": "8.0.0"}, True),
+        (None, {"redis_version": "7.4.2"}, False),
+    ],
+)
+def test_whom_to_believe(policy: str | None, server: dict[str, str], believed: bool) -> None:
+    told = {} if policy is None else {"appendfsync": policy}
+
+    with contextlib.nullcontext() if believed else pytest.raises(CannotProve):
+        Proof(after="disk", within_ms=10).check([[1, 0], told, server])
 
 
 def test_what_is_not_on_disk_in_time_is_kept_and_not_acknowledged(disk: Server) -> None:

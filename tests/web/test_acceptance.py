@@ -94,8 +94,6 @@ def test_a_redis_that_cannot_prove_is_told_and_nothing_is_promised(
 
 def test_a_crowd_waits_for_the_disk_together(serve: Serve, on_disk: RedisServer) -> None:
     site = serve(redis_url=on_disk.url, accept_after="disk")
-    with connect(on_disk.url) as client:
-        client.config_set("appendfsync", "everysec")
 
     answers = burst(site)
 
