@@ -1,0 +1,139 @@
+"""What a stronger promise costs: webhooks a second, and how long one waits, by what the 2xx waits for.
+
+    python -m tests.benchmarks.acceptance [ROUNDS] [SECONDS] [SENDERS]
+
+All in one run, round by round, each with a web process of its own. Read the ratios: the rest is chance.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx2
+
+from bridge.embedded import EmbeddedRedis
+from tests.chaos.house import TOKEN, Process, free_port
+from tests.waiting import eventually
+
+HEAD = f"POST /webhooks/cloudtalk/call-ended HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n"
+
+
+@dataclass
+class Way:
+    """One way to run the web process, and what it took."""
+
+    name: str
+    port: int
+    seconds: list[float] = field(default_factory=list)
+    rates: list[float] = field(default_factory=list)
+
+
+def main(rounds: int, seconds: float, senders: int) -> None:
+    with tempfile.TemporaryDirectory() as text, ExitStack() as stack:
+        folder = Path(text)
+        everysec = stack.enter_context(redis_in(folder / "everysec", EmbeddedRedis(folder / "everysec")))
+        always = stack.enter_context(
+            redis_in(folder / "always", EmbeddedRedis(folder / "always", appendfsync="always"))
+        )
+        nobody = f"unix://{folder}/nobody.sock"
+        ways = [
+            stack.enter_context(web(folder, name, **settings))
+            for name, settings in {
+                "memory, everysec": {"REDIS_URL": everysec},
+                "memory, always": {"REDIS_URL": always},
+                "disk, always": {"REDIS_URL": always, "ACCEPT_AFTER": "disk"},
+                "journal, no Redis": {"REDIS_URL": nobody, "JOURNAL_MB": "1000"},
+            }.items()
+        ]
+        number = 1
+        for _ in range(rounds):
+            for way in ways:
+                took = asyncio.run(load(way.port, seconds, senders, first=number))
+                number += len(took)
+                way.rates.append(len(took) / seconds)
+                way.seconds += took
+    base = statistics.median(ways[0].rates)
+    for way in ways:
+        ms = sorted(one * 1000 for one in way.seconds)
+        rate = statistics.median(way.rates)
+        print(  # noqa: T201
+            f"{way.name:18} {rate:7.0f}/s   ratio {rate / base:5.2f}   p50 {statistics.median(ms):7.1f} ms   "
+            f"p99 {ms[int(len(ms) * 0.99)]:7.1f} ms   n {len(ms)}"
+        )
+
+
+@contextmanager
+def redis_in(folder: Path, server: EmbeddedRedis) -> Iterator[str]:
+    folder.mkdir()
+    server.start()
+    yield server.url
+    server.stop()
+
+
+@contextmanager
+def web(folder: Path, name: str, **settings: str) -> Iterator[Way]:
+    way = Way(name, free_port())
+    environ = {
+        **os.environ,
+        **settings,
+        "WEBHOOK_TOKENS": TOKEN,
+        "PORT": str(way.port),
+        "DATA_DIR": str(folder / f"data-{way.port}"),
+        "LOG_FORMAT": "json",
+        # A line for each webhook would be what is measured.
+        "LOG_LEVEL": "ERROR",
+    }
+    process = Process("web", environ, folder / "web.log")
+    process.start()
+
+    def ready() -> bool:
+        try:
+            return httpx2.get(f"http://127.0.0.1:{way.port}/readyz").status_code == 200
+        except httpx2.HTTPError:
+            return False
+
+    eventually(ready, f"{name} is ready", within_s=60, every_s=0.1)
+    yield way
+    process.end(signal.SIGTERM)
+
+
+async def load(port: int, seconds: float, senders: int, *, first: int) -> list[float]:
+    """Seconds that each webhook took; every one is of a call of its own, and is accepted."""
+    ends = time.perf_counter() + seconds
+    numbers = iter(range(first, sys.maxsize))
+    took: list[float] = []
+
+    async def send() -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        while time.perf_counter() < ends:
+            body = b'{"event": "call_ended", "call_id": "%d", "notes": "%s"}' % (next(numbers), b"x" * 300)
+            began = time.perf_counter()
+            writer.write(HEAD.encode() + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+            answer = await reader.readuntil(b"\r\n\r\n")
+            assert answer.startswith(b"HTTP/1.1 202"), answer
+            length = int(answer.lower().split(b"content-length: ")[1].split(b"\r")[0])
+            await reader.readexactly(length)
+            took.append(time.perf_counter() - began)
+        writer.close()
+
+    await asyncio.gather(*(send() for _ in range(senders)))
+    return took
+
+
+if __name__ == "__main__":
+    given = sys.argv[1:]
+    main(
+        int(given[0]) if given else 3,
+        float(given[1]) if given[1:] else 2.0,
+        int(given[2]) if given[2:] else 64,
+    )
