@@ -14,6 +14,7 @@ from bridge.ledger import keys
 from bridge.ledger.connect import connect
 from bridge.ledger.ledger import Ledger
 from bridge.web.keeping import KEPT_AT_ONCE
+from tests.waiting import eventually as wait_for
 from tests.web.conftest import RedisServer
 from tests.web.serving import ENDED, UUID, Site
 from tests.web.test_metrics import measured
@@ -24,13 +25,20 @@ Serve = Callable[..., Site]
 Eventually = Callable[[Callable[[], bool]], None]
 
 
+def rewriting(client: redis.Redis) -> bool:
+    state = client.info("persistence")
+    return bool(state["aof_rewrite_in_progress"] or state["aof_rewrite_scheduled"])
+
+
 @pytest.fixture
 def on_disk(own_redis: RedisServer) -> RedisServer:
     """A Redis with an append-only file that the disk has after each command."""
     own_redis.start()
     with connect(own_redis.url) as client:
-        client.config_set("appendonly", "yes")
         client.config_set("appendfsync", "always")
+        client.config_set("appendonly", "yes")
+        # Until the first file is written nothing counts as synced.
+        wait_for(lambda: not rewriting(client), "it has a file")
     return own_redis
 
 
