@@ -2,8 +2,8 @@
 
 WAITAOF blocks its connection until the next fsync, with `appendfsync everysec` for up to a second, and WAIT
 until a replica answers. One connection for each delivery would let in a hundred a second; deliveries that
-share a wait cost the same one. (A second connection that asks for all of them would do too, until a failover comes between
-the write and the question: it would then be told of the new server's disk.)
+share a wait cost the same one. (A second connection that asks for all of them would do too, until a
+failover comes between the write and the question: it would then be told of the new server's disk.)
 """
 
 from __future__ import annotations

@@ -24,8 +24,6 @@ _NOT_LOOKED_AT = (
 _OF_OTHERS = {"take", "reply"}
 # What of a Redis client sends nothing by itself.
 _SILENT = {"register_script", "aclose", "close", "connection_pool"}
-# A method whose first argument is a boundary's name as it is.
-_NAMING = "run_all"
 # Methods of the clients whose first argument is the name of the request.
 _ASKING = {"request", "stream", "_find", "_send", "_create", "_pages", "_download"}
 
@@ -39,17 +37,12 @@ def names_in_source() -> set[str]:
             said = _text(call.args[0]) if call.args else None
             if said is None or not said.islower():
                 continue
-            if isinstance(call.func, ast.Name) and call.func.id == "boundary":
-                found.add(said)
-            elif isinstance(call.func, ast.Attribute) and call.func.attr == _NAMING:
-                found.add(said)
-            elif (
-                path.startswith("bridge/clients/")
-                and isinstance(call.func, ast.Attribute)
-                and call.func.attr in _ASKING
-            ):
-                service = "cloudtalk" if path.endswith("cloudtalk.py") else "kustomer"
-                found.add(f"{service}.{said}")
+            match call.func:
+                case ast.Name(id="boundary") | ast.Attribute(attr="run_all"):
+                    found.add(said)
+                case ast.Attribute(attr=method) if path.startswith("bridge/clients/") and method in _ASKING:
+                    service = "cloudtalk" if path.endswith("cloudtalk.py") else "kustomer"
+                    found.add(f"{service}.{said}")
     return found
 
 
