@@ -41,11 +41,12 @@ class RateLimited(Transient):
 
     Args:
         retry_after_s: seconds until the budget opens again, as far as anybody told us.
+        booked: a slot is kept for who asked, at just that time; else all come back to the same end of a wait.
     """
 
-    def __init__(self, message: str, *, retry_after_s: float) -> None:
+    def __init__(self, message: str, *, retry_after_s: float, booked: bool = False) -> None:
         super().__init__(message)
-        self.retry_after_s = retry_after_s
+        self.retry_after_s, self.booked = retry_after_s, booked
 
 
 class Conflict(Transient):

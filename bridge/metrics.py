@@ -118,14 +118,7 @@ class LedgerCollector(Collector):
             "Webhooks that cannot be tied to a call, kept.",
             value=self._ledger.held_count(),
         )
-        left = GaugeMetricFamily(
-            "callbridge_budget_left",
-            "Requests that the bridge may still send to a service in this window.",
-            labels=["service"],
-        )
-        for budget in self._budgets:
-            left.add_metric([budget.service], budget.state()["left"])
-        yield left
+        yield from self._spending()
         with boundary("metrics.calls_missing"):
             missing = self._ledger.redis.hget(keys.META, "calls_missing")
         if missing is not None:
@@ -134,6 +127,28 @@ class LedgerCollector(Collector):
                 "Calls of CloudTalk's list that the last look did not find here or in Kustomer.",
                 value=int(str(missing)),
             )
+
+    def _spending(self) -> Iterator[Metric]:
+        left = GaugeMetricFamily(
+            "callbridge_budget_left",
+            "Requests that the bridge may still send to a service in this window.",
+            labels=["service"],
+        )
+        waiting = GaugeMetricFamily(
+            "callbridge_budget_waiting", "Jobs that wait for a slot of a service.", labels=["service", "lane"]
+        )
+        drain = GaugeMetricFamily(
+            "callbridge_budget_drain_seconds",
+            "Until the last of those who wait now has its slot, at the share of now.",
+            labels=["service", "lane"],
+        )
+        for budget in self._budgets:
+            state = budget.state()
+            left.add_metric([budget.service], state["left"])
+            for lane, those in state["waiting"].items():
+                waiting.add_metric([budget.service, lane], those["jobs"])
+                drain.add_metric([budget.service, lane], those["drain_s"])
+        yield from (left, waiting, drain)
 
 
 def _ledger_up(is_up: bool) -> Metric:

@@ -181,9 +181,15 @@ class Bridge:
         self.leases = Leases(self.ledger)
         self.deps: Deps = open_deps(settings, self.ledger, client=http_client(), still_ours=self.leases.sure)
         self.deps = replace(self.deps, longest_transfer_s=longest_transfer_s)
-        self.runner = Runner(self.deps, self.leases, kinds or KINDS)
+        self._kinds = kinds or KINDS
+        self.runner = Runner(self.deps, self.leases, self._kinds)
         self.wire = wire()
         self.wire.forget()
+
+    def use(self, **changes: Any) -> None:
+        """Have the jobs work with something else from now on; see `Deps`."""
+        self.deps = replace(self.deps, **changes)
+        self.runner = Runner(self.deps, self.leases, self._kinds)
 
     def receive(self, trigger: str | None, body: Mapping[str, Any]) -> Learnt | Held:
         event = read_event(trigger, body, self.rules)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email.utils
+import math
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -22,13 +23,21 @@ from bridge.errors import (
     Unauthorized,
     Unavailable,
 )
-from bridge.ledger.budget import Budget, Slot
+from bridge.ledger.budget import Budget, Slot, Told
 
 TIMEOUT = httpx2.Timeout(connect=5, read=15, write=15, pool=10)
 _LIMITS = httpx2.Limits(max_connections=64, max_keepalive_connections=32, keepalive_expiry=60)
-# A clock that is off, or no header at all, must not stop us for hours, nor make us hammer.
-_SHORTEST_WAIT_S, _LONGEST_WAIT_S, _USUAL_WAIT_S = 1.0, 90.0, 60.0
+# A clock that is off, or no header at all, must not stop us for hours, nor make us hammer. In windows of the
+# service: 1 s, 90 s and 60 s of the usual minute.
+_SHORTEST_WAIT, _LONGEST_WAIT, _USUAL_WAIT = 1 / 60, 1.5, 1.0
+_WINDOW_S = 60.0
 _LONGEST_DETAIL = 400
+_LIMITS_TOLD = (
+    ("x-cloudtalkapi-limit", "x-cloudtalkapi-remaining"),
+    ("x-ratelimit-limit", "x-ratelimit-remaining"),
+)
+_RESETS_TOLD = ("x-cloudtalkapi-resettime", "x-ratelimit-reset")
+_MOST_DIGITS = 10
 
 
 def make_client(transport: httpx2.BaseTransport | None = None) -> httpx2.Client:
@@ -61,11 +70,16 @@ class _Sent:
 
     operation: str
     slot: Slot | None
+    window_s: float
     status: str = "none"
     closed_for_s: float = 0.0
+    told: Told | None = None
 
     def answered(self, response: httpx2.Response) -> None:
-        self.status, self.closed_for_s = str(response.status_code), _closed_for_s(response)
+        self.status = str(response.status_code)
+        self.closed_for_s = _closed_for_s(response, self.window_s)
+        # A 429 may be of a narrower limit (Kustomer has one for each customer), and its headers too.
+        self.told = None if response.status_code == 429 else told_by(response)
 
     def failed(self, how: str) -> None:
         # What broke off after an answer came was answered all the same.
@@ -106,6 +120,7 @@ class Service:
         self._plain = plain or client
         self._headers = dict(headers)
         self._budget = budget
+        self._window_s = budget.window_s if budget else _WINDOW_S
 
     def request(
         self,
@@ -131,7 +146,7 @@ class Service:
                 response = self._client.request(method, url, json=json, params=params, headers=self._headers)
             sent.answered(response)
             if response.status_code >= 300:
-                raise error_for(self.name, operation, response)
+                raise error_for(self.name, operation, response, window_s=self._window_s)
             body = self._json(operation, response)
         return Reply(status=response.status_code, body=body, headers=response.headers)
 
@@ -160,7 +175,7 @@ class Service:
                 # An error's text is short; a page is not worth reading.
                 if int(response.headers.get("content-length") or 0) < 65_536:
                     response.read()
-                raise error_for(self.name, operation, response)
+                raise error_for(self.name, operation, response, window_s=self._window_s)
             yield response
 
     @contextmanager
@@ -195,7 +210,8 @@ class Service:
     @contextmanager
     def _sending(self, operation: str) -> Iterator[_Sent]:
         """One request within the budget, booked however it ends, its failures as our errors."""
-        sent = _Sent(operation=operation, slot=self._budget.take() if self._budget else None)
+        slot = self._budget.take() if self._budget else None
+        sent = _Sent(operation=operation, slot=slot, window_s=self._window_s)
         try:
             yield sent
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as cause:
@@ -218,7 +234,11 @@ class Service:
     def _book(self, sent: _Sent) -> None:
         if self._budget and sent.slot:
             self._budget.replied(
-                sent.slot, operation=sent.operation, status=sent.status, closed_for_s=sent.closed_for_s
+                sent.slot,
+                operation=sent.operation,
+                status=sent.status,
+                closed_for_s=sent.closed_for_s,
+                told=sent.told,
             )
             sent.slot = None
 
@@ -231,7 +251,9 @@ class Service:
             raise Unavailable(f"{self.name} answered {operation} with something that is not JSON") from cause
 
 
-def error_for(service: str, operation: str, response: httpx2.Response) -> BridgeError:
+def error_for(
+    service: str, operation: str, response: httpx2.Response, *, window_s: float = _WINDOW_S
+) -> BridgeError:
     """The table: what a status means for the job.
 
     A role that is missing is documented as 401 at Kustomer, and CloudTalk's core answers an unknown
@@ -241,7 +263,7 @@ def error_for(service: str, operation: str, response: httpx2.Response) -> Bridge
     status = response.status_code
     where = f"{service} answered {status} to {operation}"
     if status == 429:
-        return RateLimited(f"{where}: its budget is spent", retry_after_s=retry_after_s(response))
+        return RateLimited(f"{where}: its budget is spent", retry_after_s=retry_after_s(response, window_s))
     if status in (401, 403):
         return Unauthorized(f"{where}: the key is wrong or lacks a role; `callbridge doctor` tells which")
     detail = error_text(response)
@@ -274,36 +296,57 @@ def error_text(response: httpx2.Response) -> str:
     return " · ".join(dict.fromkeys(found))[:_LONGEST_DETAIL]
 
 
-def retry_after_s(response: httpx2.Response) -> float:
-    """Seconds until the budget opens: `Retry-After` where there is one, else the reset time, else a minute.
-
-    Reset times are Unix seconds (CloudTalk: OpenAPI 1.7; Kustomer: as public clients read them) and are
-    compared with the service's own clock where it tells it.
-    """
+def retry_after_s(response: httpx2.Response, window_s: float = _WINDOW_S) -> float:
+    """Seconds until the budget opens: `Retry-After` if there is one, else the reset time, else a window."""
     told = response.headers.get("retry-after", "").strip()
     if told.isascii() and told.isdigit():
-        return _bounded(float(told))
-    now = _their_now(response)
+        return _bounded(float(told), window_s)
     if told and (when := _http_date(told)) is not None:
-        return _bounded(when - now)
-    for name in ("x-cloudtalkapi-resettime", "x-ratelimit-reset"):
-        try:
-            return _bounded(float(response.headers[name]) - now)
-        except (KeyError, ValueError):
-            continue
-    return _USUAL_WAIT_S
+        return _bounded(when - _their_now(response), window_s)
+    resets_in_s = _resets_in_s(response)
+    return _bounded(_USUAL_WAIT * window_s if resets_in_s is None else resets_in_s, window_s)
 
 
-def _closed_for_s(response: httpx2.Response) -> float:
+def told_by(response: httpx2.Response) -> Told | None:
+    """What the headers say of the company's budget; None where they say nothing that can be true.
+
+    Kustomer sends them with every answer, CloudTalk perhaps with its 429 only (its OpenAPI 1.7).
+    """
+    for limit_name, remaining_name in _LIMITS_TOLD:
+        limit, remaining = (_whole(response.headers.get(name, "")) for name in (limit_name, remaining_name))
+        if limit and remaining is not None and remaining <= limit:
+            resets_in_s = _resets_in_s(response)
+            # In the past: their clocks disagree, or it is over by now. Neither tells when the next one ends.
+            usable = resets_in_s is not None and 0 < resets_in_s < math.inf
+            return Told(limit=limit, remaining=remaining, resets_in_s=resets_in_s if usable else None)
+    return None
+
+
+def _closed_for_s(response: httpx2.Response, window_s: float) -> float:
     """For how long the service is closed to everybody, as far as this answer tells."""
     if response.status_code == 429:
-        return retry_after_s(response)
-    for name in ("x-cloudtalkapi-remaining", "x-ratelimit-remaining"):
-        if response.headers.get(name, "").strip() == "0":
-            reset = name.replace("remaining", "resettime" if "cloudtalk" in name else "reset")
-            # Without a reset time the share alone decides.
-            return retry_after_s(response) if reset in response.headers else 0.0
-    return 0.0
+        return retry_after_s(response, window_s)
+    spent = any(response.headers.get(name, "").strip() == "0" for _, name in _LIMITS_TOLD)
+    # Without a reset time the share alone decides.
+    return retry_after_s(response, window_s) if spent and _resets_in_s(response) is not None else 0.0
+
+
+def _resets_in_s(response: httpx2.Response) -> float | None:
+    """Reset times are Unix seconds (CloudTalk: OpenAPI 1.7; Kustomer: as public clients read them), and are
+    compared with the service's own clock where it tells it."""
+    for name in _RESETS_TOLD:
+        try:
+            resets_in_s = float(response.headers[name]) - _their_now(response)
+        except (KeyError, ValueError):
+            continue
+        # "nan" is a number to float(), and neither shorter nor longer than anything.
+        return None if math.isnan(resets_in_s) else resets_in_s
+    return None
+
+
+def _whole(text: str) -> int | None:
+    text = text.strip()
+    return int(text) if text.isascii() and text.isdigit() and len(text) < _MOST_DIGITS else None
 
 
 def _their_now(response: httpx2.Response) -> float:
@@ -318,6 +361,5 @@ def _http_date(text: str) -> float | None:
         return None
 
 
-def _bounded(seconds: float) -> float:
-    # "nan" is a number to float(), and neither shorter nor longer than anything.
-    return _USUAL_WAIT_S if seconds != seconds else min(max(seconds, _SHORTEST_WAIT_S), _LONGEST_WAIT_S)
+def _bounded(seconds: float, window_s: float) -> float:
+    return min(max(seconds, _SHORTEST_WAIT * window_s), _LONGEST_WAIT * window_s)

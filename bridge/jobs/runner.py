@@ -15,6 +15,7 @@ from bridge.jobs.leases import Leases, clock
 from bridge.jobs.recording import fetch_recording
 from bridge.jobs.sync import sync
 from bridge.ledger.ledger import Claim, Ledger
+from bridge.ledger.turns import Turn, taking_turns
 from bridge.logs import get_logger
 
 log = get_logger(__name__)
@@ -49,7 +50,8 @@ class Runner:
             claim = ledger.claim(kind, key)
             if claim is None:
                 return "gone"
-            with self._leases.holding(claim, since=since):
+            spending = Turn(lane=claim.lane, name=claim.name, kind=claim.kind)
+            with self._leases.holding(claim, since=since), taking_turns(spending):
                 end = self._run(claim)
             ledger.count(f"job:{kind}:{end}")
             return end
@@ -73,10 +75,13 @@ class Runner:
             log.warning("lease lost, the job is another's by now", job=claim.kind, key=claim.key)
             return "lost"
         except (RateLimited, Busy) as error:
-            # Nothing failed: the job's turn comes later. Not all at once, though.
-            wait_s = error.retry_after_s + random.uniform(0, 0.1 + error.retry_after_s * 0.05)  # noqa: S311
+            # Nothing failed: the job's turn comes later.
+            wait_s = error.retry_after_s
+            if not (isinstance(error, RateLimited) and error.booked):
+                # Not all at once, though.
+                wait_s += random.uniform(0, 0.1 + wait_s * 0.05)  # noqa: S311
             ledger.reschedule(
-                claim, in_ms=int(wait_s * 1000), cause=_cause(error), error=str(error), failed=False
+                claim, in_ms=round(wait_s * 1000), cause=_cause(error), error=str(error), failed=False
             )
             return "later"
         except Transient as error:

@@ -1,18 +1,24 @@
-"""The bridge's share of each service's budget, shared by all processes through Redis."""
+"""The bridge's share of each service's budget, planned for all processes through Redis (lua/planner.lua)."""
 
 from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
+from typing import Any
 
 import redis
 
 from bridge.boundary import boundary
 from bridge.errors import RateLimited
 from bridge.ledger import keys, scripts
+from bridge.ledger.keys import LANE_NAMES, Lane
+from bridge.ledger.turns import Spent, Turn, current_turn
 
-# A request that got no reply in this time counts as one that did: it may have been counted there.
+# A request that got no reply in this time counts as one that did: it may have been counted there. A matter of
+# HTTP's time limits, not of the window.
 _LOST_AFTER_MS = 60_000
+# How much the last run of a kind weighs in what such runs usually send.
+_NEWEST = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,58 +29,121 @@ class Slot:
     name: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What a reply's headers say of the whole company's budget.
+
+    Args:
+        resets_in_s: until their window ends; None where they do not say.
+    """
+
+    limit: int
+    remaining: int
+    resets_in_s: float | None
+
+
 class Budget:
     """A log of reply times: send only while last window's replies and those in flight stay under the share.
 
     Pacing and retrying on 429 both broke budgets in simulation; this used 99.7 % of one without a 429.
+    Who finds it spent is told when its slot is, by lane and arrival; see bridge/README.md, "Budgets".
     """
 
     def __init__(self, client: redis.Redis, *, service: str, share: int, window_s: float = 60) -> None:
-        self.service, self.share = service, share
-        self._window_ms = int(window_s * 1000)
+        self.service, self.share, self.window_s = service, share, window_s
         self._keys = keys.budget(service)
-        self._redis = client
+        self._plan = (share, int(window_s * 1000))
         self._take = client.register_script(scripts.source("take"))
         self._reply = client.register_script(scripts.source("reply"))
+        self._release = client.register_script(scripts.source("release"))
+        self._forecast = client.register_script(scripts.source("forecast"))
+        # Kind of job -> requests that a run of it sends; each process learns its own.
+        self._usual: dict[str, float] = {}
 
     @boundary("budget.take")
     def take(self) -> Slot:
-        """Leave to send one request now.
+        """Leave to send one request now, for the turn of this thread.
 
         Raises:
-            RateLimited: with the seconds to wait; the job is due again then, no thread sleeps.
+            RateLimited: with the seconds until the slot that was booked; no thread sleeps. Who does not come
+                within a twentieth of a window after it loses it.
         """
-        name = secrets.token_hex(8)
-        wait_ms = int(self._take(keys=self._keys, args=[self.share, self._window_ms, name, _LOST_AFTER_MS]))
-        if wait_ms:
+        name, turn = secrets.token_hex(8), current_turn()
+        spent = turn.at(self)
+        sent, usual = (0, 1) if turn.kind is None else (spent.sent, round(self._usual.get(turn.kind, 1)))
+        granted, number = self._run(
+            self._take, name, _LOST_AFTER_MS, turn.name, int(turn.lane), sent, max(1, usual)
+        )
+        if not int(granted):
+            spent.refused = True
             raise RateLimited(
-                f"our share of {self.service}'s budget is used up", retry_after_s=wait_ms / 1000
+                f"our share of {self.service}'s budget is used up",
+                retry_after_s=int(number) / 1000,
+                booked=True,
             )
+        spent.sent, spent.kept = spent.sent + 1, int(number)
         return Slot(service=self.service, name=name)
 
+    def ended(self, turn: Turn, spent: Spent) -> None:
+        """A turn is over: learn from it, and give back what was kept for it."""
+        # One that was refused half-way would have sent at least one more.
+        sent = spent.sent + spent.refused
+        if turn.kind is not None and spent.sent:
+            usual = self._usual.get(turn.kind, 1.0)
+            if sent > usual or not spent.refused:
+                self._usual[turn.kind] = usual + _NEWEST * (sent - usual)
+        if spent.kept and not spent.refused:
+            with boundary("budget.release"):
+                self._run(self._release, turn.name)
+
     @boundary("budget.reply")
-    def replied(self, slot: Slot, *, operation: str, status: str, closed_for_s: float = 0) -> None:
-        """Book the end of a request; `closed_for_s` when the service told us to wait."""
+    def replied(
+        self,
+        slot: Slot,
+        *,
+        operation: str,
+        status: str,
+        closed_for_s: float = 0,
+        told: Told | None = None,
+    ) -> None:
+        """Book the end of a request.
+
+        Args:
+            closed_for_s: when the service told us to wait.
+            told: what else its headers said.
+        """
         counter = f"upstream:{self.service}:{operation}:{status}"
+        limit, remaining, resets_in_s = (
+            (told.limit, told.remaining, told.resets_in_s) if told else (-1, -1, None)
+        )
+        resets_in_ms = -1 if resets_in_s is None else int(resets_in_s * 1000)
         self._reply(
             keys=[*self._keys, keys.COUNTS],
-            args=[slot.name, counter, int(closed_for_s * 1000), self._window_ms],
+            args=[*self._plan, slot.name, counter, int(closed_for_s * 1000), limit, remaining, resets_in_ms],
         )
 
     @boundary("budget.state")
-    def state(self) -> dict[str, float | int]:
-        """For `/api/queue`: share, what is left of it in this window, seconds until it opens if closed."""
-        pipe = self._redis.pipeline(transaction=False)
-        pipe.time()
-        pipe.zcard(self._keys[1])
-        pipe.get(self._keys[2])
-        (seconds, micros), flying, closed = pipe.execute()
-        now = seconds * 1000 + micros // 1000
-        used = int(self._redis.zcount(self._keys[0], now - self._window_ms, "+inf")) + int(flying)
+    def state(self) -> dict[str, Any]:
+        """For `/api/queue`: the share, what is left of it, and for each lane who waits and for how long.
+
+        `drain_s`: seconds until the last of those who wait now has what it waits for, at the share of now.
+        """
+        (used, flying, closed_for_ms, told, others), *lanes = self._run(self._forecast)
+        left = max(0, self.share - used)
+        waiting = {
+            LANE_NAMES[lane]: {"jobs": jobs, "requests": places, "drain_s": drain_ms / 1000}
+            for lane, (jobs, places, drain_ms) in zip(Lane, lanes, strict=True)
+        }
         return {
             "per_window": self.share,
-            "window_s": self._window_ms / 1000,
-            "left": max(0, self.share - used),
-            "in_flight": int(flying),
-            "closed_for_s": max(0.0, (float(closed or 0) - now) / 1000),
+            "window_s": self.window_s,
+            "left": left if told < 0 else min(left, told),
+            "in_flight": flying,
+            "closed_for_s": closed_for_ms / 1000,
+            "others_spend": bool(others),
+            "waiting": waiting,
+            "drain_s": max(lane["drain_s"] for lane in waiting.values()),
         }
+
+    def _run(self, script: Any, *arguments: object) -> Any:
+        return script(keys=self._keys, args=[*self._plan, *arguments])

@@ -73,4 +73,6 @@ def split_job(name: str) -> tuple[str, str]:
 
 
 def budget(service: str) -> list[str]:
-    return [f"{TAG}:budget:{service}:{part}" for part in ("replies", "flying", "closed")]
+    """What planner.lua expects as its keys."""
+    parts = ("replies", "flying", "closed", "booked", "places", "slots", "plan")
+    return [*(f"{TAG}:budget:{service}:{part}" for part in parts), *QUEUE_KEYS[: 2 * len(Lane)]]

@@ -52,6 +52,7 @@ class Claim:
     token: str
     attempts: int
     now_ms: int
+    lane: Lane
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,7 +222,10 @@ class Ledger:
         )
         if answer != "claimed":
             return None
-        return Claim(name=name, kind=kind, key=key, token=token, attempts=int(rest[0]), now_ms=int(rest[1]))
+        attempts, now_ms, lane = (int(text) for text in rest)
+        return Claim(
+            name=name, kind=kind, key=key, token=token, attempts=attempts, now_ms=now_ms, lane=Lane(lane)
+        )
 
     def renew(self, claims: list[Claim]) -> list[str]:
         """Prolong leases; the names of those that are lost."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 from functools import cache
 from importlib.resources import files
 
-# These stand alone; all others get prelude.lua in front.
-_ALONE = {"hold", "take", "reply", "unlock"}
+# These stand alone; those of a budget get planner.lua in front, all others prelude.lua.
+_ALONE = {"hold", "unlock"}
+_OF_A_BUDGET = {"take", "reply", "release", "forecast"}
 NAMES = (
     "learn", "schedule", "dispatch", "claim", "renew", "complete", "reschedule", "park", "replay", "keep",
-    "queue", "lock", "cancel", "forget", "drop", *sorted(_ALONE),
+    "queue", "lock", "cancel", "forget", "drop", *sorted(_ALONE), *sorted(_OF_A_BUDGET),
 )  # fmt: skip
 
 
@@ -18,4 +19,7 @@ def source(name: str) -> str:
     """The whole text of a script."""
     folder = files("bridge.ledger") / "lua"
     text = (folder / f"{name}.lua").read_text("utf-8")
-    return text if name in _ALONE else (folder / "prelude.lua").read_text("utf-8") + text
+    if name in _ALONE:
+        return text
+    before = "planner" if name in _OF_A_BUDGET else "prelude"
+    return (folder / f"{before}.lua").read_text("utf-8") + text

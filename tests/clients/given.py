@@ -10,7 +10,7 @@ import httpx2
 from bridge.clients.cloudtalk import CloudTalk
 from bridge.clients.http import make_client
 from bridge.clients.kustomer import Kustomer
-from bridge.ledger.budget import Budget, Slot
+from bridge.ledger.budget import Budget, Slot, Told
 from bridge.sandbox import ANALYTICS_PREFIX, CLOUDTALK_KEY_ID, CLOUDTALK_KEY_SECRET, CORE_PREFIX, KUSTOMER_KEY
 
 Answer = Callable[[httpx2.Request], httpx2.Response]
@@ -20,14 +20,24 @@ class Booked(Budget):
     """A budget that is never spent, and remembers what was booked on it."""
 
     def __init__(self) -> None:
-        self.service = "test"
+        self.service, self.window_s = "test", 60.0
         self.booked: list[tuple[str, str, float]] = []
+        self.told: list[Told | None] = []
 
     def take(self) -> Slot:
         return Slot(service=self.service, name="slot")
 
-    def replied(self, slot: Slot, *, operation: str, status: str, closed_for_s: float = 0) -> None:
+    def replied(
+        self,
+        slot: Slot,
+        *,
+        operation: str,
+        status: str,
+        closed_for_s: float = 0,
+        told: Told | None = None,
+    ) -> None:
         self.booked.append((operation, status, closed_for_s))
+        self.told.append(told)
 
 
 class Wire:

@@ -20,6 +20,7 @@ from bridge.errors import (
     Unauthorized,
     Unavailable,
 )
+from bridge.ledger.budget import Told
 from bridge.sandbox import CLOUDTALK_KEY_SECRET, KUSTOMER_KEY
 from bridge.sandbox.running import RunningSandbox
 from tests.clients.given import Booked, Wire, cloudtalk_at, kustomer_at
@@ -430,3 +431,79 @@ def test_a_wrong_key_is_refused_without_repeating_it(http: httpx2.Client, sandbo
 
     assert "wrong-secret" not in str(error.value)
     assert CLOUDTALK_KEY_SECRET not in str(error.value)
+
+
+# What the service tells of its budget
+
+
+@pytest.mark.parametrize(
+    ("headers", "told"),
+    [
+        ({"x-ratelimit-limit": "1000", "x-ratelimit-remaining": "999"}, (1000, 999, None)),
+        ({"x-cloudtalkapi-limit": "60", "x-cloudtalkapi-remaining": " 0 "}, (60, 0, None)),
+        (
+            {
+                "x-cloudtalkapi-limit": "60",
+                "x-cloudtalkapi-remaining": "7",
+                "x-cloudtalkapi-resettime": str(THEIR_NOW + 30),
+            },
+            (60, 7, 30),
+        ),
+        # Their clock and the time they tell disagree.
+        (
+            {
+                "x-ratelimit-limit": "60",
+                "x-ratelimit-remaining": "7",
+                "x-ratelimit-reset": str(THEIR_NOW - 5),
+            },
+            (60, 7, None),
+        ),
+        (
+            {"x-ratelimit-limit": "60", "x-ratelimit-remaining": "7", "x-ratelimit-reset": "inf"},
+            (60, 7, None),
+        ),
+        ({}, None),
+        ({"x-ratelimit-remaining": "7"}, None),
+        ({"x-ratelimit-limit": "60"}, None),
+        ({"x-ratelimit-limit": "0", "x-ratelimit-remaining": "0"}, None),
+        ({"x-ratelimit-limit": "60", "x-ratelimit-remaining": "61"}, None),
+        ({"x-ratelimit-limit": "60", "x-ratelimit-remaining": "-1"}, None),
+        ({"x-ratelimit-limit": "60", "x-ratelimit-remaining": "²"}, None),
+        ({"x-ratelimit-limit": "9" * 5000, "x-ratelimit-remaining": "1"}, None),
+        ({"x-ratelimit-limit": "many", "x-ratelimit-remaining": "few"}, None),
+    ],
+)
+def test_what_can_be_true_of_their_budget_is_booked(
+    headers: dict[str, str], told: tuple[int, int, float | None] | None
+) -> None:
+    answer = httpx2.Response(
+        404, headers=[(k.encode(), v.encode()) for k, v in {**headers, "date": DATE}.items()]
+    )
+    budget = Booked()
+
+    Wire(answer).kustomer(budget).customer("1")
+
+    expected = None if told is None else Told(limit=told[0], remaining=told[1], resets_in_s=told[2])
+    assert budget.told == [expected]
+
+
+def test_a_429_may_be_of_a_narrower_limit_and_tells_only_when_to_come() -> None:
+    headers = {"x-ratelimit-limit": "120", "x-ratelimit-remaining": "0", "retry-after": "7"}
+    budget = Booked()
+
+    with pytest.raises(RateLimited):
+        Wire(httpx2.Response(429, headers=headers)).kustomer(budget).customer("1")
+
+    assert (budget.booked, budget.told) == ([("customer", "429", 7)], [None])
+
+
+@pytest.mark.parametrize(("retry_after", "seconds"), [(None, 3), ("0", 0.05), ("60", 4.5)])
+def test_waits_are_measured_in_the_windows_of_the_service(retry_after: str | None, seconds: float) -> None:
+    headers = {"retry-after": retry_after} if retry_after else {}
+    budget = Booked()
+    budget.window_s = 3
+
+    with pytest.raises(RateLimited) as spent:
+        Wire(httpx2.Response(429, headers=headers)).kustomer(budget).customer("1")
+
+    assert spent.value.retry_after_s == pytest.approx(seconds)

@@ -9,9 +9,8 @@ import pytest
 
 from bridge.domain.events import Event, read_event
 from bridge.domain.rules import Rules
-from bridge.errors import Busy, LeaseLost, RateLimited
+from bridge.errors import Busy, LeaseLost
 from bridge.ledger import keys, scripts
-from bridge.ledger.budget import Budget
 from bridge.ledger.keys import Lane
 from bridge.ledger.learning import Retention
 from bridge.ledger.ledger import Claim, Ledger
@@ -274,33 +273,3 @@ def test_every_script_says_what_it_takes_answers_and_guarantees() -> None:
         text = scripts.source(name)
         for word in ("-- KEYS", "ARGV", "Answers"):
             assert word in text or name == "queue", f"{name}.lua does not say: {word}"
-
-
-def test_a_budget_is_never_exceeded_and_opens_again(ledger: Ledger) -> None:
-    budget = Budget(ledger.redis, service="cloudtalk", share=3, window_s=60)
-    for _ in range(3):
-        budget.replied(budget.take(), operation="x", status="200")
-
-    with pytest.raises(RateLimited) as full:
-        budget.take()
-
-    assert 59 < full.value.retry_after_s <= 61
-    assert budget.state()["left"] == 0
-    replies = "{callbridge}:budget:cloudtalk:replies"
-    for member in ledger.redis.zrange(replies, 0, -1):
-        ledger.redis.zincrby(replies, -60_001, str(member))
-    budget.take()
-
-
-def test_requests_in_flight_count_and_a_closed_budget_stays_closed(ledger: Ledger) -> None:
-    budget = Budget(ledger.redis, service="kustomer", share=2, window_s=60)
-    first, _ = budget.take(), budget.take()
-    with pytest.raises(RateLimited):
-        budget.take()
-
-    budget.replied(first, operation="x", status="429", closed_for_s=30)
-
-    with pytest.raises(RateLimited) as closed:
-        budget.take()
-    assert 29 < closed.value.retry_after_s <= 30
-    assert ledger.counts()["upstream:kustomer:x:429"] == 1

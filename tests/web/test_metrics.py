@@ -71,6 +71,8 @@ def test_jobs_budgets_and_requests_are_told(site: Site, ledger: Ledger, store: r
     assert value("parked", kind="sync", cause="Rejected") == 1
     assert value("budget_left", service="cloudtalk") == 49
     assert value("budget_left", service="kustomer") == 900
+    assert value("budget_waiting", service="cloudtalk", lane="live") == 0
+    assert value("budget_drain_seconds", service="cloudtalk", lane="backfill") == 0
     assert value("upstream_requests_total", service="cloudtalk", operation="detail", status="200") == 1
     assert value("job_runs_total", kind="sync", end="done") == 1
     assert value("calls_recovered_total") == 1

@@ -1,31 +1,48 @@
--- Take one request out of a service's budget, or be told when to come back.
+-- Take one request out of a service's budget, or be told when to come for it.
 --
--- KEYS 1 budget:<service>:replies   sorted set: when the replies of the last window came
---      2 budget:<service>:flying    sorted set: requests sent and not answered -> when they count as lost
---      3 budget:<service>:closed    until when the service told us to wait
--- ARGV 1 share: requests a window   2 window, ms   3 name of this request   4 ms after which it counts as lost
--- Answers 0, or the milliseconds to wait.
+-- KEYS 1-15 as in planner.lua
+-- ARGV 1-2 as in planner.lua   3 name of this request   4 ms after which it counts as lost
+--      5 who asks: a job's name, or another   6 lane   7 requests that it has sent in this run
+--      8 requests that such a run usually sends
+-- Answers {1, places still kept for the rest of this run}, or {0, ms to wait}.
 --
--- Guarantees: replies in the last window and requests in flight together never exceed the share, over
--- all processes. The reply's time counts, not the request's: whatever window the service keeps, a
--- request was counted there no later than its reply came.
-local t = redis.call('TIME')
-local now = t[1] * 1000 + math.floor(t[2] / 1000)
-local share, window = tonumber(ARGV[1]), tonumber(ARGV[2])
-local closed = tonumber(redis.call('GET', KEYS[3]) or 0)
-if closed > now then return closed - now end
-for _, lost in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now)) do
-  redis.call('ZREM', KEYS[2], lost)
-  redis.call('ZADD', KEYS[1], now, lost)
+-- Guarantees: replies in the last window and requests in flight together never exceed the share, over all
+-- processes. The reply's time counts, not the request's: whatever window the service keeps, a request was
+-- counted there no later than its reply came. Asking again under the same name of the request, as an answer
+-- got lost, takes nothing more.
+local request, name, lane = ARGV[3], ARGV[5], tonumber(ARGV[6])
+local sent, usual = tonumber(ARGV[7]), tonumber(ARGV[8])
+settle()
+local place = tonumber(redis.call('ZSCORE', BOOKED, name) or 0)
+if redis.call('ZSCORE', FLYING, request) then return {1, place > 0 and places_of(place) or 0} end
+note('seen:' .. lane, NOW)
+local limit = limit_of(lane)
+local booked = place > 0 and lane_of(place) == lane and places_of(place) or 0
+-- A run that waited begins once all its places are free; one that sent something is under way.
+local wanted = sent == 0 and booked or 1
+wanted = math.max(1, math.min(wanted, limit))
+if booked == 0 or (sent > 0 and not is_under_way(place)) then place = order(lane, sent > 0) end
+local begins = not is_under_way(place)
+
+local at = earliest(lane, places_before(place), wanted, begins)
+if at > NOW then
+  -- A run that is cut short begins anew, and may send its first requests once more: it is given places for
+  -- all of them together, or it would never come further.
+  wanted = sent > 0 and math.max(booked, sent + 1) or math.max(booked, usual)
+  wanted = math.max(1, math.min(wanted, limit))
+  at = math.max(at, earliest(lane, places_before(place), wanted, begins))
+  book(name, place, wanted, at)
+  call_forward()
+  return {0, at - NOW}
 end
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - window)
-local replies, flying = redis.call('ZCARD', KEYS[1]), redis.call('ZCARD', KEYS[2])
-if replies + flying >= share then
-  local first = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')
-  if first[2] then return math.max(10, tonumber(first[2]) + window - now + 1) end
-  return 250
-end
-redis.call('ZADD', KEYS[2], now + tonumber(ARGV[4]), ARGV[3])
-redis.call('PEXPIRE', KEYS[1], window * 2)
-redis.call('PEXPIRE', KEYS[2], math.max(window, tonumber(ARGV[4])) * 2)
-return 0
+
+cancel(name)
+local left = math.max(0, booked - 1)
+if left > 0 then book(name, begins and order(lane, true) or place, left, NOW) end
+redis.call('ZADD', FLYING, NOW + tonumber(ARGV[4]), request)
+note('paced', math.max(fact('paced'), NOW) + SPACING)
+if fact('told_until') > NOW then note('left', fact('left') - 1) end
+redis.call('PEXPIRE', REPLIES, WINDOW * 2)
+redis.call('PEXPIRE', FLYING, math.max(WINDOW, tonumber(ARGV[4])) * 2)
+call_forward()
+return {1, left}

@@ -1,0 +1,79 @@
+"""Whose turn it is: for whom the requests of this thread are sent, and what lane that has.
+
+Set around each job by the runner, and read by the budgets: clients and jobs pass nothing along.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import redis
+
+from bridge.ledger.keys import Lane
+
+
+class Spending(Protocol):
+    """What a turn asks of a budget that it took from."""
+
+    def ended(self, turn: Turn, spent: Spent) -> None: ...
+
+
+@dataclass(slots=True, kw_only=True)
+class Spent:
+    """What a turn had from one budget."""
+
+    sent: int = 0
+    # Places that are still kept for this turn.
+    kept: int = 0
+    refused: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class Turn:
+    """One run of a job, or one errand of a command.
+
+    Args:
+        name: under which it waits; a job's name for a job, so that it can be called before its time.
+        kind: of the job; None for what is no job: each of its requests then stands alone, as it goes on where
+            it was refused and does not begin anew.
+    """
+
+    lane: Lane
+    name: str
+    kind: str | None = None
+    spent: dict[Spending, Spent] = field(default_factory=dict)
+
+    def at(self, budget: Spending) -> Spent:
+        return self.spent.setdefault(budget, Spent())
+
+
+_current: ContextVar[Turn | None] = ContextVar("turn", default=None)
+
+
+@contextmanager
+def taking_turns(turn: Turn) -> Iterator[Turn]:
+    """Everything sent inside is sent for this turn; what was kept for it and not needed is given back."""
+    before = _current.set(turn)
+    try:
+        yield turn
+    finally:
+        _current.reset(before)
+        for budget, spent in turn.spent.items():
+            # With Redis away the places free themselves.
+            with contextlib.suppress(redis.RedisError):
+                budget.ended(turn, spent)
+
+
+def current_turn() -> Turn:
+    """That of the job which runs; else one of its own for this thread, in the live lane: a person waits."""
+    turn = _current.get()
+    if turn is None:
+        turn = Turn(lane=Lane.LIVE, name=f"by-hand:{secrets.token_hex(4)}")
+        _current.set(turn)
+    return turn

@@ -1,0 +1,340 @@
+"""A budget's rules, one by one: share, order, slots, what is kept for a run, what the service tells."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+import redis
+
+from bridge.errors import RateLimited
+from bridge.ledger import keys
+from bridge.ledger.budget import Budget, Slot, Told
+from bridge.ledger.keys import Lane
+from bridge.ledger.ledger import Ledger
+from bridge.ledger.turns import Turn, taking_turns
+from tests.ledger.upstream import START_S, TestClock
+
+
+@pytest.fixture
+def clock(redis_client: redis.Redis, redis_url: str) -> TestClock:
+    return TestClock(redis_url)
+
+
+def budget_of(clock: TestClock, *, share: int = 60, window_s: float = 60) -> Budget:
+    return Budget(clock.client(), service="cloudtalk", share=share, window_s=window_s)
+
+
+@contextmanager
+def turn(name: str, lane: Lane = Lane.LIVE) -> Iterator[None]:
+    with taking_turns(Turn(lane=lane, name=name)):
+        yield
+
+
+def wait_s(budget: Budget, name: str, lane: Lane = Lane.LIVE) -> float:
+    """How long this one is told to wait; 0 when it may send at once."""
+    with turn(name, lane):
+        try:
+            budget.take()
+        except RateLimited as error:
+            assert error.booked
+            return error.retry_after_s
+    return 0.0
+
+
+def spend(budget: Budget, times: int) -> None:
+    for number in range(times):
+        with turn(f"before-{number}"):
+            reply(budget, budget.take())
+
+
+def reply(budget: Budget, slot: Slot, told: Told | None = None, closed_for_s: float = 0) -> None:
+    budget.replied(slot, operation="x", status="200", told=told, closed_for_s=closed_for_s)
+
+
+# The share
+
+
+def test_a_budget_is_never_exceeded_and_opens_again(clock: TestClock) -> None:
+    budget = budget_of(clock, share=3)
+    spend(budget, 3)
+
+    assert wait_s(budget, "next") == 60.001
+    assert budget.state()["left"] == 0
+
+    clock.set(START_S + 60.001)
+    assert wait_s(budget, "next") == 0
+
+
+def test_requests_in_flight_count_and_a_closed_budget_stays_closed(clock: TestClock, ledger: Ledger) -> None:
+    budget = budget_of(clock, share=3)
+    slots = [budget.take(), budget.take()]
+    reply(budget, slots[0], closed_for_s=30)
+
+    assert wait_s(budget, "early") == 30
+    assert budget.state()["closed_for_s"] == 30
+    assert ledger.counts()["upstream:cloudtalk:x:200"] == 1
+
+    clock.set(START_S + 30)
+    assert (wait_s(budget, "early"), budget.state()["in_flight"]) == (0, 2)
+    assert wait_s(budget, "late") > 29
+
+
+def test_the_reply_counts_and_not_the_request(clock: TestClock) -> None:
+    budget = budget_of(clock, share=1)
+    slot = budget.take()
+    clock.set(START_S + 20)
+    reply(budget, slot)
+
+    clock.set(START_S + 61)
+
+    assert wait_s(budget, "next") == 19.001
+
+
+def test_a_request_without_a_reply_is_taken_for_answered_after_a_minute(clock: TestClock) -> None:
+    budget = budget_of(clock, share=1)
+    budget.take()
+
+    clock.set(START_S + 60)
+    assert wait_s(budget, "next") == 60.001
+    clock.set(START_S + 120.001)
+    assert wait_s(budget, "next") == 0
+
+
+def test_asking_again_after_a_lost_answer_takes_nothing_more(clock: TestClock) -> None:
+    budget = budget_of(clock)
+    arguments = (60, 60_000, "request", 60_000, "sync|id:1", 1, 0, 1)
+
+    answers = [budget._take(keys=keys.budget("cloudtalk"), args=list(arguments)) for _ in range(2)]
+
+    assert answers == [[1, 0], [1, 0]]
+    assert budget.state()["in_flight"] == 1
+
+
+# Slots
+
+
+def test_those_who_wait_are_spread_over_the_coming_slots(clock: TestClock) -> None:
+    budget = budget_of(clock, share=10)
+    for number in range(10):
+        clock.set(START_S + number)
+        spend(budget, 1)
+
+    told = [clock.now + wait_s(budget, f"waiting-{number}") - START_S for number in range(10)]
+
+    assert told == pytest.approx([60.001 + number for number in range(10)])
+
+
+def test_a_better_lane_that_comes_later_goes_first(clock: TestClock) -> None:
+    budget = budget_of(clock, share=2)
+    spend(budget, 1)
+    clock.set(START_S + 10)
+    spend(budget, 1)
+
+    first_told = wait_s(budget, "backfill", Lane.BACKFILL)
+    live_told = wait_s(budget, "live", Lane.LIVE)
+
+    assert (first_told, live_told) == (50.001, 50.001)
+    clock.set(START_S + 60.001)
+    assert wait_s(budget, "backfill", Lane.BACKFILL) > 0
+    assert wait_s(budget, "live", Lane.LIVE) == 0
+
+
+@pytest.mark.parametrize("window_s", [60, 3])
+def test_who_does_not_come_to_its_slot_loses_it_soon(clock: TestClock, window_s: float) -> None:
+    budget = budget_of(clock, share=1, window_s=window_s)
+    spend(budget, 1)
+    assert wait_s(budget, "dies") == window_s + 0.001
+
+    clock.set(START_S + window_s + 0.001)
+    assert wait_s(budget, "next") > window_s
+    clock.set(START_S + window_s * 21 / 20 + 0.002)
+
+    assert wait_s(budget, "next") == 0
+
+
+def test_a_job_that_is_no_more_holds_nobody_up(clock: TestClock) -> None:
+    client, budget = clock.client(), budget_of(clock, share=1)
+    spend(budget, 1)
+    ledger = Ledger(client)
+    for key in ("id:1", "id:2"):
+        ledger.schedule("sync", key, in_ms=90_000)
+        wait_s(budget, f"sync|{key}")
+    ledger.cancel("sync", "id:1")
+
+    clock.set(START_S + 1)
+    wait_s(budget, "last", Lane.BACKFILL)
+
+    assert client.zrange(keys.budget("cloudtalk")[3], 0, -1) == ["sync|id:2", "last"]
+    assert due_in(client, clock, "sync|id:2") == pytest.approx(59.001)
+
+
+def test_places_given_back_are_used_at_once(clock: TestClock) -> None:
+    client, budget = clock.client(), budget_of(clock, share=2)
+    spend(budget, 2)
+    Ledger(client).schedule("sync", "id:2", in_ms=90_000)
+    with contextlib.suppress(RateLimited), taking_turns(Turn(lane=Lane.LIVE, name="sync|id:1", kind="sync")):
+        budget.take()
+    # What it was refused for in the middle of a run it is given together.
+    Ledger(client).schedule("sync", "id:1", in_ms=60_001)
+    again = Turn(lane=Lane.LIVE, name="sync|id:1", kind="sync")
+    again.at(budget).sent = 1
+    with contextlib.suppress(RateLimited), taking_turns(again):
+        budget.take()
+    wait_s(budget, "sync|id:2")
+
+    clock.set(START_S + 60.001)
+    with taking_turns(Turn(lane=Lane.LIVE, name="sync|id:1", kind="sync")):
+        reply(budget, budget.take())
+        assert due_in(client, clock, "sync|id:2") > 1
+
+    assert due_in(client, clock, "sync|id:2") == 0
+
+
+def due_in(client: redis.Redis, clock: TestClock, job: str) -> float:
+    due = client.zscore(keys.QUEUE_KEYS[0], job)
+    assert due is not None
+    return due / 1000 - clock.now
+
+
+def test_a_run_that_is_cut_short_is_given_places_for_all_of_it(clock: TestClock) -> None:
+    """Else a job that must send its first request again could use up each slot by that, for ever."""
+    budget, ledger = budget_of(clock, share=4), Ledger(clock.client())
+    for number in range(4):
+        clock.set(START_S + number * 10)
+        spend(budget, 1)
+    ledger.schedule("identify", "id:1", in_ms=0)
+    sent = []
+    for _ in range(6):
+        with (
+            contextlib.suppress(RateLimited),
+            taking_turns(Turn(lane=Lane.LIVE, name="identify|id:1", kind="identify")) as run,
+        ):
+            try:
+                for _ in range(3):
+                    reply(budget, budget.take())
+            except RateLimited as error:
+                wait_s(budget, "identify|id:2")
+                clock.set(clock.now + error.retry_after_s)
+            finally:
+                sent.append(run.at(budget).sent)
+        if sent[-1] == 3:
+            break
+
+    assert sent == [0, 1, 2, 3]
+
+
+# Lanes
+
+
+def test_live_calls_have_a_place_kept_while_a_backfill_runs(clock: TestClock) -> None:
+    budget = budget_of(clock, share=50)
+    spend(budget, 1)
+    granted = 0
+    for tenth in range(590):
+        clock.set(START_S + tenth / 10)
+        with contextlib.suppress(RateLimited), turn("backfill", Lane.BACKFILL):
+            reply(budget, budget.take())
+            granted += 1
+
+    # One was the live call's, and two of fifty are kept.
+    assert granted == 47
+    assert [wait_s(budget, f"live-{number}") for number in range(2)] == [0, 0]
+
+
+def test_a_backfill_alone_has_all_of_the_share(clock: TestClock) -> None:
+    budget = budget_of(clock, share=50)
+    granted = 0
+    for tenth in range(600):
+        clock.set(START_S + tenth / 10)
+        with contextlib.suppress(RateLimited), turn("backfill", Lane.BACKFILL):
+            reply(budget, budget.take())
+            granted += 1
+
+    assert granted == 50
+
+
+@pytest.mark.parametrize("window_s", [60, 6])
+def test_a_backfill_spreads_over_the_window_and_live_calls_go_at_once(
+    clock: TestClock, window_s: float
+) -> None:
+    budget = budget_of(clock, share=60, window_s=window_s)
+
+    backfill = [wait_s(budget, f"b{n}", Lane.BACKFILL) for n in range(10)]
+    live = [wait_s(budget, f"l{n}", Lane.LIVE) for n in range(50)]
+
+    assert backfill[:4] == [0, 0, 0, 0]
+    assert backfill[4:] == pytest.approx([window_s / 60 * n for n in range(1, 7)])
+    assert live == [0.0] * 50
+
+
+# What the service tells
+
+
+def test_what_others_spend_is_not_spent_again(clock: TestClock) -> None:
+    budget = budget_of(clock, share=60)
+
+    reply(budget, budget.take(), Told(limit=60, remaining=5, resets_in_s=8))
+
+    state = budget.state()
+    assert (state["left"], state["others_spend"]) == (5, True)
+    # Two are kept, as they spend on.
+    assert [wait_s(budget, f"n{n}") for n in range(4)] == [0, 0, 0, 8]
+    clock.set(START_S + 8)
+    assert wait_s(budget, "after") > 0  # n3 comes first
+
+
+def test_after_their_window_one_request_asks_how_things_stand(clock: TestClock) -> None:
+    budget = budget_of(clock, share=60)
+    reply(budget, budget.take(), Told(limit=60, remaining=1, resets_in_s=8))
+    clock.set(START_S + 8)
+
+    asking = budget.take()
+    assert wait_s(budget, "others") > 0
+    reply(budget, asking, Told(limit=60, remaining=59, resets_in_s=60))
+
+    clock.set(START_S + 9)
+    assert wait_s(budget, "others") == 0
+
+
+def test_replies_that_overtake_each_other_do_not_give_places_back(clock: TestClock) -> None:
+    budget = budget_of(clock, share=60)
+    first, second = budget.take(), budget.take()
+
+    reply(budget, second, Told(limit=60, remaining=3, resets_in_s=8))
+    reply(budget, first, Told(limit=60, remaining=4, resets_in_s=8))
+
+    assert budget.state()["left"] == 2
+
+
+def test_headers_that_tell_of_plenty_change_nothing(clock: TestClock) -> None:
+    budget = budget_of(clock, share=2)
+
+    for _ in range(2):
+        reply(budget, budget.take(), Told(limit=1000, remaining=999, resets_in_s=60))
+
+    assert wait_s(budget, "next") == 60.001
+    assert budget.state()["others_spend"] is False
+
+
+# What is shown
+
+
+def test_who_waits_and_for_how_long_is_told_by_lane(clock: TestClock) -> None:
+    budget = budget_of(clock, share=2)
+    spend(budget, 2)
+    wait_s(budget, "live")
+    for number in range(2):
+        wait_s(budget, f"backfill-{number}", Lane.BACKFILL)
+
+    state = budget.state()
+
+    assert state["waiting"] == {
+        "live": {"jobs": 1, "requests": 1, "drain_s": 60.001},
+        "recording": {"jobs": 0, "requests": 0, "drain_s": 0},
+        "insights": {"jobs": 0, "requests": 0, "drain_s": 0},
+        "backfill": {"jobs": 2, "requests": 2, "drain_s": 121.001},
+    }
+    assert state["drain_s"] == 121.001
