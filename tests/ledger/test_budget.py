@@ -158,39 +158,57 @@ def test_who_does_not_come_to_its_slot_loses_it_soon(clock: TestClock, window_s:
 def test_a_job_that_is_no_more_holds_nobody_up(clock: TestClock) -> None:
     client, budget = clock.client(), budget_of(clock, share=1)
     spend(budget, 1)
-    ledger = Ledger(client)
     for key in ("id:1", "id:2"):
-        ledger.schedule("sync", key, in_ms=90_000)
-        wait_s(budget, f"sync|{key}")
-    ledger.cancel("sync", "id:1")
+        refused_job(client, budget, key)
+    assert due_in(client, clock, "sync|id:2") > 120
+    Ledger(client).cancel("sync", "id:1")
 
-    clock.set(START_S + 1)
     wait_s(budget, "last", Lane.BACKFILL)
 
     assert client.zrange(keys.budget("cloudtalk")[3], 0, -1) == ["sync|id:2", "last"]
-    assert due_in(client, clock, "sync|id:2") == pytest.approx(59.001)
+    assert due_in(client, clock, "sync|id:2") == pytest.approx(60.001)
+
+
+def test_a_job_that_waits_for_something_else_is_left_alone(clock: TestClock) -> None:
+    client, budget = clock.client(), budget_of(clock, share=1)
+    spend(budget, 1)
+    refused_job(client, budget, "id:1", waits_s=300)
+
+    clock.set(START_S + 60.001)
+    assert wait_s(budget, "next", Lane.BACKFILL) > 0
+
+    assert due_in(client, clock, "sync|id:1") == pytest.approx(300 - 60.001)
 
 
 def test_places_given_back_are_used_at_once(clock: TestClock) -> None:
     client, budget = clock.client(), budget_of(clock, share=2)
-    spend(budget, 2)
-    Ledger(client).schedule("sync", "id:2", in_ms=90_000)
-    with contextlib.suppress(RateLimited), taking_turns(Turn(lane=Lane.LIVE, name="sync|id:1", kind="sync")):
-        budget.take()
-    # What it was refused for in the middle of a run it is given together.
-    Ledger(client).schedule("sync", "id:1", in_ms=60_001)
-    again = Turn(lane=Lane.LIVE, name="sync|id:1", kind="sync")
-    again.at(budget).sent = 1
-    with contextlib.suppress(RateLimited), taking_turns(again):
-        budget.take()
-    wait_s(budget, "sync|id:2")
+    refused_job(client, budget, "id:1", sends=2)
+    refused_job(client, budget, "id:2")
 
     clock.set(START_S + 60.001)
     with taking_turns(Turn(lane=Lane.LIVE, name="sync|id:1", kind="sync")):
         reply(budget, budget.take())
+        # It sent two the last time, so the other place is kept for it.
         assert due_in(client, clock, "sync|id:2") > 1
 
     assert due_in(client, clock, "sync|id:2") == 0
+
+
+def refused_job(
+    client: redis.Redis, budget: Budget, key: str, *, sends: int = 0, waits_s: float | None = None
+) -> None:
+    """A job that could send so many requests, and is due again at its slot, or when it says."""
+    ledger = Ledger(client)
+    ledger.schedule("sync", key, in_ms=0)
+    claim = ledger.claim("sync", key)
+    assert claim is not None
+    with taking_turns(Turn(lane=Lane.LIVE, name=claim.name, kind="sync")):
+        for _ in range(sends):
+            reply(budget, budget.take())
+        with pytest.raises(RateLimited) as refused:
+            budget.take()
+    in_ms = round((refused.value.retry_after_s if waits_s is None else waits_s) * 1000)
+    ledger.reschedule(claim, in_ms=in_ms, cause="RateLimited", error="", failed=False)
 
 
 def due_in(client: redis.Redis, clock: TestClock, job: str) -> float:

@@ -149,7 +149,9 @@ local function call_forward()
     else
       local at = earliest(lane, before, math.min(wanted, limit_of(lane)), not is_under_way(first))
       local leased = tonumber(redis.call('ZSCORE', KEYS[11 + lane], name) or 0)
-      if due and due > NOW and leased <= NOW then
+      -- Due at another time it waits for something else, such as another service: that is not ours to move.
+      local late = due and due - tonumber(redis.call('ZSCORE', SLOTS, name))
+      if due and due > NOW and leased <= NOW and late >= 0 and late <= GRACE then
         redis.call('ZADD', KEYS[7 + lane], at, name)
         redis.call('ZADD', SLOTS, at, name)
         if at <= NOW then redis.call('PUBLISH', WAKE, lane) end
