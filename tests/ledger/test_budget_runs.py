@@ -21,7 +21,7 @@ from tests.ledger.simulated import Simulation
 from tests.ledger.upstream import MODELS, START_S, FixedWindow, TestClock, Upstream
 
 # BUDGET_HOURS=12 for the long form.
-HOURS = float(os.environ.get("BUDGET_HOURS", "0.06"))
+HOURS = float(os.environ.get("BUDGET_HOURS", "0.04"))
 SPAN_S = HOURS * 3600
 
 
@@ -75,15 +75,15 @@ def test_what_others_spend_costs_few_refusals_and_no_storm(
 
 def test_live_calls_come_soon_in_the_middle_of_a_backfill(clock: TestClock) -> None:
     run = Simulation(clock, FixedWindow(50), share=50, headers=False)
-    keep_busy(run, Lane.BACKFILL, waiting=10, until=400)
+    keep_busy(run, Lane.BACKFILL, waiting=10, until=250)
     dice, live = random.Random(5), list[str]()
     for _ in range(15):
-        run.at(dice.uniform(70, 380), lambda: live.append(run.add(Lane.LIVE, requests=2)))
+        run.at(dice.uniform(70, 230), lambda: live.append(run.add(Lane.LIVE, requests=2)))
 
-    run.run(400)
+    run.run(250)
 
     assert run.refused == 0
-    assert run.used(until=400) >= 0.95
+    assert run.used(until=250) >= 0.95
     # A twentieth of a window, which a backfill may use at once, and the time between two slots.
     assert max(run.waited(job) for job in live) <= 3 + 60 / 50 + 0.5
 
@@ -91,12 +91,12 @@ def test_live_calls_come_soon_in_the_middle_of_a_backfill(clock: TestClock) -> N
 def test_a_burst_is_spread_over_the_slots_best_lanes_first(clock: TestClock) -> None:
     run = Simulation(clock, FixedWindow(60), share=60)
     lanes = [Lane.BACKFILL, Lane.INSIGHTS, Lane.RECORDING, Lane.LIVE]
-    jobs = {lane: [run.add(lane) for _ in range(75)] for lane in lanes}
+    jobs = {lane: [run.add(lane) for _ in range(40)] for lane in lanes}
 
     run.run()
 
     assert run.refused == 0
-    assert len(run.done) == 300
+    assert len(run.done) == 160
     assert run.used() >= 0.95
     ended = {lane: max(run.done[job] for job in jobs[lane]) for lane in lanes}
     begun = {lane: min(one.at for one in run.sent if one.lane is lane) for lane in lanes}
@@ -104,7 +104,7 @@ def test_a_burst_is_spread_over_the_slots_best_lanes_first(clock: TestClock) -> 
     assert ended[Lane.RECORDING] <= begun[Lane.INSIGHTS] + 0.5
     assert ended[Lane.INSIGHTS] <= begun[Lane.BACKFILL] + 0.5
     # Nobody comes again and again in vain: once to be told, once to send.
-    assert run.runs <= 2.5 * 300
+    assert run.runs <= 2.5 * 160
 
 
 def test_jobs_that_begin_anew_when_cut_short_come_to_an_end(clock: TestClock) -> None:
@@ -121,21 +121,21 @@ def test_jobs_that_begin_anew_when_cut_short_come_to_an_end(clock: TestClock) ->
 
 def test_slots_of_jobs_that_died_are_used_by_others(clock: TestClock) -> None:
     run = Simulation(clock, FixedWindow(30), share=30)
-    keep_busy(run, Lane.BACKFILL, waiting=40, until=400)
+    keep_busy(run, Lane.BACKFILL, waiting=40, until=250)
 
     def kill_some() -> None:
         for job in list(run.scheduled.keys() - run.done.keys())[:15]:
             run.all[0].ledger.cancel(*keys.split_job(job))
             run.done[job] = run.now
 
-    for at in (100, 200, 300):
+    for at in (80, 150):
         run.at(at, kill_some)
-    run.run(400)
+    run.run(250)
 
-    assert run.used(until=400) >= 0.97
+    assert run.used(until=250) >= 0.97
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     share=st.integers(1, 5),
     steps=st.lists(
