@@ -104,8 +104,8 @@ def test_a_request_without_a_reply_is_taken_for_answered_after_a_minute(clock: T
 
 
 def test_asking_again_after_a_lost_answer_takes_nothing_more(clock: TestClock) -> None:
-    budget = budget_of(clock)
-    arguments = (60, 60_000, "request", 60_000, "sync|id:1", 1, 0, 1)
+    budget = budget_of(clock, share=1)
+    arguments = (1, 60_000, "request", 60_000, "sync|id:1", 1, 0, 1)
 
     answers = [budget._take(keys=keys.budget("cloudtalk"), args=list(arguments)) for _ in range(2)]
 
