@@ -7,10 +7,10 @@ from importlib.resources import files
 
 # These stand alone; those of a budget get planner.lua in front, all others prelude.lua.
 _ALONE = {"hold", "unlock"}
-_OF_A_BUDGET = {"take", "reply", "release", "forecast"}
+OF_A_BUDGET = {"take", "reply", "release", "forecast"}
 NAMES = (
     "learn", "schedule", "dispatch", "claim", "renew", "complete", "reschedule", "park", "replay", "keep",
-    "queue", "lock", "cancel", "forget", "drop", *sorted(_ALONE), *sorted(_OF_A_BUDGET),
+    "queue", "lock", "cancel", "forget", "drop", *sorted(_ALONE), *sorted(OF_A_BUDGET),
 )  # fmt: skip
 
 
@@ -21,5 +21,5 @@ def source(name: str) -> str:
     text = (folder / f"{name}.lua").read_text("utf-8")
     if name in _ALONE:
         return text
-    before = "planner" if name in _OF_A_BUDGET else "prelude"
+    before = "planner" if name in OF_A_BUDGET else "prelude"
     return (folder / f"{before}.lua").read_text("utf-8") + text

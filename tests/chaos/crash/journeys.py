@@ -22,8 +22,10 @@ from bridge.jobs.reconcile import Span
 from bridge.jobs.rounds import LOCK, Rounds
 from bridge.ledger import parked, trail
 from bridge.ledger.held import match_held
+from bridge.ledger.budget import Budget
 from bridge.ledger.keys import Lane
 from bridge.ledger.ledger import LEASE_MS
+from bridge.ledger.turns import Spent, Turn
 from bridge.sandbox.cloudtalk_recordings import public_path
 from bridge.sandbox.running import RunningSandbox
 from tests.chaos.crash.hand import Hand
@@ -208,6 +210,9 @@ def _by_hand(hand: Hand) -> None:
     trail.read(hand.ledger)
     hand.deps.kustomer.customer_by_email("ada@example.com")
     hand.deps.kustomer.attachments.reference("0" * 24)
+    # A run that was given more places of a budget than it needed in the end.
+    budget = Budget(hand.ledger.redis, service="kustomer", share=1000)
+    budget.ended(Turn(lane=Lane.LIVE, name="sync|ended", kind="sync"), Spent(sent=1, kept=1))
 
 
 def _clock(hand: Hand) -> None:

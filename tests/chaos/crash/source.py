@@ -20,8 +20,6 @@ _NOT_LOOKED_AT = (
     "bridge/embedded.py",
     "bridge/boundary.py",
 )
-# Scripts that are not the ledger's: `Budget` and `Inbox` name theirs themselves.
-_OF_OTHERS = {"take", "reply"}
 # What of a Redis client sends nothing by itself.
 _SILENT = {"register_script", "aclose", "close", "connection_pool"}
 # Methods of the clients whose first argument is the name of the request.
@@ -30,7 +28,7 @@ _ASKING = {"request", "stream", "_find", "_send", "_create", "_pages", "_downloa
 
 def names_in_source() -> set[str]:
     """Every name that a boundary of the bridge can have."""
-    found = {f"ledger.{name}" for name in scripts.NAMES if name not in _OF_OTHERS}
+    found = {f"ledger.{name}" for name in scripts.NAMES if name not in scripts.OF_A_BUDGET}
     found |= {f"storage.{name}" for name in vars(Storage) if not name.startswith("_")}
     for path, tree in _modules():
         for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
