@@ -21,8 +21,8 @@ from bridge.jobs.patience import Patience
 from bridge.jobs.reconcile import Span
 from bridge.jobs.rounds import LOCK, Rounds
 from bridge.ledger import parked, trail
-from bridge.ledger.held import match_held
 from bridge.ledger.budget import Budget
+from bridge.ledger.held import match_held
 from bridge.ledger.keys import Lane
 from bridge.ledger.ledger import LEASE_MS
 from bridge.ledger.turns import Spent, Turn
