@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
 from bridge.errors import RateLimited, Unavailable
+from bridge.ledger.keys import Lane
+from bridge.ledger.turns import Turn, taking_turns
 
 _TRIES = 5
 
@@ -32,9 +35,12 @@ class Patience:
             Unavailable: there was none in five tries.
         """
         failed = 0
+        # Calls that end now go before what is made good later; the name keeps its place while it waits.
+        turn = Turn(lane=Lane.BACKFILL, name=f"command:{secrets.token_hex(4)}")
         while True:
             try:
-                return question()
+                with taking_turns(turn):
+                    return question()
             except RateLimited as error:
                 self.say(f"{error}; going on in {error.retry_after_s:.0f} s")
                 self.pause(error.retry_after_s)
