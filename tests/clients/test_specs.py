@@ -46,6 +46,7 @@ KUSTOMER_CALLS: dict[str, Callable[[Kustomer], object]] = {
         AN_ID, {"externalId": "x", "name": "Call", "direction": "out", "status": "open", "tags": ["VIP"]}
     ),
     "note": lambda k: k.note(AN_ID),
+    "conversation_page": lambda k: k.conversation_page(2),
     "notes_of": lambda k: list(k.notes_of(AN_ID)),
     "create_note": lambda k: k.create_note(AN_ID, {"externalId": "x:note", "body": "Call"}, note_id=AN_ID),
     "update_note": lambda k: k.update_note(AN_ID, {"externalId": "x:note", "body": "Call"}),
@@ -56,6 +57,7 @@ KUSTOMER_CALLS: dict[str, Callable[[Kustomer], object]] = {
 CLOUDTALK_CALLS: dict[str, Callable[[CloudTalk], object]] = {
     "call_detail": lambda c: c.call_detail(1000000110),
     "list_calls": lambda c: list(c.list_calls(external=ADA, since=SINCE, until=SINCE)),
+    "call_page": lambda c: c.call_page(2, since=SINCE, until=SINCE),
     "agents": lambda c: c.agents(),
     "recording": lambda c: nullcontext(c.recording(1000000110, start=9).__enter__()),
     "delete_recording": lambda c: c.delete_recording(1000000110),
