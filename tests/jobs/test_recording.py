@@ -426,3 +426,22 @@ def test_the_usual_delay_is_learnt_and_waited_for(bridge: Bridge) -> None:
         bridge.ledger.keep_delay(seconds)
 
     assert bridge.ledger.usual_delay_s() == 25
+
+
+def test_waiting_for_recordings_does_not_make_them_look_later_still(
+    bridge: Bridge, sandbox: RunningSandbox
+) -> None:
+    for _ in range(20):
+        bridge.ledger.keep_delay(5)
+    assert bridge.ledger.usual_delay_s() == 6
+
+    for n in range(4):
+        call_id, uuid = 1000000600 + n, f"11111111-2222-4333-8444-5555555556{n:02d}"
+        event = ended(call_id=call_id, uuid=uuid)
+        sandbox.cloudtalk.add_call(id=call_id, uuid=uuid, recorded=True, started_at=event["started_at"])
+        bridge.receive("call-ended", event)
+        bridge.receive("recording-uploaded", {"call_id": call_id})
+        bridge.run_jobs_for(30)
+
+    assert len(_attached(sandbox)) == 4
+    assert bridge.ledger.usual_delay_s() == 6
