@@ -48,13 +48,14 @@ def sync(claim: Claim, deps: Deps) -> End:
     call = record.call(deps.rules)
     now = moment(claim.now_ms) or datetime.now(UTC)
     ask = asking(record, call, deps.rules, now)
+    planned = record.fields.get("asking")
+    if planned and (planned != ask.job if ask.job else not call.wants_detail):
+        # The webhooks have told since what it was for, or the number, by which another job asks.
+        deps.ledger.cancel(planned, record.key)
+        deps.ledger.keep(claim, {"asking": None})
     if ask.job and ask.at:
         deps.ledger.keep(claim, {"asking": ask.job})
         deps.ledger.schedule(ask.job, record.key, in_ms=_ms(ask.at, now), lane=record.lane(Lane.LIVE))
-    elif not call.wants_detail and "asking" in record.fields:
-        # The webhooks have told it since.
-        deps.ledger.cancel(record.fields["asking"], record.key)
-        deps.ledger.keep(claim, {"asking": None})
 
     recording = record.recording(deps.rules, call)
     want = plan(call, deps.rules, ask.patience)

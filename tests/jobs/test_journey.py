@@ -444,6 +444,22 @@ def test_a_call_that_cloudtalk_does_not_know_is_written_all_the_same_and_says_so
     assert "no detail" in bridge.record("1000000999").observations["detail_gone"].body["reason"]
 
 
+def test_a_look_that_another_way_of_asking_replaced_is_not_left_waiting(
+    bridge: Bridge, sandbox: RunningSandbox
+) -> None:
+    event = ended()
+    sandbox.cloudtalk.add_call(id=1000000500, uuid=event["call_uuid"], started_at=event["started_at"])
+    # First known by its uuid only, so by a look into the list; then the number makes it one question.
+    bridge.receive("call-ringing", {"call_uuid": event["call_uuid"]})
+    bridge.run_jobs()
+    bridge.receive("call-ended", event)
+    bridge.receive("call-modified", {"call_uuid": event["call_uuid"], "call_id": "1000000500"})
+
+    bridge.run_jobs_for(30)
+
+    assert bridge.ledger.job_states(f"uuid:{event['call_uuid']}") == []
+
+
 def test_a_uuid_that_comes_to_light_later_becomes_the_conversations_key(
     bridge: Bridge, sandbox: RunningSandbox
 ) -> None:
