@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -44,20 +44,34 @@ class Process:
             command = [sys.executable, "-m", "bridge", self.name]
             self.popen = subprocess.Popen(command, env=self._environ, stdout=out, stderr=out)
 
-    def end(self, how: signal.Signals) -> int:
+    @property
+    def alive(self) -> bool:
+        return self.popen is not None and self.popen.poll() is None
+
+    def send(self, how: signal.Signals) -> None:
         assert self.popen is not None
         self.popen.send_signal(how)
+
+    def end(self, how: signal.Signals) -> int:
+        self.send(how)
+        assert self.popen is not None
         return self.popen.wait(30)
 
 
 class House:
-    """Context manager: everything runs inside it, and its logs stay in `folder`."""
+    """Context manager: everything runs inside it, and its logs stay in `folder`.
+
+    Args:
+        also: further commands to run, such as `clock`.
+        settings: of all processes.
+    """
 
     def __init__(
         self,
         folder: Path,
         *,
         workers: int = 1,
+        also: Sequence[str] = (),
         signing_secret: str = "",
         settings: Mapping[str, str] | None = None,
         appendfsync: Fsync = "everysec",
@@ -65,7 +79,7 @@ class House:
         self.folder = folder
         self.sandbox = RunningSandbox()
         self.server = EmbeddedRedis(folder, appendfsync=appendfsync)
-        self._workers = workers
+        self._workers, self._also = workers, also
         self._signing_secret = signing_secret
         self._settings = settings or {}
 
@@ -76,31 +90,36 @@ class House:
         self.server.start()
         self.client: redis.Redis = connect(self.server.url, patience=30)
         self.ledger = Ledger(self.client)
-        port = free_port()
-        self.url = f"http://127.0.0.1:{port}"
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
         environ = {
             **os.environ,
-            **self.sandbox.environ(),
-            "REDIS_URL": self.server.url,
+            **self.addresses(),
             "DATA_DIR": str(self.folder / "data"),
             "WEBHOOK_TOKENS": TOKEN,
             "WEBHOOK_SIGNING_SECRETS": self._signing_secret,
-            "PORT": str(port),
+            "PORT": str(self.port),
             "KUSTOMER_REQUESTS_PER_MINUTE": "1000000",
             "CLOUDTALK_REQUESTS_PER_MINUTE": "1000000",
             "LOG_FORMAT": "json",
             **self._settings,
         }
-        self.web = Process("web", environ, self.folder / "web.log")
-        self.workers = [
-            Process("worker", environ, self.folder / f"worker{n}.log") for n in range(self._workers)
-        ]
+        self.web = self.process("web", "web", environ)
+        self.workers = [self.process("worker", f"worker{n}", environ) for n in range(self._workers)]
+        self.others = [self.process(name, name, environ) for name in self._also]
         self.http = httpx2.Client(base_url=self.url, headers={"authorization": f"Bearer {TOKEN}"}, timeout=10)
         self.web.start()
-        for worker in self.workers:
-            worker.start()
+        for process in (*self.workers, *self.others):
+            process.start()
         eventually(self.ready, "the web process is ready", within_s=30, every_s=0.05)
         return self
+
+    def addresses(self) -> dict[str, str]:
+        """The settings that say where Redis and the two services are."""
+        return {**self.sandbox.environ(), "REDIS_URL": self.server.url}
+
+    def process(self, command: str, name: str, environ: Mapping[str, str]) -> Process:
+        return Process(command, environ, self.folder / f"{name}.log")
 
     def ready(self) -> bool:
         try:
@@ -133,8 +152,8 @@ class House:
         traceback: TracebackType | None,
     ) -> None:
         self.http.close()
-        for process in (self.web, *self.workers):
-            if process.popen is not None and process.popen.poll() is None:
+        for process in (self.web, *self.workers, *self.others):
+            if process.alive:
                 process.end(signal.SIGKILL)
         self.client.close()
         self.server.stop()

@@ -1,0 +1,146 @@
+"""The house on bad ground: processes that can be killed at any rate, bad wires, and clocks that step."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from tests.chaos.house import House, Process
+from tests.chaos.stepped import write_offset
+from tests.chaos.wires import Wires, tcp, unix
+
+_AT_WORK = {"web": b"Uvicorn running", "worker": b"worker started", "clock": b"clock started"}
+
+
+class Nursery:
+    """Context manager: the process that children are forked from; see `nursery`."""
+
+    def __enter__(self) -> Nursery:
+        self._lock = threading.Lock()
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.chaos.nursery"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self._process.stdin and self._process.stdout
+        self._process.stdin.close()
+        self._process.wait(30)
+        self._process.stdout.close()
+
+    def ask(self, **what: Any) -> int:
+        assert self._process.stdin and self._process.stdout
+        with self._lock:
+            self._process.stdin.write(json.dumps(what) + "\n")
+            self._process.stdin.flush()
+            return int(self._process.stdout.readline())
+
+
+class Child(Process):
+    """One `callbridge` process out of a nursery."""
+
+    def __init__(
+        self, nursery: Nursery, name: str, environ: Mapping[str, str], *, log: Path, clock: Path
+    ) -> None:
+        super().__init__(name, environ, log)
+        self._nursery = nursery
+        self._wanted = {"command": name, "environ": dict(environ), "log": str(log), "clock": str(clock)}
+        self._pid: int | None = None
+
+    def start(self) -> None:
+        self._said = self._log.stat().st_size if self._log.exists() else 0
+        self._pid = self._nursery.ask(do="start", **self._wanted)
+
+    @property
+    def up(self) -> bool:
+        """Whether it has said that it is at work."""
+        with self._log.open("rb") as log:
+            log.seek(self._said)
+            return _AT_WORK[self.name] in log.read()
+
+    def send(self, how: signal.Signals) -> None:
+        assert self._pid is not None
+        os.kill(self._pid, how)
+
+    def end(self, how: signal.Signals) -> int:
+        code = self._nursery.ask(do="end", pid=self._pid, signal=int(how))
+        self._pid = None
+        return code
+
+    @property
+    def alive(self) -> bool:
+        """As far as we ended it: a process that ends by itself is found by what it no longer does."""
+        return self._pid is not None
+
+
+class Stage(House):
+    """Web, workers, clock, and between them and everything else wires that can be made bad."""
+
+    def __init__(self, folder: Path, *, workers: int, seed: int, reconcile_every_s: float = 0) -> None:
+        settings = {"RECONCILE_EVERY_S": str(reconcile_every_s)}
+        super().__init__(folder, workers=workers, also=("clock",), settings=settings)
+        self._seed = seed
+        self._offsets: dict[str, float] = {}
+
+    def __enter__(self) -> Stage:
+        self._nursery = Nursery().__enter__()
+        super().__enter__()
+        return self
+
+    def addresses(self) -> dict[str, str]:
+        urls = {"cloudtalk": self.sandbox.cloudtalk.url, "kustomer": self.sandbox.kustomer.url}
+        to = {name: tcp(int(url.rpartition(":")[2])) for name, url in urls.items()}
+        self.wires = Wires({"redis": unix(lambda: str(self.server.socket_path)), **to}, seed=self._seed)
+        self.wires.__enter__()
+        found = self.sandbox.environ()
+        for name, url in urls.items():
+            wired = f"http://127.0.0.1:{self.wires[name].port}"
+            found = {setting: value.replace(url, wired) for setting, value in found.items()}
+        return {
+            **found,
+            "REDIS_URL": f"redis://127.0.0.1:{self.wires['redis'].port}/0",
+        }
+
+    def process(self, command: str, name: str, environ: Mapping[str, str]) -> Child:
+        self._offsets[name] = 0.0
+        write_offset(self._offset_file(name), 0.0)
+        log = self.folder / f"{name}.log"
+        return Child(self._nursery, command, environ, log=log, clock=self._offset_file(name))
+
+    def named(self, name: str) -> Child:
+        found = {
+            "web": self.web,
+            **{f"worker{n}": worker for n, worker in enumerate(self.workers)},
+            **{other.name: other for other in self.others},
+        }[name]
+        assert isinstance(found, Child)
+        return found
+
+    def step_clock(self, name: str, seconds: float) -> None:
+        """Move a process's wall clock, and that of those who start in its place."""
+        self._offsets[name] += seconds
+        write_offset(self._offset_file(name), self._offsets[name])
+
+    def _offset_file(self, name: str) -> Path:
+        return self.folder / f"{name}.clock"
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        super().__exit__(kind, error, traceback)
+        self.wires.__exit__(kind, error, traceback)
+        self._nursery.__exit__()

@@ -1,0 +1,175 @@
+"""The chaos run in its short form, and that its checker finds what it is there to find."""
+
+from __future__ import annotations
+
+import copy
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from tests.chaos.checking import Held, check
+from tests.chaos.days import Day, Delivery, Expected, make_day
+from tests.chaos.faults import schedule
+from tests.chaos.report import write_report
+from tests.chaos.run import run
+from tests.chaos.sending import DayClock, Sender
+
+SEED = 7
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_a_day_of_calls_survives_everything_that_can_break(tmp_path: Path) -> None:
+    least = {"process": 50, "redis": 3}
+    outcome = run(tmp_path, seed=SEED, duration_s=120, calls_per_s=17.5, least_kills=least)
+    sys.stderr.write(write_report(outcome, tmp_path / "report.md"))
+
+    assert outcome.failures == []
+    # A run that did less would show less.
+    assert len(outcome.day.calls) >= 2_000
+    assert len(outcome.taken) >= 10_000
+    assert outcome.process_kills >= 50
+    assert outcome.kills["redis"] >= 3
+    assert outcome.replies_lost >= 0.01 * outcome.replies > 0
+    assert {one.kind for one in outcome.struck} >= {"kill", "freeze", "clock step", "429", "503", "stall"}
+
+
+def test_the_same_seed_makes_the_same_day_and_the_same_faults() -> None:
+    began = datetime(2026, 11, 20, 9, tzinfo=UTC)
+
+    one, other = (make_day(SEED, began=began, duration_s=20, calls_per_s=10) for _ in range(2))
+
+    assert one == other
+    assert one != make_day(SEED + 1, began=began, duration_s=20, calls_per_s=10)
+    assert schedule(SEED, duration_s=60, workers=2) == schedule(SEED, duration_s=60, workers=2)
+
+
+def test_a_day_cut_short_ends_with_whole_calls() -> None:
+    day = make_day(SEED, began=datetime(2026, 11, 20, 9, tzinfo=UTC), duration_s=20, calls_per_s=10)
+    sender = Sender(day.deliveries, port=1, token="", clock=DayClock())
+
+    assert sender.curtail() == 0
+    day.curtail(50)
+
+    assert sender.done
+    assert len(day.calls) == 50
+    assert {one.call for one in day.deliveries} == set(range(50))
+
+
+PHONE = "+441632960304"
+CALL = Expected(
+    uuid=UUID("11111111-2222-4333-8444-555555555500"),
+    call_id=5_000_000_000,
+    kind="recorded",
+    written=True,
+    phone=PHONE,
+    headline="Answered incoming call",
+    status="done",
+    direction="in",
+    lines=("Agent: Bo Sample",),
+    never=("Still to come",),
+    attachment="call-5000000000.mp3",
+)
+KEY = f"cloudtalk:call:{CALL.uuid}"
+AT = "2026-11-20T09:00:00.000Z"
+
+
+def _day() -> Day:
+    told = Delivery(at_s=0.0, call=0, trigger="call-ended", body={}, ends=True)
+    return Day(calls=[CALL], deliveries=[told], names={PHONE: {"Ada Example"}})
+
+
+def _linked(kind: str, id_: str) -> dict[str, Any]:
+    return {"data": {"type": kind, "id": id_}}
+
+
+def _good() -> dict[str, list[dict[str, Any]]]:
+    """What Kustomer should hold of the one call."""
+    note: dict[str, Any] = {
+        "id": "n1",
+        "attributes": {
+            "externalId": f"{KEY}:note",
+            "body": "Answered incoming call\n\nAgent: Bo Sample",
+            "createdAt": AT,
+            "updatedAt": AT,
+        },
+        "relationships": {
+            "conversation": _linked("conversation", "v1"),
+            "attachments": {"data": [{"type": "attachment", "id": "a1"}]},
+        },
+    }
+    return {
+        "customers": [{"id": "c1", "attributes": {"name": "Ada Example", "phones": [{"phone": PHONE}]}}],
+        "conversations": [
+            {
+                "id": "v1",
+                "attributes": {"externalId": KEY, "status": "done", "direction": "in"},
+                "relationships": {"customer": _linked("customer", "c1")},
+            }
+        ],
+        "notes": [note],
+        "attachments": [
+            {
+                "id": "a1",
+                "attributes": {"name": CALL.attachment},
+                "uploaded": True,
+                "size": 5,
+                "referenced": True,
+            }
+        ],
+    }
+
+
+def _findings(held: dict[str, list[dict[str, Any]]]) -> str:
+    return "\n".join(check(_day(), Held(**held)).findings)
+
+
+def test_the_checker_finds_nothing_where_all_is_well() -> None:
+    assert _findings(_good()) == ""
+
+
+@pytest.mark.parametrize("what", ["customers", "conversations", "notes"])
+def test_the_checker_finds_what_is_lost_and_what_is_there_twice(what: str) -> None:
+    gone, twice = _good(), _good()
+    gone[what] = []
+    twice[what].append(copy.deepcopy(twice[what][0]) | {"id": "another"})
+
+    assert "lost: " in _findings(gone)
+    assert "duplicated: " in _findings(twice)
+
+
+def test_the_checker_finds_a_recording_that_is_missing_empty_or_attached_twice() -> None:
+    missing, empty, twice, wrong = _good(), _good(), _good(), _good()
+    missing["notes"][0]["relationships"]["attachments"] = {"data": []}
+    empty["attachments"][0]["size"] = 0
+    twice["notes"][0]["relationships"]["attachments"]["data"] *= 2
+    wrong["attachments"][0]["attributes"]["name"] = "call-1.mp3"
+
+    assert "recording is not attached" in _findings(missing)
+    assert "attachment is empty" in _findings(empty)
+    assert "2 attachments at its note" in _findings(twice)
+    assert "call-1.mp3" in _findings(wrong)
+
+
+@pytest.mark.parametrize(
+    ("what", "field", "value", "found"),
+    [
+        ("conversations", "status", "open", "status is open, not done"),
+        ("conversations", "direction", "out", "direction is out, not in"),
+        ("customers", "phones", [{"phone": "+441632960999"}], "another customer's"),
+        ("customers", "name", "Di Madeup", "is called 'Di Madeup'"),
+        ("notes", "body", "Missed incoming call\n\nAgent: Bo Sample", "says 'Missed incoming call'"),
+        ("notes", "body", "Answered incoming call\n\nAgent: Cy Fictional", "lacks 'Agent: Bo Sample'"),
+        ("notes", "body", "Answered incoming call\n\nAgent: Bo Sample\nStill to come: x", "Still to come"),
+        ("notes", "externalId", "cloudtalk:call:other:note", "a note of no call"),
+    ],
+)
+def test_the_checker_finds_what_is_wrong(what: str, field: str, value: object, found: str) -> None:
+    held = _good()
+    held[what][0]["attributes"][field] = value
+
+    assert found in _findings(held)
