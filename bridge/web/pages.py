@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -38,10 +38,13 @@ async def front(request: Request) -> Response:
     try:
         queue, rows = await desk.run(work)
     except REDIS_AWAY:
-        return page(request, "front.html", status=503, numbers=None, columns=(), rows=())
+        return page(request, "front.html", status=503, numbers=None, budgets=(), columns=(), rows=())
     numbers = [(name, queue[name]) for name in _NUMBERS]
+    if queue["calls_missing"] is not None:
+        numbers.append(("calls missing", queue["calls_missing"]))
+    budgets = [_budget(service, state) for service, state in queue["budgets"].items()]
     columns = ("call", "number", *(name.replace("_", " ") for name in _COLUMNS), "recording")
-    return page(request, "front.html", numbers=numbers, columns=columns, rows=rows)
+    return page(request, "front.html", numbers=numbers, budgets=budgets, columns=columns, rows=rows)
 
 
 @boundary("web.with_recording")
@@ -55,6 +58,21 @@ def with_recording(ledger: Ledger, calls: Sequence[dict[str, Any]]) -> set[str]:
     for _, part in parts:
         pipe.hexists(keys.events(part), "obs:recording")
     return {key for (key, _), there in zip(parts, pipe.execute(), strict=True) if there}
+
+
+def _budget(service: str, state: Mapping[str, Any]) -> tuple[str, str, int, str]:
+    """A service, what is left of our share, how many jobs wait for a place, and when these are through."""
+    left = f"{state['left']} of {state['per_window']} in {state['window_s']:g} s"
+    jobs = sum(lane["jobs"] for lane in state["waiting"].values())
+    if state["closed_for_s"] > 0:
+        left = f"closed by them for {state['closed_for_s']:.0f} s"
+    return service, left, jobs, _span(state["drain_s"]) if jobs else ""
+
+
+def _span(seconds: float) -> str:
+    if seconds < 90:
+        return f"about {seconds:.0f} s"
+    return f"about {seconds / 60:.0f} min" if seconds < 5400 else f"about {seconds / 3600:.1f} h"
 
 
 def _row(call: dict[str, Any], *, heard: bool) -> dict[str, Any]:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from contextlib import suppress
 
 import prometheus_client
 import pytest
 import redis
 from prometheus_client.parser import text_string_to_metric_families
 
+from bridge.errors import RateLimited
 from bridge.ledger import keys
 from bridge.ledger.budget import Budget
+from bridge.ledger.keys import Lane
 from bridge.ledger.ledger import Ledger
+from bridge.ledger.turns import Turn, taking_turns
 from bridge.web.health import reason_of
 from tests.web.conftest import RedisServer
 from tests.web.serving import ENDED, UUID, Site
@@ -155,6 +160,26 @@ def test_the_page_shows_the_queue_and_the_last_calls_and_nobodys_number(site: Si
     policy = page.headers["content-security-policy"]
     assert policy.startswith("default-src 'none'") and "unsafe" not in policy
     assert "<script" not in page.text and "http" not in page.text
+
+
+def test_the_page_shows_what_is_left_of_the_budgets_and_when_those_who_wait_are_through(
+    site: Site, ledger: Ledger
+) -> None:
+    budget = Budget(ledger.redis, service="cloudtalk", share=50)
+    for number in range(60):
+        ledger.schedule("detail", f"id:{number}", in_ms=600_000, lane=Lane.BACKFILL)
+        with taking_turns(Turn(lane=Lane.BACKFILL, name=f"detail|id:{number}")), suppress(RateLimited):
+            budget.take()
+    ledger.redis.hset(keys.META, "calls_missing", 3)
+
+    page = " ".join(site.get("/").text.split())
+
+    row = page[page.index("<td>cloudtalk</td>") :].partition("</tr>")[0]
+    cells = re.findall("<td>(.*?)</td>", row)
+    assert re.fullmatch(r"\d+ of 50 in 60 s", cells[1])
+    assert int(cells[2]) >= 10
+    assert re.fullmatch(r"about \d+ (s|min)", cells[3])
+    assert "<dt>calls missing</dt><dd>3</dd>" in page
 
 
 def test_what_the_page_shows_is_escaped(site: Site, ledger: Ledger) -> None:
