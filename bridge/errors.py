@@ -15,6 +15,7 @@ BridgeError
     MaybeDone        no answer to what must not be done twice: a person has to look
   LeaseLost          the job is no longer ours: stop at once, write nothing
   WrongUse           settings, arguments or files that a person has to mend (exit code 2)
+  NeedsAPerson       a key to make, a page to open: the command cannot go on without (exit code 3)
 """
 
 from __future__ import annotations
@@ -124,3 +125,7 @@ class LeaseLost(BridgeError):
 
 class WrongUse(BridgeError):
     """A person has to change settings, arguments or a file; printed as it is, exit code 2."""
+
+
+class NeedsAPerson(BridgeError):
+    """Somebody has to do something elsewhere first; printed as it is, exit code 3."""

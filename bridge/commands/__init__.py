@@ -10,7 +10,7 @@ from types import MappingProxyType
 import click
 
 from bridge import __version__
-from bridge.errors import BridgeError, WrongUse
+from bridge.errors import BridgeError, Disconnected, MaybeDone, NeedsAPerson, RateLimited, WrongUse
 
 # Exit codes, which scripts rely on.
 DONE, FAILED, WRONG_USE, NEEDS_A_PERSON = 0, 1, 2, 3
@@ -36,6 +36,15 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "parked": ("bridge.commands.parked:parked", "Jobs that were given up: list, run again, drop"),
         "held": ("bridge.commands.held:held", "Events tied to no call: list, assign to one"),
         "trail": ("bridge.commands.trail:trail", "What people did by hand: who, when, what"),
+        "connection": (
+            "bridge.commands.connection:connection",
+            "What the services are reached by: own keys, or Membrane",
+        ),
+        "action": (
+            "bridge.commands.action:action",
+            "What can be done at the services by name: find it, run it",
+        ),
+        "request": ("bridge.commands.request:request", "Send any other request to a service"),
         "doctor": ("bridge.commands.doctor:doctor", "Check settings, keys, Redis and the clock"),
         "templates": ("bridge.commands.templates:templates", "What to paste into CloudTalk"),
     }
@@ -100,8 +109,14 @@ def main(argv: Sequence[str] | None = None, *, group: click.Group = cli) -> int:
     except WrongUse as error:
         click.echo(str(error), err=True)
         return WRONG_USE
-    except BridgeError as error:
+    except (NeedsAPerson, MaybeDone, Disconnected) as error:
         click.echo(str(error), err=True)
+        if isinstance(error, Disconnected):
+            click.echo("\n".join(line for line in (error.text, error.link) if line), err=True)
+        return NEEDS_A_PERSON
+    except BridgeError as error:
+        later = f"; ask again in {error.retry_after_s:.0f} s" if isinstance(error, RateLimited) else ""
+        click.echo(f"{error}{later}", err=True)
         return FAILED
     except (click.Abort, KeyboardInterrupt):
         return 130

@@ -24,6 +24,9 @@ LARGEST_RESPONSE = 30_000_000
 # What to ask for at once where the vendor grants pieces: in one go below a call of 25 minutes.
 PIECE = 24_000_000
 
+# Stands for the address of the app behind a connection, where only Membrane knows it; nobody has this name.
+THE_APP = "https://app.invalid"
+
 # Membrane's, or this connection's between us and it.
 _NOT_THEIRS = ("host", "authorization", "connection", "content-length", "transfer-encoding", VERSION_HEADER)
 
@@ -78,7 +81,9 @@ class Proxy(httpx2.BaseTransport):
 
     def _address(self, url: httpx2.URL) -> httpx2.URL:
         base = httpx2.URL(self._api.url)
-        target = f"{url.scheme}://{url.netloc.decode('ascii')}".encode() + url.raw_path
+        origin = f"{url.scheme}://{url.netloc.decode('ascii')}"
+        # A path alone: the connector puts the app's address in front.
+        target = url.raw_path.lstrip(b"/") if origin == THE_APP else origin.encode() + url.raw_path
         prefix = base.raw_path.rstrip(b"/") + f"/connections/{part(self._connection)}/proxy/".encode()
         # Taken as it is: an encoded slash in an external id has to stay encoded.
         return base.copy_with(raw_path=prefix + target)

@@ -1,0 +1,181 @@
+"""`callbridge action`: what can be done at the services by name, found and run.
+
+`cloudtalk` and `kustomer`, or no connection at all, mean the bridge's own table of operations, in its own
+spelling, by whichever road the service's setting says. Any other connection is Membrane's: its own actions,
+their input as it serves the schema, their output as it comes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bridge.commands.files import Progress, pour, whole_file
+from bridge.commands.given import connection_option, read_object
+from bridge.commands.reach import Reach, is_service, open_reach
+from bridge.commands.tables import indented, show, show_file, show_table
+from bridge.commands.theirs import list_theirs, run_theirs
+from bridge.errors import NeedsAPerson, WrongUse
+from bridge.operations import OPERATIONS, Operation, Services, check_input, find, preview, rank, run, stream
+
+_RECORDING = "get-call-recording"
+
+
+@click.group()
+def action() -> None:
+    """What can be done at CloudTalk and Kustomer by name: find it, run it."""
+
+
+@action.command(name="list")
+@connection_option("Only of this connection; of Membrane's, its own actions.")
+@click.option("--intent", metavar="TEXT", help="Best first, for what you want to do: 'text a customer'.")
+@click.option("--limit", type=click.IntRange(1), help="So many at most; all, where left out.")
+@click.option(
+    "--all", "with_ours", is_flag=True, help="Also look-ups that Membrane's catalogue does not have."
+)
+@click.option("--json", "as_json", is_flag=True, help="With the JSON Schema of each input.")
+def list_actions(
+    *, connection: str | None, intent: str | None, limit: int | None, with_ours: bool, as_json: bool
+) -> int:
+    """List the actions: all 32 of the catalogue, or those that fit an intent."""
+    if connection is None or is_service(connection):
+        rows = _ours(connection, intent, with_ours=with_ours)
+    else:
+        with open_reach() as reach:
+            rows = list_theirs(reach, connection, intent, limit)
+    rows = rows[:limit]
+    if as_json:
+        click.echo(json.dumps(rows, indent=2))
+    elif rows:
+        show_table(
+            ("key", "connection", "effect", "needs", "what it does"),
+            [
+                (r["key"], r["connectionId"], r["effect"] or "?", _fields(r["inputSchema"]), r["description"])
+                for r in rows
+            ],
+        )
+        click.echo(
+            "(+N): so many more may be given, --json tells which. "
+            "To run one: callbridge action run KEY --input '{…}'"
+        )
+    else:
+        click.echo("No action fits. Without --intent all are listed.")
+    return 0
+
+
+@action.command(name="run")
+@click.argument("key")
+@connection_option("Of Membrane's: run its own action of this key or id.")
+@click.option(
+    "--input", "given", default="{}", metavar="JSON|@FILE|-", help="What it takes, as a JSON object."
+)
+@click.option("--dry-run", is_flag=True, help="Say what would be sent; writes nothing.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write what comes as bytes (a recording) to this file.",
+)
+@click.option("--json", "as_json", is_flag=True, help='{"output": …}')
+def run_action(
+    *, key: str, connection: str | None, given: str, dry_run: bool, output: Path | None, as_json: bool
+) -> int:
+    """Run one action, once.
+
+    Exit codes: 0 done; 1 refused, or no answer to a read; 2 the input is wrong, nothing was sent; 3 somebody
+    has to act: a key is missing, a connection is down, or the answer to a write was lost, so that it may have
+    been done.
+    """
+    wanted = read_object("--input", given)
+    if connection is not None and not is_service(connection):
+        with open_reach() as reach:
+            return run_theirs(reach, connection, key, wanted, dry_run=dry_run, file=output, as_json=as_json)
+    operation = find(key)
+    if connection is not None and connection != operation.service:
+        raise WrongUse(
+            f"{key} is {operation.service}'s: leave --connectionId out, or name {operation.service}"
+        )
+    # Before any key is asked for: a slip in the input is told first.
+    check_input(operation, wanted)
+    if output is not None and operation.key != _RECORDING:
+        raise WrongUse(f"-o: {key} answers JSON, not a file; --json > FILE keeps that")
+    with open_reach() as reach:
+        if dry_run:
+            return _rehearse(reach, operation, wanted, as_json=as_json)
+        services = reach.services(operation.service)
+        if output is not None:
+            return _download(operation, wanted, services, output, as_json=as_json)
+        if operation.key == _RECORDING and not as_json:
+            raise WrongUse(f"{key} gives audio: -o FILE writes it to a file, --json shows it in base64")
+        show(run(operation, wanted, services), as_json=as_json)
+    return 0
+
+
+def _ours(connection: str | None, intent: str | None, *, with_ours: bool) -> list[dict[str, Any]]:
+    known = [one for one in OPERATIONS.values() if connection in (None, one.service)]
+    if intent is not None:
+        found = rank(intent, known)
+    else:
+        found = [one for one in known if one.catalogue or with_ours]
+    return [
+        {
+            "key": one.key,
+            "name": one.name,
+            "description": one.description,
+            "effect": one.effect,
+            "inputSchema": one.input_schema(),
+            "connectionId": one.service,
+        }
+        for one in found
+    ]
+
+
+def _fields(schema: Mapping[str, Any]) -> str:
+    """What has to be given, and how much more may be."""
+    needed = [str(name) for name in schema.get("required") or ()]
+    more = len(schema.get("properties") or {}) - len(needed)
+    return ", ".join(needed) + (f" (+{more})" if needed and more else f"(+{more})" if more else "")
+
+
+def _rehearse(reach: Reach, operation: Operation, wanted: Mapping[str, Any], *, as_json: bool) -> int:
+    if operation.effect == "read":
+        told: dict[str, Any] = {"effect": "read", "service": operation.service, "input": dict(wanted)}
+        lines = [f"{operation.key} only reads. Nothing was sent; without --dry-run it is run."]
+    else:
+        try:
+            services: Services | None = reach.services(operation.service)
+        except NeedsAPerson:
+            # What it would send can be told without keys, save for what it would read first.
+            services = None
+        seen = preview(operation, wanted, services)
+        told = {"effect": operation.effect, "service": operation.service, **asdict(seen)}
+        lines = [
+            f"{operation.key} would {_VERBS[operation.effect]} at {operation.service}; nothing was written:"
+        ]
+        lines += [f"  first      {read}" for read in seen.read_first]
+        lines += [f"  {seen.method:<10} {seen.url}"]
+        lines += ["" if seen.body is None else indented(seen.body)]
+        if not operation.may_repeat:
+            lines += ["Each run does it again: it is never repeated by itself."]
+    click.echo(
+        json.dumps({"dryRun": told}, indent=2) if as_json else "\n".join(line for line in lines if line)
+    )
+    return 0
+
+
+_VERBS = {"write": "write", "delete": "delete"}
+
+
+def _download(
+    operation: Operation, wanted: Mapping[str, Any], services: Services, file: Path, *, as_json: bool
+) -> int:
+    with whole_file(file) as out, stream(operation, wanted, services) as download:
+        size = pour(download.chunks, out, download.size, Progress(download.size))
+    show_file(file, size, download.content_type, as_json=as_json)
+    return 0

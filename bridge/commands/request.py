@@ -1,0 +1,268 @@
+"""`callbridge request`: any request to a service, with its credentials added; bytes in, bytes out."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from typing import BinaryIO
+from urllib.parse import quote, urlencode
+
+import click
+import httpx2
+
+from bridge.clients.http import retry_after_s
+from bridge.clients.membrane.proxy import THE_APP
+from bridge.clients.raw import Answer, Road, send
+from bridge.commands import DONE
+from bridge.commands.files import Progress, pour, whole_file
+from bridge.commands.given import read_bytes, read_json, read_pairs, spelt
+from bridge.commands.reach import as_service, is_service, open_reach
+from bridge.errors import MaybeDone, NotSent, Rejected, Unavailable, WrongUse
+from bridge.settings import Settings
+
+_SAFE = ("GET", "HEAD", "OPTIONS")
+# Of an error's text; what is longer is a page.
+_MOST_OF_AN_ERROR = 65_536
+_TEXT = re.compile(r"(text/|application/(json|xml|.*\+(json|xml)|javascript)\b)")
+
+
+@click.command()
+@click.argument("connection")
+@click.argument("path", required=False)
+@click.option("-X", "--method", help="GET; POST where there is a body.")
+@click.option("-H", "--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="As often as needed.")
+@click.option(
+    "-d", "--data", metavar="TEXT|@FILE|-", help="The body: JSON, unless --rawData or a Content-Type."
+)
+@click.option(
+    "--json",
+    "json_body",
+    is_flag=False,
+    flag_value="",
+    metavar="[JSON]",
+    help="The body is JSON: given here, or with -d. Answers are shown as they come in any case.",
+)
+@click.option(*spelt("--rawData"), "raw_data", is_flag=True, help="Send the body as it is, JSON or not.")
+@click.option("--query", multiple=True, metavar="NAME=VALUE", help="As often as needed.")
+@click.option(
+    *spelt("--pathParam"),
+    "path_params",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="For {NAME} or :NAME in PATH.",
+)
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write the answer there."
+)
+@click.option("--dry-run", is_flag=True, help="Show the request; sends nothing.")
+def request(
+    *,
+    connection: str,
+    path: str | None,
+    method: str | None,
+    headers: tuple[str, ...],
+    data: str | None,
+    json_body: str | None,
+    raw_data: bool,
+    query: tuple[str, ...],
+    path_params: tuple[str, ...],
+    output: Path | None,
+    dry_run: bool,
+) -> int:
+    """Send one request to CONNECTION (cloudtalk, kustomer, or an id of Membrane's), and show the answer.
+
+    PATH is of the service's first address; a full address has to be one of the service's, as its key goes
+    nowhere else. Exit codes: 0 below status 400, else 1 with what the service said; 3 somebody has to act, or
+    the answer to a write was lost, so that it may have been done.
+    """
+    if path is None and json_body and not json_body.lstrip().startswith(("{", "[", '"', "@")):
+        # A bare --json before PATH takes it for its value.
+        path, json_body = json_body, ""
+    if path is None:
+        raise click.UsageError("Missing argument 'PATH'.")
+    wanted = _wanted(path, method, headers, data, json_body, raw_data, query, path_params)
+    with open_reach() as reach:
+        if dry_run:
+            return _rehearse(reach.road_shown(connection), wanted)
+        road = reach.road(as_service(connection)) if is_service(connection) else None
+        return _send(road or reach.membrane_road(reach.ready(connection)), wanted, output, reach.settings)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wanted:
+    method: str
+    path: str
+    query: list[tuple[str, str]]
+    headers: dict[str, str]
+    body: bytes | None
+
+
+def _wanted(
+    path: str,
+    method: str | None,
+    headers: tuple[str, ...],
+    data: str | None,
+    json_body: str | None,
+    raw_data: bool,
+    query: tuple[str, ...],
+    path_params: tuple[str, ...],
+) -> _Wanted:
+    """Raises WrongUse before anything is sent."""
+    if data is not None and json_body:
+        raise WrongUse("--json has a body of its own: give it there, or with -d")
+    if json_body is not None and raw_data:
+        raise WrongUse("--json checks the body, --rawData leaves it as it is: give one of them")
+    option, text = ("--json", json_body) if json_body else ("-d", data)
+    body = None if text is None else read_bytes(option, text)
+    own = {name: value.strip() for name, value in read_pairs("-H", headers, between=":")}
+    if any(not (name + value).isascii() or not value.isprintable() for name, value in own.items()):
+        raise WrongUse("-H takes plain ASCII on one line")
+    has_type = any(name.lower() == "content-type" for name in own)
+    if body is not None and not raw_data and (json_body is not None or not has_type):
+        try:
+            read_json(option, body)
+        except WrongUse as error:
+            raise WrongUse(f"{error}. To send it as it is: --rawData") from error
+        if not has_type:
+            own["content-type"] = "application/json"
+    elif body is not None and not has_type:
+        own["content-type"] = "application/octet-stream"
+    return _Wanted(
+        method=(method or ("GET" if body is None else "POST")).upper(),
+        path=_filled(path, dict(read_pairs("--pathParam", path_params))),
+        query=read_pairs("--query", query),
+        headers=own,
+        body=body,
+    )
+
+
+def _filled(path: str, params: dict[str, str]) -> str:
+    """With `{name}` and `:name` replaced; a value is one segment, whatever is in it.
+
+    Raises:
+        WrongUse: one that is not in the path, or a place without a value.
+    """
+    for name, value in params.items():
+        place = re.compile(rf"\{{{re.escape(name)}\}}|(?<=/):{re.escape(name)}(?![\w-])")
+        if not place.search(path):
+            raise WrongUse(f"--pathParam {name}: there is neither {{{name}}} nor :{name} in {path}")
+        path = place.sub(lambda _, value=value: quote(value, safe=""), path)  # type: ignore[misc]
+    if left := re.findall(r"\{(\w+)\}", path):
+        raise WrongUse(f"the path has {{{left[0]}}}: give --pathParam {left[0]}=…")
+    return path
+
+
+def _rehearse(road: Road, wanted: _Wanted) -> int:
+    url = road.url(wanted.path)
+    if wanted.query:
+        url += ("&" if "?" in url else "?") + urlencode(wanted.query, quote_via=quote)
+    shown = url.replace(THE_APP, "(the app's address)")
+    lines = [f"{wanted.method} {shown}"]
+    lines += [f"{name}: {value}" for name, value in wanted.headers.items()]
+    lines += ["(the credentials are added)", ""]
+    click.echo("\n".join(lines))
+    if wanted.body is not None:
+        click.echo(wanted.body)
+    click.echo("Nothing was sent.", err=True)
+    return DONE
+
+
+def _send(road: Road, wanted: _Wanted, output: Path | None, settings: Settings) -> int:
+    with ExitStack() as stack:
+        # Opened first: a folder that is not there costs no request.
+        file = stack.enter_context(_sink(output))
+        with _said_plainly(road.service.name, wanted.method):
+            answer = stack.enter_context(
+                send(
+                    road,
+                    wanted.method,
+                    wanted.path,
+                    query=wanted.query,
+                    headers=wanted.headers,
+                    body=wanted.body,
+                )
+            )
+        if answer.status >= 400:
+            raise Rejected(_refusal(road.service.name, answer, settings), status=answer.status)
+        if answer.status >= 300:
+            click.echo(f"{answer.status}, to {answer.headers.get('location')}: not followed", err=True)
+        told = None if wanted.method == "HEAD" else answer.size
+        if output is None and sys.stdout.isatty() and told != 0 and not _is_text(answer):
+            kind = answer.headers.get("content-type", "bytes")
+            click.echo(f"{answer.status}: {kind}, not for a terminal; -o FILE keeps it", err=True)
+            return DONE
+        # What is shown on the terminal shows its own progress.
+        out = None if output is not None or not sys.stdout.isatty() else io.StringIO()
+        size = pour(answer.chunks, file, told, Progress(told, out=out))
+    if output is not None:
+        click.echo(
+            f"{output}: {size:,} bytes of {answer.headers.get('content-type', 'no type told')}", err=True
+        )
+    return DONE
+
+
+@contextmanager
+def _sink(output: Path | None) -> Iterator[BinaryIO]:
+    if output is not None:
+        with whole_file(output) as file:
+            yield file
+        return
+    yield sys.stdout.buffer
+    sys.stdout.buffer.flush()
+
+
+@contextmanager
+def _said_plainly(name: str, method: str) -> Iterator[None]:
+    """A write whose answer was lost may have been done, which is said, and a matter for a person."""
+    try:
+        yield
+    except NotSent:
+        raise
+    except Unavailable as lost:
+        if method in _SAFE:
+            raise
+        raise MaybeDone(
+            f"{lost}. The {method} may have been done; it is not repeated by itself: look at {name} first"
+        ) from lost
+
+
+def _refusal(name: str, answer: Answer, settings: Settings) -> str:
+    """What the service said, in its own words."""
+    content = bytearray()
+    for chunk in answer.chunks:
+        content += chunk
+        if len(content) > _MOST_OF_AN_ERROR:
+            break
+    said = _without_secrets(bytes(content[:_MOST_OF_AN_ERROR]), settings).decode("utf-8", "replace").strip()
+    try:
+        title = f"{answer.status} {HTTPStatus(answer.status).phrase}"
+    except ValueError:
+        title = str(answer.status)
+    lines = [f"{name} answered {title}", said] if said else [f"{name} answered {title}, and nothing else"]
+    if answer.status == 429:
+        wait_s = retry_after_s(httpx2.Response(429, headers=answer.headers))
+        lines.append(f"Its budget is spent: ask again in {wait_s:.0f} s.")
+    return "\n".join(lines)
+
+
+def _without_secrets(content: bytes, settings: Settings) -> bytes:
+    """CloudTalk's analytics host repeats credentials in its 401s."""
+    secrets = set(settings.secrets())
+    key, secret = settings.cloudtalk_access_key_id, settings.cloudtalk_access_key_secret
+    if key and secret:
+        pair = f"{key.get_secret_value()}:{secret.get_secret_value()}"
+        secrets |= {pair, base64.b64encode(pair.encode()).decode()}
+    for text in sorted(secrets, key=len, reverse=True):
+        content = content.replace(text.encode(), b"***")
+    return content
+
+
+def _is_text(answer: Answer) -> bool:
+    return _TEXT.match(answer.headers.get("content-type", "")) is not None

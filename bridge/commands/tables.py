@@ -1,0 +1,97 @@
+"""Tables and fields for people to read; programs take `--json`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+_MOST_COLUMNS, _LONGEST_CELL = 7, 60
+
+
+def show_table(heads: Sequence[str], rows: Iterable[Sequence[str]], *, whole: int = 1) -> None:
+    """Args: whole: how many columns from the left are never broken into lines."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False)
+    for index, head in enumerate(heads):
+        table.add_column(head, no_wrap=index < whole, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    Console().print(table)
+
+
+def show(output: Any, *, as_json: bool) -> None:
+    """What an action gave."""
+    if as_json:
+        click.echo(json.dumps({"output": output}, indent=2, ensure_ascii=False))
+    else:
+        show_output(output)
+
+
+def show_file(file: Path, size: int, content_type: str, *, as_json: bool) -> None:
+    """What an action gave, where that went to a file."""
+    if as_json:
+        show({"file": str(file), "size": size, "content_type": content_type}, as_json=True)
+    else:
+        click.echo(f"{file}: {size:,} bytes of {content_type}")
+
+
+def indented(body: Any) -> str:
+    text = json.dumps(body, indent=2, ensure_ascii=False)
+    return "\n".join(f"  {line}" for line in text.splitlines())
+
+
+def show_output(output: Any) -> None:
+    """What an action gave: a page as a table, one thing as its fields."""
+    if isinstance(output, dict) and isinstance(output.get("items"), list):
+        _show_page(output)
+    elif isinstance(output, dict):
+        _show_fields(output)
+    else:
+        click.echo(json.dumps(output, indent=2, ensure_ascii=False))
+
+
+def _show_page(page: Mapping[str, Any]) -> None:
+    items = [item for item in page["items"] if isinstance(item, dict)]
+    names = list(dict.fromkeys(name for item in items for name in item if name != "extra"))
+    # What is empty everywhere, or is a structure of its own, says little in a table.
+    told = [n for n in names if any(_is_plain(item.get(n)) and item.get(n) != "" for item in items)]
+    shown = told[:_MOST_COLUMNS]
+    if items:
+        show_table(shown, [[_cell(item.get(name)) for name in shown] for item in items])
+    parts = [f"{len(items)} items" if len(items) != 1 else "1 item"]
+    if isinstance(page.get("total"), int):
+        parts.append(f"{page['total']} on all pages")
+    if page.get("next_page"):
+        parts.append(f'more with {{"page": {page["next_page"]}}}')
+    if len(shown) < len(names):
+        parts.append("all fields with --json")
+    click.echo(", ".join(parts))
+
+
+def _show_fields(one: Mapping[str, Any]) -> None:
+    told = {name: value for name, value in one.items() if name != "extra" and value not in (None, "", [], {})}
+    width = max((len(name) for name in told), default=0)
+    for name, value in told.items():
+        click.echo(f"{name:<{width}}  {_cell(value, longest=None)}")
+    if one.get("extra"):
+        click.echo(f"{'extra':<{width}}  {len(one['extra'])} more, with --json")
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, str | int | float | bool)
+
+
+def _cell(value: Any, *, longest: int | None = _LONGEST_CELL) -> str:
+    if value is None:
+        return ""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    if longest is None or len(text) <= longest:
+        return text
+    return f"{text[: longest - 1]}…"
