@@ -9,7 +9,7 @@ from typing import Any
 
 from bridge.clients.membrane.api import Api, Query, part
 from bridge.clients.membrane.states import Connection, State, read_connection
-from bridge.errors import WrongUse
+from bridge.errors import RateLimited, Unavailable, WrongUse
 
 # What one question may take there.
 _LONGEST_POLL_S = 60
@@ -78,24 +78,37 @@ class Connections:
     ) -> Connection:
         """Read it until it is ready or has failed for good, or the time is over; the last that was seen.
 
+        A question that gets no answer is asked again, as people sign in meanwhile.
+
         Args:
             told: called whenever its state or what it asks for has changed, to show that.
 
         Raises:
-            as `get`.
+            as `get`; RateLimited and Unavailable only where none was answered in all that time.
         """
         ends_at = self._api.now() + timeout_s
+        found: Connection | None = None
         shown: tuple[str, str] | None = None
         while True:
             asked_at = self._api.now()
             left = ends_at - asked_at
             poll_s = min(_LONGEST_POLL_S, int(left))
-            found = self._read(
-                connection,
-                # Below a second there is nothing to wait for there: a last look.
-                [("wait", "true"), ("timeout", str(poll_s))] if poll_s >= 1 else _PLAIN,
-                read_timeout_s=poll_s + _BEYOND_POLL_S,
-            )
+            try:
+                found = self._read(
+                    connection,
+                    # Below a second there is nothing to wait for there: a last look.
+                    [("wait", "true"), ("timeout", str(poll_s))] if poll_s >= 1 else _PLAIN,
+                    read_timeout_s=poll_s + _BEYOND_POLL_S,
+                )
+            except (Unavailable, RateLimited) as error:
+                now = self._api.now()
+                if now < ends_at:
+                    wait_s = error.retry_after_s if isinstance(error, RateLimited) else _SHORTEST_PAUSE_S
+                    self._api.pause(min(wait_s, ends_at - now))
+                    continue
+                if found is None:
+                    raise
+                return found
             if (found.state, found.says) != shown:
                 shown = (found.state, found.says)
                 told(found)

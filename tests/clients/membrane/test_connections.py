@@ -114,6 +114,30 @@ def test_answers_that_come_at_once_are_not_asked_for_in_a_spin() -> None:
     assert sum(far.pauses) == 20
 
 
+def test_a_question_that_gets_no_answer_is_asked_again() -> None:
+    busy = httpx2.Response(429, headers={"retry-after": "7"})
+    far = Far(connection("BUILDING"), httpx2.Response(502), busy, connection("READY"))
+
+    assert far.membrane.connections.wait(C1, timeout_s=300).is_ready
+
+    assert far.pauses == [2.0, 2.0, 7.0]
+
+
+def test_without_any_answer_the_last_error_is_told_once_the_time_is_over() -> None:
+    far = Far(httpx2.Response(502))
+
+    with pytest.raises(Unavailable):
+        far.membrane.connections.wait(C1, timeout_s=20)
+
+    assert sum(far.pauses) == 20
+
+
+def test_what_was_seen_before_the_answers_ended_is_the_answer() -> None:
+    far = Far(connection("BUILDING"), httpx2.Response(502))
+
+    assert far.membrane.connections.wait(C1, timeout_s=20).state == State.BUILDING
+
+
 def test_a_poll_that_was_held_is_followed_by_the_next_without_a_pause() -> None:
     far = Far()
 
