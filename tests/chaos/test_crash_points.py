@@ -30,13 +30,13 @@ from bridge.sandbox.running import RunningSandbox
 from tests.chaos.crash.journeys import JOURNEYS
 from tests.chaos.crash.machine import KILLED, Machine
 from tests.chaos.crash.source import names_in_source, unnamed_in_source
-from tests.chaos.crash.visits import WEB
+from tests.chaos.crash.visits import STAYS
 from tests.chaos.crash.watch import UNNAMED, Point
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600 if os.environ.get("CRASH_POINTS") else 180)]
 
 ALL = os.environ.get("CRASH_POINTS") == "all"
-NAMES = [WEB, *(name for name, journey in JOURNEYS.items() if not journey.is_proof)]
+NAMES = [*STAYS, *(name for name, journey in JOURNEYS.items() if not journey.is_proof)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +78,15 @@ def _chosen(courses: dict[str, Course], name: str) -> list[Point]:
 
 
 def _length(courses: dict[str, Course], name: str) -> tuple[bool, int, str]:
-    # A web process takes longest to start.
-    return name == WEB, len(courses[name].points), name
+    # Web processes take longest to start.
+    return name in STAYS, len(courses[name].points), name
 
 
 def _killed_at(name: str, course: Course) -> list[Point]:
-    only = JOURNEYS[name].only if name in JOURNEYS else frozenset[str]()
+    if name in STAYS:
+        only = STAYS[name].only
+        return [point for point in course.points if not only or (point.name in only and point.nth == 1)]
+    only = JOURNEYS[name].only
     return [point for point in course.points if not only or point.name in only]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -10,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -23,10 +25,11 @@ from bridge.sandbox import sample
 from bridge.sandbox.running import RunningSandbox
 from bridge.sandbox.world import KustomerReadings
 from tests.chaos.crash.journeys import JOURNEYS
-from tests.chaos.crash.visits import VISITS, WEB, Visit
+from tests.chaos.crash.visits import STAYS, Visit
 from tests.chaos.crash.watch import Point
 from tests.jobs.desk import desk
 from tests.support import let_pass
+from tests.waiting import eventually
 
 _ROOT = Path(__file__).parents[3]
 # What passes before the work of a killed process is somebody else's, and before the clock's turn comes again.
@@ -94,8 +97,8 @@ class Machine:
         sample.load_agents(world)
         sample.load_kustomer(world)
 
-    def begin(self, journey: str | None, target: Point | None = None) -> int:
-        """Start a process; None: a web process. Its id."""
+    def begin(self, name: str, target: Point | None = None) -> int:
+        """Start the process of a journey, or a web process for a stay. Its id."""
         self._trace.unlink(missing_ok=True)
         environ = {
             **self.sandbox.environ(),
@@ -105,9 +108,10 @@ class Machine:
             "WEBHOOK_TOKENS": TOKEN,
             "KUSTOMER_REQUESTS_PER_MINUTE": "100000",
             "CLOUDTALK_REQUESTS_PER_MINUTE": "100000",
+            **(STAYS[name].environ if name in STAYS else {}),
         }
         told = {
-            "journey": journey,
+            "journey": None if name in STAYS else name,
             "environ": environ,
             "trace": str(self._trace),
             "target": asdict(target) if target else None,
@@ -118,6 +122,9 @@ class Machine:
         """Wait until a process is over."""
         code = int(self._ask({"wait": pid})["exit"])
         return Life(code, tuple(_point(line) for line in self._trace.read_text().splitlines()))
+
+    def is_over(self, pid: int) -> bool:
+        return bool(self._ask({"look": pid})["over"])
 
     def live(self, journey: str, target: Point | None = None) -> Life:
         return self.end(self.begin(journey, target))
@@ -130,8 +137,8 @@ class Machine:
 
     def through(self, name: str, target: Point | None = None) -> tuple[Life, dict[str, Any]]:
         """A journey from start to end, with a kill on the way; how it went till there, and what is left."""
-        if name == WEB:
-            return self._visited(target)
+        if name in STAYS:
+            return self._stayed(name, target)
         journey = JOURNEYS[name]
         self.start_afresh(new_ledger=journey.new_ledger)
         journey.prepare(self.sandbox)
@@ -142,20 +149,43 @@ class Machine:
             assert again.exit == 0, f"{name}, after a kill {target}: {self.log.read_text()[-3000:]}"
         return life, self.state()
 
-    def _visited(self, target: Point | None) -> tuple[Life, dict[str, Any]]:
+    def _stayed(self, name: str, target: Point | None) -> tuple[Life, dict[str, Any]]:
+        stay = STAYS[name]
         self.start_afresh()
-        pid, first = self.begin(None, target), None
-        for visit in VISITS:
-            status = self._ask_web(visit)
-            if status is None:
-                first = self.end(pid)
-                pid = self.begin(None)
+        stay.prepare(self._folder / "data")
+        pid, first = self.begin(name, target), None
+        with self._configured(stay.redis):
+            for visit in stay.visits:
                 status = self._ask_web(visit)
-            assert status in visit.statuses, f"{visit}: {status}, {self.log.read_text()[-3000:]}"
-        os.kill(pid, signal.SIGKILL)
+                if status is None:
+                    first = self.end(pid)
+                    pid = self.begin(name)
+                    status = self._ask_web(visit)
+                assert status in visit.statuses, f"{visit}: {status}, {self.log.read_text()[-3000:]}"
+        if target is not None and first is None:
+            # Some of its points it comes by on its own.
+            eventually(lambda: self.is_over(pid), f"it dies {target}")
+            first = self.end(pid)
+            pid = self.begin(name)
+        eventually(lambda: not self._journals(), "the journal is handed on")
+        # It does not end by itself, and one that was not to be killed tells all that it came by.
+        os.kill(pid, signal.SIGTERM if target is None else signal.SIGKILL)
         last = self.end(pid)
-        # It does not end by itself.
         return first or Life(0, last.points), self.state()
+
+    def _journals(self) -> list[Path]:
+        return [*(self._folder / "data" / "journal").glob("*")]
+
+    @contextlib.contextmanager
+    def _configured(self, settings: Mapping[str, str]) -> Iterator[None]:
+        before = {name: cast(dict[str, str], self.client.config_get(name))[name] for name in settings}
+        for name, value in settings.items():
+            self.client.config_set(name, value)
+        try:
+            yield
+        finally:
+            for name, value in before.items():
+                self.client.config_set(name, value)
 
     def _ask_web(self, visit: Visit) -> int | None:
         """The status; None where the process died over it."""

@@ -1,8 +1,9 @@
 """Makes processes that may be killed: has everything imported, and forks one when it is told to.
 
 Lines of JSON come in, one goes out for each: `{"journey", "environ", "trace", "target"}` starts a process and
-is answered with its `{"pid"}`; `{"wait": pid}` with how it ended. `python -m tests.chaos.crash.server FD`: a
-listening socket for those that are web processes, so that a client can connect before they are up.
+is answered with its `{"pid"}`; `{"look": pid}` with whether it is over, `{"wait": pid}` with how it ended.
+`python -m tests.chaos.crash.server FD`: a listening socket for those that are web processes, so that a client
+can connect before they are up.
 """
 
 from __future__ import annotations
@@ -40,6 +41,10 @@ def main() -> None:
         if "wait" in told:
             _, status = os.waitpid(told["wait"], 0)
             _say({"exit": os.waitstatus_to_exitcode(status)})
+            continue
+        if "look" in told:
+            ended = os.waitid(os.P_PID, told["look"], os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            _say({"over": ended is not None})
             continue
         child = os.fork()
         if child == 0:

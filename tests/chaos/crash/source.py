@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bridge.ledger import scripts
 from bridge.storage.contract import Storage
+from tests.chaos.crash.watch import JOURNAL_METHODS
 
 _ROOT = Path(__file__).parents[3]
 # Commands are run by a person who sees them fail, and what only they ask for is the same; the sandbox and
@@ -30,6 +31,7 @@ def names_in_source() -> set[str]:
     """Every name that a boundary of the bridge can have."""
     found = {f"ledger.{name}" for name in scripts.NAMES if name not in scripts.OF_A_BUDGET}
     found |= {f"storage.{name}" for name in vars(Storage) if not name.startswith("_")}
+    found |= {f"journal.{name}" for name in JOURNAL_METHODS}
     for path, tree in _modules():
         for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
             said = _text(call.args[0]) if call.args else None

@@ -1,4 +1,4 @@
-"""Sees every byte that this process sends to Redis or to a service, and kills the process where it is told.
+"""Sees all that this process sends or writes to its journal, and kills the process where it is told.
 
 Lies below the bridge: under redis-py's connections and under the HTTP client's sockets, so nothing that is
 sent can pass it by. Only for a process of its own (`crash/server.py`): what it puts in place stays.
@@ -25,10 +25,13 @@ import redis.asyncio.connection as async_redis
 import redis.connection as sync_redis
 
 from bridge.boundary import current
+from bridge.journal.files import JournalFile
 
 # Nothing of it sent; all of it sent and the answer waiting unread; the answer read.
 Moment = Literal["before", "at", "after"]
 UNNAMED = "(no name)"
+# What of a file of the journal changes what is on the disk.
+JOURNAL_METHODS = ("create", "adopt", "append", "drop")
 _REPLY_WITHIN_S = 10.0
 _OURS = re.compile(r"/(bridge|workers)/")
 
@@ -109,6 +112,7 @@ class Watch:
         _watch_redis(self)
         _watch_async_redis(self)
         _watch_http(self)
+        _watch_journal(self)
 
 
 # The state of a connection is kept on it. A connection's greeting is redis-py's own and no boundary: it is
@@ -206,6 +210,39 @@ def _watch_http(watch: Watch) -> None:
             exchange.read()
 
     kind.read, kind.write = watched_read, watched_write
+
+
+def _watch_journal(watch: Watch) -> None:
+    """`at` an append: when half of it is in the file. One thread writes all of a process's journal."""
+    system: Any = os
+    appending: list[Exchange] = []
+    write = system.pwrite
+
+    def watched_write(file: int, data: bytes, place: int) -> int:
+        if not appending:
+            return int(write(file, data, place))
+        # Less than asked for is what a system may write at any time.
+        written = int(write(file, data[: len(data) // 2], place))
+        appending.pop().sent()
+        return written
+
+    def watched(method: str) -> Any:
+        real = getattr(JournalFile, method)
+
+        def call(*args: Any, **more: Any) -> Any:
+            exchange = watch.begin(f"journal.{method}")
+            if exchange is not None and method == "append":
+                appending.append(exchange)
+            answer = real(*args, **more)
+            if exchange is not None:
+                exchange.read()
+            return answer
+
+        return staticmethod(call) if method in ("create", "adopt") else call
+
+    system.pwrite = watched_write
+    for method in JOURNAL_METHODS:
+        setattr(JournalFile, method, watched(method))
 
 
 class WatchedStorage:
