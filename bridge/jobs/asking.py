@@ -69,8 +69,7 @@ def _gone(record: Record, events: list[Event]) -> bool:
 
 def usual_wait_ms(record: Record, call: Call, usual_s: float, now: datetime) -> int:
     """How long to wait before asking: as long as nine of ten recordings took since they were announced."""
-    announced = max((e.last_at for e in record.events if e.trigger == "recording-uploaded"), default=None)
-    since = announced or call.ended_at or now
+    since = record.recording_announced_at or call.ended_at or now
     return max(0, int((usual_s - (now - since).total_seconds()) * 1000))
 
 

@@ -52,9 +52,9 @@ def fetch_recording(claim: Claim, deps: Deps) -> End:
             raise
         _observe(claim, deps, record, call, "recording_gone", {"reason": EXPIRED})
         return End(log="CloudTalk says that the recording has expired or was deleted")
-    announced = max((e.last_at for e in record.events if e.trigger == "recording-uploaded"), default=None)
-    if announced is not None:
-        deps.ledger.keep_delay(_delay_s(deps, record, announced))
+    announced_at = record.recording_announced_at
+    if announced_at is not None:
+        deps.ledger.keep_delay(_delay_s(deps, record, announced_at))
     _observe(claim, deps, record, call, "recording", stored)
     if deps.ledger.read(claim.key).forgotten:
         # Forgotten on request while it was fetched: what came meanwhile goes too.

@@ -62,7 +62,8 @@ def sync(claim: Claim, deps: Deps) -> End:
     if isinstance(want, Plan):
         if recording.sound is Sound.COMING and call.call_id is not None and "rec:asks" not in record.fields:
             wait_ms = usual_wait_ms(record, call, deps.ledger.usual_delay_s(), now)
-            deps.ledger.schedule("recording", record.key, in_ms=wait_ms, lane=record.lane(Lane.RECORDING))
+            lane, told_at = record.lane(Lane.RECORDING), record.recording_announced_at
+            deps.ledger.schedule("recording", record.key, in_ms=wait_ms, lane=lane, told_at=told_at)
         call = with_agent(call, deps)
         link = deps.link_to(record.key, call) if recording.sound is Sound.STORED else ""
         want = plan(call, deps.rules, ask.patience, recording=recording, link=link)

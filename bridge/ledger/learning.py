@@ -12,6 +12,9 @@ from bridge.domain.events import ALWAYS_NEWS, OTHER_TRIGGERS, STAGE_OF, Event, H
 from bridge.ledger import keys
 from bridge.ledger.keys import Lane
 
+# What may be learnt by asking and says otherwise: a repeat of the event after that is news.
+_SAYS_OTHERWISE = {"recording-uploaded": "obs:recording_gone"}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retention:
@@ -54,6 +57,7 @@ def learn_event(
         keep,
         f"webhook:{event.trigger}:",
         came_at_ms,
+        _SAYS_OTHERWISE.get(event.trigger, ""),
     )
 
 
@@ -82,6 +86,7 @@ def _arguments(
     keep: Retention,
     counter: str,
     came_at_ms: int | None = None,
+    otherwise: str = "",
 ) -> tuple[list[str], list[Any]]:
     by_uuid = keys.call_key(uuid=uuid, call_id=None) if uuid is not None else None
     by_id = keys.call_key(uuid=None, call_id=call_id) if call_id is not None else None
@@ -98,7 +103,7 @@ def _arguments(
             str(uuid) if uuid is not None else "",
             str(call_id) if call_id is not None else "",
             name, json.dumps(value), mode, int(lane), keep.events_s, keep.outputs_s, counter,
-            "" if came_at_ms is None else came_at_ms,
+            "" if came_at_ms is None else came_at_ms, otherwise,
         ],
     )  # fmt: skip
 

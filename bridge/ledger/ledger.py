@@ -194,9 +194,17 @@ class Ledger:
 
     # -- jobs
 
-    def schedule(self, kind: str, key: str, *, in_ms: int, lane: Lane = Lane.LIVE) -> None:
-        """Have a job looked at then or sooner; an earlier plan stands."""
-        self._run("schedule", [*QUEUE_KEYS], keys.job(kind, key), int(lane), in_ms)
+    def schedule(
+        self, kind: str, key: str, *, in_ms: int, lane: Lane = Lane.LIVE, told_at: datetime | None = None
+    ) -> None:
+        """Have a job looked at then or sooner; an earlier plan stands.
+
+        Args:
+            told_at: when something was told that helps this job: parked before then, it is run again.
+        """
+        told_ms = "" if told_at is None else round(told_at.timestamp() * 1000)
+        names = [*QUEUE_KEYS, keys.log(key)]
+        self._run("schedule", names, keys.job(kind, key), int(lane), in_ms, told_ms)
 
     def cancel(self, kind: str, key: str) -> None:
         """Take back a job that nobody needs any more; one that runs or is parked stays."""

@@ -113,11 +113,16 @@ class Record:
             return None
         return read_detail(kept.body, asked_at=kept.asked_at, region=rules.region)
 
+    @property
+    def recording_announced_at(self) -> datetime | None:
+        """When CloudTalk last said that there is a recording."""
+        return max((e.last_at for e in self.events if e.trigger == "recording-uploaded"), default=None)
+
     def recording(self, rules: Rules, call: Call) -> Recording:
         """What is known of the call's recording."""
         stored, gone = self.observations.get("recording"), self.observations.get("recording_gone")
-        announced = [e.last_at for e in self.events if e.trigger == "recording-uploaded"]
-        if gone is not None and any(at > gone.at for at in announced):
+        announced_at = self.recording_announced_at
+        if gone is not None and announced_at is not None and announced_at > gone.at:
             # Announced anew since CloudTalk said that it had none.
             gone = None
         return read_recording(

@@ -162,6 +162,24 @@ def test_a_recording_that_never_comes_is_given_up_visibly(bridge: Bridge, sandbo
     assert 8 <= len(sandbox.cloudtalk.requests) <= 11
 
 
+@pytest.mark.parametrize("again", [UPLOADED, {**UPLOADED, "recording_url": "https://example.com/late"}])
+def test_a_recording_announced_anew_after_it_was_given_up_is_fetched_by_itself(
+    bridge: Bridge, sandbox: RunningSandbox, again: dict[str, Any]
+) -> None:
+    _with_sound(sandbox, recording_ready_after=1000)
+    bridge.receive("call-ended", ENDED)
+    bridge.receive("recording-uploaded", UPLOADED)
+    bridge.run_jobs_for(50 * 60, step_s=10)
+    assert "never appeared" in _body(sandbox)
+
+    _with_sound(sandbox)
+    bridge.receive("recording-uploaded", again)
+    bridge.run_jobs_for(60)
+
+    assert "Recording: attached (12 s)" in _body(sandbox)
+    assert bridge.ledger.parked() == {}
+
+
 def test_a_recording_that_expired_is_final_and_said_so(bridge: Bridge, sandbox: RunningSandbox) -> None:
     _with_sound(sandbox, recording_expired=True)
     bridge.receive("call-ended", ENDED)

@@ -9,6 +9,7 @@
 -- ARGV 1 uuid or ''   2 number or ''   3 field (fingerprint, or obs:<name>)   4 value (JSON object)
 --      5 mode: once | news | observe   6 lane   7 retention of events, s   8 retention of the rest, s
 --      9 counter prefix or ''   10 when it came, ms since 1970, or '' for now: later than now is now
+--      11 field of an observation that says otherwise than this event, or ''
 -- Answers {accepted | duplicate, call key}; duplicate also for a call that was forgotten (forget.lua).
 --
 -- Guarantees: an event is kept at most once for its fingerprint, under the id it came with. Where it
@@ -68,15 +69,28 @@ elseif uuid == '' then
   if of_number then key = 'uuid:' .. of_number end
 end
 
+-- Whether we learnt by asking, at `since` or later, that it is otherwise than this event says: then its repeat is
+-- news. Keeping it moves its last time on, so that this holds for one repeat only.
+local function says_otherwise(since)
+  if (ARGV[11] or '') == '' then return false end
+  -- What we learnt is kept under the record's key, this event perhaps under the number only.
+  local leading = string.gsub(events_i, 'id:%d+$', key)
+  for _, part in ipairs({events_u, events_i, leading}) do
+    local found = redis.call('HGET', part, ARGV[11])
+    if found and cjson.decode(found).at >= since then return true end
+  end
+  return false
+end
+
 local answer = 'accepted'
 local old = mode ~= 'observe' and redis.call('HGET', events, field)
 if old then
   local kept = cjson.decode(old)
+  if mode == 'once' and not says_otherwise(kept.last_at) then answer = 'duplicate' end
   kept.times = (kept.times or 1) + 1
   kept.at = math.min(kept.at, came)
   kept.last_at = math.max(kept.last_at, came)
   redis.call('HSET', events, field, cjson.encode(kept))
-  if mode == 'once' then answer = 'duplicate' end
 else
   value.at = came
   value.last_at = came

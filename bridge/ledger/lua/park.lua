@@ -3,7 +3,8 @@
 -- KEYS 1-14 as in prelude.lua
 --      15   log:<key>
 -- ARGV 1 job name   2 token   3 cause   4 error text
--- Answers {parked | lost}. Only the holder can do it; nothing but replay.lua takes it out.
+-- Answers {parked | lost}. Only the holder can do it. Taken out by replay.lua, and by schedule.lua where
+-- something was told since.
 local name, now = ARGV[1], now_ms()
 local job = holds(name, ARGV[2])
 if not job then return {'lost'} end

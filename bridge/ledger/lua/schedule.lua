@@ -1,8 +1,17 @@
 -- Have a job looked at, at a time or sooner.
 --
 -- KEYS 1-14 as in prelude.lua
+--      15   log:<key>
 -- ARGV 1 job name   2 lane   3 milliseconds from now
+--      4 when something was told that a parked job may have missed, ms since 1970, or ''
 -- Answers the time set, in ms. Guarantees of mark_due: never later than planned before, never two of a name.
-local now = now_ms()
-mark_due(ARGV[1], tonumber(ARGV[2]), now + tonumber(ARGV[3]), now)
+-- A job that was parked before it was told is run again by itself; any other parked job stays parked.
+local name, now = ARGV[1], now_ms()
+local parked, told = redis.call('ZSCORE', PARKED, name), tonumber(ARGV[4])
+if parked and told and tonumber(parked) < told then
+  redis.call('ZREM', PARKED, name)
+  drop(name, job_of(name))
+  note_down(KEYS[15], now, 'run again', 'told anew since it was parked')
+end
+mark_due(name, tonumber(ARGV[2]), now + tonumber(ARGV[3]), now)
 return now + tonumber(ARGV[3])
