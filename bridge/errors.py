@@ -77,11 +77,22 @@ class Disconnected(Transient):
         connection: its id or key, as the settings name it.
         link: what to open to reconnect it; a secret of a kind, so for pages and records, not for logs.
         text: what the person is asked to do there, in Membrane's words.
+        state: as Membrane calls it, as far as it was asked.
+        service: whose road it is; set by its client.
     """
 
-    def __init__(self, message: str, *, connection: str, link: str | None = None, text: str = "") -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        connection: str,
+        link: str | None = None,
+        text: str = "",
+        state: str = "DISCONNECTED",
+        service: str = "",
+    ) -> None:
         super().__init__(message)
-        self.connection = connection
+        self.connection, self.state, self.service = connection, state, service
         self.link = link
         self.text = text
 

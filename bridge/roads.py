@@ -15,8 +15,11 @@ from bridge.clients.cloudtalk import CloudTalk
 from bridge.clients.kustomer import Kustomer
 from bridge.clients.membrane import Membrane
 from bridge.clients.membrane.proxy import PIECE
+from bridge.clients.membrane.states import gone
 from bridge.clients.membrane.tokens import Minted, Ready, Tokens
+from bridge.errors import Rejected
 from bridge.ledger.budget import Budget
+from bridge.ledger.connections import Gate
 from bridge.settings import Settings
 
 
@@ -43,7 +46,26 @@ class Roads:
             lock_file=lock_file(settings),
         )
 
-    def cloudtalk(self, budget: Budget | None = None) -> CloudTalk:
+    def by_membrane(self) -> dict[str, str]:
+        """Service -> id or key of its connection, of those that are reached so."""
+        return through_membrane(self._settings)
+
+    def look(self, service: str) -> None:
+        """Ask Membrane how the connection of a service is.
+
+        Raises:
+            Disconnected: it is not ready, or is gone; with what to do.
+            Unavailable, Unauthorized, RateLimited: it could not be asked.
+        """
+        name = self.by_membrane()[service]
+        try:
+            found = self.membrane.connections.get(name)
+        except Rejected as error:
+            raise gone(name) from error
+        if not found.is_ready:
+            raise found.as_error(service)
+
+    def cloudtalk(self, budget: Budget | None = None, gate: Gate | None = None) -> CloudTalk:
         settings = self._settings.need("cloudtalk")
         if settings.cloudtalk_via == "direct":
             return self._direct_cloudtalk(budget)
@@ -58,10 +80,11 @@ class Roads:
             budget=budget,
             plain=self._client,
             piece=PIECE,
+            gate=gate,
             beside=self._direct_cloudtalk(budget) if has_keys else None,
         )
 
-    def kustomer(self, budget: Budget | None = None) -> Kustomer:
+    def kustomer(self, budget: Budget | None = None, gate: Gate | None = None) -> Kustomer:
         settings = self._settings.need("kustomer")
         is_direct = settings.kustomer_via == "direct"
         road = self._client if is_direct else self.membrane.road(str(settings.membrane_kustomer_connection))
@@ -71,6 +94,7 @@ class Roads:
             api_key=_text(settings.kustomer_api_key) if is_direct else None,
             budget=budget,
             plain=self._client,
+            gate=None if is_direct else gate,
         )
 
     def _direct_cloudtalk(self, budget: Budget | None) -> CloudTalk:
@@ -83,6 +107,15 @@ class Roads:
             key_secret=_text(settings.cloudtalk_access_key_secret),
             budget=budget,
         )
+
+
+def through_membrane(settings: Settings) -> dict[str, str]:
+    """Service -> id or key of its connection, of those that the settings send through Membrane."""
+    found = {
+        "cloudtalk": (settings.cloudtalk_via, settings.membrane_cloudtalk_connection),
+        "kustomer": (settings.kustomer_via, settings.membrane_kustomer_connection),
+    }
+    return {name: connection or "" for name, (via, connection) in found.items() if via == "membrane"}
 
 
 def lock_file(settings: Settings) -> Path:

@@ -127,6 +127,8 @@ class Settings(BaseModel):
     # Ids or keys of the connections.
     membrane_cloudtalk_connection: str | None = None
     membrane_kustomer_connection: str | None = None
+    # How often a connection that is down is looked at.
+    membrane_check_every_s: float = Field(default=30, gt=0)
     cloudtalk_requests_per_minute: int = Field(default=50, ge=1)
     kustomer_requests_per_minute: int = Field(default=900, ge=1)
     cloudtalk_window_s: float = Field(default=60, gt=0)

@@ -23,6 +23,7 @@ from bridge.domain.listed import ListedCall, read_listed
 from bridge.domain.values import read_call_id, read_email, read_name, read_whole
 from bridge.errors import NotThereYet, Rejected, TooLarge, Unavailable
 from bridge.ledger.budget import Budget
+from bridge.ledger.connections import Gate
 
 if TYPE_CHECKING:
     from bridge.clients.cloudtalk_api import CloudTalkApi
@@ -57,6 +58,7 @@ class CloudTalk:
         piece: the most bytes to ask for at once, where the road carries only so many; each further piece
             is a request within the budget.
         beside: another way to a recording that the road does not carry.
+        gate: see `Service`.
     """
 
     def __init__(
@@ -71,10 +73,13 @@ class CloudTalk:
         plain: httpx2.Client | None = None,
         piece: int | None = None,
         beside: CloudTalk | None = None,
+        gate: Gate | None = None,
     ) -> None:
         self._core, self._analytics = core, analytics
         headers = {"authorization": _basic(key_id, key_secret)} if key_id and key_secret else {}
-        self._service = Service("cloudtalk", client=client, headers=headers, budget=budget, plain=plain)
+        self._service = Service(
+            "cloudtalk", client=client, headers=headers, budget=budget, plain=plain, gate=gate
+        )
         self._piece, self._beside = piece, beside
 
     @cached_property

@@ -19,6 +19,7 @@ from bridge.boundary import boundary
 from bridge.errors import (
     BridgeError,
     Conflict,
+    Disconnected,
     NotSent,
     RateLimited,
     Rejected,
@@ -26,6 +27,7 @@ from bridge.errors import (
     Unavailable,
 )
 from bridge.ledger.budget import Budget, Slot, Told
+from bridge.ledger.connections import Gate
 
 TIMEOUT = httpx2.Timeout(connect=5, read=15, write=15, pool=10)
 _LIMITS = httpx2.Limits(max_connections=64, max_keepalive_connections=32, keepalive_expiry=60)
@@ -113,6 +115,7 @@ class Service:
     Args:
         client: may be a road that adds the credentials by itself; `headers` then hold none.
         plain: for what needs no credentials, and must not get any by such a road.
+        gate: closed while the connection behind such a road is down.
     """
 
     def __init__(
@@ -123,8 +126,10 @@ class Service:
         headers: Mapping[str, str],
         budget: Budget | None = None,
         plain: httpx2.Client | None = None,
+        gate: Gate | None = None,
     ) -> None:
         self.name = name
+        self._gate = gate
         self._client = client
         self._plain = plain or client
         self._headers = dict(headers)
@@ -147,10 +152,11 @@ class Service:
 
         Raises:
             RateLimited: our share is used up (nothing was sent), or the service said 429.
+            Disconnected: the road's connection is down; nothing was sent.
             NotSent, Unavailable: no answer, or a 5xx.
             Conflict, Rejected, Unauthorized: see `error_for`.
         """
-        with self._sending(operation) as sent:
+        with self._sending(operation, gate=self._gate) as sent:
             with boundary(f"{self.name}.{operation}"):
                 response = self._client.request(method, url, json=json, params=params, headers=self._headers)
             sent.answered(response)
@@ -172,7 +178,7 @@ class Service:
         """
         own = {**(self._headers if signed_in else {}), "accept": "*/*", **(headers or {})}
         client = self._client if signed_in else self._plain
-        with self._sending(operation) as sent, ExitStack() as ends:
+        with self._sending(operation, gate=self._gate if signed_in else None) as sent, ExitStack() as ends:
             with boundary(f"{self.name}.{operation}"):
                 response = ends.enter_context(client.stream("GET", url, headers=own))
             # Counted there by now; the body may take minutes.
@@ -209,7 +215,7 @@ class Service:
         own = httpx2.Headers({"accept": "*/*", **self._headers})
         own.update(headers or {})
         with (
-            self._sending(operation) as sent,
+            self._sending(operation, gate=self._gate) as sent,
             self._client.stream(method, url, headers=own, content=content) as response,
         ):
             sent.answered(response)
@@ -217,8 +223,10 @@ class Service:
             yield response
 
     @contextmanager
-    def _sending(self, operation: str) -> Iterator[_Sent]:
+    def _sending(self, operation: str, *, gate: Gate | None) -> Iterator[_Sent]:
         """One request within the budget, booked however it ends, its failures as our errors."""
+        if gate:
+            gate.check()
         slot = self._budget.take() if self._budget else None
         sent = _Sent(operation=operation, slot=slot, window_s=self._window_s)
         try:
@@ -236,6 +244,10 @@ class Service:
             sent.failed(type(error).__name__.lower())
             if isinstance(error, RateLimited):
                 sent.closed_for_s = error.retry_after_s
+            if isinstance(error, Disconnected):
+                error.service = self.name
+                if gate:
+                    gate.fell(error)
             raise
         finally:
             self._book(sent)

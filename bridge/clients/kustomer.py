@@ -19,6 +19,7 @@ from bridge.clients.http import Reply, Service
 from bridge.clients.taken import says_taken
 from bridge.errors import Conflict, Rejected, Unavailable
 from bridge.ledger.budget import Budget
+from bridge.ledger.connections import Gate
 
 if TYPE_CHECKING:
     from bridge.clients.kustomer_api import KustomerApi
@@ -68,6 +69,7 @@ class Kustomer:
         url: ends at the host.
         api_key: None where the road adds it.
         plain: for uploads, which go to another host and need no key; the same client where left out.
+        gate: see `Service`.
     """
 
     def __init__(
@@ -78,10 +80,13 @@ class Kustomer:
         api_key: str | None,
         budget: Budget | None = None,
         plain: httpx2.Client | None = None,
+        gate: Gate | None = None,
     ) -> None:
         self._url = f"{url}/v1"
         headers = {"authorization": f"Bearer {api_key}"} if api_key else {}
-        self._service = Service("kustomer", client=client, headers=headers, budget=budget, plain=plain)
+        self._service = Service(
+            "kustomer", client=client, headers=headers, budget=budget, plain=plain, gate=gate
+        )
         self._host = url
         self.attachments = Attachments(self._service, plain or client, self._url)
 

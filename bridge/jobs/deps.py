@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import httpx2
@@ -17,6 +17,7 @@ from bridge.domain.call import Call
 from bridge.domain.rules import Rules
 from bridge.ledger.budget import Budget
 from bridge.ledger.connect import connect
+from bridge.ledger.connections import Connections
 from bridge.ledger.learning import Retention
 from bridge.ledger.ledger import Claim, Ledger
 from bridge.links import Links
@@ -34,6 +35,9 @@ class Deps:
     cloudtalk: CloudTalk
     kustomer: Kustomer
     rules: Rules
+    connections: Connections
+    # Service -> raises Disconnected unless its connection is ready; of those that are reached by Membrane.
+    looks: Mapping[str, Callable[[], None]] = field(default_factory=dict)
     public_url: str | None = None
     recordings_url: str = "file:"
     data_dir: Path = Path(".callbridge")
@@ -101,6 +105,10 @@ def budgets(settings: Settings, ledger: Ledger) -> dict[str, Budget]:
     }
 
 
+def open_connections(settings: Settings, ledger: Ledger) -> Connections:
+    return Connections(ledger, check_every_s=settings.membrane_check_every_s)
+
+
 def open_deps(
     settings: Settings,
     ledger: Ledger,
@@ -116,11 +124,14 @@ def open_deps(
     settings.need("redis", "cloudtalk", "kustomer")
     share = budgets(settings, ledger)
     roads = Roads(settings, client or make_client())
+    connections = open_connections(settings, ledger)
     return Deps(
         ledger=ledger,
-        cloudtalk=roads.cloudtalk(share["cloudtalk"]),
-        kustomer=roads.kustomer(share["kustomer"]),
+        cloudtalk=roads.cloudtalk(share["cloudtalk"], connections.gate("cloudtalk")),
+        kustomer=roads.kustomer(share["kustomer"], connections.gate("kustomer")),
         rules=settings.rules,
+        connections=connections,
+        looks={service: partial(roads.look, service) for service in roads.by_membrane()},
         public_url=settings.public_url,
         recordings_url=settings.recordings_url,
         data_dir=settings.data_dir,

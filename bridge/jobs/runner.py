@@ -8,12 +8,14 @@ from types import MappingProxyType
 
 import redis
 
-from bridge.errors import BridgeError, Busy, LeaseLost, Permanent, RateLimited, Transient
+from bridge.errors import BridgeError, Busy, Disconnected, LeaseLost, Permanent, RateLimited, Transient
+from bridge.jobs.connection import look_at_connection
 from bridge.jobs.deps import Deps, End
 from bridge.jobs.detail import ask_detail, identify
 from bridge.jobs.leases import Leases, clock
 from bridge.jobs.recording import fetch_recording
 from bridge.jobs.sync import sync
+from bridge.ledger.connections import LOOK
 from bridge.ledger.ledger import Claim, Ledger
 from bridge.ledger.turns import Turn, taking_turns
 from bridge.logs import get_logger
@@ -21,7 +23,13 @@ from bridge.logs import get_logger
 log = get_logger(__name__)
 
 KINDS: Mapping[str, Callable[[Claim, Deps], End]] = MappingProxyType(
-    {"sync": sync, "detail": ask_detail, "identify": identify, "recording": fetch_recording}
+    {
+        "sync": sync,
+        "detail": ask_detail,
+        "identify": identify,
+        "recording": fetch_recording,
+        LOOK: look_at_connection,
+    }
 )
 _MAX_BACKOFF_S = 300.0
 # A fault of our own does not mend itself, but may hang on data that is still changing.
@@ -41,7 +49,7 @@ class Runner:
     def run(self, kind: str, key: str) -> str:
         """One job, if it is still due and nobody has it. Never raises; answers how it ended.
 
-        `gone`: nothing to do. `done`, `again`, `failed`, `later`, `parked`: see the ledger.
+        `gone`: nothing to do. `done`, `again`, `failed`, `later`, `paused`, `parked`: see the ledger.
         `lost`: the lease was lost. `broken`: Redis is away; the job is due when its lease ends.
         """
         ledger = self._deps.ledger
@@ -84,6 +92,10 @@ class Runner:
                 claim, in_ms=round(wait_s * 1000), cause=_cause(error), error=str(error), failed=False
             )
             return "later"
+        except Disconnected as error:
+            # Nothing failed here either; a person has to reconnect it, however long that takes.
+            self._deps.connections.pause(claim, error)
+            return "paused"
         except Transient as error:
             return self._again(ledger, claim, error)
         except Permanent as error:

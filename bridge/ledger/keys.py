@@ -40,6 +40,7 @@ WAKE = f"{TAG}:wake"
 REFUSED = f"{TAG}:refused"
 BEAT = f"{TAG}:beat"
 TRAIL = f"{TAG}:trail"
+CONNECTIONS = f"{TAG}:connections"
 
 
 def call_key(*, uuid: UUID | None, call_id: int | None) -> str:
@@ -70,6 +71,11 @@ def job(kind: str, key: str) -> str:
 def split_job(name: str) -> tuple[str, str]:
     kind, _, key = name.partition("|")
     return kind, key
+
+
+def paused(service: str) -> str:
+    """The jobs that wait for a service's connection."""
+    return f"{TAG}:paused:{service}"
 
 
 def budget(service: str) -> list[str]:

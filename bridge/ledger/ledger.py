@@ -261,6 +261,22 @@ class Ledger:
         wait = (in_ms, cause, error, "1" if failed else "0", GIVE_UP_AFTER_MS)
         return cast(str, self._run("reschedule", names, claim.name, claim.token, *wait)[0])
 
+    def pause(
+        self, claim: Claim, *, service: str, why: str, look: str, look_in_ms: int, again_in_ms: int
+    ) -> str:
+        """Let a job wait for a connection, at which the job `look` looks.
+
+        Answers `paused`, `waiting` (it is up again) or `lost`.
+        """
+        names = [*QUEUE_KEYS, keys.log(claim.key), keys.paused(service), keys.CONNECTIONS]
+        wait = (service, why, look, look_in_ms, again_in_ms)
+        return cast(str, self._run("pause", names, claim.name, claim.token, *wait)[0])
+
+    def resume(self, service: str, *, most: int) -> int:
+        """Make jobs due that wait for a service's connection; how many, at most so many at once."""
+        names = [*QUEUE_KEYS, keys.paused(service), keys.CONNECTIONS]
+        return int(self._run("resume", names, service, most))
+
     def park(self, claim: Claim, *, cause: str, error: str) -> str:
         """Give a job up, with its reason, for a person. Answers `parked` or `lost`."""
         names = [*QUEUE_KEYS, keys.log(claim.key)]

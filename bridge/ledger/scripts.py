@@ -10,7 +10,7 @@ _ALONE = {"hold", "unlock"}
 OF_A_BUDGET = {"take", "reply", "release", "forecast"}
 NAMES = (
     "learn", "schedule", "dispatch", "claim", "renew", "complete", "reschedule", "park", "replay", "keep",
-    "queue", "lock", "cancel", "forget", "drop", *sorted(_ALONE), *sorted(OF_A_BUDGET),
+    "queue", "lock", "cancel", "forget", "drop", "pause", "resume", *sorted(_ALONE), *sorted(OF_A_BUDGET),
 )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import httpx2
 
+from bridge.boundary import boundary
 from bridge.clients.http import error_for
 from bridge.clients.membrane.errors import error_of, read_envelope, their_time
 from bridge.clients.membrane.tokens import Tokens
@@ -109,7 +110,8 @@ class Api:
             timeout=timeout,
         )
         try:
-            return self.exchange(request, stream=False)
+            with boundary(f"membrane.{operation}"):
+                return self.exchange(request, stream=False)
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as cause:
             raise NotSent(f"membrane could not be reached for {operation}: {type(cause).__name__}") from cause
         except httpx2.HTTPError as cause:

@@ -16,6 +16,7 @@ import httpx2
 from bridge.clients.membrane.api import VERSION, VERSION_HEADER, Api, part
 from bridge.clients.membrane.connections import Connections
 from bridge.clients.membrane.errors import error_of, read_envelope
+from bridge.clients.membrane.states import gone
 from bridge.errors import BridgeError, Disconnected, TooLarge, Unavailable
 
 # Documented; whether their MB is 10**6 or 2**20 bytes is not, so the smaller.
@@ -121,11 +122,7 @@ class Proxy(httpx2.BaseTransport):
                 raise Unavailable(f"{what}: a front door answered {status} in HTML")
             return
         if envelope.is_not_found:
-            raise Disconnected(
-                f"membrane has no connection {self._connection} for this tenant",
-                connection=self._connection,
-                text="It was archived, or the settings name another one: see `callbridge connection list`.",
-            )
+            raise gone(self._connection)
         error = error_of(envelope, what, response, connection=self._connection)
         if isinstance(error, Disconnected):
             self._is_up(what)

@@ -75,7 +75,18 @@ class Connection:
             connection=self.key or self.id,
             link=link,
             text=self.says,
+            state=self.state,
         )
+
+
+def gone(connection: str) -> Disconnected:
+    """Membrane knows none of this id or key."""
+    return Disconnected(
+        f"membrane has no connection {connection} for this tenant",
+        connection=connection,
+        text="It was archived, or the settings name another one: see `callbridge connection list`.",
+        state=State.GONE,
+    )
 
 
 def read_connection(body: Any) -> Connection:
