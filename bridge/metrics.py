@@ -17,6 +17,7 @@ from bridge.domain.events import OTHER_TRIGGERS, STAGE_OF
 from bridge.journal.journal import Journal
 from bridge.ledger import keys
 from bridge.ledger.budget import Budget
+from bridge.ledger.connections import Connections
 from bridge.ledger.keys import LANE_NAMES
 from bridge.ledger.ledger import Ledger
 
@@ -26,9 +27,10 @@ _TRIGGERS = STAGE_OF.keys() | OTHER_TRIGGERS
 class LedgerCollector(Collector):
     """Reads the ledger anew for every scrape; without Redis it says so, and nothing else."""
 
-    def __init__(self, ledger: Ledger, budgets: Sequence[Budget]) -> None:
+    def __init__(self, ledger: Ledger, budgets: Sequence[Budget], connections: Connections) -> None:
         self._ledger = ledger
         self._budgets = budgets
+        self._connections = connections
 
     def describe(self) -> Iterable[Metric]:
         # Registering a collector that does not describe itself would collect, and so ask Redis.
@@ -119,6 +121,7 @@ class LedgerCollector(Collector):
             value=self._ledger.held_count(),
         )
         yield from self._spending()
+        yield from self._roads()
         with boundary("metrics.calls_missing"):
             missing = self._ledger.redis.hget(keys.META, "calls_missing")
         if missing is not None:
@@ -127,6 +130,16 @@ class LedgerCollector(Collector):
                 "Calls of CloudTalk's list that the last look did not find here or in Kustomer.",
                 value=int(str(missing)),
             )
+
+    def _roads(self) -> Iterator[Metric]:
+        up = GaugeMetricFamily(
+            "callbridge_connection_up",
+            "0 while the Membrane connection to a service is down, and jobs that need it wait.",
+            labels=["service"],
+        )
+        for service, found in self._connections.state().items():
+            up.add_metric([service], int(found["state"] == "READY"))
+        yield up
 
     def _spending(self) -> Iterator[Metric]:
         left = GaugeMetricFamily(
@@ -214,10 +227,12 @@ class JournalCollector(Collector):
             yield GaugeMetricFamily(f"callbridge_journal_{name}", says, value=value)
 
 
-def registry_of(ledger: Ledger, budgets: Sequence[Budget], journal: Journal) -> CollectorRegistry:
+def registry_of(
+    ledger: Ledger, budgets: Sequence[Budget], connections: Connections, journal: Journal
+) -> CollectorRegistry:
     """A registry of our own: the process-wide one holds what libraries put there."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(LedgerCollector(ledger, budgets))
+    registry.register(LedgerCollector(ledger, budgets, connections))
     registry.register(JournalCollector(journal))
     return registry
 

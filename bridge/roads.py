@@ -46,10 +46,6 @@ class Roads:
             lock_file=lock_file(settings),
         )
 
-    def by_membrane(self) -> dict[str, str]:
-        """Service -> id or key of its connection, of those that are reached so."""
-        return through_membrane(self._settings)
-
     def look(self, service: str) -> None:
         """Ask Membrane how the connection of a service is.
 
@@ -57,7 +53,7 @@ class Roads:
             Disconnected: it is not ready, or is gone; with what to do.
             Unavailable, Unauthorized, RateLimited: it could not be asked.
         """
-        name = self.by_membrane()[service]
+        name = self._settings.through_membrane[service]
         try:
             found = self.membrane.connections.get(name)
         except Rejected as error:
@@ -107,15 +103,6 @@ class Roads:
             key_secret=_text(settings.cloudtalk_access_key_secret),
             budget=budget,
         )
-
-
-def through_membrane(settings: Settings) -> dict[str, str]:
-    """Service -> id or key of its connection, of those that the settings send through Membrane."""
-    found = {
-        "cloudtalk": (settings.cloudtalk_via, settings.membrane_cloudtalk_connection),
-        "kustomer": (settings.kustomer_via, settings.membrane_kustomer_connection),
-    }
-    return {name: connection or "" for name, (via, connection) in found.items() if via == "membrane"}
 
 
 def lock_file(settings: Settings) -> Path:

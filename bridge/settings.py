@@ -234,6 +234,15 @@ class Settings(BaseModel):
             raise WrongUse("Missing settings (environment or .env):\n" + "\n".join(f"  {m}" for m in missing))
         return self
 
+    @property
+    def through_membrane(self) -> dict[str, str]:
+        """Service -> id or key of its connection, of those that are reached by that road."""
+        return {
+            name: getattr(self, f"membrane_{name}_connection") or ""
+            for name in ("cloudtalk", "kustomer")
+            if getattr(self, f"{name}_via") == "membrane"
+        }
+
     def _missing_of_membrane(self) -> list[str]:
         """A ready token is enough; without one, what tokens are made of."""
         if self.membrane_token is not None:

@@ -106,7 +106,10 @@ def budgets(settings: Settings, ledger: Ledger) -> dict[str, Budget]:
 
 
 def open_connections(settings: Settings, ledger: Ledger) -> Connections:
-    return Connections(ledger, check_every_s=settings.membrane_check_every_s)
+    """Which of the connections that the settings name are down."""
+    return Connections(
+        ledger, check_every_s=settings.membrane_check_every_s, through=settings.through_membrane
+    )
 
 
 def open_deps(
@@ -131,7 +134,7 @@ def open_deps(
         kustomer=roads.kustomer(share["kustomer"], connections.gate("kustomer")),
         rules=settings.rules,
         connections=connections,
-        looks={service: partial(roads.look, service) for service in roads.by_membrane()},
+        looks={service: partial(roads.look, service) for service in settings.through_membrane},
         public_url=settings.public_url,
         recordings_url=settings.recordings_url,
         data_dir=settings.data_dir,

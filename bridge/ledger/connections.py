@@ -1,20 +1,22 @@
 """Which connections behind a road are down, and the jobs that wait for them: in Redis, for all processes.
 
-One that is found down is marked. From then on nothing is sent through it (`Gate`), jobs that need it wait, and
-one job, `connection|SERVICE`, looks at it every so often, until it is ready and they are woken.
+One that is found down is marked. From then on nothing is sent through it (`Gate`), jobs that need it wait,
+and one job, `connection|SERVICE`, looks at it every so often, until it is ready and they are woken.
 """
 
 from __future__ import annotations
 
 import json
 import random
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import cast
+from typing import Any, cast
 
 from bridge.boundary import boundary
 from bridge.errors import Disconnected
 from bridge.ledger import keys
 from bridge.ledger.ledger import Claim, Ledger
+from bridge.ledger.record import moment
 
 # The kind of the job that looks at a connection; its key is the service.
 LOOK = "connection"
@@ -57,11 +59,12 @@ class Connections:
     """
     Args:
         check_every_s: how often one that is down is looked at.
+        through: service -> id or key of its connection.
     """
 
-    def __init__(self, ledger: Ledger, *, check_every_s: float) -> None:
+    def __init__(self, ledger: Ledger, *, check_every_s: float, through: Mapping[str, str]) -> None:
         self._ledger, self._redis = ledger, ledger.redis
-        self.check_every_s = check_every_s
+        self.check_every_s, self.through = check_every_s, through
 
     @boundary("connections.down")
     def down(self, service: str) -> Down | None:
@@ -111,10 +114,29 @@ class Connections:
             again_in_ms=round(slow_s * 1000),
         )
 
-    @boundary("connections.paused")
-    def paused(self, service: str) -> int:
-        """How many jobs wait for it."""
-        return self._redis.zcard(keys.paused(service))
+    @boundary("connections.state")
+    def state(self) -> dict[str, dict[str, Any]]:
+        """For `/api/queue`: each connection by its service; READY where nobody found it otherwise."""
+        if not self.through:
+            return {}
+        pipe = self._redis.pipeline(transaction=False)
+        pipe.hgetall(keys.CONNECTIONS)
+        for service in self.through:
+            pipe.zcard(keys.paused(service))
+        texts, *waiting = pipe.execute()
+        found = {}
+        for (service, name), jobs in zip(self.through.items(), waiting, strict=True):
+            down = Down(**json.loads(texts[service])) if service in texts else None
+            since = moment(down.since_ms) if down else None
+            found[service] = {
+                "connection": name,
+                "state": down.state if down else "READY",
+                "since": since.isoformat() if since else None,
+                "link": down.link if down else None,
+                "text": down.text if down else "",
+                "jobs_waiting": jobs,
+            }
+        return found
 
     def gate(self, service: str) -> Gate:
         return Gate(self, service)

@@ -16,6 +16,7 @@ from bridge.domain.rules import Rules
 from bridge.errors import WrongUse
 from bridge.ledger import parked, trail
 from bridge.ledger.budget import Budget
+from bridge.ledger.connections import Connections
 from bridge.ledger.ledger import Ledger
 from bridge.web.answers import Refused
 from bridge.web.body import LARGEST, parse_object, read_body, too_large
@@ -34,8 +35,10 @@ _MOST_DROPPED = 500
 class Desk:
     """What the handlers work on: the ledger, and threads in which it may block."""
 
-    def __init__(self, ledger: Ledger, budgets: tuple[Budget, ...], rules: Rules) -> None:
-        self.ledger, self.budgets, self.rules = ledger, budgets, rules
+    def __init__(
+        self, ledger: Ledger, budgets: tuple[Budget, ...], connections: Connections, rules: Rules
+    ) -> None:
+        self.ledger, self.budgets, self.connections, self.rules = ledger, budgets, connections, rules
         # With Redis frozen each one blocks for a second or two: a few, so that a crowd cannot use up memory.
         self._threads = anyio.CapacityLimiter(8)
 
@@ -51,7 +54,7 @@ class Desk:
     # The same, for pages and metrics too.
 
     def queue(self) -> dict[str, Any]:
-        return queue_view(self.ledger, self.budgets)
+        return queue_view(self.ledger, self.budgets, self.connections)
 
     def calls(self, search: Search) -> dict[str, Any]:
         return list_calls(self.ledger, self.rules, search)

@@ -19,6 +19,7 @@ from starlette.routing import Mount, Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bridge.ledger.connect import connect, connect_web
+from bridge.ledger.connections import Connections
 from bridge.ledger.inbox import Inbox
 from bridge.ledger.learning import Retention
 from bridge.ledger.ledger import Ledger
@@ -26,7 +27,7 @@ from bridge.ledger.proof import CannotProve, Proof
 from bridge.metrics import ledger_down, registry_of
 from bridge.settings import Settings
 from bridge.storage.contract import Storage
-from bridge.web import api, health, pages, player, rendering, signin
+from bridge.web import api, health, membrane, pages, player, rendering, signin
 from bridge.web.admission import Admission
 from bridge.web.answers import REDIS_AWAY, Refused
 from bridge.web.body import SLOWEST_S
@@ -86,6 +87,9 @@ def create_app(
     client = connect(url, timeout_s=1.0, patience=0)
     ledger = Ledger(client, keep=keep)
     budgets = budgets_of(ledger, settings)
+    connections = Connections(
+        ledger, check_every_s=settings.membrane_check_every_s, through=settings.through_membrane
+    )
     callers = Callers.of(settings.ops_token, now=now)
     admission = Admission.of(settings.webhook_tokens, settings.webhook_signing_secrets)
 
@@ -107,6 +111,7 @@ def create_app(
             *signin.ROUTES,
             *player.ROUTES,
             Route("/static/{name}", rendering.static, methods=["GET"]),
+            Route(membrane.PATH, membrane.told, methods=["POST"]),
             Route("/healthz", health.healthz, methods=["GET"]),
             Route("/readyz", health.readyz, methods=["GET"]),
             Route(
@@ -131,11 +136,11 @@ def create_app(
     app.state.inbox, app.state.journal = inbox, keeper.journal
     # Anybody may ask; the connections are for webhooks.
     app.state.checking = asyncio.Semaphore(4)
-    app.state.callers = callers
+    app.state.callers, app.state.admission = callers, admission
     app.state.pace = signin.Pace(sign_in_takes_s)
     app.state.sounds = Sounds.of(settings) if storage is None else Sounds(storage)
-    app.state.desk = api.Desk(ledger, budgets, settings.rules)
-    app.state.registry = registry_of(ledger, budgets, keeper.journal)
+    app.state.desk = api.Desk(ledger, budgets, connections, settings.rules)
+    app.state.registry = registry_of(ledger, budgets, connections, keeper.journal)
     return app
 
 

@@ -38,13 +38,16 @@ async def front(request: Request) -> Response:
     try:
         queue, rows = await desk.run(work)
     except REDIS_AWAY:
-        return page(request, "front.html", status=503, numbers=None, budgets=(), columns=(), rows=())
+        return page(request, "front.html", status=503, numbers=None, down=(), budgets=(), columns=(), rows=())
     numbers = [(name, queue[name]) for name in _NUMBERS]
     if queue["calls_missing"] is not None:
         numbers.append(("calls missing", queue["calls_missing"]))
     budgets = [_budget(service, state) for service, state in queue["budgets"].items()]
     columns = ("call", "number", *(name.replace("_", " ") for name in _COLUMNS), "recording")
-    return page(request, "front.html", numbers=numbers, budgets=budgets, columns=columns, rows=rows)
+    down = _down(queue["connections"])
+    return page(
+        request, "front.html", numbers=numbers, down=down, budgets=budgets, columns=columns, rows=rows
+    )
 
 
 @boundary("web.with_recording")
@@ -73,6 +76,19 @@ def _span(seconds: float) -> str:
     if seconds < 90:
         return f"about {seconds:.0f} s"
     return f"about {seconds / 60:.0f} min" if seconds < 5400 else f"about {seconds / 3600:.1f} h"
+
+
+def _down(connections: Mapping[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    """The connections that are down; a link that leads elsewhere than to a page is not one to open."""
+    return [
+        {
+            **found,
+            "service": {"cloudtalk": "CloudTalk", "kustomer": "Kustomer"}.get(service, service),
+            "link": link if (link := found["link"] or "").startswith(("https://", "http://")) else None,
+        }
+        for service, found in connections.items()
+        if found["state"] != "READY"
+    ]
 
 
 def _row(call: dict[str, Any], *, heard: bool) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from bridge.domain.keys import DEFAULT_KEYS, folded
 from bridge.domain.rules import Rules
 from bridge.ledger import keys
 from bridge.ledger.budget import Budget
+from bridge.ledger.connections import Connections
 from bridge.ledger.keys import LANE_NAMES
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.record import Record, moment
@@ -49,7 +50,7 @@ def budgets_of(ledger: Ledger, settings: Settings) -> tuple[Budget, ...]:
 
 
 @boundary("web.queue")
-def queue_view(ledger: Ledger, budgets: Iterable[Budget]) -> dict[str, Any]:
+def queue_view(ledger: Ledger, budgets: Iterable[Budget], connections: Connections) -> dict[str, Any]:
     lanes = {LANE_NAMES[lane]: asdict(state) for lane, state in ledger.queue().items()}
     sums = {
         name: sum(lane[name] for lane in lanes.values()) for name in ("due", "overdue", "waiting", "running")
@@ -61,6 +62,7 @@ def queue_view(ledger: Ledger, budgets: Iterable[Budget]) -> dict[str, Any]:
         "oldest_due_s": max(lane["oldest_due_s"] for lane in lanes.values()),
         "lanes": lanes,
         "budgets": {budget.service: budget.state() for budget in budgets},
+        "connections": connections.state(),
         "calls_missing": calls_missing(ledger),
     }
 

@@ -1,4 +1,8 @@
-"""A bridge of real processes that a test may kill; the two services run in the test itself."""
+"""A bridge of real processes that a test may kill; the two services run in the test itself.
+
+With TEST_THROUGH_MEMBRANE=cloudtalk,kustomer it reaches them through Membrane. With TEST_DISCONNECT_S=10
+their connections are down for so long, too, from its tenth webhook on: for any test, without a change to it.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,8 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -20,9 +25,13 @@ from bridge.ledger.connect import connect
 from bridge.ledger.keys import WAKE
 from bridge.ledger.ledger import Ledger
 from bridge.sandbox.running import RunningSandbox
+from tests.support import THROUGH_MEMBRANE
 from tests.waiting import eventually
 
 TOKEN = "chaos-token-of-this-test"
+DISCONNECT_S = float(os.environ.get("TEST_DISCONNECT_S", "0"))
+# By then calls are under way.
+_DISCONNECT_AT = 10
 
 
 def free_port() -> int:
@@ -75,6 +84,7 @@ class House:
         signing_secret: str = "",
         settings: Mapping[str, str] | None = None,
         appendfsync: Fsync = "everysec",
+        through_membrane: Collection[str] = THROUGH_MEMBRANE,
     ) -> None:
         self.folder = folder
         self.sandbox = RunningSandbox()
@@ -82,11 +92,15 @@ class House:
         self._workers, self._also = workers, also
         self._signing_secret = signing_secret
         self._settings = settings or {}
+        self._through = through_membrane
+        self._posted = 0
+        self._disconnecting: threading.Thread | None = None
 
     def __enter__(self) -> House:
         self.sandbox.__enter__()
         self.sandbox.kustomer.limit(1_000_000)
         self.sandbox.cloudtalk.limit(1_000_000)
+        self.sandbox.membrane.limit(10_000_000)
         self.server.start()
         self.client: redis.Redis = connect(self.server.url, patience=30)
         self.ledger = Ledger(self.client)
@@ -95,6 +109,7 @@ class House:
         environ = {
             **os.environ,
             **self.addresses(),
+            "MEMBRANE_CHECK_EVERY_S": "0.5",
             "DATA_DIR": str(self.folder / "data"),
             "WEBHOOK_TOKENS": TOKEN,
             "WEBHOOK_SIGNING_SECRETS": self._signing_secret,
@@ -107,7 +122,12 @@ class House:
         self.web = self.process("web", "web", environ)
         self.workers = [self.process("worker", f"worker{n}", environ) for n in range(self._workers)]
         self.others = [self.process(name, name, environ) for name in self._also]
-        self.http = httpx2.Client(base_url=self.url, headers={"authorization": f"Bearer {TOKEN}"}, timeout=10)
+        self.http = httpx2.Client(
+            base_url=self.url,
+            headers={"authorization": f"Bearer {TOKEN}"},
+            timeout=10,
+            event_hooks={"response": [self._count]},
+        )
         self.web.start()
         for process in (*self.workers, *self.others):
             process.start()
@@ -116,7 +136,7 @@ class House:
 
     def addresses(self) -> dict[str, str]:
         """The settings that say where Redis and the two services are."""
-        return {**self.sandbox.environ(), "REDIS_URL": self.server.url}
+        return {**self.sandbox.environ(through_membrane=self._through), "REDIS_URL": self.server.url}
 
     def process(self, command: str, name: str, environ: Mapping[str, str]) -> Process:
         return Process(command, environ, self.folder / f"{name}.log")
@@ -145,12 +165,27 @@ class House:
         assert taken is not None
         return taken
 
+    def _count(self, response: httpx2.Response) -> None:
+        self._posted += response.request.method == "POST" and response.status_code < 300
+        if self._posted >= _DISCONNECT_AT and DISCONNECT_S and not self._disconnecting:
+            self._disconnecting = threading.Thread(target=self._disconnect_for_a_while)
+            self._disconnecting.start()
+
+    def _disconnect_for_a_while(self) -> None:
+        for service in self._through:
+            self.sandbox.membrane.disconnect(service)
+        threading.Event().wait(DISCONNECT_S)
+        for service in self._through:
+            self.sandbox.membrane.reconnect(service)
+
     def __exit__(
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        if self._disconnecting is not None:
+            self._disconnecting.join()
         self.http.close()
         for process in (self.web, *self.workers, *self.others):
             if process.alive:

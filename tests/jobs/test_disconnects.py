@@ -103,7 +103,7 @@ def test_however_many_wait_one_question_a_beat_is_asked(bridge: Bridge, sandbox:
     bridge.run_jobs_for(900, step_s=30)
     # Jobs that try by themselves meanwhile ask nothing either.
     assert asked(sandbox) == 30
-    assert bridge.deps.connections.paused("kustomer") == 25
+    assert bridge.deps.connections.state()["kustomer"]["jobs_waiting"] == 25
 
 
 def test_all_are_due_at_once_when_it_is_back_live_calls_first(
