@@ -46,6 +46,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         ),
         "request": ("bridge.commands.request:request", "Send any other request to a service"),
         "doctor": ("bridge.commands.doctor:doctor", "Check settings, keys, Redis and the clock"),
+        "parity": ("bridge.commands.parity:parity", "The same reads over both roads, and what differs"),
         "templates": ("bridge.commands.templates:templates", "What to paste into CloudTalk"),
     }
 )

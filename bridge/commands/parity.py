@@ -1,0 +1,106 @@
+"""`callbridge parity`: do both roads tell the same?"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import click
+import redis
+
+from bridge import logs
+from bridge.clients.http import make_client
+from bridge.commands.context import load_settings
+from bridge.errors import Unavailable, WrongUse
+from bridge.jobs.deps import budgets
+from bridge.jobs.patience import Patience
+from bridge.ledger.budget import Budget
+from bridge.ledger.connect import connect
+from bridge.ledger.ledger import Ledger
+from bridge.operations import Services
+from bridge.operations.operation import ServiceName
+from bridge.operations.parity import Row, compare
+from bridge.roads import Roads
+from bridge.settings import Settings, Via
+
+_SAME, _NEEDS_A_PERSON = 0, 3
+_BOTH: Sequence[ServiceName] = ("cloudtalk", "kustomer")
+
+
+@click.command()
+@click.option("--service", type=click.Choice(_BOTH), help="Only this one; else both.")
+@click.option("--json", "as_json", is_flag=True)
+def parity(*, service: ServiceName | None, as_json: bool) -> int:
+    """Ask both services the same over both roads, with keys and through Membrane, and show what differs.
+
+    Reads only: about 14 requests to CloudTalk and 26 to Kustomer, within the bridge's budgets where REDIS_URL
+    is set. Ends with 3 if something differs or was not answered, with 2 where a road is not set up.
+    """
+    settings = load_settings()
+    logs.configure(format=settings.log_format, level="WARNING")
+    services = (service,) if service else tuple(_BOTH)
+    _need_both_roads(settings, services)
+    patience = Patience(pause=time.sleep, say=lambda text: click.echo(text, err=True))
+    with make_client() as client, _shares(settings) as shares:
+
+        def by(via: Via) -> Services:
+            roads = Roads(_by(settings, via), client)
+            return Services(
+                cloudtalk=roads.cloudtalk(shares.get("cloudtalk")) if "cloudtalk" in services else None,
+                kustomer=roads.kustomer(shares.get("kustomer")) if "kustomer" in services else None,
+            )
+
+        rows = []
+        for row in compare(by("direct"), by("membrane"), service=service, ask=patience.ask):
+            rows.append(row)
+            if not as_json:
+                click.echo(f"{row.state:<8} {row.service:<10} {row.operation}")
+                for text in row.differences:
+                    click.echo(f"         {'':<10} {text}")
+    if as_json:
+        click.echo(json.dumps([row.as_json() for row in rows], indent=2))
+    else:
+        click.echo(_sum(rows))
+    return _SAME if all(row.state in ("same", "skipped") for row in rows) else _NEEDS_A_PERSON
+
+
+def _need_both_roads(settings: Settings, services: Sequence[ServiceName]) -> None:
+    """Raises WrongUse, which names all that is missing for either road."""
+    missing = []
+    for via in ("direct", "membrane"):
+        try:
+            _by(settings, via).need(*services)
+        except WrongUse as error:
+            missing += str(error).splitlines()[1:]
+    if missing:
+        raise WrongUse("To compare both roads, both have to be set up. Missing:\n" + "\n".join(missing))
+
+
+def _by(settings: Settings, via: Via) -> Settings:
+    return settings.model_copy(update={"cloudtalk_via": via, "kustomer_via": via})
+
+
+@contextmanager
+def _shares(settings: Settings) -> Iterator[dict[str, Budget]]:
+    """Both roads lead to the same service, and spend of one share. None where no bridge runs."""
+    if settings.redis_url is None:
+        yield {}
+        return
+    client = connect(settings.redis_url, patience=1)
+    try:
+        yield budgets(settings, Ledger(client))
+    except redis.RedisError as error:
+        raise Unavailable(f"Redis does not answer ({type(error).__name__}); see REDIS_URL") from error
+    finally:
+        client.close()
+
+
+def _sum(rows: Sequence[Row]) -> str:
+    count = Counter(row.state for row in rows)
+    if count["failed"] or count["differs"]:
+        return f"{count['same']} the same, {count['differs']} differ, {count['failed']} not answered"
+    nothing = f"; of {count['skipped']} there was nothing to read" if count["skipped"] else ""
+    return f"Both roads tell the same: {count['same']} reads{nothing}"
