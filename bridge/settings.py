@@ -11,7 +11,7 @@ import ipaddress
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -95,6 +95,9 @@ def _signing_secret(value: SecretStr) -> SecretStr:
 ServiceUrl = Annotated[str, AfterValidator(_service_url)]
 Secrets = Annotated[list[SecretStr], BeforeValidator(_listed)]
 Via = Literal["direct", "membrane"]
+ServiceName = Literal["cloudtalk", "kustomer"]
+Need = Literal["redis", "membrane", "cloudtalk", "kustomer"]
+SERVICES: tuple[ServiceName, ...] = get_args(ServiceName)
 
 
 class Settings(BaseModel):
@@ -201,7 +204,7 @@ class Settings(BaseModel):
             update={"rules": rules.placed(region=values.phone_region, zone=values.time_zone)}
         )
 
-    def need(self, *what: Literal["redis", "cloudtalk", "kustomer", "membrane"]) -> Settings:
+    def need(self, *what: Need) -> Settings:
         """Check that everything `what` wants is there, a service by the road that is set for it.
 
         Raises:
@@ -239,7 +242,7 @@ class Settings(BaseModel):
         """Service -> id or key of its connection, of those that are reached by that road."""
         return {
             name: getattr(self, f"membrane_{name}_connection") or ""
-            for name in ("cloudtalk", "kustomer")
+            for name in SERVICES
             if getattr(self, f"{name}_via") == "membrane"
         }
 

@@ -47,6 +47,23 @@ def examine(settings: Settings, client: httpx2.Client) -> Iterator[Check]:
     yield _data_folder(settings.data_dir)
     yield _certificates()
     yield from _redis(settings)
+    if settings.through_membrane:
+        # The table of operations takes a while to load, and who has keys does without it.
+        from bridge.commands.membrane_checks import look_at_membrane
+
+        yield from look_at_membrane(settings, client)
+    yield from _direct(settings, client)
+
+
+def _direct(settings: Settings, client: httpx2.Client) -> Iterator[Check]:
+    """The services that are reached with keys of our own."""
+    if settings.cloudtalk_via == "direct":
+        yield from _cloudtalk(settings, client)
+    if settings.kustomer_via == "direct":
+        yield from _kustomer(settings, client)
+
+
+def _cloudtalk(settings: Settings, client: httpx2.Client) -> Iterator[Check]:
     yield from _upstream(
         "CloudTalk",
         client,
@@ -54,6 +71,9 @@ def examine(settings: Settings, client: httpx2.Client) -> Iterator[Check]:
         missing="CLOUDTALK_ACCESS_KEY_ID and CLOUDTALK_ACCESS_KEY_SECRET, from Account > Settings > API keys",
         refused="make a new key in CloudTalk: Account > Settings > API keys",
     )
+
+
+def _kustomer(settings: Settings, client: httpx2.Client) -> Iterator[Check]:
     yield from _upstream(
         "Kustomer",
         client,

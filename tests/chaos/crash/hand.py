@@ -79,6 +79,10 @@ class Hand:
                 let_pass(self.ledger.redis, wait_s)
         raise AssertionError("jobs without end")
 
+    def pass_time(self, seconds: float) -> None:
+        with self.watch.aside():
+            let_pass(self.ledger.redis, seconds)
+
     def until(self, is_so: Any, what: str) -> None:
         """Wait for something that other threads of this process bring about."""
         with self.watch.aside():

@@ -26,6 +26,7 @@ from bridge.ledger.held import match_held
 from bridge.ledger.keys import Lane
 from bridge.ledger.ledger import LEASE_MS
 from bridge.ledger.turns import Spent, Turn
+from bridge.roads import Roads
 from bridge.sandbox.cloudtalk_recordings import public_path
 from bridge.sandbox.running import RunningSandbox
 from tests.chaos.crash.hand import Hand
@@ -51,6 +52,7 @@ class Journey:
     prepare: what the services hold and how they behave, before; in the test's own process.
     only: the boundaries to kill at; empty: all that are passed.
     new_ledger: the ledger's own first start, so that it may have forgotten the call.
+    through: the services that are reached through Membrane.
     lease_ms: short where leases are to be renewed.
     is_proof: breaks a rule on purpose, to show that this is noticed.
     """
@@ -60,6 +62,7 @@ class Journey:
     rules: Rules = field(default_factory=Rules)
     only: frozenset[str] = frozenset()
     new_ledger: bool = False
+    through: tuple[str, ...] = ()
     lease_ms: int = LEASE_MS
     is_proof: bool = False
 
@@ -148,6 +151,18 @@ def _replayed(hand: Hand) -> None:
 def _slow(hand: Hand) -> None:
     hand.leases.start()
     _ended(hand)
+
+
+def _disconnected(hand: Hand) -> None:
+    """Kustomer's connection is down, is looked at in vain, and is connected again by somebody."""
+    hand.tell("call-ended", ENDED)
+    hand.run_due()
+    hand.pass_time(hand.settings.membrane_check_every_s + 1)
+    hand.run_due()
+    hand.deps.connections.state()
+    with hand.watch.aside():
+        Roads(hand.settings, hand.client).membrane.connections.change("kustomer", input={"signed": "in"})
+    hand.run_all()
 
 
 # -- other things that a worker, an operator or the clock does
@@ -274,6 +289,11 @@ JOURNEYS = {
     "replies lost": Journey(run=_ended, prepare=_replies_get_lost),
     "refused, then replayed": Journey(
         run=_replayed, prepare=lambda sandbox: sandbox.kustomer.fail_next(400, path="/conversations$")
+    ),
+    "disconnected": Journey(
+        run=_disconnected,
+        prepare=lambda sandbox: sandbox.membrane.disconnect("kustomer"),
+        through=("cloudtalk", "kustomer"),
     ),
     "withheld": Journey(
         run=_withheld,

@@ -34,6 +34,8 @@ from tests.waiting import eventually
 _ROOT = Path(__file__).parents[3]
 # What passes before the work of a killed process is somebody else's, and before the clock's turn comes again.
 LEASE_AND_A_LITTLE_S = 11
+# It asks neither service, and tells how their connections are.
+_OF_THE_WEB = ("cloudtalk", "kustomer")
 TOKEN = "crash-token-of-this-test"
 KILLED = -9
 
@@ -96,12 +98,14 @@ class Machine:
             world.kustomer.readings = KustomerReadings()
         sample.load_agents(world)
         sample.load_kustomer(world)
+        for service in ("cloudtalk", "kustomer"):
+            self.sandbox.membrane.reconnect(service)
 
     def begin(self, name: str, target: Point | None = None) -> int:
         """Start the process of a journey, or a web process for a stay. Its id."""
         self._trace.unlink(missing_ok=True)
         environ = {
-            **self.sandbox.environ(),
+            **self.sandbox.environ(through_membrane=_OF_THE_WEB if name in STAYS else JOURNEYS[name].through),
             "REDIS_URL": self._redis_url,
             "DATA_DIR": str(self._folder / "data"),
             "PUBLIC_URL": "https://bridge.example.com",

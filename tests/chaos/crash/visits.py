@@ -52,6 +52,7 @@ _WEBHOOKS = (
 _ALL = (
     *_WEBHOOKS,
     Visit(method="POST", path=f"{_HOOK}/call-ended", body=ENDED, signed_in=False, statuses=(401,)),
+    Visit(method="POST", path="/webhooks/membrane", body={"event": "connection.deleted"}, statuses=(202,)),
     Visit(method="GET", path="/"),
     Visit(method="GET", path="/api/queue"),
     Visit(method="GET", path="/api/calls?limit=10"),

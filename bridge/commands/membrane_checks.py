@@ -1,0 +1,70 @@
+"""What `doctor` asks of the road through Membrane: is the token taken, is each connection ready and able."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import httpx2
+
+from bridge.commands.checks import Check
+from bridge.errors import BridgeError, Disconnected, RateLimited, Transient, Unauthorized, WrongUse
+from bridge.operations import Services, find, run
+from bridge.roads import Roads
+from bridge.settings import SERVICES, Settings
+
+# A cheap read each: that a connection is ready does not say that its key has the roles.
+_READS = {"cloudtalk": ("list-agents", {"limit": 1}), "kustomer": ("list-customers", {"page_size": 1})}
+_NAMES = {"cloudtalk": "CloudTalk (Membrane)", "kustomer": "Kustomer (Membrane)"}
+_ROLES = {
+    "cloudtalk": "give its key the rights to calls, agents and recordings in CloudTalk; connect it again",
+    "kustomer": "give its key the roles of README.md (Settings > Security > API Keys); connect it again",
+}
+
+
+def look_at_membrane(settings: Settings, client: httpx2.Client) -> Iterator[Check]:
+    """The token, then each service that is reached so; none of these where the token does not do."""
+    roads = Roads(settings, client)
+    try:
+        settings.need("membrane", *(name for name in SERVICES if name in settings.through_membrane))
+    except WrongUse as error:
+        missing = ", ".join(line.split()[0] for line in str(error).splitlines()[1:])
+        yield Check("Membrane", "FAIL", "settings are missing", f"set {missing}; see deploy/README.md")
+        return
+    console = "see Settings > Workspace in its console"
+    token = _asked("Membrane", roads.membrane.whoami, "takes the token", console)
+    yield token
+    if token.state != "ok":
+        return
+    for service in settings.through_membrane:
+        state = _asked(_NAMES[service], partial(roads.look, service), "the connection is ready", "")
+        yield state if state.state != "ok" else _carries(roads, service)
+
+
+def _carries(roads: Roads, service: str) -> Check:
+    key, given = _READS[service]
+    services = Services(
+        cloudtalk=roads.cloudtalk() if service == "cloudtalk" else None,
+        kustomer=roads.kustomer() if service == "kustomer" else None,
+    )
+    read = partial(run, find(key), given, services)
+    return _asked(_NAMES[service], read, "the connection is ready, and carries", _ROLES[service])
+
+
+def _asked(name: str, question: Callable[[], object], good: str, refused: str) -> Check:
+    """How it went; `refused` is what to do where a token or key is not taken."""
+    try:
+        question()
+    except Disconnected as error:
+        where = f"open {error.link}" if error.link else "see `callbridge connection list`"
+        says = f"the connection {error.connection} is {error.state}"
+        return Check(name, "FAIL", says, f"{error.text.rstrip('.')}: {where}" if error.text else where)
+    except Unauthorized as error:
+        return Check(name, "FAIL", str(error), refused)
+    except RateLimited as error:
+        return Check(name, "warn", str(error), "ask again in a minute")
+    except Transient as error:
+        return Check(name, "warn", str(error), "ask again later; check MEMBRANE_API_URL and the network")
+    except BridgeError as error:
+        return Check(name, "FAIL", str(error), "check the settings of this road in deploy/README.md")
+    return Check(name, "ok", good)
