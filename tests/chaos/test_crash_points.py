@@ -17,14 +17,18 @@ CRASH_POINTS=all every time that it is passed, on all journeys.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from queue import SimpleQueue
+from typing import Any, TypeVar
 
 import pytest
 
+from bridge.embedded import EmbeddedRedis
 from bridge.ledger.connect import connect
 from bridge.sandbox.running import RunningSandbox
 from tests.chaos.crash.journeys import JOURNEYS
@@ -35,6 +39,9 @@ from tests.chaos.crash.watch import UNNAMED, Point
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600 if os.environ.get("CRASH_POINTS") else 180)]
 
+T = TypeVar("T")
+R = TypeVar("R")
+_MACHINES = 2
 ALL = os.environ.get("CRASH_POINTS") == "all"
 NAMES = [*STAYS, *(name for name, journey in JOURNEYS.items() if not journey.is_proof)]
 
@@ -48,23 +55,48 @@ class Course:
 
 
 @pytest.fixture(scope="module")
-def machine(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
-    client = connect(redis_url)
-    with RunningSandbox() as sandbox:
-        made = Machine(client, redis_url, sandbox, tmp_path_factory.mktemp("crash"))
+def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Machine]]:
+    """Several, as one alone has a second processor idle most of the time."""
+    with contextlib.ExitStack() as stack:
+        made = []
+        for n in range(_MACHINES):
+            folder = tmp_path_factory.mktemp(f"crash{n}")
+            server = EmbeddedRedis(folder)
+            server.start()
+            stack.callback(server.stop)
+            client = stack.enter_context(connect(server.url))
+            sandbox = stack.enter_context(RunningSandbox())
+            made.append(Machine(client, server.url, sandbox, folder))
+            stack.callback(made[-1].close)
+            made[-1].rehearse("recorded")
         yield made
-        made.close()
-    client.close()
 
 
 @pytest.fixture(scope="module")
-def courses(machine: Machine) -> dict[str, Course]:
-    found = {}
-    for name in NAMES:
+def courses(machines: list[Machine]) -> dict[str, Course]:
+    def undisturbed(machine: Machine, name: str) -> Course:
         life, left = machine.through(name)
         assert life.exit == 0, f"{name}: {machine.log.read_text()[-3000:]}"
-        found[name] = Course(life.points, left)
-    return found
+        return Course(life.points, left)
+
+    return dict(zip(NAMES, _on_each(machines, NAMES, undisturbed), strict=True))
+
+
+def _on_each(machines: list[Machine], tasks: Sequence[T], do: Callable[[Machine, T], R]) -> list[R]:
+    """What becomes of the tasks, each done on the next machine that is free."""
+    free = SimpleQueue[Machine]()
+    for machine in machines:
+        free.put(machine)
+
+    def done(task: T) -> R:
+        machine = free.get()
+        try:
+            return do(machine, task)
+        finally:
+            free.put(machine)
+
+    with ThreadPoolExecutor(len(machines)) as pool:
+        return list(pool.map(done, tasks))
 
 
 def _chosen(courses: dict[str, Course], name: str) -> list[Point]:
@@ -118,17 +150,18 @@ def test_every_boundary_is_on_a_journey(courses: dict[str, Course]) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_kill_before_at_and_after_each_boundary_changes_nothing(
-    machine: Machine, courses: dict[str, Course], name: str
+    machines: list[Machine], courses: dict[str, Course], name: str
 ) -> None:
-    wrong = []
-    points = _chosen(courses, name)
-    for point in points:
+    def killed(machine: Machine, point: Point) -> list[str]:
         life, left = machine.through(name, point)
-        if life.exit != KILLED:
-            wrong.append(f"{point} was not reached: exit {life.exit}")
+        wrong = [] if life.exit == KILLED else [f"{point} was not reached: exit {life.exit}"]
         wrong += [f"{point}: {line}" for line in _differences(courses[name].left, left)]
         if machine.orphans() > courses[name].left["orphans"] + 1:
             wrong.append(f"{point}: {machine.orphans()} attachments that nothing names")
+        return wrong
+
+    points = _chosen(courses, name)
+    wrong = [line for lines in _on_each(machines, points, killed) for line in lines]
 
     sys.stderr.write(f"{name}: {len(points)} kills at {len({point.name for point in points})} boundaries\n")
     assert not wrong, "\n".join(wrong)
@@ -142,17 +175,17 @@ def _differences(expected: dict[str, Any], found: dict[str, Any]) -> list[str]:
     ]
 
 
-def test_something_sent_without_a_name_is_seen(machine: Machine) -> None:
-    life, _ = machine.through("proof: without a name")
+def test_something_sent_without_a_name_is_seen(machines: list[Machine]) -> None:
+    life, _ = machines[0].through("proof: without a name")
 
     assert [point.name.startswith(UNNAMED) for point in life.points if point.moment == "before"] == [True] * 2
 
 
-def test_something_done_twice_is_seen(machine: Machine) -> None:
+def test_something_done_twice_is_seen(machines: list[Machine]) -> None:
     """A job that writes without looking first: killed after its write, it writes again."""
-    _, without = machine.through("proof: careless")
+    _, without = machines[0].through("proof: careless")
 
-    _, left = machine.through(
+    _, left = machines[0].through(
         "proof: careless", Point(name="kustomer.create_customer", nth=1, moment="after")
     )
 

@@ -1,6 +1,7 @@
 """How long the work of a killed process lies idle. The figures go to stderr.
 
-CHAOS_RECOVERIES=10 for the long form; CI kills one worker, and Redis once.
+Measured on request only, CHAOS_RECOVERIES=10: `test_kills.py` shows once that it is no more than a lease, and
+`test_run.py` that all is done whatever was killed.
 """
 
 from __future__ import annotations
@@ -20,8 +21,12 @@ from tests.chaos.house import House
 from tests.support import ended
 from tests.waiting import eventually
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
-KILLS = int(os.environ.get("CHAOS_RECOVERIES", "1"))
+KILLS = int(os.environ.get("CHAOS_RECOVERIES", "0"))
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(900),
+    pytest.mark.skipif(not KILLS, reason="measured on request: CHAOS_RECOVERIES=10"),
+]
 # The dispatcher of another worker looks at what is due at the latest after this.
 BEAT_S = 1.0
 # A process on a busy machine.

@@ -6,6 +6,8 @@ written so that this makes no difference. See `tests/chaos/test_crash_points.py`
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -39,8 +41,8 @@ CALL_ID = 1000000500
 UUID = "11111111-2222-4333-8444-555555555500"
 KEY = f"uuid:{UUID}"
 NUMBER = "+441632960304"
-# Made once, so that a run after a kill is told the same.
-ENDED = ended()
+# Made once, so that every process that the test starts is told the same.
+ENDED: dict[str, Any] = json.loads(os.environ.setdefault("CRASH_POINTS_ENDED", json.dumps(ended())))
 UPLOADED = {"call_id": CALL_ID, "call_uuid": UUID}
 MODIFIED = {"call_id": str(CALL_ID), "call_uuid": UUID}
 

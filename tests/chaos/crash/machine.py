@@ -104,6 +104,16 @@ class Machine:
     def begin(self, name: str, target: Point | None = None) -> int:
         """Start the process of a journey, or a web process for a stay. Its id."""
         self._trace.unlink(missing_ok=True)
+        return int(self._ask(self._told(name, target))["pid"])
+
+    def rehearse(self, journey: str) -> None:
+        """Have the processes to come find imported and read what this journey needs."""
+        self.start_afresh()
+        JOURNEYS[journey].prepare(self.sandbox)
+        self._ask({"rehearse": journey, **self._told(journey, None)})
+
+    def _told(self, name: str, target: Point | None) -> dict[str, Any]:
+        stay = STAYS.get(name)
         environ = {
             **self.sandbox.environ(through_membrane=_OF_THE_WEB if name in STAYS else JOURNEYS[name].through),
             "REDIS_URL": self._redis_url,
@@ -112,15 +122,14 @@ class Machine:
             "WEBHOOK_TOKENS": TOKEN,
             "KUSTOMER_REQUESTS_PER_MINUTE": "100000",
             "CLOUDTALK_REQUESTS_PER_MINUTE": "100000",
-            **(STAYS[name].environ if name in STAYS else {}),
+            **(stay.environ if stay else {}),
         }
-        told = {
-            "journey": None if name in STAYS else name,
+        return {
+            "journey": None if stay else name,
             "environ": environ,
             "trace": str(self._trace),
             "target": asdict(target) if target else None,
         }
-        return int(self._ask(told)["pid"])
 
     def end(self, pid: int) -> Life:
         """Wait until a process is over."""
@@ -227,7 +236,7 @@ class Machine:
                 key: {
                     "state": record.fields.get("state"),
                     "forgotten": record.forgotten,
-                    "events": sorted(event.fingerprint for event in record.events),
+                    "events": sorted(event.trigger for event in record.events),
                     "learnt": sorted(record.observations),
                     "outputs": sorted(record.outputs),
                     "intents": sorted(record.intents),

@@ -2,8 +2,8 @@
 
 Lines of JSON come in, one goes out for each: `{"journey", "environ", "trace", "target"}` starts a process and
 is answered with its `{"pid"}`; `{"look": pid}` with whether it is over, `{"wait": pid}` with how it ended.
-`python -m tests.chaos.crash.server FD`: a listening socket for those that are web processes, so that a client
-can connect before they are up.
+`{"rehearse": journey, …}` goes before. `python -m tests.chaos.crash.server FD`: a listening socket for those
+that are web processes, so that a client can connect before they are up.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import Any
 import uvicorn
 
 from bridge.clients.http import make_client
+from bridge.ledger.ledger import LEASE_MS
 from bridge.settings import Settings
 from bridge.supervisor import dying_with_parent
 from bridge.web.app import create_app
@@ -32,12 +33,16 @@ _CLIENT = make_client()
 
 
 def main() -> None:
-    # Fewer pages to copy for each process.
-    gc.freeze()
     listening = socket.socket(fileno=int(sys.argv[1]))
     dying = dying_with_parent()
     for line in sys.stdin:
         told = json.loads(line)
+        if "rehearse" in told:
+            _rehearse(told)
+            # Fewer pages to copy for each process.
+            gc.freeze()
+            _say({})
+            continue
         if "wait" in told:
             _, status = os.waitpid(told["wait"], 0)
             _say({"exit": os.waitstatus_to_exitcode(status)})
@@ -58,6 +63,21 @@ def _say(value: Any) -> None:
     sys.stdout.flush()
 
 
+def _rehearse(told: dict[str, Any]) -> None:
+    """Live through something once here, so that what is imported and read late is there in every process."""
+    settings = Settings.from_env(told["environ"], dotenv=None)
+    _serving(settings).config.load()
+    with make_client() as client:
+        hand = Hand(settings, client, Watch(Path(told["trace"]), None), lease_ms=LEASE_MS)
+        JOURNEYS[told["rehearse"]].run(hand)
+        hand.ledger.redis.close()
+
+
+def _serving(settings: Settings) -> uvicorn.Server:
+    app = create_app(settings)
+    return uvicorn.Server(uvicorn.Config(app, loop="uvloop", http="httptools", log_config=None))
+
+
 def _live(told: dict[str, Any], listening: socket.socket) -> None:
     """The life of one process; never returns."""
     # What it logs is not part of the talk over stdout.
@@ -67,10 +87,7 @@ def _live(told: dict[str, Any], listening: socket.socket) -> None:
         watch.install()
         settings = Settings.from_env(told["environ"], dotenv=None)
         if told["journey"] is None:
-            server = uvicorn.Server(
-                uvicorn.Config(create_app(settings), loop="uvloop", http="httptools", log_config=None)
-            )
-            server.run(sockets=[listening])
+            _serving(settings).run(sockets=[listening])
         else:
             journey = JOURNEYS[told["journey"]]
             settings = settings.model_copy(update={"rules": journey.rules})
