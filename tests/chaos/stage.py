@@ -99,11 +99,15 @@ class Stage(House):
         return self
 
     def addresses(self) -> dict[str, str]:
-        urls = {"cloudtalk": self.sandbox.cloudtalk.url, "kustomer": self.sandbox.kustomer.url}
+        # A service that is reached through Membrane is named to Membrane by its own address.
+        services = {"cloudtalk": self.sandbox.cloudtalk.url, "kustomer": self.sandbox.kustomer.url}
+        urls = {name: url for name, url in services.items() if name not in self._through}
+        if self._through:
+            urls["membrane"] = self.sandbox.membrane.url
         to = {name: tcp(int(url.rpartition(":")[2])) for name, url in urls.items()}
         self.wires = Wires({"redis": unix(lambda: str(self.server.socket_path)), **to}, seed=self._seed)
         self.wires.__enter__()
-        found = self.sandbox.environ()
+        found = self.sandbox.environ(through_membrane=self._through)
         for name, url in urls.items():
             wired = f"http://127.0.0.1:{self.wires[name].port}"
             found = {setting: value.replace(url, wired) for setting, value in found.items()}

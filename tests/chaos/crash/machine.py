@@ -11,7 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -28,7 +28,7 @@ from tests.chaos.crash.journeys import JOURNEYS
 from tests.chaos.crash.visits import STAYS, Visit
 from tests.chaos.crash.watch import Point
 from tests.jobs.desk import desk
-from tests.support import let_pass
+from tests.support import THROUGH_MEMBRANE, let_pass
 from tests.waiting import eventually
 
 _ROOT = Path(__file__).parents[3]
@@ -115,7 +115,7 @@ class Machine:
     def _told(self, name: str, target: Point | None) -> dict[str, Any]:
         stay = STAYS.get(name)
         environ = {
-            **self.sandbox.environ(through_membrane=_OF_THE_WEB if name in STAYS else JOURNEYS[name].through),
+            **self.sandbox.environ(through_membrane=_through(name)),
             "REDIS_URL": self._redis_url,
             "DATA_DIR": str(self._folder / "data"),
             "PUBLIC_URL": "https://bridge.example.com",
@@ -247,6 +247,13 @@ class Machine:
 
     def orphans(self) -> int:
         return sum(not one["referenced"] for one in self.sandbox.kustomer.attachments)
+
+
+def _through(name: str) -> Collection[str]:
+    """The services that this one reaches through Membrane."""
+    if name in STAYS:
+        return _OF_THE_WEB
+    return JOURNEYS[name].through or THROUGH_MEMBRANE
 
 
 def _point(line: str) -> Point:
