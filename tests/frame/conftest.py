@@ -27,7 +27,13 @@ class Program:
 
     def __init__(self, argv: list[str], environ: Mapping[str, str]) -> None:
         self.process = subprocess.Popen(
-            argv, env=dict(environ), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+            argv,
+            env=dict(environ),
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            # A shell has what it runs in the background ignore Ctrl-C, and whatever that starts.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )
         self.output = ""
 
