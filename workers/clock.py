@@ -45,6 +45,10 @@ class Clock:
         self._rules = rules or Rules()
         self._name = secrets.token_hex(4)
 
+    def now(self) -> datetime:
+        """Redis' time: this process's clock is trusted with nothing, least of all with what is old."""
+        return datetime.fromtimestamp(self.ledger.now_ms() / 1000, UTC)
+
     def beat(self) -> bool:
         """One beat; whether it was ours to make."""
         lock_ms = int(_BEAT_S * 900)
@@ -65,7 +69,7 @@ class Clock:
         with boundary("clock.recordings"):
             turn = self.ledger.redis.set(f"{keys.TAG}:recordings:tidied", self._name, nx=True, ex=3600)
         if turn:
-            gone = self._storage().delete_older_than(datetime.now(UTC) - self._keep_recordings)
+            gone = self._storage().delete_older_than(self.now() - self._keep_recordings)
             log.info("old recordings deleted", count=gone)
 
 
@@ -103,7 +107,7 @@ def run(settings: Settings) -> int:
         try:
             clock.beat()
             if rounds is not None:
-                rounds.go(datetime.now(UTC), stopping=stopping.is_set)
+                rounds.go(clock.now(), stopping=stopping.is_set)
         except redis.RedisError as error:
             log.warning("redis is away, waiting for it", error=type(error).__name__)
         except BridgeError as error:
