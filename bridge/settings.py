@@ -158,8 +158,9 @@ class Settings(BaseModel):
     # How often the clock compares CloudTalk's calls with the ledger; 0: never.
     reconcile_every_s: float = Field(default=300, ge=0)
     worker_threads: int = Field(default=8, ge=1, le=256)
-    # always: every acknowledged event survives a power cut; everysec: all but the last second.
-    redis_appendfsync: Literal["always", "everysec"] = "everysec"
+    # always: whatever was acknowledged survives a kill -9 and a power cut. everysec: with a disk that keeps
+    # up, all of it a kill -9, and all but the last second a power cut.
+    redis_appendfsync: Literal["always", "everysec"] = "always"
     # What a 2xx promises: Redis holds the event in memory, has it on disk, or a replica has it too.
     accept_after: Literal["memory", "disk", "replica"] = "memory"
     # Beyond it the answer is 503; with time left to give it within the promised 2 s.
@@ -185,10 +186,6 @@ class Settings(BaseModel):
         for name in ("log_level", "log_format"):
             if name in found:
                 found[name] = found[name].upper() if name == "log_level" else found[name].lower()
-
-        if found.get("accept_after") == "disk":
-            # Of the embedded server, which could not say so with everysec (ledger/proof.py).
-            found.setdefault("redis_appendfsync", "always")
 
         wrong: list[str] = []
         values: Settings | None = None

@@ -23,7 +23,8 @@ settings.load_profile("callbridge")
 
 @pytest.fixture(scope="session")
 def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    server = EmbeddedRedis(Path(tmp_path_factory.mktemp("redis")))
+    # Nothing kills this one.
+    server = EmbeddedRedis(Path(tmp_path_factory.mktemp("redis")), appendfsync="everysec")
     server.start()
     yield server.url
     server.stop()

@@ -145,10 +145,9 @@ def test_membranes_two_spellings_are_both_read(tmp_path: Path) -> None:
     assert ours.membrane_api_url == "https://ours.example"
 
 
-def test_a_server_of_our_own_syncs_each_write_where_acceptance_waits_for_the_disk() -> None:
-    assert settings().redis_appendfsync == "everysec"
-    assert settings(ACCEPT_AFTER="disk").redis_appendfsync == "always"
-    assert settings(ACCEPT_AFTER="disk", REDIS_APPENDFSYNC="everysec").redis_appendfsync == "everysec"
+def test_a_server_of_our_own_syncs_each_write_unless_told_otherwise() -> None:
+    assert settings().redis_appendfsync == "always"
+    assert settings(REDIS_APPENDFSYNC="everysec").redis_appendfsync == "everysec"
 
 
 @pytest.mark.parametrize("secret", ["whsec_not base64!", "whsec_a", "§", "whsec_", "whsec_,whsec_"])

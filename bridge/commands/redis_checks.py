@@ -82,7 +82,7 @@ def _fsync(policy: str | None, proof: Proof) -> Check:
     if policy is None:
         return _unknown(name, "appendfsync, and so what a power cut would cost")
     if policy == "always":
-        return Check(name, "ok", "always: a power cut loses nothing")
+        return Check(name, "ok", "always: neither a crash of Redis nor a power cut loses anything")
     if proof.after == "disk":
         if policy == "everysec":
             return Check(name, "ok", "everysec; see acceptance for whether each webhook can wait for it")
@@ -96,7 +96,8 @@ def _fsync(policy: str | None, proof: Proof) -> Check:
     return Check(
         name,
         "warn",
-        f"{policy}: a power cut of its machine loses what came {lost}; a crash of Redis alone loses nothing",
+        f"{policy}: a power cut of its machine loses what came {lost}; so does a crash of Redis alone, "
+        "for up to 2 s, while its disk is slow",
         "appendfsync always, and ACCEPT_AFTER=disk to have that checked; or leave it at that",
     )
 

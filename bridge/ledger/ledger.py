@@ -36,6 +36,9 @@ HANDOVER_MS = 3_000
 LONGEST_PLAN_MS = 48 * 3_600_000
 # Between Redis' clock and that of a call's times.
 _EXPIRES_EARLY_S = 86_400
+# Between Redis' clock and CloudTalk's, when a call is compared with the start of a server.
+_CLOCKS_DIFFER_MS = 300_000
+_SERVERS_KEPT = 16
 _PHONE_CACHE_S = 24 * 3600
 # Upper ends of the slots in which the delay of recordings is counted, in seconds.
 DELAY_EDGES_S = (3, 6, 12, 25, 50, 100, 200, 400, 800, 1600, 3200)
@@ -167,19 +170,35 @@ class Ledger:
         found = self.redis.zrevrangebyscore(keys.CALLS, top, "-inf", start=0, num=count, withscores=True)
         return cast(list[tuple[str, float]], found)
 
-    @boundary("ledger.born_at")
-    def born_at(self) -> datetime:
-        """When this ledger was first started: older calls may have been written by a forgotten one.
-
-        Asked anew each time: a Redis that was emptied under a running worker is a new ledger.
-        """
-        self.redis.hsetnx(keys.META, "born_at", self.now_ms())
-        return cast(datetime, moment(cast(str, self.redis.hget(keys.META, "born_at"))))
-
+    @boundary("ledger.remembers_since")
     def remembers_since(self) -> datetime:
-        """A call that ended before this may have been written, and forgotten since."""
-        oldest = moment(self.now_ms() - (self.keep_for.outputs_s - _EXPIRES_EARLY_S) * 1000)
-        return max(self.born_at(), cast(datetime, oldest))
+        """A call that ended before this may have been written, and forgotten since.
+
+        Three things make a ledger forget: Redis was emptied, retention ended, or a server came back without
+        its last moments (a crash without `appendfsync always`, a replica that took over). Each start of a
+        server has a `run_id` of its own; one not seen before is where that may have happened. Whoever asks
+        here has a job of the server it asks: what was written before that job was taken is still there, or
+        the job would be gone as well, as a server forgets from the end.
+
+        Asked anew each time: all three happen under a running worker.
+        """
+        pipe = self.redis.pipeline(transaction=False)
+        pipe.time()
+        pipe.info("server")
+        (seconds, _), told = pipe.execute(raise_on_error=False)
+        # A provider that does not tell: its crashes are then not noticed.
+        server = told.get("run_id", "") if isinstance(told, dict) else ""
+        now_ms = int(seconds) * 1000
+        pipe.hsetnx(keys.META, "born_at", now_ms)
+        pipe.hget(keys.META, "born_at")
+        pipe.zadd(keys.SERVERS, {server: now_ms}, nx=True)
+        pipe.zremrangebyrank(keys.SERVERS, 0, -1 - _SERVERS_KEPT)
+        pipe.zrange(keys.SERVERS, 0, 1, desc=True, withscores=True)
+        _, born_at, _, _, starts = pipe.execute()
+        since_ms = [float(born_at), now_ms - (self.keep_for.outputs_s - _EXPIRES_EARLY_S) * 1000]
+        if len(starts) > 1:
+            since_ms.append(starts[0][1] + _CLOCKS_DIFFER_MS)
+        return cast(datetime, moment(max(since_ms)))
 
     @boundary("ledger.link_secret")
     def link_secret(self) -> bytes:

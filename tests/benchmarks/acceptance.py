@@ -41,7 +41,9 @@ class Way:
 def main(rounds: int, seconds: float, senders: int) -> None:
     with tempfile.TemporaryDirectory() as text, ExitStack() as stack:
         folder = Path(text)
-        everysec = stack.enter_context(redis_in(folder / "everysec", EmbeddedRedis(folder / "everysec")))
+        everysec = stack.enter_context(
+            redis_in(folder / "everysec", EmbeddedRedis(folder / "everysec", appendfsync="everysec"))
+        )
         always = stack.enter_context(
             redis_in(folder / "always", EmbeddedRedis(folder / "always", appendfsync="always"))
         )

@@ -83,7 +83,7 @@ class House:
         also: Sequence[str] = (),
         signing_secret: str = "",
         settings: Mapping[str, str] | None = None,
-        appendfsync: Fsync = "everysec",
+        appendfsync: Fsync = "always",
         through_membrane: Collection[str] = THROUGH_MEMBRANE,
     ) -> None:
         self.folder = folder

@@ -147,6 +147,8 @@ def test_everysec_is_a_warning_that_says_what_is_lost_and_when(
     server = redis_in(tmp_path)
     server.start()
 
+    with redis.Redis.from_url(server.url) as client:
+        client.config_set("appendfsync", "everysec")
     bare = checked(**KEYS, REDIS_URL=server.url)
     waiting = checked(**KEYS, REDIS_URL=server.url, ACCEPT_AFTER="disk")
 

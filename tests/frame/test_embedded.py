@@ -58,7 +58,7 @@ def test_it_writes_every_change_to_disk_and_forgets_nothing_for_room(redis_in: R
         settings = client.config_get("append*", "maxmemory-policy", "save")
 
     assert settings["appendonly"] == "yes"
-    assert settings["appendfsync"] == "everysec"
+    assert settings["appendfsync"] == "always"
     assert settings["maxmemory-policy"] == "noeviction"
     assert settings["save"] == ""
 

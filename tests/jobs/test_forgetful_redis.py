@@ -1,0 +1,96 @@
+"""A Redis that comes back without its last moments: a crash with a slow disk, a replica that took over."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bridge.embedded import EmbeddedRedis
+from bridge.ledger import keys
+from bridge.ledger.connect import connect
+from bridge.ledger.ledger import Ledger
+from bridge.sandbox.running import RunningSandbox
+from tests.jobs.desk import desk
+from tests.support import Bridge, ended
+
+
+class ForgetfulRedis:
+    """A server that can be sent back to how it was: as if what came since had never reached its disk."""
+
+    def __init__(self, folder: Path) -> None:
+        self._data, self._kept = folder / "redis", folder / "kept"
+        self.server = EmbeddedRedis(folder)
+        self.server.start()
+
+    def remember(self) -> None:
+        shutil.copytree(self._data / "appendonlydir", self._kept)
+
+    def crash(self) -> None:
+        self.server.kill()
+        shutil.rmtree(self._data / "appendonlydir")
+        self._kept.rename(self._data / "appendonlydir")
+        self.server.start()
+
+
+@pytest.fixture
+def forgetful(tmp_path: Path) -> Iterator[ForgetfulRedis]:
+    redis = ForgetfulRedis(tmp_path)
+    yield redis
+    redis.server.stop()
+
+
+def test_what_it_forgot_to_have_written_is_looked_for(
+    forgetful: ForgetfulRedis, sandbox: RunningSandbox
+) -> None:
+    # What it had spent is forgotten, too, and taken for what others spend.
+    sandbox.kustomer.limit(1_000_000)
+    bridge = Bridge(connect(forgetful.server.url), sandbox)
+    bridge.ledger.remembers_since()
+    bridge.receive("call-ended", ended())
+    forgetful.remember()
+    bridge.run_jobs()
+    before = desk(sandbox)
+    sandbox.kustomer.forget_requests()
+
+    forgetful.crash()
+    bridge.run_jobs_for(30)
+
+    assert sandbox.kustomer.writes == []
+    assert desk(sandbox) == before
+    assert bridge.record(str(ended()["call_uuid"])).fields["state"] == "synced"
+
+
+def test_a_call_that_ends_long_after_costs_no_more_than_ever(
+    forgetful: ForgetfulRedis, sandbox: RunningSandbox
+) -> None:
+    client = connect(forgetful.server.url)
+    ledger = Ledger(client)
+    at_first = ledger.remembers_since()
+    forgetful.remember()
+
+    forgetful.crash()
+
+    since = ledger.remembers_since()
+    assert since > at_first
+    assert ledger.remembers_since() == since
+    assert client.zcard(keys.SERVERS) == 2
+    client.close()
+
+
+def test_a_provider_that_does_not_tell_its_server_is_one_server(
+    forgetful: ForgetfulRedis, sandbox: RunningSandbox
+) -> None:
+    client = connect(forgetful.server.url)
+    client.acl_setuser(
+        "plain", enabled=True, nopass=True, keys=["*"], categories=["+@all"], commands=["-info"]
+    )
+    other = connect(forgetful.server.url.replace("unix://", "unix://plain:x@"))
+    ledger = Ledger(other)
+
+    assert ledger.remembers_since() == ledger.remembers_since()
+
+    other.close()
+    client.close()
