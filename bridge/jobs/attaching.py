@@ -41,7 +41,7 @@ def ensure_attachment(record: Record, pen: Pen, draft: AttachmentDraft) -> dict[
                 raise
             # Not its type, or not its size: the note is planned again, with a link in its place.
             pen.note("refused:attachment", error.detail or str(error))
-            pen.deps.ledger.schedule("sync", record.key, in_ms=0)
+            pen.deps.ledger.schedule("sync", record.key, in_ms=0, under=pen.claim)
             return None
     return {"_id": known.id, **{key: sent[key] for key in ("name", "contentType", "contentLength")}}
 

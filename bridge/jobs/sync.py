@@ -51,11 +51,12 @@ def sync(claim: Claim, deps: Deps) -> End:
     planned = record.fields.get("asking")
     if planned and (planned != ask.job if ask.job else not call.wants_detail):
         # The webhooks have told since what it was for, or the number, by which another job asks.
-        deps.ledger.cancel(planned, record.key)
+        deps.ledger.cancel(planned, record.key, under=claim)
         deps.ledger.keep(claim, {"asking": None})
     if ask.job and ask.at:
         deps.ledger.keep(claim, {"asking": ask.job})
-        deps.ledger.schedule(ask.job, record.key, in_ms=_ms(ask.at, now), lane=record.lane(Lane.LIVE))
+        in_ms, lane = _ms(ask.at, now), record.lane(Lane.LIVE)
+        deps.ledger.schedule(ask.job, record.key, in_ms=in_ms, lane=lane, under=claim)
 
     recording = record.recording(deps.rules, call)
     want = plan(call, deps.rules, ask.patience)
@@ -63,7 +64,9 @@ def sync(claim: Claim, deps: Deps) -> End:
         if recording.sound is Sound.COMING and call.call_id is not None and "rec:asks" not in record.fields:
             wait_ms = usual_wait_ms(record, call, deps.ledger.usual_delay_s(), now)
             lane, told_at = record.lane(Lane.RECORDING), record.recording_announced_at
-            deps.ledger.schedule("recording", record.key, in_ms=wait_ms, lane=lane, told_at=told_at)
+            deps.ledger.schedule(
+                "recording", record.key, in_ms=wait_ms, lane=lane, told_at=told_at, under=claim
+            )
         call = with_agent(call, deps)
         link = deps.link_to(record.key, call) if recording.sound is Sound.STORED else ""
         want = plan(call, deps.rules, ask.patience, recording=recording, link=link)

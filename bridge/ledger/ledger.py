@@ -214,20 +214,41 @@ class Ledger:
     # -- jobs
 
     def schedule(
-        self, kind: str, key: str, *, in_ms: int, lane: Lane = Lane.LIVE, told_at: datetime | None = None
+        self,
+        kind: str,
+        key: str,
+        *,
+        in_ms: int,
+        lane: Lane = Lane.LIVE,
+        told_at: datetime | None = None,
+        under: Claim | None = None,
     ) -> None:
         """Have a job looked at then or sooner; an earlier plan stands.
 
         Args:
             told_at: when something was told that helps this job: parked before then, it is run again.
+            under: the job whose run wishes this.
+
+        Raises:
+            LeaseLost: that run is overtaken; nothing was planned.
         """
         told_ms = "" if told_at is None else round(told_at.timestamp() * 1000)
         names = [*QUEUE_KEYS, keys.log(key)]
-        self._run("schedule", names, keys.job(kind, key), int(lane), in_ms, told_ms)
+        wish = (keys.job(kind, key), int(lane), in_ms, told_ms, *_fence(under))
+        if int(self._run("schedule", names, *wish)) < 0:
+            raise LeaseLost(f"{keys.job(kind, key)}: wished by a run whose lease ran out")
 
-    def cancel(self, kind: str, key: str) -> None:
-        """Take back a job that nobody needs any more; one that runs or is parked stays."""
-        self._run("cancel", [*QUEUE_KEYS], keys.job(kind, key))
+    def cancel(self, kind: str, key: str, *, under: Claim | None = None) -> None:
+        """Take back a job that nobody needs any more; one that runs or is parked stays.
+
+        Args:
+            under: the job whose run wishes this.
+
+        Raises:
+            LeaseLost: that run is overtaken; the job stays.
+        """
+        if int(self._run("cancel", [*QUEUE_KEYS], keys.job(kind, key), *_fence(under))) < 0:
+            raise LeaseLost(f"{keys.job(kind, key)}: taken back by a run whose lease ran out")
 
     def dispatch(self, room: int) -> tuple[int, list[str]]:
         """Names of due jobs for this process, best lane first; and ms until the next is due (-1: none)."""
@@ -479,3 +500,7 @@ class Ledger:
         """Forget the list entries of calls whose records have expired."""
         oldest = self.now_ms() - self.keep_for.outputs_s * 1000
         self.redis.zremrangebyscore(keys.CALLS, "-inf", oldest)
+
+
+def _fence(claim: Claim | None) -> tuple[str, str]:
+    return ("", "") if claim is None else (claim.name, claim.token)

@@ -460,6 +460,27 @@ def test_a_look_that_another_way_of_asking_replaced_is_not_left_waiting(
     assert bridge.ledger.job_states(f"uuid:{event['call_uuid']}") == []
 
 
+def test_a_late_worker_does_not_plan_a_look_that_nobody_needs_any_more(
+    bridge: Bridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event, plan = ended(), bridge.ledger.schedule
+
+    def stopped_before_it_planned(kind: str, key: str, **wish: Any) -> None:
+        monkeypatch.undo()
+        bridge.let_pass(11)
+        bridge.receive("call-ended", event)
+        bridge.run_jobs()
+        plan(kind, key, **wish)
+
+    monkeypatch.setattr(bridge.ledger, "schedule", stopped_before_it_planned)
+    bridge.receive("call-ringing", {"call_uuid": event["call_uuid"]})
+
+    ends = bridge.run_jobs()
+
+    assert ends == ["sync lost"]
+    assert bridge.ledger.job_states(f"uuid:{event['call_uuid']}") == []
+
+
 def test_a_uuid_that_comes_to_light_later_becomes_the_conversations_key(
     bridge: Bridge, sandbox: RunningSandbox
 ) -> None:

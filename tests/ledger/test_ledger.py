@@ -102,6 +102,23 @@ def test_the_job_of_a_dead_worker_is_due_when_its_lease_ends(ledger: Ledger) -> 
     assert ledger.read(KEY).fields["state"] == "synced"
 
 
+def test_a_run_that_was_overtaken_neither_plans_a_job_nor_takes_one_back(ledger: Ledger) -> None:
+    _learn(ledger, **ended(uuid=UUID_1))
+    late = _claimed(ledger)
+    let_pass(ledger.redis, 10.1)
+    heir = _claimed(ledger)
+    ledger.schedule("detail", KEY, in_ms=60_000, under=heir)
+
+    with pytest.raises(LeaseLost):
+        ledger.cancel("detail", KEY, under=late)
+    with pytest.raises(LeaseLost):
+        ledger.schedule("identify", KEY, in_ms=60_000, under=late)
+
+    assert [job["kind"] for job in ledger.job_states(KEY)] == ["sync", "detail"]
+    ledger.cancel("detail", KEY, under=heir)
+    assert [job["kind"] for job in ledger.job_states(KEY)] == ["sync"]
+
+
 def test_a_renewed_lease_lasts(ledger: Ledger) -> None:
     _learn(ledger, **ended(uuid=UUID_1))
     claim = _claimed(ledger)
