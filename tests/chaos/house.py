@@ -7,10 +7,12 @@ their connections are down for so long, too, from its tenth webhook on: for any 
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -32,6 +34,10 @@ TOKEN = "chaos-token-of-this-test"
 DISCONNECT_S = float(os.environ.get("TEST_DISCONNECT_S", "0"))
 # By then calls are under way.
 _DISCONNECT_AT = 10
+# Where Redis' file is written without a disk: a SIGKILL, which is what these tests try, takes none of it
+# along, and a test does not last as long as the disk of its machine likes.
+_MEMORY = Path("/dev/shm")
+_ROOM_BYTES = 2 * 1024**3
 
 
 def free_port() -> int:
@@ -73,6 +79,7 @@ class House:
     Args:
         also: further commands to run, such as `clock`.
         settings: of all processes.
+        on_disk: Redis' file is in `folder` and stays there; else in memory, if the machine has such a place.
     """
 
     def __init__(
@@ -85,10 +92,15 @@ class House:
         settings: Mapping[str, str] | None = None,
         appendfsync: Fsync = "always",
         through_membrane: Collection[str] = THROUGH_MEMBRANE,
+        on_disk: bool = False,
     ) -> None:
         self.folder = folder
         self.sandbox = RunningSandbox()
-        self.server = EmbeddedRedis(folder, appendfsync=appendfsync)
+        self._in_memory: tempfile.TemporaryDirectory[str] | None = None
+        if not on_disk and _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _ROOM_BYTES:
+            self._in_memory = tempfile.TemporaryDirectory(prefix="callbridge-test-", dir=_MEMORY)
+        server_folder = Path(self._in_memory.name) if self._in_memory else folder
+        self.server = EmbeddedRedis(server_folder, appendfsync=appendfsync)
         self._workers, self._also = workers, also
         self._signing_secret = signing_secret
         self._settings = settings or {}
@@ -192,6 +204,8 @@ class House:
                 process.end(signal.SIGKILL)
         self.client.close()
         self.server.stop()
+        if self._in_memory:
+            self._in_memory.cleanup()
         self.sandbox.__exit__(kind, error, traceback)
 
     def logs(self) -> str:

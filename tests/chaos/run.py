@@ -115,15 +115,17 @@ def run(
     calls_per_s: float,
     unheard: float = 0.0,
     least_kills: Mapping[str, int] = MappingProxyType({}),
+    on_disk: bool = False,
 ) -> Outcome:
     """One run; the processes' logs stay in `folder`.
 
     Args:
         unheard: share of calls whose webhooks never come, and which CloudTalk's list tells of.
         least_kills: the faults go on until there were so many of `process` and of `redis`.
+        on_disk: as of `House`.
     """
     every_s = _RECONCILE_EVERY_S if unheard else 0
-    with Stage(folder, workers=WORKERS, seed=seed, reconcile_every_s=every_s) as stage:
+    with Stage(folder, workers=WORKERS, seed=seed, reconcile_every_s=every_s, on_disk=on_disk) as stage:
         for agent, (first, last) in AGENTS.items():
             stage.sandbox.cloudtalk.add_agent(id=agent, firstname=first, lastname=last)
         # A 429 of theirs tells a reset time within this.
@@ -306,6 +308,7 @@ def main() -> int:
             duration_s=wanted.duration,
             calls_per_s=wanted.rate,
             unheard=wanted.unheard,
+            on_disk=True,
         )
     text = write_report(outcome, wanted.report)
     sys.stdout.write(text)

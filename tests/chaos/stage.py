@@ -87,9 +87,11 @@ class Child(Process):
 class Stage(House):
     """Web, workers, clock, and between them and everything else wires that can be made bad."""
 
-    def __init__(self, folder: Path, *, workers: int, seed: int, reconcile_every_s: float = 0) -> None:
+    def __init__(
+        self, folder: Path, *, workers: int, seed: int, reconcile_every_s: float = 0, on_disk: bool = False
+    ) -> None:
         settings = {"RECONCILE_EVERY_S": str(reconcile_every_s)}
-        super().__init__(folder, workers=workers, also=("clock",), settings=settings)
+        super().__init__(folder, workers=workers, also=("clock",), settings=settings, on_disk=on_disk)
         self._seed = seed
         self._offsets: dict[str, float] = {}
 

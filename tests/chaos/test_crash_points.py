@@ -61,7 +61,8 @@ def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Machine]
         made = []
         for n in range(_MACHINES):
             folder = tmp_path_factory.mktemp(f"crash{n}")
-            server = EmbeddedRedis(folder)
+            # Not what is killed here.
+            server = EmbeddedRedis(folder, appendfsync="everysec")
             server.start()
             stack.callback(server.stop)
             client = stack.enter_context(connect(server.url))
