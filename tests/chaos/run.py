@@ -312,7 +312,7 @@ def main() -> int:
         )
     text = write_report(outcome, wanted.report)
     sys.stdout.write(text)
-    for line in outcome.failures[:50]:
+    for line in outcome.failures:
         sys.stderr.write(f"{line}\n")
     return 1 if outcome.failures else 0
 
