@@ -63,6 +63,7 @@ def report(outcome: Outcome, *, chart: str | None = None) -> str:
         ),
         f"- {len(outcome.taken)} deliveries taken, in {sum(outcome.answers.values())} requests: "
         + ", ".join(f"{count} × {status}" for status, count in sorted(outcome.answers.items())),
+        *_unheard(outcome),
         f"- all done {settled}; nothing was replayed and no time was moved to get there",
         f"- {verdict.orphans} attachments that no note names (registered, and the reply got lost)",
         *(f"  - {one}" for one in outcome.failures[:40]),
@@ -126,6 +127,18 @@ def report(outcome: Outcome, *, chart: str | None = None) -> str:
         "",
     ]
     return "\n".join(parts)
+
+
+def _unheard(outcome: Outcome) -> list[str]:
+    told = {delivery.call for delivery in outcome.day.deliveries}
+    silent = [call for number, call in enumerate(outcome.day.calls) if number not in told]
+    if not silent:
+        return []
+    written = sum(call.written for call in silent)
+    return [
+        f"- no webhook told of {len(silent)} of these calls, {written} of them to be written: "
+        "the clock found them in CloudTalk's list"
+    ]
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
