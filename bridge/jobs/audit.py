@@ -126,7 +126,7 @@ class Audit:
         """Costs a request for a call that the ledger does not know; kept for a day."""
         if number not in self._uuids:
             name = f"uuid-of:{number}"
-            known = read_uuid(self._deps.ledger.cached(name))
+            known = read_uuid(self._deps.ledger.memory.cached(name))
             if known is None:
                 try:
                     body = self._patience.ask(lambda: self._deps.cloudtalk.call_detail(number))
@@ -134,7 +134,7 @@ class Audit:
                 except NotThereYet:
                     known = None
                 if known is not None:
-                    self._deps.ledger.cache(name, str(known), for_s=UUID_KEPT_S)
+                    self._deps.ledger.memory.cache(name, str(known), for_s=UUID_KEPT_S)
             self._uuids[number] = known
         return self._uuids[number]
 

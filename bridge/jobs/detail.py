@@ -73,12 +73,12 @@ def _identify(claim: Claim, deps: Deps, record: Record, call: Call) -> End:
             other = deps.ledger.read(f"id:{candidate.call_id}")
             if other.uuid is not None and other.uuid != call.uuid:
                 continue
-            cached = deps.ledger.cached(f"uuid-of:{candidate.call_id}")
+            cached = deps.ledger.memory.cached(f"uuid-of:{candidate.call_id}")
             if cached is not None and cached != str(call.uuid):
                 continue
             body = deps.cloudtalk.call_detail(candidate.call_id)
             uuid = read_uuid(body.get("uuid"))
-            deps.ledger.cache(f"uuid-of:{candidate.call_id}", str(uuid), for_s=UUID_KEPT_S)
+            deps.ledger.memory.cache(f"uuid-of:{candidate.call_id}", str(uuid), for_s=UUID_KEPT_S)
             if uuid == call.uuid:
                 deps.ledger.keep(claim, {"asking_since": None})
                 deps.ledger.observe(

@@ -39,7 +39,7 @@ def forget(
         there = cloudtalk.delete_recording(call.call_id)
         done.append("deleted the recording at CloudTalk" if there else "CloudTalk has no recording of it")
     if call.external is not None:
-        ledger.remember_customer(call.external.text, None)
+        ledger.memory.remember_customer(call.external.text, None)
     ledger.forget(record)
     done.append(f"removed {len(record.events)} events and the record; remembered that it was forgotten")
     return done

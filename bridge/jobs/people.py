@@ -34,19 +34,19 @@ def user_of(call: Call, deps: Deps) -> list[str]:
     if not deps.rules.assign_agent or call.agent_email is None:
         return []
     name = f"user:{call.agent_email}"
-    found: list[str] | None = deps.ledger.cached(name)
+    found: list[str] | None = deps.ledger.memory.cached(name)
     if found is None:
         found = deps.kustomer.users_by_email(call.agent_email)[:1]
-        deps.ledger.cache(name, found, for_s=_USERS_FOR_S)
+        deps.ledger.memory.cache(name, found, for_s=_USERS_FOR_S)
     return found
 
 
 def _agents(deps: Deps) -> dict[str, dict[str, Any]]:
-    kept: dict[str, dict[str, Any]] | None = deps.ledger.cached("agents")
+    kept: dict[str, dict[str, Any]] | None = deps.ledger.memory.cached("agents")
     if kept is None:
         kept = {
             str(agent.agent_id): {"name": agent.name, "email": agent.email}
             for agent in deps.cloudtalk.agents()
         }
-        deps.ledger.cache("agents", kept, for_s=_AGENTS_FOR_S)
+        deps.ledger.memory.cache("agents", kept, for_s=_AGENTS_FOR_S)
     return kept

@@ -54,7 +54,7 @@ def fetch_recording(claim: Claim, deps: Deps) -> End:
         return End(log="CloudTalk says that the recording has expired or was deleted")
     announced_at = record.recording_announced_at
     if announced_at is not None:
-        deps.ledger.keep_delay(_delay_s(deps, record, announced_at))
+        deps.ledger.memory.keep_delay(_delay_s(deps, record, announced_at))
     _observe(claim, deps, record, call, "recording", stored)
     if deps.ledger.read(claim.key).forgotten:
         # Forgotten on request while it was fetched: what came meanwhile goes too.
@@ -74,7 +74,7 @@ def _delay_s(deps: Deps, record: Record, announced: datetime) -> float:
     taken_s = deps.ledger.now_ms() / 1000 - announced.timestamp()
     if "rec:asks" in record.fields:
         return taken_s
-    return min(taken_s, deps.ledger.usual_delay_s())
+    return min(taken_s, deps.ledger.memory.usual_delay_s())
 
 
 def _observe(claim: Claim, deps: Deps, record: Record, call: Call, name: str, body: dict[str, Any]) -> None:

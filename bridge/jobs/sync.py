@@ -16,7 +16,6 @@ from typing import Any
 from bridge.clients.kustomer import Conversation, Note
 from bridge.domain.plan import (
     ConversationDraft,
-    CustomerDraft,
     NoteDraft,
     Patience,
     Plan,
@@ -28,6 +27,7 @@ from bridge.domain.recording import Sound
 from bridge.errors import Conflict, Rejected
 from bridge.jobs.asking import asking, note_waits_until, usual_wait_ms
 from bridge.jobs.attaching import ensure_attachment, find_attachment, merged
+from bridge.jobs.customers import Customers
 from bridge.jobs.deps import Deps, End
 from bridge.jobs.people import user_of, with_agent
 from bridge.jobs.writing import Pen
@@ -62,7 +62,7 @@ def sync(claim: Claim, deps: Deps) -> End:
     want = plan(call, deps.rules, ask.patience)
     if isinstance(want, Plan):
         if recording.sound is Sound.COMING and call.call_id is not None and "rec:asks" not in record.fields:
-            wait_ms = usual_wait_ms(record, call, deps.ledger.usual_delay_s(), now)
+            wait_ms = usual_wait_ms(record, call, deps.ledger.memory.usual_delay_s(), now)
             lane, told_at = record.lane(Lane.RECORDING), record.recording_announced_at
             deps.ledger.schedule(
                 "recording", record.key, in_ms=wait_ms, lane=lane, told_at=told_at, under=claim
@@ -165,15 +165,16 @@ class _Scribe:
     def _conversation_of(self, want: Plan, assigned: list[str]) -> tuple[str, bool]:
         """Customer, then conversation; once more for whoever the customer is now."""
         known = self.record.outputs.get("conversation")
-        customer_id = self.ensure_customer(want.customer)
+        customer_id = self._customers().ensure(want.customer)
         try:
             return self.ensure_conversation(customer_id, want.conversation, assigned)
         except Rejected as error:
             if error.status != 404 or known is not None:
                 raise
             # The customer we knew is gone: merged into another, or deleted. Find who it is now.
-            self._forget_customer(want.customer)
-            customer_id = self.ensure_customer(want.customer)
+            self._customers().forget(want.customer)
+            self.verify = True
+            customer_id = self._customers().ensure(want.customer)
             return self.ensure_conversation(customer_id, want.conversation, assigned)
 
     def _note_there(self, draft: NoteDraft) -> Note | None:
@@ -188,86 +189,8 @@ class _Scribe:
         fresh = self.deps.ledger.read(self.record.key)
         return fresh.recording(rules, fresh.call(rules)).sound is Sound.COMING
 
-    # -- customer
-
-    def ensure_customer(self, draft: CustomerDraft) -> str:
-        """Kustomer's id of the customer: known, found, or made."""
-        known = self.record.outputs.get("customer")
-        if known is not None and not self.verify:
-            if draft.name and draft.name != known.sent.get("name"):
-                self._name_customer(known, draft)
-            return known.id
-        # Two calls of one new caller must not both make a customer.
-        with self.deps.ledger.lock(self.pen.claim, f"customer:{draft.phone or draft.external_id}"):
-            return self._find_or_create(draft)
-
-    def _find_or_create(self, draft: CustomerDraft) -> str:
-        sent = {"phone": draft.phone, "name": draft.name}
-        remembered = self.deps.ledger.customer_of(draft.phone) if draft.phone else None
-        if remembered and not self.verify:
-            customer_id, named = remembered
-            output = Output(id=customer_id, sent=sent if named else {**sent, "name": None})
-            self.pen.keep("customer", customer_id, output.sent)
-            if draft.name and not named:
-                self._name_customer(output, draft)
-            return customer_id
-        found = self._look_up(draft)
-        if found is None:
-            try:
-                made = self.pen.create("customer", sent, lambda: self._create_customer(draft))
-            except Conflict as error:
-                # Somebody made it between our look and our write, or it is held in a way our look misses.
-                found = self._look_up(draft)
-                if found is None:
-                    raise Conflict(
-                        "Kustomer refuses a second customer with this number and finds none by it: "
-                        "look for it among shared phones"
-                    ) from error
-            else:
-                self._remember(draft, made, named=bool(draft.name))
-                return made
-        id_, name = found
-        begun = self.record.intents.get("customer", {}).get("name")
-        known = self.record.outputs.get("customer")
-        # The name is ours where an earlier run of this job, or one whose reply was lost, gave it.
-        ours = (begun is not None and begun == name) or (known is not None and known.created)
-        self.pen.keep("customer", id_, {**sent, "name": name and sent["name"]}, created=ours)
-        if draft.name and not name:
-            self._name_customer(Output(id=id_, sent={**sent, "name": None}), draft)
-        self._remember(draft, id_, named=bool(name or draft.name))
-        return id_
-
-    def _look_up(self, draft: CustomerDraft) -> tuple[str, str | None] | None:
-        kustomer = self.deps.kustomer
-        if draft.phone:
-            found = kustomer.customer_by_phone(draft.phone)
-        else:
-            found = kustomer.customer_by_external_id(draft.external_id or "")
-        return (found.id, found.name) if found else None
-
-    def _create_customer(self, draft: CustomerDraft) -> str:
-        made = self.deps.kustomer.create_customer(
-            phone=draft.phone, name=draft.name, external_id=draft.external_id
-        )
-        return made.id
-
-    def _name_customer(self, known: Output, draft: CustomerDraft) -> None:
-        """Give a name to a customer that has none, or that still has the one we gave."""
-        current = self.deps.kustomer.customer(known.id)
-        ours = known.created and current is not None and current.name == known.sent.get("name")
-        if current is not None and (not current.name or ours) and current.name != draft.name:
-            self.pen.update(lambda: self.deps.kustomer.update_customer(current, name=draft.name))
-        self.pen.keep("customer", known.id, {**known.sent, "name": draft.name}, created=known.created)
-
-    def _remember(self, draft: CustomerDraft, customer_id: str, *, named: bool) -> None:
-        if draft.phone:
-            self.deps.ledger.remember_customer(draft.phone, customer_id, named=named)
-
-    def _forget_customer(self, draft: CustomerDraft) -> None:
-        if draft.phone:
-            self.deps.ledger.remember_customer(draft.phone, None)
-        self.pen.forget("customer")
-        self.verify = True
+    def _customers(self) -> Customers:
+        return Customers(record=self.record, pen=self.pen, verify=self.verify)
 
     # -- conversation
 
@@ -378,7 +301,7 @@ class _Scribe:
         return self.deps.kustomer.create_note(conversation_id, fields, note_id=note_id).id
 
     def _create_note(self, conversation_id: str, draft: NoteDraft, fields: Mapping[str, Any]) -> str:
-        note_id = None if self.deps.ledger.cached("kustomer:no-note-ids") else draft.id
+        note_id = None if self.deps.ledger.memory.cached("kustomer:no-note-ids") else draft.id
         try:
             return self.pen.create("note", fields, lambda: self._send_note(conversation_id, fields, note_id))
         except Rejected as error:
@@ -386,7 +309,7 @@ class _Scribe:
                 raise
             # An org that lets nobody choose ids (documented as allowed, never seen): the external id
             # and the look before writing remain.
-            self.deps.ledger.cache("kustomer:no-note-ids", True, for_s=_NO_NOTE_IDS_FOR_S)
+            self.deps.ledger.memory.cache("kustomer:no-note-ids", True, for_s=_NO_NOTE_IDS_FOR_S)
             return self.pen.create("note", fields, lambda: self._send_note(conversation_id, fields, None))
 
     def _adopt_note(self, conversation_id: str, draft: NoteDraft, fields: Mapping[str, Any]) -> Output | None:

@@ -25,6 +25,7 @@ from bridge.errors import Busy, LeaseLost
 from bridge.ledger import keys, scripts
 from bridge.ledger.keys import LANE_NAMES, QUEUE_KEYS, Lane
 from bridge.ledger.learning import Learnt, Retention, hold_delivery, learn_event, learn_observation
+from bridge.ledger.memory import Memory
 from bridge.ledger.record import Part, Record, moment, record_of
 
 LEASE_MS = 10_000
@@ -39,9 +40,6 @@ _EXPIRES_EARLY_S = 86_400
 # Between Redis' clock and CloudTalk's, when a call is compared with the start of a server.
 _CLOCKS_DIFFER_MS = 300_000
 _SERVERS_KEPT = 16
-_PHONE_CACHE_S = 24 * 3600
-# Upper ends of the slots in which the delay of recordings is counted, in seconds.
-DELAY_EDGES_S = (3, 6, 12, 25, 50, 100, 200, 400, 800, 1600, 3200)
 _LOCK_FORGOTTEN_MS = 3_600_000
 
 
@@ -82,6 +80,7 @@ class Ledger:
         self.redis = client
         self.keep_for = keep or Retention()
         self.lease_ms = lease_ms
+        self.memory = Memory(client)
         self._scripts = {name: client.register_script(source(name)) for name in scripts.NAMES}
 
     def _run(self, script: str, names: list[str], *arguments: Any) -> Any:
@@ -428,30 +427,7 @@ class Ledger:
     def count(self, name: str) -> None:
         self.redis.hincrby(keys.COUNTS, name, 1)
 
-    # -- how long recordings take to appear
-
-    @boundary("ledger.keep_delay")
-    def keep_delay(self, seconds: float) -> None:
-        """One more recording that was there this long after it was announced."""
-        slot = next((edge for edge in DELAY_EDGES_S if seconds <= edge), DELAY_EDGES_S[-1])
-        self.redis.hincrby(f"{keys.TAG}:delays", str(slot), 1)
-
-    @boundary("ledger.delays")
-    def usual_delay_s(self) -> float:
-        """When nine of ten past recordings were there; 0 until enough are known."""
-        found = cast(dict[str, str], self.redis.hgetall(f"{keys.TAG}:delays"))
-        total = sum(int(value) for value in found.values())
-        if total < 20:
-            return 0.0
-        seen = 0
-        for edge in DELAY_EDGES_S:
-            seen += int(found.get(str(edge), "0"))
-            if seen >= 0.9 * total:
-                # The first slot is "at once".
-                return 0.0 if edge == DELAY_EDGES_S[0] else float(edge)
-        return 0.0
-
-    # -- one writer per caller, and what is known of phones
+    # -- one writer per caller
 
     @contextmanager
     def lock(self, claim: Claim, name: str) -> Iterator[None]:
@@ -468,32 +444,6 @@ class Ledger:
             yield
         finally:
             self._run("unlock", [key], f"{claim.name} {claim.token}")
-
-    @boundary("ledger.customer_of")
-    def customer_of(self, phone: str) -> tuple[str, bool] | None:
-        """The Kustomer customer last found for a number, and whether it has a name; kept for a day."""
-        text = cast(str | None, self.redis.get(f"{keys.TAG}:customer:{phone}"))
-        if text is None:
-            return None
-        customer_id, _, named = text.partition("|")
-        return customer_id, named == "named"
-
-    @boundary("ledger.remember_customer")
-    def remember_customer(self, phone: str, customer_id: str | None, *, named: bool = False) -> None:
-        key = f"{keys.TAG}:customer:{phone}"
-        if customer_id is None:
-            self.redis.delete(key)
-        else:
-            self.redis.set(key, f"{customer_id}|{'named' if named else ''}", ex=_PHONE_CACHE_S)
-
-    @boundary("ledger.cached")
-    def cached(self, name: str) -> Any | None:
-        text = cast(str | None, self.redis.get(f"{keys.TAG}:cache:{name}"))
-        return None if text is None else json.loads(text)
-
-    @boundary("ledger.cache")
-    def cache(self, name: str, value: Any, *, for_s: int) -> None:
-        self.redis.set(f"{keys.TAG}:cache:{name}", json.dumps(value), ex=for_s)
 
     @boundary("ledger.tidy")
     def tidy(self) -> None:

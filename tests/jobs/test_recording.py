@@ -441,19 +441,19 @@ def test_the_public_link_is_used_only_where_the_operator_wants_it(
 
 
 def test_the_usual_delay_is_learnt_and_waited_for(bridge: Bridge) -> None:
-    assert bridge.ledger.usual_delay_s() == 0
+    assert bridge.ledger.memory.usual_delay_s() == 0
     for seconds in [1] * 2 + [20] * 18:
-        bridge.ledger.keep_delay(seconds)
+        bridge.ledger.memory.keep_delay(seconds)
 
-    assert bridge.ledger.usual_delay_s() == 25
+    assert bridge.ledger.memory.usual_delay_s() == 25
 
 
 def test_waiting_for_recordings_does_not_make_them_look_later_still(
     bridge: Bridge, sandbox: RunningSandbox
 ) -> None:
     for _ in range(20):
-        bridge.ledger.keep_delay(5)
-    assert bridge.ledger.usual_delay_s() == 6
+        bridge.ledger.memory.keep_delay(5)
+    assert bridge.ledger.memory.usual_delay_s() == 6
 
     for n in range(4):
         call_id, uuid = 1000000600 + n, f"11111111-2222-4333-8444-5555555556{n:02d}"
@@ -464,4 +464,4 @@ def test_waiting_for_recordings_does_not_make_them_look_later_still(
         bridge.run_jobs_for(30)
 
     assert len(_attached(sandbox)) == 4
-    assert bridge.ledger.usual_delay_s() == 6
+    assert bridge.ledger.memory.usual_delay_s() == 6
