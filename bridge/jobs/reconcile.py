@@ -16,6 +16,7 @@ from bridge.clients.cloudtalk import LARGEST_PAGE, CallPage
 from bridge.domain.call import Call
 from bridge.domain.listed import ListedCall
 from bridge.domain.phone import Kind
+from bridge.domain.recording import Sound, may_record
 from bridge.domain.rules import Rules
 from bridge.jobs.deps import Deps
 from bridge.ledger import keys
@@ -31,6 +32,8 @@ DEEPEST_PAGE, SHORTEST_PART = 20, timedelta(days=2)
 _SAME_START = timedelta(seconds=3)
 # A call heard of by uuid only is looked for among those that were told this long after they began.
 _TOLD_WITHIN = timedelta(days=1)
+# Recordings are told of within minutes of the end; how late at worst is not documented.
+_SOUND_TOLD_WITHIN = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +78,8 @@ class Comparison:
     # Going on, or ended moments ago: the webhooks come first.
     early: dict[int, ListedCall] = field(default_factory=dict)
     kept_out: dict[int, str] = field(default_factory=dict)
+    # Written, and with a recording that nothing but the list tells of; of `known`.
+    silent: dict[int, ListedCall] = field(default_factory=dict)
 
     @property
     def calls(self) -> int:
@@ -106,6 +111,8 @@ def compare(
             found.known[number] = standing
             if standing.stands is Stands.WAITING and call.settled(now):
                 found.unfinished[number] = standing
+            elif _is_silent(ledger, rules, call, standing, now):
+                found.silent[number] = call
         elif reason := call.kept_out(rules):
             found.kept_out[number] = reason
         elif not call.settled(now):
@@ -117,6 +124,17 @@ def compare(
             found.told[number] = uuid
             del found.missing[number]
     return found
+
+
+def _is_silent(ledger: Ledger, rules: Rules, listed: ListedCall, standing: Standing, now: datetime) -> bool:
+    """Whether it has a recording of which the ledger, long after, knows nothing."""
+    if not listed.recorded or standing.stands is not Stands.WRITTEN or standing.recording_known:
+        return False
+    if not listed.settled(now - _SOUND_TOLD_WITHIN):
+        return False
+    record = ledger.read(standing.key)
+    call = record.call(rules)
+    return may_record(call, rules) and record.recording(rules, call).sound is Sound.NONE
 
 
 def _told_by_uuid(
@@ -153,7 +171,10 @@ def _same(listed: ListedCall, call: Call) -> bool:
 
 
 def learn(ledger: Ledger, calls: Iterable[ListedCall]) -> Iterator[int]:
-    """Put calls on record as the list tells them: their sync asks for detail, looks, and writes."""
+    """Put calls on record as the list tells them: their sync asks for detail, looks, and writes.
+
+    Of a call that is written it adds that there is a recording, which is then fetched.
+    """
     for call in calls:
         ledger.observe(
             "listed",

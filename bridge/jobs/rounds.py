@@ -114,6 +114,8 @@ class Rounds:
         missing = tuple(sorted({*at.missing, *learnt, *found.waiting}))
         if learnt:
             log.warning("calls found that no webhook told of", count=len(learnt))
+        if silent := list(learn(deps.ledger, found.silent.values())):
+            log.warning("recordings found that no webhook told of", count=len(silent))
         ended = at.page >= page.pages
         if ended:
             say_missing(deps.ledger, len(missing))

@@ -17,6 +17,7 @@ from bridge.ledger.ledger import Ledger
 _AT_ONCE = 1000
 _FIELDS = ("forgotten", "state", "reason", "out:conversation")
 _WRITES = ("sync", "detail", "identify")
+_SOUND = ("obs:recording", "obs:recording_gone")
 
 
 class Stands(Enum):
@@ -41,6 +42,8 @@ class Standing:
     listed: bool = False
     # Its recording is still to be fetched.
     recording_due: bool = False
+    # What became of its recording is on record, or is being found out; False also where it has none.
+    recording_known: bool = False
 
     @property
     def key(self) -> str:
@@ -110,6 +113,7 @@ class _Part:
             conversation_id=json.loads(conversation)["id"] if conversation else None,
             listed=self.listed,
             recording_due=jobs.recording_due,
+            recording_known=jobs.recording_known,
         )
 
 
@@ -118,6 +122,7 @@ class _Jobs:
     # Why the job that would write it was given up; None where none was.
     parked: str | None
     recording_due: bool
+    recording_known: bool
 
 
 @boundary("census.standings")
@@ -139,9 +144,11 @@ def _jobs(ledger: Ledger, parts: Sequence[_Part]) -> list[_Jobs]:
         fetching = [keys.job("recording", key) for key in part.keys]
         pipe.zmscore(keys.PARKED, [*writing, *fetching])
         pipe.hmget(keys.JOBS, [*writing, *fetching])
+        # Kept under the leading part.
+        pipe.hmget(keys.events(part.keys[0]), list(_SOUND))
     answers = pipe.execute()
     found = []
-    for part, scores, texts in zip(parts, answers[::2], answers[1::2], strict=True):
+    for part, scores, texts, sounds in zip(parts, answers[::3], answers[1::3], answers[2::3], strict=True):
         writing_jobs = len(part.keys) * len(_WRITES)
         causes = [
             json.loads(text or "{}").get("error") or ""
@@ -152,7 +159,8 @@ def _jobs(ledger: Ledger, parts: Sequence[_Part]) -> list[_Jobs]:
             text is not None and score is None
             for score, text in zip(scores[writing_jobs:], texts[writing_jobs:], strict=True)
         )
-        found.append(_Jobs(parked=causes[0] if causes else None, recording_due=due))
+        known = any(text is not None for text in (*texts[writing_jobs:], *sounds))
+        found.append(_Jobs(parked=causes[0] if causes else None, recording_due=due, recording_known=known))
     return found
 
 

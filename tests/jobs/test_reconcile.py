@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import redis
 
 from bridge.clients.cloudtalk import CallPage
 from bridge.domain.listed import ListedCall
@@ -93,6 +94,47 @@ def test_a_call_whose_webhooks_may_still_come_is_not_counted(
 
     assert calls_missing(bridge.ledger) == 0
     assert bridge.ledger.find("1000000600") is None
+
+
+def test_a_recording_whose_webhook_never_came_is_found_and_attached(
+    bridge: Bridge, sandbox: RunningSandbox
+) -> None:
+    call = sandbox.cloudtalk.add_call(started_at=ago(hours=2), recording_seconds=1)
+    bridge.receive("call-ended", webhook_of(call))
+    bridge.run_jobs_for(5)
+
+    rounds(bridge).go(now())
+    bridge.run_jobs_for(30, step_s=5)
+
+    one_of_each(sandbox)
+    assert len(sandbox.kustomer.attachments) == 1
+    assert calls_missing(bridge.ledger) == 0
+    sandbox.cloudtalk.forget_requests()
+    rounds(bridge).go(now() + EVERY)
+    bridge.run_jobs_for(30, step_s=5)
+    assert [one.path for one in sandbox.cloudtalk.requests] == ["/core/api/calls/index.json"]
+
+
+@pytest.mark.parametrize(
+    ("minutes", "rules"),
+    [(40, Rules()), (120, Rules(record=False)), (120, Rules(do_not_record=("+441632960304",)))],
+    ids=["its webhook may still come", "none is wanted", "not of this number"],
+)
+def test_a_recording_is_not_looked_for_too_early_or_against_the_rules(
+    redis_client: redis.Redis, sandbox: RunningSandbox, minutes: int, rules: Rules
+) -> None:
+    bridge = Bridge(redis_client, sandbox, rules=rules)
+    call = sandbox.cloudtalk.add_call(
+        started_at=ago(minutes=minutes), recording_seconds=1, external_number="+441632960304"
+    )
+    bridge.receive("call-ended", webhook_of(call))
+    bridge.run_jobs_for(5)
+
+    rounds(bridge).go(now())
+    bridge.run_jobs_for(30, step_s=5)
+
+    assert "listed" not in bridge.record(call["uuid"]).observations
+    assert sandbox.kustomer.attachments == []
 
 
 def test_calls_that_webhooks_told_of_are_not_learnt_again(bridge: Bridge, sandbox: RunningSandbox) -> None:
