@@ -246,7 +246,7 @@ class Bridge:
 def let_pass(client: redis.Redis, seconds: float) -> None:
     ms = int(seconds * 1000)
     pipe = client.pipeline()
-    for name in [*QUEUE_KEYS[: 3 * len(Lane)], keys.PARKED, keys.CALLS]:
+    for name in [*QUEUE_KEYS[: 3 * len(Lane)], keys.PARKED, keys.CALLS, keys.SERVERS]:
         for member in client.zrange(name, 0, -1):
             pipe.zincrby(name, -ms, str(member))
     for name in client.scan_iter(f"{keys.TAG}:call:*"):

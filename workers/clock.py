@@ -56,7 +56,7 @@ class Clock:
             ours = self.ledger.redis.set(keys.BEAT, self._name, nx=True, px=lock_ms)
         if not ours:
             return False
-        self.ledger.remembers_since()
+        self.ledger.reach()
         self.ledger.tidy()
         match_held(self.ledger, self._rules)
         self._tidy_recordings()

@@ -50,7 +50,7 @@ class WorkerProcess:
         """Start working. `with_threads=False`: dramatiq's own command brings the threads."""
         with contextlib.suppress(redis.RedisError):
             # Kept from the first start on; if Redis is away now, the first job does it.
-            self.ledger.remembers_since()
+            self.ledger.reach()
         self.leases.start()
         if with_threads:
             self._worker = Worker(

@@ -36,6 +36,7 @@ from bridge.ledger.ledger import Claim
 from bridge.ledger.record import Output, Record, moment
 
 _NO_NOTE_IDS_FOR_S = 86_400
+_CAME_BACK = "Redis was started anew: requests of before, whose leases it may have forgotten, end first"
 _NO_UUID = "CloudTalk lists it and tells no uuid: whether Kustomer has it already cannot be found out"
 
 
@@ -88,7 +89,11 @@ def sync(claim: Claim, deps: Deps) -> End:
             # Calls are written once they have ended: what ended in the time that it remembers no other ledger
             # wrote, and neither did this one without knowing.
             told_last = call.ended_at or call.started_at
-            before_us = told_last is None or told_last < deps.ledger.remembers_since()
+            reach = deps.ledger.reach()
+            before_us = told_last is None or told_last < reach.since
+            if before_us and reach.rests_until and now < reach.rests_until and "note" not in record.outputs:
+                deps.ledger.keep(claim, {"state": "waiting", "reason": _CAME_BACK})
+                return End(again_in_ms=_ms(reach.rests_until, now))
             if before_us and record.listed and call.uuid is None:
                 # It would be looked for under another key than the one it may have been written under.
                 deps.ledger.keep(claim, {"state": "skipped", "reason": _NO_UUID})

@@ -65,6 +65,18 @@ class LaneState:
     oldest_due_s: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reach:
+    """How far back a ledger remembers.
+
+    A call that ended before `since` may have been written, and forgotten since. Until `rests_until` such a
+    call may even be about to be written, by a worker whose lease was forgotten, too.
+    """
+
+    since: datetime
+    rests_until: datetime | None = None
+
+
 class Ledger:
     """See the module. `client` must decode replies (`bridge.ledger.connect.connect` makes such a one)."""
 
@@ -169,35 +181,42 @@ class Ledger:
         found = self.redis.zrevrangebyscore(keys.CALLS, top, "-inf", start=0, num=count, withscores=True)
         return cast(list[tuple[str, float]], found)
 
-    @boundary("ledger.remembers_since")
-    def remembers_since(self) -> datetime:
-        """A call that ended before this may have been written, and forgotten since.
+    @boundary("ledger.reach")
+    def reach(self) -> Reach:
+        """How far back this ledger remembers.
 
         Three things make a ledger forget: Redis was emptied, retention ended, or a server came back without
-        its last moments (a crash without `appendfsync always`, a replica that took over). Each start of a
-        server has a `run_id` of its own; one not seen before is where that may have happened. Whoever asks
-        here has a job of the server it asks: what was written before that job was taken is still there, or
-        the job would be gone as well, as a server forgets from the end.
+        its last moments (a crash without `appendfsync always`, a replica that took over, a backup). Each
+        start of a server has a `run_id` of its own; one not seen before is where that may have happened.
+        Whoever asks here has a job of the server it asks: what was written before that job was taken is
+        still there, or the job would be gone as well, as a server forgets from the end.
 
         Asked anew each time: all three happen under a running worker.
         """
         pipe = self.redis.pipeline(transaction=False)
         pipe.time()
         pipe.info("server")
-        (seconds, _), told = pipe.execute(raise_on_error=False)
+        pipe.config_get("appendfsync")
+        (seconds, micros), told, fsync = pipe.execute(raise_on_error=False)
         # A provider that does not tell: its crashes are then not noticed.
         server = told.get("run_id", "") if isinstance(told, dict) else ""
-        now_ms = int(seconds) * 1000
+        sure = isinstance(fsync, dict) and fsync.get("appendfsync") == "always"
+        now_ms = int(seconds) * 1000 + int(micros) // 1000
         pipe.hsetnx(keys.META, "born_at", now_ms)
         pipe.hget(keys.META, "born_at")
         pipe.zadd(keys.SERVERS, {server: now_ms}, nx=True)
         pipe.zremrangebyrank(keys.SERVERS, 0, -1 - _SERVERS_KEPT)
         pipe.zrange(keys.SERVERS, 0, 1, desc=True, withscores=True)
         _, born_at, _, _, starts = pipe.execute()
-        since_ms = [float(born_at), now_ms - (self.keep_for.outputs_s - _EXPIRES_EARLY_S) * 1000]
-        if len(starts) > 1:
-            since_ms.append(starts[0][1] + _CLOCKS_DIFFER_MS)
-        return cast(datetime, moment(max(since_ms)))
+        since_ms = max(float(born_at), now_ms - (self.keep_for.outputs_s - _EXPIRES_EARLY_S) * 1000)
+        if len(starts) < 2:
+            return Reach(since=_moment(since_ms))
+        started_ms = float(starts[0][1])
+        return Reach(
+            since=_moment(max(since_ms, started_ms + _CLOCKS_DIFFER_MS)),
+            # A start in the future was timed by a clock that has been put right since.
+            rests_until=None if sure or started_ms > now_ms else _moment(started_ms + self.lease_ms),
+        )
 
     @boundary("ledger.link_secret")
     def link_secret(self) -> bytes:
@@ -454,3 +473,7 @@ class Ledger:
 
 def _fence(claim: Claim | None) -> tuple[str, str]:
     return ("", "") if claim is None else (claim.name, claim.token)
+
+
+def _moment(ms: float) -> datetime:
+    return cast(datetime, moment(ms))

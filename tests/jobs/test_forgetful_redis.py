@@ -48,7 +48,7 @@ def test_what_it_forgot_to_have_written_is_looked_for(
     # What it had spent is forgotten, too, and taken for what others spend.
     sandbox.kustomer.limit(1_000_000)
     bridge = Bridge(connect(forgetful.server.url), sandbox)
-    bridge.ledger.remembers_since()
+    bridge.ledger.reach()
     bridge.receive("call-ended", ended())
     forgetful.remember()
     bridge.run_jobs()
@@ -63,20 +63,59 @@ def test_what_it_forgot_to_have_written_is_looked_for(
     assert bridge.record(str(ended()["call_uuid"])).fields["state"] == "synced"
 
 
+def test_a_worker_that_does_not_know_that_its_lease_was_forgotten_may_end_its_request(
+    forgetful: ForgetfulRedis, sandbox: RunningSandbox
+) -> None:
+    client = connect(forgetful.server.url)
+    bridge = Bridge(client, sandbox)
+    bridge.ledger.reach()
+    bridge.receive("call-ended", ended())
+    forgetful.remember()
+    forgetful.crash()
+
+    assert bridge.run_jobs() == ["sync done"]
+    assert len(sandbox.kustomer.writes) == 3
+
+    client.config_set("appendfsync", "everysec")
+    bridge.receive("call-ended", ended(call_id=1000000501, uuid="11111111-2222-4333-8444-555555555501"))
+    sandbox.kustomer.forget_requests()
+    assert bridge.run_jobs() == ["sync again"]
+    assert sandbox.kustomer.requests == []
+    assert bridge.run_jobs_for(11)[-1] == "sync done"
+    assert len(sandbox.kustomer.writes) == 2
+    client.close()
+
+
 def test_a_call_that_ends_long_after_costs_no_more_than_ever(
     forgetful: ForgetfulRedis, sandbox: RunningSandbox
 ) -> None:
     client = connect(forgetful.server.url)
     ledger = Ledger(client)
-    at_first = ledger.remembers_since()
+    at_first = ledger.reach().since
     forgetful.remember()
 
     forgetful.crash()
 
-    since = ledger.remembers_since()
+    since = ledger.reach().since
     assert since > at_first
-    assert ledger.remembers_since() == since
+    assert ledger.reach().since == since
     assert client.zcard(keys.SERVERS) == 2
+    client.close()
+
+
+def test_a_start_that_a_wrong_clock_timed_makes_nobody_wait(
+    forgetful: ForgetfulRedis, sandbox: RunningSandbox
+) -> None:
+    client = connect(forgetful.server.url)
+    bridge = Bridge(client, sandbox)
+    bridge.ledger.reach()
+    client.config_set("appendfsync", "everysec")
+    client.zadd(keys.SERVERS, {"of another day": bridge.ledger.now_ms() + 30 * 86_400_000})
+
+    bridge.receive("call-ended", ended())
+    bridge.run_jobs()
+
+    assert len(sandbox.kustomer.writes) == 3
     client.close()
 
 
@@ -90,7 +129,7 @@ def test_a_provider_that_does_not_tell_its_server_is_one_server(
     other = connect(forgetful.server.url.replace("unix://", "unix://plain:x@"))
     ledger = Ledger(other)
 
-    assert ledger.remembers_since() == ledger.remembers_since()
+    assert ledger.reach() == ledger.reach()
 
     other.close()
     client.close()

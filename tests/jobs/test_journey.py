@@ -320,7 +320,7 @@ def test_a_call_older_than_the_ledger_is_looked_up_before_it_is_written(
     bridge.run_jobs()
     before = desk(sandbox)
     bridge.ledger.redis.flushall()
-    bridge.ledger.remembers_since()
+    bridge.ledger.reach()
     sandbox.kustomer.forget_requests()
 
     bridge.receive("call-ended", ended(talking_time="98"))

@@ -96,6 +96,20 @@ def test_a_call_whose_webhooks_may_still_come_is_not_counted(
     assert bridge.ledger.find("1000000600") is None
 
 
+def test_a_call_whose_last_webhook_never_came_is_asked_about_once_it_is_over(
+    bridge: Bridge, sandbox: RunningSandbox
+) -> None:
+    """Left to itself it would be asked about two hours after it began."""
+    call = sandbox.cloudtalk.add_call(started_at=ago(minutes=40))
+    bridge.receive("call-started", {"call_id": str(call["id"]), "call_uuid": call["uuid"]})
+    bridge.run_jobs()
+
+    rounds(bridge).go(now())
+    bridge.run_jobs_for(5)
+
+    one_of_each(sandbox)
+
+
 def test_a_recording_whose_webhook_never_came_is_found_and_attached(
     bridge: Bridge, sandbox: RunningSandbox
 ) -> None:

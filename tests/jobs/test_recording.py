@@ -354,7 +354,7 @@ def test_a_forgotten_ledger_does_not_attach_it_twice(bridge: Bridge, recorded: R
     bridge.receive("recording-uploaded", UPLOADED)
     bridge.run_jobs_for(30)
     bridge.ledger.redis.flushall()
-    bridge.ledger.remembers_since()
+    bridge.ledger.reach()
     recorded.kustomer.forget_requests()
 
     bridge.receive("call-ended", ENDED)

@@ -83,7 +83,7 @@ def _without(*names: str) -> dict[str, Any]:
 
 
 def _recorded(hand: Hand) -> None:
-    hand.ledger.remembers_since()
+    hand.ledger.reach()
     hand.tell("call-ended", _without("agent_first_name", "agent_last_name"))
     hand.tell("recording-uploaded", UPLOADED)
     hand.run_all()
