@@ -196,11 +196,18 @@ class Ledger:
         pipe = self.redis.pipeline(transaction=False)
         pipe.time()
         pipe.info("server")
+        pipe.info("replication")
         pipe.config_get("appendfsync")
-        (seconds, micros), told, fsync = pipe.execute(raise_on_error=False)
+        (seconds, micros), told, copies, fsync = pipe.execute(raise_on_error=False)
         # A provider that does not tell: its crashes are then not noticed.
         server = told.get("run_id", "") if isinstance(told, dict) else ""
-        sure = isinstance(fsync, dict) and fsync.get("appendfsync") == "always"
+        # It has all that any server before it answered: on disk, and not by way of a replica.
+        sure = (
+            isinstance(fsync, dict)
+            and fsync.get("appendfsync") == "always"
+            and isinstance(copies, dict)
+            and not str(copies.get("master_replid2", "?")).strip("0")
+        )
         now_ms = int(seconds) * 1000 + int(micros) // 1000
         pipe.hsetnx(keys.META, "born_at", now_ms)
         pipe.hget(keys.META, "born_at")

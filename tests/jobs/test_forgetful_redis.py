@@ -103,6 +103,27 @@ def test_a_call_that_ends_long_after_costs_no_more_than_ever(
     client.close()
 
 
+def test_only_one_that_writes_each_change_to_its_own_disk_has_forgotten_nothing(
+    forgetful: ForgetfulRedis, sandbox: RunningSandbox
+) -> None:
+    client = connect(forgetful.server.url)
+    ledger = Ledger(client)
+    ledger.reach()
+    forgetful.remember()
+    forgetful.crash()
+
+    assert ledger.reach().rests_until is None
+    client.config_set("appendfsync", "everysec")
+    assert ledger.reach().rests_until is not None
+    client.config_set("appendfsync", "always")
+    assert ledger.reach().rests_until is None
+    # It followed another server, and took its place.
+    client.replicaof("127.0.0.1", 1)
+    client.replicaof("NO", "ONE")
+    assert ledger.reach().rests_until is not None
+    client.close()
+
+
 def test_a_start_that_a_wrong_clock_timed_makes_nobody_wait(
     forgetful: ForgetfulRedis, sandbox: RunningSandbox
 ) -> None:
