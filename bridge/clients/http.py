@@ -6,8 +6,9 @@ import email.utils
 import math
 import ssl
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -42,6 +43,38 @@ _LIMITS_TOLD = (
 )
 _RESETS_TOLD = ("x-cloudtalkapi-resettime", "x-ratelimit-reset")
 _MOST_DIGITS = 10
+
+
+_last_check: ContextVar[Callable[[], None] | None] = ContextVar("last_check", default=None)
+
+
+@contextmanager
+def checked_at_last(check: Callable[[], None]) -> Iterator[None]:
+    """Ask once more at the last moment, whatever `Service.request` sends inside.
+
+    Between a decision to send and the sending lie a place in the budget, a connection to be made and, for a
+    process that is stopped, any time at all. A request whose body did not go out is not carried out.
+
+    Args:
+        check: called when all but the body has been sent; what it raises ends the request.
+    """
+    token = _last_check.set(check)
+    try:
+        yield
+    finally:
+        _last_check.reset(token)
+
+
+def _extensions() -> dict[str, Any]:
+    check = _last_check.get()
+    if check is None:
+        return {}
+
+    def trace(event: str, _: Mapping[str, Any]) -> None:
+        if event.endswith(".send_request_body.started"):
+            check()
+
+    return {"trace": trace}
 
 
 def make_client(transport: httpx2.BaseTransport | None = None) -> httpx2.Client:
@@ -158,7 +191,9 @@ class Service:
         """
         with self._sending(operation, gate=self._gate) as sent:
             with boundary(f"{self.name}.{operation}"):
-                response = self._client.request(method, url, json=json, params=params, headers=self._headers)
+                response = self._client.request(
+                    method, url, json=json, params=params, headers=self._headers, extensions=_extensions()
+                )
             sent.answered(response)
             if response.status_code >= 300:
                 raise error_for(self.name, operation, response, window_s=self._window_s)

@@ -77,9 +77,13 @@ def _upload(record: Record, pen: Pen, draft: AttachmentDraft, sent: Mapping[str,
     for _ in range(2):
         if form is None:
             pen.begin("attachment", sent)
-            form = attachments.create(
-                name=draft.name, content_type=draft.file.content_type, size=draft.file.size
+            register = partial(
+                attachments.create,
+                name=draft.name,
+                content_type=draft.file.content_type,
+                size=draft.file.size,
             )
+            form = pen.while_ours(register)
             kept = {**asdict(form), "sent": dict(sent), "at": ledger.now_ms()}
             ledger.keep(pen.claim, {"form:attachment": kept, "intent:attachment": None})
         try:

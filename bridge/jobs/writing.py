@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
+from bridge.clients.http import checked_at_last
 from bridge.errors import NotSent, Permanent, RateLimited
 from bridge.jobs.deps import Deps
 from bridge.ledger.ledger import Claim
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +38,7 @@ class Pen:
         """
         self.begin(name, sent)
         try:
-            made = send()
+            made = self.while_ours(send)
         except (Permanent, RateLimited, NotSent):
             self.deps.ledger.keep(self.claim, {f"intent:{name}": None})
             raise
@@ -43,9 +46,8 @@ class Pen:
         return made
 
     def begin(self, name: str, sent: Mapping[str, Any]) -> None:
-        """Record the intent, and with it that the job is still ours to do."""
+        """Record the intent; raises LeaseLost where the job is not ours any more."""
         self.deps.ledger.keep(self.claim, {f"intent:{name}": dict(sent)})
-        self.deps.still_ours(self.claim)
 
     def keep(self, name: str, id_: str, sent: Mapping[str, Any], *, created: bool = False) -> None:
         """Record the id of what is there now, and the fields it was last sent."""
@@ -68,5 +70,14 @@ class Pen:
     def update(self, send: Callable[[], None]) -> None:
         """A change that may be repeated without harm; only made while the job is ours."""
         self.deps.ledger.keep(self.claim, {})
-        self.deps.still_ours(self.claim)
-        send()
+        self.while_ours(send)
+
+    def while_ours(self, send: Callable[[], T]) -> T:
+        """Send under the lease, which is looked at once more as the last thing before the body goes out."""
+
+        def check() -> None:
+            self.deps.still_ours(self.claim)
+
+        check()
+        with checked_at_last(check):
+            return send()

@@ -42,6 +42,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600 if os.environ.get("CRAS
 T = TypeVar("T")
 R = TypeVar("R")
 _MACHINES = 2
+# On a busy machine a journey may take one job more or less, as some wait for each other.
+_TRIES = 3
 ALL = os.environ.get("CRASH_POINTS") == "all"
 NAMES = [*STAYS, *(name for name, journey in JOURNEYS.items() if not journey.is_proof)]
 
@@ -154,7 +156,10 @@ def test_a_kill_before_at_and_after_each_boundary_changes_nothing(
     machines: list[Machine], courses: dict[str, Course], name: str
 ) -> None:
     def killed(machine: Machine, point: Point) -> list[str]:
-        life, left = machine.through(name, point)
+        for _ in range(_TRIES):
+            life, left = machine.through(name, point)
+            if life.exit == KILLED:
+                break
         wrong = [] if life.exit == KILLED else [f"{point} was not reached: exit {life.exit}"]
         wrong += [f"{point}: {line}" for line in _differences(courses[name].left, left)]
         if machine.orphans() > courses[name].left["orphans"] + 1:

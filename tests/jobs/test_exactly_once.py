@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 import redis
 
 from bridge.errors import LeaseLost
+from bridge.jobs import leases, runner
 from bridge.jobs.deps import End
 from bridge.ledger import keys
 from bridge.ledger.keys import split_job
@@ -128,6 +130,32 @@ def test_a_worker_whose_lease_ran_out_writes_nothing_more(bridge: Bridge, sandbo
 
     assert ends == ["sync lost"]
     one_of_each(sandbox)
+
+
+@pytest.mark.parametrize("name", ["customer", "conversation", "note"])
+def test_a_worker_that_is_stopped_after_it_looked_at_its_lease_does_not_send_when_it_goes_on(
+    bridge: Bridge, sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Seen once in 30 minutes of the chaos run: stopped between that look and the request."""
+
+    def stopped_meanwhile() -> None:
+        began = leases.clock
+        for module in (leases, runner):
+            monkeypatch.setattr(module, "clock", lambda: began() + 11)
+        bridge.let_pass(11)
+        _, names = bridge.ledger.dispatch(1)
+        with ThreadPoolExecutor() as others:
+            assert [*others.map(lambda job: bridge.runner.run(*split_job(job)), names)] == ["done"]
+
+    bridge.wire.once("before", "POST", CREATES[name], stopped_meanwhile)
+    bridge.receive("call-ended", ended())
+
+    ends = bridge.run_jobs()
+
+    assert ends == ["sync lost"]
+    one_of_each(sandbox)
+    # The one that was stopped began a request, and did not end it.
+    assert sorted(str(one.status) for one in sandbox.kustomer.writes) == ["201", "201", "201", "None"]
 
 
 def test_a_process_that_slept_does_not_trust_what_it_knew(bridge: Bridge) -> None:
