@@ -23,10 +23,12 @@ from bridge.domain.events import Event, Held
 from bridge.domain.values import read_call_id, read_uuid
 from bridge.errors import Busy, LeaseLost
 from bridge.ledger import keys, scripts
-from bridge.ledger.keys import LANE_NAMES, QUEUE_KEYS, Lane
+from bridge.ledger.keys import QUEUE_KEYS, Lane
 from bridge.ledger.learning import Learnt, Retention, hold_delivery, learn_event, learn_observation
 from bridge.ledger.memory import Memory
-from bridge.ledger.record import Part, Record, moment, record_of
+from bridge.ledger.reach import Reach, ask_reach
+from bridge.ledger.record import Part, Record, record_of
+from bridge.ledger.states import job_states
 
 LEASE_MS = 10_000
 MAX_DELIVERIES = 5
@@ -35,11 +37,6 @@ GIVE_UP_AFTER_MS = 24 * 3_600_000
 HANDOVER_MS = 3_000
 # Jobs plan at most a day ahead; what is planned for later was planned by a clock that was wrong.
 LONGEST_PLAN_MS = 48 * 3_600_000
-# Between Redis' clock and that of a call's times.
-_EXPIRES_EARLY_S = 86_400
-# Between Redis' clock and CloudTalk's, when a call is compared with the start of a server.
-_CLOCKS_DIFFER_MS = 300_000
-_SERVERS_KEPT = 16
 _LOCK_FORGOTTEN_MS = 3_600_000
 
 
@@ -63,18 +60,6 @@ class LaneState:
     waiting: int
     running: int
     oldest_due_s: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reach:
-    """How far back a ledger remembers.
-
-    A call that ended before `since` may have been written, and forgotten since. Until `rests_until` such a
-    call may even be about to be written, by a worker whose lease was forgotten, too.
-    """
-
-    since: datetime
-    rests_until: datetime | None = None
 
 
 class Ledger:
@@ -181,49 +166,9 @@ class Ledger:
         found = self.redis.zrevrangebyscore(keys.CALLS, top, "-inf", start=0, num=count, withscores=True)
         return cast(list[tuple[str, float]], found)
 
-    @boundary("ledger.reach")
     def reach(self) -> Reach:
-        """How far back this ledger remembers.
-
-        Three things make a ledger forget: Redis was emptied, retention ended, or a server came back without
-        its last moments (a crash without `appendfsync always`, a replica that took over, a backup). Each
-        start of a server has a `run_id` of its own; one not seen before is where that may have happened.
-        Whoever asks here has a job of the server it asks: what was written before that job was taken is
-        still there, or the job would be gone as well, as a server forgets from the end.
-
-        Asked anew each time: all three happen under a running worker.
-        """
-        pipe = self.redis.pipeline(transaction=False)
-        pipe.time()
-        pipe.info("server")
-        pipe.info("replication")
-        pipe.config_get("appendfsync")
-        (seconds, micros), told, copies, fsync = pipe.execute(raise_on_error=False)
-        # A provider that does not tell: its crashes are then not noticed.
-        server = told.get("run_id", "") if isinstance(told, dict) else ""
-        # It has all that any server before it answered: on disk, and not by way of a replica.
-        sure = (
-            isinstance(fsync, dict)
-            and fsync.get("appendfsync") == "always"
-            and isinstance(copies, dict)
-            and not str(copies.get("master_replid2", "?")).strip("0")
-        )
-        now_ms = int(seconds) * 1000 + int(micros) // 1000
-        pipe.hsetnx(keys.META, "born_at", now_ms)
-        pipe.hget(keys.META, "born_at")
-        pipe.zadd(keys.SERVERS, {server: now_ms}, nx=True)
-        pipe.zremrangebyrank(keys.SERVERS, 0, -1 - _SERVERS_KEPT)
-        pipe.zrange(keys.SERVERS, 0, 1, desc=True, withscores=True)
-        _, born_at, _, _, starts = pipe.execute()
-        since_ms = max(float(born_at), now_ms - (self.keep_for.outputs_s - _EXPIRES_EARLY_S) * 1000)
-        if len(starts) < 2:
-            return Reach(since=_moment(since_ms))
-        started_ms = float(starts[0][1])
-        return Reach(
-            since=_moment(max(since_ms, started_ms + _CLOCKS_DIFFER_MS)),
-            # A start in the future was timed by a clock that has been put right since.
-            rests_until=None if sure or started_ms > now_ms else _moment(started_ms + self.lease_ms),
-        )
+        """How far back this ledger remembers; see `bridge.ledger.reach`."""
+        return ask_reach(self.redis, outputs_s=self.keep_for.outputs_s, lease_ms=self.lease_ms)
 
     @boundary("ledger.link_secret")
     def link_secret(self) -> bytes:
@@ -370,49 +315,9 @@ class Ledger:
         if not self._run("keep", names, claim.name, claim.token, self.keep_for.outputs_s, note, *flat):
             raise LeaseLost(f"{claim.name}: the lease ran out, another worker may hold it")
 
-    @boundary("ledger.job_states")
-    def job_states(self, key: str) -> list[dict[str, Any]]:
-        """The jobs of a call: kind, state, when due, attempts, last error."""
-        kinds = ("sync", "detail", "identify", "recording", "insights")
-        names = [keys.job(kind, key) for kind in kinds]
-        texts = cast(list[str | None], self.redis.hmget(keys.JOBS, names))
-        now = self.now_ms()
-        found = []
-        for kind, name, text in zip(kinds, names, texts, strict=True):
-            if text is None:
-                continue
-            job = json.loads(text)
-            lane = Lane(job["lane"])
-            pipe = self.redis.pipeline(transaction=False)
-            pipe.zscore(keys.PARKED, name)
-            pipe.zscore(QUEUE_KEYS[3 + lane], name)
-            pipe.zscore(QUEUE_KEYS[lane - 1], name)
-            pipe.zscore(QUEUE_KEYS[7 + lane], name)
-            parked, leased, due, on_its_way = pipe.execute()
-            due = now if (on_its_way or 0) > now else due
-            state = (
-                "parked"
-                if parked
-                else "running"
-                if (leased or 0) > now
-                else "due"
-                if (due or 0) <= now
-                else "waiting"
-            )
-            at = moment(parked or due or now)
-            found.append(
-                {
-                    "kind": kind,
-                    "state": state,
-                    "lane": LANE_NAMES[lane],
-                    "at": at.isoformat() if at else None,
-                    "attempts": int(job["attempts"]),
-                    "deliveries": int(job["deliveries"]),
-                    "cause": job.get("cause"),
-                    "error": job.get("error"),
-                }
-            )
-        return found
+    def job_states(self, *own: str) -> list[dict[str, Any]]:
+        """The jobs of one call, by the keys of its records; see `bridge.ledger.states`."""
+        return job_states(self.redis, [own])[0]
 
     # -- numbers
 
@@ -480,7 +385,3 @@ class Ledger:
 
 def _fence(claim: Claim | None) -> tuple[str, str]:
     return ("", "") if claim is None else (claim.name, claim.token)
-
-
-def _moment(ms: float) -> datetime:
-    return cast(datetime, moment(ms))

@@ -74,6 +74,12 @@ class Record:
     log: tuple[Mapping[str, Any], ...] = ()
 
     @property
+    def own_keys(self) -> tuple[str, ...]:
+        """Its key; where two records were joined, that of the other one, too."""
+        joined = self.key.startswith("uuid:") and self.call_id is not None
+        return (self.key, f"id:{self.call_id}") if joined else (self.key,)
+
+    @property
     def exists(self) -> bool:
         return bool(self.fields or self.events)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,10 +14,10 @@ from bridge.domain.call import Call
 from bridge.domain.rules import Rules
 from bridge.errors import WrongUse
 from bridge.ledger import keys
-from bridge.ledger.keys import QUEUE_KEYS, Lane
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.record import Part, Record, record_of
-from bridge.web.views import STATES, jobs_of, line_of
+from bridge.ledger.states import job_states
+from bridge.web.views import STATES, line_of
 
 LONGEST_PAGE = 200
 # One request looks at no more than this; a cursor leads on.
@@ -26,7 +25,6 @@ _MOST_RECORDS = 1000
 _LONGEST_LOOK_S = 0.8
 _AT_ONCE = 50
 
-_KINDS = ("sync", "detail", "identify", "recording", "insights")
 _NUMBER = re.compile(r"[+\d\s()./-]+")
 _FEWEST_DIGITS = 3
 
@@ -80,7 +78,7 @@ def list_calls(ledger: Ledger, rules: Rules, search: Search) -> dict[str, Any]:
     # On later pages it is only left out: the first one told it.
     first = _named(ledger, search)
     if first is not None and search.cursor is None:
-        line = line_of(first, first.call(rules), jobs_of(ledger, first))
+        line = line_of(first, first.call(rules), ledger.job_states(*first.own_keys))
         found += [line] if search.state in (None, line["state"]) else []
         if not search.q.isdigit() or len(found) >= search.limit:
             return {"calls": found, "next": None}
@@ -88,7 +86,7 @@ def list_calls(ledger: Ledger, rules: Rules, search: Search) -> dict[str, Any]:
     looked, last = 0, search.cursor
     for chunk in _chunks(ledger, search.cursor):
         records = _read_all(ledger, [at.key for at in chunk])
-        jobs = _jobs_of_all(ledger, records)
+        jobs = job_states(ledger.redis, [record.own_keys for record in records])
         for at, record, own in zip(chunk, records, jobs, strict=True):
             looked, last = looked + 1, at
             call = record.call(rules)
@@ -191,51 +189,3 @@ def _parts(ledger: Ledger, names: Sequence[str]) -> dict[str, Part]:
         pipe.hgetall(keys.events(name))
     found: list[Mapping[str, str]] = pipe.execute()
     return {name: (found[2 * i], found[2 * i + 1], []) for i, name in enumerate(names)}
-
-
-@boundary("web.jobs")
-def _jobs_of_all(ledger: Ledger, records: Sequence[Record]) -> list[list[dict[str, Any]]]:
-    """What `Ledger.job_states` gives of each, as far as a list needs it, in two round trips."""
-    whose: list[tuple[int, str, str]] = []
-    for i, record in enumerate(records):
-        own = [record.key]
-        if record.key.startswith("uuid:") and record.call_id is not None:
-            own.append(f"id:{record.call_id}")
-        whose += [(i, kind, keys.job(kind, key)) for key in own for kind in _KINDS]
-    jobs: list[list[dict[str, Any]]] = [[] for _ in records]
-    if not whose:
-        return jobs
-    texts = cast(list[str | None], ledger.redis.hmget(keys.JOBS, [name for _, _, name in whose]))
-    there = [(*one, json.loads(text)) for one, text in zip(whose, texts, strict=True) if text]
-    pipe = ledger.redis.pipeline(transaction=False)
-    pipe.time()
-    for _, _, name, job in there:
-        lane = Lane(job["lane"])
-        pipe.zscore(keys.PARKED, name)
-        pipe.zscore(QUEUE_KEYS[3 + lane], name)
-        pipe.zscore(QUEUE_KEYS[lane - 1], name)
-        pipe.zscore(QUEUE_KEYS[7 + lane], name)
-    (seconds, micros), *scores = pipe.execute()
-    now = int(seconds) * 1000 + int(micros) // 1000
-    for at, (i, kind, _, job) in enumerate(there):
-        parked, leased, due, handed = scores[4 * at : 4 * at + 4]
-        state = (
-            "parked"
-            if parked is not None
-            else "running"
-            if (leased or 0) > now
-            else "due"
-            # One on its way to a worker is still due; its score is when it would be handed out again.
-            if (due or 0) <= now or (handed or 0) > now
-            else "waiting"
-        )
-        jobs[i].append(
-            {
-                "kind": kind,
-                "state": state,
-                "attempts": int(job["attempts"]),
-                "cause": job.get("cause"),
-                "error": job.get("error"),
-            }
-        )
-    return jobs

@@ -23,7 +23,7 @@ from bridge.settings import Settings
 State = Literal["waiting", "synced", "behind", "skipped", "parked"]
 STATES: tuple[State, ...] = get_args(State)
 
-# As `Ledger.job_states` tells it: kind, state, attempts, cause, error.
+# As `bridge.ledger.states` tells it: kind, state, attempts, cause, error.
 Job = Mapping[str, Any]
 
 HIDDEN = "(hidden)"
@@ -123,17 +123,9 @@ def line_of(record: Record, call: Call, jobs: Sequence[Job]) -> dict[str, Any]:
     }
 
 
-def jobs_of(ledger: Ledger, record: Record) -> list[dict[str, Any]]:
-    """The call's jobs; where two records were joined, also what is left of the other one's."""
-    jobs = ledger.job_states(record.key)
-    if record.key.startswith("uuid:") and record.call_id is not None:
-        jobs += ledger.job_states(f"id:{record.call_id}")
-    return jobs
-
-
 def call_view(ledger: Ledger, rules: Rules, record: Record) -> dict[str, Any]:
     """Everything kept about one call, recording links left out: whoever has one can listen."""
-    jobs = jobs_of(ledger, record)
+    jobs = ledger.job_states(*record.own_keys)
     observations = {
         name: {"asked_at": _iso(seen.asked_at), "at": _iso(seen.at), "body": without_links(seen.body)}
         for name, seen in record.observations.items()

@@ -86,9 +86,7 @@ def test_a_worker_that_does_not_know_that_its_lease_was_forgotten_may_end_its_re
     client.close()
 
 
-def test_a_call_that_ends_long_after_costs_no_more_than_ever(
-    forgetful: ForgetfulRedis, sandbox: RunningSandbox
-) -> None:
+def test_the_start_of_a_server_is_noted_once(forgetful: ForgetfulRedis, sandbox: RunningSandbox) -> None:
     client = connect(forgetful.server.url)
     ledger = Ledger(client)
     at_first = ledger.reach().since

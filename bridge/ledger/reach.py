@@ -1,0 +1,80 @@
+"""How far back a ledger remembers: what is older is looked for at Kustomer before it is written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import cast
+
+import redis
+
+from bridge.boundary import boundary
+from bridge.ledger import keys
+from bridge.ledger.record import moment
+
+# Between Redis' clock and that of a call's times.
+_EXPIRES_EARLY_S = 86_400
+# Between Redis' clock and CloudTalk's, when a call is compared with the start of a server.
+_CLOCKS_DIFFER_MS = 300_000
+_SERVERS_KEPT = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reach:
+    """How far back a ledger remembers.
+
+    A call that ended before `since` may have been written, and forgotten since. Until `rests_until` such a
+    call may even be about to be written, by a worker whose lease was forgotten, too.
+    """
+
+    since: datetime
+    rests_until: datetime | None = None
+
+
+@boundary("ledger.reach")
+def ask_reach(client: redis.Redis, *, outputs_s: int, lease_ms: int) -> Reach:
+    """How far back this ledger remembers.
+
+    Three things make a ledger forget: Redis was emptied, retention ended, or a server came back without
+    its last moments (a crash without `appendfsync always`, a replica that took over, a backup). Each
+    start of a server has a `run_id` of its own; one not seen before is where that may have happened.
+    Whoever asks here has a job of the server it asks: what was written before that job was taken is
+    still there, or the job would be gone as well, as a server forgets from the end.
+
+    Asked anew each time: all three happen under a running worker.
+    """
+    pipe = client.pipeline(transaction=False)
+    pipe.time()
+    pipe.info("server")
+    pipe.info("replication")
+    pipe.config_get("appendfsync")
+    (seconds, micros), told, copies, fsync = pipe.execute(raise_on_error=False)
+    # A provider that does not tell: its crashes are then not noticed.
+    server = told.get("run_id", "") if isinstance(told, dict) else ""
+    # It has all that any server before it answered: on disk, and not by way of a replica.
+    sure = (
+        isinstance(fsync, dict)
+        and fsync.get("appendfsync") == "always"
+        and isinstance(copies, dict)
+        and not str(copies.get("master_replid2", "?")).strip("0")
+    )
+    now_ms = int(seconds) * 1000 + int(micros) // 1000
+    pipe.hsetnx(keys.META, "born_at", now_ms)
+    pipe.hget(keys.META, "born_at")
+    pipe.zadd(keys.SERVERS, {server: now_ms}, nx=True)
+    pipe.zremrangebyrank(keys.SERVERS, 0, -1 - _SERVERS_KEPT)
+    pipe.zrange(keys.SERVERS, 0, 1, desc=True, withscores=True)
+    _, born_at, _, _, starts = pipe.execute()
+    since_ms = max(float(born_at), now_ms - (outputs_s - _EXPIRES_EARLY_S) * 1000)
+    if len(starts) < 2:
+        return Reach(since=_moment(since_ms))
+    started_ms = float(starts[0][1])
+    return Reach(
+        since=_moment(max(since_ms, started_ms + _CLOCKS_DIFFER_MS)),
+        # A start in the future was timed by a clock that has been put right since.
+        rests_until=None if sure or started_ms > now_ms else _moment(started_ms + lease_ms),
+    )
+
+
+def _moment(ms: float) -> datetime:
+    return cast(datetime, moment(ms))
