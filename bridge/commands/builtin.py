@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from bridge.clients.http import retry_after_s
 from bridge.clients.membrane.states import Connection, State, read_connection
 from bridge.clients.raw import send
+from bridge.clients.replies import retry_after_s
 from bridge.commands.reach import TITLES, Reach, ServiceName
 from bridge.errors import RateLimited, Unavailable
 

@@ -17,9 +17,9 @@ from urllib.parse import quote, urlencode
 import click
 import httpx2
 
-from bridge.clients.http import retry_after_s
 from bridge.clients.membrane.proxy import THE_APP
 from bridge.clients.raw import Answer, Road, send
+from bridge.clients.replies import retry_after_s
 from bridge.commands import DONE
 from bridge.commands.files import Progress, pour, whole_file
 from bridge.commands.given import read_bytes, read_json, read_pairs, spelt

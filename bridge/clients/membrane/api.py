@@ -10,9 +10,9 @@ from urllib.parse import quote
 import httpx2
 
 from bridge.boundary import boundary
-from bridge.clients.http import error_for
 from bridge.clients.membrane.errors import error_of, read_envelope, their_time
 from bridge.clients.membrane.tokens import Tokens
+from bridge.clients.replies import error_for
 from bridge.errors import NotSent, Unavailable
 
 # Without it an older form of the API answers.

@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx2
 
-from bridge.clients.http import error_for, error_text, retry_after_s
+from bridge.clients.replies import error_for, error_text, retry_after_s
 from bridge.errors import (
     BridgeError,
     Conflict,

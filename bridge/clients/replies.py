@@ -1,0 +1,139 @@
+"""What a reply says: which error a status is, how long to wait, what is left of the company's budget."""
+
+from __future__ import annotations
+
+import email.utils
+import math
+import time
+from typing import Any
+
+import httpx2
+
+from bridge.errors import BridgeError, Conflict, RateLimited, Rejected, Unauthorized, Unavailable
+from bridge.ledger.budget import Told
+
+# A clock that is off, or no header at all, must not stop us for hours, nor make us hammer. In windows of the
+# service: 1 s, 90 s and 60 s of the usual minute.
+_SHORTEST_WAIT, _LONGEST_WAIT, _USUAL_WAIT = 1 / 60, 1.5, 1.0
+WINDOW_S = 60.0
+_LONGEST_DETAIL = 400
+_LIMITS_TOLD = (
+    ("x-cloudtalkapi-limit", "x-cloudtalkapi-remaining"),
+    ("x-ratelimit-limit", "x-ratelimit-remaining"),
+)
+_RESETS_TOLD = ("x-cloudtalkapi-resettime", "x-ratelimit-reset")
+_MOST_DIGITS = 10
+
+
+def error_for(
+    service: str, operation: str, response: httpx2.Response, *, window_s: float = WINDOW_S
+) -> BridgeError:
+    """The table: what a status means for the job.
+
+    A role that is missing is documented as 401 at Kustomer, and CloudTalk's core answers an unknown
+    path with 401: both end as Unauthorized. The text of a 401 is left out, since CloudTalk's
+    analytics host repeats the credentials in it.
+    """
+    status = response.status_code
+    where = f"{service} answered {status} to {operation}"
+    if status == 429:
+        return RateLimited(f"{where}: its budget is spent", retry_after_s=retry_after_s(response, window_s))
+    if status in (401, 403):
+        return Unauthorized(f"{where}: the key is wrong or lacks a role; `callbridge doctor` tells which")
+    detail = error_text(response)
+    if status == 409:
+        return Conflict(f"{where}: it exists or was changed meanwhile{' · ' + detail if detail else ''}")
+    if status >= 500 or status in (302, 303, 307, 408, 425):
+        return Unavailable(f"{where}: trouble on their side")
+    return Rejected(f"{where}{': ' + detail if detail else ''}", status=status, detail=detail)
+
+
+def error_text(response: httpx2.Response) -> str:
+    """What the service said, in any of its shapes; empty for HTML and the like."""
+    try:
+        body = response.json()
+    except (ValueError, RecursionError, httpx2.StreamError):
+        return ""
+    found: list[str] = []
+
+    def walk(value: Any, name: str) -> None:
+        if isinstance(value, dict):
+            for key, item in value.items():
+                walk(item, str(key))
+        elif isinstance(value, list):
+            for item in value:
+                walk(item, name)
+        elif isinstance(value, str) and name not in ("url", "status", "id"):
+            found.append(value)
+
+    walk(body, "")
+    return " · ".join(dict.fromkeys(found))[:_LONGEST_DETAIL]
+
+
+def retry_after_s(response: httpx2.Response, window_s: float = WINDOW_S) -> float:
+    """Seconds until the budget opens: `Retry-After` if there is one, else the reset time, else a window."""
+    told = response.headers.get("retry-after", "").strip()
+    if told.isascii() and told.isdigit():
+        return _bounded(float(told), window_s)
+    if told and (when := _http_date(told)) is not None:
+        return _bounded(when - _their_now(response), window_s)
+    resets_in_s = _resets_in_s(response)
+    return _bounded(_USUAL_WAIT * window_s if resets_in_s is None else resets_in_s, window_s)
+
+
+def told_by(response: httpx2.Response) -> Told | None:
+    """What the headers say of the company's budget; None where they say nothing that can be true.
+
+    Kustomer sends them with every answer, CloudTalk perhaps with its 429 only (its OpenAPI 1.7).
+    """
+    for limit_name, remaining_name in _LIMITS_TOLD:
+        limit, remaining = (_whole(response.headers.get(name, "")) for name in (limit_name, remaining_name))
+        if limit and remaining is not None and remaining <= limit:
+            resets_in_s = _resets_in_s(response)
+            # In the past: their clocks disagree, or it is over by now. Neither tells when the next one ends.
+            usable = resets_in_s is not None and 0 < resets_in_s < math.inf
+            return Told(limit=limit, remaining=remaining, resets_in_s=resets_in_s if usable else None)
+    return None
+
+
+def closed_for_s(response: httpx2.Response, window_s: float) -> float:
+    """For how long the service is closed to everybody, as far as this answer tells."""
+    if response.status_code == 429:
+        return retry_after_s(response, window_s)
+    spent = any(response.headers.get(name, "").strip() == "0" for _, name in _LIMITS_TOLD)
+    # Without a reset time the share alone decides.
+    return retry_after_s(response, window_s) if spent and _resets_in_s(response) is not None else 0.0
+
+
+def _resets_in_s(response: httpx2.Response) -> float | None:
+    """Reset times are Unix seconds (CloudTalk: OpenAPI 1.7; Kustomer: as public clients read them), and are
+    compared with the service's own clock where it tells it."""
+    for name in _RESETS_TOLD:
+        try:
+            resets_in_s = float(response.headers[name]) - _their_now(response)
+        except (KeyError, ValueError):
+            continue
+        # "nan" is a number to float(), and neither shorter nor longer than anything.
+        return None if math.isnan(resets_in_s) else resets_in_s
+    return None
+
+
+def _whole(text: str) -> int | None:
+    text = text.strip()
+    return int(text) if text.isascii() and text.isdigit() and len(text) < _MOST_DIGITS else None
+
+
+def _their_now(response: httpx2.Response) -> float:
+    told = _http_date(response.headers.get("date", ""))
+    return told if told is not None else time.time()
+
+
+def _http_date(text: str) -> float | None:
+    try:
+        return email.utils.parsedate_to_datetime(text).timestamp()
+    except (TypeError, ValueError):
+        return None
+
+
+def _bounded(seconds: float, window_s: float) -> float:
+    return min(max(seconds, _SHORTEST_WAIT * window_s), _LONGEST_WAIT * window_s)
