@@ -102,6 +102,16 @@ def test_the_job_of_a_dead_worker_is_due_when_its_lease_ends(ledger: Ledger) -> 
     assert ledger.read(KEY).fields["state"] == "synced"
 
 
+def test_what_a_wrong_clock_planned_for_long_after_is_looked_at_now(ledger: Ledger) -> None:
+    ledger.schedule("detail", KEY, in_ms=24 * 3_600_000)
+    assert ledger.dispatch(10)[1] == []
+
+    # Planned by a clock that was a week ahead, and has been put right since.
+    let_pass(ledger.redis, -7 * 86_400)
+
+    assert ledger.dispatch(10)[1] == [f"detail|{KEY}"]
+
+
 def test_a_run_that_was_overtaken_neither_plans_a_job_nor_takes_one_back(ledger: Ledger) -> None:
     _learn(ledger, **ended(uuid=UUID_1))
     late = _claimed(ledger)
