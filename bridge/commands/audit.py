@@ -16,6 +16,8 @@ from bridge.commands.spans import read_span
 from bridge.jobs.audit import Audit, Findings
 from bridge.jobs.mending import mend
 from bridge.jobs.reconcile import Span
+from bridge.ledger import trail
+from bridge.ledger.parked import workers_listen
 
 _CLEAN, _NEEDS_A_PERSON = 0, 3
 _FINDINGS: Mapping[str, str] = {
@@ -39,14 +41,28 @@ def audit(*, since: str, until: str | None, repair: bool, as_json: bool) -> int:
     with services(settings) as deps:
         look = Audit(deps, span, PATIENCE)
         findings = look.look(datetime.now(UTC))
-        done = mend(deps.ledger, look, findings) if repair else None
+        done = mend(deps.ledger, look, findings, who=trail.person()) if repair else None
+        queued = repair and bool(findings.missing or findings.recordings_missing)
+        next_is = _next(workers_listen(deps.ledger)) if queued else ""
     if as_json:
         click.echo(
             json.dumps(findings.as_json(span) | ({} if done is None else {"repaired": done}), indent=2)
         )
     else:
         _show(span, findings, done)
+        if look.dropped:
+            click.echo(f"\nLeft out, as a person dropped them (callbridge calls show): {len(look.dropped)}")
+    if next_is:
+        # Standard output is a program's, with --json.
+        click.echo(next_is, err=as_json)
     return _CLEAN if findings.clean else _NEEDS_A_PERSON
+
+
+def _next(listening: bool) -> str:
+    """Who does what was queued."""
+    if listening:
+        return "The workers do it now; run the audit again when the queue is empty."
+    return "No worker listens: it is done when one starts (callbridge worker)."
 
 
 def _show(span: Span, findings: Findings, done: list[str] | None) -> None:
@@ -74,8 +90,6 @@ def _show(span: Span, findings: Findings, done: list[str] | None) -> None:
         console.print("\nRepair" if done else "\nNothing that could be repaired safely.", highlight=False)
         for line in done:
             console.print(f"  {line}", highlight=False)
-        if done:
-            console.print("The workers do it now; run the audit again when the queue is empty.")
     elif findings.missing or findings.recordings_missing:
         console.print("\nWith --repair missing calls and recordings are brought in.", highlight=False)
 

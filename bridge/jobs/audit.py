@@ -75,6 +75,8 @@ class Audit:
     def __init__(self, deps: Deps, span: Span, patience: Patience) -> None:
         self._deps, self._span, self._patience = deps, span, patience
         self.expected: dict[int, Expected] = {}
+        # Not missing: a person decided.
+        self.dropped: list[Standing] = []
         # Every call that CloudTalk listed, of a day around the span too.
         self._listed: dict[int, ListedCall] = {}
         self._uuids: dict[int, UUID | None] = {}
@@ -109,6 +111,7 @@ class Audit:
             self._listed.update(new)
             found = compare(ledger, rules, new.values(), self._span, now)
             seen += found.calls
+            self.dropped += found.dropped
             for number, standing in found.known.items():
                 if new[number].settled(now) and _to_be_written(standing):
                     self._expect(new[number], standing, standing.uuid)
@@ -247,11 +250,11 @@ class Audit:
 
 
 def _to_be_written(standing: Standing) -> bool:
-    """Not one that was forgotten on request, or kept out by what its webhooks told."""
+    """Not one that was forgotten on request, dropped by a person, or kept out by what its webhooks told."""
     if standing.stands is Stands.SKIPPED:
         # The list told of it alone, and its uuid was not to be had.
         return standing.listed and standing.uuid is None
-    return standing.stands is not Stands.FORGOTTEN
+    return standing.stands not in (Stands.FORGOTTEN, Stands.DROPPED)
 
 
 def _why_missing(one: Expected) -> str:

@@ -11,7 +11,8 @@ from bridge.clients.cloudtalk import LARGEST_PAGE, CallPage
 from bridge.domain.rules import Rules
 from bridge.jobs.deps import Deps
 from bridge.jobs.patience import Patience
-from bridge.jobs.reconcile import Comparison, Span, ask_again, ask_page, compare, learn, read_list
+from bridge.jobs.people import AGENTS_FOR_S, USERS_FOR_S
+from bridge.jobs.reconcile import Comparison, Span, ask_page, compare, help_on, learn, read_list
 from bridge.ledger.census import Standing, Stands, standings
 
 # Between two looks; a look at many calls is not cheap for Redis.
@@ -43,10 +44,15 @@ class Estimate:
 
     @classmethod
     def of(cls, found: Comparison, rules: Rules, *, cloudtalk: Share, kustomer: Share) -> Estimate:
-        calls = len(found.missing) + len(found.unfinished)
-        recorded = sum(1 for call in found.missing.values() if call.recorded) if rules.record else 0
+        wanted = [*found.missing.values(), *found.over.values()]
+        calls, recorded = len(wanted), sum(1 for call in wanted if call.recorded) if rules.record else 0
         asks, writes = calls + recorded, calls * _WRITE + recorded * _ATTACH
         seconds = max(cloudtalk.seconds_for(asks), kustomer.seconds_for(writes))
+        if rules.assign_agent:
+            # The agents' e-mails and the user of each, as often as what is kept of them runs out.
+            asks += 1 + int(seconds / AGENTS_FOR_S)
+            writes += len({call.agent_id for call in wanted}) * (1 + int(seconds / USERS_FOR_S))
+            seconds = max(cloudtalk.seconds_for(asks), kustomer.seconds_for(writes))
         return cls(cloudtalk=asks, kustomer=writes, seconds=seconds)
 
 
@@ -94,17 +100,24 @@ class Backfill:
         return found
 
     def begin(self, found: Comparison) -> Iterator[int]:
-        """Put what is missing on record, and have what waits asked about; tells each number learnt."""
-        ask_again(self._deps.ledger, found.unfinished.values())
+        """Put what is missing on record, and help on what waits; tells each number learnt."""
+        help_on(self._deps.ledger, found)
         yield from learn(self._deps.ledger, found.missing.values())
 
     def wait(self, numbers: Iterable[int], tell: Callable[[Progress], None]) -> Progress:
-        """Until each of these calls is written, or will not be for a reason that is known."""
+        """Until each of these calls is written, or will not be for a reason that is known.
+
+        One that waits while no job is left that would help it on ends as what it is: WAITING.
+        """
         left = list(numbers)
         progress = Progress(total=len(left))
+        alone: set[int] = set()
         while True:
-            for number, standing in standings(self._deps.ledger, left).items():
-                if standing.stands is not Stands.WAITING:
+            found = standings(self._deps.ledger, left)
+            # A job may have ended since its call's state was read: that there is none counts when seen twice.
+            before, alone = alone, {number for number, one in found.items() if not one.planned}
+            for number, standing in found.items():
+                if standing.stands is not Stands.WAITING or number in before & alone:
                     progress.ended[number] = standing
             left = [number for number in left if number not in progress.ended]
             tell(progress)

@@ -5,40 +5,62 @@ from __future__ import annotations
 from bridge.boundary import boundary
 from bridge.jobs.audit import Audit, Expected, Findings
 from bridge.jobs.reconcile import learn
-from bridge.ledger import keys
+from bridge.ledger import keys, trail
 from bridge.ledger.census import Stands
 from bridge.ledger.keys import Lane
 from bridge.ledger.ledger import Ledger
 
-_WHO = "audit --repair"
+_HOW = "audit --repair"
 
 
-def mend(ledger: Ledger, audit: Audit, findings: Findings) -> list[str]:
-    """Queue what makes it good; says what, one line for each call. Twins and strangers are left to people."""
+def mend(ledger: Ledger, audit: Audit, findings: Findings, *, who: str) -> list[str]:
+    """Queue what makes it good; says what, one line for each call.
+
+    Twins and strangers are left to people, and so is what a person dropped.
+
+    Args:
+        who: the person, for the trail and the calls' logs.
+    """
     done = []
-    for item in findings.missing:
-        one = audit.expected[item["call_id"]]
-        if one.standing.stands is Stands.UNKNOWN and one.standing.uuid is None:
-            list(learn(ledger, [one.call]))
-            done.append(f"call {one.call.call_id}: learnt from CloudTalk's list, will be written")
-        else:
-            ledger.replay("sync", one.standing.key, who=_WHO, lane=Lane.BACKFILL)
-            done.append(f"call {one.call.call_id}: synced again")
-    for item in findings.recordings_missing:
-        one = audit.expected[item["call_id"]]
-        _fetch_again(ledger, one)
-        done.append(f"call {one.call.call_id}: its recording is asked for again")
+    for again, items in ((_again, findings.missing), (_fetch_again, findings.recordings_missing)):
+        done += [again(ledger, audit.expected[item["call_id"]], who) for item in items]
+    done += [f"call {one.call_id}: left alone ({one.reason})" for one in audit.dropped]
     return done
 
 
-def _fetch_again(ledger: Ledger, one: Expected) -> None:
+def _again(ledger: Ledger, one: Expected, who: str) -> str:
+    if one.standing.stands is Stands.UNKNOWN and one.standing.uuid is None:
+        _learn(ledger, one, who)
+        return f"call {one.call.call_id}: learnt from CloudTalk's list, will be written"
+    told = "synced again"
+    if one.standing.stands is Stands.WAITING and one.call.ended_at is not None:
+        # Perhaps for nothing but its end.
+        _learn(ledger, one, who)
+        told = "its end learnt from CloudTalk's list, synced again"
+    _replay(ledger, "sync", one, who)
+    return f"call {one.call.call_id}: {told}"
+
+
+def _fetch_again(ledger: Ledger, one: Expected, who: str) -> str:
     """The list says that there is a recording, which counts as its announcement."""
-    if one.standing.stands is Stands.UNKNOWN:
-        list(learn(ledger, [one.call]))
-        return
-    record = ledger.read(one.standing.key)
-    for part in {f"id:{one.call.call_id}", record.key}:
-        with boundary("mending.forget_gone"):
-            ledger.redis.hdel(keys.events(part), "obs:recording_gone")
+    if one.standing.stands is not Stands.UNKNOWN:
+        for part in {f"id:{one.call.call_id}", one.standing.key}:
+            with boundary("mending.forget_gone"):
+                ledger.redis.hdel(keys.events(part), "obs:recording_gone")
+    _learn(ledger, one, who)
+    if one.standing.stands is not Stands.UNKNOWN:
+        _replay(ledger, "recording", one, who)
+    return f"call {one.call.call_id}: its recording is asked for again"
+
+
+# The trail's line comes first: cut short, more is told than was done, and never less.
+
+
+def _learn(ledger: Ledger, one: Expected, who: str) -> None:
+    trail.leave(ledger, who=who, what="learnt from the list", call=one.standing.key, more=_HOW)
     list(learn(ledger, [one.call]))
-    ledger.replay("recording", record.key, who=_WHO, lane=Lane.BACKFILL)
+
+
+def _replay(ledger: Ledger, kind: str, one: Expected, who: str) -> None:
+    trail.leave(ledger, who=who, what=f"run again: {kind}", call=one.standing.key, more=_HOW)
+    ledger.replay(kind, one.standing.key, who=f"{who}, {_HOW}", lane=Lane.BACKFILL)

@@ -9,8 +9,8 @@ from bridge.domain.call import Call
 from bridge.errors import Permanent, Transient
 from bridge.jobs.deps import Deps
 
-_AGENTS_FOR_S = 600
-_USERS_FOR_S = 3600
+AGENTS_FOR_S = 600
+USERS_FOR_S = 3600
 
 
 def with_agent(call: Call, deps: Deps) -> Call:
@@ -37,7 +37,7 @@ def user_of(call: Call, deps: Deps) -> list[str]:
     found: list[str] | None = deps.ledger.memory.cached(name)
     if found is None:
         found = deps.kustomer.users_by_email(call.agent_email)[:1]
-        deps.ledger.memory.cache(name, found, for_s=_USERS_FOR_S)
+        deps.ledger.memory.cache(name, found, for_s=USERS_FOR_S)
     return found
 
 
@@ -48,5 +48,5 @@ def _agents(deps: Deps) -> dict[str, dict[str, Any]]:
             str(agent.agent_id): {"name": agent.name, "email": agent.email}
             for agent in deps.cloudtalk.agents()
         }
-        deps.ledger.memory.cache("agents", kept, for_s=_AGENTS_FOR_S)
+        deps.ledger.memory.cache("agents", kept, for_s=AGENTS_FOR_S)
     return kept

@@ -73,6 +73,8 @@ class Comparison:
     known: dict[int, Standing] = field(default_factory=dict)
     # Of these: over for a while, and neither written nor explained.
     unfinished: dict[int, Standing] = field(default_factory=dict)
+    # What the list says of the unfinished.
+    over: dict[int, ListedCall] = field(default_factory=dict)
     # Written, and on record under the uuid alone: told by a webhook without a number.
     told: dict[int, UUID] = field(default_factory=dict)
     # Going on, or ended moments ago: the webhooks come first.
@@ -86,8 +88,18 @@ class Comparison:
         return sum(len(part) for part in (self.missing, self.known, self.told, self.early, self.kept_out))
 
     @property
+    def parked(self) -> list[Standing]:
+        """Given up before, for a person to look at."""
+        return [one for one in self.known.values() if one.stands is Stands.PARKED]
+
+    @property
+    def dropped(self) -> list[Standing]:
+        """Not to be written, as a person decided."""
+        return [one for one in self.known.values() if one.stands is Stands.DROPPED]
+
+    @property
     def waiting(self) -> list[int]:
-        """Calls that no webhook told of, learnt at an earlier look and not in Kustomer yet."""
+        """Calls of whose end no webhook told, learnt at an earlier look and not in Kustomer yet."""
         return [
             number
             for number, one in self.known.items()
@@ -111,6 +123,7 @@ def compare(
             found.known[number] = standing
             if standing.stands is Stands.WAITING and call.settled(now):
                 found.unfinished[number] = standing
+                found.over[number] = call
             elif _is_silent(ledger, rules, call, standing, now):
                 found.silent[number] = call
         elif reason := call.kept_out(rules):
@@ -149,7 +162,7 @@ def _told_by_uuid(
     since, until = span.since - _TOLD_WITHIN, span.until + _TOLD_WITHIN
     for key in known_by_uuid_only(ledger, since=since, until=until):
         record = ledger.read(key)
-        if record.fields.get("state") not in ("synced", "skipped"):
+        if record.fields.get("state") not in ("synced", "skipped", "dropped"):
             # Its number would help it on.
             continue
         call = record.call(rules)
@@ -173,7 +186,8 @@ def _same(listed: ListedCall, call: Call) -> bool:
 def learn(ledger: Ledger, calls: Iterable[ListedCall]) -> Iterator[int]:
     """Put calls on record as the list tells them: their sync asks for detail, looks, and writes.
 
-    Of a call that is written it adds that there is a recording, which is then fetched.
+    Of a call that webhooks told of it adds what they left out: its end, so that it is written, or that it
+    has a recording, which is then fetched.
     """
     for call in calls:
         ledger.observe(
@@ -193,9 +207,13 @@ def say_missing(ledger: Ledger, number: int) -> None:
     ledger.redis.hset(keys.META, "calls_missing", str(number))
 
 
-def ask_again(ledger: Ledger, numbers: Iterable[Standing]) -> None:
-    """Ask about calls that the list says are over and that wait, for a webhook perhaps that will not come."""
-    for one in numbers:
+def help_on(ledger: Ledger, found: Comparison) -> None:
+    """Learn the end of calls that wait for it, perhaps for a webhook that never comes, and ask about them."""
+    for number, one in found.unfinished.items():
+        listed = found.over[number]
+        # Learnt once: each time would have their notes wait anew for what detail says.
+        if listed.ended_at is not None and not one.end_listed:
+            list(learn(ledger, [listed]))
         ledger.schedule("detail", one.key, in_ms=0, lane=Lane.BACKFILL)
 
 

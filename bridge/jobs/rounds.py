@@ -16,7 +16,7 @@ from bridge.boundary import boundary
 from bridge.clients.cloudtalk import LARGEST_PAGE
 from bridge.errors import Permanent, Transient
 from bridge.jobs.deps import Deps
-from bridge.jobs.reconcile import Span, ask_again, ask_page, compare, learn, say_missing
+from bridge.jobs.reconcile import Span, ask_page, compare, help_on, learn, say_missing
 from bridge.ledger import keys
 from bridge.logs import get_logger
 
@@ -114,7 +114,7 @@ class Rounds:
         missing = tuple(sorted({*at.missing, *learnt, *found.waiting}))
         if learnt:
             log.warning("calls found that no webhook told of", count=len(learnt))
-        ask_again(deps.ledger, found.unfinished.values())
+        help_on(deps.ledger, found)
         if silent := list(learn(deps.ledger, found.silent.values())):
             log.warning("recordings found that no webhook told of", count=len(silent))
         ended = at.page >= page.pages

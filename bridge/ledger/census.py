@@ -11,12 +11,12 @@ from typing import cast
 from uuid import UUID
 
 from bridge.boundary import boundary
+from bridge.domain.values import read_time
 from bridge.ledger import keys
 from bridge.ledger.ledger import Ledger
 
 _AT_ONCE = 1000
 _FIELDS = ("forgotten", "state", "reason", "out:conversation")
-_WRITES = ("sync", "detail", "identify")
 _SOUND = ("obs:recording", "obs:recording_gone")
 
 
@@ -25,6 +25,7 @@ class Stands(Enum):
     WAITING = auto()  # on record, and not written yet
     WRITTEN = auto()
     SKIPPED = auto()  # kept out by the rules, or by what CloudTalk says; the reason is known
+    DROPPED = auto()  # not written, as a person decided
     PARKED = auto()
     FORGOTTEN = auto()  # on request
 
@@ -38,8 +39,12 @@ class Standing:
     uuid: UUID | None = None
     reason: str = ""
     conversation_id: str | None = None
-    # Only CloudTalk's list told of it: no webhook did.
+    # CloudTalk's list told of it: no webhook did, or none of its end.
     listed: bool = False
+    # And the list told when it ended.
+    end_listed: bool = False
+    # A job is planned or running that may help it on.
+    planned: bool = False
     # Its recording is still to be fetched.
     recording_due: bool = False
     # What became of its recording is on record, or is being found out; False also where it has none.
@@ -59,7 +64,7 @@ def standings(ledger: Ledger, call_ids: Sequence[int]) -> dict[int, Standing]:
         pipe = ledger.redis.pipeline(transaction=False)
         for number in some:
             pipe.hmget(keys.record(f"id:{number}"), ["first_at", "uuid", *_FIELDS])
-            pipe.hexists(keys.events(f"id:{number}"), "obs:listed")
+            pipe.hget(keys.events(f"id:{number}"), "obs:listed")
         answers = pipe.execute()
         parts = [
             _Part(
@@ -67,7 +72,7 @@ def standings(ledger: Ledger, call_ids: Sequence[int]) -> dict[int, Standing]:
                 first_at=values[0],
                 uuid=values[1],
                 fields=dict(zip(_FIELDS, values[2:], strict=True)),
-                listed=bool(listed),
+                listed=listed,
             )
             for number, values, listed in zip(some, answers[::2], answers[1::2], strict=True)
         ]
@@ -84,7 +89,8 @@ class _Part:
     first_at: str | None
     uuid: str | None
     fields: Mapping[str, str | None]
-    listed: bool
+    # The observation, as it is kept.
+    listed: str | None
 
     @property
     def keys(self) -> list[str]:
@@ -102,6 +108,9 @@ class _Part:
             stands = Stands.FORGOTTEN
         elif jobs.parked is not None:
             stands, reason = Stands.PARKED, jobs.parked
+        elif told("state") == "dropped":
+            # Unless something was learnt since.
+            stands = Stands.WAITING if jobs.writing else Stands.DROPPED
         elif told("state") in ("synced", "skipped"):
             stands = Stands.WRITTEN if told("state") == "synced" else Stands.SKIPPED
         conversation = told("out:conversation")
@@ -111,7 +120,9 @@ class _Part:
             uuid=UUID(self.uuid) if self.uuid else None,
             reason=reason,
             conversation_id=json.loads(conversation)["id"] if conversation else None,
-            listed=self.listed,
+            listed=self.listed is not None,
+            end_listed=_tells_end(self.listed),
+            planned=jobs.writing or jobs.recording_due,
             recording_due=jobs.recording_due,
             recording_known=jobs.recording_known,
         )
@@ -121,6 +132,8 @@ class _Part:
 class _Jobs:
     # Why the job that would write it was given up; None where none was.
     parked: str | None
+    # One that would is planned or running.
+    writing: bool
     recording_due: bool
     recording_known: bool
 
@@ -140,7 +153,7 @@ def _leading(ledger: Ledger, parts: Sequence[_Part]) -> list[Mapping[str, str | 
 def _jobs(ledger: Ledger, parts: Sequence[_Part]) -> list[_Jobs]:
     pipe = ledger.redis.pipeline(transaction=False)
     for part in parts:
-        writing = [keys.job(kind, key) for key in part.keys for kind in _WRITES]
+        writing = [keys.job(kind, key) for key in part.keys for kind in keys.WRITING_KINDS]
         fetching = [keys.job("recording", key) for key in part.keys]
         pipe.zmscore(keys.PARKED, [*writing, *fetching])
         pipe.hmget(keys.JOBS, [*writing, *fetching])
@@ -149,19 +162,30 @@ def _jobs(ledger: Ledger, parts: Sequence[_Part]) -> list[_Jobs]:
     answers = pipe.execute()
     found = []
     for part, scores, texts, sounds in zip(parts, answers[::3], answers[1::3], answers[2::3], strict=True):
-        writing_jobs = len(part.keys) * len(_WRITES)
+        writing_jobs = len(part.keys) * len(keys.WRITING_KINDS)
         causes = [
             json.loads(text or "{}").get("error") or ""
             for score, text in zip(scores[:writing_jobs], texts[:writing_jobs], strict=True)
             if score is not None
         ]
-        due = any(
-            text is not None and score is None
-            for score, text in zip(scores[writing_jobs:], texts[writing_jobs:], strict=True)
+        there = [text is not None and score is None for score, text in zip(scores, texts, strict=True)]
+        found.append(
+            _Jobs(
+                parked=causes[0] if causes else None,
+                writing=any(there[:writing_jobs]),
+                recording_due=any(there[writing_jobs:]),
+                recording_known=any(text is not None for text in (*texts[writing_jobs:], *sounds)),
+            )
         )
-        known = any(text is not None for text in (*texts[writing_jobs:], *sounds))
-        found.append(_Jobs(parked=causes[0] if causes else None, recording_due=due, recording_known=known))
     return found
+
+
+def _tells_end(listed: str | None) -> bool:
+    """Whether the list said that the call has ended, when it was learnt from."""
+    if listed is None:
+        return False
+    body = json.loads(json.loads(listed)["body"])
+    return read_time(body.get("ended_at")) is not None
 
 
 @boundary("census.known_by_uuid_only")

@@ -9,6 +9,10 @@ from uuid import UUID
 TAG = "{callbridge}"
 
 
+# Jobs without which a call is not written.
+WRITING_KINDS = ("sync", "detail", "identify")
+
+
 class Lane(IntEnum):
     """Priority of a job; the number is its place in the scripts."""
 
@@ -41,6 +45,8 @@ WAKE = f"{TAG}:wake"
 REFUSED = f"{TAG}:refused"
 BEAT = f"{TAG}:beat"
 TRAIL = f"{TAG}:trail"
+# How many of its lines are kept, the newest.
+TRAIL_LINES = 10_000
 CONNECTIONS = f"{TAG}:connections"
 
 

@@ -297,9 +297,17 @@ class Ledger:
         names = [*QUEUE_KEYS, keys.record(key), keys.log(key)]
         self._run("replay", names, keys.job(kind, key), int(lane), who)
 
-    def drop(self, kind: str, key: str, *, why: str) -> bool:
-        """Take a parked job off the list for good; whether it was on it."""
-        return bool(self._run("drop", [*QUEUE_KEYS, keys.log(key)], keys.job(kind, key), why))
+    def drop(self, kind: str, key: str, *, who: str, why: str, line: str) -> bool:
+        """Take a parked job off the list for good; whether it was on it.
+
+        Args:
+            line: for the trail (`bridge.ledger.trail`); kept only if it was.
+        """
+        told = f"dropped by {who}: {why}" if kind in keys.WRITING_KINDS else ""
+        # What the leading part of a joined record says counts.
+        names = [*QUEUE_KEYS, keys.record(self.read(key).key), keys.log(key), keys.TRAIL]
+        arguments = (f"{why} ({who})", told, line, keys.TRAIL_LINES, self.keep_for.outputs_s)
+        return bool(self._run("drop", names, keys.job(kind, key), *arguments))
 
     def keep(self, claim: Claim, fields: Mapping[str, object], *, note: str = "") -> None:
         """Write fields of the call's record under the lease; None deletes one.

@@ -91,9 +91,11 @@ def run_again(
 
 def drop(ledger: Ledger, jobs: Sequence[Parked], *, who: str, reason: str) -> list[Parked]:
     """Take them off the list for good; answers those that still were on it."""
-    done = [job for job in jobs if ledger.drop(job.kind, job.key, why=f"{reason} ({who})")]
-    for job in done:
-        trail.leave(ledger, who=who, what=f"dropped: {job.kind}", call=job.key, more=reason)
+    done = []
+    for job in jobs:
+        line = trail.line(ledger, who=who, what=f"dropped: {job.kind}", call=job.key, more=reason)
+        if ledger.drop(job.kind, job.key, who=who, why=reason, line=line):
+            done.append(job)
     return done
 
 

@@ -13,6 +13,7 @@ from bridge.domain.call import Call, fold
 from bridge.domain.detail import Detail, read_detail
 from bridge.domain.events import Event, read_event
 from bridge.domain.listed import read_listed
+from bridge.domain.outcome import Stage
 from bridge.domain.recording import Recording, read_recording
 from bridge.domain.rules import Rules
 from bridge.domain.values import read_flag
@@ -95,7 +96,7 @@ class Record:
 
     @property
     def listed(self) -> bool:
-        """CloudTalk's list told of it before any webhook did; a forgotten ledger may have written it."""
+        """CloudTalk's list told what no webhook did; a forgotten ledger may have heard it, and written."""
         return "listed" in self.observations
 
     def lane(self, usual: Lane) -> Lane:
@@ -105,13 +106,18 @@ class Record:
     def read_events(self, rules: Rules) -> list[Event]:
         """The events, read anew: a mended parser can be run over yesterday's calls.
 
-        Of a call that no webhook told of, what CloudTalk's list says stands in for them.
+        What CloudTalk's list says stands in for those that never came: for all of them, or for the one that
+        would have told the end. Where they told it the list is left out, as the two may differ by a second.
         """
-        if not self.events and (kept := self.observations.get("listed")) is not None:
-            listed = read_listed(kept.body, region=rules.region)
-            return [listed.as_event(kept.at)] if listed is not None else []
         read = (read_event(e.trigger or None, e.body, rules, received_at=e.last_at) for e in self.events)
-        return [event for event in read if isinstance(event, Event)]
+        events = [event for event in read if isinstance(event, Event)]
+        if any(event.stage is Stage.ENDED for event in events):
+            return events
+        kept = self.observations.get("listed")
+        listed = read_listed(kept.body, region=rules.region) if kept is not None else None
+        if kept is None or listed is None or (events and listed.ended_at is None):
+            return events
+        return [*events, listed.as_event(kept.at)]
 
     def read_detail(self, rules: Rules) -> Detail | None:
         kept = self.observations.get("detail")

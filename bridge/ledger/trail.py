@@ -13,8 +13,6 @@ from bridge.ledger import keys
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.record import moment
 
-_KEPT = 10_000
-
 
 def person() -> str:
     """Whoever runs this command: the system's user and host."""
@@ -26,24 +24,31 @@ def person() -> str:
     return f"{user}@{socket.gethostname()}"
 
 
+def line(ledger: Ledger, *, who: str, what: str, call: str = "", more: str = "") -> str:
+    """One line as it is kept, for a script that keeps it with what it tells of."""
+    return json.dumps({"at": ledger.now_ms(), "who": who, "what": what, "call": call, "more": more})
+
+
 @boundary("trail.leave")
 def leave(ledger: Ledger, *, who: str, what: str, call: str = "", more: str = "") -> None:
     """Keep one line. A call's key stays also when the call is forgotten: it says nothing of a person."""
-    line = {"at": ledger.now_ms(), "who": who, "what": what, "call": call, "more": more}
+    text = line(ledger, who=who, what=what, call=call, more=more)
     pipe = ledger.redis.pipeline()
-    pipe.lpush(keys.TRAIL, json.dumps(line))
-    pipe.ltrim(keys.TRAIL, 0, _KEPT - 1)
+    pipe.lpush(keys.TRAIL, text)
+    pipe.ltrim(keys.TRAIL, 0, keys.TRAIL_LINES - 1)
     pipe.expire(keys.TRAIL, ledger.keep_for.outputs_s)
     pipe.execute()
 
 
 @boundary("trail.read")
-def read(ledger: Ledger, *, since: datetime | None = None, most: int = _KEPT) -> list[dict[str, Any]]:
+def read(
+    ledger: Ledger, *, since: datetime | None = None, most: int = keys.TRAIL_LINES
+) -> list[dict[str, Any]]:
     """The lines, newest first, with `at` as ISO 8601 text."""
     found = []
     for text in cast(list[str], ledger.redis.lrange(keys.TRAIL, 0, most - 1)):
-        line = json.loads(text)
-        at = cast(datetime, moment(line["at"]))
+        kept = json.loads(text)
+        at = cast(datetime, moment(kept["at"]))
         if since is None or at >= since:
-            found.append({**line, "at": at.isoformat()})
+            found.append({**kept, "at": at.isoformat()})
     return found

@@ -78,7 +78,7 @@ def state_of(*, stored: str | None, ended: bool, jobs: Sequence[Job]) -> State:
     """Where a call stands.
 
     Args:
-        stored: what the last sync said (waiting, synced or skipped), if one ran.
+        stored: what the last sync said (waiting, synced or skipped), if one ran, or that a person dropped it.
         ended: as far as we were told; before that nothing is to be written, so nothing is behind.
     """
     if any(job["state"] == "parked" for job in jobs):
@@ -87,6 +87,8 @@ def state_of(*, stored: str | None, ended: bool, jobs: Sequence[Job]) -> State:
         job["kind"] == "sync" and (job["state"] in ("running", "due") or job["attempts"] > 0) for job in jobs
     ):
         return "behind"
+    if stored == "dropped":
+        return "skipped"
     if stored in ("waiting", "synced", "skipped"):
         return cast(State, stored)
     return "behind" if ended else "waiting"

@@ -27,7 +27,7 @@ def audited(bridge: Bridge, *, repair: bool = False) -> Findings:
     look = Audit(bridge.deps, the_day(), Patience(pause=bridge.let_pass))
     findings = look.look(now())
     if repair:
-        mend(bridge.ledger, look, findings)
+        mend(bridge.ledger, look, findings, who="a test")
     return findings
 
 

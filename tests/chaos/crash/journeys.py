@@ -258,7 +258,7 @@ def _audited(hand: Hand) -> None:
     hand.run_all()
     now = _later()
     audit = Audit(hand.deps, Span(since=now - timedelta(days=1), until=now), Patience(pause=lambda _: None))
-    mend(hand.ledger, audit, audit.look(now))
+    mend(hand.ledger, audit, audit.look(now), who="a test")
     hand.run_all()
 
 
