@@ -6,7 +6,7 @@ import contextlib
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -21,10 +21,10 @@ from bridge.jobs.backfill import Backfill, Estimate, Progress, Share
 from bridge.jobs.deps import Deps, open_deps
 from bridge.jobs.patience import Patience
 from bridge.jobs.reconcile import Comparison, Span
-from bridge.ledger import keys
-from bridge.ledger.census import Stands
+from bridge.ledger.census import Standing, Stands
 from bridge.ledger.connect import connect
 from bridge.ledger.ledger import Ledger
+from bridge.ledger.parked import workers_listen
 from bridge.settings import Settings
 
 # A worker that connects anew is not heard for a moment.
@@ -32,6 +32,8 @@ _LOOKS_WITHOUT_WORKER = 3
 _PLAIN_LINE_EVERY_S = 10.0
 _MOST_NAMED = 20
 _DONE, _NEEDS_A_PERSON = 0, 3
+# What backfill cannot bring to an end by itself, by its name in the JSON.
+_OPEN = ("parked", "waiting", "unknown")
 PATIENCE = Patience(pause=time.sleep, say=lambda text: click.echo(text, err=True))
 
 
@@ -45,7 +47,7 @@ def backfill(*, since: str, until: str | None, dry_run: bool, no_wait: bool, as_
     """Find the calls of a span that no webhook told of, and bring them into Kustomer.
 
     Safe to run at any time, and again: what Kustomer has is found there and left as it is. Where no
-    worker listens, the jobs are run here.
+    worker listens, the jobs are run here. Ends with 3 where calls were given up, now or before.
     """
     settings = load_settings().need("redis", "cloudtalk", "kustomer")
     logs.configure(format=settings.log_format, level="WARNING")
@@ -80,13 +82,15 @@ def backfill(*, since: str, until: str | None, dry_run: bool, no_wait: bool, as_
             raise
     if not as_json:
         click.echo(result_text(progress))
-    return _end(told | result_of(progress), as_json, parked=progress.counted()[Stands.PARKED])
+    result = result_of(progress)
+    before = {name: [*told[name], *result[name]] for name in ("parked", "dropped")}
+    return _end(told | result | before, as_json)
 
 
-def _end(told: dict[str, Any], as_json: bool, *, parked: int = 0) -> int:
+def _end(told: dict[str, Any], as_json: bool) -> int:
     if as_json:
         click.echo(json.dumps(told, indent=2))
-    return _NEEDS_A_PERSON if parked else _DONE
+    return _NEEDS_A_PERSON if any(told.get(name) for name in _OPEN) else _DONE
 
 
 @contextlib.contextmanager
@@ -125,6 +129,8 @@ def plan_of(span: Span, found: Comparison, estimate: Estimate) -> dict[str, Any]
         "unfinished": len(found.unfinished),
         "kept_out": len(found.kept_out),
         "too_early": len(found.early),
+        "parked": _reasons(found.parked),
+        "dropped": _reasons(found.dropped),
         "requests": {"cloudtalk": estimate.cloudtalk, "kustomer": estimate.kustomer},
         "seconds": round(estimate.seconds),
     }
@@ -139,22 +145,49 @@ def plan_text(span: Span, found: Comparison, estimate: Estimate) -> str:
         )
     lines = [
         f"CloudTalk lists {calls(found.calls)} {times}:",
-        f"  {len(found.known) + len(found.told):>7,}  on record here"
-        + (f", {len(found.unfinished):,} of them not in Kustomer yet" if found.unfinished else ""),
+        f"  {len(found.known) + len(found.told):>7,}  on record here{_of_them(found)}",
         f"  {len(found.missing):>7,}  that no webhook told of",
     ]
     if found.kept_out:
         lines.append(f"  {len(found.kept_out):>7,}  kept out by the rules (internal, number withheld, short)")
     if found.early:
         lines.append(f"  {len(found.early):>7,}  too young: their webhooks may still come")
+    lines += _named("Given up before, for a person to look at (callbridge parked ls)", found.parked)
+    lines += _named("Dropped by a person, and left alone", found.dropped)
     if not found.missing and not found.unfinished:
-        return "\n".join([*lines, "Nothing to do."])
+        return "\n".join([*lines, "Nothing else to do." if found.parked else "Nothing to do."])
     lines.append(
         f"To bring in: {calls(len(found.missing) + len(found.unfinished))}; at most "
-        f"{estimate.cloudtalk:,} requests to CloudTalk and {estimate.kustomer:,} to Kustomer, "
-        f"{duration(estimate.seconds)} at the bridge's share when nothing else is to be done."
+        f"{estimate.cloudtalk:,} requests to CloudTalk and {estimate.kustomer:,} to Kustomer "
+        f"(none failing), {duration(estimate.seconds)} at the bridge's share when nothing else is to be done."
     )
     return "\n".join(lines)
+
+
+def _of_them(found: Comparison) -> str:
+    """How those on record stand that are not in Kustomer, as far as that is to be told."""
+    parts = (
+        (found.unfinished, "not in Kustomer yet"),
+        (found.parked, "given up"),
+        (found.dropped, "dropped"),
+    )
+    told = [f"{len(those):,} {words}" for those, words in parts if those]
+    return f" (of them {', '.join(told)})" if told else ""
+
+
+def _named(words: str, those: Sequence[Standing]) -> list[str]:
+    """The calls, and why; not all where they are many."""
+    if not those:
+        return []
+    lines = [f"{words}: {calls(len(those))}"]
+    lines += [f"  {one.call_id}  {one.reason}" for one in those[:_MOST_NAMED]]
+    if len(those) > _MOST_NAMED:
+        lines.append(f"  and {len(those) - _MOST_NAMED:,} more (--json names all)")
+    return lines
+
+
+def _reasons(those: Iterable[Standing]) -> list[dict[str, Any]]:
+    return [{"call_id": one.call_id, "reason": one.reason} for one in those]
 
 
 def calls(number: int) -> str:
@@ -172,18 +205,24 @@ def duration(seconds: float) -> str:
     return f"about {-(-span // timedelta(hours=1))} hours"
 
 
+# How calls may have ended without being written.
+_TOLD = {
+    Stands.SKIPPED: "Not written, for a reason",
+    Stands.DROPPED: "Dropped by a person meanwhile",
+    Stands.FORGOTTEN: "Forgotten on request meanwhile",
+    Stands.UNKNOWN: "Gone from Redis meanwhile; run it again",
+    Stands.WAITING: "Waiting, and nothing is planned that would write them (callbridge calls show CALL)",
+    Stands.PARKED: "Given up, for a person to look at (callbridge calls show CALL)",
+}
+
+
 def result_of(progress: Progress) -> dict[str, Any]:
     """How it ended, for programs."""
     counted = progress.counted()
     return {
         "written": counted[Stands.WRITTEN],
         "recordings_to_come": sum(one.recording_due for one in progress.those(Stands.WRITTEN)),
-        **{
-            stands.name.lower(): [
-                {"call_id": one.call_id, "reason": one.reason} for one in progress.those(stands)
-            ]
-            for stands in (Stands.SKIPPED, Stands.PARKED, Stands.FORGOTTEN, Stands.UNKNOWN)
-        },
+        **{stands.name.lower(): _reasons(progress.those(stands)) for stands in _TOLD},
     }
 
 
@@ -193,18 +232,8 @@ def result_text(progress: Progress) -> str:
     coming = sum(one.recording_due for one in progress.those(Stands.WRITTEN))
     if coming:
         lines.append(f"Recordings still to come: {coming:,}.")
-    for stands, words in (
-        (Stands.SKIPPED, "Not written, for a reason"),
-        (Stands.FORGOTTEN, "Forgotten on request meanwhile"),
-        (Stands.UNKNOWN, "Gone from Redis meanwhile; run it again"),
-        (Stands.PARKED, "Given up, for a person to look at (callbridge calls show CALL)"),
-    ):
-        those = list(progress.those(stands))
-        if those:
-            lines.append(f"{words}: {calls(len(those))}")
-            lines += [f"  {one.call_id}  {one.reason}" for one in those[:_MOST_NAMED]]
-            if len(those) > _MOST_NAMED:
-                lines.append(f"  and {len(those) - _MOST_NAMED:,} more (--json names all)")
+    for stands, words in _TOLD.items():
+        lines += _named(words, list(progress.those(stands)))
     return "\n".join(lines)
 
 
@@ -220,7 +249,7 @@ def working(settings: Settings, ledger: Ledger) -> Iterator[Callable[[], None]]:
         nonlocal silent
         if own:
             return
-        silent = 0 if _workers(ledger) else silent + 1
+        silent = 0 if workers_listen(ledger) else silent + 1
         if silent >= _LOOKS_WITHOUT_WORKER:
             click.echo(
                 f"No worker listens: the jobs run here (recordings go to {_storage(settings)}).", err=True
@@ -233,12 +262,6 @@ def working(settings: Settings, ledger: Ledger) -> Iterator[Callable[[], None]]:
     finally:
         for process in own:
             process.stop()
-
-
-def _workers(ledger: Ledger) -> int:
-    """How many worker processes wait to be woken on this Redis."""
-    ((_, number),) = ledger.redis.pubsub_numsub(keys.WAKE)
-    return int(number)
 
 
 def _storage(settings: Settings) -> str:

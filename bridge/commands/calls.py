@@ -83,6 +83,8 @@ def forget_call(*, name: str, upstream: bool, yes: bool, as_json: bool) -> int:
         if not yes:
             click.confirm(f"Remove the audio and all that is kept of {record.key}, for good?", abort=True)
         cloudtalk = open_deps(settings, ledger).cloudtalk if upstream else None
+        # Should this be cut short, the trail says what was begun, and by whom.
+        trail.leave(ledger, who=trail.person(), what="to be forgotten", call=record.key)
         done = forget(
             record,
             ledger=ledger,
@@ -165,9 +167,18 @@ def told(view: Mapping[str, Any]) -> str:
         "",
         "What is next",
         *(_next(job) for job in view["jobs"]),
-        *([] if view["jobs"] else ["  nothing: all is done, unless something new is learnt"]),
+        *([] if view["jobs"] else [_NOTHING_NEXT[view["state"]]]),
     ]
     return "\n".join(lines)
+
+
+# Of a call without jobs, by its state.
+_NOTHING_NEXT = {
+    "synced": "  nothing: all is done, unless something new is learnt",
+    "skipped": "  nothing, unless something new is learnt (callbridge calls sync ID looks at it again)",
+    "waiting": "  nothing is planned: callbridge calls sync ID looks at it again",
+    "behind": "  nothing is planned: callbridge calls sync ID looks at it again",
+}
 
 
 def _after(detail: str | None) -> str:

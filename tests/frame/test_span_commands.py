@@ -13,7 +13,7 @@ from bridge.commands import main
 from bridge.commands.spans import read_moment
 from bridge.errors import WrongUse
 from bridge.jobs.reconcile import Span
-from bridge.ledger import keys
+from bridge.ledger import keys, trail
 from bridge.sandbox.running import RunningSandbox
 from tests.jobs.listing import ago
 
@@ -106,6 +106,79 @@ def test_what_is_given_up_is_named_and_ends_with_3(
     assert main(["backfill", "--since", "24h"]) == 3
 
     assert f"{call['id']}  kustomer answered 400" in capsys.readouterr().out
+
+
+def test_what_was_given_up_before_is_named_each_time_and_ends_with_3(
+    sandbox: RunningSandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given_up = sandbox.cloudtalk.add_call(started_at=ago(hours=2))
+    sandbox.kustomer.fail_next(400, times=50)
+    assert main(["backfill", "--since", "24h"]) == 3
+    sandbox.kustomer.forget_faults()
+    capsys.readouterr()
+
+    assert main(["backfill", "--since", "24h"]) == 3
+    said = capsys.readouterr().out
+    assert main(["backfill", "--since", "24h", "--json"]) == 3
+    told = json.loads(capsys.readouterr().out)
+    assert main(["backfill", "--since", "24h", "--dry-run", "--json"]) == 3
+    capsys.readouterr()
+    sandbox.cloudtalk.add_call(started_at=ago(hours=2))
+    assert main(["backfill", "--since", "24h", "--no-wait", "--json"]) == 3
+    queued = json.loads(capsys.readouterr().out)
+    assert main(["backfill", "--since", "24h", "--json"]) == 3
+    waited = json.loads(capsys.readouterr().out)
+
+    assert "1  on record here (of them 1 given up)" in said
+    assert f"{given_up['id']}  kustomer answered 400" in said
+    assert "Nothing else to do." in said
+    assert queued["queued"] == waited["written"] == 1
+    for answer in (told, queued, waited):
+        (parked,) = answer["parked"]
+        assert parked["call_id"] == given_up["id"]
+        assert "400" in parked["reason"]
+
+
+def test_what_a_person_dropped_is_named_and_needs_nobody(
+    sandbox: RunningSandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call = sandbox.cloudtalk.add_call(started_at=ago(hours=2))
+    sandbox.kustomer.fail_next(400, times=50)
+    assert main(["backfill", "--since", "24h"]) == 3
+    assert main(["parked", "drop", "--call", str(call["id"]), "--reason", "a call of a test"]) == 0
+    sandbox.kustomer.forget_faults()
+    capsys.readouterr()
+
+    assert main(["backfill", "--since", "24h"]) == 0
+    said = capsys.readouterr().out
+    assert main(["backfill", "--since", "24h", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert main(["audit", "--since", "24h"]) == 0
+    audited = capsys.readouterr().out
+    assert main(["calls", "show", str(call["id"])]) == 0
+    shown = capsys.readouterr().out
+
+    why = f"dropped by {trail.person()}: a call of a test"
+    assert f"{call['id']}  {why}" in said
+    assert told["dropped"] == [{"call_id": call["id"], "reason": why}]
+    assert "as a person dropped them (callbridge calls show): 1" in audited
+    assert f"skipped: {why}" in shown
+    assert "all is done" not in shown
+
+
+def test_a_call_that_waits_for_nothing_is_named_and_ends_with_3(
+    sandbox: RunningSandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """CloudTalk's detail leaves out the uuid, without which a call is not written."""
+    call = sandbox.cloudtalk.add_call(started_at=ago(hours=2))
+    body = json.dumps({"cdr_id": call["id"], "status": "answered"})
+    sandbox.cloudtalk.answer_next(body, "application/json", path="/calls/[0-9]+$")
+
+    assert main(["backfill", "--since", "24h"]) == 3
+
+    said = capsys.readouterr().out
+    assert "Waiting, and nothing is planned that would write them" in said
+    assert f"{call['id']}  CloudTalk has not told the call's uuid yet" in said
 
 
 def test_without_waiting_the_calls_are_queued_and_no_more(
