@@ -56,6 +56,8 @@ _NUMBERS = re.compile(
     r"(?P<other>\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b"
     r"|\b(?=\d*[a-f])[0-9a-f]{16,64}\b"
     r"|\b\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}[\d:.]*)?"
+    # a file of the journal (the longest phone number has 15 digits)
+    r"|\b\d{20}-\d+\.journal\b"
     r"|\b\d{1,3}(?:\.\d{1,3}){3}\b)"
     r"|(?:%2[Bb]|\+)?\d(?:[ ()./-]{0,2}\d){6,}"
 )

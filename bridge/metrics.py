@@ -207,7 +207,7 @@ class JournalCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         depth = self._journal.depth()
-        if not (self._journal.is_on or depth.events or depth.set_aside):
+        if not (self._journal.is_on or depth.events or depth.set_aside or depth.stuck):
             return
         oldest = depth.oldest_at_ms
         for name, says, value in (
@@ -222,6 +222,11 @@ class JournalCollector(Collector):
                 "set_aside",
                 "Files of damaged or refused records in DATA_DIR/journal, waiting for a person.",
                 depth.set_aside,
+            ),
+            (
+                "stuck",
+                "Files in DATA_DIR/journal that cannot be read or removed; the log names them.",
+                depth.stuck,
             ),
         ):
             yield GaugeMetricFamily(f"callbridge_journal_{name}", says, value=value)

@@ -31,6 +31,10 @@ class JournalFile:
         # When the oldest record that is left came, ms since 1970.
         self.oldest_at_ms: int | None = None
         self._read_to = 0
+        # Whether what is there was read back since it was written.
+        self._looked_through = False
+        # Why -> lines that go to a file of their own before this one goes.
+        self._aside: dict[str, list[bytes]] = {}
 
     @classmethod
     def create(cls, folder: Path) -> JournalFile:
@@ -55,16 +59,22 @@ class JournalFile:
 
     @classmethod
     def adopt(cls, path: Path) -> JournalFile | None:
-        """A file that a process left behind; None when somebody has it, or has just ended it."""
+        """A file that a process left behind; None when somebody has it, or has just ended it.
+
+        Raises:
+            OSError: it cannot be read. It stays as it is, for whoever can.
+        """
         try:
             file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         except FileNotFoundError:
             return None
-        if not _lock(file) or os.fstat(file).st_nlink == 0:
-            os.close(file)
-            return None
         adopted = cls(path, file)
-        adopted.look_through()
+        with contextlib.ExitStack() as unless_ours:
+            unless_ours.callback(adopted.release)
+            if not _lock(file) or os.fstat(file).st_nlink == 0:
+                return None
+            adopted.look_through()
+            unless_ours.pop_all()
         return adopted
 
     def append(self, texts: Sequence[bytes], *, at_ms: int) -> None:
@@ -88,38 +98,48 @@ class JournalFile:
             raise
         self.size += len(lines)
         self.events += len(texts)
+        self._looked_through = False
         if self.oldest_at_ms is None:
             self.oldest_at_ms = at_ms
 
     def look_through(self) -> None:
-        """Count what is there, drop what was not written to its end, keep aside what is damaged."""
-        self.size = self.events = self._read_to = 0
-        self.oldest_at_ms = None
+        """Count what is there, drop what was not written to its end, tell apart what is damaged.
+
+        Raises:
+            OSError: it cannot be read; what was known of it stands.
+        """
+        size = events = 0
+        oldest_at_ms: int | None = None
         damaged: list[bytes] = []
         with os.fdopen(os.dup(self._file), "rb") as lines:
             lines.seek(0)
             for line in lines:
                 if not line.endswith(b"\n"):
-                    log.info("dropped a half-written line of the journal, it was not acknowledged")
-                    os.ftruncate(self._file, self.size)
+                    log.info(
+                        "dropped a half-written line of the journal, it was not acknowledged",
+                        file=self.path.name,
+                    )
+                    os.ftruncate(self._file, size)
                     break
-                self.size += len(line)
+                size += len(line)
                 try:
                     text = text_of(line)
                 except Damaged:
                     damaged.append(line)
                     continue
-                self.events += 1
-                if self.oldest_at_ms is None:
-                    self.oldest_at_ms = _came_at_ms(text)
+                events += 1
+                if oldest_at_ms is None:
+                    oldest_at_ms = _came_at_ms(text)
+        self.size, self.events, self.oldest_at_ms = size, events, oldest_at_ms
+        self._read_to, self._looked_through = 0, True
+        self._aside["damaged"] = damaged
         if damaged:
-            self._set_aside("damaged", damaged)
-            log.error(
-                "damaged lines in the journal, kept aside", count=len(damaged), file=self._aside("damaged")
-            )
+            log.error("damaged lines in the journal", count=len(damaged), file=self.path.name)
 
     def read(self, most: int) -> tuple[list[bytes], int]:
         """The next records, in the order in which they came, and the place behind them for `done`."""
+        if not self._looked_through:
+            self.look_through()
         texts: list[bytes] = []
         place = self._read_to
         with os.fdopen(os.dup(self._file), "rb") as lines:
@@ -132,20 +152,37 @@ class JournalFile:
                     texts.append(text_of(line))
         return texts, place
 
-    def done(self, count: int, place: int) -> None:
-        """The records before `place` are held elsewhere. A crash forgets this: they are read once more."""
+    def done(self, count: int, place: int, *, refused: Sequence[bytes] = ()) -> None:
+        """The records before `place` are held elsewhere. A crash forgets this: they are read once more.
+
+        Args:
+            refused: those among them that nobody will take as they are.
+        """
         self._read_to = place
         self.events -= count
+        self._aside.setdefault("refused", []).extend(map(line_of, refused))
         following, _ = self.read(1)
         self.oldest_at_ms = _came_at_ms(following[0]) if following else None
 
-    def refused(self, text: bytes) -> None:
-        """Keep a record aside that nobody will take as it is."""
-        self._set_aside("refused", [line_of(text)], mode="ab")
-        log.error("Redis refuses a record of the journal, kept aside", file=self._aside("refused"))
-
     def drop(self) -> None:
-        """Remove the file: everything in it is held elsewhere."""
+        """Remove the file: everything in it is held elsewhere, or kept aside now, for a person.
+
+        Only here, and all at once: so a disk that is full holds up none of the others, and a crash
+        keeps nothing aside twice.
+
+        Raises:
+            OSError: it could not be kept aside, or not be removed. To be tried again.
+        """
+        for why, lines in self._aside.items():
+            if lines:
+                aside = self.path.with_name(f"{self.path.name}.{why}")
+                with open(aside, "wb", opener=_private) as out:
+                    out.writelines(lines)
+                    out.flush()
+                    os.fsync(out.fileno())
+                _sync_folder(self.path.parent)
+                log.error("records of the journal are kept aside", count=len(lines), file=aside.name)
+                lines.clear()
         self.path.unlink(missing_ok=True)
         self.release()
 
@@ -155,24 +192,23 @@ class JournalFile:
         if file >= 0:
             os.close(file)
 
-    def _aside(self, why: str) -> str:
-        return f"{self.path.name}.{why}"
-
-    def _set_aside(self, why: str, lines: Sequence[bytes], *, mode: str = "wb") -> None:
-        with open(self.path.with_name(self._aside(why)), mode, opener=_private) as out:
-            out.writelines(lines)
-            out.flush()
-            os.fsync(out.fileno())
-
 
 def left_behind(folder: Path) -> list[Path]:
-    """All files of a folder's journals, oldest first, whoever has them."""
-    return sorted(folder.glob(f"*{SUFFIX}"))
+    """All files of a folder's journals, oldest first, whoever has them. Raises OSError."""
+    return [folder / name for name in _names(folder) if name.endswith(SUFFIX)]
 
 
 def set_aside(folder: Path) -> int:
-    """How many files with damaged or refused records wait for a person."""
-    return sum(1 for why in ("damaged", "refused") for _ in folder.glob(f"*{SUFFIX}.{why}"))
+    """How many files with damaged or refused records wait for a person. Raises OSError."""
+    return sum(name.endswith((f"{SUFFIX}.damaged", f"{SUFFIX}.refused")) for name in _names(folder))
+
+
+def _names(folder: Path) -> list[str]:
+    # Not `glob`: it takes a folder that may not be read for an empty one.
+    try:
+        return sorted(path.name for path in folder.iterdir())
+    except FileNotFoundError:
+        return []
 
 
 def _came_at_ms(text: bytes) -> int | None:

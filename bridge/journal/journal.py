@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Sequence
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from bridge.journal.files import JournalFile, left_behind, set_aside
+from bridge.journal.lines import size_of
 from bridge.logs import get_logger
 
 T = TypeVar("T")
@@ -21,13 +23,17 @@ log = get_logger(__name__)
 # How many records are handed on at a time.
 SHARE = 100
 # How soon Redis is tried again while something waits for it, and how often a folder is looked through for
-# files that a dead process left behind.
+# files that a dead process left behind, and a file tried again that the disk did not give.
 TRY_AGAIN_S = 0.25
 LOOK_S = 5.0
 
 
 class JournalFull(Exception):
     """It may hold no more."""
+
+
+class NobodyThere(Exception):
+    """Nobody takes records now. Its cause says who was not there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +45,16 @@ class Depth:
     oldest_at_ms: int | None = None
     # Files with records that were damaged, or that Redis refuses; of all processes on this folder.
     set_aside: int = 0
+    # Files that cannot be read, or not be removed; the log names them.
+    stuck: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Trouble:
+    """What keeps a file from being handed on, and when it is tried again (of `time.monotonic`)."""
+
+    reason: str
+    again_at: float
 
 
 # Hands records on, in this order. Returns those that will not be taken as they are, ever; raises what is in
@@ -52,6 +68,9 @@ class Journal:
     Records are written in groups: all that come while one fsync is under way share the next one. Every file
     has one owner at a time, told by a lock that ends with its holder. A record is removed only with its
     file, once all of it was handed on: what a crash repeats, the ledger knows by its fingerprint.
+
+    Oldest first, unless a file cannot be read: the others do not wait for it, as each record tells when it
+    came, and nobody needs an order beyond that.
 
     Args:
         limit: how many bytes it may hold; with 0 it takes nothing, and still hands on what is there.
@@ -72,12 +91,17 @@ class Journal:
         self._some = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
         self._failed = False
+        # Bytes of the records that are not on disk yet.
+        self._to_write = 0
+        # What a record needs that had no place; at first anything.
+        self._wanted = 1
         self._set_aside = 0
+        self._troubles: dict[Path, _Trouble] = {}
 
     @property
     def takes_more(self) -> bool:
-        """Whether the next record has a place: the limit is not reached, and the disk took the last one."""
-        return self.is_on and self.depth().bytes < self._limit and not self._failed
+        """Whether the next record has a place, also one as large as the last that had none."""
+        return self.is_on and not self._failed and self._has_place_for(self._wanted)
 
     @property
     def is_on(self) -> bool:
@@ -91,7 +115,11 @@ class Journal:
             bytes=sum(file.size for file in files),
             oldest_at_ms=min(times, default=None),
             set_aside=self._set_aside,
+            stuck=len(self._troubles),
         )
+
+    def _has_place_for(self, size: int) -> bool:
+        return self.depth().bytes + self._to_write + size <= self._limit
 
     async def add(self, text: bytes, *, at_ms: int) -> None:
         """Returns once the record is on disk.
@@ -102,9 +130,12 @@ class Journal:
             JournalFull: it holds what it may.
             OSError: the disk does not take it.
         """
-        waiting = sum(len(text) for text, _, _ in self._waiting)
-        if self.depth().bytes + waiting + len(text) > self._limit:
+        size = size_of(text)
+        if not self._has_place_for(size):
+            # What is larger than all it may hold will never have one, and says nothing about the others.
+            self._wanted = min(size, self._limit)
             raise JournalFull
+        self._to_write += size
         written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((text, at_ms, written))
         if self._writing is None:
@@ -122,6 +153,7 @@ class Journal:
                 log.error("the journal cannot be written", error=type(error).__name__, code=error.errno)
                 fault = error
             self._failed = fault is not None
+            self._to_write -= sum(map(size_of, texts))
             for _, _, written in group:
                 # Who asked may have gone meanwhile.
                 if written.done():
@@ -147,12 +179,12 @@ class Journal:
             try:
                 await self._on_thread(self._adopt)
                 await self.drain()
-            except self._away:
+            except NobodyThere:
                 pass
             except Exception as error:
                 log.error("the journal cannot be handed on, it is tried again", error=type(error).__name__)
             self._some.clear()
-            if self._active is not None or self._sealed:
+            if self._active is not None or any(file.path not in self._troubles for file in self._sealed):
                 await asyncio.sleep(TRY_AGAIN_S)
                 continue
             with contextlib.suppress(TimeoutError):
@@ -160,39 +192,89 @@ class Journal:
                     await self._some.wait()
 
     async def drain(self) -> None:
-        """Hand on everything that is here now, oldest first. Raises one of `away` when it cannot be."""
-        if not self._sealed and self._active is not None:
+        """Hand on everything that is here now, oldest first, save what the disk does not give.
+
+        Raises:
+            NobodyThere: the rest waits until somebody is.
+        """
+        for file in list(self._sealed):
+            await self._empty(file)
+        if self._active is not None:
             # Asked first: a seal for each try would leave many small files.
-            await self._hand_on([])
+            await self._give([])
             await self._on_thread(self._seal)
-        while self._sealed:
-            file = self._sealed[0]
-            texts, place = await self._on_thread(partial(file.read, SHARE))
-            if texts:
-                for refused in await self._hand_on(texts):
-                    await self._on_thread(partial(file.refused, refused))
-                    self._set_aside += 1
-                await self._on_thread(partial(file.done, len(texts), place))
-            else:
-                await self._on_thread(file.drop)
-                self._sealed.remove(file)
-                log.info("a file of the journal is handed on and removed")
+            await self._empty(self._sealed[-1])
+
+    async def _empty(self, file: JournalFile) -> None:
+        if self._rests(file.path):
+            return
+        with self._alone(file.path):
+            while True:
+                texts, place = await self._on_thread(partial(file.read, SHARE))
+                if not texts:
+                    break
+                refused = await self._give(texts)
+                await self._on_thread(partial(file.done, len(texts), place, refused=refused))
+            await self._on_thread(file.drop)
+            self._sealed.remove(file)
+            log.info("a file of the journal is handed on and removed", file=file.path.name)
+            self._set_aside = await self._on_thread(partial(set_aside, self._folder))
+
+    async def _give(self, texts: Sequence[bytes]) -> Sequence[bytes]:
+        # Only here: what the disk raises may be of the same classes as what a broken connection does.
+        try:
+            return await self._hand_on(texts)
+        except self._away as error:
+            raise NobodyThere from error
+
+    @contextlib.contextmanager
+    def _alone(self, path: Path) -> Iterator[None]:
+        """What goes wrong with one file is told, once, and stops no other."""
+        try:
+            yield
+        except NobodyThere:
+            self._troubles.pop(path, None)
+            raise
+        except Exception as error:
+            reason = (isinstance(error, OSError) and error.strerror) or type(error).__name__
+            before = self._troubles.get(path)
+            self._troubles[path] = _Trouble(reason, time.monotonic() + LOOK_S)
+            if before is None or before.reason != reason:
+                log.error(
+                    "the journal cannot be handed on from here, it is tried again; other files go on",
+                    file=path.name,
+                    reason=reason,
+                )
+        else:
+            self._troubles.pop(path, None)
+
+    def _rests(self, path: Path) -> bool:
+        trouble = self._troubles.get(path)
+        return trouble is not None and time.monotonic() < trouble.again_at
 
     def _seal(self) -> None:
         if self._active is not None:
-            self._active.look_through()
             self._sealed.append(self._active)
             self._active = None
 
     def _adopt(self) -> None:
-        for path in left_behind(self._folder):
-            # Those of living processes, and our own, are locked.
-            file = JournalFile.adopt(path)
-            if file is not None:
-                log.info("took over a file of the journal", events=file.events, file=path.name)
-                self._sealed.append(file)
+        paths: list[Path] = []
+        with self._alone(self._folder):
+            paths = left_behind(self._folder)
+            self._set_aside = set_aside(self._folder)
+        ours = {file.path for file in (*self._sealed, self._active) if file is not None}
+        for path in set(self._troubles) - {self._folder, *ours, *paths}:
+            del self._troubles[path]
+        for path in paths:
+            if path in ours or self._rests(path):
+                continue
+            with self._alone(path):
+                # Those of living processes are locked.
+                file = JournalFile.adopt(path)
+                if file is not None:
+                    log.info("took over a file of the journal", events=file.events, file=path.name)
+                    self._sealed.append(file)
         self._sealed.sort(key=lambda file: file.path.name)
-        self._set_aside = set_aside(self._folder)
 
     async def close(self) -> None:
         """End with everything acknowledged on disk; what was not handed on is left to the next process."""

@@ -26,6 +26,11 @@ def line_of(text: bytes) -> bytes:
     return b"%08x %08x %b\n" % (len(text), zlib.crc32(text), text)
 
 
+def size_of(text: bytes) -> int:
+    """How many bytes its line has."""
+    return _HEAD + len(text) + 1
+
+
 def text_of(line: bytes) -> bytes:
     """The record in a whole line, its newline included.
 

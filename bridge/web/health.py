@@ -43,6 +43,10 @@ async def readyz(request: Request) -> JSONResponse:
         if journal.is_on:
             reason += "; the journal is full, or its disk does not take more"
         return JSONResponse({"status": "unready", "reason": reason}, status_code=503)
+    if journal.depth().stuck:
+        # What comes now is kept; what came before, and waits there, needs a person.
+        note = "a file of the journal cannot be handed on: the log names it, and the reason"
+        return JSONResponse({"status": "ready", "note": note})
     return JSONResponse({"status": "ready"})
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from bridge.journal.files import JournalFile, left_behind
+from bridge.journal.files import JournalFile, left_behind, set_aside
+from bridge.logs import masked
 
 TEXTS = [b'{"at": 1000}', b'{"at": 2000}', b'{"at": 3000}']
 
@@ -91,8 +92,38 @@ def test_a_damaged_line_is_kept_aside_once_and_told(folder: Path, caplog: pytest
         assert adopted is not None
         assert adopted.read(9)[0] == [TEXTS[0], TEXTS[2]]
         adopted.release()
+    assert list(folder.iterdir()) == [file.path]
+    last = JournalFile.adopt(file.path)
+    assert last is not None
+    last.drop()
 
     aside = file.path.with_name(f"{file.path.name}.damaged")
     assert aside.read_bytes() == bytes(raw).splitlines(keepends=True)[1]
     assert aside.stat().st_mode & 0o777 == 0o600
-    assert sorted(folder.iterdir()) == [file.path, aside]
+    assert list(folder.iterdir()) == [aside]
+
+
+def test_one_that_cannot_be_read_is_no_file_that_has_ended(folder: Path) -> None:
+    unreadable = folder / "1.journal"
+    unreadable.mkdir(parents=True)
+
+    with pytest.raises(IsADirectoryError):
+        JournalFile.adopt(unreadable)
+
+
+def test_a_folder_that_cannot_be_read_is_not_an_empty_one(folder: Path) -> None:
+    assert left_behind(folder) == []
+    folder.parent.mkdir(exist_ok=True)
+    folder.touch()
+
+    for look in (left_behind, set_aside):
+        with pytest.raises(NotADirectoryError):
+            look(folder)
+
+
+def test_its_name_comes_through_the_log_and_a_phone_number_does_not(folder: Path) -> None:
+    name = JournalFile.create(folder).path.name
+
+    assert masked(name) == name
+    assert masked(f"{name}.refused") == f"{name}.refused"
+    assert masked("441632960123.journal") == "…123.journal"

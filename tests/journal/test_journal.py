@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bridge.journal import files
-from bridge.journal.journal import Journal, JournalFull
+from bridge.journal.journal import Journal, JournalFull, NobodyThere
 from tests.waiting import eventually
 
 
@@ -40,7 +41,8 @@ class Taker:
 
 @asynccontextmanager
 async def journal(folder: Path, taker: Taker, *, limit: int = 1_000_000) -> AsyncIterator[Journal]:
-    one = Journal(folder, limit=limit, hand_on=taker, away=(Away,))
+    # A network's errors are a disk's as well, as far as their class tells.
+    one = Journal(folder, limit=limit, hand_on=taker, away=(Away, OSError))
     try:
         yield one
     finally:
@@ -104,17 +106,53 @@ def test_records_that_come_together_share_an_fsync(tmp_path: Path, monkeypatch: 
     assert len(groups) <= 2
 
 
-def test_a_full_journal_takes_nothing_and_says_so(tmp_path: Path) -> None:
+def test_a_full_journal_takes_nothing_and_says_so_until_it_was_handed_on(tmp_path: Path) -> None:
+    taker = Taker()
+
     async def work() -> None:
-        async with journal(tmp_path, Taker(), limit=60) as ours:
+        async with journal(tmp_path, taker, limit=70) as ours:
             await add(ours, 1)
-            assert ours.takes_more
+            answers = [ours.takes_more]
             await add(ours, 2)
 
             with pytest.raises(JournalFull):
                 await add(ours, 3)
 
-            assert ours.depth().events == 2
+            depth = ours.depth()
+            # There are some bytes left, and no record that small.
+            assert depth.events == 2 and depth.bytes < 70
+            answers.append(ours.takes_more)
+
+            taker.is_there = True
+            await ours.drain()
+            assert [*answers, ours.takes_more] == [True, False, True]
+
+    run(work)
+
+
+def test_what_is_being_written_counts_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    writes, may_write = threading.Event(), threading.Event()
+    append = files.JournalFile.append
+
+    def slow(self: files.JournalFile, texts: Sequence[bytes], *, at_ms: int) -> None:
+        writes.set()
+        assert may_write.wait(10)
+        append(self, texts, at_ms=at_ms)
+
+    monkeypatch.setattr(files.JournalFile, "append", slow)
+
+    async def work() -> None:
+        async with journal(tmp_path, Taker(), limit=60) as ours:
+            first = asyncio.create_task(add(ours, 1))
+            await until(writes.is_set)
+            second = asyncio.create_task(add(ours, 2))
+            third = asyncio.create_task(add(ours, 3))
+            with pytest.raises(JournalFull):
+                await third
+
+            may_write.set()
+            await asyncio.gather(first, second)
+            assert ours.depth().bytes <= 60
 
     run(work)
 
@@ -178,7 +216,7 @@ def test_an_answer_lost_while_handing_on_repeats_and_loses_nothing(tmp_path: Pat
         async with journal(tmp_path, taker) as ours:
             await add(ours, *range(150))
             taker.is_there = True
-            with pytest.raises(Away):
+            with pytest.raises(NobodyThere):
                 await ours.drain()
             assert ours.depth().events == 150
 

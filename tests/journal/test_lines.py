@@ -25,7 +25,7 @@ def kept(raw: bytes) -> tuple[list[bytes], bytes]:
         assert file is not None
         found, _ = file.read(1000)
         assert file.events == len(found)
-        file.release()
+        file.drop()
         aside = path.with_name("1.journal.damaged")
         return found, aside.read_bytes() if aside.exists() else b""
 

@@ -174,7 +174,29 @@ def test_the_journals_depth_is_told_while_redis_is_away_and_after(
     assert site.get("/readyz").json == {"status": "ready"}
 
 
-def test_a_full_journal_asks_the_sender_to_come_again(site: Site) -> None:
+def test_a_file_that_cannot_be_read_holds_up_no_other(
+    serve: Serve, own_redis: RedisServer, tmp_path: Path, eventually: Eventually
+) -> None:
+    unreadable = tmp_path / "data" / "journal" / "00000000000000000001-1.journal"
+    unreadable.mkdir(parents=True)
+    site = serve(redis_url=own_redis.url, journal_mb=1, data_dir=tmp_path / "data")
+    assert [site.post({"call_id": number}).status for number in range(1, 4)] == [202] * 3
+
+    own_redis.start()
+
+    eventually(lambda: measured(site)("journal_events") == 0)
+    assert journal_files(tmp_path) == [unreadable]
+    with connect(own_redis.url) as client:
+        assert all(Ledger(client).read(f"id:{number}").exists for number in range(1, 4))
+    ready = site.get("/readyz")
+    assert (ready.status, ready.json["status"]) == (200, "ready")
+    assert "cannot be handed on" in ready.json["note"]
+    assert measured(site)("journal_stuck") == 1
+
+
+def test_a_full_journal_asks_the_sender_to_come_again(
+    site: Site, own_redis: RedisServer, eventually: Eventually
+) -> None:
     large = {**ENDED, "notes": "x" * 60_000}
     statuses = [site.post({**large, "talking_time": str(number)}).status for number in range(20)]
 
@@ -183,9 +205,13 @@ def test_a_full_journal_asks_the_sender_to_come_again(site: Site) -> None:
     assert statuses == [202] * 16 + [503] * 4
     assert (answer.status, answer.headers["retry-after"]) == (503, "2")
     assert "full" in answer.json["error"]
-    # What is smaller still has a place.
+    # Others may have a place for it: this one says so, as long as it has none.
+    assert ready.status == 503 and "full" in ready.json["reason"]
+    # What is smaller still has one.
     assert site.post({"call_id": 5}).status == 202
-    assert ready.status == 200
+    assert site.get("/readyz").status == 503
+    own_redis.start()
+    eventually(lambda: site.get("/readyz").json == {"status": "ready"})
 
 
 def test_a_call_that_was_forgotten_does_not_come_back_by_the_journal(
