@@ -11,7 +11,7 @@ import redis
 from bridge.commands.checks import Check, clock
 from bridge.embedded import OLDEST
 from bridge.ledger import keys
-from bridge.ledger.proof import CannotProve, NotProven, Proof
+from bridge.ledger.proof import CannotProve, NotProven, Proof, proves_everysec
 
 SLOW_MS = 20.0
 
@@ -23,7 +23,7 @@ def look_at_redis(client: redis.Redis, proof: Proof) -> Iterator[Check]:
     yield _version(info)
     yield from _on_disk(info, _setting(client, "save"))
     if info.get("aof_enabled"):
-        yield _fsync(_setting(client, "appendfsync"), proof)
+        yield _fsync(_setting(client, "appendfsync"), proof, info)
     if proof.is_asked:
         yield _acceptance(client, proof)
     yield _eviction(info)
@@ -77,20 +77,21 @@ def _on_disk(info: Mapping[str, Any], save: str | None) -> Iterator[Check]:
         yield Check("Redis on disk", "FAIL", says, "appendonly yes, in its configuration")
 
 
-def _fsync(policy: str | None, proof: Proof) -> Check:
+def _fsync(policy: str | None, proof: Proof, info: Mapping[str, Any]) -> Check:
     name = "Redis fsync"
     if policy is None:
         return _unknown(name, "appendfsync, and so what a power cut would cost")
     if policy == "always":
         return Check(name, "ok", "always: neither a crash of Redis nor a power cut loses anything")
     if proof.after == "disk":
-        if policy == "everysec":
-            return Check(name, "ok", "everysec; see acceptance for whether each webhook can wait for it")
+        able = ("everysec", "always") if proves_everysec(info) else ("always",)
+        if policy in able:
+            return Check(name, "ok", f"{policy}: each webhook can wait for it, see acceptance")
         return Check(
             name,
             "FAIL",
-            f"{policy}: nothing says when the disk has it, so every webhook is answered 503",
-            "appendfsync everysec or always, in its configuration",
+            f"{policy}: this server does not say when the disk has it, so every webhook is answered 503",
+            f"appendfsync {' or '.join(able)}, in its configuration",
         )
     lost = "in the last second or two" if policy == "everysec" else "in the last half minute or so"
     return Check(
@@ -107,14 +108,17 @@ def _acceptance(client: redis.Redis, proof: Proof) -> Check:
     name = "acceptance"
     pipe = client.pipeline(transaction=False)
     pipe.hincrby(keys.META, "ready_checks", 1)
+    proof.ask_place(pipe)
     proof.ask(pipe)
     began = time.perf_counter()
     replies = pipe.execute(raise_on_error=False)
     took_ms = (time.perf_counter() - began) * 1000
     if isinstance(replies[0], Exception):
         return Check(name, "FAIL", "Redis cannot be written", "see /readyz for the reason")
+    asked = 1 + proof.place_replies
     try:
-        proof.check(replies[1:])
+        proof.check_place(replies[1:asked])
+        proof.check(replies[asked:])
     except CannotProve as error:
         return Check(name, "FAIL", str(error), "until then every webhook is answered 503")
     except NotProven as error:

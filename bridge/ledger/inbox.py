@@ -13,7 +13,7 @@ from bridge.domain.events import Event, Held
 from bridge.ledger import keys, scripts
 from bridge.ledger.batches import Batches, Call
 from bridge.ledger.learning import Learnt, Retention, hold_delivery, learn_event
-from bridge.ledger.proof import CannotProve, Proof
+from bridge.ledger.proof import Proof
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,17 +92,16 @@ class Inbox:
         pipe.hincrby(keys.META, "ready_checks", 1)
         pipe.script_load(scripts.source("learn"))
         pipe.script_load(scripts.source("hold"))
-        if self.proof.after == "replica":
-            pipe.info("replication")
+        self.proof.ask_place(pipe)
         replace(self.proof, within_ms=1).ask(pipe)
         with boundary("inbox.ready"):
             replies = await pipe.execute(raise_on_error=False)
         for reply in replies[:3]:
             if isinstance(reply, Exception):
                 raise reply
-        self.proof.check_able(replies[3:])
-        if self.proof.after == "replica" and not replies[3].get("connected_slaves"):
-            raise CannotProve(self.proof.cannot)
+        asked = 3 + self.proof.place_replies
+        self.proof.check_place(replies[3:asked])
+        self.proof.check_able(replies[asked:])
 
     async def close(self) -> None:
         await self._redis.aclose()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -66,9 +66,7 @@ class Proof:
     def check_able(self, replies: Sequence[Any]) -> None:
         """Whether the replies could be believed, whatever they say.
 
-        With `everysec`, WAITAOF of Redis 7.4 and of Valkey (seen with 9.1.2 under strace, 2026-11) says that
-        the disk has what it will only get with the next fsync. Redis 8.0 does not.
-        Source: https://github.com/redis/redis/pull/13793
+        With `no` the kernel writes when it likes, mostly after half a minute: no limit is so long.
 
         Raises:
             CannotProve: no such command, no append-only file, a replica itself, or not to be believed.
@@ -77,8 +75,25 @@ class Proof:
             raise CannotProve(self.cannot)
         if self.after == "disk":
             policy, server = replies[1].get("appendfsync"), replies[2]
-            honest = "valkey_version" not in server and _major(server.get("redis_version")) >= 8
-            if policy not in ("always", "no") and not honest:
+            if policy != "always" and (policy == "no" or not proves_everysec(server)):
+                raise CannotProve(self.cannot)
+
+    def ask_place(self, pipe: Pipeline | AsyncPipeline) -> None:
+        """Ask whether there is any such place; `check_place` takes the `place_replies` replies.
+
+        Not asked with each delivery: one that finds no replica may find it a moment later.
+        """
+        if self.after == "replica":
+            pipe.info("replication")
+
+    @property
+    def place_replies(self) -> int:
+        return 1 if self.after == "replica" else 0
+
+    def check_place(self, replies: Sequence[Any]) -> None:
+        """Raises CannotProve where no replica is connected. Who may not ask is not told so."""
+        for told in replies:
+            if not isinstance(told, Exception) and not told.get("connected_slaves"):
                 raise CannotProve(self.cannot)
 
     @property
@@ -94,6 +109,16 @@ class Proof:
                 "appendfsync always with Redis or Valkey 7.2 or newer (everysec: Redis 8.0), and CONFIG GET"
             )
         return "ACCEPT_AFTER=replica: this Redis has no replica that is connected, or does not know WAIT"
+
+
+def proves_everysec(server: Mapping[str, Any]) -> bool:
+    """Whether WAITAOF of a server (its `INFO server`) can be believed with `appendfsync everysec`.
+
+    Redis 7.4 and Valkey (seen with 9.1.2 under strace, 2026-11) say that the disk has what it will only get
+    with the next fsync. Redis 8.0 does not.
+    Source: https://github.com/redis/redis/pull/13793
+    """
+    return "valkey_version" not in server and _major(server.get("redis_version")) >= 8
 
 
 def _major(version: Any) -> int:

@@ -139,6 +139,10 @@ def said(checks: list[Check], name: str) -> str:
     return next(check.says for check in checks if check.name == name)
 
 
+def advised(checks: list[Check], name: str) -> str:
+    return next(check.do for check in checks if check.name == name)
+
+
 def test_everysec_is_a_warning_that_says_what_is_lost_and_when(
     checked: Callable[..., list[Check]], redis_in: Callable[[Path], EmbeddedRedis], tmp_path: Path
 ) -> None:
@@ -156,16 +160,18 @@ def test_everysec_is_a_warning_that_says_what_is_lost_and_when(
     assert "a power cut" in said(bare, "Redis fsync") and "last second" in said(bare, "Redis fsync")
     assert "acceptance" not in {check.name for check in bare}
     # This server's WAITAOF is not to be believed with everysec.
-    assert failed(waiting) == {"acceptance"} and "appendfsync always" in said(waiting, "acceptance")
+    assert failed(waiting) == {"Redis fsync", "acceptance"}
+    assert "appendfsync always" in said(waiting, "acceptance")
+    assert advised(waiting, "Redis fsync") == "appendfsync always, in its configuration"
     with redis.Redis.from_url(server.url) as client:
         client.config_set("appendfsync", "always")
     always = checked(**KEYS, REDIS_URL=server.url, ACCEPT_AFTER="disk")
     assert state(always, "Redis fsync") == "ok"
     assert said(always, "acceptance").startswith("on disk after")
-    # No replica follows it.
-    assert failed(checked(**KEYS, REDIS_URL=server.url, ACCEPT_AFTER="replica", ACCEPT_WITHIN_MS="10")) == {
-        "acceptance"
-    }
+    alone = checked(**KEYS, REDIS_URL=server.url, ACCEPT_AFTER="replica", ACCEPT_WITHIN_MS="10")
+    assert failed(alone) == {"acceptance"}
+    assert "no replica that is connected" in said(alone, "acceptance")
+    assert "ACCEPT_WITHIN_MS" not in advised(alone, "acceptance")
 
 
 def test_what_a_redis_keeps_on_its_disk_is_told_apart(
@@ -184,6 +190,8 @@ def test_what_a_redis_keeps_on_its_disk_is_told_apart(
         snapshots = checked(**KEYS, REDIS_URL=server.url)
 
     assert failed(never) == {"Redis fsync", "acceptance"}
+    # This server's WAITAOF is not to be believed with everysec.
+    assert advised(never, "Redis fsync") == "appendfsync always, in its configuration"
     assert failed(nothing) == {"Redis on disk", "acceptance"}
     assert "nothing at all" in said(nothing, "Redis on disk")
     assert "snapshots only (save 3600 1)" in said(snapshots, "Redis on disk")

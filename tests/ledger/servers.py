@@ -14,6 +14,7 @@ import redis
 
 from bridge.embedded import find_server
 from bridge.ledger.connect import connect
+from tests.waiting import eventually
 
 
 def free_port() -> int:
@@ -21,6 +22,31 @@ def free_port() -> int:
         one.bind(("127.0.0.1", 0))
         port: int = one.getsockname()[1]
         return port
+
+
+def rewriting(client: redis.Redis) -> bool:
+    state = client.info("persistence")
+    return bool(state["aof_rewrite_in_progress"] or state["aof_rewrite_scheduled"])
+
+
+def never_syncs(client: redis.Redis) -> None:
+    """Before a disk that hangs: until an append-only file is written to its end, nothing counts as synced."""
+    # Microseconds for each key.
+    client.config_set("rdb-key-save-delay", 60_000_000)
+    client.set("a key that takes a minute", "")
+    client.config_set("appendonly", "no")
+    client.config_set("appendonly", "yes")
+    eventually(lambda: rewriting(client), "its file is begun")
+
+
+def syncs(client: redis.Redis) -> None:
+    """The disk has each command before it is answered, from now on."""
+    client.config_set("rdb-key-save-delay", 0)
+    client.config_set("appendfsync", "always")
+    if rewriting(client):
+        client.config_set("appendonly", "no")
+    client.config_set("appendonly", "yes")
+    eventually(lambda: not rewriting(client), "it has a file")
 
 
 class Server:

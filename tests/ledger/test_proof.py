@@ -17,7 +17,7 @@ from bridge.ledger.connect import connect_web
 from bridge.ledger.inbox import Delivery, Inbox
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.proof import AcceptAfter, CannotProve, NotProven, Proof
-from tests.ledger.servers import Server, server
+from tests.ledger.servers import Server, never_syncs, server, syncs
 from tests.waiting import eventually
 
 T = TypeVar("T")
@@ -76,24 +76,11 @@ def disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield one
 
 
-def rewriting(one: Server) -> bool:
-    state = one.client.info("persistence")
-    return bool(state["aof_rewrite_in_progress"] or state["aof_rewrite_scheduled"])
-
-
 @pytest.fixture(autouse=True)
 def _as_it_was(disk: Server) -> Iterator[None]:
     yield
-    disk.client.config_set("appendonly", "yes")
-    disk.client.config_set("appendfsync", "always")
-    # The first file is a rewrite: until it is there, nothing counts as synced.
-    eventually(lambda: not rewriting(disk), "it is written")
+    syncs(disk.client)
     disk.client.flushall()
-
-
-def never_syncs(one: Server) -> None:
-    """The kernel writes when it likes, some half a minute later."""
-    one.client.config_set("appendfsync", "no")
 
 
 def test_what_is_on_disk_is_acknowledged(disk: Server) -> None:
@@ -114,12 +101,13 @@ def test_one_wait_serves_a_crowd(disk: Server) -> None:
     assert connections < 10
 
 
-def test_a_waitaof_that_speaks_before_the_fsync_is_not_believed(disk: Server) -> None:
-    disk.client.config_set("appendfsync", "everysec")
+@pytest.mark.parametrize("policy", ["everysec", "no"])
+def test_a_server_that_syncs_when_it_likes_cannot_prove(disk: Server, policy: str) -> None:
+    disk.client.config_set("appendfsync", policy)
 
     for what in (learn(), hold, ready):
         with pytest.raises(CannotProve, match="appendfsync always"):
-            ask(disk, what)
+            ask(disk, what, within_ms=50)
 
 
 @pytest.mark.parametrize(
@@ -132,6 +120,8 @@ def test_a_waitaof_that_speaks_before_the_fsync_is_not_believed(disk: Server) ->
         ("everysec", {"redis_version": "7.4.2"}, False),
         ("everysec", {"redis_version": "7.2.4", "valkey_version": "9.1.2"}, False),
         ("everysec", {}, False),
+        ("no", {"redis_version": "8.0.0"}, False),
+        ("no", {"redis_version": "7.2.4", "valkey_version": "9.1.2"}, False),
         (None, {"redis_version": "8.0.0"}, True),
         (None, {"redis_version": "7.4.2"}, False),
     ],
@@ -144,7 +134,7 @@ def test_whom_to_believe(policy: str | None, server: dict[str, str], believed: b
 
 
 def test_what_is_not_on_disk_in_time_is_kept_and_not_acknowledged(disk: Server) -> None:
-    never_syncs(disk)
+    never_syncs(disk.client)
 
     for what in (learn(), learn(), hold):
         with pytest.raises(NotProven, match="not on disk within 50 ms"):
@@ -155,13 +145,13 @@ def test_what_is_not_on_disk_in_time_is_kept_and_not_acknowledged(disk: Server) 
 
 
 def test_a_repeat_waits_for_what_another_process_wrote(disk: Server) -> None:
-    never_syncs(disk)
+    never_syncs(disk.client)
     assert ask(disk, learn(), after="memory") == "accepted"
 
     with pytest.raises(NotProven):
         ask(disk, learn(), within_ms=50)
 
-    disk.client.config_set("appendfsync", "always")
+    syncs(disk.client)
     assert ask(disk, learn()) == "duplicate"
 
 
@@ -169,7 +159,7 @@ def test_a_repeat_of_a_forgotten_call_waits_as_well(disk: Server) -> None:
     ask(disk, learn())
     ledger = Ledger(disk.client)
     ledger.forget(ledger.read("id:7"))
-    never_syncs(disk)
+    never_syncs(disk.client)
 
     with pytest.raises(NotProven):
         ask(disk, learn(), within_ms=50)

@@ -14,7 +14,7 @@ from bridge.ledger import keys
 from bridge.ledger.connect import connect
 from bridge.ledger.ledger import Ledger
 from bridge.web.keeping import KEPT_AT_ONCE
-from tests.waiting import eventually as wait_for
+from tests.ledger.servers import never_syncs, syncs
 from tests.web.conftest import RedisServer
 from tests.web.crowd import burst
 from tests.web.serving import ENDED, UUID, Site
@@ -25,26 +25,18 @@ Serve = Callable[..., Site]
 Eventually = Callable[[Callable[[], bool]], None]
 
 
-def rewriting(client: redis.Redis) -> bool:
-    state = client.info("persistence")
-    return bool(state["aof_rewrite_in_progress"] or state["aof_rewrite_scheduled"])
-
-
 @pytest.fixture
 def on_disk(own_redis: RedisServer) -> RedisServer:
     """A Redis with an append-only file that the disk has after each command."""
     own_redis.start()
     with connect(own_redis.url) as client:
-        client.config_set("appendfsync", "always")
-        client.config_set("appendonly", "yes")
-        # Until the first file is written nothing counts as synced.
-        wait_for(lambda: not rewriting(client), "it has a file")
+        syncs(client)
     return own_redis
 
 
-def never_syncs(server: RedisServer) -> None:
+def stops_syncing(server: RedisServer) -> None:
     with connect(server.url) as client:
-        client.config_set("appendfsync", "no")
+        never_syncs(client)
 
 
 def test_accepted_after_disk_the_answers_are_the_same(serve: Serve, on_disk: RedisServer) -> None:
@@ -64,7 +56,7 @@ def test_what_does_not_reach_the_disk_in_time_is_not_acknowledged_however_often_
     serve: Serve, on_disk: RedisServer
 ) -> None:
     site = serve(redis_url=on_disk.url, accept_after="disk", accept_within_ms=100)
-    never_syncs(on_disk)
+    stops_syncing(on_disk)
 
     answers = [site.post(ENDED), site.post(ENDED), site.post({})]
 
@@ -77,7 +69,7 @@ def test_what_does_not_reach_the_disk_in_time_is_not_acknowledged_however_often_
 
 def test_the_longest_limit_still_answers_within_two_seconds(serve: Serve, on_disk: RedisServer) -> None:
     site = serve(redis_url=on_disk.url, accept_after="disk", accept_within_ms=1400)
-    never_syncs(on_disk)
+    stops_syncing(on_disk)
 
     answer = site.post(ENDED)
 
@@ -98,6 +90,20 @@ def test_a_redis_that_cannot_prove_is_told_and_nothing_is_promised(
     assert (answer.status, ready.status) == (503, 503)
     assert "appendonly yes" in answer.json["error"] and "appendonly yes" in ready.json["reason"]
     assert not (tmp_path / "journal").exists()
+
+
+def test_a_redis_that_syncs_when_it_likes_is_told_at_the_start_and_is_not_ready(
+    serve: Serve, on_disk: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    with connect(on_disk.url) as client:
+        client.config_set("appendfsync", "no")
+    site = serve(redis_url=on_disk.url, accept_after="disk")
+
+    assert "every webhook will be answered 503" in caplog.text
+    answer, ready = site.post(ENDED), site.get("/readyz")
+
+    assert (answer.status, ready.status) == (503, 503)
+    assert "appendfsync always" in ready.json["reason"]
 
 
 def test_a_crowd_waits_for_the_disk_together(serve: Serve, on_disk: RedisServer) -> None:
