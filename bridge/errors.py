@@ -20,6 +20,8 @@ BridgeError
 
 from __future__ import annotations
 
+import math
+
 
 class BridgeError(Exception):
     """Something the bridge foresaw; `str()` says what was tried, on which id, and what to do."""
@@ -38,7 +40,7 @@ class NotSent(Unavailable):
 
 
 class RateLimited(Transient):
-    """The budget is spent.
+    """The budget is spent, or spread over time: it says which.
 
     Args:
         retry_after_s: seconds until the budget opens again, as far as anybody told us.
@@ -48,6 +50,11 @@ class RateLimited(Transient):
     def __init__(self, message: str, *, retry_after_s: float, booked: bool = False) -> None:
         super().__init__(message)
         self.retry_after_s, self.booked = retry_after_s, booked
+
+    @property
+    def wait(self) -> str:
+        """The same for people: never too short, so never 0 s."""
+        return f"{max(1, math.ceil(self.retry_after_s))} s"
 
 
 class Conflict(Transient):

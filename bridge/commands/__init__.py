@@ -116,7 +116,7 @@ def main(argv: Sequence[str] | None = None, *, group: click.Group = cli) -> int:
             click.echo("\n".join(line for line in (error.text, error.link) if line), err=True)
         return NEEDS_A_PERSON
     except BridgeError as error:
-        later = f"; ask again in {error.retry_after_s:.0f} s" if isinstance(error, RateLimited) else ""
+        later = f"; ask again in {error.wait}" if isinstance(error, RateLimited) else ""
         click.echo(f"{error}{later}", err=True)
         return FAILED
     except (click.Abort, KeyboardInterrupt):

@@ -80,7 +80,7 @@ def look_at(reach: Reach, service: ServiceName) -> Connection:
         with send(reach.road(service), "GET", known.question) as answer:
             status, wait_s = answer.status, retry_after_s(httpx2.Response(429, headers=answer.headers))
     except RateLimited as error:
-        return _connection(service, UNREACHABLE, fault=f"{error}: ask again in {error.retry_after_s:.0f} s.")
+        return _connection(service, UNREACHABLE, fault=f"{error}: ask again in {error.wait}.")
     except Unavailable as error:
         return _connection(service, UNREACHABLE, fault=f"{error}: check network and address.")
     if status < 300:

@@ -42,7 +42,7 @@ class Patience:
                 with taking_turns(turn):
                     return question()
             except RateLimited as error:
-                self.say(f"{error}; going on in {error.retry_after_s:.0f} s")
+                self.say(f"{error}; going on in {error.wait}")
                 self.pause(error.retry_after_s)
             except Unavailable as error:
                 failed += 1

@@ -17,6 +17,13 @@ from bridge.ledger.turns import Spent, Turn, current_turn
 # A request that got no reply in this time counts as one that did: it may have been counted there. A matter of
 # HTTP's time limits, not of the window.
 _LOST_AFTER_MS = 60_000
+# What take.lua tells is in the way.
+_IN_THE_WAY = {
+    "closed": "{} has told us to wait",
+    "paced": "requests to {} are spread over time, so that a live call finds room",
+    "spent": "our share of {}'s budget is used up",
+    "others": "others spend from {}'s budget, and too little of it is left just now",
+}
 # How much the last run of a kind weighs in what such runs usually send.
 _NEWEST = 0.2
 
@@ -65,19 +72,19 @@ class Budget:
         """Leave to send one request now, for the turn of this thread.
 
         Raises:
-            RateLimited: with the seconds until the slot that was booked; no thread sleeps. Who does not come
-                within a twentieth of a window after it loses it.
+            RateLimited: with what is in the way, and the seconds until the slot that was booked; no thread
+                sleeps. Who does not come within a twentieth of a window after it loses it.
         """
         name, turn = secrets.token_hex(8), current_turn()
         spent = turn.at(self)
         sent, usual = (0, 1) if turn.kind is None else (spent.sent, round(self._usual.get(turn.kind, 1)))
-        granted, number = self._run(
+        granted, number, *why = self._run(
             self._take, name, _LOST_AFTER_MS, turn.name, int(turn.lane), sent, max(1, usual)
         )
         if not int(granted):
             spent.refused = True
             raise RateLimited(
-                f"our share of {self.service}'s budget is used up",
+                _IN_THE_WAY[why[0]].format(self.service),
                 retry_after_s=int(number) / 1000,
                 booked=True,
             )

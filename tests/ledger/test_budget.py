@@ -44,6 +44,13 @@ def wait_s(budget: Budget, name: str, lane: Lane = Lane.LIVE) -> float:
     return 0.0
 
 
+def why(budget: Budget, name: str, lane: Lane = Lane.LIVE) -> str:
+    """What this one is told to be in the way."""
+    with turn(name, lane), pytest.raises(RateLimited) as told:
+        budget.take()
+    return str(told.value)
+
+
 def spend(budget: Budget, times: int) -> None:
     for number in range(times):
         with turn(f"before-{number}"):
@@ -286,6 +293,32 @@ def test_a_backfill_spreads_over_the_window_and_live_calls_go_at_once(
     assert backfill[:4] == [0, 0, 0, 0]
     assert backfill[4:] == pytest.approx([window_s / 60 * n for n in range(1, 7)])
     assert live == [0.0] * 50
+
+
+# What is in the way
+
+
+def test_who_is_only_paced_is_not_told_that_the_share_is_used_up(clock: TestClock) -> None:
+    budget = budget_of(clock)
+    for number in range(4):
+        assert wait_s(budget, f"b{number}", Lane.BACKFILL) == 0
+
+    assert "are spread over time" in why(budget, "b4", Lane.BACKFILL)
+    assert budget.state()["left"] == 56
+
+    spend(budget, 56)
+    assert why(budget, "b5", Lane.BACKFILL) == "our share of cloudtalk's budget is used up"
+    assert why(budget, "l0") == "our share of cloudtalk's budget is used up"
+
+
+def test_who_waits_for_the_service_or_for_others_is_told_so(clock: TestClock) -> None:
+    budget = budget_of(clock)
+
+    reply(budget, budget.take(), Told(limit=60, remaining=1, resets_in_s=8))
+    assert "others spend from cloudtalk's budget" in why(budget, "next")
+
+    reply(budget, Slot(service="cloudtalk", name="another"), closed_for_s=30)
+    assert why(budget, "next") == "cloudtalk has told us to wait"
 
 
 # What the service tells

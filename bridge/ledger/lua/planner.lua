@@ -120,16 +120,19 @@ local function told_at(before, wanted)
   return NOW
 end
 
--- The earliest time at which somebody may send. `begins`: it is not under way yet.
+-- The earliest time at which somebody may send, and what is last in the way: 'closed' (the service told us to
+-- wait), 'paced', 'spent' (our share), 'others' (they leave too little). `begins`: it is not under way yet.
 local function earliest(lane, before, wanted, begins)
+  local at, why = NOW, ''
+  local function not_before(time, what)
+    if time > at then at, why = time, what end
+  end
   local closed = tonumber(redis.call('GET', CLOSED) or 0)
-  return math.ceil(math.max(
-    NOW,
-    closed > NOW and closed + before * SPACING or NOW,
-    begins and paced_at(lane, before) or NOW,
-    free_at(limit_of(lane), before, wanted),
-    told_at(before, wanted)
-  ))
+  if closed > NOW then not_before(closed + before * SPACING, 'closed') end
+  not_before(free_at(limit_of(lane), before, wanted), 'spent')
+  not_before(told_at(before, wanted), 'others')
+  if begins then not_before(paced_at(lane, before), 'paced') end
+  return math.ceil(at), why
 end
 
 -- Set the first of those who wait right: what was foretold long ago is a little off by now. A job's due

@@ -4,7 +4,7 @@
 -- ARGV 1-2 as in planner.lua   3 name of this request   4 ms after which it counts as lost
 --      5 who asks: a job's name, or another   6 lane   7 requests that it has sent in this run
 --      8 requests that such a run usually sends
--- Answers {1, places still kept for the rest of this run}, or {0, ms to wait}.
+-- Answers {1, places still kept for the rest of this run}, or {0, ms to wait, why} (see `earliest`).
 --
 -- Guarantees: replies in the last window and requests in flight together never exceed the share, over all
 -- processes. The reply's time counts, not the request's: whatever window the service keeps, a request was
@@ -24,16 +24,17 @@ wanted = math.max(1, math.min(wanted, limit))
 if booked == 0 or (sent > 0 and not is_under_way(place)) then place = order(lane, sent > 0) end
 local begins = not is_under_way(place)
 
-local at = earliest(lane, places_before(place), wanted, begins)
+local at, why = earliest(lane, places_before(place), wanted, begins)
 if at > NOW then
   -- A run that is cut short begins anew, and may send its first requests once more: it is given places for
   -- all of them together, or it would never come further.
   wanted = sent > 0 and math.max(booked, sent + 1) or math.max(booked, usual)
   wanted = math.max(1, math.min(wanted, limit))
-  at = math.max(at, earliest(lane, places_before(place), wanted, begins))
+  local together, because = earliest(lane, places_before(place), wanted, begins)
+  if together > at then at, why = together, because end
   book(name, place, wanted, at)
   call_forward()
-  return {0, at - NOW}
+  return {0, at - NOW, why}
 end
 
 cancel(name)
