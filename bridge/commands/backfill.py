@@ -101,7 +101,8 @@ def services(settings: Settings) -> Iterator[Deps]:
         yield open_deps(settings, Ledger(client))
     except (redis.RedisError, OSError) as error:
         raise Unavailable(
-            f"Redis does not answer ({type(error).__name__}). What was queued is kept; run it again."
+            f"Redis does not answer ({type(error).__name__}): is the address in REDIS_URL right, does it run?"
+            " Then run the command again: nothing is done twice."
         ) from error
     finally:
         client.close()

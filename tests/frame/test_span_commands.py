@@ -65,6 +65,21 @@ def test_wrong_use_is_code_2(command: str, args: list[str], sandbox: RunningSand
     assert sandbox.cloudtalk.requests == []
 
 
+@pytest.mark.parametrize(
+    "args", [["audit"], ["audit", "--repair"], ["backfill"], ["backfill", "--dry-run"]], ids=" ".join
+)
+def test_without_redis_nothing_is_said_to_be_queued(
+    args: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("REDIS_URL", f"unix://{tmp_path}/nobody.sock")
+
+    assert main([*args, "--since", "1h"]) == 1
+
+    said = capsys.readouterr().err
+    assert "Redis does not answer" in said and "REDIS_URL" in said
+    assert "queued" not in said
+
+
 def test_a_dry_run_says_what_it_would_take_and_changes_nothing(
     sandbox: RunningSandbox, redis_client: redis.Redis, capsys: pytest.CaptureFixture[str]
 ) -> None:
