@@ -88,12 +88,15 @@ def replay(
     no_wait: bool,
     wait_s: float,
 ) -> int:
-    """Run parked jobs again: a few, a tenth, all; stops (exit code 3) where they fail again."""
+    """Run parked jobs again: a few, a tenth, all; stops (exit code 3) where they fail again.
+
+    What is dropped meanwhile is not run.
+    """
     told = _Told(as_json)
     with opened_ledger() as (ledger, _):
         jobs = desk.choose(ledger, _wanted(kind=kind, cause=cause, call=call))
         told.say(f"To be run again: {len(jobs)}", *map(_line, jobs))
-        told.answer.update(chosen=[job.name for job in jobs], replayed=0, done=0, failed=[], open=[])
+        told.answer.update(chosen=[job.name for job in jobs], replayed=0, gone=0, done=0, failed=[], open=[])
         code = (
             DONE
             if dry_run or not jobs
@@ -130,15 +133,19 @@ def _replay(
             jobs = jobs[: desk.FEW]
     answer = told.answer
     for phase in [jobs] if at_once or not listening else desk.phases(jobs):
-        answer["replayed"] += len(desk.run_again(ledger, phase, who=trail.person()))
+        again = desk.run_again(ledger, phase, who=trail.person())
+        answer["replayed"] += len(again.queued)
+        answer["gone"] += len(again.gone)
+        if again.gone:
+            told.say(f"Not parked any more, so left alone: {len(again.gone)}")
         if no_wait or not listening:
-            told.say(f"Queued: {len(phase)}")
+            told.say(f"Queued: {len(again.queued)}")
             return DONE if no_wait else NEEDS_A_PERSON
-        outcome = desk.watch(ledger, phase, pause=_pause, within_s=wait_s)
+        outcome = desk.watch(ledger, again.queued, pause=_pause, within_s=wait_s)
         answer["done"] += len(outcome.done)
         answer["failed"] += [job.name for job in outcome.failed]
         answer["open"] = [job.name for job in outcome.open]
-        told.say(f"Of {len(phase)}: {len(outcome.done)} done, {len(outcome.failed)} failed again")
+        told.say(f"Of {len(again.queued)}: {len(outcome.done)} done, {len(outcome.failed)} failed again")
         if outcome.failed or outcome.open:
             told.say(*(f"  {job.name}" for job in (*outcome.failed, *outcome.open)))
             told.say("Stopped here: see why with callbridge parked ls, or callbridge calls show CALL.")

@@ -292,10 +292,17 @@ class Ledger:
         names = [*QUEUE_KEYS, keys.log(claim.key)]
         return cast(str, self._run("park", names, claim.name, claim.token, cause, error)[0])
 
-    def replay(self, kind: str, key: str, *, who: str, lane: Lane = Lane.LIVE) -> None:
-        """Run a job again by hand; parked or not. Its sync looks before it writes."""
+    def replay(
+        self, kind: str, key: str, *, who: str, lane: Lane = Lane.LIVE, if_parked: bool = False
+    ) -> bool:
+        """Run a job again by hand; whether it is queued. Its sync looks before it writes.
+
+        Args:
+            if_parked: only if it is parked; else in any case.
+        """
         names = [*QUEUE_KEYS, keys.record(key), keys.log(key)]
-        self._run("replay", names, keys.job(kind, key), int(lane), who)
+        wish = (keys.job(kind, key), int(lane), who, "1" if if_parked else "0")
+        return bool(self._run("replay", names, *wish)[0] == "queued")
 
     def drop(self, kind: str, key: str, *, who: str, why: str, line: str) -> bool:
         """Take a parked job off the list for good; whether it was on it.

@@ -74,19 +74,31 @@ def choose(ledger: Ledger, wanted: Mapping[str, str]) -> list[Parked]:
     return found
 
 
-def run_again(
-    ledger: Ledger, jobs: Sequence[Parked], *, who: str, within_s: float | None = None
-) -> list[Parked]:
-    """Queue them; answers those that were, which may be fewer where time is short."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Again:
+    """What became of jobs that were to be run again; where time was short, not all are told of.
+
+    `gone` are those that were not parked any more: somebody dropped them, or ran them again, since they were
+    chosen. (One whose queueing lost its reply is told as gone, too: asked again, it is found queued.)
+    """
+
+    queued: tuple[Parked, ...]
+    gone: tuple[Parked, ...]
+
+
+def run_again(ledger: Ledger, jobs: Sequence[Parked], *, who: str, within_s: float | None = None) -> Again:
+    """Queue those that still are parked: what somebody dropped meanwhile is not to be done."""
     ends = None if within_s is None else time.monotonic() + within_s
-    done = []
+    queued, gone = [], []
     for job in jobs:
         if ends is not None and time.monotonic() > ends:
             break
-        ledger.replay(job.kind, job.key, who=who, lane=job.lane)
-        trail.leave(ledger, who=who, what=f"run again: {job.kind}", call=job.key)
-        done.append(job)
-    return done
+        if ledger.replay(job.kind, job.key, who=who, lane=job.lane, if_parked=True):
+            trail.leave(ledger, who=who, what=f"run again: {job.kind}", call=job.key)
+            queued.append(job)
+        else:
+            gone.append(job)
+    return Again(queued=tuple(queued), gone=tuple(gone))
 
 
 def drop(ledger: Ledger, jobs: Sequence[Parked], *, who: str, reason: str) -> list[Parked]:
@@ -119,6 +131,8 @@ class Outcome:
 
 def watch(ledger: Ledger, jobs: Sequence[Parked], *, pause: Callable[[], None], within_s: float) -> Outcome:
     """Wait until each has ended: done, parked again, or waiting after a failure."""
+    if not jobs:
+        return Outcome(done=(), failed=(), open=())
     ends = time.monotonic() + within_s
     while True:
         outcome = _look(ledger, jobs)

@@ -108,7 +108,7 @@ async def sync(request: Request) -> JSONResponse:
 async def replay_parked(request: Request) -> JSONResponse:
     """Run parked jobs again: all, or those of a kind, a cause, a call.
 
-    What does not fit into one request is told as `left`: ask again.
+    What does not fit into one request is told as `left`: ask again. `gone` were not parked any more.
     """
     wanted, dry_run, _ = await _chosen(request)
     ledger = _desk(request).ledger
@@ -118,7 +118,13 @@ async def replay_parked(request: Request) -> JSONResponse:
         if dry_run:
             return {"would_replay": len(jobs), "calls": _calls(jobs)}
         done = parked.run_again(ledger, jobs, who="api", within_s=_REPLAY_WITHIN_S)
-        return {"replayed": len(done), "calls": _calls(done), "left": len(jobs) - len(done)}
+        left = len(jobs) - len(done.queued) - len(done.gone)
+        return {
+            "replayed": len(done.queued),
+            "calls": _calls(done.queued),
+            "gone": len(done.gone),
+            "left": left,
+        }
 
     return _answer(await _desk(request).run(work), 200 if dry_run else 202)
 

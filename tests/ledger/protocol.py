@@ -482,6 +482,21 @@ class Protocol(RuleBasedStateMachine):
             self.forget_job(name)
             self.marked(name, self.now)
 
+    @rule(name=st.sampled_from(NAMES))
+    def a_person_runs_it_again_if_it_is_parked(self, name: str) -> None:
+        self.step()
+        was_parked = name in self.parked
+        before = self.line.hget(keys.JOBS, name)
+        self.ledger.replay(*split_job(name), who="test", if_parked=True)
+        # The first answer: a repeat finds it queued already.
+        queued = self.line.first[0] == "queued"
+        assert queued == was_parked, f"{name}: parked {was_parked}, and run again {queued}"
+        if queued:
+            self.forget_job(name)
+            self.marked(name, self.now)
+        else:
+            assert self.line.hget(keys.JOBS, name) == before, f"{name}: not parked, and changed all the same"
+
     @rule()
     def the_next_reply_is_lost(self) -> None:
         self.line.lose_next_reply = True
@@ -554,6 +569,7 @@ def _moves() -> list[tuple[str, str | None, list[dict[str, Any]]]]:
         (1, "a_worker_is_killed", "holds", picks),
         (3, "a_worker_renews", "holds", picks),
         (1, "a_person_runs_it_again", None, _all(name=names)),
+        (1, "a_person_runs_it_again_if_it_is_parked", None, _all(name=names)),
         (2, "the_next_reply_is_lost", None, [{}]),
         (5, "time_passes", None, _all(ms=PAUSES)),
         (1, "a_job_kills_its_workers", None, _all(name=names, gets_on=[True, False, False])),

@@ -111,6 +111,47 @@ def test_all_are_run_again_while_they_end_well(
     assert ledger.parked() == {}
 
 
+def test_what_is_dropped_between_two_phases_is_not_run(
+    ledger: Ledger, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    park(ledger, *range(1, 6))
+    channel = listen(ledger)
+
+    def somebody_drops_the_last() -> None:
+        parked.drop(ledger, parked.choose(ledger, {"call": "5"}), who="test", reason="a test")
+        done(ledger)
+
+    monkeypatch.setattr(command, "_pause", somebody_drops_the_last)
+    assert main(["parked", "replay"]) == 0
+
+    channel.close()
+    said = capsys.readouterr().out
+    assert "Of 3: 3 done" in said and "Of 1: 1 done" in said
+    assert "Not parked any more, so left alone: 1" in said
+    assert [entry["what"] for entry in ledger.read("id:5").log] == ["dropped", "parked"]
+    again = [line["call"] for line in trail.read(ledger) if line["what"] == "run again: sync"]
+    assert again == ["id:4", "id:3", "id:2", "id:1"]
+
+
+def test_a_phase_of_which_nothing_is_left_ends_well(
+    ledger: Ledger, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    park(ledger, *range(1, 6))
+    channel = listen(ledger)
+
+    def somebody_drops_the_rest() -> None:
+        for key in ("id:4", "id:5"):
+            parked.drop(ledger, parked.choose(ledger, {"call": key}), who="test", reason="a test")
+        done(ledger)
+
+    monkeypatch.setattr(command, "_pause", somebody_drops_the_rest)
+
+    answer = asked(capsys, "parked", "replay")
+
+    channel.close()
+    assert (answer["replayed"], answer["gone"], answer["done"]) == (3, 2, 3)
+
+
 def test_it_stops_after_the_first_few_when_they_fail_again(
     ledger: Ledger, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
