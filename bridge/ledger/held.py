@@ -87,7 +87,8 @@ def assign(ledger: Ledger, event: HeldEvent, record: Record, rules: Rules, *, wh
     short in the middle, doing it again changes nothing: the fingerprint is the same.
 
     Raises:
-        Rejected: the event speaks of no call, or of nothing that we know.
+        Rejected: the event speaks of no call, or of nothing that we know, or the call was forgotten on
+            request; it stays held.
     """
     if event.trigger in OTHER_TRIGGERS:
         raise Rejected(f"A {event.trigger} speaks of no call: it cannot be put to one.")
@@ -105,6 +106,11 @@ def assign(ledger: Ledger, event: HeldEvent, record: Record, rules: Rules, *, wh
     if told is None:
         raise Rejected("This event cannot be read, even with the call's ids in it.")
     learnt = ledger.learn(told, with_ids(event.body, ids))
+    # Told by the script that would have kept it: the call may have been forgotten since its record was read.
+    if learnt.status == "forgotten":
+        raise Rejected(
+            f"{learnt.key} was forgotten on request: nothing is kept of it any more. The event stays held."
+        )
     trail.leave(ledger, who=who, what=f"assigned: {event.trigger}", call=learnt.key, more=event.fingerprint)
     with boundary("held.let_go"):
         pipe = ledger.redis.pipeline()
@@ -136,7 +142,11 @@ def match_held(ledger: Ledger, rules: Rules) -> int:
             continue
         key, reason = match(told, event.at, calls)
         if key is not None:
-            assign(ledger, event, records[key], rules, who="clock")
+            try:
+                assign(ledger, event, records[key], rules, who="clock")
+            except Rejected:
+                # Forgotten in this moment.
+                continue
             done += 1
         elif reason != event.reason:
             _say_why(ledger, event, reason)

@@ -26,9 +26,12 @@ class Retention:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Learnt:
-    """What became of a delivery, and the key of its call."""
+    """What became of a delivery, and the key of its call.
 
-    status: Literal["accepted", "duplicate"]
+    `forgotten`: the call was, on request, and the delivery was not kept.
+    """
+
+    status: Literal["accepted", "duplicate", "forgotten"]
     key: str
 
 

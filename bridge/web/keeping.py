@@ -110,8 +110,10 @@ class Keeper:
                 await self._inbox.hold(event, body)
                 return _held(event)
             learnt = await self._inbox.learn(event, body)
-        status = 202 if learnt.status == "accepted" else 200
-        return Outcome(status=status, content={"status": learnt.status, "call": learnt.key})
+        if learnt.status == "accepted":
+            return Outcome(status=202, content={"status": "accepted", "call": learnt.key})
+        # Whether it was forgotten is nobody's business out there; the sender is done either way.
+        return Outcome(status=200, content={"status": "duplicate", "call": learnt.key})
 
     async def _in_journal(
         self, event: Event | Held, trigger: str, body: Mapping[str, Any], came_at: float, ends: float

@@ -71,7 +71,7 @@ def test_a_late_event_does_not_bring_it_back(
     ends = bridge.run_jobs_for(60, step_s=10)
 
     assert isinstance(answer, Learnt)
-    assert answer.status == "duplicate"
+    assert answer.status == "forgotten"
     assert ends == []
     assert sandbox.kustomer.requests == []
     assert bridge.record(UUID).events == ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,11 @@ import pytest
 from bridge.commands import main
 from bridge.domain.events import Event, Held, read_event
 from bridge.domain.rules import Rules
+from bridge.errors import Rejected
+from bridge.ledger import held as desk
 from bridge.ledger import trail
+from bridge.ledger.held import match_held
+from bridge.ledger.learning import Learnt
 from bridge.ledger.ledger import Ledger
 from tests.web.conftest import RedisServer
 from tests.web.serving import ENDED, UUID
@@ -128,3 +133,53 @@ def test_where_two_calls_fit_it_stays_held_and_says_so(
 
     assert main(["held", "ls"]) == 0
     assert "2 calls fit" in capsys.readouterr().out
+
+
+def test_an_event_is_not_put_to_a_call_that_was_forgotten_and_stays_held(
+    ledger: Ledger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    come(ledger, "call-ended", just_now())
+    fingerprint = come(ledger, "call-answered", NAMELESS)
+    ledger.forget(ledger.read(KEY))
+
+    assert main(["held", "assign", fingerprint, UUID]) == 1
+
+    said = capsys.readouterr().err
+    assert "was forgotten on request" in said and "stays held" in said
+    assert Clock(ledger).beat()
+    assert ledger.held_count() == 1
+    assert trail.read(ledger) == []
+
+
+def test_an_event_is_not_lost_when_its_call_is_forgotten_while_it_is_put_there(ledger: Ledger) -> None:
+    come(ledger, "call-ended", just_now())
+    come(ledger, "call-answered", NAMELESS)
+    record = ledger.read(KEY)
+    ledger.forget(record)
+
+    with pytest.raises(Rejected, match="forgotten"):
+        desk.assign(ledger, desk.held_events(ledger)[0], record, Rules(), who="test")
+
+    assert ledger.held_count() == 1
+
+
+def test_a_call_forgotten_while_the_clock_looks_leaves_the_event_held_and_the_others_matched(
+    ledger: Ledger,
+) -> None:
+    class InAnotherHand(Ledger):
+        """Between what is read of a call and what is learnt under it, a person has it forgotten."""
+
+        def learn(self, event: Event, body: Mapping[str, Any]) -> Learnt:
+            if str(event.uuid) == UUID:
+                self.forget(self.read(KEY))
+            return super().learn(event, body)
+
+    come(ledger, "call-ended", just_now())
+    come(ledger, "call-ended", just_now(call_id="2", call_uuid=None, external_number="+441632960305"))
+    come(ledger, "call-answered", NAMELESS)
+    come(ledger, "call-answered", {**NAMELESS, "external_number": "+441632960305"})
+
+    assert match_held(InAnotherHand(ledger.redis), Rules()) == 1
+
+    assert ledger.held_count() == 1
+    assert [line["call"] for line in trail.read(ledger)] == ["id:2"]

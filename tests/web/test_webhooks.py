@@ -36,6 +36,15 @@ def test_a_webhook_is_accepted_once_and_then_known_as_a_repeat(site: Site, ledge
     assert ledger.read(KEY).events[0].times == 2
 
 
+def test_a_webhook_of_a_call_that_was_forgotten_is_answered_as_a_repeat(site: Site, ledger: Ledger) -> None:
+    site.post(ENDED)
+    ledger.forget(ledger.read(KEY))
+
+    late = site.post({**ENDED, "notes": "told too late"})
+
+    assert (late.status, late.json) == (200, {"status": "duplicate", "call": KEY})
+
+
 @pytest.mark.parametrize(
     ("trigger", "body", "reason"),
     [

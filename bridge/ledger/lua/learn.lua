@@ -10,7 +10,7 @@
 --      5 mode: once | news | observe   6 lane   7 retention of events, s   8 retention of the rest, s
 --      9 counter prefix or ''   10 when it came, ms since 1970, or '' for now: later than now is now
 --      11 field of an observation that says otherwise than this event, or ''
--- Answers {accepted | duplicate, call key}; duplicate also for a call that was forgotten (forget.lua).
+-- Answers {accepted | duplicate, call key}; {forgotten, call key} for a call that was (forget.lua): nothing is kept then.
 --
 -- Guarantees: an event is kept at most once for its fingerprint, under the id it came with. Where it
 -- names both ids the two parts become one record, atomically and for good, whatever either part holds
@@ -36,7 +36,7 @@ end
 -- Forgotten on request: a late event does not bring the call back.
 if redis.call('HEXISTS', call_u, 'forgotten') == 1 or redis.call('HEXISTS', call_i, 'forgotten') == 1 then
   if ARGV[9] ~= '' then redis.call('HINCRBY', KEYS[20], ARGV[9] .. 'forgotten', 1) end
-  return {'duplicate', key}
+  return {'forgotten', key}
 end
 
 if uuid ~= '' and number ~= '' then
