@@ -21,6 +21,7 @@ from bridge.jobs.rounds import Rounds
 from bridge.ledger import keys
 from bridge.ledger.held import match_held
 from bridge.ledger.ledger import Ledger
+from bridge.ledger.nearby import Nearby
 from bridge.logs import get_logger
 from bridge.settings import Settings
 from bridge.storage import Storage, open_storage
@@ -43,6 +44,7 @@ class Clock:
     ) -> None:
         self.ledger, self._storage, self._keep_recordings = ledger, storage, keep_recordings
         self._rules = rules or Rules()
+        self._near = Nearby(ledger, self._rules)
         self._name = secrets.token_hex(4)
 
     def now(self) -> datetime:
@@ -58,7 +60,7 @@ class Clock:
             return False
         self.ledger.reach()
         self.ledger.tidy()
-        match_held(self.ledger, self._rules)
+        match_held(self.ledger, self._rules, self._near)
         self._tidy_recordings()
         return True
 

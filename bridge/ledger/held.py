@@ -17,12 +17,13 @@ from bridge.errors import Rejected
 from bridge.ledger import keys, trail
 from bridge.ledger.learning import Learnt
 from bridge.ledger.ledger import Ledger
+from bridge.ledger.nearby import Nearby
 from bridge.ledger.record import Record, moment
 
 _MATCHED_FOR = timedelta(days=1)
-# A call that such an event speaks of was last heard of no longer before it than this.
+# A call that fits was told of at its end, or after the start that the event names: no longer before it than
+# this, by clocks and zones that differ.
 _HEARD_BEFORE = timedelta(hours=4)
-_MOST_CALLS = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,30 +121,39 @@ def assign(ledger: Ledger, event: HeldEvent, record: Record, rules: Rules, *, wh
     return learnt
 
 
-def match_held(ledger: Ledger, rules: Rules) -> int:
+def match_held(ledger: Ledger, rules: Rules, near: Nearby | None = None) -> int:
     """Put held events to the one call that fits each, whichever came first; how many were.
 
-    Costs nothing while nothing is held, and no webhook anything ever: the clock does it, over the calls that
-    were heard of since shortly before the event. An event a day old is left to a person.
+    Costs nothing while nothing is held, and no webhook anything ever: the clock does it. Nothing is put to a
+    call before all calls that it may be of are read, as the one that fits may be one of two. An event a day
+    old is left to a person, and so is one of a call that began a day before it.
+
+    Args:
+        near: kept from beat to beat, so that each reads only what was learnt since the last one.
     """
+    near = near or Nearby(ledger, rules)
     now = cast(datetime, moment(ledger.now_ms()))
-    events = [e for e in held_events(ledger) if e.trigger in STAGE_OF and now - e.at < _MATCHED_FOR]
+    events = []
+    for event in held_events(ledger):
+        if event.trigger not in STAGE_OF or now - event.at >= _MATCHED_FOR:
+            continue
+        told = event.as_event_of(rules, {})
+        if told is not None and event.at - _earliest(event, told) < _MATCHED_FOR:
+            events.append((event, told))
     if not events:
         return 0
-    since = int((events[0].at - _HEARD_BEFORE).timestamp() * 1000)
-    with boundary("held.calls_near"):
-        names = cast(list[str], ledger.redis.zrevrangebyscore(keys.CALLS, "+inf", since, 0, _MOST_CALLS))
-    records = {record.key: record for record in map(ledger.read, names)}
-    calls = [(key, record.call(rules)) for key, record in records.items() if not record.forgotten]
+    since = min(_earliest(event, told) for event, told in events) - _HEARD_BEFORE
+    if not near.look(since.timestamp() * 1000):
+        return 0
     done = 0
-    for event in events:
-        told = event.as_event_of(rules, {})
-        if told is None:
-            continue
+    for event, told in events:
+        # Read anew: one may have been forgotten, or joined with another.
+        found = {record.key: record for record in map(ledger.read, near.fitting(told, event.at))}
+        calls = [(key, record.call(rules)) for key, record in found.items() if not record.forgotten]
         key, reason = match(told, event.at, calls)
         if key is not None:
             try:
-                assign(ledger, event, records[key], rules, who="clock")
+                assign(ledger, event, found[key], rules, who="clock")
             except Rejected:
                 # Forgotten in this moment.
                 continue
@@ -151,6 +161,11 @@ def match_held(ledger: Ledger, rules: Rules) -> int:
         elif reason != event.reason:
             _say_why(ledger, event, reason)
     return done
+
+
+def _earliest(event: HeldEvent, told: Event) -> datetime:
+    """Its call was not last heard of long before this."""
+    return event.at if told.started_at is None else min(event.at, told.started_at)
 
 
 @boundary("held.say_why")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, cast
 from uuid import UUID
@@ -15,7 +15,8 @@ from bridge.domain.rules import Rules
 from bridge.errors import WrongUse
 from bridge.ledger import keys
 from bridge.ledger.ledger import Ledger
-from bridge.ledger.record import Part, Record, record_of
+from bridge.ledger.reading import read_all
+from bridge.ledger.record import Record
 from bridge.ledger.states import job_states
 from bridge.web.views import STATES, line_of
 
@@ -85,7 +86,7 @@ def list_calls(ledger: Ledger, rules: Rules, search: Search) -> dict[str, Any]:
     ends = time.monotonic() + _LONGEST_LOOK_S
     looked, last = 0, search.cursor
     for chunk in _chunks(ledger, search.cursor):
-        records = _read_all(ledger, [at.key for at in chunk])
+        records = read_all(ledger, [at.key for at in chunk])
         jobs = job_states(ledger.redis, [record.own_keys for record in records])
         for at, record, own in zip(chunk, records, jobs, strict=True):
             looked, last = looked + 1, at
@@ -162,30 +163,3 @@ def _chunks(ledger: Ledger, cursor: Cursor | None) -> Iterator[list[Cursor]]:
             ]
         yield chunk
         cursor = chunk[-1]
-
-
-def _read_all(ledger: Ledger, names: Sequence[str]) -> list[Record]:
-    """What `Ledger.read` gives, without logs, in two round trips for all of them."""
-    own = _parts(ledger, names)
-    others = {
-        name: f"id:{number}"
-        for name, (fields, _, _) in own.items()
-        if name.startswith("uuid:") and (number := fields.get("id"))
-    }
-    other_parts = _parts(ledger, list(others.values()))
-    return [
-        record_of(name, [own[name], *([other_parts[others[name]]] if name in others else [])])
-        for name in names
-    ]
-
-
-@boundary("web.records")
-def _parts(ledger: Ledger, names: Sequence[str]) -> dict[str, Part]:
-    if not names:
-        return {}
-    pipe = ledger.redis.pipeline(transaction=False)
-    for name in names:
-        pipe.hgetall(keys.record(name))
-        pipe.hgetall(keys.events(name))
-    found: list[Mapping[str, str]] = pipe.execute()
-    return {name: (found[2 * i], found[2 * i + 1], []) for i, name in enumerate(names)}

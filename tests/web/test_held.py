@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,11 @@ from bridge.domain.events import Event, Held, read_event
 from bridge.domain.rules import Rules
 from bridge.errors import Rejected
 from bridge.ledger import held as desk
-from bridge.ledger import trail
+from bridge.ledger import keys, trail
 from bridge.ledger.held import match_held
 from bridge.ledger.learning import Learnt
 from bridge.ledger.ledger import Ledger
+from bridge.ledger.nearby import Nearby
 from tests.web.conftest import RedisServer
 from tests.web.serving import ENDED, UUID
 from workers.clock import Clock
@@ -135,6 +136,86 @@ def test_where_two_calls_fit_it_stays_held_and_says_so(
     assert "2 calls fit" in capsys.readouterr().out
 
 
+TWO_FIT = "names no call, and 2 calls fit"
+
+
+def call_of(
+    ledger: Ledger, number: int, *, phone: str, started: timedelta, heard: timedelta | None = None
+) -> str:
+    """A call that started so long ago, last heard of so long ago; its key."""
+    at = datetime.now(UTC) - started
+    ids = {"call_id": str(number), "call_uuid": None, "external_number": phone}
+    come(ledger, "call-ended", {**ENDED, **ids, "started_at": at.isoformat(), "ended_at": at.isoformat()})
+    key = f"id:{number}"
+    if heard is not None:
+        ledger.redis.zadd(keys.CALLS, {key: (datetime.now(UTC) - heard).timestamp() * 1000})
+    return key
+
+
+def reasons(ledger: Ledger) -> list[str]:
+    return [event.reason for event in desk.held_events(ledger)]
+
+
+def test_where_two_calls_fit_it_stays_held_however_many_others_come(ledger: Ledger) -> None:
+    near = Nearby(ledger, Rules())
+    for number, minutes in ((1, 20), (2, 10)):
+        call_of(ledger, number, phone=NAMELESS["external_number"], started=timedelta(minutes=minutes))
+    come(ledger, "call-answered", NAMELESS)
+    match_held(ledger, Rules(), near)
+    assert reasons(ledger) == [TWO_FIT]
+
+    ledger.redis.zadd(keys.CALLS, {f"id:{number}": ledger.now_ms() for number in range(1000, 3000)})
+
+    assert match_held(ledger, Rules(), near) == 0
+    assert match_held(ledger, Rules()) == 0
+    assert reasons(ledger) == [TWO_FIT]
+
+
+def test_nothing_is_matched_before_all_calls_of_its_time_are_read(ledger: Ledger) -> None:
+    phone = NAMELESS["external_number"]
+    near = Nearby(ledger, Rules(), most=3)
+    call_of(ledger, 1, phone=phone, started=timedelta(minutes=20), heard=timedelta(minutes=19))
+    for number in range(2, 6):
+        ago = timedelta(minutes=20 - number)
+        call_of(ledger, number, phone=f"+44163296031{number}", started=ago, heard=ago)
+    call_of(ledger, 6, phone=phone, started=timedelta(minutes=10), heard=timedelta(minutes=9))
+    come(ledger, "call-answered", NAMELESS)
+    (before,) = reasons(ledger)
+
+    said = []
+    for _ in range(3):
+        assert match_held(ledger, Rules(), near) == 0
+        said += reasons(ledger)
+
+    assert said == [before, before, TWO_FIT]
+
+
+def test_an_event_that_names_an_earlier_start_is_compared_with_the_calls_of_then(ledger: Ledger) -> None:
+    phone, hours = NAMELESS["external_number"], timedelta(hours=8)
+    call_of(ledger, 1, phone=phone, started=hours, heard=hours)
+    # Of the same minutes, and heard of again just now.
+    call_of(ledger, 2, phone=phone, started=hours - timedelta(seconds=60))
+    started = datetime.now(UTC) - hours + timedelta(seconds=30)
+    come(ledger, "call-answered", {**NAMELESS, "started_at": started.isoformat()})
+
+    assert match_held(ledger, Rules()) == 0
+
+    assert reasons(ledger) == [TWO_FIT]
+
+
+def test_a_call_that_is_heard_of_by_a_clock_set_back_counts_too(ledger: Ledger) -> None:
+    phone, near = NAMELESS["external_number"], Nearby(ledger, Rules())
+    come(ledger, "call-answered", NAMELESS)
+    match_held(ledger, Rules(), near)
+
+    for number, seconds in ((1, 50), (2, 30)):
+        ago = timedelta(seconds=seconds)
+        call_of(ledger, number, phone=phone, started=ago, heard=ago)
+
+    assert match_held(ledger, Rules(), near) == 0
+    assert reasons(ledger) == [TWO_FIT]
+
+
 def test_an_event_is_not_put_to_a_call_that_was_forgotten_and_stays_held(
     ledger: Ledger, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -175,11 +256,11 @@ def test_a_call_forgotten_while_the_clock_looks_leaves_the_event_held_and_the_ot
             return super().learn(event, body)
 
     come(ledger, "call-ended", just_now())
-    come(ledger, "call-ended", just_now(call_id="2", call_uuid=None, external_number="+441632960305"))
+    other = call_of(ledger, 2, phone="+441632960305", started=timedelta(minutes=1))
     come(ledger, "call-answered", NAMELESS)
     come(ledger, "call-answered", {**NAMELESS, "external_number": "+441632960305"})
 
     assert match_held(InAnotherHand(ledger.redis), Rules()) == 1
 
     assert ledger.held_count() == 1
-    assert [line["call"] for line in trail.read(ledger)] == ["id:2"]
+    assert [line["call"] for line in trail.read(ledger)] == [other]

@@ -1,0 +1,41 @@
+"""Many records at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from bridge.boundary import boundary
+from bridge.ledger import keys
+from bridge.ledger.ledger import Ledger
+from bridge.ledger.record import Part, Record, record_of
+
+
+def read_all(ledger: Ledger, names: Sequence[str]) -> list[Record]:
+    """What `Ledger.read` gives, without logs, in two round trips for all of them.
+
+    Args:
+        names: keys of calls as `keys.CALLS` has them.
+    """
+    own = _parts(ledger, names)
+    others = {
+        name: f"id:{number}"
+        for name, (fields, _, _) in own.items()
+        if name.startswith("uuid:") and (number := fields.get("id"))
+    }
+    other_parts = _parts(ledger, list(others.values()))
+    return [
+        record_of(name, [own[name], *([other_parts[others[name]]] if name in others else [])])
+        for name in names
+    ]
+
+
+@boundary("ledger.read_all")
+def _parts(ledger: Ledger, names: Sequence[str]) -> dict[str, Part]:
+    if not names:
+        return {}
+    pipe = ledger.redis.pipeline(transaction=False)
+    for name in names:
+        pipe.hgetall(keys.record(name))
+        pipe.hgetall(keys.events(name))
+    found: list[Mapping[str, str]] = pipe.execute()
+    return {name: (found[2 * i], found[2 * i + 1], []) for i, name in enumerate(names)}
