@@ -44,7 +44,22 @@ def read_span(since: str, until: str | None, *, now: datetime, zone: str) -> Spa
         since=read_moment("--since", since, now=now, zone=zone),
         until=now if until is None else read_moment("--until", until, now=now, zone=zone),
     )
-    if span.since >= span.until:
-        first, last = (f"{at:%Y-%m-%d %H:%M} UTC" for at in (span.since, span.until))
-        raise WrongUse(f"--since ({first}) must be before --until ({last})")
+    _check_order(span.since, span.until)
     return span
+
+
+def read_ends(
+    since: str | None, until: str | None, *, now: datetime, zone: str
+) -> tuple[datetime | None, datetime | None]:
+    """The same where either end may be left open. Raises WrongUse, as `read_span`."""
+    first = None if since is None else read_moment("--since", since, now=now, zone=zone)
+    last = None if until is None else read_moment("--until", until, now=now, zone=zone)
+    if first is not None and last is not None:
+        _check_order(first, last)
+    return first, last
+
+
+def _check_order(since: datetime, until: datetime) -> None:
+    if since >= until:
+        first, last = (f"{at:%Y-%m-%d %H:%M} UTC" for at in (since, until))
+        raise WrongUse(f"--since ({first}) must be before --until ({last})")

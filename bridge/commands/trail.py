@@ -8,20 +8,27 @@ from datetime import UTC, datetime
 import click
 
 from bridge.commands.opening import opened_ledger
+from bridge.commands.spans import read_ends
 from bridge.ledger import trail as ledger_trail
 
 
 @click.command()
-@click.option("--since", type=click.DateTime(), help="UTC; only what was done from then on.")
+@click.option("--since", help="Only from then on: 2026-11-20T08:00, 2026-11-20, or a span: 90m, 24h, 7d ago.")
+@click.option("--until", help="The same; only what was done before. Without a zone: in TIME_ZONE.")
 @click.option("--json", "as_json", is_flag=True)
-def trail(*, since: datetime | None, as_json: bool) -> int:
+def trail(*, since: str | None, until: str | None, as_json: bool) -> int:
     """Who ran something again, dropped, assigned or forgot it, and when; newest first."""
-    with opened_ledger() as (ledger, _):
-        lines = ledger_trail.read(ledger, since=since.replace(tzinfo=UTC) if since else None)
+    with opened_ledger() as (ledger, settings):
+        first, last = read_ends(since, until, now=datetime.now(UTC), zone=settings.time_zone)
+        lines = ledger_trail.read(ledger, since=first, until=last)
     if as_json:
         click.echo(json.dumps({"trail": lines}, indent=2))
     else:
-        click.echo("\n".join(map(_told, lines)) if lines else "Nobody did anything by hand.")
+        click.echo(
+            "\n".join(map(_told, lines))
+            if lines
+            else f"Nobody did anything by hand{' then' if since or until else ''}."
+        )
     return 0
 
 

@@ -42,13 +42,17 @@ def leave(ledger: Ledger, *, who: str, what: str, call: str = "", more: str = ""
 
 @boundary("trail.read")
 def read(
-    ledger: Ledger, *, since: datetime | None = None, most: int = keys.TRAIL_LINES
+    ledger: Ledger,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    most: int = keys.TRAIL_LINES,
 ) -> list[dict[str, Any]]:
-    """The lines, newest first, with `at` as ISO 8601 text."""
+    """The lines from `since` on and before `until`, newest first, with `at` as ISO 8601 text."""
     found = []
     for text in cast(list[str], ledger.redis.lrange(keys.TRAIL, 0, most - 1)):
         kept = json.loads(text)
         at = cast(datetime, moment(kept["at"]))
-        if since is None or at >= since:
+        if (since is None or at >= since) and (until is None or at < until):
             found.append({**kept, "at": at.isoformat()})
     return found

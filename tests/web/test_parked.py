@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from bridge.commands import main
 from bridge.commands import parked as command
 from bridge.domain.events import Event, read_event
 from bridge.domain.rules import Rules
-from bridge.ledger import parked, trail
+from bridge.ledger import keys, parked, trail
 from bridge.ledger.ledger import Ledger
 from tests.web.conftest import RedisServer
 from tests.web.serving import ENDED, Site
@@ -192,6 +193,39 @@ def test_dropping_wants_a_reason_which_the_call_and_the_trail_keep(
     line = asked(capsys, "trail")["trail"][0]
     assert (line["who"], line["what"], line["call"]) == (trail.person(), "dropped: sync", "id:1")
     assert asked(capsys, "trail", "--since", "2100-01-01")["trail"] == []
+
+
+def test_the_trail_takes_times_as_all_commands_do(
+    ledger: Ledger, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hour, now = timedelta(hours=1), datetime.now(UTC)
+    for n, ago in enumerate((3 * hour, hour, timedelta())):
+        line = {"at": (now - ago).timestamp() * 1000, "who": "test", "what": str(n), "call": "", "more": ""}
+        ledger.redis.lpush(keys.TRAIL, json.dumps(line))
+
+    def told(*argv: str) -> list[str]:
+        return [line["what"] for line in asked(capsys, "trail", *argv)["trail"]]
+
+    assert told("--since", "2h") == ["2", "1"]
+    assert told("--until", "30m") == ["1", "0"]
+    assert told("--since", "2h", "--until", "30m") == ["1"]
+    two_hours_ago = (now - 2 * hour).replace(tzinfo=None, microsecond=0).isoformat()
+    assert told("--since", f"{two_hours_ago}Z") == ["2", "1"]
+    assert told("--since", two_hours_ago) == ["2", "1"]
+    # Where it is two hours later, that was four hours ago.
+    monkeypatch.setenv("TIME_ZONE", "Etc/GMT-2")
+    assert told("--since", two_hours_ago) == ["2", "1", "0"]
+
+
+@pytest.mark.parametrize(
+    "argv", [("--since", "yesterday"), ("--until", "24"), ("--since", "1h", "--until", "2h")]
+)
+def test_the_trail_says_what_times_would_do(
+    argv: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["trail", *argv]) == 2
+
+    assert argv[0] in capsys.readouterr().err
 
 
 def test_the_same_over_http(site: Site, ledger: Ledger) -> None:
