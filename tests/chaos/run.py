@@ -93,6 +93,14 @@ class Outcome:
         return sum(wire[how] for wire in self.wires.values() for how in ("lose", "cut", "hang"))
 
     @property
+    def share_lost(self) -> dict[str, float]:
+        """By wire: the share of replies that did not come, or not whole."""
+        return {
+            name: sum(wire[how] for how in ("lose", "cut", "hang")) / max(1, wire["replies"])
+            for name, wire in self.wires.items()
+        }
+
+    @property
     def untaken(self) -> int:
         return sum(one is None for one in self.taken)
 

@@ -27,8 +27,29 @@ class Chances:
     hang_s: float = 6.0
 
 
+REQUESTS, REPLIES = ("drop",), ("lose", "cut", "hang", "delay")
 CALM = Chances()
 ROUGH = Chances(drop=0.002, lose=0.008, cut=0.004, delay=0.01, hang=0.0002)
+
+
+class Row:
+    """Says of each in a row whether it is struck: one of every so many, at a place that is drawn.
+
+    So that something happens on a wire with few replies too, whatever the seed; drawn for each alone, one
+    seed in two hundred lost none of 420.
+    """
+
+    def __init__(self, chance: random.Random, share: float) -> None:
+        self._chance, self._every = chance, round(1 / share) if share else 0
+        self._left = self._at = 0
+
+    def next(self) -> bool:
+        if not self._every:
+            return False
+        if not self._left:
+            self._left, self._at = self._every, self._chance.randrange(self._every)
+        self._left -= 1
+        return self._left == self._at
 
 
 class Wire:
@@ -43,9 +64,16 @@ class Wire:
         self.name = name
         self.connect = connect
         self.chance = random.Random(f"{seed} {name}")
-        self.chances = CALM
         self.counts: Counter[str] = Counter()
         self.port = 0
+        self.weather(CALM)
+
+    def weather(self, chances: Chances) -> None:
+        """From now on."""
+        self._rows = {name: Row(self.chance, getattr(chances, name)) for name in (*REQUESTS, *REPLIES)}
+        # What is to happen; two at once happen one after the other.
+        self._struck: Counter[str] = Counter()
+        self.chances = chances
 
     async def open(self) -> None:
         loop = asyncio.get_running_loop()
@@ -57,10 +85,12 @@ class Wire:
         if self.chances is CALM:
             return "pass"
         self.counts[of] += 1
-        drawn = self.chance.random()
-        for name in ("drop",) if of == "requests" else ("lose", "cut", "hang", "delay"):
-            drawn -= getattr(self.chances, name)
-            if drawn < 0:
+        names = REQUESTS if of == "requests" else REPLIES
+        for name in names:
+            self._struck[name] += self._rows[name].next()
+        for name in names:
+            if self._struck[name]:
+                self._struck[name] -= 1
                 self.counts[name] += 1
                 return name
         return "pass"
@@ -188,7 +218,7 @@ class Wires:
     def weather(self, chances: Chances) -> None:
         """From now on, on all of them."""
         for wire in self.by_name.values():
-            wire.chances = chances
+            wire.weather(chances)
 
 
 def unix(path: Callable[[], str]) -> Connect:
