@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bridge.ledger import scripts
 from bridge.storage.contract import Storage
+from tests.chaos.crash.talking import calls_to_redis
 from tests.chaos.crash.watch import JOURNAL_METHODS
 
 _ROOT = Path(__file__).parents[3]
@@ -21,8 +22,6 @@ _NOT_LOOKED_AT = (
     "bridge/embedded.py",
     "bridge/boundary.py",
 )
-# What of a Redis client sends nothing by itself.
-_SILENT = {"register_script", "aclose", "close", "connection_pool"}
 # Methods of the clients whose first argument is the name of the request.
 _ASKING = {"request", "stream", "_find", "_send", "_create", "_pages", "_download"}
 
@@ -48,15 +47,13 @@ def names_in_source() -> set[str]:
 
 def unnamed_in_source() -> list[str]:
     """Where something is sent to Redis outside of a boundary, as `path:line`."""
-    found = []
-    for path, tree in _modules():
-        named = {id(inner) for node in ast.walk(tree) if _is_named(node) for inner in ast.walk(node)}
-        found += [
-            f"{path}:{node.lineno}"
-            for node in ast.walk(tree)
-            if isinstance(node, ast.Call) and _talks_to_redis(node.func) and id(node) not in named
-        ]
-    return found
+    return [f"{path}:{line}" for path, tree in _modules() for line in unnamed_in(tree)]
+
+
+def unnamed_in(tree: ast.Module) -> list[int]:
+    """The lines of a module on which something is sent to Redis outside of a boundary."""
+    named = {id(inner) for node in ast.walk(tree) if _is_named(node) for inner in ast.walk(node)}
+    return sorted(call.lineno for call in calls_to_redis(tree) if id(call) not in named)
 
 
 def _modules() -> Iterator[tuple[str, ast.Module]]:
@@ -78,16 +75,6 @@ def _is_named(node: ast.AST) -> bool:
 
 def _is_boundary(node: ast.expr) -> bool:
     return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "boundary"
-
-
-def _talks_to_redis(func: ast.expr) -> bool:
-    """`….redis.hget(…)`, `self._redis.hget(…)`, `pipe.execute()`; collecting commands sends nothing."""
-    match func:
-        case ast.Attribute(value=ast.Attribute(attr="redis" | "_redis"), attr=command):
-            return command not in _SILENT | {"pipeline"}
-        case ast.Attribute(value=ast.Name(id="pipe"), attr="execute"):
-            return True
-    return False
 
 
 def _text(node: ast.expr) -> str | None:
