@@ -1,7 +1,7 @@
 """Kustomer's API, as far as the bridge needs it.
 
 Requests are plain objects, answers JSON:API envelopes; unknown properties are refused, so only what
-is documented is sent. There are no idempotency keys: `bridge.jobs.sync` looks before it repeats a write.
+is documented is sent. There are no idempotency keys: `bridge.jobs.scribe` looks before it repeats a write.
 """
 
 from __future__ import annotations
@@ -219,16 +219,23 @@ class Kustomer:
 
     def notes_of(self, conversation_id: str) -> Iterator[Note]:
         """The notes of a conversation, all pages."""
+        return self._notes(f"/conversations/{conversation_id}/notes")
+
+    def notes_of_customer(self, customer_id: str) -> Iterator[Note]:
+        """The notes in all conversations of a customer."""
+        return self._notes(f"/customers/{customer_id}/notes")
+
+    def _notes(self, path: str) -> Iterator[Note]:
         for page in range(1, _MOST_PAGES + 1):
             reply = self._service.request(
-                "notes_of_conversation",
+                "list_notes",
                 "GET",
-                f"{self._url}/conversations/{conversation_id}/notes",
+                f"{self._url}{path}",
                 params={"page": str(page), "pageSize": str(_PAGE)},
             )
             items = reply.body.get("data") if isinstance(reply.body, dict) else None
             if not isinstance(items, list):
-                raise Unavailable("kustomer answered notes_of_conversation without a list")
+                raise Unavailable("kustomer answered list_notes without a list")
             for item in items:
                 if (note := _note({"data": item})) is not None:
                     yield note

@@ -97,7 +97,16 @@ def _lines(call: Call, zone: ZoneInfo, sound: str) -> Iterator[str]:
     if call.wants_detail:
         yield "Still to come: details from CloudTalk"
     if call.call_id is not None:
-        yield f"CloudTalk call: {call.call_id}"
+        yield _number_line(call.call_id)
+
+
+def _number_line(call_id: int) -> str:
+    return f"CloudTalk call: {call_id}"
+
+
+def says_call(body: str, call_id: int) -> bool:
+    """Whether a note is of the call with this number."""
+    return _number_line(call_id) in map(str.strip, body.splitlines())
 
 
 def _line(name: str | None, number: Phone | None) -> str:

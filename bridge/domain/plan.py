@@ -6,6 +6,7 @@ import hashlib
 import re
 from dataclasses import dataclass, replace
 from enum import Enum, auto
+from uuid import UUID
 
 from bridge.domain.call import Call
 from bridge.domain.note import cut, headline, note_text, span, who
@@ -13,10 +14,12 @@ from bridge.domain.outcome import Direction, Outcome, Status
 from bridge.domain.phone import Kind
 from bridge.domain.recording import NO_RECORDING, Recording, Sound, Stored, attachment_of
 from bridge.domain.rules import Rules
+from bridge.domain.values import read_uuid
 
 # Kustomer (documented): 1 to 64 characters, no colon, no #; blanks after the first.
 _NO_TAG_CHARACTER = re.compile(r"[^0-9a-zA-ZÀ-ÿ _/<>.-]+")
 _LONGEST_NAME = 256
+OUR_PREFIX, _NOTE = "cloudtalk:call:", ":note"
 
 
 class Patience(Enum):
@@ -112,7 +115,7 @@ def plan(
         if call.external is None and patience is not Patience.GONE and call.wants_detail:
             return Wait(reason="CloudTalk has not told the customer's number yet")
         return Skip(reason=customer)
-    external_id = external_id_of(call)
+    external_id = external_ids(uuid=call.uuid, call_id=call.call_id)[0]
     # No promise of more, once CloudTalk has said that there is no more.
     settled = replace(call, wants_detail=False) if patience is Patience.GONE else call
     return Plan(
@@ -125,23 +128,35 @@ def plan(
             tags=_tags(call, rules),
         ),
         note=NoteDraft(
-            external_id=f"{external_id}:note",
-            id=object_id(f"{external_id}:note"),
+            external_id=note_key(external_id),
+            id=object_id(note_key(external_id)),
             body=note_text(settled, zone=rules.zone, sound=_sound(recording, rules, link)),
             attachment=_attachment(call, recording, rules),
         ),
     )
 
 
-def external_id_of(call: Call) -> str:
-    """The key that reaches Kustomer: from the uuid, so that it is the same whoever found the call first.
+def external_ids(*, uuid: UUID | None, call_id: int | None) -> tuple[str, ...]:
+    """The keys that a call's conversation may have in Kustomer, the proper one first.
 
-    Without a uuid (CloudTalk has none for this call) from the number; should the uuid come to light
-    later, the conversation on record gets the proper key.
+    The proper one is from the uuid, so that it is the same whoever found the call first. Where CloudTalk
+    did not tell the uuid in time it is from the number; should the uuid come to light later, the
+    conversation gets the proper key. By then another ledger may have to find it.
     """
-    if call.uuid is not None:
-        return f"cloudtalk:call:{call.uuid}"
-    return f"cloudtalk:call:id:{call.call_id}"
+    by_number = () if call_id is None else (f"{OUR_PREFIX}id:{call_id}",)
+    return by_number if uuid is None else (f"{OUR_PREFIX}{uuid}", *by_number)
+
+
+def note_key(external_id: str) -> str:
+    """The external id of the note in the conversation with this one."""
+    return f"{external_id}{_NOTE}"
+
+
+def note_uuid(external_id: str) -> UUID | None:
+    """The uuid of the call whose note has this external id; None where it is not ours, or tells none."""
+    if not (external_id.startswith(OUR_PREFIX) and external_id.endswith(_NOTE)):
+        return None
+    return read_uuid(external_id.removeprefix(OUR_PREFIX).removesuffix(_NOTE))
 
 
 def object_id(text: str) -> str:

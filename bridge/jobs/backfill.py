@@ -17,10 +17,10 @@ from bridge.ledger.census import Standing, Stands, standings
 
 # Between two looks; a look at many calls is not cheap for Redis.
 _LOOK_EVERY_S, _AND_FOR_EACH_S = 0.5, 0.001
-# Requests for a call that Kustomer does not have: look for its conversation, its customer; make both,
-# and the note. With a recording: look in the note, register, read the note again, name it there.
-# CloudTalk is asked for detail and recording.
-_WRITE, _ATTACH = 5, 4
+# Requests for a call that Kustomer does not have: look for its conversation under both of its keys, and for
+# its customer; make both, and the note. With a recording: look in the note, register, read the note again,
+# name it there. CloudTalk is asked for detail and recording.
+_WRITE, _ATTACH = 6, 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from bridge.domain.call import Call
@@ -39,19 +41,36 @@ def ask_detail(claim: Claim, deps: Deps) -> End:
         return _not_yet(claim, deps, record, error)
     deps.ledger.keep(claim, {"asking_since": None})
     uuid = read_uuid(body.get("uuid")) or record.uuid
+    learn_uuid(claim, deps, record, uuid, call.call_id, "detail", body)
+    return End(log="asked CloudTalk for the call's detail")
+
+
+def learn_uuid(
+    claim: Claim,
+    deps: Deps,
+    record: Record,
+    uuid: UUID | None,
+    call_id: int,
+    name: str,
+    body: Mapping[str, Any],
+) -> None:
+    """Keep what was learnt of a call known by its number; it joins the number with the uuid it tells.
+
+    Args:
+        name: of the observation: who told.
+    """
     if uuid != record.uuid and deps.ledger.read(f"uuid:{uuid}").forgotten:
         # Forgotten on request while only its uuid was known: what the list told of it goes as well.
         deps.ledger.forget(replace(record, uuid=uuid))
-        return End()
+        return
     deps.ledger.observe(
-        "detail",
+        name,
         body,
         uuid=uuid,
-        call_id=call.call_id,
+        call_id=call_id,
         asked_at_ms=claim.now_ms,
         lane=record.lane(Lane.LIVE),
     )
-    return End(log="asked CloudTalk for the call's detail")
 
 
 def identify(claim: Claim, deps: Deps) -> End:

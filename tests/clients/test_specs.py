@@ -48,6 +48,7 @@ KUSTOMER_CALLS: dict[str, Callable[[Kustomer], object]] = {
     "note": lambda k: k.note(AN_ID),
     "conversation_page": lambda k: k.conversation_page(2),
     "notes_of": lambda k: list(k.notes_of(AN_ID)),
+    "notes_of_customer": lambda k: list(k.notes_of_customer(AN_ID)),
     "create_note": lambda k: k.create_note(AN_ID, {"externalId": "x:note", "body": "Call"}, note_id=AN_ID),
     "update_note": lambda k: k.update_note(AN_ID, {"externalId": "x:note", "body": "Call"}),
     "users_by_email": lambda k: k.users_by_email("bo.sample@example.com"),

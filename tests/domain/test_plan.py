@@ -17,7 +17,7 @@ from bridge.domain.plan import (
     Plan,
     Skip,
     Wait,
-    external_id_of,
+    external_ids,
     object_id,
     plan,
 )
@@ -195,7 +195,9 @@ def test_external_ids_come_from_the_uuid_in_lower_case() -> None:
 
 
 def test_a_call_that_has_no_uuid_is_known_by_its_number() -> None:
-    assert external_id_of(call(uuid=None)) == f"cloudtalk:call:id:{CALL_ID}"
+    want = planned(call(uuid=None), patience=Patience.GONE)
+
+    assert want.conversation.external_id == f"cloudtalk:call:id:{CALL_ID}"
 
 
 def test_the_id_of_a_note_is_made_from_the_call() -> None:
@@ -253,7 +255,7 @@ def test_a_call_that_cloudtalk_does_not_know_is_written_without_any_promise(uuid
     want = planned(told, patience=Patience.GONE)
 
     assert "Still to come" not in want.note.body
-    assert want.conversation.external_id == external_id_of(told)
+    assert want.conversation.external_id == external_ids(uuid=told.uuid, call_id=CALL_ID)[0]
 
 
 def test_the_note_is_told_in_the_zone_of_the_rules() -> None:

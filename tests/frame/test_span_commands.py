@@ -92,8 +92,8 @@ def test_a_dry_run_says_what_it_would_take_and_changes_nothing(
     told = json.loads(capsys.readouterr().out)
 
     assert "3  that no webhook told of" in said
-    assert "3 requests to CloudTalk and 15 to Kustomer" in said
-    assert (told["calls"], told["missing"], told["requests"]) == (3, 3, {"cloudtalk": 3, "kustomer": 15})
+    assert "3 requests to CloudTalk and 18 to Kustomer" in said
+    assert (told["calls"], told["missing"], told["requests"]) == (3, 3, {"cloudtalk": 3, "kustomer": 18})
     assert sandbox.kustomer.requests == []
     assert redis_client.zcard(keys.CALLS) == 0
 
