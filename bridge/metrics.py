@@ -109,7 +109,7 @@ class LedgerCollector(Collector):
         )
         yield _family(
             "callbridge_calls_recovered",
-            "Calls that no webhook told of, found in CloudTalk's list and written to Kustomer.",
+            "Calls that no webhook told of, found in CloudTalk's list, and written as Kustomer lacked them.",
             [],
             {(): counts.get("calls:recovered", 0)},
         )

@@ -52,7 +52,7 @@ def find_attachment(note: Note | None, draft: AttachmentDraft, pen: Pen) -> dict
         id_ = str(item.get("_id") or item.get("id"))
         there = reference(id_, item) or pen.deps.kustomer.attachments.reference(id_)
         if there is not None and there["name"] == draft.name:
-            pen.keep("attachment", id_, _fields(draft))
+            pen.keep("attachment", id_, _fields(draft), done="found")
             return there
     return None
 
@@ -93,7 +93,7 @@ def _upload(record: Record, pen: Pen, draft: AttachmentDraft, sent: Mapping[str,
             ledger.keep(pen.claim, {"form:attachment": None})
             form = None
             continue
-        pen.keep("attachment", form.attachment_id, sent, created=True)
+        pen.keep("attachment", form.attachment_id, sent, done="created", created=True)
         ledger.keep(pen.claim, {"form:attachment": None})
         return Output(id=form.attachment_id, sent=sent, created=True)
     raise Unavailable("kustomer's upload host refused two fresh forms")

@@ -45,7 +45,7 @@ class Customers:
         if remembered and not self.verify:
             customer_id, named = remembered
             output = Output(id=customer_id, sent=sent if named else {**sent, "name": None})
-            self.pen.keep("customer", customer_id, output.sent)
+            self.pen.keep("customer", customer_id, output.sent, done="found")
             if draft.name and not named:
                 self._name_customer(output, draft)
             return customer_id
@@ -69,7 +69,7 @@ class Customers:
         known = self.record.outputs.get("customer")
         # The name is ours where an earlier run of this job, or one whose reply was lost, gave it.
         ours = (begun is not None and begun == name) or (known is not None and known.created)
-        self.pen.keep("customer", id_, {**sent, "name": name and sent["name"]}, created=ours)
+        self.pen.keep("customer", id_, {**sent, "name": name and sent["name"]}, done="found", created=ours)
         if draft.name and not name:
             self._name_customer(Output(id=id_, sent={**sent, "name": None}), draft)
         self._remember(draft, id_, named=bool(name or draft.name))
@@ -95,7 +95,8 @@ class Customers:
         ours = known.created and current is not None and current.name == known.sent.get("name")
         if current is not None and (not current.name or ours) and current.name != draft.name:
             self.pen.update(lambda: self.pen.deps.kustomer.update_customer(current, name=draft.name))
-        self.pen.keep("customer", known.id, {**known.sent, "name": draft.name}, created=known.created)
+        sent = {**known.sent, "name": draft.name}
+        self.pen.keep("customer", known.id, sent, done="brought up to date", created=known.created)
 
     def _remember(self, draft: CustomerDraft, customer_id: str, *, named: bool) -> None:
         if draft.phone:

@@ -84,7 +84,7 @@ class Scribe:
         if found.customer_id and "customer" not in self.record.outputs:
             draft = want.customer
             sent = {"phone": draft.phone, "name": draft.name}
-            self.pen.keep("customer", found.customer_id, sent)
+            self.pen.keep("customer", found.customer_id, sent, done="found")
         known, fields = self._adopted(found, want.conversation), _fields(want.conversation)
         self._update_conversation(known, fields)
         return known.id
@@ -175,7 +175,7 @@ class Scribe:
         begun = self.record.intents.get("conversation")
         key = found.fields.get("externalId") or draft.external_id
         sent = begun if begun is not None else {**_fields(draft), "externalId": key}
-        self.pen.keep("conversation", found.id, sent, created=begun is not None)
+        self.pen.keep("conversation", found.id, sent, done="found", created=begun is not None)
         return Output(id=found.id, sent=sent, created=begun is not None)
 
     def _update_conversation(self, known: Output, fields: Mapping[str, Any]) -> None:
@@ -201,7 +201,7 @@ class Scribe:
             changes["tags"] = [*current.tags, *added]
         if changes:
             self.pen.update(lambda: self.deps.kustomer.update_conversation(known.id, changes))
-        self.pen.keep("conversation", known.id, fields, created=known.created)
+        self.pen.keep("conversation", known.id, fields, done="brought up to date", created=known.created)
 
     # -- note
 
@@ -262,7 +262,7 @@ class Scribe:
         begun = self.record.intents.get("note")
         key = found.external_id or draft.external_id
         sent = begun if begun is not None else {**fields, "externalId": key}
-        self.pen.keep("note", found.id, sent, created=begun is not None)
+        self.pen.keep("note", found.id, sent, done="found", created=begun is not None)
         return Output(id=found.id, sent=sent, created=begun is not None)
 
     def _update_note(self, known: Output, fields: Mapping[str, Any]) -> None:
@@ -280,7 +280,7 @@ class Scribe:
                 changes["attachments"] = whole
             if changes:
                 self.pen.update(lambda: self.deps.kustomer.update_note(known.id, changes))
-        self.pen.keep("note", known.id, fields, created=known.created)
+        self.pen.keep("note", known.id, fields, done="brought up to date", created=known.created)
 
 
 def _fields(draft: ConversationDraft) -> dict[str, Any]:

@@ -105,7 +105,9 @@ def sync(claim: Claim, deps: Deps) -> End:
             done = {"state": "synced", "synced_at": str(deps.ledger.now_ms()), "reason": reason, "look": None}
             deps.ledger.keep(claim, done)
             if record.listed and not record.events and "synced_at" not in record.fields:
-                deps.ledger.count("calls:recovered")
+                written = deps.ledger.read(claim.key).outputs
+                if any(written[name].created for name in ("conversation", "note")):
+                    deps.ledger.count("calls:recovered")
             return End(again_in_ms=_ms(ask.until, now) if ask.until else None)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from bridge.clients.http import checked_at_last
 from bridge.errors import NotSent, Permanent, RateLimited
@@ -16,6 +16,7 @@ from bridge.jobs.deps import Deps
 from bridge.ledger.ledger import Claim
 
 T = TypeVar("T")
+Done = Literal["created", "found", "brought up to date"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,22 +43,29 @@ class Pen:
         except (Permanent, RateLimited, NotSent):
             self.deps.ledger.keep(self.claim, {f"intent:{name}": None})
             raise
-        self.keep(name, made, sent, created=True)
+        self.keep(name, made, sent, done="created", created=True)
         return made
 
     def begin(self, name: str, sent: Mapping[str, Any]) -> None:
         """Record the intent; raises LeaseLost where the job is not ours any more."""
         self.deps.ledger.keep(self.claim, {f"intent:{name}": dict(sent)})
 
-    def keep(self, name: str, id_: str, sent: Mapping[str, Any], *, created: bool = False) -> None:
-        """Record the id of what is there now, and the fields it was last sent."""
+    def keep(
+        self, name: str, id_: str, sent: Mapping[str, Any], *, done: Done, created: bool = False
+    ) -> None:
+        """Record the id of what is there now, and the fields it was last sent.
+
+        Args:
+            done: for whoever reads what happened to the call.
+            created: whether it is of our making, by this run or an earlier one.
+        """
         self.deps.ledger.keep(
             self.claim,
             {
                 f"out:{name}": {"id": id_, "sent": dict(sent), "created": created},
                 f"intent:{name}": None,
             },
-            note=f"{name} {'created' if created else 'found or brought up to date'}",
+            note=f"{name} {done}",
         )
 
     def note(self, name: str, text: str) -> None:

@@ -178,6 +178,8 @@ def test_an_emptied_redis_is_filled_again_and_kustomer_stays_as_it_was(
     records = [bridge.record(call["uuid"]) for call in calls]
     assert all({"conversation", "note", "customer"} <= set(record.outputs) for record in records)
     assert sum("attachment" in record.outputs for record in records) == 3
+    # Found, and not made good: nothing was missing.
+    assert "calls:recovered" not in bridge.ledger.counts()
 
 
 def _people_work(sandbox: RunningSandbox) -> None:
@@ -210,6 +212,20 @@ def test_filling_twice_writes_once(bridge: Bridge, sandbox: RunningSandbox, read
     assert fill(bridge).total == 0
 
     one_of_each(sandbox)
+    assert bridge.ledger.counts()["calls:recovered"] == 1
+
+
+@pytest.mark.parametrize("lost", ["/conversations$", "/notes$"])
+def test_a_call_whose_write_got_no_reply_counts_as_made_good_too(
+    bridge: Bridge, sandbox: RunningSandbox, lost: str
+) -> None:
+    sandbox.kustomer.lose_next_reply(method="POST", path=lost)
+    sandbox.cloudtalk.add_call(started_at=ago(hours=1))
+
+    fill(bridge)
+
+    one_of_each(sandbox)
+    assert bridge.ledger.counts()["calls:recovered"] == 1
 
 
 def test_a_fill_that_was_stopped_goes_on_where_it_was(bridge: Bridge, sandbox: RunningSandbox) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -57,6 +58,26 @@ def test_a_sync_asked_for_by_hand_looks_and_writes_nothing(bridge: Bridge, sandb
     assert sandbox.kustomer.requests
     assert sandbox.kustomer.writes == []
     assert desk(sandbox) == before
+    told = Counter(str(line["what"]) for line in bridge.record(UUID).log)
+    assert [told[f"{name} created"] for name in ("customer", "conversation", "note")] == [1, 1, 1]
+    assert told["customer found"] == 1
+
+
+def test_what_is_found_after_a_lost_reply_is_not_told_to_be_created(
+    bridge: Bridge, sandbox: RunningSandbox
+) -> None:
+    for path in ("/customers$", "/conversations$", "/notes$"):
+        sandbox.kustomer.lose_next_reply(method="POST", path=path)
+    bridge.receive("call-ended", ended())
+    bridge.run_jobs_for(60)
+
+    record = bridge.record(UUID)
+
+    told = [str(line["what"]) for line in record.log]
+    assert [one for one in told if one.endswith("created")] == []
+    assert {"customer found", "conversation found", "note found"} <= set(told)
+    # They are of our making all the same.
+    assert all(output.created for output in record.outputs.values())
 
 
 def test_a_sync_by_hand_makes_anew_what_was_deleted_in_kustomer(
