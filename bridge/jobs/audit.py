@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -11,8 +11,9 @@ from uuid import UUID
 
 from bridge.clients.kustomer import Conversation, Note
 from bridge.domain.listed import ListedCall
+from bridge.domain.plan import OUR_PREFIX, external_ids, note_key
 from bridge.domain.recording import Sound, attachment_of, may_record
-from bridge.domain.values import read_time, read_uuid
+from bridge.domain.values import read_call_id, read_time, read_uuid
 from bridge.errors import NotThereYet
 from bridge.jobs.deps import Deps
 from bridge.jobs.detail import UUID_KEPT_S
@@ -22,7 +23,6 @@ from bridge.jobs.recording import EXPIRED
 from bridge.ledger.census import Standing, Stands, standings
 from bridge.ledger.record import Record
 
-_PREFIX = "cloudtalk:call:"
 # A conversation may be older or younger than its call by the two services' clocks.
 _CLOCKS_DIFFER = timedelta(minutes=5)
 
@@ -54,10 +54,9 @@ class Expected:
     uuid: UUID | None
 
     @property
-    def keys(self) -> list[str]:
+    def keys(self) -> tuple[str, ...]:
         """The external ids that its conversation may have, the proper one first."""
-        by_number = f"{_PREFIX}id:{self.call.call_id}"
-        return [by_number] if self.uuid is None else [f"{_PREFIX}{self.uuid}", by_number]
+        return external_ids(uuid=self.uuid, call_id=self.call.call_id)
 
     def told(self, **more: Any) -> dict[str, Any]:
         started = self.call.started_at
@@ -80,13 +79,17 @@ class Audit:
         # Every call that CloudTalk listed, of a day around the span too.
         self._listed: dict[int, ListedCall] = {}
         self._uuids: dict[int, UUID | None] = {}
+        # Those among the listed, and not expected, whose uuid is not on record; None: not looked at so far.
+        self._others: list[ListedCall] | None = None
 
     def look(self, now: datetime) -> Findings:
         """What does not match; also kept as the number of missing calls."""
         findings = Findings(calls=self._read_calls(now))
         there = self._read_conversations()
         for one in self.expected.values():
-            self._check(one, there, findings)
+            items = [item for key in one.keys for item in there.pop(key, ())]
+            self._check(one, items or self._asked(one), findings)
+        # What is left is of no call that should be there.
         findings.unknown = [
             {"conversation_id": item.id, "external_id": key, "created_at": item.fields.get("createdAt")}
             for key, items in there.items()
@@ -156,41 +159,39 @@ class Audit:
             for item in items:
                 key = str(item.fields.get("externalId") or "")
                 # Pages shift while conversations are made: one may come twice.
-                if key.startswith(_PREFIX):
+                if key.startswith(OUR_PREFIX):
                     found.setdefault(key, {})[item.id] = item
             more = more and any(_touched(item, since) for item in items)
             number += 1
         return {key: list(items.values()) for key, items in found.items()}
 
-    def _check(self, one: Expected, there: Mapping[str, list[Conversation]], findings: Findings) -> None:
-        items = next((there[key] for key in one.keys if key in there), None) or self._asked(one)
+    def _check(self, one: Expected, items: Sequence[Conversation], findings: Findings) -> None:
+        """Compare one call with the conversations under any of its keys."""
         if not items:
             findings.missing.append(one.told(why=_why_missing(one)))
             return
         wants_sound = bool(one.call.recorded) and self._wants_attachment(one)
-        if not wants_sound and items[0].fields.get("noteCount") == 1:
+        if len(items) == 1 and not wants_sound and items[0].fields.get("noteCount") == 1:
             return
-        ours = self._notes_of(items[0], one)
+        ours = [note for item in items for note in self._notes_of(item, one)]
+        if len(items) > 1 or len(ours) > 1:
+            ids = {"conversations": [item.id for item in items], "notes": [note.id for note in ours]}
+            findings.duplicated.append(one.told(**ids))
         if not ours:
             findings.missing.append(one.told(conversation_id=items[0].id, why="its conversation has no note"))
-        elif len(ours) > 1:
-            notes = [note.id for note in ours]
-            findings.duplicated.append(one.told(conversation_id=items[0].id, notes=notes))
-        elif wants_sound and not ours[0].attachments:
+        elif wants_sound and not any(note.attachments for note in ours):
             findings.recordings_missing.append(
                 one.told(conversation_id=items[0].id, note_id=ours[0].id, why=self._why_silent(one))
             )
 
     def _asked(self, one: Expected) -> list[Conversation]:
         """Not among the latest: perhaps the list had it elsewhere."""
-        for key in one.keys:
-            found = self._patience.ask(partial(self._deps.kustomer.conversation_by_external_id, key))
-            if found is not None:
-                return [found]
-        return []
+        ask = self._deps.kustomer.conversation_by_external_id
+        answers = [self._patience.ask(partial(ask, key)) for key in one.keys]
+        return [found for found in answers if found is not None]
 
     def _notes_of(self, item: Conversation, one: Expected) -> list[Note]:
-        wanted = {f"{key}:note" for key in one.keys}
+        wanted = {*map(note_key, one.keys)}
         notes = self._patience.ask(lambda: list(self._deps.kustomer.notes_of(item.id)))
         return [note for note in notes if note.external_id in wanted]
 
@@ -223,13 +224,9 @@ class Audit:
         made = read_time(item.fields.get("createdAt"))
         if made is None or not self._span.since <= made < self._span.until:
             return False
-        if any(key in one.keys for one in self.expected.values()):
-            return False
-        if key.startswith(f"{_PREFIX}id:"):
-            return key.removeprefix(f"{_PREFIX}id:") not in map(str, self._listed)
-        uuid = read_uuid(key.removeprefix(_PREFIX))
+        uuid = read_uuid(key.removeprefix(OUR_PREFIX))
         if uuid is None:
-            return True
+            return read_call_id(key.removeprefix(f"{OUR_PREFIX}id:")) not in self._listed
         record = self._deps.ledger.read(f"uuid:{uuid}")
         if record.exists:
             started = record.call(self._deps.rules).started_at
@@ -239,11 +236,13 @@ class Audit:
 
     def _unexplained(self, made: datetime) -> Iterator[int]:
         """Listed calls whose uuid is not known, those nearest before the conversation first."""
-        others = [call for number, call in self._listed.items() if number not in self.expected]
-        known = standings(self._deps.ledger, [call.call_id for call in others])
+        if self._others is None:
+            others = [call for number, call in self._listed.items() if number not in self.expected]
+            known = standings(self._deps.ledger, [call.call_id for call in others])
+            self._others = [call for call in others if known[call.call_id].uuid is None]
         long_ago = datetime.min.replace(tzinfo=UTC)
-        others.sort(key=lambda call: abs(made - (call.started_at or long_ago)))
-        yield from (call.call_id for call in others if known[call.call_id].uuid is None)
+        nearest = sorted(self._others, key=lambda call: abs(made - (call.started_at or long_ago)))
+        yield from (call.call_id for call in nearest)
 
     def _page(self, span: Span, number: int) -> Any:
         return self._patience.ask(lambda: ask_page(self._deps, span, number))

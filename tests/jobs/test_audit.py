@@ -7,7 +7,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from bridge.jobs.audit import Audit, Findings
+from bridge.jobs.audit import Audit, Expected, Findings
 from bridge.jobs.mending import mend
 from bridge.jobs.patience import Patience
 from bridge.sandbox.running import RunningSandbox
@@ -130,6 +130,59 @@ def test_two_notes_of_one_call_are_told(bridge: Bridge, sandbox: RunningSandbox)
     (item,) = audited(bridge).duplicated
 
     assert set(item["notes"]) == {note["id"], second["id"]}
+
+
+def test_a_twin_under_the_other_key_of_a_call_is_told(bridge: Bridge, sandbox: RunningSandbox) -> None:
+    call = write(bridge, sandbox)
+    (first,), (note,) = sandbox.kustomer.conversations, sandbox.kustomer.notes
+    customer = first["relationships"]["customer"]["data"]["id"]
+    by_number = f"cloudtalk:call:id:{call['id']}"
+    second = by_hand(sandbox, "POST", "/conversations", {"customer": customer, "externalId": by_number})
+    fields = {"body": "Once more", "externalId": f"{by_number}:note"}
+    again = by_hand(sandbox, "POST", f"/conversations/{second['id']}/notes", fields)
+
+    findings = audited(bridge)
+
+    (item,) = findings.duplicated
+    assert item["call_id"] == call["id"]
+    assert set(item["conversations"]) == {first["id"], second["id"]}
+    assert set(item["notes"]) == {note["id"], again["id"]}
+    assert findings.unknown == findings.missing == []
+
+
+def test_a_second_note_under_the_other_key_of_a_call_is_told(bridge: Bridge, sandbox: RunningSandbox) -> None:
+    call = write(bridge, sandbox)
+    (conversation,), (note,) = sandbox.kustomer.conversations, sandbox.kustomer.notes
+    again = {"body": "Once more", "externalId": f"cloudtalk:call:id:{call['id']}:note"}
+    second = by_hand(sandbox, "POST", f"/conversations/{conversation['id']}/notes", again)
+
+    (item,) = audited(bridge).duplicated
+
+    assert set(item["notes"]) == {note["id"], second["id"]}
+
+
+class Counted(dict[int, Expected]):
+    """Counts how often all of it is gone through."""
+
+    times = 0
+
+    def values(self) -> Any:
+        self.times += 1
+        return super().values()
+
+
+def test_the_calls_are_gone_through_once_however_many_conversations_there_are(
+    bridge: Bridge, sandbox: RunningSandbox
+) -> None:
+    """For each conversation once took 7 s for 2,000 of both."""
+    for n in range(3):
+        write(bridge, sandbox, started_at=ago(hours=2, minutes=n))
+    look = Audit(bridge.deps, the_day(), Patience(pause=bridge.let_pass))
+    look.expected = Counted()
+
+    assert look.look(now()).clean
+
+    assert (len(look.expected), look.expected.times) == (3, 1)
 
 
 def test_notes_of_people_are_none_of_our_business(bridge: Bridge, sandbox: RunningSandbox) -> None:
