@@ -13,12 +13,14 @@ from bridge import logs
 from bridge.commands.backfill import PATIENCE, calls, services
 from bridge.commands.context import load_settings
 from bridge.commands.spans import read_span
+from bridge.commands.tables import show_table
 from bridge.jobs.audit import Audit, Findings
 from bridge.jobs.mending import mend
 from bridge.jobs.reconcile import Span
 from bridge.ledger import trail
 from bridge.ledger.parked import workers_listen
 
+_LONGEST_WHY = 200
 _CLEAN, _NEEDS_A_PERSON = 0, 3
 _FINDINGS: Mapping[str, str] = {
     "missing": "Calls without conversation or note",
@@ -67,31 +69,23 @@ def _next(listening: bool) -> str:
 
 def _show(span: Span, findings: Findings, done: list[str] | None) -> None:
     """As tables for people."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    console = Console(soft_wrap=True)
     times = f"{span.since:%Y-%m-%d %H:%M} to {span.until:%Y-%m-%d %H:%M} UTC"
-    console.print(f"{calls(findings.calls)} from {times}", highlight=False)
+    click.echo(f"{calls(findings.calls)} from {times}")
     for name, title in _FINDINGS.items():
         items: list[dict[str, Any]] = getattr(findings, name)
-        console.print(f"\n{title}: {len(items)}" if items else f"{title}: none", highlight=False)
-        if not items:
-            continue
-        table = Table(box=None, pad_edge=False)
-        columns = [column for column in items[0] if column != "uuid"]
-        for column in columns:
-            table.add_column(column.replace("_", " "), no_wrap=column != "why")
-        for item in items:
-            table.add_row(*(Text(_cell(column, item.get(column))) for column in columns))
-        console.print(table)
+        click.echo(f"\n{title}: {len(items)}" if items else f"{title}: none")
+        if items:
+            # Not all of them tell the same. The reason may be long, and stands last.
+            columns = [*dict.fromkeys(name for item in items for name in item if name not in ("uuid", "why"))]
+            columns += ["why"] if any("why" in item for item in items) else []
+            rows = [[_cell(name, item.get(name)) for name in columns] for item in items]
+            show_table([name.replace("_", " ") for name in columns], rows)
     if done is not None:
-        console.print("\nRepair" if done else "\nNothing that could be repaired safely.", highlight=False)
+        click.echo("\nRepair" if done else "\nNothing that could be repaired safely.")
         for line in done:
-            console.print(f"  {line}", highlight=False)
+            click.echo(f"  {line}")
     elif findings.missing or findings.recordings_missing:
-        console.print("\nWith --repair missing calls and recordings are brought in.", highlight=False)
+        click.echo("\nWith --repair missing calls and recordings are brought in.")
 
 
 def _cell(column: str, value: Any) -> str:
@@ -99,4 +93,5 @@ def _cell(column: str, value: Any) -> str:
         return ", ".join(map(str, value))
     if value and column.endswith("_at"):
         return str(value)[:16].replace("T", " ")
-    return "" if value is None else str(value)[:200]
+    text = "" if value is None else str(value)
+    return text[:_LONGEST_WHY] if column == "why" else text

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from bridge.commands.opening import opened_ledger
+from bridge.commands.tables import show_table
 from bridge.errors import Rejected
 from bridge.jobs.deps import open_deps
 from bridge.jobs.forgetting import forget
@@ -120,15 +121,9 @@ def _search(ledger: Ledger, settings: Settings, search: Search) -> dict[str, Any
 
 
 def _table(lines: list[dict[str, Any]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False)
-    for name in ("call", "state", "number", "direction", "outcome", "started", "conversation", "why"):
-        table.add_column(name, no_wrap=name == "call")
-    for line in lines:
-        cells = (
+    heads = ("call", "state", "number", "direction", "outcome", "started", "conversation", "why")
+    rows = [
+        (
             str(line["call_id"] or line["uuid"]),
             line["state"],
             _masked(line),
@@ -138,8 +133,9 @@ def _table(lines: list[dict[str, Any]]) -> None:
             line["conversation_id"] or "",
             line["reason"] or "",
         )
-        table.add_row(*(Text(cell) for cell in cells))
-    Console().print(table)
+        for line in lines
+    ]
+    show_table(heads, rows)
 
 
 def _masked(line: Mapping[str, Any]) -> str:

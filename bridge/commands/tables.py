@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,20 +11,22 @@ from typing import Any
 import click
 
 _MOST_COLUMNS, _LONGEST_CELL = 7, 60
+# In a file or a pipe: no table is as wide.
+_NO_EDGE = 100_000
 
 
-def show_table(heads: Sequence[str], rows: Iterable[Sequence[str]], *, whole: int = 1) -> None:
-    """Args: whole: how many columns from the left are never broken into lines."""
+def show_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Nothing is cut off: what is too long for a terminal goes on below; elsewhere each row is one line."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False)
-    for index, head in enumerate(heads):
-        table.add_column(head, no_wrap=index < whole, overflow="fold")
+    for head in heads:
+        table.add_column(head, overflow="fold")
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
-    Console().print(table)
+    Console(width=None if sys.stdout.isatty() else _NO_EDGE).print(table)
 
 
 def show(output: Any, *, as_json: bool) -> None:

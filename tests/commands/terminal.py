@@ -6,7 +6,7 @@ import io
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,13 +46,17 @@ class Terminal:
             self._patch.delenv(name, raising=False)
 
     def types(self, *args: str, given: bytes = b"", on_screen: bool = False) -> Ran:
+        return self.shows(lambda: main(args), given=given, on_screen=on_screen)
+
+    def shows(self, do: Callable[[], int | None], *, given: bytes = b"", on_screen: bool = False) -> Ran:
+        """What something writes, by itself."""
         out, err = _Stream(on_screen), _Stream(on_screen)
         with self._patch.context() as patch:
             patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(given)))
             patch.setattr(sys, "stdout", out)
             patch.setattr(sys, "stderr", err)
-            code = main(args)
-        return Ran(code=code, raw=out.bytes(), err=err.bytes().decode())
+            code = do()
+        return Ran(code=code or 0, raw=out.bytes(), err=err.bytes().decode())
 
 
 class _Stream(io.TextIOWrapper):

@@ -6,6 +6,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import httpx2
 import pytest
 import redis
 
@@ -15,7 +16,7 @@ from bridge.errors import WrongUse
 from bridge.jobs.reconcile import Span
 from bridge.ledger import keys, trail
 from bridge.sandbox.running import RunningSandbox
-from tests.jobs.listing import ago
+from tests.jobs.listing import ago, key_of
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -236,6 +237,23 @@ def test_an_audit_is_told_to_people_as_tables_and_says_what_it_mends(
     assert "Calls without conversation or note: 1" in said
     assert "Conversations without call: none" in said
     assert f"call {call['id']}: learnt from CloudTalk's list, will be written" in said
+
+
+def test_the_ids_that_an_audit_tells_are_whole_in_a_pipe(
+    sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    external_id = "cloudtalk:call:99999999-2222-4333-8444-555555555599"
+    with httpx2.Client(base_url=sandbox.kustomer.url, headers=key_of(sandbox)) as people:
+        owner = people.post("/v1/customers", json={"name": "Ada Example"}).json()["data"]["id"]
+        fields = {"customer": owner, "externalId": external_id}
+        made = [people.post("/v1/conversations", json=fields).json()["data"]["id"] for _ in range(2)]
+
+    assert main(["audit", "--since", "24h", "--until", "2100-01-01"]) == 3
+
+    said = capsys.readouterr().out
+    assert all(f"{id_}  {external_id}" in said for id_ in made)
+    assert f"{external_id}  {', '.join(made)}" in said or f"{external_id}  {', '.join(made[::-1])}" in said
 
 
 def test_a_year_is_asked_for_at_once_while_it_has_few_calls(sandbox: RunningSandbox) -> None:

@@ -11,6 +11,7 @@ import pytest
 from bridge.commands import main
 from bridge.domain.events import Event, read_event
 from bridge.domain.rules import Rules
+from bridge.ledger import keys
 from bridge.ledger.ledger import Ledger
 from tests.web.conftest import RedisServer
 from tests.web.serving import ENDED, UUID
@@ -42,6 +43,20 @@ def test_calls_are_listed_with_the_tail_of_their_numbers(
     out = capsys.readouterr().out
     assert "1000000110" in out and "behind" in out and "…304" in out
     assert "960304" not in out
+
+
+def test_the_ids_of_listed_calls_are_whole_in_a_pipe(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    learn(ledger, call_id=None)
+    conversation = "60f1c2d3e4a5b6c7d8e9f001"
+    ledger.redis.hset(keys.record(KEY), "out:conversation", json.dumps({"id": conversation, "sent": {}}))
+
+    assert main(["calls", "ls"]) == 0
+
+    _, line = capsys.readouterr().out.splitlines()
+    assert UUID in line and conversation in line
 
 
 def test_the_list_can_be_narrowed_and_read_by_programs(
