@@ -87,7 +87,7 @@ def _upload(record: Record, pen: Pen, draft: AttachmentDraft, sent: Mapping[str,
             kept = {**asdict(form), "sent": dict(sent), "at": ledger.now_ms()}
             ledger.keep(pen.claim, {"form:attachment": kept, "intent:attachment": None})
         try:
-            pen.update(partial(_send, form, draft, pen.deps))
+            pen.repeat(partial(_send, form, draft, pen.deps))
         except FormRefused:
             ledger.count(_ORPHANED)
             ledger.keep(pen.claim, {"form:attachment": None})

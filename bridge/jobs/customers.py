@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from bridge.domain.plan import CustomerDraft
 from bridge.errors import Conflict
-from bridge.jobs.writing import Pen
+from bridge.jobs.writing import Pen, as_left
 from bridge.ledger.record import Output, Record
 
 
@@ -92,9 +92,17 @@ class Customers:
     def _name_customer(self, known: Output, draft: CustomerDraft) -> None:
         """Give a name to a customer that has none, or that still has the one we gave."""
         current = self.pen.deps.kustomer.customer(known.id)
-        ours = known.created and current is not None and current.name == known.sent.get("name")
-        if current is not None and (not current.name or ours) and current.name != draft.name:
-            self.pen.update(lambda: self.pen.deps.kustomer.update_customer(current, name=draft.name))
+        if current is not None:
+            known = as_left(known, self.record.changes.get("customer", {}), {"name": current.name})
+            ours = known.created and current.name == known.sent.get("name")
+            if (not current.name or ours) and current.name != draft.name:
+                there, changed = current, {"name": draft.name}
+                self.pen.update(
+                    "customer",
+                    known,
+                    changed,
+                    lambda: self.pen.deps.kustomer.update_customer(there, name=draft.name),
+                )
         sent = {**known.sent, "name": draft.name}
         self.pen.keep("customer", known.id, sent, done="brought up to date", created=known.created)
 

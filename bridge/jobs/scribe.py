@@ -20,10 +20,12 @@ from bridge.jobs.attaching import ensure_attachment, find_attachment, merged
 from bridge.jobs.customers import Customers
 from bridge.jobs.deps import Deps
 from bridge.jobs.finding import find_conversation, find_note
-from bridge.jobs.writing import Pen
+from bridge.jobs.writing import Pen, as_left
 from bridge.ledger.record import Output, Record
 
 _NO_NOTE_IDS_FOR_S = 86_400
+# Of a conversation; what they changed stays theirs.
+_PEOPLE_CHANGE = ("name", "direction", "status")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -179,16 +181,18 @@ class Scribe:
         return Output(id=found.id, sent=sent, created=begun is not None)
 
     def _update_conversation(self, known: Output, fields: Mapping[str, Any]) -> None:
-        if known.sent == fields:
+        begun = self.record.changes.get("conversation", {})
+        if known.sent == fields and not begun:
             return
         current = self.deps.kustomer.conversation(known.id)
         if current is None:
             raise Rejected(
                 f"conversation {known.id} is gone in Kustomer: deleted, or merged into another", status=404
             )
+        known = as_left(known, begun, current.fields)
         changes: dict[str, Any] = {
             name: fields[name]
-            for name in ("name", "direction", "status")
+            for name in _PEOPLE_CHANGE
             if fields[name]
             and fields[name] != known.sent.get(name)
             and current.fields.get(name) in (known.sent.get(name), None)
@@ -200,7 +204,13 @@ class Scribe:
             # The list is replaced whole, and read as ids; ids and names may be mixed in writing.
             changes["tags"] = [*current.tags, *added]
         if changes:
-            self.pen.update(lambda: self.deps.kustomer.update_conversation(known.id, changes))
+            ours = {name: value for name, value in changes.items() if name in _PEOPLE_CHANGE}
+            self.pen.update(
+                "conversation",
+                known,
+                ours,
+                lambda: self.deps.kustomer.update_conversation(known.id, changes),
+            )
         self.pen.keep("conversation", known.id, fields, done="brought up to date", created=known.created)
 
     # -- note
@@ -266,20 +276,26 @@ class Scribe:
         return Output(id=found.id, sent=sent, created=begun is not None)
 
     def _update_note(self, known: Output, fields: Mapping[str, Any]) -> None:
-        if known.sent == fields:
+        begun = self.record.changes.get("note", {})
+        if known.sent == fields and not begun:
             return
         current = self.deps.kustomer.note(known.id)
         # A note that a person deleted stays deleted, and one that a person edited stays theirs.
         if current is not None:
+            known = as_left(known, begun, {"body": current.body.strip()})
             changes: dict[str, Any] = {}
+            ours: dict[str, Any] = {}
             if current.body.strip() == str(known.sent.get("body", "")).strip():
                 changes["body"] = fields["body"]
+                ours["body"] = fields["body"].strip()
             if fields["externalId"] != known.sent.get("externalId"):
                 changes["externalId"] = fields["externalId"]
             if (whole := merged(current, fields.get("attachments", []), self.deps)) is not None:
                 changes["attachments"] = whole
             if changes:
-                self.pen.update(lambda: self.deps.kustomer.update_note(known.id, changes))
+                self.pen.update(
+                    "note", known, ours, lambda: self.deps.kustomer.update_note(known.id, changes)
+                )
         self.pen.keep("note", known.id, fields, done="brought up to date", created=known.created)
 
 

@@ -1,19 +1,22 @@
 """One write to Kustomer, exactly once: the intent on record, the write, the id on record.
 
 A crash or a lost reply leaves an intent without an id; the next run finds it and looks before it
-writes. What Kustomer surely did not do (refused, nothing sent) takes the intent back.
+writes. What Kustomer surely did not do (refused, nothing sent) takes the intent back. A change leaves on
+record what was sent, too: whether it was carried out shows in what is there, and what is ours is told from
+what a person wrote since.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar
 
 from bridge.clients.http import checked_at_last
 from bridge.errors import NotSent, Permanent, RateLimited
 from bridge.jobs.deps import Deps
 from bridge.ledger.ledger import Claim
+from bridge.ledger.record import Output
 
 T = TypeVar("T")
 Done = Literal["created", "found", "brought up to date"]
@@ -64,6 +67,7 @@ class Pen:
             {
                 f"out:{name}": {"id": id_, "sent": dict(sent), "created": created},
                 f"intent:{name}": None,
+                f"change:{name}": None,
             },
             note=f"{name} {done}",
         )
@@ -73,10 +77,27 @@ class Pen:
         self.deps.ledger.keep(self.claim, {name: text})
 
     def forget(self, name: str) -> None:
-        self.deps.ledger.keep(self.claim, {f"out:{name}": None, f"intent:{name}": None})
+        self.deps.ledger.keep(
+            self.claim, {f"out:{name}": None, f"intent:{name}": None, f"change:{name}": None}
+        )
 
-    def update(self, send: Callable[[], None]) -> None:
-        """A change that may be repeated without harm; only made while the job is ours."""
+    def update(self, name: str, known: Output, changed: Mapping[str, Any], send: Callable[[], None]) -> None:
+        """A change that may be repeated without harm; only made while the job is ours.
+
+        Args:
+            known: what is there now, see `as_left`.
+            changed: the fields that a person may change as well.
+        """
+        kept = {"id": known.id, "sent": dict(known.sent), "created": known.created}
+        self.deps.ledger.keep(self.claim, {f"out:{name}": kept, f"change:{name}": dict(changed)})
+        try:
+            self.while_ours(send)
+        except (Permanent, RateLimited, NotSent):
+            self.deps.ledger.keep(self.claim, {f"change:{name}": None})
+            raise
+
+    def repeat(self, send: Callable[[], None]) -> None:
+        """What may be repeated without harm, with nothing to compare later; only sent while ours."""
         self.deps.ledger.keep(self.claim, {})
         self.while_ours(send)
 
@@ -89,3 +110,16 @@ class Pen:
         check()
         with checked_at_last(check):
             return send()
+
+
+def as_left(known: Output, begun: Mapping[str, Any], there: Mapping[str, Any]) -> Output:
+    """What we sent last, a change whose reply was lost included where it is there.
+
+    Without it our own words of before would be taken for a person's, and left alone for good.
+
+    Args:
+        begun: the change that is not known to have ended; empty where there is none.
+        there: what the service has now.
+    """
+    carried_out = {name: value for name, value in begun.items() if there.get(name) == value}
+    return replace(known, sent={**known.sent, **carried_out})

@@ -69,8 +69,10 @@ class Record:
     events: tuple[KeptEvent, ...] = ()
     observations: Mapping[str, Observation] = field(default_factory=dict)
     outputs: Mapping[str, Output] = field(default_factory=dict)
-    # Writes begun and not known to have ended: name -> the fields sent.
+    # Creations begun and not known to have ended: name -> the fields sent.
     intents: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    # Changes of what is there, begun and not known to have ended: name -> the fields sent.
+    changes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     fields: Mapping[str, str] = field(default_factory=dict)
     log: tuple[Mapping[str, Any], ...] = ()
 
@@ -213,6 +215,7 @@ def record_of(key: str, parts: Sequence[Part]) -> Record:
         observations=observations,
         outputs=outputs,
         intents={name[7:]: json.loads(text) for name, text in fields.items() if name.startswith("intent:")},
+        changes={name[7:]: json.loads(text) for name, text in fields.items() if name.startswith("change:")},
         fields=fields,
         log=tuple(sorted(log, key=lambda line: -line["at"])),
     )
