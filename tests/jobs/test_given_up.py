@@ -262,7 +262,7 @@ def test_learning_the_end_costs_one_look(bridge: Bridge, sandbox: RunningSandbox
 
     assert asked.count("index.json") == 1
     assert len(asked) == 2
-    assert len(looks) == 2  # the conversation by its key, the customer by phone
+    assert len(looks) == 3  # the conversation by its key and the one of its number, the customer by phone
     assert len(sandbox.cloudtalk.requests) == 1
     assert sandbox.kustomer.requests == []
     assert calls_missing(bridge.ledger) == 0
@@ -322,4 +322,4 @@ def test_the_estimate_counts_the_recordings_of_calls_that_wait(
     assert len(sandbox.kustomer.attachments) == 1
     asked = [one for one in sandbox.cloudtalk.requests if "index.json" not in one.path]
     assert len(asked) <= estimate.cloudtalk == 2
-    assert len(sandbox.kustomer.requests) <= estimate.kustomer == 9
+    assert len(sandbox.kustomer.requests) <= estimate.kustomer == 10
