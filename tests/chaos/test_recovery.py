@@ -69,7 +69,7 @@ def test_another_worker_takes_the_work_of_a_killed_one_within_a_lease(tmp_path: 
             doomed, other = house.workers[n % 2], house.workers[1 - n % 2]
             other.send(signal.SIGSTOP)
             # Who takes it again is not done with it before that was seen.
-            house.sandbox.kustomer.delay_next(1.5, path="/customers/phone", times=2)
+            house.sandbox.kustomer.delay_next(3.0, path="/customers/phone", times=2)
             house.post("call-ended", ended(call_id=1_000_000_000 + n, uuid=_uuid(n)))
             eventually(partial(_lease_ends, house, n), "the job is taken")
 
