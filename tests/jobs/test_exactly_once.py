@@ -19,6 +19,7 @@ from bridge.ledger.ledger import Claim
 from bridge.sandbox.running import RunningSandbox
 from tests.jobs.desk import desk, one_of_each
 from tests.support import Bridge, ended
+from tests.waiting import eventually
 
 UUID = "11111111-2222-4333-8444-555555555500"
 KEY = f"uuid:{UUID}"
@@ -154,8 +155,10 @@ def test_a_worker_that_is_stopped_after_it_looked_at_its_lease_does_not_send_whe
 
     assert ends == ["sync lost"]
     one_of_each(sandbox)
-    # The one that was stopped began a request, and did not end it.
-    assert sorted(str(one.status) for one in sandbox.kustomer.writes) == ["201", "201", "201", "None"]
+    eventually(
+        lambda: sorted(str(one.status) for one in sandbox.kustomer.writes) == ["201", "201", "201", "None"],
+        "Kustomer has seen that the one that was stopped began a request, and did not end it",
+    )
 
 
 def test_a_process_that_slept_does_not_trust_what_it_knew(bridge: Bridge) -> None:
