@@ -36,9 +36,9 @@ from tests.chaos.stage import Stage
 from tests.chaos.wires import CALM, ROUGH
 
 WORKERS = 2
-# A job that keeps failing waits for up to 5 minutes, and so does a call that CloudTalk's list did not have
-# at first; some runs need a tenth of that.
-SETTLES_WITHIN_S = 400.0
+# A job that keeps failing waits for up to 5 minutes, and so does a second look into CloudTalk's list; neither
+# for longer, and some runs need a tenth of that.
+SETTLES_WITHIN_S = 330.0
 # On a machine too slow for the load a run lasts longer, up to this many times: the day waits while
 # deliveries are late or jobs pile up, the faults do not.
 _SLOWEST = 10

@@ -14,8 +14,10 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
+from redis import Redis
 
 from bridge.embedded import EmbeddedRedis
+from bridge.sandbox.running import RunningSandbox
 
 ROOT = Path(__file__).resolve().parents[2]
 HOUSE = Path(__file__).with_name("house.py")
@@ -91,6 +93,20 @@ def wait_until_gone(pid: int) -> None:
         assert ended, f"process {pid} still runs"
     finally:
         os.close(watch)
+
+
+@pytest.fixture
+def at_a_terminal(
+    redis_client: Redis,
+    redis_url: str,
+    sandbox: RunningSandbox,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Commands run here meet the test's Redis and the sandbox, in an empty folder, on wide paper."""
+    monkeypatch.chdir(tmp_path)
+    for name, value in {"REDIS_URL": redis_url, "COLUMNS": "200", **sandbox.environ()}.items():
+        monkeypatch.setenv(name, value)
 
 
 @pytest.fixture

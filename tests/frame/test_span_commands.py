@@ -18,20 +18,9 @@ from bridge.ledger import keys, trail
 from bridge.sandbox.running import RunningSandbox
 from tests.jobs.listing import ago, key_of
 
+pytestmark = pytest.mark.usefixtures("at_a_terminal")
+
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
-
-
-@pytest.fixture(autouse=True)
-def here(
-    redis_client: redis.Redis,
-    redis_url: str,
-    sandbox: RunningSandbox,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    for name, value in {"REDIS_URL": redis_url, "COLUMNS": "200", **sandbox.environ()}.items():
-        monkeypatch.setenv(name, value)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 import redis
@@ -16,18 +15,7 @@ from bridge.ledger.ledger import Ledger
 from bridge.sandbox.running import RunningSandbox
 from tests.jobs.listing import ago, webhook_of
 
-
-@pytest.fixture(autouse=True)
-def here(
-    redis_client: redis.Redis,
-    redis_url: str,
-    sandbox: RunningSandbox,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    for name, value in {"REDIS_URL": redis_url, "COLUMNS": "200", **sandbox.environ()}.items():
-        monkeypatch.setenv(name, value)
+pytestmark = pytest.mark.usefixtures("at_a_terminal")
 
 
 def lines(client: redis.Redis) -> list[tuple[str, str, str, str]]:
