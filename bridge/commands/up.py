@@ -178,7 +178,11 @@ class House:
         self, supervisor: Supervisor, environment: dict[str, str], sandbox: Sandbox | None, web_url: str
     ) -> None:
         if self._settings.redis_url is None:
-            self._redis = EmbeddedRedis(self._data_dir, appendfsync=self._settings.redis_appendfsync)
+            self._redis = EmbeddedRedis(
+                self._data_dir,
+                appendfsync=self._settings.redis_appendfsync,
+                server=self._settings.redis_server,
+            )
             environment["REDIS_URL"] = self._redis.url
             supervisor.start(self._redis)
             self._say(f"Redis runs ({self._redis.program}), data in {self._data_dir / 'redis'}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from bridge.embedded import LONGEST_SOCKET_PATH, EmbeddedRedis, find_server
+from bridge.embedded import LONGEST_SOCKET_PATH, EmbeddedRedis, _packaged_server, find_server
 from bridge.errors import BridgeError, WrongUse
 from tests.frame.conftest import wait_until_gone
 
@@ -140,23 +141,83 @@ def test_a_damaged_file_is_told_of_with_the_servers_own_words(tmp_path: Path, re
         redis_in(tmp_path).start()
 
 
-def test_the_server_that_wrote_the_data_is_used_again(tmp_path: Path) -> None:
-    program = tmp_path / "some-server"
-    program.touch(mode=0o755)
+@pytest.fixture
+def on_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
+    """Puts a `redis-server` of this version on PATH."""
 
-    assert find_server(before=str(program)) == program
+    def put(version: str) -> Path:
+        program = tmp_path / "redis-server"
+        program.write_text(f"#!/bin/sh\necho Redis server v={version} sha=00000000:0\n")
+        program.chmod(0o755)
+        monkeypatch.setenv("PATH", str(tmp_path))
+        return program
+
+    return put
 
 
-def test_a_server_on_path_that_is_too_old_is_passed_over(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_server_on_path_is_started_only_when_asked_for(on_path: Callable[[str], Path]) -> None:
+    installed = on_path("7.0.15")
+
+    assert find_server() == _packaged_server()
+    assert find_server("path") == installed
+
+
+def test_a_server_on_path_is_started_where_none_came_along(
+    on_path: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    old = tmp_path / "redis-server"
-    old.write_text("#!/bin/sh\necho Redis server v=6.0.16 sha=00000000:0\n")
-    old.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr("bridge.embedded._packaged_server", lambda: None)
 
-    assert find_server() != old
+    installed = on_path("7.0.15")
 
-    old.write_text("#!/bin/sh\necho Redis server v=7.0.15 sha=00000000:0\n")
+    assert find_server() == installed
 
-    assert find_server() == old
+
+def test_a_server_on_path_that_is_too_old_is_refused(on_path: Callable[[str], Path]) -> None:
+    on_path("6.0.16")
+
+    with pytest.raises(WrongUse, match=r"REDIS_SERVER=path, but PATH has no .* 6\.2 or newer"):
+        find_server("path")
+
+
+@pytest.fixture
+def newer_data(tmp_path: Path, redis_in: RedisIn) -> Path:
+    """A data folder whose file is of a version that the bundled server does not read."""
+    server = redis_in(tmp_path)
+    server.start()
+    with connect(server) as client:
+        client.set("call", "kept")
+    server.stop()
+    base = next((tmp_path / "redis" / "appendonlydir").glob("*.base.rdb"))
+    (tmp_path / "head").write_bytes(base.read_bytes()[:9])
+    with base.open("r+b") as file:
+        file.write(b"REDIS0099")
+    return tmp_path
+
+
+def test_data_of_a_newer_server_is_opened_by_the_server_that_wrote_it(
+    newer_data: Path, redis_in: RedisIn
+) -> None:
+    base = next((newer_data / "redis" / "appendonlydir").glob("*.base.rdb"))
+    newer = newer_data / "newer-server"
+    repair = f"dd if={newer_data}/head of={base} conv=notrunc 2>/dev/null"
+    newer.write_text(f'#!/bin/sh\n{repair}\nexec {_packaged_server()} "$@"\n')
+    newer.chmod(0o755)
+    told = newer_data / "redis" / "server.json"
+    told.write_text(json.dumps({"pid": 0, "program": str(newer)}))
+    server = redis_in(newer_data)
+
+    server.start()
+
+    assert server.program == newer
+    with connect(server) as client:
+        assert client.get("call") == "kept"
+    assert json.loads(told.read_text())["program"] == str(newer)
+
+
+def test_data_of_a_newer_server_that_is_gone_is_left_as_it_is(newer_data: Path, redis_in: RedisIn) -> None:
+    before = {path: path.read_bytes() for path in (newer_data / "redis" / "appendonlydir").iterdir()}
+
+    with pytest.raises(WrongUse, match=r"(?s)cannot read the data in .*REDIS_SERVER=path"):
+        redis_in(newer_data).start()
+
+    assert {path: path.read_bytes() for path in before} == before
