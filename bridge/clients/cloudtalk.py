@@ -299,9 +299,12 @@ def _basic(user: str, password: str) -> str:
 def _download(response: httpx2.Response) -> Download:
     """What the answer's headers tell; neither `Content-Length` nor ranges are documented."""
     length = response.headers.get("content-length", "")
-    start, size = 0, int(length) if length.isdigit() else None
+    start, size = 0, read_whole(length)
     if response.status_code == 206:
-        found = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("content-range", "").strip())
+        found = re.fullmatch(
+            r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|\*)",
+            response.headers.get("content-range", "").strip(),
+        )
         if found is None:
             raise Unavailable("cloudtalk sent a part of a recording and does not say which")
         start, size = int(found[1]), int(found[2]) if found[2] != "*" else None

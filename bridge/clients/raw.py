@@ -14,6 +14,7 @@ from urllib.parse import quote, urldefrag, urlencode, urlsplit
 import httpx2
 
 from bridge.clients.http import Service
+from bridge.domain.values import read_whole
 from bridge.errors import Unavailable, WrongUse
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
@@ -68,7 +69,7 @@ class Answer:
     def size(self) -> int | None:
         """Of the body in bytes, where it is told and is what `chunks` gives."""
         told = self.headers.get("content-length", "")
-        return int(told) if told.isdigit() and "content-encoding" not in self.headers else None
+        return read_whole(told) if "content-encoding" not in self.headers else None
 
 
 @contextmanager

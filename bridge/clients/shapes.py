@@ -7,7 +7,6 @@ cannot be read is kept as it came rather than making the whole answer unusable.
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Annotated, Any, Generic, Self, TypeVar
@@ -15,7 +14,7 @@ from typing import Annotated, Any, Generic, Self, TypeVar
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from bridge.domain.phone import Kind, read_phone
-from bridge.domain.values import read_flag, read_time, read_whole
+from bridge.domain.values import read_flag, read_time, read_whole, unescaped
 from bridge.errors import Unavailable
 
 
@@ -115,7 +114,7 @@ def _text(value: Any) -> str | None:
 
 def _unescaped(value: Any) -> str | None:
     text = _text(value)
-    return None if text is None else html.unescape(text)
+    return None if text is None else unescaped(text)
 
 
 def _number(value: Any) -> str | None:
@@ -127,7 +126,7 @@ def _number(value: Any) -> str | None:
 def _decimal(value: Any) -> float | None:
     try:
         return float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
 
 

@@ -63,6 +63,7 @@ NATIVE_TRIGGERS: Mapping[str, str] = {
     "transcript.ready": "transcription-created",
     "cidata.ready": "insights-ready",
 }
+_LONGEST_LINK = 2048
 # A repeat of this one is news: what it points at has changed again.
 ALWAYS_NEWS = frozenset({"call-modified"})
 
@@ -307,7 +308,8 @@ def _our_phone(value: object, region: str | None, direction: Direction | None) -
 
 def _call_id_in_link(value: object) -> int | None:
     """The call id in a recording link: its path is `/pub/r/{base64 of the id}/{token}.wav` (seen)."""
-    if not isinstance(value, str) or "/r/" not in value:
+    # Nothing longer is an address; `urlsplit` keeps the last that it was given.
+    if not isinstance(value, str) or "/r/" not in value or len(value) > _LONGEST_LINK:
         return None
     try:
         parts = [part for part in urlsplit(value).path.split("/") if part]

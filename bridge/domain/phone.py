@@ -14,6 +14,8 @@ from bridge.domain.outcome import Direction
 # numbers have at most six, and no subscriber number is that short.
 _LONGEST_SHORT_NUMBER = 6
 _LONGEST_OTHER = 64
+# Of a whole number that came for one: far longer than any, and short enough to be written out.
+_LARGEST = 10**_LONGEST_OTHER
 _WITHHELD_WORDS = frozenset(
     {
         "anonymous",
@@ -97,6 +99,8 @@ def read_phone(
         if not value.is_integer():
             return Phone(Kind.OTHER, str(value))
         value = int(value)
+    if isinstance(value, int) and abs(value) >= _LARGEST:
+        return Phone(Kind.OTHER, "")
     text = str(value).strip()
     if not text or text.casefold() in _WITHHELD_WORDS:
         return WITHHELD
@@ -113,9 +117,14 @@ def read_phone(
     return Phone(Kind.E164, phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
 
 
+def _parse(text: str, digits: str, region: str | None) -> phonenumbers.PhoneNumber | None:
+    # What is too long to be a number is neither parsed nor kept: a body has room for 65,000 digits.
+    return _parse_short(text, digits, region) if len(text) <= _LONGEST_OTHER else None
+
+
 # The same few lines of ours come with every call, and parsing is the dearest part of reading an event.
 @lru_cache(maxsize=4096)
-def _parse(text: str, digits: str, region: str | None) -> phonenumbers.PhoneNumber | None:
+def _parse_short(text: str, digits: str, region: str | None) -> phonenumbers.PhoneNumber | None:
     """The reading that is valid, else the one that is possible; international before national.
 
     Not `is_valid_number` alone: new ranges are in use before the library knows them.
