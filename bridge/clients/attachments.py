@@ -9,13 +9,14 @@ import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx2
 
 from bridge.boundary import boundary
 from bridge.clients.http import Service
+from bridge.clients.paths import id_part, is_id
 from bridge.errors import NotSent, Rejected, Unavailable
+from bridge.loopback import is_loopback_host
 
 # A 100 MB file at 1 MB/s; each chunk has the client's own limit as well.
 _UPLOAD_TIMEOUT = httpx2.Timeout(connect=5, read=60, write=30, pool=10)
@@ -56,7 +57,7 @@ class Attachments:
         upload = meta.get("upload") if isinstance(meta, dict) else None
         if (
             not isinstance(data, dict)
-            or not isinstance(data.get("id"), str)
+            or not is_id(data.get("id"))
             or not isinstance(upload, dict)
             or not isinstance(upload.get("fields"), dict)
         ):
@@ -74,13 +75,10 @@ class Attachments:
 
         Raises:
             FormRefused: 4xx.
-            Rejected: the form leads to an address that is not https.
+            Rejected: the form leads to an address that is not https, or is none.
             NotSent, Unavailable: no answer, or 5xx; sending to the same form again does no harm.
         """
-        parts = urlsplit(form.url)
-        host = parts.hostname or ""
-        if parts.scheme != "https" and not (host == "localhost" or host.startswith("127.")):
-            raise Rejected("kustomer's upload form leads to an address that is not https")
+        url = _checked_url(form.url)
         mark = secrets.token_hex(16)
         head, tail = _around(form.fields, mark=mark, name=name, content_type=content_type)
         headers = {
@@ -91,7 +89,7 @@ class Attachments:
         try:
             with boundary("kustomer.upload"):
                 response = self._client.post(
-                    form.url, content=_joined(head, chunks, tail), headers=headers, timeout=_UPLOAD_TIMEOUT
+                    url, content=_joined(head, chunks, tail), headers=headers, timeout=_UPLOAD_TIMEOUT
                 )
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as cause:
             raise NotSent(f"kustomer's upload host could not be reached: {type(cause).__name__}") from cause
@@ -103,9 +101,13 @@ class Attachments:
             raise FormRefused(f"kustomer's upload host answered {response.status_code} to the form")
 
     def reference(self, attachment_id: str) -> dict[str, Any] | None:
-        """An attachment as a note has to name it; None where there is none."""
+        """An attachment as a note has to name it; None where there is none, or where this is no id."""
+        if not is_id(attachment_id):
+            return None
         try:
-            reply = self._service.request("attachment", "GET", f"{self._url}/attachments/{attachment_id}")
+            reply = self._service.request(
+                "attachment", "GET", f"{self._url}/attachments/{id_part(attachment_id)}"
+            )
         except Rejected as error:
             if error.status == 404:
                 return None
@@ -113,6 +115,22 @@ class Attachments:
         data = reply.body.get("data") if isinstance(reply.body, dict) else None
         attributes = data.get("attributes") if isinstance(data, dict) else None
         return reference(attachment_id, attributes) if isinstance(attributes, dict) else None
+
+
+def _checked_url(text: str) -> httpx2.URL:
+    """Where a form leads, read once, by the library that sends it there.
+
+    Raises:
+        Rejected: plain http to another machine than this one, a user in the address, or no address at all.
+    """
+    try:
+        url = httpx2.URL(text)
+    except (httpx2.InvalidURL, ValueError) as cause:
+        raise Rejected("kustomer's upload form leads to something that is no address") from cause
+    is_private = url.scheme == "https" or (url.scheme == "http" and is_loopback_host(url.host))
+    if not url.host or url.userinfo or not is_private:
+        raise Rejected("kustomer's upload form leads to an address that is not https")
+    return url
 
 
 def reference(attachment_id: str, about: Mapping[str, Any]) -> dict[str, Any] | None:

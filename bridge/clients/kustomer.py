@@ -16,6 +16,7 @@ import httpx2
 
 from bridge.clients.attachments import Attachments
 from bridge.clients.http import Reply, Service
+from bridge.clients.paths import id_part, is_id
 from bridge.clients.taken import says_taken
 from bridge.errors import Conflict, Rejected, Unavailable
 from bridge.ledger.budget import Budget
@@ -100,7 +101,7 @@ class Kustomer:
     # -- customers
 
     def customer(self, customer_id: str) -> Customer | None:
-        return _customer(self._find("customer", f"/customers/{customer_id}"))
+        return _customer(self._find("customer", f"/customers/{id_part(customer_id)}"))
 
     def customer_by_phone(self, phone: str) -> Customer | None:
         """By a number in E.164; whether shared phones are searched too is not documented."""
@@ -149,7 +150,7 @@ class Kustomer:
             body["company"] = current.company_id
         if current.rev is not None:
             body["rev"] = current.rev
-        self._send("update_customer", "PATCH", f"/customers/{current.id}", body)
+        self._send("update_customer", "PATCH", f"/customers/{id_part(current.id)}", body)
 
     def add_phone(self, current: Customer, phone: str) -> None:
         """Add a number to a customer just read; the list is sent whole, as it may replace the stored one."""
@@ -164,7 +165,7 @@ class Kustomer:
     # -- conversations
 
     def conversation(self, conversation_id: str) -> Conversation | None:
-        return _conversation(self._find("conversation", f"/conversations/{conversation_id}"))
+        return _conversation(self._find("conversation", f"/conversations/{id_part(conversation_id)}"))
 
     def conversation_by_external_id(self, external_id: str) -> Conversation | None:
         return _conversation(
@@ -210,20 +211,20 @@ class Kustomer:
 
     def update_conversation(self, conversation_id: str, changes: Mapping[str, Any]) -> None:
         """Change fields; `tags` replaces the whole list."""
-        self._send("update_conversation", "PATCH", f"/conversations/{conversation_id}", changes)
+        self._send("update_conversation", "PATCH", f"/conversations/{id_part(conversation_id)}", changes)
 
     # -- notes
 
     def note(self, note_id: str) -> Note | None:
-        return _note(self._find("note", f"/notes/{note_id}"))
+        return _note(self._find("note", f"/notes/{id_part(note_id)}"))
 
     def notes_of(self, conversation_id: str) -> Iterator[Note]:
         """The notes of a conversation, all pages."""
-        return self._notes(f"/conversations/{conversation_id}/notes")
+        return self._notes(f"/conversations/{id_part(conversation_id)}/notes")
 
     def notes_of_customer(self, customer_id: str) -> Iterator[Note]:
         """The notes in all conversations of a customer."""
-        return self._notes(f"/customers/{customer_id}/notes")
+        return self._notes(f"/customers/{id_part(customer_id)}/notes")
 
     def _notes(self, path: str) -> Iterator[Note]:
         for page in range(1, _MOST_PAGES + 1):
@@ -253,11 +254,11 @@ class Kustomer:
             Conflict: the id is taken: by an earlier try of ours, as it is made from the call.
         """
         body = {**fields, "id": note_id} if note_id else dict(fields)
-        reply = self._create("create_note", f"/conversations/{conversation_id}/notes", body)
+        reply = self._create("create_note", f"/conversations/{id_part(conversation_id)}/notes", body)
         return _sure(_note(reply.body), "create_note")
 
     def update_note(self, note_id: str, changes: Mapping[str, Any]) -> None:
-        self._send("update_note", "PATCH", f"/notes/{note_id}", changes)
+        self._send("update_note", "PATCH", f"/notes/{id_part(note_id)}", changes)
 
     # -- users
 
@@ -306,7 +307,7 @@ class Kustomer:
 
 def _resource(body: Any) -> tuple[str, Mapping[str, Any], Mapping[str, Any]] | None:
     data = body.get("data") if isinstance(body, dict) else None
-    if not isinstance(data, dict) or not isinstance(data.get("id"), str):
+    if not isinstance(data, dict) or not is_id(data.get("id")):
         return None
     attributes, relationships = data.get("attributes"), data.get("relationships")
     return (
@@ -320,7 +321,7 @@ def _related(relationships: Mapping[str, Any], name: str) -> str | None:
     value = relationships.get(name)
     data = value.get("data") if isinstance(value, dict) else None
     found = data.get("id") if isinstance(data, dict) else None
-    return found if isinstance(found, str) else None
+    return found if is_id(found) else None
 
 
 def _listed(value: Any, kind: type[T]) -> tuple[T, ...]:

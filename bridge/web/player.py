@@ -20,7 +20,7 @@ from bridge.domain.outcome import Outcome
 from bridge.domain.recording import Recording, Sound, Stored, read_recording
 from bridge.errors import BridgeError
 from bridge.ledger.record import Record
-from bridge.links import PLAYER, Links
+from bridge.links import PLAYER, Links, is_signature
 from bridge.storage.contract import Missing
 from bridge.web.answers import REDIS_AWAY
 from bridge.web.api import Desk
@@ -70,7 +70,7 @@ def _for_listeners(handler: Handler) -> Callable[[Request], Awaitable[Response]]
         if hint is not None and not signature:
             return callers.turned_away(request.scope, hint)
         try:
-            by_link, record = await _find(request, signature)
+            by_link, record = await _find(request, signature, signed_in=hint is None)
             if hint is not None and not by_link:
                 return _link_is_over(request, callers)
             if record is None:
@@ -88,18 +88,18 @@ def _for_listeners(handler: Handler) -> Callable[[Request], Awaitable[Response]]
     return handle
 
 
-async def _find(request: Request, signature: str) -> tuple[bool, Record | None]:
-    """Whether the link admits, and the record of the call."""
+async def _find(request: Request, signature: str, *, signed_in: bool) -> tuple[bool, Record | None]:
+    """Whether the link admits, and the record of the call. Without either right nothing of it is read."""
     key: str = request.path_params["key"]
     desk: Desk = request.app.state.desk
     callers: Callers = request.app.state.callers
 
     def work() -> tuple[bool, Record | None]:
         by_link = False
-        if signature:
+        if is_signature(signature):
             links = Links(secret=desk.ledger.link_secret(), public_url="")
             by_link = links.admits(key, signature, now=datetime.fromtimestamp(callers.now(), UTC))
-        return by_link, desk.ledger.find(key)
+        return by_link, desk.ledger.find(key) if by_link or signed_in else None
 
     return await desk.run(work)
 

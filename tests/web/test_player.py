@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from hypothesis import strategies as st
 
 from bridge.errors import Unavailable
 from bridge.ledger.ledger import Ledger
+from bridge.links import Links
 from bridge.storage.local import LocalStorage
 from bridge.web.player import bars_of
 from bridge.web.ranges import Unsatisfiable, wanted_range
@@ -430,3 +433,76 @@ def test_every_waveform_stays_in_its_field(peaks: list[float]) -> None:
 
     assert len(bars) == 180
     assert all(2 <= high <= 96 and top >= 2 and top + high <= 98 for _, top, high in bars)
+
+
+_MALFORMED = [
+    "_" * 28, "_" * 27, "-" * 28, "A" * 28, "_" * 29, "x", "%00" * 28, "%ff" * 28, "%C5%BE" * 28, "=" * 28,
+    "A" * 5000,
+    "AAAA%0A" + "A" * 23, "+" * 28,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", [PAGE, AUDIO, ORIGINAL])
+@pytest.mark.parametrize("sig", _MALFORMED)
+def test_a_malformed_signature_opens_nothing_and_breaks_nothing(heard: Site, path: str, sig: str) -> None:
+    answer = heard.get(f"{path}?sig={sig}")
+
+    assert answer.status == 403
+    assert not [secret for secret in PRIVATE if secret in answer.text]
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "..%2F..%2Fetc",
+        "%00",
+        "%ff",
+        "%C5%BE",
+        "id:" + "9" * 5000,
+        "uuid:x",
+        "id:-1",
+        "id:",
+        "a" * 2000,
+        "%F0%9F%98%80",
+    ],
+)
+def test_a_malformed_id_is_a_plain_4xx(heard: Site, shelf: Shelf, key: str) -> None:
+    assert heard.get(f"/recordings/{key}?sig={shelf.signature()}").status in (403, 404)
+    assert get(heard, f"/recordings/{key}").status in (403, 404)
+    assert get(heard, f"/api/calls/{key}").status in (400, 404)
+
+
+@pytest.mark.parametrize("end", [2**40 - 1, 253402300800, 2**39])
+def test_a_signature_of_a_year_that_no_calendar_has_is_no_fault(ledger: Ledger, end: int) -> None:
+    links = Links(secret=ledger.link_secret(), public_url="")
+    forged = base64.urlsafe_b64encode(end.to_bytes(5, "big") + bytes(16)).decode()
+
+    assert not links.admits(KEY, forged, now=datetime.now(UTC))
+
+
+def test_without_a_right_no_record_is_read(
+    heard: Site, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    find = Ledger.find
+
+    def watched(self: Ledger, text: str) -> object:
+        asked.append(text)
+        return find(self, text)
+
+    monkeypatch.setattr(Ledger, "find", watched)
+
+    assert heard.get(f"{PAGE}?sig={'A' * 28}").status == 403
+    assert asked == []
+    assert heard.get(f"{PAGE}?sig={shelf.signature()}").status == 200
+    assert asked == [KEY]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    ["bytes=" + "9" * 5000 + "-", "bytes=-" + "9" * 5000, "bytes=\xff-", "bytes=1-0", "bytes", "bytes=--1"],
+)
+def test_a_malformed_range_is_no_fault(heard: Site, asked: str) -> None:
+    answer = heard.ask("GET", AUDIO, headers={**BEARER, "Range": asked.encode("latin-1")})
+
+    assert answer.status in (200, 206, 416)

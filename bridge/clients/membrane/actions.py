@@ -10,10 +10,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bridge.clients.membrane.api import Api, Query, part
+from bridge.clients.membrane.api import Api, Query
 from bridge.clients.membrane.checking import check_input, nearest
 from bridge.clients.membrane.errors import error_of, read_envelope
 from bridge.clients.membrane.pins import Pin, Pins, digest
+from bridge.clients.paths import segment
 from bridge.errors import Permanent, Unavailable, WrongUse
 
 # Of the intent, in characters.
@@ -89,7 +90,7 @@ class Actions:
         return [action for item in items if (action := _action(item)) is not None][:limit]
 
     def get(self, action_id: str) -> Action:
-        found = _action(self._api.ask("action", "GET", f"/actions/{part(action_id)}"))
+        found = _action(self._api.ask("action", "GET", f"/actions/{segment(action_id)}"))
         if found is None:
             raise Unavailable("membrane answered action with something that is not an action")
         return found
@@ -159,7 +160,7 @@ class Actions:
         response = self._api.send(
             "run_action",
             "POST",
-            f"/actions/{part(action)}/run",
+            f"/actions/{segment(action)}/run",
             query=query,
             json=body,
             read_timeout_s=_RUN_TIMEOUT_S,
@@ -186,7 +187,7 @@ class Actions:
         )
 
     def run_log(self, run_id: str) -> Mapping[str, Any]:
-        found = self._api.ask("action_run_log", "GET", f"/action-run-logs/{part(run_id)}")
+        found = self._api.ask("action_run_log", "GET", f"/action-run-logs/{segment(run_id)}")
         return found if isinstance(found, dict) else {}
 
 

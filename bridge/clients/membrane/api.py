@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
-from urllib.parse import quote
 
 import httpx2
 
@@ -176,8 +175,3 @@ def _held(response: httpx2.Response) -> httpx2.Response:
         request=response.request,
         extensions=response.extensions,
     )
-
-
-def part(text: str) -> str:
-    """A text as one segment of a path."""
-    return quote(text, safe="")

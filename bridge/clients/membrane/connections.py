@@ -7,8 +7,9 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from bridge.clients.membrane.api import Api, Query, part
+from bridge.clients.membrane.api import Api, Query
 from bridge.clients.membrane.states import Connection, State, read_connection
+from bridge.clients.paths import segment
 from bridge.errors import RateLimited, Unavailable, WrongUse
 
 # What one question may take there.
@@ -53,13 +54,13 @@ class Connections:
 
     def change(self, connection: str, **fields: Any) -> Connection:
         """Set `name`, `key`, or what `provide-input` asks for (`input`, `connectorParameters`)."""
-        path = f"/connections/{part(connection)}"
+        path = f"/connections/{segment(connection)}"
         return read_connection(
             self._api.ask("change_connection", "PATCH", path, json=fields, connection=connection)
         )
 
     def refresh_credentials(self, connection: str) -> None:
-        path = f"/connections/{part(connection)}/refresh-credentials"
+        path = f"/connections/{segment(connection)}/refresh-credentials"
         self._api.ask("refresh_credentials", "POST", path, connection=connection)
 
     def request_reconnect(self, connection: str) -> str:
@@ -122,7 +123,7 @@ class Connections:
             self._api.ask(
                 "connection",
                 "GET",
-                f"/connections/{part(connection)}",
+                f"/connections/{segment(connection)}",
                 query=query,
                 connection=connection,
                 read_timeout_s=read_timeout_s,

@@ -13,10 +13,11 @@ from collections.abc import Iterator
 
 import httpx2
 
-from bridge.clients.membrane.api import VERSION, VERSION_HEADER, Api, part
+from bridge.clients.membrane.api import VERSION, VERSION_HEADER, Api
 from bridge.clients.membrane.connections import Connections
 from bridge.clients.membrane.errors import error_of, read_envelope
 from bridge.clients.membrane.states import gone
+from bridge.clients.paths import segment
 from bridge.errors import BridgeError, Disconnected, TooLarge, Unavailable
 
 # Documented; whether their MB is 10**6 or 2**20 bytes is not, so the smaller.
@@ -85,7 +86,7 @@ class Proxy(httpx2.BaseTransport):
         origin = f"{url.scheme}://{url.netloc.decode('ascii')}"
         # A path alone: the connector puts the app's address in front.
         target = url.raw_path.lstrip(b"/") if origin == THE_APP else origin.encode() + url.raw_path
-        prefix = base.raw_path.rstrip(b"/") + f"/connections/{part(self._connection)}/proxy/".encode()
+        prefix = base.raw_path.rstrip(b"/") + f"/connections/{segment(self._connection)}/proxy/".encode()
         # Taken as it is: an encoded slash in an external id has to stay encoded.
         return base.copy_with(raw_path=prefix + target)
 

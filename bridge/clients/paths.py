@@ -1,0 +1,39 @@
+"""Ids in the paths of requests. One that a service or a person gave must not lead to another place there."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import quote
+
+from bridge.errors import Rejected
+
+# What a service's ids are made of: 24 hex digits at Kustomer, uuids and numbers elsewhere.
+_ID = re.compile(r"[A-Za-z0-9_-]{1,128}", re.ASCII)
+_LONGEST_SEGMENT = 256
+
+
+def is_id(value: object) -> bool:
+    """Whether an answer's id can be one."""
+    return isinstance(value, str) and _ID.fullmatch(value) is not None
+
+
+def id_part(value: str) -> str:
+    """An id as one segment of a path.
+
+    Raises:
+        Rejected: it is no id, such as `../users` or one with a slash; nothing was sent.
+    """
+    if not is_id(value):
+        raise Rejected("An id that a service gave contains characters that no id has; nothing was sent")
+    return value
+
+
+def segment(text: str) -> str:
+    """Any other text as one segment of a path, percent-encoded.
+
+    Raises:
+        Rejected: `.` and `..` lead to another path, however they are encoded; nothing was sent.
+    """
+    if text in ("", ".", "..") or len(text) > _LONGEST_SEGMENT:
+        raise Rejected(f"{text[:20]!r} cannot be part of an address; nothing was sent")
+    return quote(text, safe="")
