@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -10,23 +11,30 @@ from typing import Any
 
 import click
 
+from bridge.commands.layout import table_lines
+
 _MOST_COLUMNS, _LONGEST_CELL = 7, 60
 # In a file or a pipe: no table is as wide.
 _NO_EDGE = 100_000
 
 
-def show_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Nothing is cut off: what is too long for a terminal goes on below; elsewhere each row is one line."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+def show_table(
+    heads: Sequence[str], rows: Iterable[Sequence[str]], *, optional: Sequence[str] = (), below: str = ""
+) -> None:
+    """Print a table that fits the terminal with its ids whole; in a pipe or a file each row is one line.
 
-    table = Table(box=None, pad_edge=False)
-    for head in heads:
-        table.add_column(head, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
-    Console(width=None if sys.stdout.isatty() else _NO_EDGE).print(table)
+    Args:
+        optional, below: see `table_lines`; both matter on a terminal only.
+    """
+    on_screen = sys.stdout.isatty()
+    lines = table_lines(
+        heads,
+        list(rows),
+        width=shutil.get_terminal_size().columns if on_screen else _NO_EDGE,
+        optional=optional,
+        below=below if on_screen else "",
+    )
+    click.echo("\n".join(lines))
 
 
 def show(output: Any, *, as_json: bool) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from rich.cells import cell_len
 from rich.text import Text
 
+from bridge.commands.layout import table_lines
 from bridge.commands.tables import show_table
 from tests.commands.terminal import Terminal
 
@@ -31,13 +33,41 @@ def test_in_a_pipe_each_row_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None
     assert row.rstrip() == "  ".join((*IDS, WHY))
 
 
-@pytest.mark.parametrize("columns", [40, 80, 120])
-def test_on_a_terminal_what_is_too_long_goes_on_below(monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
+@pytest.mark.parametrize("columns", [80, 120, 200])
+def test_on_a_terminal_ids_stay_whole_and_no_line_is_too_long(
+    monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
     lines = shown(Terminal(monkeypatch), columns=columns, on_screen=True)
 
     assert max(map(len, lines)) <= columns
-    assert "…" not in "".join(lines)
-    # The columns are parted by two blanks; nothing in an id is blank.
-    starts = [lines[0].index(head) for head in ("one", "two", "key", "why")]
-    for id_, begin, end in zip(IDS, starts, starts[1:], strict=False):
-        assert "".join(line[begin:end].strip() for line in lines[1:]) == id_
+    assert all(any(id_ in line.split() for line in lines) for id_ in IDS)
+
+
+def test_a_table_that_cannot_fit_becomes_a_block_of_fields_for_each_row(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lines = shown(Terminal(monkeypatch), columns=60, on_screen=True)
+
+    assert [line.split()[0] for line in lines[:3]] == ["one", "two", "key"]
+    assert [line.split()[1] for line in lines[:3]] == IDS
+
+
+def test_a_narrow_terminal_does_without_optional_columns_and_shows_reasons_below() -> None:
+    heads = ("call", "state", "conversation", "why")
+    rows = [("1000000110", "parked", IDS[0], WHY), ("1000000111", "synced", IDS[1], "")]
+
+    wide = table_lines(heads, rows, width=70, optional=("conversation",), below="why")
+    narrow = table_lines(heads, rows, width=40, optional=("conversation",), below="why")
+
+    assert wide[0].split() == ["call", "state", "conversation"]
+    assert narrow[0].split() == ["call", "state"]
+    assert narrow[1].split() == ["1000000110", "parked"]
+    assert " ".join(" ".join(narrow[2:-1]).split()) == WHY
+    assert narrow[-1].split() == ["1000000111", "synced"]
+    assert max(map(len, narrow)) <= 40
+
+
+def test_wide_characters_keep_columns_apart() -> None:
+    lines = table_lines(("name", "id"), [("山田太郎", "400101"), ("Bo", "400102")], width=80)
+
+    assert cell_len(lines[1].partition("400101")[0]) == len(lines[2].partition("400102")[0])
