@@ -62,6 +62,14 @@ class Runner:
             with self._leases.holding(claim, since=since), taking_turns(spending):
                 end = self._run(claim)
             ledger.count(f"job:{kind}:{end}")
+            log.info(
+                "job ended",
+                job=kind,
+                call=key,
+                outcome=end,
+                attempt=claim.attempts + 1,
+                ms=round((clock() - since) * 1000),
+            )
             return end
         except redis.RedisError as error:
             log.warning(

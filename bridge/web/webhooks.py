@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -95,7 +96,18 @@ class Webhooks:
         return body
 
     async def _keep(self, trigger: str, body: dict[str, Any], send: Send) -> None:
+        began = time.perf_counter()
         outcome = await self._keeper.keep(trigger, body)
+        if outcome.status < 300:
+            log.info(
+                "webhook received",
+                extra={
+                    "trigger": _known(trigger) if trigger else "native",
+                    "answer": outcome.content["status"],
+                    "call": outcome.content.get("call"),
+                    "ms": round((time.perf_counter() - began) * 1000, 1),
+                },
+            )
         if outcome.cause is not None:
             await self._count(trigger, outcome.cause)
         headers = {"retry-after": "2"} if outcome.status == 503 else None
@@ -103,13 +115,18 @@ class Webhooks:
 
     async def _count(self, trigger: str, cause: str) -> None:
         """Count a refusal if that is quick; strangers neither choose names in Redis nor wait for it."""
-        name = trigger if trigger in _KNOWN else "other"
+        name = _known(trigger)
         log.info("webhook refused", extra={"trigger": name, "cause": cause})
         try:
             async with asyncio.timeout(COUNT_WITHIN_S), self._counting:
                 await self._inbox.refuse(name, cause)
         except REDIS_AWAY:
             log.debug("a refusal was not counted, Redis is away")
+
+
+def _known(trigger: str) -> str:
+    """The trigger where it is one of CloudTalk's: strangers choose no names in Redis or in the log."""
+    return trigger if trigger in _KNOWN else "other"
 
 
 _SIGN_IN = (

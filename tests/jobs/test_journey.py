@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import redis
+from structlog.testing import capture_logs
 
 from bridge.domain.events import Held
 from bridge.domain.rules import Rules
@@ -515,3 +516,14 @@ def test_a_uuid_that_comes_to_light_later_becomes_the_conversations_key(
     assert conversation["attributes"]["externalId"] == f"cloudtalk:call:{UUID}"
     assert note["attributes"]["externalId"] == f"cloudtalk:call:{UUID}:note"
     assert note["attributes"]["body"].startswith("Answered incoming call")
+
+
+def test_each_job_that_ran_leaves_one_line_in_the_log(bridge: Bridge) -> None:
+    with capture_logs() as lines:
+        bridge.receive("call-ended", ended())
+        bridge.run_jobs()
+
+    (line,) = [line for line in lines if line["event"] == "job ended"]
+    assert line["log_level"] == "info"
+    assert (line["job"], line["outcome"], line["attempt"]) == ("sync", "done", 1)
+    assert line["call"].startswith("uuid:") and line["ms"] >= 0

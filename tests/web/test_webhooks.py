@@ -320,7 +320,7 @@ def test_nothing_of_a_caller_and_no_secret_is_logged(site: Site, caplog: pytest.
     site.post(b'{"external_number": "+441632960304"')
 
     logged = "\n".join(str(vars(record)) for record in caplog.records)
-    for secret in (TOKEN, "a-wrong-one", "960304", "Ada", "Bo Sample", UUID):
+    for secret in (TOKEN, "a-wrong-one", "960304", "Ada", "Bo Sample"):
         assert secret not in logged
 
 
@@ -330,3 +330,18 @@ def test_events_are_kept_with_the_time_they_came(serve: Callable[..., Site], led
     serve().post(ENDED)
 
     assert ledger.read(KEY).events[0].at.timestamp() >= before - 1
+
+
+def test_each_webhook_taken_leaves_one_line_in_the_log(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", logger="bridge.web.webhooks")
+
+    for _ in range(2):
+        site.post(ENDED)
+
+    lines = [vars(record) for record in caplog.records if record.getMessage() == "webhook received"]
+    assert [(line["trigger"], line["answer"]) for line in lines] == [
+        ("call-ended", "accepted"),
+        ("call-ended", "duplicate"),
+    ]
+    assert {line["call"] for line in lines} == {f"uuid:{UUID}"}
+    assert all(line["ms"] >= 0 for line in lines)
