@@ -14,6 +14,7 @@ from bridge.commands.backfill import PATIENCE, calls, services
 from bridge.commands.context import load_settings
 from bridge.commands.spans import read_span
 from bridge.commands.tables import show_table
+from bridge.domain.moments import shown_time
 from bridge.jobs.audit import Audit, Findings
 from bridge.jobs.mending import mend
 from bridge.jobs.reconcile import Span
@@ -51,7 +52,7 @@ def audit(*, since: str, until: str | None, repair: bool, as_json: bool) -> int:
             json.dumps(findings.as_json(span) | ({} if done is None else {"repaired": done}), indent=2)
         )
     else:
-        _show(span, findings, done)
+        _show(span, findings, done, settings.time_zone)
         if look.dropped:
             click.echo(f"\nLeft out, as a person dropped them (callbridge calls show): {len(look.dropped)}")
     if next_is:
@@ -67,9 +68,9 @@ def _next(listening: bool) -> str:
     return "No worker listens: it is done when one starts (callbridge worker)."
 
 
-def _show(span: Span, findings: Findings, done: list[str] | None) -> None:
+def _show(span: Span, findings: Findings, done: list[str] | None, zone: str) -> None:
     """As tables for people."""
-    times = f"{span.since:%Y-%m-%d %H:%M} to {span.until:%Y-%m-%d %H:%M} UTC"
+    times = f"{shown_time(span.since, zone)} to {shown_time(span.until, zone)}"
     click.echo(f"{calls(findings.calls)} from {times}")
     for name, title in _FINDINGS.items():
         items: list[dict[str, Any]] = getattr(findings, name)
@@ -78,7 +79,7 @@ def _show(span: Span, findings: Findings, done: list[str] | None) -> None:
             # Not all of them tell the same. The reason may be long, and stands last.
             columns = [*dict.fromkeys(name for item in items for name in item if name not in ("uuid", "why"))]
             columns += ["why"] if any("why" in item for item in items) else []
-            rows = [[_cell(name, item.get(name)) for name in columns] for item in items]
+            rows = [[_cell(name, item.get(name), zone) for name in columns] for item in items]
             show_table([name.replace("_", " ") for name in columns], rows)
     if done is not None:
         click.echo("\nRepair" if done else "\nNothing that could be repaired safely.")
@@ -88,10 +89,10 @@ def _show(span: Span, findings: Findings, done: list[str] | None) -> None:
         click.echo("\nWith --repair missing calls and recordings are brought in.")
 
 
-def _cell(column: str, value: Any) -> str:
+def _cell(column: str, value: Any, zone: str) -> str:
     if isinstance(value, list):
         return ", ".join(map(str, value))
     if value and column.endswith("_at"):
-        return str(value)[:16].replace("T", " ")
+        return shown_time(str(value), zone)
     text = "" if value is None else str(value)
     return text[:_LONGEST_WHY] if column == "why" else text

@@ -16,6 +16,7 @@ import redis
 from bridge import logs
 from bridge.commands.context import load_settings
 from bridge.commands.spans import read_span
+from bridge.domain.moments import shown_time
 from bridge.errors import Unavailable
 from bridge.jobs.backfill import Backfill, Estimate, Progress, Share
 from bridge.jobs.deps import Deps, open_deps
@@ -58,7 +59,7 @@ def backfill(*, since: str, until: str | None, dry_run: bool, no_wait: bool, as_
         estimate = Estimate.of(found, settings.rules, **shares(settings))
         told = plan_of(span, found, estimate)
         if not as_json:
-            click.echo(plan_text(span, found, estimate))
+            click.echo(plan_text(span, found, estimate, zone=settings.time_zone))
         wanted = [*found.missing, *found.unfinished]
         if dry_run or not wanted:
             return _end(told, as_json)
@@ -137,13 +138,11 @@ def plan_of(span: Span, found: Comparison, estimate: Estimate) -> dict[str, Any]
     }
 
 
-def plan_text(span: Span, found: Comparison, estimate: Estimate) -> str:
+def plan_text(span: Span, found: Comparison, estimate: Estimate, *, zone: str) -> str:
     """The same for people."""
-    times = f"from {span.since:%Y-%m-%d %H:%M} to {span.until:%Y-%m-%d %H:%M} UTC"
+    times = f"from {shown_time(span.since, zone)} to {shown_time(span.until, zone)}"
     if not found.calls:
-        return (
-            f"CloudTalk lists no calls from {span.since:%Y-%m-%d %H:%M} to {span.until:%Y-%m-%d %H:%M} UTC."
-        )
+        return f"CloudTalk lists no calls {times}."
     lines = [
         f"CloudTalk lists {calls(found.calls)} {times}:",
         f"  {len(found.known) + len(found.told):>7,}  on record here{_of_them(found)}",

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import sys
+import threading
 from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import click
 
 from bridge.commands.opening import opened_ledger
 from bridge.commands.tables import show_table
-from bridge.errors import Rejected
+from bridge.domain.moments import shown_time
+from bridge.errors import Rejected, WrongUse
 from bridge.jobs.deps import open_deps
 from bridge.jobs.forgetting import forget
 from bridge.ledger import trail
@@ -18,8 +23,10 @@ from bridge.ledger.ledger import Ledger
 from bridge.ledger.record import Record
 from bridge.settings import Settings
 from bridge.storage import open_storage
-from bridge.web.listing import Search, list_calls
+from bridge.web.listing import DIRECTIONS, OUTCOMES, Cursor, Search, list_calls
 from bridge.web.views import STATES, call_view
+
+_WATCH_EVERY_S = 2.0
 
 
 @click.group()
@@ -29,22 +36,44 @@ def calls() -> None:
 
 @calls.command()
 @click.option("--q", default="", help="Call id, uuid, number (3 digits or more), name, conversation id.")
-@click.option("--state", type=click.Choice(STATES), help="Only calls that stand there.")
+@click.option("--state", type=click.Choice(STATES), help="Only calls in this state.")
+@click.option("--outcome", type=click.Choice(OUTCOMES), help="Only calls that ended so.")
+@click.option("--direction", type=click.Choice(DIRECTIONS), help="Only calls in this direction.")
+@click.option("--agent", help="A part of the agent's name, or CloudTalk's id of the agent.")
+@click.option(
+    "--since", help="Only calls that started then or later: 2026-11-20T08:00, 2026-11-20, or 24h ago."
+)
+@click.option("--until", help="Only calls that started before. Without a zone: in TIME_ZONE.")
+@click.option("--cursor", help="The next page: what the last answer gave as `next`.")
 @click.option("--limit", type=click.IntRange(1, 200), default=50, show_default=True)
+@click.option("--watch", is_flag=True, help="Show the list again every 2 s until Ctrl-C.")
 @click.option("--json", "as_json", is_flag=True, help="As /api/calls answers.")
-def ls(*, q: str, state: str | None, limit: int, as_json: bool) -> int:
-    """List calls, the one last heard of first; numbers by their last digits."""
+def ls(*, limit: int, watch: bool, as_json: bool, **filters: str | None) -> int:
+    """List calls, the latest news first; numbers by their last digits."""
+    if watch and (as_json or not sys.stdout.isatty()):
+        raise WrongUse("--watch needs a terminal and goes without --json: run the command again instead.")
+    given = {name: (text or "").strip() for name, text in filters.items()} | {"limit": str(limit)}
     with opened_ledger() as (ledger, settings):
-        found = _search(ledger, settings, Search(q=q.strip(), state=state, limit=limit))
+        while True:
+            search = Search.read(given, now=datetime.now(UTC), zone=settings.time_zone)
+            found = _search(ledger, settings, search)
+            if watch:
+                click.clear()
+            _tell(found, settings.time_zone, filtered=any(filters.values()), as_json=as_json)
+            if not watch:
+                return 0
+            threading.Event().wait(_WATCH_EVERY_S)
+
+
+def _tell(found: Mapping[str, Any], zone: str, *, filtered: bool, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(found, indent=2))
     elif found["calls"]:
-        _table(found["calls"])
+        _table(found["calls"], zone)
         if found["next"]:
-            click.echo("There are more: raise --limit, or narrow it with --q and --state.")
+            click.echo(f"There are more: --cursor '{found['next']}' shows them.")
     else:
-        click.echo("No calls." if not (q or state) else "No such calls.")
-    return 0
+        click.echo("No such calls." if filtered else "No calls.")
 
 
 @calls.command()
@@ -54,7 +83,7 @@ def show(*, name: str, as_json: bool) -> int:
     """Tell what came of one call, what was done, and what is next and why."""
     with opened_ledger() as (ledger, settings):
         view = call_view(ledger, settings.rules, _found(ledger, name))
-    click.echo(json.dumps(view, indent=2) if as_json else told(view))
+    click.echo(json.dumps(view, indent=2) if as_json else told(view, zone=settings.time_zone))
     return 0
 
 
@@ -115,12 +144,10 @@ def _search(ledger: Ledger, settings: Settings, search: Search) -> dict[str, Any
         found += page["calls"]
         if page["next"] is None or len(found) >= search.limit:
             return {"calls": found[: search.limit], "next": page["next"]}
-        search = Search.of(
-            q=search.q, state=search.state or "", cursor=page["next"], limit=search.limit - len(found)
-        )
+        search = replace(search, cursor=Cursor.read(page["next"]), limit=search.limit - len(found))
 
 
-def _table(lines: list[dict[str, Any]]) -> None:
+def _table(lines: list[dict[str, Any]], zone: str) -> None:
     heads = ("call", "state", "number", "direction", "outcome", "started", "conversation", "why")
     rows = [
         (
@@ -129,23 +156,28 @@ def _table(lines: list[dict[str, Any]]) -> None:
             _masked(line),
             line["direction"] or "",
             line["outcome"] or "",
-            (line["started_at"] or "")[:19].replace("T", " "),
+            shown_time(line["started_at"], zone),
             line["conversation_id"] or "",
             line["reason"] or "",
         )
         for line in lines
     ]
-    show_table(heads, rows)
+    show_table(heads, rows, optional=("conversation", "direction", "outcome"), below="why")
 
 
 def _masked(line: Mapping[str, Any]) -> str:
     return f"…{line['number_tail']}" if line["number_tail"] else ""
 
 
-def told(view: Mapping[str, Any]) -> str:
-    """One call for people to read."""
+def told(view: Mapping[str, Any], *, zone: str) -> str:
+    """One call for people to read, its times in `zone`."""
     why = f": {view['reason']}" if view["reason"] else ""
-    facts = [view["direction"], view["outcome"], _masked(view), view["started_at"]]
+    facts = [
+        view["direction"],
+        view["outcome"],
+        _masked(view),
+        shown_time(view["started_at"], zone, to="seconds"),
+    ]
     lines = [
         f"Call {view['call_id'] or '(number not known)'}  {view['uuid'] or '(uuid not known)'}",
         f"  {', '.join(fact for fact in facts if fact)}",
@@ -153,7 +185,7 @@ def told(view: Mapping[str, Any]) -> str:
         "",
         "What happened",
         *(
-            f"  {entry['at'][:23].replace('T', ' ')}  {entry['what']}{_after(entry['detail'])}"
+            f"  {shown_time(entry['at'], zone, to='milliseconds')}  {entry['what']}{_after(entry['detail'])}"
             for entry in view["timeline"]
         ),
         "",
@@ -162,7 +194,7 @@ def told(view: Mapping[str, Any]) -> str:
         *([] if view["outputs"] else ["  nothing so far"]),
         "",
         "What is next",
-        *(_next(job) for job in view["jobs"]),
+        *(_next(job, zone) for job in view["jobs"]),
         *([] if view["jobs"] else [_NOTHING_NEXT[view["state"]]]),
     ]
     return "\n".join(lines)
@@ -181,12 +213,12 @@ def _after(detail: str | None) -> str:
     return f": {detail}" if detail else ""
 
 
-def _next(job: Mapping[str, Any]) -> str:
+def _next(job: Mapping[str, Any], zone: str) -> str:
     when = {
         "parked": "given up, waiting for a person (callbridge parked replay --call ID runs it again)",
         "running": "running now",
         "due": "due now",
-        "waiting": f"at {(job['at'] or '')[:19].replace('T', ' ')}",
+        "waiting": f"at {shown_time(job['at'], zone, to='seconds')}",
     }[job["state"]]
     tries = f", {job['attempts']} failed so far" if job["attempts"] else ""
     return f"  {job['kind']}: {when}{tries}{_after(job['error'] or job['cause'])}"

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from bridge.commands.opening import opened_ledger
+from bridge.domain.moments import shown_time
 from bridge.errors import Rejected
 from bridge.ledger import held as desk
 from bridge.ledger import trail
@@ -32,7 +33,7 @@ def ls(*, as_json: bool) -> int:
         click.echo(json.dumps({"held": lines}, indent=2))
     else:
         for line in lines:
-            when = line["received_at"][:19].replace("T", " ")
+            when = shown_time(line["received_at"], settings.time_zone)
             click.echo(
                 f"{line['fingerprint']}  {when}  {line['trigger']}  {line['number']}  {line['reason']}"
             )

@@ -11,11 +11,13 @@ import click
 
 from bridge.commands import DONE, NEEDS_A_PERSON
 from bridge.commands.opening import opened_ledger
+from bridge.domain.moments import shown_time
 from bridge.errors import Rejected
 from bridge.ledger import parked as desk
 from bridge.ledger import trail
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.parked import Parked
+from bridge.settings import Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
 _LOOK_EVERY_S = 0.2
@@ -46,12 +48,12 @@ def _wanted(**filters: str | None) -> dict[str, str]:
 @filtered
 def ls(*, kind: str | None, cause: str | None, call: str | None, as_json: bool) -> int:
     """List parked jobs, the one that waits longest first."""
-    with opened_ledger() as (ledger, _):
+    with opened_ledger() as (ledger, settings):
         jobs = desk.choose(ledger, _wanted(kind=kind, cause=cause, call=call))
     if as_json:
         click.echo(json.dumps({"parked": [job.line() for job in jobs]}, indent=2))
     else:
-        click.echo("\n".join(map(_line, jobs)) if jobs else "Nothing is parked.")
+        click.echo("\n".join(_lines(jobs, settings)) if jobs else "Nothing is parked.")
     return DONE
 
 
@@ -93,9 +95,9 @@ def replay(
     What is dropped meanwhile is not run.
     """
     told = _Told(as_json)
-    with opened_ledger() as (ledger, _):
+    with opened_ledger() as (ledger, settings):
         jobs = desk.choose(ledger, _wanted(kind=kind, cause=cause, call=call))
-        told.say(f"To be run again: {len(jobs)}", *map(_line, jobs))
+        told.say(f"To be run again: {len(jobs)}", *_lines(jobs, settings))
         told.answer.update(chosen=[job.name for job in jobs], replayed=0, gone=0, done=0, failed=[], open=[])
         code = (
             DONE
@@ -168,9 +170,9 @@ def drop(
     if not reason.strip():
         raise click.BadParameter("say why they are not to be done", param_hint="--reason")
     told = _Told(as_json)
-    with opened_ledger() as (ledger, _):
+    with opened_ledger() as (ledger, settings):
         jobs = desk.choose(ledger, _wanted(kind=kind, cause=cause, call=call))
-        told.say(f"To be dropped: {len(jobs)}", *map(_line, jobs))
+        told.say(f"To be dropped: {len(jobs)}", *_lines(jobs, settings))
         done = [] if dry_run else desk.drop(ledger, jobs, who=trail.person(), reason=reason.strip())
     told.answer.update(chosen=[job.name for job in jobs], dropped=len(done))
     if not dry_run:
@@ -179,6 +181,8 @@ def drop(
     return DONE
 
 
-def _line(job: Parked) -> str:
-    since = (job.since or "")[:19].replace("T", " ")
-    return f"  {job.name}  {since}  {job.cause or ''}: {job.error or ''}"
+def _lines(jobs: Sequence[Parked], settings: Settings) -> list[str]:
+    return [
+        f"  {job.name}  {shown_time(job.since, settings.time_zone)}  {job.cause or ''}: {job.error or ''}"
+        for job in jobs
+    ]

@@ -9,6 +9,7 @@ import click
 
 from bridge.commands.opening import opened_ledger
 from bridge.commands.spans import read_ends
+from bridge.domain.moments import shown_time
 from bridge.ledger import trail as ledger_trail
 
 
@@ -25,13 +26,14 @@ def trail(*, since: str | None, until: str | None, as_json: bool) -> int:
         click.echo(json.dumps({"trail": lines}, indent=2))
     else:
         click.echo(
-            "\n".join(map(_told, lines))
+            "\n".join(_told(line, settings.time_zone) for line in lines)
             if lines
             else f"Nobody did anything by hand{' then' if since or until else ''}."
         )
     return 0
 
 
-def _told(line: dict[str, str]) -> str:
+def _told(line: dict[str, str], zone: str) -> str:
     more = f": {line['more']}" if line["more"] else ""
-    return f"{line['at'][:19].replace('T', ' ')}  {line['who']}  {line['what']}  {line['call']}{more}"
+    at = shown_time(line["at"], zone, to="seconds")
+    return f"{at}  {line['who']}  {line['what']}  {line['call']}{more}"

@@ -8,6 +8,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from bridge.domain.call import Call
+from bridge.domain.moments import zone_name
 from bridge.domain.outcome import Direction, Outcome
 from bridge.domain.phone import Kind, Phone
 
@@ -130,10 +131,7 @@ def _when(call: Call, zone: ZoneInfo) -> str:
 
 def _moment(moment: datetime, zone: ZoneInfo, *, prefix: str = "") -> str:
     local = moment.astimezone(zone)
-    # tzname() alone would be a bare offset for many zones; the offset is what nobody misreads.
-    name, offset = local.tzname() or "", f"{local:%z}"
-    name = name if name.isalpha() else f"UTC{offset[:3]}:{offset[3:5]}"
-    return f"{prefix}{_day(local)}, {local:%H:%M} {name}"
+    return f"{prefix}{_day(local)}, {local:%H:%M} {zone_name(local)}"
 
 
 def _day(local: datetime) -> str:

@@ -92,6 +92,11 @@ class Record:
         return "forgotten" in self.fields
 
     @property
+    def heard_at(self) -> datetime | None:
+        """When the first webhook or answer about it came."""
+        return moment(self.fields.get("first_at"))
+
+    @property
     def must_look(self) -> bool:
         """Asked to be run again, or restored: what it says of Kustomer may be out of date."""
         return self.fields.get("look") == "1"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import anyio
@@ -20,7 +21,7 @@ from bridge.ledger.connections import Connections
 from bridge.ledger.ledger import Ledger
 from bridge.web.answers import Refused
 from bridge.web.body import LARGEST, parse_object, read_body, too_large
-from bridge.web.listing import Search, list_calls
+from bridge.web.listing import SEARCH_FIELDS, Search, list_calls
 from bridge.web.views import call_view, queue_view
 
 T = TypeVar("T")
@@ -74,9 +75,9 @@ async def queue(request: Request) -> JSONResponse:
 
 
 async def calls(request: Request) -> JSONResponse:
-    asked = {name: request.query_params.get(name, "") for name in ("q", "state", "cursor", "limit")}
+    given = {name: request.query_params.get(name, "") for name in SEARCH_FIELDS}
     try:
-        search = Search.of(**asked)
+        search = Search.read(given, now=datetime.now(UTC), zone=_desk(request).rules.zone)
     except WrongUse as error:
         raise Refused(400, "query", "this is not a search", str(error)) from error
     return _answer(await _desk(request).run(lambda: _desk(request).calls(search)))

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
 
 from bridge.boundary import boundary
 from bridge.domain.call import Call
+from bridge.domain.moments import read_moment
+from bridge.domain.outcome import Direction, Outcome
 from bridge.domain.rules import Rules
 from bridge.errors import WrongUse
 from bridge.ledger import keys
@@ -21,6 +24,10 @@ from bridge.ledger.states import job_states
 from bridge.web.views import STATES, line_of
 
 LONGEST_PAGE = 200
+# As `/api/calls` and `callbridge calls ls` name them.
+SEARCH_FIELDS = ("q", "state", "outcome", "direction", "agent", "since", "until", "cursor", "limit")
+OUTCOMES = tuple(str(outcome) for outcome in Outcome)
+DIRECTIONS = tuple(str(direction) for direction in Direction)
 # One request looks at no more than this; a cursor leads on.
 _MOST_RECORDS = 1000
 _LONGEST_LOOK_S = 0.8
@@ -54,23 +61,72 @@ class Search:
 
     q: str = ""
     state: str | None = None
+    outcome: str | None = None
+    direction: str | None = None
+    # A part of the agent's name, or CloudTalk's id of the agent.
+    agent: str = ""
+    # By the start of the call, or by its first webhook where no start is known; `until` is not included.
+    since: datetime | None = None
+    until: datetime | None = None
     cursor: Cursor | None = None
     limit: int = 50
 
     @classmethod
-    def of(cls, *, q: str = "", state: str = "", cursor: str = "", limit: str | int = "") -> Search:
-        """Raises WrongUse, naming what is allowed."""
-        if state and state not in STATES:
-            raise WrongUse(f"state: one of {', '.join(STATES)}")
-        text = str(limit) or "50"
-        if not re.fullmatch(r"[0-9]{1,3}", text) or not 1 <= int(text) <= LONGEST_PAGE:
+    def read(cls, given: Mapping[str, str], *, now: datetime, zone: str) -> Search:
+        """From texts by the names of `SEARCH_FIELDS`; what is empty or missing filters nothing.
+
+        Raises:
+            WrongUse: names what is allowed.
+        """
+        text = {name: given.get(name, "").strip() for name in SEARCH_FIELDS}
+        limit = text["limit"] or "50"
+        if not re.fullmatch(r"[0-9]{1,3}", limit) or not 1 <= int(limit) <= LONGEST_PAGE:
             raise WrongUse(f"limit: a number from 1 to {LONGEST_PAGE}")
-        return cls(
-            q=q.strip()[:200],
-            state=state or None,
-            cursor=Cursor.read(cursor) if cursor else None,
-            limit=int(text),
+        since, until = (
+            read_moment(name, text[name], now=now, zone=zone) if text[name] else None
+            for name in ("since", "until")
         )
+        return cls(
+            q=text["q"][:200],
+            state=_one_of("state", text["state"], STATES),
+            outcome=_one_of("outcome", text["outcome"], OUTCOMES),
+            direction=_one_of("direction", text["direction"], DIRECTIONS),
+            agent=text["agent"][:200].casefold(),
+            since=since,
+            until=until,
+            cursor=Cursor.read(text["cursor"]) if text["cursor"] else None,
+            limit=int(limit),
+        )
+
+    def wants(self, record: Record, call: Call, line: Mapping[str, Any]) -> bool:
+        """Whether a call, with its line in the list, passes every filter but `q`."""
+        return (
+            self.state in (None, line["state"])
+            and self.outcome in (None, line["outcome"])
+            and self.direction in (None, line["direction"])
+            and _is_agent(self.agent, call)
+            and _within(self, call.started_at or call.ended_at or record.heard_at)
+        )
+
+
+def _one_of(name: str, text: str, allowed: Sequence[str]) -> str | None:
+    if text and text not in allowed:
+        raise WrongUse(f"{name}: one of {', '.join(allowed)}")
+    return text or None
+
+
+def _is_agent(text: str, call: Call) -> bool:
+    return not text or text == str(call.agent_id) or text in (call.agent_name or "").casefold()
+
+
+def _within(search: Search, at: datetime | None) -> bool:
+    if search.since is None and search.until is None:
+        return True
+    return (
+        at is not None
+        and (search.since is None or at >= search.since)
+        and (search.until is None or at < search.until)
+    )
 
 
 def list_calls(ledger: Ledger, rules: Rules, search: Search) -> dict[str, Any]:
@@ -80,7 +136,7 @@ def list_calls(ledger: Ledger, rules: Rules, search: Search) -> dict[str, Any]:
     first = _named(ledger, search)
     if first is not None and search.cursor is None:
         line = line_of(first, first.call(rules), ledger.job_states(*first.own_keys))
-        found += [line] if search.state in (None, line["state"]) else []
+        found += [line] if search.wants(first, first.call(rules), line) else []
         if not search.q.isdigit() or len(found) >= search.limit:
             return {"calls": found, "next": None}
     ends = time.monotonic() + _LONGEST_LOOK_S
@@ -89,10 +145,13 @@ def list_calls(ledger: Ledger, rules: Rules, search: Search) -> dict[str, Any]:
         records = read_all(ledger, [at.key for at in chunk])
         jobs = job_states(ledger.redis, [record.own_keys for record in records])
         for at, record, own in zip(chunk, records, jobs, strict=True):
+            if search.since is not None and at.score < search.since.timestamp() * 1000:
+                # Heard of for the last time before: all that follow began before, too.
+                return {"calls": found, "next": None}
             looked, last = looked + 1, at
             call = record.call(rules)
             line = line_of(record, call, own)
-            wanted = search.state in (None, line["state"]) and matches(search.q, record, call)
+            wanted = search.wants(record, call, line) and matches(search.q, record, call)
             if wanted and (first is None or record.key != first.key):
                 found.append(line)
             if len(found) >= search.limit or looked >= _MOST_RECORDS:

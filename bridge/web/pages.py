@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from bridge.boundary import boundary
+from bridge.domain.moments import shown_time
 from bridge.ledger import keys
 from bridge.ledger.ledger import Ledger
 from bridge.links import PLAYER
@@ -33,7 +34,7 @@ async def front(request: Request) -> Response:
     def work() -> tuple[dict[str, Any], list[dict[str, Any]]]:
         calls: list[dict[str, Any]] = desk.calls(Search(limit=20))["calls"]
         heard = with_recording(desk.ledger, calls)
-        return desk.queue(), [_row(call, heard=call["key"] in heard) for call in calls]
+        return desk.queue(), [_row(call, heard=call["key"] in heard, zone=desk.rules.zone) for call in calls]
 
     try:
         queue, rows = await desk.run(work)
@@ -44,7 +45,7 @@ async def front(request: Request) -> Response:
         numbers.append(("calls missing", queue["calls_missing"]))
     budgets = [_budget(service, state) for service, state in queue["budgets"].items()]
     columns = ("call", "number", *(name.replace("_", " ") for name in _COLUMNS), "recording")
-    down = _down(queue["connections"])
+    down = _down(queue["connections"], zone=desk.rules.zone)
     return page(
         request, "front.html", numbers=numbers, down=down, budgets=budgets, columns=columns, rows=rows
     )
@@ -78,11 +79,12 @@ def _span(seconds: float) -> str:
     return f"about {seconds / 60:.0f} min" if seconds < 5400 else f"about {seconds / 3600:.1f} h"
 
 
-def _down(connections: Mapping[str, dict[str, Any]]) -> list[dict[str, Any]]:
+def _down(connections: Mapping[str, dict[str, Any]], *, zone: str) -> list[dict[str, Any]]:
     """The connections that are down; a link that leads elsewhere than to a page is not one to open."""
     return [
         {
             **found,
+            "since": shown_time(found["since"], zone),
             "service": {"cloudtalk": "CloudTalk", "kustomer": "Kustomer"}.get(service, service),
             "link": link if (link := found["link"] or "").startswith(("https://", "http://")) else None,
         }
@@ -91,12 +93,16 @@ def _down(connections: Mapping[str, dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def _row(call: dict[str, Any], *, heard: bool) -> dict[str, Any]:
+def _cell(column: str, value: Any, zone: str) -> str:
+    return shown_time(value, zone) if column == "started_at" else str(value or "")
+
+
+def _row(call: dict[str, Any], *, heard: bool, zone: str) -> dict[str, Any]:
     key = quote(call["key"], safe=":")
     return {
         "name": str(call["call_id"] or call["uuid"]),
         "tail": call["number_tail"],
         "detail": f"/api/calls/{key}",
         "player": f"{PLAYER}/{key}" if heard else None,
-        "cells": [str(call[column] or "") for column in _COLUMNS],
+        "cells": [_cell(column, call[column], zone) for column in _COLUMNS],
     }

@@ -11,7 +11,7 @@ import pytest
 import redis
 
 from bridge.commands import main
-from bridge.commands.spans import read_moment
+from bridge.domain.moments import read_moment
 from bridge.errors import WrongUse
 from bridge.jobs.reconcile import Span
 from bridge.ledger import keys, trail

@@ -120,3 +120,54 @@ def test_a_missing_address_of_redis_is_named(
 
     assert main(command) == 2
     assert "REDIS_URL" in capsys.readouterr().err
+
+
+def test_the_list_takes_the_filters_of_the_api(ledger: Ledger, capsys: pytest.CaptureFixture[str]) -> None:
+    learn(
+        ledger,
+        started_at="2026-11-22T00:25:09Z",
+        direction="incoming",
+        talking_time=60,
+        agent_name="Bo Sample",
+    )
+    answered = ["--outcome", "answered", "--direction", "incoming", "--agent", "bo", "--since", "2026-11-01"]
+
+    assert main(["calls", "ls", *answered, "--json"]) == 0
+    assert [call["key"] for call in json.loads(capsys.readouterr().out)["calls"]] == [KEY]
+    for other in (
+        ["--outcome", "missed"],
+        ["--direction", "outgoing"],
+        ["--agent", "eve"],
+        ["--until", "2026-11-01"],
+    ):
+        assert main(["calls", "ls", *other]) == 0
+        assert "No such calls" in capsys.readouterr().out
+
+
+def test_a_page_of_the_list_leads_to_the_next(ledger: Ledger, capsys: pytest.CaptureFixture[str]) -> None:
+    for number in range(3):
+        learn(ledger, call_id=1000000200 + number, call_uuid=None)
+    assert main(["calls", "ls", "--limit", "2", "--json"]) == 0
+    first = json.loads(capsys.readouterr().out)
+
+    assert main(["calls", "ls", "--limit", "2", "--cursor", first["next"], "--json"]) == 0
+
+    rest = json.loads(capsys.readouterr().out)
+    assert len(first["calls"]) == 2 and len(rest["calls"]) == 1 and rest["next"] is None
+
+
+def test_times_are_in_the_zone_of_the_desk_and_say_so(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TIME_ZONE", "Europe/Prague")
+    learn(ledger, started_at="2026-07-22T10:05:09Z")
+
+    assert main(["calls", "ls"]) == 0
+    assert "2026-07-22 12:05 CEST" in capsys.readouterr().out
+    assert main(["calls", "show", UUID]) == 0
+    assert "2026-07-22 12:05:09 CEST" in capsys.readouterr().out
+
+
+def test_watching_needs_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["calls", "ls", "--watch"]) == 2
+    assert "--watch needs a terminal" in capsys.readouterr().err
