@@ -20,7 +20,7 @@ import httpx2
 from bridge.clients.download import Download as Download
 from bridge.clients.http import Moved, Service
 from bridge.domain.listed import ListedCall, read_listed
-from bridge.domain.values import read_call_id, read_email, read_name, read_whole
+from bridge.domain.values import read_call_id, read_email, read_person, read_whole
 from bridge.errors import NotThereYet, Rejected, TooLarge, Unavailable
 from bridge.ledger.budget import Budget
 from bridge.ledger.connections import Gate
@@ -267,8 +267,7 @@ class CloudTalk:
             agent_id = read_call_id(agent.get("id")) if isinstance(agent, dict) else None
             if agent is None or agent_id is None:
                 continue
-            names = [read_name(agent.get("firstname")), read_name(agent.get("lastname"))]
-            name = " ".join(part for part in names if part) or None
+            name = read_person(agent.get("firstname"), agent.get("lastname"))
             found.append(Agent(agent_id=agent_id, name=name, email=read_email(agent.get("email"))))
         return found
 

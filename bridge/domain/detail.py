@@ -17,6 +17,7 @@ from bridge.domain.values import (
     read_call_id,
     read_direction,
     read_name,
+    read_person,
     read_seconds,
     read_tags,
     read_text,
@@ -82,7 +83,7 @@ def read_detail(body: Mapping[str, Any], *, asked_at: datetime, region: str | No
         internal=_number(line.get("number"), region, direction),
         line_name=read_name(line.get("name")),
         contact_id=read_call_id(contact.get("id")),
-        contact_name=read_name(contact.get("name")),
+        contact_name=read_person(contact.get("name")),
         agent_id=agent_id,
         agent_name=agent_name,
         started_at=started_at,
@@ -126,7 +127,7 @@ def _agent(steps: object) -> tuple[int | None, str | None]:
             agent_id = read_call_id(step.get("id"))
             if step.get("type") == "agent" and agent_id is not None and step.get("status") == "answered":
                 talk = read_seconds(_table(step.get("call_times")).get("talking_time")) or 0
-                found.append((talk, agent_id, read_name(step.get("name")) or ""))
+                found.append((talk, agent_id, read_person(step.get("name")) or ""))
             walk(step.get("agent_calls"), depth + 1)
 
     walk(steps, 0)

@@ -26,7 +26,7 @@ from bridge.domain.values import (
     read_direction,
     read_email,
     read_flag,
-    read_name,
+    read_person,
     read_seconds,
     read_tags,
     read_text,
@@ -227,7 +227,7 @@ def read_event(
         agent_name=_agent_name(fields),
         agent_email=read_email(fields.get("agent_email")),
         contact_id=read_whole(fields.get("contact_id")),
-        contact_name=read_name(fields.get("contact_name")),
+        contact_name=_contact_name(fields),
         talk_seconds=read_seconds(fields.get("talking_time")),
         wait_seconds=read_seconds(fields.get("waiting_time")),
         wrapup_seconds=read_seconds(fields.get("wrapup_time")),
@@ -289,8 +289,13 @@ def _by_content(trigger: str, fields: Mapping[str, Any]) -> str:
 
 
 def _agent_name(fields: Mapping[str, Any]) -> str | None:
-    parts = [read_name(fields.get("agent_first_name")), read_name(fields.get("agent_last_name"))]
-    return " ".join(part for part in parts if part) or read_name(fields.get("agent_name"))
+    parts = fields.get("agent_first_name"), fields.get("agent_last_name")
+    return read_person(*parts) or read_person(fields.get("agent_name"))
+
+
+def _contact_name(fields: Mapping[str, Any]) -> str | None:
+    parts = fields.get("contact_first_name"), fields.get("contact_last_name")
+    return read_person(fields.get("contact_name")) or read_person(*parts)
 
 
 def _phone(value: object, region: str | None, direction: Direction | None) -> Phone | None:

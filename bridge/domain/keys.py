@@ -36,6 +36,8 @@ _ALIASES: dict[str, tuple[str, ...]] = {
     "agent_email": ("agent_e_mail", "agent_mail", "agentemail"),
     "contact_id": ("contactid", "contacts_0_id"),
     "contact_name": ("contact", "contactname", "contacts_0_name", "contact_full_name"),
+    "contact_first_name": ("contact_firstname", "contactfirstname", "contacts_0_first_name"),
+    "contact_last_name": ("contact_lastname", "contactlastname", "contacts_0_last_name"),
     "talking_time": ("talk_time", "talkingtime", "talk_seconds"),
     "waiting_time": ("wait_time", "waitingtime", "ringing_time", "ring_time"),
     "wrapup_time": ("wrap_up_time", "wrapuptime"),

@@ -5,24 +5,44 @@ Every reader takes anything and answers None for "not told"; none of them raises
 
 from __future__ import annotations
 
+import email.utils
 import html
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from html.entities import html5
 from uuid import UUID
 
 from bridge.domain.outcome import Direction
+from bridge.domain.placeholders import means_nobody, without_placeholders
 
 _NO_VALUE = frozenset({"", "null", "none", "undefined", "nil", "nan", "[object object]", "n/a"})
 _TEMPLATE = re.compile(r"^\{\{.*\}\}$", re.DOTALL)
 _UUID = re.compile(r"^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$")
 # Bounded, as `int` refuses thousands of digits, and a length of a call that cannot be is none.
 _CLOCK = re.compile(r"^(?:([0-9]{1,6}):)?([0-9]{1,2}):([0-9]{2})$")
-# Bounded for the same reason: `html.unescape` gives the digits to `int`.
-_ENTITY = re.compile(r"&(?:#[0-9]{1,8}|#[xX][0-9a-fA-F]{1,8}|[A-Za-z][A-Za-z0-9]{1,31});")
 _LONGEST_TEXT = 20_000
 _MOST_TAGS = 1000
 # Of all other values: a number, a time or a flag is told in less.
 _LONGEST_VALUE = 256
+# No entity without its semicolon: `&region=` in a link is none. Bounded for the same reason.
+_ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});")
+# Control characters but tab and line feed, and halves of surrogate pairs. Characters that join or shape
+# letters (ZWJ, ZWNJ, soft hyphens, marks of direction) belong to the text.
+_CONTROL = re.compile("[\x00-\x08\x0e-\x1b\x1f\x7f-\x84\x86-\x9f]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+# `<` opens markup unless a blank, a digit or the end follows (HTML: letter, `/`, `!` and `?` do).
+_MARKUP = re.compile(r"<(?![\s\d=<-]|$)")
+_HARMLESS = "\u2039"
+# The names that ISO 8601 has no room for; of these nobody means two zones.
+_ZONES = {"Z": 0, "UT": 0, "UTC": 0, "GMT": 0, "WET": 0, "WEST": 1, "CET": 1, "CEST": 2, "EET": 2, "EEST": 3}
+_ZONE_NAME = re.compile(r"\s*\b([A-Z]{1,4})$")
+_ISO = re.compile(r"\d{4}-?\d{2}-?\d{2}")
+# An offset after a blank, and what Java adds behind it ("[Europe/Prague]").
+_ISO_EXTRAS = re.compile(r"\[[^\]]*\]$")
+_BLANK_OFFSET = re.compile(r"\s+(?=[+-]\d{2}:?\d{2}$)")
+_ZONE_TWICE = re.compile(r"\bGMT(?=[+-]\d{4})")
+_MIDNIGHT = re.compile(r"(?<=[T ])24(?=:?00(?::?00(?:[.,]0*)?)?(?:Z|[+-][\d:]+)?$)")
+_LEAP_SECOND = re.compile(r"(?<=:\d\d):60(?=[.,Z+-]|$)")
 
 
 def told(value: object) -> bool:
@@ -51,24 +71,51 @@ def read_uuid(value: object) -> UUID | None:
 
 
 def read_time(value: object) -> datetime | None:
-    """ISO 8601 with its offset, else UTC as CloudTalk documents; or Unix seconds or milliseconds."""
+    """ISO 8601 with its offset, else UTC as CloudTalk documents; mail's form; or time since 1970."""
     if isinstance(value, bool) or not told(value):
         return None
     try:
-        if isinstance(value, int | float) or (isinstance(value, str) and value.strip().isdigit()):
-            seconds = float(value)
-            seconds = seconds / 1000 if seconds > 1e11 else seconds
-            moment = datetime.fromtimestamp(seconds, UTC)
+        if isinstance(value, int | float):
+            moment = _since_1970(float(value))
         elif isinstance(value, str):
-            moment = datetime.fromisoformat(value.strip())
-            moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+            moment = _written_time(value.strip())
         else:
             return None
-    except (ValueError, OverflowError, OSError):
+        moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError, OSError, TypeError, IndexError):
         return None
     # Outside of these years it is no time of a call but some other number, or "nothing" as year 1; and
     # at the ends of the calendar a time zone or a length cannot be added.
     return moment if 2000 <= moment.year < 2200 else None
+
+
+def _since_1970(number: float) -> datetime:
+    """Seconds, or as many thousandths, millionths or billionths as make a year of calls."""
+    for unit in (1e9, 1e6, 1e3):
+        if number > 1e8 * unit:
+            return datetime.fromtimestamp(number / unit, UTC)
+    return datetime.fromtimestamp(number, UTC)
+
+
+def _written_time(text: str) -> datetime:
+    if re.fullmatch(r"\d{1,19}(\.\d{1,9})?", text) and not re.fullmatch(r"\d{8}", text):
+        return _since_1970(float(text))
+    if not _ISO.match(text):
+        # As browsers print it, the zone is told twice ("GMT+0100 (CET)").
+        return email.utils.parsedate_to_datetime(_ZONE_TWICE.sub("", text[:64]))
+    text = _BLANK_OFFSET.sub("", _ISO_EXTRAS.sub("", text))
+    # Two ways to write the first moment of what follows: midnight as 24:00, and a leap second as :60.
+    later = timedelta(0)
+    if _MIDNIGHT.search(text):
+        text, later = _MIDNIGHT.sub("00", text), timedelta(days=1)
+    elif _LEAP_SECOND.search(text):
+        text, later = _LEAP_SECOND.sub(":59", text), timedelta(seconds=1)
+    if zone := _ZONE_NAME.search(text):
+        if zone[1] not in _ZONES:
+            raise ValueError(f"no zone is known as {zone[1]}")
+        local = datetime.fromisoformat(text[: zone.start()])
+        return local.replace(tzinfo=UTC) - timedelta(hours=_ZONES[zone[1]]) + later
+    return datetime.fromisoformat(text) + later
 
 
 def read_whole(value: object) -> int | None:
@@ -98,17 +145,27 @@ def read_seconds(value: object) -> int | None:
 
 def unescaped(text: str) -> str:
     """The text with its character references resolved: complete ones, and those that name a character."""
-    return _ENTITY.sub(lambda found: html.unescape(found[0]), text)
+    return _ENTITY.sub(_character, text)
+
+
+def _character(reference: re.Match[str]) -> str:
+    """What one reference stands for; `html.unescape` alone would make "¬it;" of "&notit;"."""
+    name = reference[0]
+    return html.unescape(name) if name[1] == "#" else html5.get(name[1:], name)
 
 
 def read_text(value: object, longest: int = _LONGEST_TEXT) -> str | None:
+    """A text of several lines, as it may be passed on: no control characters, and no markup in it.
+
+    Every line break of Unicode becomes the one that all readers take for one.
+    """
     if isinstance(value, list):
         value = "\n".join(_plain(item) for item in value if told(item))
     if isinstance(value, bool) or not told(value):
         return None
-    text = unescaped(_plain(value))
-    # Control characters have no place in a note; line ends do.
-    text = "".join(c if c in "\n\t" or c.isprintable() else " " for c in text.replace("\r\n", "\n")).strip()
+    text = unescaped(_plain(value)[: 8 * longest])
+    text = _CONTROL.sub("", "\n".join(text.splitlines()))
+    text = _MARKUP.sub(_HARMLESS, _SURROGATE.sub("\ufffd", text)).strip()
     return text[:longest] or None
 
 
@@ -130,6 +187,18 @@ def _word(value: object) -> str:
 def read_name(value: object) -> str | None:
     text = read_text(value, 256)
     return " ".join(text.split()) or None if text else None
+
+
+def read_person(*parts: object) -> str | None:
+    """A person's name from its parts, without what programs put where a name is missing."""
+    names = [str(part).strip() if part in _CALLED_SO else read_name(part) for part in parts]
+    name = without_placeholders(" ".join(name for name in names if name))
+    # A number in place of a name is what a phone shows of somebody it does not know.
+    return name if name and not means_nobody(name) and any(c.isalpha() for c in name) else None
+
+
+# People's names, though in lower case they are how programs print nothing.
+_CALLED_SO = ("Null", "Nil", "Nan")
 
 
 def read_email(value: object) -> str | None:

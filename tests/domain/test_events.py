@@ -526,7 +526,7 @@ def test_names_and_notes_are_freed_of_html_escapes() -> None:
 
 
 def test_control_characters_do_not_reach_a_note_and_line_ends_do() -> None:
-    assert said(notes="one\r\ntwo\x00\x1b[31m").notes == "one\ntwo  [31m"
+    assert said(notes="one\r\ntwo\x00\x1b[31m").notes == "one\ntwo[31m"
 
 
 @pytest.mark.parametrize("plain", [True, False])
