@@ -37,7 +37,7 @@ from tests.chaos.crash.source import names_in_source, unnamed_in_source
 from tests.chaos.crash.visits import STAYS
 from tests.chaos.crash.watch import UNNAMED, Point
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600 if os.environ.get("CRASH_POINTS") else 180)]
+pytestmark = pytest.mark.timeout(3600 if os.environ.get("CRASH_POINTS") else 180)
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -125,6 +125,7 @@ def _killed_at(name: str, course: Course) -> list[Point]:
     return [point for point in course.points if not only or point.name in only]
 
 
+@pytest.mark.slow
 def test_nothing_is_sent_without_the_name_of_its_boundary(courses: dict[str, Course]) -> None:
     unnamed = {
         f"{point.name.removeprefix(UNNAMED)}, on the journey {name!r}"
@@ -140,6 +141,7 @@ def test_every_place_that_sends_to_redis_has_a_name() -> None:
     assert unnamed_in_source() == [], "put `@boundary(…)` or `with boundary(…)` around these"
 
 
+@pytest.mark.slow
 def test_every_boundary_is_on_a_journey(courses: dict[str, Course]) -> None:
     passed = {point.name for name, course in courses.items() for point in _killed_at(name, course)}
 
@@ -151,6 +153,7 @@ def test_every_boundary_is_on_a_journey(courses: dict[str, Course]) -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_a_kill_before_at_and_after_each_boundary_changes_nothing(
     machines: list[Machine], courses: dict[str, Course], name: str
@@ -181,12 +184,14 @@ def _differences(expected: dict[str, Any], found: dict[str, Any]) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 def test_something_sent_without_a_name_is_seen(machines: list[Machine]) -> None:
     life, _ = machines[0].through("proof: without a name")
 
     assert [point.name.startswith(UNNAMED) for point in life.points if point.moment == "before"] == [True] * 2
 
 
+@pytest.mark.slow
 def test_something_done_twice_is_seen(machines: list[Machine]) -> None:
     """A job that writes without looking first: killed after its write, it writes again."""
     _, without = machines[0].through("proof: careless")

@@ -127,6 +127,13 @@ def test_the_tests_bring_what_running_needs_as_well(installing: Path) -> None:
     assert not (installing / "done").exists()
 
 
+@pytest.mark.parametrize("args", [[], ["--all"]])
+def test_whole_runs_of_the_tests_use_two_processes(installing: Path, args: list[str]) -> None:
+    said = run(installing, "test", *args).stdout
+
+    assert said == f"{' '.join(['started -m pytest -n 2 --dist worksteal', *args])}\n"
+
+
 @pytest.mark.parametrize("changed", ["deploy/requirements.lock", "pyproject.toml"])
 def test_a_change_of_what_is_needed_installs_again(installing: Path, changed: str) -> None:
     run(installing, "up")

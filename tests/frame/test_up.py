@@ -11,13 +11,10 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
 import redis
 
 from bridge.commands.context import last_run, living_run, load_settings
 from tests.frame.conftest import Program, wait_until_gone
-
-pytestmark = pytest.mark.slow
 
 StartHouse = Callable[..., Program]
 NAMES = ("sandbox", "web", "worker", "clock")

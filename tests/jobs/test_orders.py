@@ -60,7 +60,9 @@ def _state(bridge: Bridge, sandbox: RunningSandbox, events: list[tuple[str, dict
 
 
 @pytest.mark.parametrize("five", [FIVE, WITH_CHANGE], ids=["with recording", "with a change"])
-@pytest.mark.parametrize("times", [1, 2], ids=["each once", "each twice"])
+@pytest.mark.parametrize(
+    "times", [pytest.param(1, id="each once"), pytest.param(2, id="each twice", marks=pytest.mark.slow)]
+)
 def test_all_orders_of_five_events_end_in_the_same_state(
     redis_client: redis.Redis,
     sandbox: RunningSandbox,

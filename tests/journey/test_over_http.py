@@ -22,7 +22,7 @@ from tests.jobs.test_journey import REAL_CALLS
 from tests.support import SIGNING_SECRET, Request, all_payloads, ended
 from tests.waiting import eventually
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.timeout(240)
 
 # What each delivery is by its nature; all others are accepted.
 HELD = {
@@ -98,6 +98,7 @@ def _deliver(house: House, request: Request) -> Any:
     return house.http.post("/webhooks/cloudtalk", content=request.raw_body, headers=fresh)
 
 
+@pytest.mark.slow
 def test_all_orders_of_five_events_over_http_end_in_the_same_state(house: House) -> None:
     template = ended()
     orders = list(itertools.permutations(range(5)))

@@ -198,7 +198,6 @@ def test_nothing_is_deleted_where_no_time_is_set(ledger: Ledger, tmp_path: Path)
     assert storage.size("2020/01/01/old.wav") == 5
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("processes", [1, 2])
 def test_the_worker_command_works_and_stops_when_told(
     redis_url: str, bridge: Bridge, sandbox: RunningSandbox, processes: int
