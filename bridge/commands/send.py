@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import click
 import httpx2
@@ -18,6 +18,8 @@ from bridge.commands.context import Run, living_run, load_settings
 from bridge.commands.samples import TEMPLATES, SampleCall
 from bridge.embedded import write_private
 from bridge.errors import Unavailable, WrongUse
+from bridge.kept_token import read_ops_token
+from bridge.loopback import is_loopback_host
 from bridge.settings import Settings
 
 FOLLOW_S = 5.0
@@ -174,8 +176,12 @@ class Sender:
     def follow(self, key: str) -> dict[str, Any] | None:
         """What became of the call, once it is settled or some seconds have passed."""
         headers = {}
-        if self._settings.ops_token is not None:
-            headers["Authorization"] = f"Bearer {self._settings.ops_token.get_secret_value()}"
+        token = self._settings.ops_token
+        if token is None and is_loopback_host(urlsplit(self._base).hostname or ""):
+            # The one kept here is for the bridge here.
+            token = read_ops_token(self._settings.data_dir)
+        if token is not None:
+            headers["Authorization"] = f"Bearer {token.get_secret_value()}"
         record: dict[str, Any] | None = None
         deadline = time.monotonic() + FOLLOW_S
         while time.monotonic() < deadline:

@@ -18,7 +18,9 @@ import click
 from pydantic import SecretStr
 
 from bridge import sandbox as theirs
+from bridge.commands.access import find_access
 from bridge.commands.context import Run, last_run
+from bridge.data_folder import make_private
 from bridge.embedded import EmbeddedRedis, FolderLock, write_private
 from bridge.errors import BridgeError, WrongUse
 from bridge.settings import Settings
@@ -139,12 +141,18 @@ class House:
         """
         lock = FolderLock(self._data_dir / "up.lock", what=f"The data folder {self._data_dir}")
         with _folder_errors(self._data_dir):
+            open_to_others = make_private(self._data_dir)
             lock.take()
+        if open_to_others:
+            self._say(open_to_others)
         try:
             self._end_leftovers()
             port = _web_port(self._settings.host, self._settings.port)
             sandbox = self._sandbox(port) if self._with_sandbox else None
             environment = self._environment(port, sandbox)
+            if not self._with_sandbox:
+                # Made here and not by the web process, whose lines go through ours.
+                find_access(self._settings)
             with Supervisor(self._speaker) as supervisor:
                 return self._run(supervisor, environment, sandbox)
         finally:

@@ -8,6 +8,7 @@ import click
 import uvicorn
 
 from bridge import logs
+from bridge.commands.access import find_access
 from bridge.commands.context import load_settings
 from bridge.web.app import create_app
 
@@ -18,7 +19,7 @@ def web() -> int:
     settings = load_settings().need("redis")
     logs.configure(format=settings.log_format, level=settings.log_level)
     uvicorn.run(
-        create_app(settings),
+        create_app(settings, access=find_access(settings)),
         host=settings.host,
         port=settings.port,
         loop="asyncio" if sys.platform == "win32" else "uvloop",

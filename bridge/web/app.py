@@ -31,8 +31,9 @@ from bridge.web import api, health, membrane, pages, player, rendering, signin
 from bridge.web.admission import Admission
 from bridge.web.answers import REDIS_AWAY, Refused
 from bridge.web.body import SLOWEST_S
-from bridge.web.callers import Callers, Guard
+from bridge.web.callers import Access, Callers, Guard
 from bridge.web.keeping import Keeper
+from bridge.web.pace import Pace
 from bridge.web.sounds import Sounds
 from bridge.web.views import budgets_of
 from bridge.web.webhooks import PATH, Webhooks, log
@@ -58,14 +59,16 @@ def create_app(
     body_within_s: float = SLOWEST_S,
     sign_in_takes_s: float = 0.5,
     storage: Callable[[], Storage] | None = None,
+    access: Access | None = None,
 ) -> Starlette:
     """The application.
 
     Args:
         now: seconds since 1970, for the age of signatures and sessions and the time events came.
         body_within_s: how long a webhook's body may take to arrive.
-        sign_in_takes_s: how long one try to sign in takes, so that guessing is slow.
+        sign_in_takes_s: how long the first wrong tokens take, so that guessing is slow.
         storage: opens where recordings are, once one is asked for; by default what RECORDINGS_URL names.
+        access: what opens the pages; by default OPS_TOKEN alone.
     Raises:
         WrongUse: REDIS_URL is missing.
     """
@@ -90,7 +93,14 @@ def create_app(
     connections = Connections(
         ledger, check_every_s=settings.membrane_check_every_s, through=settings.through_membrane
     )
-    callers = Callers.of(settings.ops_token, now=now)
+    desk = api.Desk(ledger, budgets, connections, settings.rules)
+    callers = Callers.of(
+        access or Access(token=settings.ops_token),
+        client,
+        run=desk.run,
+        pace=Pace(sign_in_takes_s),
+        now=now,
+    )
     admission = Admission.of(settings.webhook_tokens, settings.webhook_signing_secrets)
 
     @contextlib.asynccontextmanager
@@ -98,6 +108,7 @@ def create_app(
         if admission.admits_nobody:
             log.warning("no webhook will be let in: set WEBHOOK_TOKENS or WEBHOOK_SIGNING_SECRETS")
         await _tell_if_nothing_can_be_proven(inbox)
+        await _end_sessions_of_others(callers)
         keeper.journal.start()
         yield
         await keeper.close()
@@ -137,9 +148,8 @@ def create_app(
     # Anybody may ask; the connections are for webhooks.
     app.state.checking = asyncio.Semaphore(4)
     app.state.callers, app.state.admission = callers, admission
-    app.state.pace = signin.Pace(sign_in_takes_s)
     app.state.sounds = Sounds.of(settings) if storage is None else Sounds(storage)
-    app.state.desk = api.Desk(ledger, budgets, connections, settings.rules)
+    app.state.desk = desk
     app.state.registry = registry_of(ledger, budgets, connections, keeper.journal)
     return app
 
@@ -155,6 +165,22 @@ async def _tell_if_nothing_can_be_proven(inbox: Inbox) -> None:
         log.error("every webhook will be answered 503", extra={"reason": str(error)})
     except REDIS_AWAY as error:
         log.warning("Redis is away at the start", extra={"error": type(error).__name__})
+
+
+async def _end_sessions_of_others(callers: Callers) -> None:
+    """Where the token was changed, nobody stays signed in by the old one, in no process."""
+    sessions = callers.sessions
+    if sessions is None:
+        return
+
+    def take_over() -> bool:
+        sessions.take_over()
+        return True
+
+    try:
+        await callers.run(take_over)
+    except REDIS_AWAY as error:
+        log.warning("sessions of an earlier token are not ended", extra={"error": type(error).__name__})
 
 
 async def _metrics(request: Request) -> Response:

@@ -1,6 +1,8 @@
 """Who may see the pages, `/api` and `/metrics`.
 
-Whoever holds OPS_TOKEN, by bearer or signed in to a session; without an OPS_TOKEN, this machine.
+Whoever holds the token (OPS_TOKEN, or the one kept in the data folder), by bearer or signed in to a session.
+Nothing else opens them, whatever address a request seems to come from; only in `up --sandbox` this machine
+needs no token.
 """
 
 from __future__ import annotations
@@ -9,15 +11,18 @@ import hmac
 import ipaddress
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import quote, urlencode, urlsplit
 
+import redis
 from pydantic import SecretStr
 from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from bridge.web.answers import Refused
+from bridge.web.pace import Pace, client_name
 from bridge.web.sessions import COOKIE, Sessions
 
 LOGIN = "/login"
@@ -38,25 +43,62 @@ _FORWARDED = frozenset(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """What opens the pages.
+
+    Args:
+        off: why nobody can sign in, where there is no token.
+        open_here: only in `up --sandbox`: this machine needs no token.
+    """
+
+    token: SecretStr | None = None
+    off: str = "OPS_TOKEN is not set."
+    open_here: bool = False
+
+
+# Runs something that blocks beside the event loop.
+Run = Callable[[Callable[[], bool]], Awaitable[bool]]
+# Where a request's scope says that its session goes on.
+_SESSION = "callbridge.session"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Callers:
-    """The rule, given OPS_TOKEN or its absence."""
+    """The rule. `run` runs what blocks; sessions are in Redis."""
 
     token: bytes | None = None
+    off: str = ""
+    open_here: bool = False
     sessions: Sessions | None = None
+    pace: Pace
+    run: Run
     now: Callable[[], float] = time.time
 
     @classmethod
-    def of(cls, token: SecretStr | None, *, now: Callable[[], float] = time.time) -> Callers:
-        told = token.get_secret_value().strip().encode() if token is not None else b""
-        return cls(token=told, sessions=Sessions.under(told), now=now) if told else cls(now=now)
+    def of(
+        cls, access: Access, store: redis.Redis, *, run: Run, pace: Pace, now: Callable[[], float] = time.time
+    ) -> Callers:
+        told = access.token.get_secret_value().strip().encode() if access.token is not None else b""
+        if told:
+            return cls(token=told, sessions=Sessions.under(told, store), run=run, pace=pace, now=now)
+        return cls(off=access.off, open_here=access.open_here, run=run, pace=pace, now=now)
 
-    def fault_of(self, scope: Scope) -> str | None:
-        """What to do before an answer can be given, or None."""
+    async def fault_of(self, scope: Scope) -> str | None:
+        """What to do before an answer can be given, or None.
+
+        Raises:
+            Refused: 429, for a wrong token of a client that tries too many at once.
+        """
         headers: list[tuple[bytes, bytes]] = scope["headers"]
         if self.token is not None:
-            if self._is_ours(headers) or self.has_session(scope):
+            offered = _bearers(headers)
+            if self._is_ours(offered) or await self.has_session(scope):
                 return None
+            if offered:
+                await self.slow_down(scope)
             return "Send the header Authorization: Bearer OPS_TOKEN, or sign in at /login."
+        if not self.open_here:
+            return f"{self.off} Set OPS_TOKEN where the bridge runs and start it again."
         if (
             not is_loopback_peer(scope.get("client"))
             or any(name in _FORWARDED for name, _ in headers)
@@ -65,17 +107,37 @@ class Callers:
         ):
             return (
                 "Set OPS_TOKEN where the bridge runs and send it as Authorization: Bearer OPS_TOKEN. "
-                "Without it only this machine is answered, directly and under the name localhost."
+                "Without it the sandbox answers this machine only, directly and under the name localhost."
             )
         return None
 
-    def knows_token(self, offered: str) -> bool:
-        """Whether this is OPS_TOKEN; takes as long whichever it is."""
-        return self.token is not None and hmac.compare_digest(self.token, offered.strip().encode())
+    async def slow_down(self, scope: Scope) -> None:
+        """After a wrong token. Raises Refused: 429."""
+        if not await self.pace.was_wrong(client_name(scope.get("client"))):
+            raise Refused(
+                429,
+                "wrong-token",
+                "too many wrong tokens at once",
+                "The right token is answered at any time.",
+                {"Retry-After": "8"},
+            )
 
-    def has_session(self, scope: Scope) -> bool:
-        cookie = HTTPConnection(scope).cookies.get(COOKIE, "")
-        return self.sessions is not None and self.sessions.admits(cookie, now=self.now())
+    def knows_token(self, offered: str) -> bool:
+        """Whether this is the token; takes as long whichever it is."""
+        told = offered.strip().encode(errors="surrogatepass")
+        return self.token is not None and hmac.compare_digest(self.token, told)
+
+    async def has_session(self, scope: Scope) -> bool:
+        """Whether a person is signed in; asked of Redis once a request, and only for a cookie of ours."""
+        if _SESSION not in scope:
+            sessions, cookie = self.sessions, _cookie(scope)
+            is_signed = sessions is not None and sessions.is_signed(cookie, now=self.now())
+            scope[_SESSION] = (
+                is_signed
+                and sessions is not None
+                and await self.run(lambda: sessions.admits(cookie, now=self.now()))
+            )
+        return bool(scope[_SESSION])
 
     def crosses_sites(self, scope: Scope) -> bool:
         """Whether a page of another site may have made a browser send this."""
@@ -84,11 +146,12 @@ class Callers:
             return True
         # A cookie comes along by itself, a bearer does not: so a browser has to say whose page it is.
         silent = "origin" not in headers and "sec-fetch-site" not in headers
-        return silent and self.has_session(scope) and not self._is_ours(scope["headers"])
+        signed = self.sessions is not None and self.sessions.is_signed(_cookie(scope), now=self.now())
+        return silent and signed and not self._is_ours(_bearers(scope["headers"]))
 
     def turned_away(self, scope: Scope, hint: str) -> Response:
-        """The answer to whom a page is not open: where to sign in, or `hint` where nobody can."""
-        if self.token is None:
+        """The answer to whom a page is not open: where to sign in, or `hint` where that is not the way."""
+        if self.open_here:
             return PlainTextResponse(
                 f"This page is not open to you.\n{hint}\n",
                 status_code=401,
@@ -100,13 +163,29 @@ class Callers:
         where = LOGIN if place == "/" and not query else f"{LOGIN}?{back}"
         return RedirectResponse(where, status_code=303, headers={"Cache-Control": "no-store"})
 
-    def _is_ours(self, headers: list[tuple[bytes, bytes]]) -> bool:
+    def _is_ours(self, offered: list[bytes]) -> bool:
         found = False
-        for name, value in headers:
-            scheme, _, rest = value.strip().partition(b" ")
-            if name == b"authorization" and scheme.lower() == b"bearer":
-                found |= hmac.compare_digest(self.token or b"", rest.strip())
-        return found
+        for token in offered:
+            found |= hmac.compare_digest(self.token or b"", token)
+        return found and self.token is not None
+
+
+def _bearers(headers: list[tuple[bytes, bytes]]) -> list[bytes]:
+    offered = []
+    for name, value in headers:
+        scheme, _, rest = value.strip().partition(b" ")
+        if name == b"authorization" and scheme.lower() == b"bearer":
+            offered.append(rest.strip())
+    return offered
+
+
+def _cookie(scope: Scope) -> str:
+    return HTTPConnection(scope).cookies.get(COOKIE, "")
+
+
+def is_signed_in(scope: Scope) -> bool:
+    """What `has_session` found for this request, if it was asked."""
+    return bool(scope.get(_SESSION))
 
 
 def is_loopback_peer(client: tuple[str, int] | None) -> bool:
@@ -165,7 +244,7 @@ class Guard:
         self._callers = callers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        hint = self._callers.fault_of(scope)
+        hint = await self._callers.fault_of(scope)
         if hint is not None:
             answer = JSONResponse(
                 {"error": "this is not open to you", "hint": hint},

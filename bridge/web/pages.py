@@ -26,7 +26,7 @@ _COLUMNS = ("state", "direction", "outcome", "started_at", "reason")
 
 async def front(request: Request) -> Response:
     callers: Callers = request.app.state.callers
-    hint = callers.fault_of(request.scope)
+    hint = await callers.fault_of(request.scope)
     if hint is not None:
         return callers.turned_away(request.scope, hint)
     desk: Desk = request.app.state.desk

@@ -66,7 +66,7 @@ def _for_listeners(handler: Handler) -> Callable[[Request], Awaitable[Response]]
     async def handle(request: Request) -> Response:
         callers: Callers = request.app.state.callers
         signature = request.query_params.get("sig", "")
-        hint = callers.fault_of(request.scope)
+        hint = await callers.fault_of(request.scope)
         if hint is not None and not signature:
             return callers.turned_away(request.scope, hint)
         try:
@@ -167,7 +167,7 @@ async def audio(request: Request, opened: Opened) -> Response:
 @_for_listeners
 async def original(request: Request, opened: Opened) -> Response:
     callers: Callers = request.app.state.callers
-    hint = callers.fault_of(request.scope)
+    hint = await callers.fault_of(request.scope)
     # Links are given for listening; the untouched file is the operators', unless there is no other.
     if hint is not None and opened.recording.speech is not None:
         return _link_is_over(request, callers)
@@ -246,7 +246,7 @@ def _link_is_over(request: Request, callers: Callers) -> Response:
     """Nothing of the call, nor whether there is one."""
     text = "It has run out, or is not whole. Whoever gave it to you can give you a new one."
     link = None
-    if callers.token is not None:
+    if not callers.open_here:
         # As the path came, but without the signature.
         onward = urlencode({"next": quote(request.scope["path"], safe="/:")}, safe="/:")
         link = (f"{LOGIN}?{onward}", "Operators sign in here")

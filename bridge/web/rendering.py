@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from bridge.web.callers import Callers
+from bridge.web.callers import is_signed_in
 
 _HERE = Path(__file__).parent
 _TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
@@ -85,8 +85,7 @@ def page(
     Args:
         link_only: for whoever has a link, not for operators: leads nowhere else.
     """
-    callers: Callers = request.app.state.callers
-    session = not link_only and callers.has_session(request.scope)
+    session = not link_only and is_signed_in(request.scope)
     text = _templates().get_template(template).render(session=session, link_only=link_only, **values)
     told = {**PROTECTION, "Cache-Control": "no-store", **(headers or {})}
     if "<form" in text:

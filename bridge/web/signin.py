@@ -1,16 +1,16 @@
-"""`/login` and `/logout`: OPS_TOKEN for a session."""
+"""`/login` and `/logout`: the token for a session."""
 
 from __future__ import annotations
 
 import logging
 from urllib.parse import parse_qsl
 
-import anyio
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from bridge.web.answers import Refused
+from bridge.web.api import Desk
 from bridge.web.body import LARGEST, read_body, too_large
 from bridge.web.callers import LOGIN, Callers, local_path
 from bridge.web.rendering import message, page
@@ -22,34 +22,10 @@ _FORM = "application/x-www-form-urlencoded"
 _MOST_FIELDS = 8
 
 
-class Pace:
-    """Slows guessing: a try takes a while, right or wrong, and few are under way at once.
-
-    Nobody is locked out by it for longer than a guesser goes on, and bearers and sessions not at all.
-
-    Args:
-        takes_s: how long each try takes; nothing else waits meanwhile.
-    """
-
-    AT_ONCE = 8
-
-    def __init__(self, takes_s: float) -> None:
-        self._takes_s = takes_s
-        self._room = anyio.CapacityLimiter(self.AT_ONCE)
-
-    async def __call__(self) -> bool:
-        """False, at once, when there are too many."""
-        if not self._room.available_tokens:
-            return False
-        async with self._room:
-            await anyio.sleep(self._takes_s)
-        return True
-
-
 async def form(request: Request) -> Response:
     callers: Callers = request.app.state.callers
     onward = local_path(request.query_params.get("next", "/"))
-    if callers.has_session(request.scope):
+    if await callers.has_session(request.scope):
         return RedirectResponse(onward, status_code=303)
     return _form(request, onward)
 
@@ -62,18 +38,22 @@ async def sign_in(request: Request) -> Response:
     onward = local_path(told.get("next", "/"))
     if callers.sessions is None:
         return _form(request, onward, status=401)
-    pace: Pace = request.app.state.pace
-    if not await pace():
-        said = "Too many are signing in at this moment. Try again in a few seconds."
-        return _form(request, onward, status=429, wrong=said)
+    sessions = callers.sessions
     if not callers.knows_token(told.get("token", "")):
         log.warning("a sign-in with a wrong token was refused")
-        said = "This is not the token. It is the value of OPS_TOKEN where the bridge runs."
+        try:
+            await callers.slow_down(request.scope)
+        except Refused:
+            said = "Too many wrong tokens were tried at this moment. The right one is let in at any time."
+            return _form(request, onward, status=429, wrong=said)
+        said = "This is not the token. It is OPS_TOKEN, or the text in DATA_DIR/ops-token."
         return _form(request, onward, status=401, wrong=said)
+    desk: Desk = request.app.state.desk
+    cookie = await desk.run(lambda: sessions.begin(now=callers.now()))
     answer = RedirectResponse(onward, status_code=303)
     answer.set_cookie(
         COOKIE,
-        callers.sessions.begin(now=callers.now()),
+        cookie,
         max_age=LASTS_S,
         httponly=True,
         secure=_came_by_https(request),
@@ -89,6 +69,11 @@ async def sign_out(request: Request) -> Response:
     callers: Callers = request.app.state.callers
     if callers.crosses_sites(request.scope):
         return _cross_site(request)
+    sessions, cookie = callers.sessions, request.cookies.get(COOKIE, "")
+    if sessions is not None and cookie:
+        desk: Desk = request.app.state.desk
+        # A copy of the cookie is worth nothing from now on.
+        await desk.run(lambda: sessions.end(cookie))
     answer = RedirectResponse(LOGIN, status_code=303)
     answer.delete_cookie(COOKIE, httponly=True, secure=_came_by_https(request), samesite="lax")
     return answer
@@ -100,8 +85,10 @@ def _form(request: Request, onward: str, *, status: int = 200, wrong: str = "") 
         request,
         "login.html",
         status=status,
-        headers={"Retry-After": "2"} if status == 429 else None,
+        headers={"Retry-After": "8"} if status == 429 else None,
         can=callers.token is not None,
+        off=callers.off,
+        open_here=callers.open_here,
         onward=onward,
         wrong=wrong,
     )

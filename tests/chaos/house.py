@@ -124,6 +124,7 @@ class House:
             "MEMBRANE_CHECK_EVERY_S": "0.5",
             "DATA_DIR": str(self.folder / "data"),
             "WEBHOOK_TOKENS": TOKEN,
+            "OPS_TOKEN": TOKEN,
             "WEBHOOK_SIGNING_SECRETS": self._signing_secret,
             "PORT": str(self.port),
             "KUSTOMER_REQUESTS_PER_MINUTE": "1000000",

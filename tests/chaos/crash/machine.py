@@ -25,7 +25,7 @@ from bridge.sandbox import sample
 from bridge.sandbox.running import RunningSandbox
 from bridge.sandbox.world import KustomerReadings
 from tests.chaos.crash.journeys import JOURNEYS
-from tests.chaos.crash.visits import STAYS, Visit
+from tests.chaos.crash.visits import OPS_TOKEN, STAYS, Visit
 from tests.chaos.crash.watch import Point
 from tests.jobs.desk import desk
 from tests.support import THROUGH_MEMBRANE, let_pass
@@ -202,10 +202,14 @@ class Machine:
 
     def _ask_web(self, visit: Visit) -> int | None:
         """The status; None where the process died over it."""
-        headers = {"authorization": f"Bearer {TOKEN}"} if visit.signed_in and visit.body else {}
+        # A session's cookie stays with the visitor, as with a browser.
+        headers = {"sec-fetch-site": "same-origin"}
+        if visit.signed_in:
+            token = TOKEN if visit.path.startswith("/webhooks") else OPS_TOKEN
+            headers["authorization"] = f"Bearer {token}"
         try:
             return self._visitor.request(
-                visit.method, visit.path, json=visit.body or None, headers=headers
+                visit.method, visit.path, json=visit.body or None, data=visit.form or None, headers=headers
             ).status_code
         except httpx2.HTTPError:
             return None

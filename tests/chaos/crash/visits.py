@@ -21,6 +21,7 @@ class Visit:
     method: str
     path: str
     body: dict[str, Any] = field(default_factory=dict)
+    form: dict[str, str] = field(default_factory=dict)
     signed_in: bool = True
     statuses: tuple[int, ...] = (200,)
 
@@ -43,6 +44,7 @@ class Stay:
     only: frozenset[str] = frozenset()
 
 
+OPS_TOKEN = "crash-token-of-the-pages"
 _HOOK = "/webhooks/cloudtalk"
 _WEBHOOKS = (
     # A repeat is a duplicate: what was kept before the kill is not kept twice.
@@ -60,6 +62,10 @@ _ALL = (
     Visit(method="POST", path=f"/api/calls/{KEY}/sync", statuses=(202,)),
     Visit(method="GET", path=f"/recordings/{KEY}?s=1.none", statuses=(200, 401, 403, 404)),
     Visit(method="GET", path="/metrics"),
+    Visit(method="POST", path="/login", form={"token": OPS_TOKEN}, signed_in=False, statuses=(303,)),
+    Visit(method="GET", path="/api/queue", signed_in=False),
+    Visit(method="POST", path="/logout", signed_in=False, statuses=(303,)),
+    Visit(method="GET", path="/api/queue", signed_in=False, statuses=(401,)),
     Visit(method="GET", path="/readyz"),
 )
 
@@ -74,7 +80,7 @@ def _left_behind(folder: Path) -> None:
 
 
 STAYS = {
-    "web": Stay(visits=_ALL),
+    "web": Stay(visits=_ALL, environ={"OPS_TOKEN": OPS_TOKEN}),
     "web, accepting after disk": Stay(
         visits=_WEBHOOKS,
         environ={"ACCEPT_AFTER": "disk"},

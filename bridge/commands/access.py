@@ -1,0 +1,36 @@
+"""What opens the pages of a web process: OPS_TOKEN, else the token kept in the data folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+import click
+
+from bridge.commands.context import living_run
+from bridge.kept_token import CannotKeep, ops_token
+from bridge.settings import Settings
+from bridge.supervisor import RUN_MARK
+from bridge.web.callers import Access
+
+
+def find_access(settings: Settings, environ: Mapping[str, str] = os.environ) -> Access:
+    """The access for this process; a token that it makes is printed, once."""
+    if settings.ops_token is not None:
+        return Access(token=settings.ops_token)
+    if _is_in_sandbox(settings, environ):
+        return Access(open_here=True)
+    try:
+        kept = ops_token(settings.data_dir)
+    except CannotKeep as error:
+        return Access(off=f"{error}.")
+    if kept.is_new:
+        # On standard output: a log is kept, and read by others.
+        click.echo(kept.announcement)
+    return Access(token=kept.token)
+
+
+def _is_in_sandbox(settings: Settings, environ: Mapping[str, str]) -> bool:
+    """Whether `up --sandbox` started this process; no setting says so, as one could be left behind."""
+    run = living_run(settings.data_dir)
+    return run is not None and bool(run.sandbox) and environ.get(RUN_MARK) == run.mark

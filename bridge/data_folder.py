@@ -1,0 +1,35 @@
+"""The data folder belongs to its owner alone: it holds tokens, keys, recordings and what callers said."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+# What the bridge keeps there. Nothing else is touched: other things may be in the folder, too.
+_FILES = ("ops-token", "webhook-token", "run.json", "up.lock")
+_FOLDERS = ("redis", "journal", "recordings", "spool", "sandbox")
+
+
+def make_private(folder: Path) -> str:
+    """Make the folder if it is not there, and close it and what is ours in it to other users.
+
+    Returns:
+        What a person should know, where it stays open; else nothing.
+    Raises:
+        OSError: it cannot be made.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if folder.stat().st_mode & stat.S_ISVTX:
+        return f"{folder} is shared by all users of this machine. Give DATA_DIR a folder of its own."
+    places = [(folder, 0o700)]
+    places += [(folder / name, 0o600) for name in _FILES]
+    places += [(folder / name, 0o700) for name in _FOLDERS]
+    for path, mode in places:
+        try:
+            if not path.is_symlink():
+                path.chmod(mode)
+        except FileNotFoundError:
+            continue
+        except PermissionError:
+            return f"{path} belongs to another user: who else may read it is not known."
+    return ""
