@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
@@ -9,26 +11,27 @@ from functools import lru_cache
 import phonenumbers
 
 from bridge.domain.outcome import Direction
+from bridge.domain.phone_text import LONGEST, has_other_letters, spells_withheld, unwrapped
+from bridge.domain.placeholders import means_nobody
+from bridge.domain.values import read_name
 
 # CloudTalk extensions have four digits (OpenAPI 1.7, Agent.extension); short codes and emergency
 # numbers have at most six, and no subscriber number is that short.
 _LONGEST_SHORT_NUMBER = 6
 _LONGEST_OTHER = 64
+_DIGITS = re.compile(r"\d+")
 # Of a whole number that came for one: far longer than any, and short enough to be written out.
 _LARGEST = 10**_LONGEST_OTHER
-_WITHHELD_WORDS = frozenset(
-    {
-        "anonymous",
-        "withheld",
-        "private",
-        "restricted",
-        "unavailable",
-        "unknown",
-        "blocked",
-        "hidden",
-        "no number",
-    }
-)
+# Old forms of mobile numbers, which carriers and address books still have and nobody can dial from abroad:
+# country code -> the national digits, and what they are by now. (Mexico until 2019, Brazil until 2016.)
+_OLD_FORMS = {
+    52: (re.compile(r"(?:1|01|04[45])(\d{10})"), r"\1"),
+    55: (re.compile(r"(\d\d)([6-9]\d{7})"), r"\g<1>9\2"),
+    # The prefix of home and that of abroad at once; each by itself is known to the parser.
+    54: (re.compile(r"(?=\d{13}$)9(\d{2,4})15(\d{6,8})"), r"9\1\2"),
+}
+# Argentina's mobile prefix within a town: without the town's code nobody can call it.
+_TOWN_ONLY = {54: re.compile(r"15\d{8}")}
 
 
 class Kind(IntEnum):
@@ -101,52 +104,87 @@ def read_phone(
         value = int(value)
     if isinstance(value, int) and abs(value) >= _LARGEST:
         return Phone(Kind.OTHER, "")
-    text = str(value).strip()
-    if not text or text.casefold() in _WITHHELD_WORDS:
+    told = str(value)
+    if not told.strip():
         return WITHHELD
-    text = text.removeprefix("tel:").removeprefix("whatsapp:")
-    digits = "".join(c for c in text if c.isdigit())
-    if not digits or "@" in text or sum(c.isalpha() for c in text) > 0:
-        text = "".join(c if c.isprintable() else " " for c in text[:_LONGEST_OTHER]).strip()
-        return Phone(Kind.OTHER, text) if text else None
+    text = unwrapped(told) if len(told) <= LONGEST else None
+    digits = "".join(c for c in text or "" if c.isdigit())
+    if text and (means_nobody(text) or (text.startswith("+") and spells_withheld(digits))):
+        return WITHHELD
+    if not text or not digits or has_other_letters(text):
+        text = read_name(told[:LONGEST]) if any(c.isprintable() for c in told) else None
+        return Phone(Kind.OTHER, text[:_LONGEST_OTHER]) if text else None
     if len(digits) <= _LONGEST_SHORT_NUMBER and not text.startswith("+"):
         return Phone(Kind.INTERNAL if direction is Direction.INTERNAL else Kind.SHORT, digits)
-    number = _parse(text, digits, region)
+    number = _parse(text, region)
     if number is None:
+        if spells_withheld(digits):
+            return WITHHELD
         return Phone(Kind.OTHER, digits[:_LONGEST_OTHER])
     return Phone(Kind.E164, phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
 
 
-def _parse(text: str, digits: str, region: str | None) -> phonenumbers.PhoneNumber | None:
+def _parse(text: str, region: str | None) -> phonenumbers.PhoneNumber | None:
     # What is too long to be a number is neither parsed nor kept: a body has room for 65,000 digits.
-    return _parse_short(text, digits, region) if len(text) <= _LONGEST_OTHER else None
+    return _parse_short(text, region) if len(text) <= _LONGEST_OTHER else None
 
 
 # The same few lines of ours come with every call, and parsing is the dearest part of reading an event.
 @lru_cache(maxsize=4096)
-def _parse_short(text: str, digits: str, region: str | None) -> phonenumbers.PhoneNumber | None:
-    """The reading that is valid, else the one that is possible; international before national.
+def _parse_short(text: str, region: str | None) -> phonenumbers.PhoneNumber | None:
+    """The reading that is valid, else the one that is possible.
 
     Not `is_valid_number` alone: new ranges are in use before the library knows them.
     """
-    if text.startswith("+"):
-        candidates = [_candidate("+" + digits, None)]
-    elif digits.startswith("00"):
-        candidates = [_candidate("+" + digits[2:], None), _candidate(digits, region)]
-    elif digits.startswith("0"):
-        candidates = [_candidate(digits, region)]
-    else:
-        # CloudTalk writes international digits without the plus.
-        candidates = [_candidate("+" + digits, None), _candidate(digits, region)]
-    possible = [number for number in candidates if number is not None]
+    possible = [number for number in _readings(text, region) if number is not None]
     return next((n for n in possible if phonenumbers.is_valid_number(n)), possible[0] if possible else None)
 
 
+def _readings(text: str, region: str | None) -> Iterator[phonenumbers.PhoneNumber | None]:
+    """The numbers that a text may mean, the likeliest first."""
+    start = text.lstrip("( ")
+    if start.startswith(("+", "\uff0b")) or "phone-context=" in text:
+        yield _candidate(text, None)
+    elif start.startswith("00"):
+        yield _candidate("+" + start[2:], None)
+        yield _candidate(text, region)
+    elif start.startswith("0"):
+        yield _candidate(text, region)
+    elif text.isdigit():
+        # CloudTalk writes international digits without the plus.
+        yield _candidate("+" + text, None)
+        yield _candidate(text, region)
+    else:
+        # Written for people: as at home, unless a country's code stands by itself in front.
+        yield _candidate(text, region)
+        first = _DIGITS.search(text)
+        if first and int(first[0]) in phonenumbers.COUNTRY_CODE_TO_REGION_CODE:
+            yield _candidate("+" + start, None)
+
+
 def _candidate(text: str, region: str | None) -> phonenumbers.PhoneNumber | None:
-    if region is None and not text.startswith("+"):
-        return None
+    """The number, if it can be called from elsewhere: not one that is whole within a town only."""
     try:
         number = phonenumbers.parse(text, region)
     except phonenumbers.NumberParseException:
         return None
-    return number if phonenumbers.is_possible_number(number) else None
+    number = _of_today(number)
+    reason = phonenumbers.is_possible_number_with_reason(number)
+    return number if reason == phonenumbers.ValidationResult.IS_POSSIBLE else None
+
+
+def _of_today(number: phonenumbers.PhoneNumber) -> phonenumbers.PhoneNumber:
+    """The number, or what its old form stands for."""
+    code = number.country_code or 0
+    digits = phonenumbers.national_significant_number(number)
+    if code in _TOWN_ONLY and _TOWN_ONLY[code].fullmatch(digits):
+        return phonenumbers.PhoneNumber()
+    if code not in _OLD_FORMS or phonenumbers.is_valid_number(number):
+        return number
+    old, new = _OLD_FORMS[code]
+    mended = old.sub(new, digits) if old.fullmatch(digits) else digits
+    return (
+        phonenumbers.PhoneNumber(country_code=code, national_number=int(mended))
+        if mended != digits
+        else number
+    )

@@ -35,6 +35,94 @@ def test_a_national_number_needs_the_country() -> None:
     assert phone == Phone(Kind.OTHER, "01632960304")
 
 
+@pytest.mark.parametrize(
+    "sent",
+    [
+        "+15550102011;ext=12", "+15550102011 ext. 12", "+15550102011x12", "+15550102011#12",
+        "+15550102011,,12", "+15550102011;12", "+15550102011p12", "+15550102011 w 12",
+        "tel:+1-555-010-2011;ext=12", "TEL:+15550102011", "tel:010-2011;phone-context=+1555",
+        "+15550102011;npdi;rn=+15550100000", "sip:+15550102011@sbc.example.com",
+        "SIP:+15550102011@SBC.EXAMPLE.COM;user=phone",
+        "sips:15550102011@sbc.example.com:5061;transport=tls", "+15550102011@sbc.example.com",
+        '"Ada Example" <sip:+15550102011@192.0.2.1:5060>;tag=as58', "callto://+15550102011",
+        "WhatsApp:+15550102011", "sip:%2B15550102011@sbc.example.com", "&#43;15550102011",
+        "&plus;15550102011", "%2B15550102011", "%252B15550102011", "15550102011.0", "15550102011,0",
+        "1.5550102011E+10", "1,5550102011e10", 15550102011.0, "'+15550102011",
+        "+1 555\u202a010\u200b2011", "＋１５５５０１０２０１１", "(+1) 555-010-2011", "1-555-010-2011",
+        "+1 555 010 2011 (mobile)",
+    ],
+)  # fmt: skip
+def test_a_number_is_taken_out_of_its_wrapping(sent: object) -> None:
+    assert read_phone(sent) == Phone(Kind.E164, "+15550102011")
+
+
+@pytest.mark.parametrize(
+    ("sent", "region", "e164"),
+    [
+        ("+5215500000042", None, "+525500000042"),
+        ("5215500000042", None, "+525500000042"),
+        ("044 55 0000 0042", "MX", "+525500000042"),
+        ("01 55 0000 0042", "MX", "+525500000042"),
+        ("1 55 0000 0042", "MX", "+525500000042"),
+        ("+5491123456789", None, "+5491123456789"),
+        ("+54 11 15 2345-6789", None, "+5491123456789"),
+        ("+54 9 11 15 2345-6789", None, "+5491123456789"),
+        ("011 15-2345-6789", "AR", "+5491123456789"),
+        ("+551187654321", None, "+5511987654321"),
+        ("551187654321", None, "+5511987654321"),
+        ("+551132654321", None, "+551132654321"),
+        ("+55 0 15 11 98765-4321", None, "+5511987654321"),
+        ("0 15 11 98765-4321", "BR", "+5511987654321"),
+        ("(323) 555-0142", "US", "+13235550142"),
+        ("323.555.0142", "US", "+13235550142"),
+        ("3235550142", "US", "+3235550142"),
+        ("44 1632 960304", "US", "+441632960304"),
+        ("011 44 1632 960304", "US", "+441632960304"),
+        ("030/23125010", "DE", "+493023125010"),
+        ("8 (495) 123-45-67", "RU", "+74951234567"),
+        # A number, and a word on a keypad: bare, it is the number.
+        ("7378742833", "US", "+17378742833"),
+    ],
+)
+def test_a_number_is_read_as_its_country_writes_it(sent: str, region: str | None, e164: str) -> None:
+    assert read_phone(sent, region=region) == Phone(Kind.E164, e164)
+
+
+@pytest.mark.parametrize(
+    ("sent", "region"),
+    [
+        ("5550154", "US"),
+        ("555-0154", "US"),
+        ("+8656697", None),
+        ("+15550154", None),
+        ("15-2345-6789", "AR"),
+        ("(323) 555-0142", None),
+    ],
+)
+def test_what_can_be_called_in_its_town_or_country_only_is_no_number_of_the_world(
+    sent: str, region: str | None
+) -> None:
+    phone = read_phone(sent, region=region)
+
+    assert phone is not None
+    assert phone.kind is Kind.OTHER
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        "sip:anonymous@anonymous.invalid", "SIP:Restricted@sbc.example.com",
+        '"Anonymous" <sip:anonymous@192.0.2.1>', "sip:unavailable@unknown.invalid", "tel:anonymous",
+        "RESTRICTED", "Unavailable", "No Caller ID", "Private number", "Unbekannt",
+        "Rufnummer unterdrückt", "Numéro masqué", "Número oculto", "numero privato", "Anoniem",
+        "Zastrzeżony", "Skryté číslo", "Номер скрыт", "非通知", "+266696687", "266696687",
+        "+86282452253", "+8656696",
+    ],
+)  # fmt: skip
+def test_a_withheld_number_is_told_in_many_ways(sent: str) -> None:
+    assert read_phone(sent) == WITHHELD
+
+
 @pytest.mark.parametrize("sent", ["112", "1001", 1001, "116117", "*21#"])
 def test_a_few_digits_are_a_short_number(sent: object) -> None:
     phone = read_phone(sent)
@@ -61,7 +149,7 @@ def test_what_is_no_number_is_not_told(sent: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "sent", ["sip:bo@example.com", "bo@example.com", "441632960304@pbx.example.com", "see notes", 1.5]
+    "sent", ["sip:bo@example.com", "bo@example.com", "see notes", 1.5, "1-800-FLOWERS", "4.93023E+11"]
 )
 def test_what_is_no_number_of_the_network_is_kept_as_told(sent: object) -> None:
     assert read_phone(sent) == Phone(Kind.OTHER, str(sent))
