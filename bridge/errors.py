@@ -3,6 +3,8 @@
 BridgeError
   Transient          keep the job, try again
     Unavailable      timeout, refused connection, 5xx: it is not known whether a write was done
+      TooSlow        the answer did not come within the time for the whole, or too slowly
+      AnswerTooLarge more bytes than are read of such an answer
     RateLimited      429, or our own budget is spent: due again at a known time
     Conflict         409: it exists by now, look again
     Busy             somebody else is at it (a lock); look again shortly
@@ -33,6 +35,17 @@ class Transient(BridgeError):
 
 class Unavailable(Transient):
     """No usable answer: timeout, broken connection or 5xx. A write may or may not have been done."""
+
+
+class TooSlow(Unavailable):
+    """The time for the whole request was over, or its bytes came too slowly: a reply that drips."""
+
+
+class AnswerTooLarge(Unavailable):
+    """The answer was larger than what is read of such an answer; how large stands in the text.
+
+    As a lost reply: what was asked for may have been done.
+    """
 
 
 class NotSent(Unavailable):

@@ -139,6 +139,8 @@ class Settings(BaseModel):
 
     recordings_url: str = "file:"
     recording_retention_days: float | None = Field(default=None, gt=0)
+    # Of one recording: about 9 hours of CloudTalk's WAV.
+    recording_max_mb: int = Field(default=500, ge=1)
     # Where people reach the web process, for links in notes.
     public_url: ServiceUrl | None = None
 

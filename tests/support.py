@@ -17,6 +17,7 @@ import httpx2
 import redis
 
 from bridge.clients.http import make_client
+from bridge.clients.network import paced
 from bridge.domain.events import Event, Held, read_event
 from bridge.domain.rules import Rules
 from bridge.jobs.deps import Deps, End, open_deps
@@ -35,7 +36,7 @@ class Wire(httpx2.BaseTransport):
     """The network between bridge and services, at which a test can do something at a given request."""
 
     def __init__(self) -> None:
-        self._real = httpx2.HTTPTransport()
+        self._real = paced(httpx2.HTTPTransport())
         self._hooks: list[tuple[str, str, str, Callable[[], object]]] = []
 
     def once(self, when: str, method: str, path: str, do: Callable[[], object]) -> None:
@@ -169,12 +170,14 @@ class Bridge:
         lease_ms: int = LEASE_MS,
         public_url: str = "",
         longest_transfer_s: float = 900.0,
+        recording_max_mb: int = 500,
         kinds: Mapping[str, Callable[[Claim, Deps], End]] | None = None,
         through_membrane: Collection[str] = THROUGH_MEMBRANE,
     ) -> None:
         environ = {
             "REDIS_URL": "unix:///unused",
             "PUBLIC_URL": public_url,
+            "RECORDING_MAX_MB": str(recording_max_mb),
             "DATA_DIR": tempfile.mkdtemp(prefix="callbridge-test-"),
             "KUSTOMER_REQUESTS_PER_MINUTE": "100000",
             "CLOUDTALK_REQUESTS_PER_MINUTE": "100000",

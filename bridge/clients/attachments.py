@@ -13,12 +13,13 @@ from typing import Any
 import httpx2
 
 from bridge.boundary import boundary
+from bridge.clients.bounds import UPLOAD, Bounds
 from bridge.clients.http import Service
 from bridge.clients.paths import id_part, is_id
 from bridge.errors import NotSent, Rejected, Unavailable
 from bridge.loopback import is_loopback_host
 
-# A 100 MB file at 1 MB/s; each chunk has the client's own limit as well.
+# For each chunk; the whole has to keep to a rate as well.
 _UPLOAD_TIMEOUT = httpx2.Timeout(connect=5, read=60, write=30, pool=10)
 
 
@@ -38,8 +39,8 @@ class UploadForm:
 class Attachments:
     """The part of Kustomer's API that deals with files."""
 
-    def __init__(self, service: Service, client: httpx2.Client, url: str) -> None:
-        self._service, self._client, self._url = service, client, url
+    def __init__(self, service: Service, client: httpx2.Client, url: str, *, bounds: Bounds = UPLOAD) -> None:
+        self._service, self._client, self._url, self._bounds = service, client, url, bounds
 
     def create(self, *, name: str, content_type: str, size: int) -> UploadForm:
         """Register an attachment; its bytes follow at once, as the form's life is not documented.
@@ -89,7 +90,11 @@ class Attachments:
         try:
             with boundary("kustomer.upload"):
                 response = self._client.post(
-                    url, content=_joined(head, chunks, tail), headers=headers, timeout=_UPLOAD_TIMEOUT
+                    url,
+                    content=_joined(head, chunks, tail),
+                    headers=headers,
+                    timeout=_UPLOAD_TIMEOUT,
+                    extensions=self._bounds.as_extension(),
                 )
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as cause:
             raise NotSent(f"kustomer's upload host could not be reached: {type(cause).__name__}") from cause

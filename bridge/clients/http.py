@@ -1,6 +1,6 @@
-"""What all clients share: one connection pool, time limits for each phase, a place in the budget.
+"""What all clients share: one connection pool, time limits, a place in the budget.
 
-What a reply says is read in `bridge.clients.replies`.
+`bridge.clients.replies` reads what a reply says; `bridge.clients.bounds` limits its size and time.
 """
 
 from __future__ import annotations
@@ -17,11 +17,17 @@ import httpx2
 
 from bridge import __version__
 from bridge.boundary import boundary
-from bridge.clients.replies import WINDOW_S, closed_for_s, error_for, told_by
-from bridge.errors import BridgeError, Disconnected, NotSent, RateLimited, Unavailable
+from bridge.clients import pace
+from bridge.clients.bounds import ANSWER, TRANSFER, Bounds, Client
+from bridge.clients.replies import LONGEST_ERROR, WINDOW_S, closed_for_s, error_for, told_by
+from bridge.errors import BridgeError, Disconnected, NotSent, RateLimited, TooSlow, Unavailable
 from bridge.ledger.budget import Budget, Slot, Told
 from bridge.ledger.connections import Gate
+from bridge.logs import get_logger
 
+log = get_logger(__name__)
+
+# Of each phase; the whole has a limit as well.
 TIMEOUT = httpx2.Timeout(connect=5, read=15, write=15, pool=10)
 _LIMITS = httpx2.Limits(max_connections=64, max_keepalive_connections=32, keepalive_expiry=60)
 
@@ -57,13 +63,14 @@ def _extensions() -> dict[str, Any]:
     return {"trace": trace}
 
 
-def make_client(transport: httpx2.BaseTransport | None = None) -> httpx2.Client:
+def make_client(transport: httpx2.BaseTransport | None = None, *, bounds: Bounds = ANSWER) -> httpx2.Client:
     """The one HTTP client of a process.
 
     CloudTalk's edge refuses requests without a User-Agent (HTML 403). Redirects are not followed:
     credentials must not travel to another host.
     """
-    return httpx2.Client(
+    return Client(
+        bounds=bounds,
         timeout=TIMEOUT,
         limits=_LIMITS,
         follow_redirects=False,
@@ -128,7 +135,8 @@ class Service:
     Args:
         client: may be a road that adds the credentials by itself; `headers` then hold none.
         plain: for what needs no credentials, and must not get any by such a road.
-        gate: closed while the connection behind such a road is down.
+        gate: closed while the service, or the connection behind such a road, is down.
+        transfer: bounds of what is read as it comes.
     """
 
     def __init__(
@@ -140,9 +148,10 @@ class Service:
         budget: Budget | None = None,
         plain: httpx2.Client | None = None,
         gate: Gate | None = None,
+        transfer: Bounds = TRANSFER,
     ) -> None:
         self.name = name
-        self._gate = gate
+        self._gate, self._transfer = gate, transfer
         self._client = client
         self._plain = plain or client
         self._headers = dict(headers)
@@ -172,7 +181,12 @@ class Service:
         with self._sending(operation, gate=self._gate) as sent:
             with boundary(f"{self.name}.{operation}"):
                 response = self._client.request(
-                    method, url, json=json, params=params, headers=self._headers, extensions=_extensions()
+                    method,
+                    url,
+                    json=json,
+                    params=params,
+                    headers=self._headers,
+                    extensions=_extensions(),
                 )
             sent.answered(response)
             if response.status_code >= 300:
@@ -195,17 +209,16 @@ class Service:
         client = self._client if signed_in else self._plain
         with self._sending(operation, gate=self._gate if signed_in else None) as sent, ExitStack() as ends:
             with boundary(f"{self.name}.{operation}"):
-                response = ends.enter_context(client.stream("GET", url, headers=own))
+                response = ends.enter_context(
+                    client.stream("GET", url, headers=own, extensions=self._transfer.as_extension())
+                )
             # Counted there by now; the body may take minutes.
             sent.answered(response)
             self._book(sent)
             if response.has_redirect_location and response.next_request is not None:
                 raise Moved(f"{self.name} redirected {operation}", location=str(response.next_request.url))
             if response.status_code >= 300:
-                # An error's text is short; a page is not worth reading.
-                if int(response.headers.get("content-length") or 0) < 65_536:
-                    response.read()
-                raise error_for(self.name, operation, response, window_s=self._window_s)
+                raise error_for(self.name, operation, _short(response), window_s=self._window_s)
             yield response
 
     @contextmanager
@@ -231,7 +244,9 @@ class Service:
         own.update(headers or {})
         with (
             self._sending(operation, gate=self._gate) as sent,
-            self._client.stream(method, url, headers=own, content=content) as response,
+            self._client.stream(
+                method, url, headers=own, content=content, extensions=self._transfer.as_extension()
+            ) as response,
         ):
             sent.answered(response)
             self._book(sent)
@@ -242,6 +257,8 @@ class Service:
         """One request within the budget, booked however it ends, its failures as our errors."""
         if gate:
             gate.check()
+        if (job := pace.current()) and job.is_over:
+            raise NotSent(f"the time of this job was over before {self.name} was asked for {operation}")
         slot = self._budget.take() if self._budget else None
         sent = _Sent(operation=operation, slot=slot, window_s=self._window_s)
         try:
@@ -253,7 +270,13 @@ class Service:
             ) from cause
         except httpx2.HTTPError as cause:
             sent.failed("broken")
+            if isinstance(cause, httpx2.TimeoutException):
+                self._is_slow(operation, gate)
             raise Unavailable(f"{self.name} gave no answer to {operation}: {type(cause).__name__}") from cause
+        except TooSlow as error:
+            sent.failed("slow")
+            self._is_slow(operation, gate)
+            raise TooSlow(f"{self.name} did not answer {operation} in time: {error}") from error
         except BridgeError as error:
             # The road's own, before any answer of the service.
             sent.failed(type(error).__name__.lower())
@@ -266,6 +289,11 @@ class Service:
             raise
         finally:
             self._book(sent)
+
+    def _is_slow(self, operation: str, gate: Gate | None) -> None:
+        log.warning("service is slow", service=self.name, operation=operation)
+        if gate:
+            gate.slow(operation)
 
     def _book(self, sent: _Sent) -> None:
         if self._budget and sent.slot:
@@ -285,3 +313,15 @@ class Service:
             return response.json()
         except (ValueError, RecursionError) as cause:
             raise Unavailable(f"{self.name} answered {operation} with something that is not JSON") from cause
+
+
+def _short(response: httpx2.Response) -> httpx2.Response:
+    """An error with as much of its text as is worth reading."""
+    found = bytearray()
+    for piece in response.iter_bytes():
+        found += piece
+        if len(found) > LONGEST_ERROR:
+            # A page: nothing of it would be told.
+            found.clear()
+            break
+    return httpx2.Response(response.status_code, headers=response.headers, content=bytes(found))

@@ -17,6 +17,8 @@ from bridge.ledger.budget import Told
 _SHORTEST_WAIT, _LONGEST_WAIT, _USUAL_WAIT = 1 / 60, 1.5, 1.0
 WINDOW_S = 60.0
 _LONGEST_DETAIL = 400
+# What is longer is a page, and not worth reading.
+LONGEST_ERROR = 65_536
 _LIMITS_TOLD = (
     ("x-cloudtalkapi-limit", "x-cloudtalkapi-remaining"),
     ("x-ratelimit-limit", "x-ratelimit-remaining"),
@@ -50,10 +52,6 @@ def error_for(
 
 def error_text(response: httpx2.Response) -> str:
     """What the service said, in any of its shapes; empty for HTML and the like."""
-    try:
-        body = response.json()
-    except (ValueError, RecursionError, httpx2.StreamError):
-        return ""
     found: list[str] = []
 
     def walk(value: Any, name: str) -> None:
@@ -66,7 +64,12 @@ def error_text(response: httpx2.Response) -> str:
         elif isinstance(value, str) and name not in ("url", "status", "id"):
             found.append(value)
 
-    walk(body, "")
+    try:
+        if len(response.content) > LONGEST_ERROR:
+            return ""
+        walk(response.json(), "")
+    except (ValueError, RecursionError, httpx2.StreamError):
+        return ""
     return " · ".join(dict.fromkeys(found))[:_LONGEST_DETAIL]
 
 

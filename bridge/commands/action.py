@@ -110,7 +110,8 @@ def run_action(
             return _rehearse(reach, operation, wanted, as_json=as_json)
         services = reach.services(operation.service)
         if output is not None:
-            return _download(operation, wanted, services, output, as_json=as_json)
+            most_mb = reach.settings.recording_max_mb
+            return _download(operation, wanted, services, output, as_json=as_json, most_mb=most_mb)
         if operation.key == _RECORDING and not as_json:
             raise WrongUse(f"{key} gives audio: -o FILE writes it to a file, --json shows it in base64")
         show(run(operation, wanted, services), as_json=as_json)
@@ -173,9 +174,15 @@ _VERBS = {"write": "write", "delete": "delete"}
 
 
 def _download(
-    operation: Operation, wanted: Mapping[str, Any], services: Services, file: Path, *, as_json: bool
+    operation: Operation,
+    wanted: Mapping[str, Any],
+    services: Services,
+    file: Path,
+    *,
+    as_json: bool,
+    most_mb: int,
 ) -> int:
     with whole_file(file) as out, stream(operation, wanted, services) as download:
-        size = pour(download.chunks, out, download.size, Progress(download.size))
+        size = pour(download.chunks, out, download.size, Progress(download.size), most_mb=most_mb)
     show_file(file, size, download.content_type, as_json=as_json)
     return 0

@@ -15,9 +15,11 @@ import click
 import httpx2
 import redis
 
+from bridge.clients.bounds import Client
 from bridge.commands.checks import Check, clock
 from bridge.commands.context import load_settings
 from bridge.commands.redis_checks import look_at_redis
+from bridge.errors import Unavailable
 from bridge.ledger.connect import connect
 from bridge.ledger.proof import Proof
 from bridge.settings import Settings
@@ -28,7 +30,7 @@ from bridge.settings import Settings
 def doctor(*, as_json: bool) -> int:
     """Check settings, keys, Redis and the clock; 1 when something does not do."""
     settings = load_settings()
-    with httpx2.Client(timeout=httpx2.Timeout(8, connect=4)) as client:
+    with Client(timeout=httpx2.Timeout(8, connect=4)) as client:
         checks = list(examine(settings, client))
     if as_json:
         click.echo(json.dumps([asdict(check) for check in checks], indent=2))
@@ -179,7 +181,7 @@ def _upstream(
         return [Check(name, "FAIL", "no key", f"set {missing}")]
     try:
         response = ask(client)
-    except httpx2.TransportError as error:
+    except (httpx2.RequestError, Unavailable) as error:
         # No text of theirs: it may hold the whole address.
         return [
             Check(name, "FAIL", f"cannot be reached ({type(error).__name__})", "check network and address")

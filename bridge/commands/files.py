@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
-from bridge.errors import Unavailable, WrongUse
+from bridge.errors import TooLarge, Unavailable, WrongUse
 
 # What is there sooner than this needs no watching.
 _QUIET_S, _EVERY_S = 0.5, 0.2
@@ -48,25 +48,38 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
         raise
 
 
-def pour(chunks: Iterable[bytes], file: BinaryIO, size: int | None, progress: Progress) -> int:
+def pour(
+    chunks: Iterable[bytes], file: BinaryIO, size: int | None, progress: Progress, *, most_mb: int = 500
+) -> int:
     """
+    Args:
+        most_mb: what is larger, or never ends, is not kept.
+
     Returns:
         How many bytes came.
 
     Raises:
         Unavailable: fewer than were told.
+        TooLarge: more than `most_mb`.
     """
     count = 0
     try:
+        _check_size(size or 0, "are announced", most_mb)
         for chunk in chunks:
-            file.write(chunk)
             count += len(chunk)
+            _check_size(count, "came, and there was more", most_mb)
+            file.write(chunk)
             progress.at(count)
     finally:
         progress.end()
     if size is not None and count != size:
         raise Unavailable(f"the download broke off after {count} of {size} bytes; nothing was kept")
     return count
+
+
+def _check_size(count: int, how: str, most_mb: int) -> None:
+    if count > most_mb * 1_000_000:
+        raise TooLarge(f"the answer is over {most_mb} MB (RECORDING_MAX_MB): {count:,} bytes {how}")
 
 
 class Progress:

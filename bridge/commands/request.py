@@ -200,7 +200,7 @@ def _send(road: Road, wanted: _Wanted, output: Path | None, settings: Settings) 
             return DONE
         # What is shown on the terminal shows its own progress.
         out = None if output is not None or not sys.stdout.isatty() else io.StringIO()
-        size = pour(answer.chunks, file, told, Progress(told, out=out))
+        size = pour(answer.chunks, file, told, Progress(told, out=out), most_mb=settings.recording_max_mb)
     if output is not None:
         click.echo(
             f"{output}: {size:,} bytes of {answer.headers.get('content-type', 'no type told')}", err=True

@@ -14,6 +14,7 @@ from urllib.parse import quote, urlsplit
 import click
 import httpx2
 
+from bridge.clients.bounds import Client
 from bridge.commands.context import Run, living_run, load_settings
 from bridge.commands.samples import TEMPLATES, SampleCall
 from bridge.embedded import write_private
@@ -56,7 +57,7 @@ def send(
     settings = load_settings()
     run = living_run(settings.data_dir)
     base = (url or (run.web_url if run else f"http://{settings.host}:{settings.port}")).rstrip("/")
-    with httpx2.Client(timeout=httpx2.Timeout(10, connect=2), trust_env=False) as client:
+    with Client(timeout=httpx2.Timeout(10, connect=2), trust_env=False) as client:
         sender = Sender(client, base, settings, token=token, run=run)
         if file is not None:
             outcome = sender.post(trigger, file.read_bytes())

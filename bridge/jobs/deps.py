@@ -43,6 +43,8 @@ class Deps:
     data_dir: Path = Path(".callbridge")
     # For a server that trickles: longer than any recording takes, shorter than for ever.
     longest_transfer_s: float = 900.0
+    # Bytes; one that is larger, or never ends, is left where it is.
+    largest_recording: int = 500_000_000
     # Raises LeaseLost unless the lease was renewed recently enough to send something under it.
     still_ours: Callable[[Claim], None] = lambda claim: None
 
@@ -138,5 +140,6 @@ def open_deps(
         public_url=settings.public_url,
         recordings_url=settings.recordings_url,
         data_dir=settings.data_dir,
+        largest_recording=settings.recording_max_mb * 1_000_000,
         still_ours=still_ours or (lambda claim: None),
     )

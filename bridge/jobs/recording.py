@@ -47,6 +47,10 @@ def fetch_recording(claim: Claim, deps: Deps) -> End:
         stored = _Fetch(call=call, record=record, deps=deps).run()
     except NotThereYet as error:
         return _ask_later(claim, deps, record, call, error)
+    except OverCeiling as error:
+        reason = f"over {deps.largest_recording // 1_000_000} MB, so it is left in CloudTalk"
+        _observe(claim, deps, record, call, "recording_gone", {"reason": reason})
+        raise error
     except Rejected as error:
         if error.status != 410:
             raise
@@ -196,7 +200,7 @@ class _Fetch:
                     yield from self._counted(download)
                     if download.size is None or self._received >= download.size:
                         return
-            except _NotResumed:
+            except (_NotResumed, OverCeiling):
                 raise
             except (NotThereYet, TooLarge) as error:
                 if before or not self._deps.rules.public_link:
@@ -224,11 +228,25 @@ class _Fetch:
     def _counted(self, download: Download) -> Iterator[bytes]:
         """The bytes as they come, counted, for as long as a transfer may take."""
         self._whole_told = download.size is not None
+        self._check_size(download.size or 0, "are announced")
         for chunk in download.chunks:
             self._received += len(chunk)
+            self._check_size(self._received, "came, and there was more")
             if time.monotonic() > self._ends_at:
                 raise _NotResumed("the transfer took too long")
             yield chunk
+
+    def _check_size(self, count: int, how: str) -> None:
+        most = self._deps.largest_recording
+        if count > most:
+            raise OverCeiling(
+                f"the recording is over the {most:,} bytes of RECORDING_MAX_MB: {count:,} {how}; none of it "
+                "was kept. Raise the setting and have it fetched again"
+            )
+
+
+class OverCeiling(TooLarge):
+    """Larger than the operator wants to keep."""
 
 
 class _NotResumed(Unavailable):

@@ -23,6 +23,9 @@ LOOK = "connection"
 # A job that waits tries by itself, should nobody look; at a closed gate that costs nothing.
 _SLOW_BEAT_S = 300.0
 _WOKEN_AT_ONCE = 500
+# How long it is shown that a service did not answer in time.
+_SHOWN_AS_SLOW_S = 300
+SERVICES = ("cloudtalk", "kustomer")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +88,17 @@ class Connections:
         )
         with boundary("connections.mark_down"):
             self._redis.hset(keys.CONNECTIONS, service, json.dumps(asdict(down)))
+
+    def mark_slow(self, service: str, operation: str) -> None:
+        with boundary("connections.mark_slow"):
+            self._redis.set(keys.slow(service), operation, ex=_SHOWN_AS_SLOW_S)
+
+    @boundary("connections.slow")
+    def slow(self) -> dict[str, str]:
+        """Service -> what it did not answer in time, within the last minutes."""
+        names = [keys.slow(service) for service in SERVICES]
+        found = self._redis.mget(names)
+        return {service: str(what) for service, what in zip(SERVICES, found, strict=True) if what}
 
     def look(self, service: str, *, in_s: float = 0) -> None:
         """Have it looked at, then or sooner; asked again and again, it is done once."""
@@ -156,6 +170,10 @@ class Gate:
         down = self._connections.down(self._service)
         if down is not None:
             raise down.as_error(self._service)
+
+    def slow(self, operation: str) -> None:
+        """Have it shown for a while that the service did not answer in time."""
+        self._connections.mark_slow(self._service, operation)
 
     def fell(self, error: Disconnected) -> None:
         """Tell all others."""

@@ -85,6 +85,11 @@ def paused(service: str) -> str:
     return f"{TAG}:paused:{service}"
 
 
+def slow(service: str) -> str:
+    """What a service did not answer in time lately."""
+    return f"{TAG}:slow:{service}"
+
+
 def budget(service: str) -> list[str]:
     """What planner.lua expects as its keys."""
     parts = ("replies", "flying", "closed", "booked", "places", "slots", "plan")

@@ -21,6 +21,7 @@ from bridge.web.listing import Search
 from bridge.web.rendering import page
 
 _NUMBERS = ("due", "overdue", "waiting", "running", "parked", "held")
+TITLES = {"cloudtalk": "CloudTalk", "kustomer": "Kustomer"}
 _COLUMNS = ("state", "direction", "outcome", "started_at", "reason")
 
 
@@ -47,7 +48,14 @@ async def front(request: Request) -> Response:
     columns = ("call", "number", *(name.replace("_", " ") for name in _COLUMNS), "recording")
     down = _down(queue["connections"], zone=desk.rules.zone)
     return page(
-        request, "front.html", numbers=numbers, down=down, budgets=budgets, columns=columns, rows=rows
+        request,
+        "front.html",
+        numbers=numbers,
+        down=down,
+        slow=[(TITLES.get(service, service), operation) for service, operation in queue["slow"].items()],
+        budgets=budgets,
+        columns=columns,
+        rows=rows,
     )
 
 
@@ -85,7 +93,7 @@ def _down(connections: Mapping[str, dict[str, Any]], *, zone: str) -> list[dict[
         {
             **found,
             "since": shown_time(found["since"], zone),
-            "service": {"cloudtalk": "CloudTalk", "kustomer": "Kustomer"}.get(service, service),
+            "service": TITLES.get(service, service),
             "link": link if (link := found["link"] or "").startswith(("https://", "http://")) else None,
         }
         for service, found in connections.items()

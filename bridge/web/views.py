@@ -63,6 +63,7 @@ def queue_view(ledger: Ledger, budgets: Iterable[Budget], connections: Connectio
         "lanes": lanes,
         "budgets": {budget.service: budget.state() for budget in budgets},
         "connections": connections.state(),
+        "slow": connections.slow(),
         "calls_missing": calls_missing(ledger),
     }
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
+import itertools
 from pathlib import Path
 
 import pytest
 
 from bridge.commands.files import Progress, pour, whole_file
-from bridge.errors import Unavailable
+from bridge.errors import TooLarge, Unavailable
 
 
 class Screen(io.StringIO):
@@ -72,3 +73,13 @@ def test_a_log_file_gets_no_progress() -> None:
     pour([b"x"], io.BytesIO(), None, Progress(None, out=nobody, now=lambda: next(clock)))
 
     assert nobody.getvalue() == ""
+
+
+@pytest.mark.parametrize("told", [1_000_001, None])
+def test_what_is_over_the_ceiling_or_never_ends_is_not_kept(tmp_path: Path, told: int | None) -> None:
+    target = tmp_path / "answer"
+
+    with pytest.raises(TooLarge, match=r"over 1 MB \(RECORDING_MAX_MB\): 1,"), whole_file(target) as file:
+        pour(itertools.repeat(b"x" * 1000), file, told, Progress(told), most_mb=1)
+
+    assert list(tmp_path.iterdir()) == []

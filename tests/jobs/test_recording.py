@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -253,6 +254,26 @@ def test_a_server_that_trickles_is_not_waited_for_for_ever(
     bridge.run_jobs_for(60)
 
     assert len(_attached(recorded)) == 1
+
+
+@pytest.mark.parametrize("length_told", [True, False])
+def test_a_recording_over_the_ceiling_is_left_in_cloudtalk_and_said_so(
+    redis_client: redis.Redis, sandbox: RunningSandbox, length_told: bool
+) -> None:
+    _with_sound(sandbox, recording_seconds=120)
+    sandbox.cloudtalk.read_as(recording_length_header=length_told)
+    bridge = Bridge(redis_client, sandbox, recording_max_mb=1)
+    bridge.receive("call-ended", ENDED)
+    bridge.receive("recording-uploaded", UPLOADED)
+
+    bridge.run_jobs_for(60)
+
+    (parked,) = bridge.ledger.parked().values()
+    assert parked["cause"] == "OverCeiling"
+    assert "over the 1,000,000 bytes of RECORDING_MAX_MB: 1," in parked["error"]
+    assert "Recording: over 1 MB, so it is left in CloudTalk" in _body(sandbox)
+    assert list(Path(bridge.deps.data_dir).rglob("*.wav")) == []
+    assert len(sandbox.cloudtalk.requests) == 1
 
 
 @pytest.mark.parametrize("where", ["https://evil.example/a.wav", "http://127.0.0.1:9/a.wav"])

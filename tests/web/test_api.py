@@ -61,6 +61,7 @@ def test_an_empty_queue_has_all_its_numbers(site: Site) -> None:
         "due": 0, "overdue": 0, "waiting": 0, "running": 0, "parked": 0, "held": 0, "oldest_due_s": 0.0,
         "lanes": dict.fromkeys(["live", "recording", "insights", "backfill"], lane),
         "connections": {},
+        "slow": {},
         "calls_missing": None,
     }  # fmt: skip
     nobody = {"jobs": 0, "requests": 0, "drain_s": 0.0}

@@ -9,6 +9,7 @@ from typing import Any
 import httpx2
 
 from bridge.boundary import boundary
+from bridge.clients.bounds import Bounds
 from bridge.clients.membrane.errors import error_of, read_envelope, their_time
 from bridge.clients.membrane.tokens import Tokens
 from bridge.clients.replies import error_for
@@ -18,6 +19,10 @@ from bridge.errors import NotSent, Unavailable
 VERSION_HEADER, VERSION = "membrane-api-version", "2025-10-21"
 _ACCEPT = "application/json, text/plain, */*"
 _MOST_PAGES = 50
+# For the rest of a request whose answer was waited for so long.
+_BEYOND_S = 15.0
+# Membrane carries 30 MB.
+_LARGEST_RUN = 32_000_000
 
 Query = Sequence[tuple[str, str]]
 
@@ -95,11 +100,14 @@ class Api:
             NotSent, Unavailable: none came.
             Unauthorized: there is no token to send.
         """
-        timeout = self.client.timeout
+        timeout, extensions = self.client.timeout, None
         if read_timeout_s is not None:
             timeout = httpx2.Timeout(
                 connect=timeout.connect, read=read_timeout_s, write=timeout.write, pool=timeout.pool
             )
+            # What an action gives may hold a file.
+            long = Bounds(most_bytes=_LARGEST_RUN, total_s=read_timeout_s + _BEYOND_S)
+            extensions = long.as_extension()
         request = self.client.build_request(
             method,
             self.url + path,
@@ -107,6 +115,7 @@ class Api:
             json=json,
             headers={"accept": _ACCEPT, VERSION_HEADER: VERSION},
             timeout=timeout,
+            extensions=extensions,
         )
         try:
             with boundary(f"membrane.{operation}"):

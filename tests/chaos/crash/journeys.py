@@ -161,6 +161,8 @@ def _disconnected(hand: Hand) -> None:
     hand.run_due()
     hand.pass_time(hand.settings.membrane_check_every_s + 1)
     hand.run_due()
+    hand.deps.connections.mark_slow("kustomer", "note")
+    hand.deps.connections.slow()
     hand.deps.connections.state()
     with hand.watch.aside():
         Roads(hand.settings, hand.client).membrane.connections.change("kustomer", input={"signed": "in"})

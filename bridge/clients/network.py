@@ -1,0 +1,180 @@
+"""Sockets that keep to the pace: connecting, looking up a name, TLS, each read and each write."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as NotInTime
+from typing import Any
+
+import httpcore2
+import httpx2
+
+from bridge.clients import pace
+
+Addresses = Sequence[tuple[Any, ...]]
+_lookups: dict[tuple[str, int], Future[Addresses]] = {}
+_lock = threading.Lock()
+
+
+def paced(transport: httpx2.HTTPTransport) -> httpx2.HTTPTransport:
+    """The same transport, over sockets that keep to the pace."""
+    # The library takes a backend for its pool, but passes none on; `tests/clients/test_pace.py` would tell.
+    transport._pool._network_backend = Backend()
+    return transport
+
+
+def addresses_of(host: str, port: int, within_s: float | None) -> Addresses:
+    """Look a name up, and stop waiting for it in time: the system's own look-up knows no time limit.
+
+    One that hangs goes on in its thread, and whoever asks for the same name meanwhile waits for the same one.
+
+    Raises:
+        httpcore2.ConnectTimeout: no answer in time.
+        httpcore2.ConnectError: no such name.
+    """
+    with _lock:
+        found = _lookups.get((host, port))
+        if found is None:
+            found = _lookups[host, port] = Future()
+            threading.Thread(target=_look_up, args=(host, port, found), name="dns", daemon=True).start()
+    try:
+        return found.result(within_s)
+    except NotInTime as cause:
+        raise httpcore2.ConnectTimeout(f"no address for {host} in time") from cause
+    except (OSError, UnicodeError) as cause:
+        raise httpcore2.ConnectError(f"no address for {host}: {cause}") from cause
+
+
+def _look_up(host: str, port: int, found: Future[Addresses]) -> None:
+    try:
+        result = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except BaseException as error:
+        outcome: tuple[Addresses, BaseException | None] = ((), error)
+    else:
+        outcome = (result, None)
+    with _lock:
+        # Not kept: names move.
+        _lookups.pop((host, port), None)
+    if outcome[1] is not None:
+        found.set_exception(outcome[1])
+    else:
+        found.set_result(outcome[0])
+
+
+class Backend(httpcore2.NetworkBackend):
+    """The library's own, within the pace."""
+
+    def __init__(self) -> None:
+        self._real = httpcore2.SyncBackend()
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore2.NetworkStream:
+        limit = pace.within(timeout)
+        until = None if limit is None else time.monotonic() + limit
+        failed: Exception | None = None
+        # All addresses share the time: a name may have dozens that do not answer.
+        for *_, address in addresses_of(host, port, limit):
+            left = None if until is None else until - time.monotonic()
+            if left is not None and left <= 0:
+                break
+            try:
+                stream = self._real.connect_tcp(address[0], port, left, local_address, socket_options)
+                return _Stream(stream)
+            except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
+                failed = error
+        raise failed or httpcore2.ConnectTimeout(f"{host} did not answer in time")
+
+    def connect_unix_socket(
+        self, path: str, timeout: float | None = None, socket_options: Iterable[Any] | None = None
+    ) -> httpcore2.NetworkStream:
+        return _Stream(self._real.connect_unix_socket(path, pace.within(timeout), socket_options))
+
+
+class _Socket:
+    """A socket that waits no longer than the pace allows, whatever time limit it is given."""
+
+    def __init__(self, real: socket.socket) -> None:
+        self.real = real
+        self._timeout_s: float | None = None
+
+    def settimeout(self, timeout_s: float | None) -> None:
+        self._timeout_s = timeout_s
+
+    def recv(self, size: int, flags: int = 0) -> bytes:
+        self._limit()
+        data = self.real.recv(size, flags)
+        _moved(len(data))
+        return data
+
+    def send(self, data: memoryview | bytes) -> int:
+        self._limit()
+        count = self.real.send(data)
+        _moved(count)
+        return count
+
+    def sendall(self, data: bytes) -> None:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[self.send(rest) :]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.real, name)
+
+    def _limit(self) -> None:
+        left = pace.within(self._timeout_s)
+        if left == 0:
+            raise TimeoutError("the time for the whole is over")
+        self.real.settimeout(left)
+
+
+class _Stream(httpcore2.NetworkStream):
+    """The library's, over such a socket."""
+
+    def __init__(self, real: Any) -> None:
+        # It keeps its socket under this name, in both of its kinds.
+        real._sock = _Socket(real._sock)
+        self._real = real
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        data: bytes = self._real.read(max_bytes, timeout)
+        return data
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._real.write(buffer, timeout)
+
+    def close(self) -> None:
+        self._real.close()
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore2.NetworkStream:
+        # One limit for the whole handshake: Python counts it so, not for each packet.
+        left = pace.within(timeout)
+        if left == 0:
+            self.close()
+            raise httpcore2.ConnectTimeout("the time for the whole is over")
+        # TLS wants the socket itself.
+        self._real._sock = self._real._sock.real
+        return _Stream(self._real.start_tls(ssl_context, server_hostname, left))
+
+    def get_extra_info(self, info: str) -> Any:
+        if info == "ssl_object":
+            sock = self._real._sock.real
+            return getattr(self._real, "ssl_obj", None) or getattr(sock, "_sslobj", None)
+        return self._real.get_extra_info(info)
+
+
+def _moved(count: int) -> None:
+    if here := pace.current():
+        here.moved(count)
