@@ -2,134 +2,100 @@
 
 Every wrong or missing one is named at once, in one message (`WrongUse`), so that an evening's
 set-up is one round of corrections. Secrets are `SecretStr`: no `repr`, log line or page shows them.
+
+A new setting is a field of `Settings` here and a line in deploy/README.md; a kind of value that is not there
+yet is a type in setting_values.py.
 """
 
 from __future__ import annotations
 
-import base64
-import ipaddress
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
-from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import Literal, get_args
 
-import phonenumbers
 from dotenv import dotenv_values
 from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
+    AliasChoices,
     Field,
+    PrivateAttr,
     SecretStr,
     ValidationError,
+    ValidationInfo,
     field_serializer,
+    field_validator,
 )
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from bridge.domain.rules import Rules, rules_from_table
 from bridge.errors import WrongUse
+from bridge.setting_names import misspelt
+from bridge.setting_values import (
+    GOOD_TOKEN,
+    Key,
+    RedisUrl,
+    Region,
+    ServiceUrl,
+    SigningSecrets,
+    Token,
+    Tokens,
+    Word,
+    Zone,
+)
+from bridge.storage.opening import open_storage
 
-
-def _listed(value: object) -> object:
-    """A comma-separated text as a list, empty parts left out."""
-    if isinstance(value, str):
-        return [part.strip() for part in value.split(",") if part.strip()]
-    return value
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        # A name, and it may be anybody's: 127.example.com.
-        return False
-
-
-def _service_url(value: str) -> str:
-    """An upstream address: https, or plain http to this machine only, as keys travel on it."""
-    parts = urlsplit(value)
-    if parts.scheme not in ("https", "http") or not parts.hostname:
-        raise ValueError("must be an address such as https://api.example.com")
-    if parts.scheme == "http" and not _is_loopback(parts.hostname):
-        raise ValueError("must start with https:// (plain http is for this machine only)")
-    return value.rstrip("/")
-
-
-def _redis_url(value: str) -> str:
-    if not value.startswith(("redis://", "rediss://", "redis+sentinel://", "unix://")):
-        raise ValueError("must start with redis://, rediss:// or redis+sentinel://")
-    if value.startswith("redis+sentinel://") and not urlsplit(value).path.strip("/"):
-        raise ValueError("must name the service: redis+sentinel://host:26379,host:26379/SERVICE/DB")
-    return value
-
-
-def _zone(value: str) -> str:
-    try:
-        ZoneInfo(value)
-    except (OSError, ValueError, ZoneInfoNotFoundError) as cause:
-        raise ValueError("is not a time zone such as Europe/Prague") from cause
-    return value
-
-
-def _region(value: str) -> str:
-    value = value.upper()
-    if value not in phonenumbers.SUPPORTED_REGIONS:
-        raise ValueError("is not a country code of two letters such as GB")
-    return value
-
-
-def _signing_secret(value: SecretStr) -> SecretStr:
-    text = value.get_secret_value()
-    try:
-        key = base64.b64decode(text.removeprefix("whsec_"), validate=True)
-    except ValueError as cause:
-        raise ValueError("holds a secret that is not whsec_ followed by base64") from cause
-    if not key:
-        # Everybody could sign with it.
-        raise ValueError("holds a secret with nothing after whsec_")
-    return value
-
-
-ServiceUrl = Annotated[str, AfterValidator(_service_url)]
-Secrets = Annotated[list[SecretStr], BeforeValidator(_listed)]
 Via = Literal["direct", "membrane"]
 ServiceName = Literal["cloudtalk", "kustomer"]
-Need = Literal["redis", "membrane", "cloudtalk", "kustomer"]
+Need = Literal["redis", "membrane", "cloudtalk", "kustomer", "webhooks"]
 SERVICES: tuple[ServiceName, ...] = get_args(ServiceName)
 
+# What each process cannot start without, and what one of them wants, whoever of them is asked first.
+PROCESS_NEEDS: Mapping[str, tuple[Need, ...]] = {
+    "web": ("redis",),
+    "worker": ("redis", "cloudtalk", "kustomer"),
+    "clock": ("redis",),
+    "up": ("cloudtalk", "kustomer"),
+}
+ALL_NEEDS: tuple[Need, ...] = ("redis", "webhooks", "cloudtalk", "kustomer")
 
-class Settings(BaseModel):
+
+class Settings(BaseSettings):
     """All settings of all commands; `need()` says which of them a command cannot do without."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        frozen=True, extra="ignore", env_ignore_empty=True, case_sensitive=False
+    )
 
     # Hidden from `repr` and from JSON: a password may stand in it.
-    redis_url: Annotated[str, AfterValidator(_redis_url)] | None = Field(default=None, repr=False)
-    webhook_tokens: Secrets = []
-    webhook_signing_secrets: Annotated[
-        list[Annotated[SecretStr, AfterValidator(_signing_secret)]], BeforeValidator(_listed)
-    ] = []
+    redis_url: RedisUrl | None = Field(default=None, repr=False)
+    webhook_tokens: Tokens = []
+    webhook_signing_secrets: SigningSecrets = []
 
     cloudtalk_via: Via = "direct"
     kustomer_via: Via = "direct"
-    cloudtalk_access_key_id: SecretStr | None = None
-    cloudtalk_access_key_secret: SecretStr | None = None
+    cloudtalk_access_key_id: Key | None = None
+    cloudtalk_access_key_secret: Key | None = None
     cloudtalk_api_url: ServiceUrl = "https://my.cloudtalk.io/api"
     cloudtalk_analytics_url: ServiceUrl = "https://analytics-api.cloudtalk.io/api"
     cloudtalk_ai_url: ServiceUrl = "https://api.cloudtalk.io/v1"
     cloudtalk_platform_url: ServiceUrl = "https://platform-api.cloudtalk.io/api"
-    kustomer_api_key: SecretStr | None = None
+    kustomer_api_key: Key | None = None
     kustomer_api_url: ServiceUrl = "https://api.kustomerapp.com"
-    membrane_api_url: ServiceUrl = "https://api.getmembrane.com"
-    membrane_token: SecretStr | None = None
-    membrane_workspace_key: SecretStr | None = None
-    membrane_workspace_secret: SecretStr | None = None
-    membrane_tenant_key: SecretStr | None = None
+    # Membrane's own material has two spellings of each.
+    membrane_api_url: ServiceUrl = Field(
+        default="https://api.getmembrane.com",
+        validation_alias=AliasChoices("membrane_api_url", "membrane_api_uri"),
+    )
+    membrane_token: Key | None = Field(
+        default=None, validation_alias=AliasChoices("membrane_token", "membrane_access_token")
+    )
+    membrane_workspace_key: Key | None = None
+    membrane_workspace_secret: Key | None = None
+    membrane_tenant_key: Key | None = None
     # Ids or keys of the connections.
-    membrane_cloudtalk_connection: str | None = None
-    membrane_kustomer_connection: str | None = None
+    membrane_cloudtalk_connection: Word | None = None
+    membrane_kustomer_connection: Word | None = None
     # How often a connection that is down is looked at.
     membrane_check_every_s: float = Field(default=30, gt=0)
     cloudtalk_requests_per_minute: int = Field(default=50, ge=1)
@@ -144,17 +110,17 @@ class Settings(BaseModel):
     # Where people reach the web process, for links in notes.
     public_url: ServiceUrl | None = None
 
-    ops_token: SecretStr | None = None
+    ops_token: Token | None = None
     metrics_public: bool = False
     data_dir: Path = Path(".callbridge")
-    host: str = "127.0.0.1"
+    host: Word = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
     log_format: Literal["console", "json"] | None = None
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     callbridge_rules: Path | None = None
 
-    phone_region: Annotated[str, AfterValidator(_region)] | None = None
-    time_zone: Annotated[str, AfterValidator(_zone)] = "UTC"
+    phone_region: Region | None = None
+    time_zone: Zone = "UTC"
     event_retention_days: float = Field(default=30, gt=0)
     output_retention_days: float = Field(default=400, gt=0)
     # How often the clock compares CloudTalk's calls with the ledger; 0: never.
@@ -175,6 +141,27 @@ class Settings(BaseModel):
     # Filled from CALLBRIDGE_RULES, PHONE_REGION and TIME_ZONE.
     rules: Rules = Field(default_factory=Rules, exclude=True)
 
+    _notices: tuple[str, ...] = PrivateAttr(default=())
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Nothing but what it is given: `read` says where from."""
+        return (init_settings,)
+
+    @field_validator("log_level", "log_format", mode="before")
+    @classmethod
+    def _any_case(cls, value: object, info: ValidationInfo) -> object:
+        if not isinstance(value, str):
+            return value
+        return value.upper() if info.field_name == "log_level" else value.lower()
+
     @classmethod
     def from_env(cls, environ: Mapping[str, str], *, dotenv: Path | None = Path(".env")) -> Settings:
         """Read the settings; the environment wins over the file.
@@ -182,28 +169,41 @@ class Settings(BaseModel):
         Raises:
             WrongUse: names every setting that is wrong, and how, in one message.
         """
-        found: dict[str, Any] = {}
-        if dotenv is not None and dotenv.is_file():
-            found.update(_named(dotenv_values(dotenv, interpolate=False)))
-        found.update(_named(environ))
-        found = {name: value for name, value in found.items() if name in cls.model_fields and name != "rules"}
-        for name in ("log_level", "log_format"):
-            if name in found:
-                found[name] = found[name].upper() if name == "log_level" else found[name].lower()
+        return cls.read(environ, dotenv=dotenv).settled()
 
-        wrong: list[str] = []
-        values: Settings | None = None
+    @classmethod
+    def read(cls, environ: Mapping[str, str], *, dotenv: Path | None = Path(".env")) -> Reading:
+        """The same, without an end where something is wrong; see `Reading`."""
+        wrong: dict[str, None] = {}
+        in_file: Mapping[str, str | None] = {}
+        if dotenv is not None and dotenv.is_file():
+            try:
+                in_file = dotenv_values(dotenv, interpolate=False)
+            except (OSError, UnicodeDecodeError) as error:
+                why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+                wrong[f"{dotenv}  cannot be read: {why}"] = None
+        found = _Given(cls, in_file)() | _Given(cls, environ)()
         try:
-            values = cls.model_validate(found)
+            values = cls(**found)
         except ValidationError as error:
-            wrong += [_told(e["loc"], e["msg"], e["type"]) for e in error.errors(include_input=False)]
-        rules, complaints = _read_rules(found)
-        wrong += complaints
-        if wrong or values is None:
-            raise WrongUse("Wrong settings:\n" + "\n".join(f"  {line}" for line in dict.fromkeys(wrong)))
-        return values.model_copy(
+            faults = error.errors(include_input=False, include_url=False)
+            for fault in faults:
+                name = str(fault["loc"][0])
+                wrong[f"{name.upper()}  {fault['msg'].removeprefix('Value error, ')}"] = None
+                found.pop(name, None)
+            values = cls(**found)
+        rules, complaints = _read_rules(values.callbridge_rules)
+        wrong |= dict.fromkeys([*complaints, *_storage_complaints(values)])
+        values = values.model_copy(
             update={"rules": rules.placed(region=values.phone_region, zone=values.time_zone)}
         )
+        values._notices = tuple(_misspelt(in_file, ".env") + _misspelt(environ, "the environment"))
+        return Reading(settings=values, wrong=tuple(wrong))
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What is not wrong and yet probably not meant, such as a misspelt name; a line each."""
+        return self._notices
 
     def need(self, *what: Need) -> Settings:
         """Check that everything `what` wants is there, a service by the road that is set for it.
@@ -211,10 +211,21 @@ class Settings(BaseModel):
         Raises:
             WrongUse: names every missing setting at once.
         """
+        if missing := self.missing(*what):
+            raise WrongUse(_listed("Missing settings (environment or .env):", missing))
+        return self
+
+    def missing(self, *what: Need) -> list[str]:
+        """Every setting that `what` wants and that is not there, with where to get it."""
         missing: list[str] = []
         if "redis" in what and self.redis_url is None:
             missing.append(
                 "REDIS_URL  such as redis://127.0.0.1:6379/0 (`callbridge up` brings a server of its own)"
+            )
+        if "webhooks" in what and not (self.webhook_tokens or self.webhook_signing_secrets):
+            missing.append(
+                f"WEBHOOK_TOKENS  a random text of {GOOD_TOKEN} characters or more, for CloudTalk to send: "
+                "without it (or WEBHOOK_SIGNING_SECRETS) web lets no webhook in"
             )
         if "cloudtalk" in what and self.cloudtalk_via == "direct":
             where = "CloudTalk: Account > Settings > API keys"
@@ -234,9 +245,7 @@ class Settings(BaseModel):
             for name in taken
             if getattr(self, f"membrane_{name}_connection") is None
         ]
-        if missing:
-            raise WrongUse("Missing settings (environment or .env):\n" + "\n".join(f"  {m}" for m in missing))
-        return self
+        return missing
 
     @property
     def through_membrane(self) -> dict[str, str]:
@@ -271,32 +280,88 @@ class Settings(BaseModel):
                     yield item.get_secret_value()
 
 
-# Membrane's own material has two spellings of each.
-_OTHER_SPELLINGS = {"membrane_api_uri": "membrane_api_url", "membrane_access_token": "membrane_token"}
+class _Given(EnvSettingsSource):
+    """One mapping of names to texts, read as pydantic-settings reads the environment.
 
-
-def _named(source: Mapping[str, str | None]) -> dict[str, str]:
-    """The variables of one source by the names of our fields; ours win over other spellings.
-
-    One that is set to nothing is not set: that is how most tools unset one.
+    One that is set to nothing is not set: that is how most tools unset one. A line end belongs to the
+    file that a value was read from.
     """
-    found = {name.lower(): value for name, value in source.items() if value and value.strip()}
-    for other, name in _OTHER_SPELLINGS.items():
-        if other in found:
-            found.setdefault(name, found[other])
-    return found
+
+    def __init__(self, settings_cls: type[BaseSettings], given: Mapping[str, str | None]) -> None:
+        self._given = given
+        super().__init__(settings_cls)
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        stripped = {name.lower(): value.strip() for name, value in self._given.items() if value}
+        return {name: value for name, value in stripped.items() if value and name not in _NO_SETTINGS}
 
 
-def _told(where: tuple[int | str, ...], message: str, kind: str) -> str:
-    name = str(where[0]).upper() if where else "?"
-    return f"{name}  {message.removeprefix('Value error, ')}"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What was read.
+
+    Args:
+        settings: with the defaults in place of all that is wrong.
+        wrong: a line for each setting that is, which begins with its name.
+    """
+
+    settings: Settings
+    wrong: tuple[str, ...]
+
+    def settled(self, need: Collection[Need] = (), *, others: Collection[Need] = ()) -> Settings:
+        """The settings, if they do.
+
+        Args:
+            need: what this process or command cannot do without.
+            others: what other processes want of the same settings: added to the message, so that one round is
+                enough. On its own it is no reason to refuse.
+        Raises:
+            WrongUse: names all that is wrong, and all that is missing, in one message.
+        """
+        missing = self._missing(need)
+        if not self.wrong and not missing:
+            return self.settings
+        parts = [
+            ("Wrong settings:", self.wrong),
+            ("Missing settings (environment or .env):", missing),
+            (
+                "Not needed by this one, but missing for the other processes:",
+                [line for line in self._missing(others) if line not in missing],
+            ),
+            ("Probably misspelt:", self.settings.notices),
+        ]
+        raise WrongUse("\n".join(_listed(heading, lines) for heading, lines in parts if lines))
+
+    def _missing(self, what: Collection[Need]) -> list[str]:
+        """What is there and wrong is not missing."""
+        bad = {line.partition(" ")[0] for line in self.wrong}
+        return [line for line in self.settings.missing(*what) if line.partition(" ")[0] not in bad]
 
 
-def _read_rules(found: Mapping[str, Any]) -> tuple[Rules, list[str]]:
-    name = found.get("callbridge_rules")
-    if not name:
+# Fields that no variable sets.
+_NO_SETTINGS = ("rules",)
+
+
+def _listed(heading: str, lines: Iterable[str]) -> str:
+    return "\n".join([heading, *(f"  {line}" for line in lines)])
+
+
+def _misspelt(names: Iterable[str], where: str) -> list[str]:
+    aliases = {
+        str(choice)
+        for field in Settings.model_fields.values()
+        if isinstance(field.validation_alias, AliasChoices)
+        for choice in field.validation_alias.choices
+    }
+    known = (set(Settings.model_fields) | aliases).difference(_NO_SETTINGS)
+    return [
+        f"{name} in {where} is not a setting; did you mean {near}?" for name, near in misspelt(names, known)
+    ]
+
+
+def _read_rules(path: Path | None) -> tuple[Rules, list[str]]:
+    if path is None:
         return Rules(), []
-    path = Path(name)
     try:
         with path.open("rb") as file:
             table = tomllib.load(file)
@@ -306,3 +371,11 @@ def _read_rules(found: Mapping[str, Any]) -> tuple[Rules, list[str]]:
         return Rules(), [f"CALLBRIDGE_RULES  {path} is not TOML: {error}"]
     rules, complaints = rules_from_table(table)
     return rules, [f"CALLBRIDGE_RULES  {path}: {text}" for text in complaints]
+
+
+def _storage_complaints(settings: Settings) -> list[str]:
+    try:
+        open_storage(settings.recordings_url, data_dir=settings.data_dir)
+    except WrongUse as error:
+        return [f"RECORDINGS_URL  {str(error).removeprefix('RECORDINGS_URL: ')}"]
+    return []

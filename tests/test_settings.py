@@ -290,9 +290,13 @@ def test_variables_of_other_programs_do_not_matter() -> None:
 
 
 def test_a_list_is_parted_by_commas() -> None:
-    found = settings(WEBHOOK_TOKENS=" one ,two,, ,three,")
+    found = settings(WEBHOOK_TOKENS=" token-one ,token-two,, ,token-three,")
 
-    assert [token.get_secret_value() for token in found.webhook_tokens] == ["one", "two", "three"]
+    assert [token.get_secret_value() for token in found.webhook_tokens] == [
+        "token-one",
+        "token-two",
+        "token-three",
+    ]
 
 
 def test_country_and_zone_reach_the_rules(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 import threading
 import time
 from types import FrameType
@@ -15,6 +16,7 @@ from dramatiq.middleware import Middleware
 from dramatiq.worker import Worker
 
 from bridge.clients.http import make_client
+from bridge.errors import WrongUse
 from bridge.jobs.deps import open_deps, open_ledger
 from bridge.jobs.leases import Leases
 from bridge.jobs.runner import Runner
@@ -109,11 +111,14 @@ class _Lifecycle(Middleware):
 
 def setup() -> None:
     """For dramatiq's own command, which runs several processes: `dramatiq workers.main:setup -p 2 -t 8`."""
-    from bridge import logs
-    from bridge.commands.context import load_settings
+    from bridge.commands.context import start_process
 
-    settings = load_settings()
-    logs.configure(format=settings.log_format, level=settings.log_level)
+    try:
+        settings = start_process("worker")
+    except WrongUse as error:
+        # dramatiq's command would show a traceback.
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(2) from None
     process = WorkerProcess(settings)
     process.broker.add_middleware(_Lifecycle(process))
     dramatiq.set_broker(process.broker)

@@ -38,7 +38,7 @@ _FINDINGS: Mapping[str, str] = {
 @click.option("--json", "as_json", is_flag=True)
 def audit(*, since: str, until: str | None, repair: bool, as_json: bool) -> int:
     """Compare CloudTalk's calls of a span with Kustomer's conversations. Ends with 3 if they differ."""
-    settings = load_settings().need("redis", "cloudtalk", "kustomer")
+    settings = load_settings(need=("redis", "cloudtalk", "kustomer"))
     logs.configure(format=settings.log_format, level="WARNING")
     span = read_span(since, until, now=datetime.now(UTC), zone=settings.time_zone)
     with services(settings) as deps:

@@ -50,7 +50,7 @@ def backfill(*, since: str, until: str | None, dry_run: bool, no_wait: bool, as_
     Safe to run at any time, and again: what Kustomer has is found there and left as it is. Where no
     worker listens, the jobs are run here. Ends with 3 where calls were given up, now or before.
     """
-    settings = load_settings().need("redis", "cloudtalk", "kustomer")
+    settings = load_settings(need=("redis", "cloudtalk", "kustomer"))
     logs.configure(format=settings.log_format, level="WARNING")
     span = read_span(since, until, now=datetime.now(UTC), zone=settings.time_zone)
     with services(settings) as deps:

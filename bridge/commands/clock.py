@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import click
 
-from bridge import logs
-from bridge.commands.context import load_settings
+from bridge.commands.context import start_process
 
 
 @click.command()
 def clock() -> None:
     """Keep the ledger tidy, and look for calls that no webhook told of. Several may run, one acts."""
-    settings = load_settings().need("redis")
-    logs.configure(format=settings.log_format, level=settings.log_level)
+    settings = start_process("clock")
     from workers.clock import run
 
     raise SystemExit(run(settings))

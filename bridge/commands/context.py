@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+import click
+
+from bridge import logs
 from bridge.embedded import write_private
-from bridge.settings import Settings
-from bridge.supervisor import identity
+from bridge.settings import ALL_NEEDS, PROCESS_NEEDS, Need, Settings
+from bridge.supervisor import RUN_MARK, identity
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,22 +58,56 @@ def living_run(data_dir: Path) -> Run | None:
 
 
 def load_settings(
-    environ: Mapping[str, str] | None = None, *, dotenv: Path | None = Path(".env")
+    environ: Mapping[str, str] | None = None,
+    *,
+    dotenv: Path | None = Path(".env"),
+    need: Collection[Need] = (),
+    others: Collection[Need] = (),
+    says_notices: bool = True,
 ) -> Settings:
     """The settings; where no REDIS_URL is set, with those of the `up` that runs on the same data folder.
 
     The environment wins over that run, and the run over `.env`: under `up --sandbox` a key in
     `.env` is a real one, and must not be what a second terminal works with.
 
+    Args:
+        need: what the command cannot do without.
+        others: what else to name where something has to be mended anyway.
+        says_notices: print what is probably misspelt to standard error.
     Raises:
-        WrongUse: names every wrong setting.
+        WrongUse: names every setting that is wrong or missing.
     """
     environ = os.environ if environ is None else environ
-    settings = Settings.from_env(environ, dotenv=dotenv)
-    if environ.get("REDIS_URL", "").strip():
+    reading = Settings.read(environ, dotenv=dotenv)
+    if not environ.get("REDIS_URL", "").strip():
+        run = living_run(reading.settings.data_dir)
+        if run is not None:
+            own = {name: value for name, value in environ.items() if value.strip()}
+            reading = Settings.read({**run.environment, **own}, dotenv=dotenv)
+    settings = reading.settled(need, others=others)
+    if says_notices:
+        for notice in settings.notices:
+            click.echo(f"Warning: {notice}", err=True)
+    return settings
+
+
+def start_process(name: str) -> Settings:
+    """The settings of a process that logs (`web`, `worker`, `clock`), with its logs set up.
+
+    Raises:
+        WrongUse: names every setting that is wrong, or that this process or another one misses.
+    """
+    settings = load_settings(need=PROCESS_NEEDS[name], others=ALL_NEEDS, says_notices=False)
+    logs.configure(format=settings.log_format, level=settings.log_level)
+    if RUN_MARK in os.environ:
+        # `callbridge up` has said it, once for all of its processes.
         return settings
-    run = living_run(settings.data_dir)
-    if run is None:
-        return settings
-    own = {name: value for name, value in environ.items() if value.strip()}
-    return Settings.from_env({**run.environment, **own}, dotenv=dotenv)
+    for notice in settings.notices:
+        log.warning("probably a misspelt setting: %s", notice)
+    missing = [line.split()[0] for line in settings.missing(*PROCESS_NEEDS["worker"])]
+    if missing:
+        log.warning(
+            "callbridge worker will not start with these settings, and nothing reaches Kustomer: %s missing",
+            ", ".join(missing),
+        )
+    return settings

@@ -14,6 +14,7 @@ from pathlib import Path
 import click
 import httpx2
 import redis
+from pydantic import SecretStr
 
 from bridge.clients.bounds import Client
 from bridge.commands.checks import Check, clock
@@ -22,6 +23,7 @@ from bridge.commands.redis_checks import look_at_redis
 from bridge.errors import Unavailable
 from bridge.ledger.connect import connect
 from bridge.ledger.proof import Proof
+from bridge.setting_values import GOOD_TOKEN
 from bridge.settings import Settings
 
 
@@ -29,7 +31,7 @@ from bridge.settings import Settings
 @click.option("--json", "as_json", is_flag=True, help="The same for programs.")
 def doctor(*, as_json: bool) -> int:
     """Check settings, keys, Redis and the clock; 1 when something does not do."""
-    settings = load_settings()
+    settings = load_settings(says_notices=False)
     with Client(timeout=httpx2.Timeout(8, connect=4)) as client:
         checks = list(examine(settings, client))
     if as_json:
@@ -45,6 +47,8 @@ def doctor(*, as_json: bool) -> int:
 def examine(settings: Settings, client: httpx2.Client) -> Iterator[Check]:
     """All checks, in the order in which to mend what they find."""
     yield Check("settings", "ok", "readable, and right as far as that can be seen here")
+    for notice in settings.notices:
+        yield Check("settings", "warn", notice, "rename it, or take it away")
     yield from _tokens(settings)
     yield _data_folder(settings.data_dir)
     yield _certificates()
@@ -99,14 +103,15 @@ def _tokens(settings: Settings) -> Iterator[Check]:
             "none set: no webhook is let in",
             "set WEBHOOK_TOKENS to a long random text",
         )
-    short = [token for token in settings.webhook_tokens if len(token.get_secret_value()) < 16]
-    if short:
-        yield Check(
-            "webhook tokens",
-            "warn",
-            "one is shorter than 16 characters",
-            "make a longer one; both work meanwhile",
-        )
+    mended = "make a longer one; both work meanwhile"
+    if any(_is_short(token) for token in settings.webhook_tokens):
+        yield Check("webhook tokens", "warn", f"one is shorter than {GOOD_TOKEN} characters", mended)
+    if settings.ops_token is not None and _is_short(settings.ops_token):
+        yield Check("OPS_TOKEN", "warn", f"shorter than {GOOD_TOKEN} characters", "make a longer one")
+
+
+def _is_short(token: SecretStr) -> bool:
+    return len(token.get_secret_value()) < GOOD_TOKEN
 
 
 def _data_folder(folder: Path) -> Check:

@@ -17,7 +17,7 @@ from bridge.settings import Settings
 
 @contextlib.contextmanager
 def opened_ledger() -> Iterator[tuple[Ledger, Settings]]:
-    settings = load_settings().need("redis")
+    settings = load_settings(need=["redis"])
     client = connect(settings.redis_url or "", patience=1)
     try:
         yield Ledger(client, keep=retention(settings)), settings

@@ -23,7 +23,7 @@ from bridge.commands.context import Run, last_run
 from bridge.data_folder import make_private
 from bridge.embedded import EmbeddedRedis, FolderLock, write_private
 from bridge.errors import BridgeError, WrongUse
-from bridge.settings import Settings
+from bridge.settings import PROCESS_NEEDS, Settings
 from bridge.supervisor import (
     RUN_MARK,
     Child,
@@ -68,9 +68,10 @@ def up(*, sandbox: bool) -> int:
 
     Without REDIS_URL it brings a Redis of its own, with its data in DATA_DIR.
     """
-    settings = Settings.from_env(os.environ)
-    if not sandbox:
-        settings.need("cloudtalk", "kustomer")
+    reading = Settings.read(os.environ)
+    settings = reading.settled() if sandbox else reading.settled(PROCESS_NEEDS["up"], others=["webhooks"])
+    for notice in settings.notices:
+        click.echo(f"Warning: {notice}", err=True)
     return House(settings, sandbox=sandbox).run()
 
 

@@ -7,17 +7,15 @@ import sys
 import click
 import uvicorn
 
-from bridge import logs
 from bridge.commands.access import find_access
-from bridge.commands.context import load_settings
+from bridge.commands.context import start_process
 from bridge.web.app import create_app
 
 
 @click.command()
 def web() -> int:
     """Take webhooks in and show the pages, until it is stopped."""
-    settings = load_settings().need("redis")
-    logs.configure(format=settings.log_format, level=settings.log_level)
+    settings = start_process("web")
     uvicorn.run(
         create_app(settings, access=find_access(settings)),
         host=settings.host,

@@ -7,8 +7,7 @@ import sys
 
 import click
 
-from bridge import logs
-from bridge.commands.context import load_settings
+from bridge.commands.context import start_process
 
 
 @click.command()
@@ -18,7 +17,7 @@ from bridge.commands.context import load_settings
 @click.option("--threads", type=click.IntRange(1, 256), help="Threads of each (WORKER_THREADS, 8).")
 def worker(processes: int, threads: int | None) -> None:
     """Run due jobs: what the web process learnt becomes customers, conversations and notes."""
-    settings = load_settings().need("redis", "cloudtalk", "kustomer")
+    settings = start_process("worker")
     if threads:
         settings = settings.model_copy(update={"worker_threads": threads})
     if processes > 1:
@@ -27,7 +26,6 @@ def worker(processes: int, threads: int | None) -> None:
         os.environ["WORKER_THREADS"] = count
         command = [sys.executable, "-m", "dramatiq", "workers.main:setup"]
         os.execv(command[0], [*command, "--processes", str(processes), "--threads", count])  # noqa: S606
-    logs.configure(format=settings.log_format, level=settings.log_level)
     from workers.main import run
 
     raise SystemExit(run(settings))

@@ -7,7 +7,6 @@ at once (it says 503 and the sender comes again), a worker to sit it out.
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
 
 import redis
 import redis.asyncio
@@ -15,6 +14,8 @@ from redis.asyncio.sentinel import Sentinel as AsyncSentinel
 from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 from redis.sentinel import Sentinel
+
+from bridge.ledger.address import sentinel_address
 
 # The web process must have answered within 2 s of a request coming in.
 WEB_TIMEOUT_S = 1.0
@@ -35,10 +36,10 @@ def connect(url: str, *, timeout_s: float = 5.0, patience: int = 8) -> redis.Red
     }
     if not url.startswith("redis+sentinel://"):
         return redis.Redis.from_url(url, **options)
-    hosts, service, db, credentials = _sentinel(url)
+    named = sentinel_address(url)
     client: redis.Redis = Sentinel(  # type: ignore[no-untyped-call]
-        hosts, socket_timeout=timeout_s, sentinel_kwargs=credentials
-    ).master_for(service, db=db, **options, **credentials)
+        named.hosts, socket_timeout=timeout_s, sentinel_kwargs=named.options
+    ).master_for(named.service, db=named.db, **{**options, **named.options})
     return client
 
 
@@ -56,27 +57,11 @@ def connect_web(url: str, *, waits_s: float = 0.0) -> redis.asyncio.Redis:
     }
     if not url.startswith("redis+sentinel://"):
         return redis.asyncio.Redis.from_url(url, **options)
-    hosts, service, db, credentials = _sentinel(url)
+    named = sentinel_address(url)
     sentinel = AsyncSentinel(  # type: ignore[no-untyped-call]
-        hosts, socket_timeout=WEB_TIMEOUT_S, sentinel_kwargs=credentials
+        named.hosts, socket_timeout=WEB_TIMEOUT_S, sentinel_kwargs=named.options
     )
-    client: redis.asyncio.Redis = sentinel.master_for(service, db=db, **options, **credentials)
+    client: redis.asyncio.Redis = sentinel.master_for(
+        named.service, db=named.db, **{**options, **named.options}
+    )
     return client
-
-
-def _sentinel(url: str) -> tuple[list[tuple[str, int]], str, int, dict[str, Any]]:
-    """`redis+sentinel://[user:password@]h1:26379,h2:26379/SERVICE/DB` in its parts."""
-    parts = urlsplit(url)
-    login, _, hosts = parts.netloc.rpartition("@")
-    addresses = []
-    for item in hosts.split(","):
-        host, _, port = item.strip().rpartition(":")
-        addresses.append((host, int(port)) if host else (port, 26379))
-    service, _, db = parts.path.strip("/").partition("/")
-    credentials: dict[str, Any] = dict(parse_qsl(parts.query))
-    if login:
-        user, _, password = login.rpartition(":")
-        credentials["password"] = unquote(password)
-        if user:
-            credentials["username"] = unquote(user)
-    return addresses, service, int(db or 0), credentials

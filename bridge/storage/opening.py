@@ -21,7 +21,10 @@ def open_storage(url: str, *, data_dir: Path) -> Storage:
     Raises:
         WrongUse: no such storage, or its library is not installed; says what to do.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise WrongUse(f"RECORDINGS_URL: cannot be read. There are {_FORMS}") from None
     if parts.scheme == "file":
         if parts.netloc or parts.query or parts.fragment or parts.path[:1] not in ("", "/"):
             raise WrongUse(f"RECORDINGS_URL: a folder is written file:/its/full/path, not {url!r}")
@@ -29,9 +32,7 @@ def open_storage(url: str, *, data_dir: Path) -> Storage:
         return LocalStorage(folder)
     if parts.scheme not in _CLOUDS or not parts.netloc or parts.fragment:
         # Not the URL itself: it may hold a password.
-        raise WrongUse(
-            f"RECORDINGS_URL: no storage begins with '{parts.scheme or '?'}:' so. There are {_FORMS}"
-        )
+        raise WrongUse(f"RECORDINGS_URL: no storage begins with '{parts.scheme or '?'}:'. There are {_FORMS}")
     if "@" in parts.netloc:
         raise WrongUse("RECORDINGS_URL: keys do not belong into the URL; give them in the environment")
     from bridge.storage.cloud import CloudStorage

@@ -73,6 +73,62 @@ def test_wrong_settings_are_all_named_with_code_2(
     assert "KUSTOMER_API_URL" in said
 
 
+@pytest.mark.parametrize("command", ["web", "worker", "clock"])
+def test_each_process_names_what_all_of_them_miss_in_one_round(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("WEBHOOK_TOKEN", "a-token-of-some-length")
+
+    assert main([command]) == 2
+
+    said = capsys.readouterr().err
+    for name in ("REDIS_URL", "WEBHOOK_TOKENS", "CLOUDTALK_ACCESS_KEY_ID", "KUSTOMER_API_KEY"):
+        assert said.count(f"  {name} ") == 1, name
+    assert "WEBHOOK_TOKEN in the environment is not a setting; did you mean WEBHOOK_TOKENS?" in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    "command", ["up", "web", "worker", "clock", "doctor", "calls ls", "templates", "connection list"]
+)
+def test_no_command_gets_to_the_first_use_of_a_wrong_address(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("REDIS_URL", "redis://default:Se#cret@127.0.0.1:6379/0")
+
+    assert main(command.split()) == 2
+
+    said = capsys.readouterr().err
+    assert said.startswith("Wrong settings:\n  REDIS_URL  ")
+    assert "cret" not in said and "Traceback" not in said
+
+
+def test_dramatiqs_own_command_says_wrong_settings_without_a_traceback() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "from workers.main import setup; setup()"],
+        env={"REDIS_URL": "redis://127.0.0.1:port/0"},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 2
+    assert "REDIS_URL" in done.stderr and "KUSTOMER_API_KEY" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_misspelt_setting_is_told_by_a_command_that_works(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("OPS_TOKN", "hunter2-hunter2")
+
+    assert main(["templates"]) == 0
+
+    said = capsys.readouterr().err
+    assert said == "Warning: OPS_TOKN in the environment is not a setting; did you mean OPS_TOKEN?\n"
+
+
 def test_up_without_keys_says_which_are_missing(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["up"]) == 2
 

@@ -76,6 +76,17 @@ def test_everything_missing_is_named_with_what_to_do(checked: Callable[..., list
     assert all(check.do for check in checks if check.state != "ok")
 
 
+def test_a_name_and_tokens_that_are_not_wrong_and_not_good_are_warnings(
+    checked: Callable[..., list[Check]],
+) -> None:
+    checks = checked(**KEYS | {"WEBHOOK_TOKENS": "12345678"}, OPS_TOKEN="12345678", LOGLEVEL="DEBUG")
+
+    warned = {check.name: check.says for check in checks if check.state == "warn"}
+    assert "shorter than 16" in warned["webhook tokens"] and "shorter than 16" in warned["OPS_TOKEN"]
+    assert "LOG_LEVEL" in warned["settings"]
+    assert state(checked(**KEYS, OPS_TOKEN="a-token-for-this-test"), "settings") == "ok"
+
+
 def test_a_refused_key_is_told_with_where_to_mend_it(checked: Callable[..., list[Check]]) -> None:
     checks = checked(services(cloudtalk=401), **KEYS)
 

@@ -52,7 +52,7 @@ class World:
 @pytest.fixture
 def sender() -> Callable[..., Sender]:
     def make(world: Callable[[httpx2.Request], httpx2.Response], **environ: str) -> Sender:
-        settings = Settings.from_env({"WEBHOOK_TOKENS": "a-token", **environ}, dotenv=None)
+        settings = Settings.from_env({"WEBHOOK_TOKENS": "a-token-of-ours", **environ}, dotenv=None)
         client = httpx2.Client(transport=httpx2.MockTransport(world))
         return Sender(client, "http://bridge", settings, token=None, run=RUN)
 
@@ -139,7 +139,7 @@ def test_it_signs_in_with_the_token_of_the_settings(sender: Callable[..., Sender
 
     (request,) = world.requests
     assert request.url.path == "/webhooks/cloudtalk/call-ended"
-    assert request.headers["authorization"] == "Bearer a-token"
+    assert request.headers["authorization"] == "Bearer a-token-of-ours"
     assert (outcome.status, outcome.call) == (202, "k:1")
 
 

@@ -130,7 +130,7 @@ def test_with_a_token_everybody_needs_it_this_machine_too(serve: Callable[..., S
 
 
 def test_metrics_can_be_opened_to_all(serve: Callable[..., Site]) -> None:
-    site = serve(ops_token="ops", metrics_public=True)
+    site = serve(ops_token="ops-token", metrics_public=True)
 
     assert site.get("/metrics").status == 200
     assert site.get("/api/queue").status == 401

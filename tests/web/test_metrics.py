@@ -113,7 +113,7 @@ def test_the_process_wide_registry_stays_as_it_was(site: Site) -> None:
 
 
 def test_health_is_told_to_all(serve: Callable[..., Site], store: redis.Redis) -> None:
-    site = serve(ops_token="ops")
+    site = serve(ops_token="ops-token")
 
     assert site.get("/healthz").json == {"status": "ok"}
     assert site.get("/readyz").json == {"status": "ready"}

@@ -23,7 +23,7 @@ from bridge.web.ranges import Unsatisfiable, wanted_range
 from tests.web.listening import KEY, Shelf
 from tests.web.serving import UUID, Answer, Site
 
-OPS = "ops"
+OPS = "made-up-ops-token"
 BEARER = {"Authorization": f"Bearer {OPS}"}
 PAGE, AUDIO, ORIGINAL = (f"/recordings/{KEY}{end}" for end in ("", "/audio", "/original"))
 SPEECH = bytes(range(256)) * 40

@@ -118,7 +118,7 @@ def test_another_token_ends_all_sessions_in_all_processes(guarded: Site, serve: 
     cookie = session(guarded)
 
     assert serve(ops_token=OPS).ask("GET", "/api/queue", headers=cookie).status == 200
-    assert serve(ops_token="another").ask("GET", "/api/queue", headers=cookie).status == 401
+    assert serve(ops_token="another-token").ask("GET", "/api/queue", headers=cookie).status == 401
     # Nor in a process that still has the old token.
     assert guarded.ask("GET", "/api/queue", headers=cookie).status == 401
     # Without one at all, it is as if there were no cookie.

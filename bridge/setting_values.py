@@ -1,0 +1,158 @@
+"""What a single setting may be: one type for each kind of value, with a message that says how to mend it.
+
+No message repeats the value: it may be a secret, or hold one.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import ipaddress
+import unicodedata
+from typing import Annotated
+from urllib.parse import SplitResult, urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import phonenumbers
+from pydantic import AfterValidator, BeforeValidator, SecretStr
+from pydantic_settings import NoDecode
+
+# Of a token that the operator makes up: whoever guesses one is in. `doctor` asks for GOOD_TOKEN.
+SHORTEST_TOKEN = 8
+GOOD_TOKEN = 16
+# Of a signing secret, in bytes after base64: 128 bits. CloudTalk's have 24 and more.
+SHORTEST_SIGNING_KEY = 16
+
+
+def _listed(value: object) -> object:
+    """A comma-separated text as a list, empty parts left out."""
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    return value
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        # A name, and it may be anybody's: 127.example.com.
+        return False
+
+
+def _service_url(value: str) -> str:
+    """An upstream address: https, or plain http to this machine only, as keys travel on it."""
+    parts = _split(value)
+    if parts is None or parts.scheme not in ("https", "http") or not parts.hostname:
+        raise ValueError("must be an address such as https://api.example.com")
+    if parts.scheme == "http" and not _is_loopback(parts.hostname):
+        raise ValueError("must start with https:// (plain http is for this machine only)")
+    if "@" in parts.netloc:
+        raise ValueError("must not hold a user or password; the keys have settings of their own")
+    if parts.query or parts.fragment:
+        raise ValueError("must end with its path: no ? and no #")
+    return value.rstrip("/")
+
+
+def _split(value: str) -> SplitResult | None:
+    """The parts of an address that a request can be sent to; None for any other text."""
+    if any(_is_control(letter) or letter.isspace() for letter in value):
+        return None
+    try:
+        parts = urlsplit(value)
+        if parts.hostname:
+            # What the look-up of a name does with it.
+            parts.hostname.encode("idna")
+        # Read only to see whether there is a number between 1 and 65535.
+        return None if parts.port == 0 else parts
+    except ValueError:
+        return None
+
+
+def _zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (OSError, ValueError, ZoneInfoNotFoundError) as cause:
+        raise ValueError("is not a time zone such as Europe/Prague") from cause
+    return value
+
+
+def _region(value: str) -> str:
+    value = value.upper()
+    if value not in phonenumbers.SUPPORTED_REGIONS:
+        raise ValueError("is not a country code of two letters such as GB")
+    return value
+
+
+def _key(value: SecretStr) -> SecretStr:
+    """A key that a service gave: it goes into a header, which carries printable ASCII only."""
+    text = value.get_secret_value().strip()
+    for at, letter in enumerate(text, 1):
+        if _is_control(letter):
+            raise ValueError(f"has a control character or line end at place {at}; copy the key again")
+        if letter.isspace():
+            raise ValueError(f"has a blank at place {at}; copy the key again")
+        if not letter.isascii():
+            raise ValueError(f"has a letter or sign outside ASCII at place {at}; copy the key again")
+    return SecretStr(text)
+
+
+def _token(value: SecretStr) -> SecretStr:
+    """A token that the operator made up, in any alphabet."""
+    text = value.get_secret_value().strip()
+    if any(_is_control(letter) for letter in text):
+        raise ValueError("holds a control character or line end")
+    if len(text) < SHORTEST_TOKEN:
+        raise ValueError(
+            f"must have at least {SHORTEST_TOKEN} characters, better {GOOD_TOKEN} or more: "
+            "whoever guesses it is let in"
+        )
+    return SecretStr(text)
+
+
+def _signing_secret(value: SecretStr) -> SecretStr:
+    try:
+        key = base64.b64decode(value.get_secret_value().removeprefix("whsec_"), validate=True)
+    except (ValueError, binascii.Error) as cause:
+        raise ValueError("holds a secret that is not whsec_ followed by base64") from cause
+    if not key:
+        # Everybody could sign with it.
+        raise ValueError("holds a secret with nothing after whsec_")
+    if len(key) < SHORTEST_SIGNING_KEY:
+        raise ValueError(
+            f"holds a secret of {len(key)} bytes; the ones that CloudTalk shows have "
+            f"{SHORTEST_SIGNING_KEY} or more: copy it whole"
+        )
+    return value
+
+
+def _word(value: str) -> str:
+    if any(_is_control(letter) or letter.isspace() for letter in value):
+        raise ValueError("holds a blank, a line end or a control character")
+    return value
+
+
+def _is_control(letter: str) -> bool:
+    return unicodedata.category(letter) == "Cc" or letter in "\u2028\u2029"
+
+
+def _redis_url(value: str) -> str:
+    # Loaded only where there is one: it takes longer than all else that a small command needs.
+    from bridge.ledger.address import check
+
+    check(value)
+    return value
+
+
+ServiceUrl = Annotated[str, AfterValidator(_service_url)]
+RedisUrl = Annotated[str, AfterValidator(_redis_url)]
+Zone = Annotated[str, AfterValidator(_zone)]
+Region = Annotated[str, AfterValidator(_region)]
+# A name or id that becomes part of an address.
+Word = Annotated[str, AfterValidator(_word)]
+Key = Annotated[SecretStr, AfterValidator(_key)]
+Token = Annotated[SecretStr, AfterValidator(_token)]
+# `NoDecode`: a list is written with commas, not as JSON.
+Tokens = Annotated[list[Token], NoDecode, BeforeValidator(_listed)]
+SigningSecrets = Annotated[
+    list[Annotated[SecretStr, AfterValidator(_signing_secret)]], NoDecode, BeforeValidator(_listed)
+]
