@@ -7,6 +7,7 @@ cannot be read is kept as it came rather than making the whole answer unusable.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Annotated, Any, Generic, Self, TypeVar
@@ -18,10 +19,23 @@ from bridge.domain.values import read_flag, read_time, read_whole, unescaped
 from bridge.errors import Unavailable
 
 
+class NullNotTaken(ValueError):
+    """A null where the service takes none, in a place where it may be meant to clear something."""
+
+
 class Wanted(BaseModel):
     """What we ask for or write: unknown fields are refused, as are texts where a number has to be."""
 
     model_config = ConfigDict(extra="forbid", strict=True, validate_by_name=True, validate_by_alias=False)
+
+    @classmethod
+    def without_nulls(cls, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The input as it is to be checked, without nulls that the service does not take.
+
+        Raises:
+            NullNotTaken: names the field.
+        """
+        return dict(given)
 
     def wire(self, *without: str) -> dict[str, Any]:
         """The fields that were given, in the vendor's spelling, without those named (in ours).
@@ -142,5 +156,19 @@ PhoneText = Annotated[str | None, reader(_number)]
 # An id that has to be there.
 SureText = Annotated[str, Field(min_length=1), reader(_text)]
 SureWhole = Annotated[int, reader(read_whole)]
+
+
+def _digits(value: Any) -> Any:
+    """CloudTalk's own answers and webhooks give ids as text; pasted back, they are numbers."""
+    # 19 digits hold every 64-bit number.
+    return int(value) if isinstance(value, str) and re.fullmatch(r"[0-9]{1,19}", value) else value
+
+
+# An id to send: a number above 0, also as digits in a text.
+NumberId = Annotated[
+    int,
+    BeforeValidator(_digits, json_schema_input_type=int | Annotated[str, Field(pattern=r"^[0-9]{1,19}$")]),
+    Field(gt=0, lt=2**63),
+]
 # A time to send; without an offset it could be any hour.
 When = AwareDatetime

@@ -38,7 +38,7 @@ def action() -> None:
 @click.option(
     "--all", "with_ours", is_flag=True, help="Also look-ups that Membrane's catalogue does not have."
 )
-@click.option("--json", "as_json", is_flag=True, help="With the JSON Schema of each input.")
+@click.option("--json", "as_json", is_flag=True, help="With the JSON Schema of each input and output.")
 def list_actions(
     *, connection: str | None, intent: str | None, limit: int | None, with_ours: bool, as_json: bool
 ) -> int:
@@ -126,11 +126,13 @@ def _ours(connection: str | None, intent: str | None, *, with_ours: bool) -> lis
         found = [one for one in known if one.catalogue or with_ours]
     return [
         {
+            "id": one.key,
             "key": one.key,
             "name": one.name,
             "description": one.description,
             "effect": one.effect,
             "inputSchema": one.input_schema(),
+            "outputSchema": one.output_schema(),
             "connectionId": one.service,
         }
         for one in found

@@ -38,11 +38,13 @@ def list_theirs(reach: Reach, name: str, intent: str | None, limit: int | None) 
         found = actions.search(connection.id, intent, limit=limit or _MOST_FOUND)
     return [
         {
+            "id": one.id,
             "key": one.key,
             "name": one.name,
             "description": one.description,
             "effect": _effect(one.key),
             "inputSchema": one.input_schema or {},
+            "outputSchema": one.output_schema or {},
             "connectionId": connection.id,
         }
         for one in found

@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from bridge.clients.shapes import Wanted
+from bridge.clients.shapes import NullNotTaken, Wanted
 from bridge.errors import WrongUse
 from bridge.operations.operation import Operation
 
@@ -20,13 +20,17 @@ def check_input(operation: Operation, given: Mapping[str, Any]) -> Wanted:
     Raises:
         WrongUse: names every field that is unknown, missing or wrong, and what to do about it.
     """
+    kind = operation.input_type
     try:
         # Through JSON: strict means strict as JSON is, where a time is a text.
-        return operation.input_type.model_validate_json(json.dumps(given))
+        text = json.dumps(kind.without_nulls(given) if isinstance(given, Mapping) else given)
+        return kind.model_validate_json(text)
+    except ValidationError as error:
+        wrong = [_said(kind, one) for one in error.errors(include_url=False)]
+    except NullNotTaken as error:
+        wrong = [str(error)]
     except (TypeError, ValueError) as error:
-        if not isinstance(error, ValidationError):
-            raise WrongUse(f"{operation.key}: the input is not JSON: {error}") from error
-        wrong = [_said(operation.input_type, one) for one in error.errors(include_url=False)]
+        raise WrongUse(f"{operation.key}: the input is not JSON: {error}") from error
     lines = "\n".join(f"  {one}" for one in dict.fromkeys(wrong))
     raise WrongUse(f"{operation.key} does not take this input:\n{lines}")
 

@@ -22,6 +22,8 @@ from bridge.sandbox.kustomer_schemas import (
     TagName,
     Text100,
     Text256,
+    UpToTen,
+    UpToTwenty,
     Url,
     WebUrl,
     WhatsappPhone,
@@ -78,7 +80,7 @@ class MessageBody(TypedDict, total=False):
     kbArticles: list[ObjectId]
     attachments: list[AttachmentRef] | list[ObjectId]
     location: dict[str, Any]
-    meta: dict[str, Any]
+    meta: Annotated[dict[str, Any], Field(max_length=100)]
     custom: Custom
     sentiment: Sentiment
     createdAt: DateTime
@@ -106,15 +108,15 @@ class CompanyBody(TypedDict, total=False):
     name: Required[Annotated[str, StringConstraints(min_length=3, max_length=256)]]
     externalId: Text256
     avatarUrl: Url | None
-    emails: list[Email]
-    phones: list[Phone]
-    whatsapps: list[WhatsappPhone]
-    socials: list[Social]
-    urls: list[WebUrl]
-    domains: list[Domain]
-    locations: list[Location]
+    emails: UpToTen[Email]
+    phones: UpToTen[Phone]
+    whatsapps: UpToTen[WhatsappPhone]
+    socials: UpToTen[Social]
+    urls: UpToTen[WebUrl]
+    domains: UpToTen[Domain]
+    locations: UpToTen[Location]
     employeeCount: Annotated[float, Field(ge=0)]
-    tags: list[TagName]
+    tags: UpToTwenty[TagName]
     createdAt: DateTime
     importedAt: DateTime
     rev: float

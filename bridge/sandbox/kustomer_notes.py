@@ -21,10 +21,18 @@ class Notes(Desk):
         routes.add("POST", "/v1/conversations/{id}/notes", self.create)
 
     def index(self, asked: Asked) -> Response:
-        return self._page(self.store.all("note"), "/v1/notes", asked)
+        found, sort = self.store.all("note"), asked.query.get("sort")
+        if sort not in (None, "asc", "desc"):
+            raise bad_parameter("sort")
+        if sort == "desc":
+            found.reverse()
+        return self._page(found, "/v1/notes", asked)
 
     def of_conversation(self, asked: Asked) -> Response:
         conversation = self.need("conversation", asked.params["id"])
+        if "sort" in asked.query:
+            # Published for the notes of the whole org only.
+            raise bad_parameter("sort")
         found = self.store.find("note", "conversation", conversation["id"])
         return self._page(found, f"/v1/conversations/{conversation['id']}/notes", asked)
 
@@ -68,11 +76,6 @@ class Notes(Desk):
                 raise bad_parameter(f"attachments.{number}._id", "Attachment is not uploaded")
 
     def _page(self, found: list[Document], path: str, asked: Asked) -> Response:
-        sort = asked.query.get("sort")
-        if sort not in (None, "asc", "desc"):
-            raise bad_parameter("sort")
-        if sort == "desc":
-            found.reverse()
         return JSONResponse(page_of("note", found, self.world, path=path, query=asked.query))
 
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from typing import Annotated, Any, Literal, Required
+from typing import Annotated, Any, Literal, Required, TypeVar
 
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, TypeAdapter, with_config
 from typing_extensions import TypedDict
 
+T = TypeVar("T")
 STRICT = ConfigDict(extra="forbid", strict=True)
 
 
@@ -57,10 +58,22 @@ Text256 = Annotated[str, StringConstraints(max_length=256)]
 SomeText256 = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 NoteBody = Annotated[str, StringConstraints(min_length=1, max_length=10240)]
 Priority = Annotated[int, Field(ge=1, le=5)]
-Custom = Annotated[dict[str, Any], AfterValidator(_custom)]
+Custom = Annotated[dict[str, Any], Field(max_length=100), AfterValidator(_custom)]
 SomeText = Annotated[str, StringConstraints(min_length=1)]
 ByteCount = Annotated[int, Field(ge=0)]
-UpToTen = Annotated[list[ObjectId], Field(max_length=10)]
+
+
+def _unique(items: list[T]) -> list[T]:
+    if any(item in items[:at] for at, item in enumerate(items)):
+        raise ValueError("the items are not unique")
+    return items
+
+
+_UNIQUE = (AfterValidator(_unique), Field(json_schema_extra={"uniqueItems": True}))
+# Published for nearly every list of contact data, tags and people.
+Unique = Annotated[list[T], *_UNIQUE]
+UpToTen = Annotated[list[T], Field(max_length=10), *_UNIQUE]
+UpToTwenty = Annotated[list[T], Field(max_length=20), *_UNIQUE]
 
 
 @with_config(STRICT)
@@ -130,9 +143,18 @@ class Sentiment(TypedDict):
 
 
 @with_config(STRICT)
-class QueueRef(TypedDict, total=False):
+class QueueFields(TypedDict, total=False):
     id: str | None
     external: Literal["amazon-connect"] | None
+
+
+def _names_a_queue(value: QueueFields) -> QueueFields:
+    if not value:
+        raise ValueError("id or external is required")
+    return value
+
+
+QueueRef = Annotated[QueueFields, AfterValidator(_names_a_queue)]
 
 
 @with_config(STRICT)
@@ -157,22 +179,22 @@ class CustomerBody(TypedDict, total=False):
     lastCustomerActivityAt: DateTime | None
     lastSeenAt: DateTime | None
     avatarUrl: Url | None
-    externalIds: list[ExternalIdEntry]
-    sharedExternalIds: list[ExternalIdEntry]
-    emails: list[Email]
-    sharedEmails: list[Email]
-    phones: list[Phone]
-    sharedPhones: list[Phone]
-    whatsapps: list[WhatsappPhone]
-    facebookIds: list[dict[str, Any]]
-    instagramIds: list[dict[str, Any]]
-    socials: list[Social]
-    sharedSocials: list[Social]
-    urls: list[WebUrl]
-    locations: list[Location]
+    externalIds: UpToTen[ExternalIdEntry]
+    sharedExternalIds: UpToTen[ExternalIdEntry]
+    emails: UpToTen[Email]
+    sharedEmails: UpToTen[Email]
+    phones: UpToTen[Phone]
+    sharedPhones: UpToTen[Phone]
+    whatsapps: UpToTen[WhatsappPhone]
+    facebookIds: UpToTen[dict[str, Any]]
+    instagramIds: UpToTen[dict[str, Any]]
+    socials: UpToTen[Social]
+    sharedSocials: UpToTen[Social]
+    urls: UpToTen[WebUrl]
+    locations: UpToTen[Location]
     locale: Text16 | None
     timeZone: Text64 | None
-    tags: list[TagName]
+    tags: UpToTwenty[TagName]
     sentiment: Sentiment
     custom: Custom
     birthdayAt: DateTime | None
@@ -195,9 +217,9 @@ class ConversationInCustomer(TypedDict, total=False):
     importedAt: DateTime
     direction: Literal["in", "out"]
     replyChannel: Text256 | None
-    tags: list[TagName]
-    assignedUsers: UpToTen
-    assignedTeams: UpToTen
+    tags: UpToTwenty[TagName]
+    assignedUsers: UpToTen[ObjectId]
+    assignedTeams: UpToTen[ObjectId]
     custom: Custom
     defaultLang: Text100 | None
     queue: QueueRef
@@ -215,9 +237,9 @@ class ConversationCreate(TypedDict, total=False):
     importedAt: DateTime
     direction: Literal["in", "out"]
     replyChannel: Text256 | None
-    tags: list[TagName]
-    assignedUsers: UpToTen
-    assignedTeams: UpToTen
+    tags: UpToTwenty[TagName]
+    assignedUsers: UpToTen[ObjectId]
+    assignedTeams: UpToTen[ObjectId]
     custom: Custom
     defaultLang: Text100 | None
     queue: QueueRef
@@ -242,11 +264,11 @@ class ConversationUpdate(TypedDict, total=False):
     replyChannel: Text256 | None
     subStatus: ObjectId
     snooze: Snooze
-    tags: list[TagName]
+    tags: UpToTwenty[TagName]
     suggestedTags: list[dict[str, Any]]
     sentiment: Sentiment
-    assignedUsers: UpToTen
-    assignedTeams: UpToTen
+    assignedUsers: UpToTen[ObjectId]
+    assignedTeams: UpToTen[ObjectId]
     custom: Custom
     deleted: bool | None
     ended: bool
@@ -292,11 +314,11 @@ ADMIN_ONLY = ("createdAt", "createdBy", "modifiedAt", "modifiedBy")
 class NoteInConversation(TypedDict, total=False):
     id: ObjectId
     conversation: ObjectId
-    attachments: list[AttachmentRef]
+    attachments: Unique[AttachmentRef]
     importedAt: DateTime
     externalId: Text256
     body: Required[NoteBody]
-    userMentions: list[dict[str, Any]]
+    userMentions: Annotated[list[dict[str, Any]], Field(max_length=20)]
     createdAt: DateTime
     modifiedAt: DateTime
     createdBy: ObjectId
@@ -311,7 +333,7 @@ class NoteUpdate(TypedDict, total=False):
     body: NoteBody
     userMentions: list[dict[str, Any]]
     deleted: bool | None
-    attachments: list[AttachmentRef]
+    attachments: Unique[AttachmentRef]
     createdAt: DateTime
     modifiedAt: DateTime
     updatedAt: DateTime
@@ -325,7 +347,7 @@ CONVERSATION: TypeAdapter[ConversationCreate] = TypeAdapter(ConversationCreate)
 CONVERSATION_IN_CUSTOMER: TypeAdapter[ConversationInCustomer] = TypeAdapter(ConversationInCustomer)
 CONVERSATION_UPDATE: TypeAdapter[ConversationUpdate] = TypeAdapter(ConversationUpdate)
 CONVERSATION_MOVE: TypeAdapter[ConversationMove] = TypeAdapter(ConversationMove)
-TAGS: TypeAdapter[list[TagName]] = TypeAdapter(list[TagName], config=ConfigDict(strict=True))
+TAGS: TypeAdapter[list[TagName]] = TypeAdapter(UpToTwenty[TagName], config=ConfigDict(strict=True))
 NOTE: TypeAdapter[NoteInConversation] = TypeAdapter(NoteInConversation)
 ATTACHMENT: TypeAdapter[AttachmentCreate] = TypeAdapter(AttachmentCreate)
 ATTACHMENT_UPSERT: TypeAdapter[AttachmentUpsert] = TypeAdapter(AttachmentUpsert)

@@ -41,7 +41,8 @@ def test_all_32_are_listed_over_each_road(
     listed = terminal.types("action", "list", "--json").json
 
     assert [one["key"] for one in listed] == THE_32
-    assert set(listed[0]) == {"key", "name", "description", "effect", "inputSchema", "connectionId"}
+    fields = {"id", "key", "name", "description", "effect", "inputSchema", "outputSchema", "connectionId"}
+    assert all(set(one) == fields for one in listed)
     assert {one["connectionId"] for one in listed} == {"cloudtalk", "kustomer"}
     assert terminal.types("action", "list", "--json", "--connectionId", "kustomer").json == listed[12:]
 

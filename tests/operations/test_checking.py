@@ -43,8 +43,8 @@ def test_everything_wrong_is_named_at_once() -> None:
 
 
 def test_a_text_is_no_number_and_a_number_no_text() -> None:
-    assert 'contact_id: input should be a valid integer, not "7"' in refused(
-        "get-contact", {"contact_id": "7"}
+    assert 'contact_id: input should be a valid integer, not "7a"' in refused(
+        "get-contact", {"contact_id": "7a"}
     )
     assert "message: input should be a valid string, not 7" in refused(
         "send-sms", INPUTS["send-sms"] | {"message": 7}
@@ -95,3 +95,60 @@ def test_an_intent_in_plain_words_finds_its_operation_first(intent: str, key: st
 def test_an_intent_finds_only_what_it_shares_a_word_with() -> None:
     assert rank("please the of", OPERATIONS.values()) == []
     assert rank("xyzzy", OPERATIONS.values()) == []
+
+
+CUSTOMER = "5f0e0000000000000000a1cc"
+PHONES = [{"phone": f"+155501020{number:02}"} for number in range(11)]
+
+
+@pytest.mark.parametrize("key", ["create-customer", "update-customer"])
+def test_more_than_kustomer_takes_is_refused_before_anything_is_sent(key: str) -> None:
+    base = {"customer_id": CUSTOMER} if key == "update-customer" else {}
+
+    assert "tags: " in refused(key, base | {"tags": [f"tag {number}" for number in range(21)]})
+    assert "phones: " in refused(key, base | {"phones": PHONES})
+    assert "twice" in refused(key, base | {"tags": ["vip", "vip"]})
+    assert "custom: " in refused(key, base | {"custom": {f"x{number}Str": "" for number in range(101)}})
+    assert check_input(OPERATIONS[key], base | {"phones": PHONES[:10], "tags": ["vip"]})
+
+
+def test_a_note_and_a_message_have_their_limits_too() -> None:
+    note = {"conversation_id": CUSTOMER, "body": "Hello"}
+    message = {"channel": "voice", "app": "x", "direction": "in"}
+
+    assert "user_mentions: " in refused("create-note", note | {"user_mentions": [{"user": CUSTOMER}] * 21})
+    assert "meta: " in refused("create-message", message | {"meta": {str(n): n for n in range(101)}})
+
+
+def test_a_null_that_kustomer_does_not_take_is_left_out_of_a_create() -> None:
+    given = {"name": None, "emails": None, "phones": [{"phone": "+15550102000", "type": None}]}
+
+    sent = check_input(OPERATIONS["create-customer"], given).wire()
+
+    assert sent == {"name": None, "phones": [{"phone": "+15550102000"}]}
+
+
+def test_such_a_null_is_refused_in_an_update_where_it_may_be_meant_to_clear() -> None:
+    base = {"customer_id": CUSTOMER}
+
+    assert "phones: Kustomer takes no null here" in refused("update-customer", base | {"phones": None})
+    assert "type: Kustomer takes no null" in refused(
+        "update-customer", base | {"phones": [{"phone": "+15550102000", "type": None}]}
+    )
+    assert check_input(OPERATIONS["update-customer"], base | {"name": None}).wire("customer_id") == {
+        "name": None
+    }
+
+
+def test_a_queue_is_named() -> None:
+    base = {"customer_id": CUSTOMER}
+
+    assert "a queue needs an id" in refused("create-conversation", base | {"queue": {}})
+    assert check_input(OPERATIONS["create-conversation"], base | {"queue": {"id": None}})
+
+
+def test_an_id_is_taken_as_digits_in_a_text_too() -> None:
+    for given in (1000300001, "1000300001"):
+        assert check_input(OPERATIONS["get-call"], {"call_id": given}).wire() == {"call_id": 1000300001}
+    for wrong in ("0", "1e3", "-5", "1 000", "9" * 5000, "١٢"):
+        assert "call_id" in refused("get-call", {"call_id": wrong})

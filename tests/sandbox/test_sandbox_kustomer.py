@@ -492,3 +492,28 @@ def test_one_customer_takes_120_conversations_a_minute_and_imports_besides(
     assert api.post("/conversations", json=body).status_code == 429
     imported = {**body, "importedAt": "2026-03-02T10:00:00Z"}
     assert api.post("/conversations", json=imported).status_code == 201
+
+
+# Limits
+
+
+def test_more_than_the_published_limits_is_refused(api: httpx2.Client, ada: str, conversation: str) -> None:
+    tags = [f"tag {number}" for number in range(21)]
+    phones = [{"phone": f"+155501020{number:02}"} for number in range(11)]
+
+    assert wrong(api.post("/conversations", json={"customer": ada, "tags": tags})) == ["tags"]
+    assert wrong(api.patch(f"/conversations/{conversation}", json={"tags": tags})) == ["tags"]
+    assert wrong(api.post("/customers", json={"phones": phones})) == ["phones"]
+    assert wrong(api.post("/customers", json={"tags": ["vip", "vip"]})) == ["tags"]
+    assert wrong(api.post("/customers", json={"phones": None})) == ["phones"]
+    custom = {f"x{number}Str": "" for number in range(101)}
+    assert wrong(api.post("/customers", json={"custom": custom})) == ["custom"]
+
+
+def test_a_queue_has_to_be_named(api: httpx2.Client, ada: str) -> None:
+    assert wrong(api.post("/conversations", json={"customer": ada, "queue": {}})) == ["queue"]
+
+
+def test_only_the_notes_of_the_whole_org_are_sorted(api: httpx2.Client, conversation: str) -> None:
+    assert wrong(api.get(f"/conversations/{conversation}/notes", params={"sort": "desc"})) == ["sort"]
+    assert api.get("/notes", params={"sort": "desc"}).status_code == 200

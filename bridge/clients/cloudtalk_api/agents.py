@@ -14,6 +14,7 @@ from bridge.clients.shapes import (
     Decimal,
     Escaped,
     Flag,
+    NumberId,
     Page,
     PhoneText,
     Shown,
@@ -25,7 +26,7 @@ from bridge.clients.shapes import (
 )
 from bridge.errors import Rejected
 
-AgentId = Annotated[int, Field(gt=0, description="CloudTalk's number of the agent")]
+AgentId = Annotated[NumberId, Field(description="CloudTalk's number of the agent")]
 
 
 class ListAgents(Wanted):

@@ -20,6 +20,7 @@ from bridge.clients.shapes import (
     Escaped,
     Flag,
     Moment,
+    NumberId,
     Page,
     PhoneText,
     Shown,
@@ -32,9 +33,7 @@ from bridge.clients.shapes import (
 )
 from bridge.errors import Unavailable
 
-CallId = Annotated[
-    int, Field(gt=0, lt=2**63, description="CloudTalk's number of the call; its uuid finds nothing")
-]
+CallId = Annotated[NumberId, Field(description="CloudTalk's number of the call; its uuid finds nothing")]
 _NUMBER = r"^\+?[0-9]{3,15}$"
 
 
@@ -53,13 +52,13 @@ class ListCalls(Wanted):
         description="started at or after; give a day more, as the zone is unclear",
     )
     until: When | None = Field(default=None, alias="date_to", description="started at or before, as since")
-    contact_id: int | None = Field(default=None, gt=0)
-    agent_id: int | None = Field(default=None, alias="user_id", gt=0)
+    contact_id: NumberId | None = None
+    agent_id: NumberId | None = Field(default=None, alias="user_id")
     agent_extension: int | None = Field(default=None, ge=1000, le=9999)
     direction: Literal["incoming", "outgoing", "internal"] | None = Field(default=None, alias="type")
     status: Literal["missed", "answered"] | None = None
-    tag_id: int | None = Field(default=None, gt=0)
-    call_id: int | None = Field(default=None, gt=0)
+    tag_id: NumberId | None = None
+    call_id: NumberId | None = None
     page: int = PAGE
     limit: int = page_field(LARGEST_PAGE, 100)
 

@@ -13,6 +13,7 @@ from bridge.clients.shapes import (
     PAGE,
     Escaped,
     Moment,
+    NumberId,
     Page,
     PhoneText,
     Shown,
@@ -25,7 +26,7 @@ from bridge.clients.shapes import (
 from bridge.domain.values import read_whole
 from bridge.errors import Rejected
 
-ContactId = Annotated[int, Field(gt=0, description="CloudTalk's number of the contact")]
+ContactId = Annotated[NumberId, Field(description="CloudTalk's number of the contact")]
 
 
 class ContactNumber(Wanted):
@@ -48,7 +49,7 @@ class ContactUrl(Wanted):
 
 
 class ContactAttribute(Wanted):
-    attribute_id: int = Field(gt=0, description="from GET /contacts/attributes.json")
+    attribute_id: NumberId = Field(description="from GET /contacts/attributes.json")
     value: str = Field(max_length=255)
 
 
@@ -63,9 +64,9 @@ class ContactFields(Wanted):
     city: str | None = Field(default=None, max_length=255)
     zip: str | None = Field(default=None, max_length=15, description="postal code")
     state: str | None = Field(default=None, max_length=255)
-    country_id: int | None = Field(default=None, gt=0, description="CloudTalk's number of the country")
-    favorite_agent_id: int | None = Field(
-        default=None, alias="favorite_agent", gt=0, description="the agent whom this contact's calls go to"
+    country_id: NumberId | None = Field(default=None, description="CloudTalk's number of the country")
+    favorite_agent_id: NumberId | None = Field(
+        default=None, alias="favorite_agent", description="the agent whom this contact's calls go to"
     )
     numbers: list[ContactNumber] | None = Field(
         default=None, alias="ContactNumber", description="phone numbers"
@@ -93,8 +94,8 @@ class ListContacts(Wanted):
     """There is no filter by phone: `keyword` takes the number's digits, and may find others too."""
 
     keyword: str | None = Field(default=None, description="in names, numbers and e-mail addresses")
-    country_id: int | None = Field(default=None, gt=0)
-    tag_id: int | None = Field(default=None, gt=0)
+    country_id: NumberId | None = None
+    tag_id: NumberId | None = None
     industry: str | None = None
     page: int = PAGE
     limit: int = page_field(LARGEST_PAGE, 100)

@@ -27,6 +27,9 @@ from bridge.clients.kustomer_api.parts import (
     SocialPart,
     TagName,
     Text256,
+    Unique,
+    UpToTen,
+    UpToTwenty,
     Url,
     UrlPart,
     WhatsappPart,
@@ -42,21 +45,28 @@ Lang = Annotated[str, Field(max_length=100)]
 
 
 class CustomerFields(Draft):
+    nullable = frozenset(
+        {
+            "name", "external_id", "username", "company_id", "locale", "time_zone", "default_lang", "gender",
+            "birthday_at", "signed_up_at", "avatar_url",
+        }
+    )  # fmt: skip
+
     name: Text256 | None = None
     external_id: Annotated[str, Field(min_length=1, max_length=256)] | None = None
     username: Text256 | None = None
     company_id: ObjectId | None = Field(default=None, alias="company")
-    emails: list[EmailPart] | None = Field(default=None, description="unique in the org")
-    phones: list[PhonePart] | None = Field(default=None, description="unique in the org")
-    whatsapps: list[WhatsappPart] | None = None
-    external_ids: list[ExternalIdPart] | None = Field(default=None, description="unique in the org")
-    shared_emails: list[EmailPart] | None = Field(default=None, description="of several people")
-    shared_phones: list[PhonePart] | None = Field(
+    emails: UpToTen[EmailPart] | None = Field(default=None, description="unique in the org")
+    phones: UpToTen[PhonePart] | None = Field(default=None, description="unique in the org")
+    whatsapps: UpToTen[WhatsappPart] | None = None
+    external_ids: UpToTen[ExternalIdPart] | None = Field(default=None, description="unique in the org")
+    shared_emails: UpToTen[EmailPart] | None = Field(default=None, description="of several people")
+    shared_phones: UpToTen[PhonePart] | None = Field(
         default=None, description="of several people, a switchboard"
     )
-    socials: list[SocialPart] | None = None
-    urls: list[UrlPart] | None = None
-    locations: list[LocationPart] | None = None
+    socials: UpToTen[SocialPart] | None = None
+    urls: UpToTen[UrlPart] | None = None
+    locations: UpToTen[LocationPart] | None = None
     locale: Annotated[str, Field(max_length=16)] | None = None
     time_zone: Annotated[str, Field(max_length=64)] | None = None
     default_lang: Lang | None = None
@@ -64,7 +74,7 @@ class CustomerFields(Draft):
     birthday_at: When | None = None
     signed_up_at: When | None = None
     avatar_url: Url | None = None
-    tags: list[TagName] | None = None
+    tags: UpToTwenty[TagName] | None = None
     custom: Custom | None = None
 
 
@@ -73,6 +83,8 @@ class CreateCustomer(CustomerFields):
 
 
 class UpdateCustomer(CustomerFields):
+    updates = True
+
     customer_id: ObjectId
     company_id: ObjectId | None = Field(
         default=None, alias="company", description="null unlinks; left out, the present one is kept"
@@ -81,14 +93,16 @@ class UpdateCustomer(CustomerFields):
 
 
 class ConversationFields(Draft):
+    nullable = frozenset({"reply_channel", "default_lang"})
+
     external_id: Text256 | None = Field(default=None, description="repeats may or may not be refused")
     name: Text256 | None = None
     direction: Literal["in", "out"] | None = None
     priority: Priority | None = None
     reply_channel: Text256 | None = None
-    assigned_users: Annotated[list[ObjectId], Field(max_length=10)] | None = None
-    assigned_teams: Annotated[list[ObjectId], Field(max_length=10)] | None = None
-    tags: list[TagName] | None = None
+    assigned_users: UpToTen[ObjectId] | None = None
+    assigned_teams: UpToTen[ObjectId] | None = None
+    tags: UpToTwenty[TagName] | None = None
     queue: QueuePart | None = None
     default_lang: Lang | None = None
     custom: Custom | None = None
@@ -106,6 +120,9 @@ class CreateConversation(ConversationFields):
 
 class UpdateConversation(ConversationFields):
     """`customer_id` moves it to another customer, and then has to be the only field."""
+
+    nullable = frozenset({"external_id", "name", "reply_channel", "deleted", "default_lang"})
+    updates = True
 
     conversation_id: ObjectId
     customer_id: ObjectId | None = Field(
@@ -133,19 +150,21 @@ class UpdateConversation(ConversationFields):
 
 
 class CreateCompany(Draft):
+    nullable = frozenset({"avatar_url", "default_lang"})
+
     name: Annotated[str, Field(min_length=3, max_length=256)]
     external_id: Text256 | None = None
-    emails: list[EmailPart] | None = None
-    phones: list[PhonePart] | None = None
-    whatsapps: list[WhatsappPart] | None = None
-    domains: list[DomainPart] | None = None
-    socials: list[SocialPart] | None = None
-    urls: list[UrlPart] | None = None
-    locations: list[LocationPart] | None = None
+    emails: UpToTen[EmailPart] | None = None
+    phones: UpToTen[PhonePart] | None = None
+    whatsapps: UpToTen[WhatsappPart] | None = None
+    domains: UpToTen[DomainPart] | None = None
+    socials: UpToTen[SocialPart] | None = None
+    urls: UpToTen[UrlPart] | None = None
+    locations: UpToTen[LocationPart] | None = None
     employee_count: int | None = Field(default=None, ge=0)
     avatar_url: Url | None = None
     default_lang: Lang | None = None
-    tags: list[TagName] | None = None
+    tags: UpToTwenty[TagName] | None = None
     custom: Custom | None = None
     created_at: When | None = None
     imported_at: ImportedAt | None = None
@@ -157,6 +176,8 @@ class CreateMessage(Draft):
     In a conversation; or of a customer (which makes a conversation); or, with neither, wherever Kustomer's
     own rules put it, which then wants a direction.
     """
+
+    nullable = frozenset({"lang"})
 
     conversation_id: ObjectId | None = Field(default=None, alias="conversation")
     customer_id: ObjectId | None = Field(default=None, alias="customer")
@@ -179,8 +200,10 @@ class CreateMessage(Draft):
     size: int | None = Field(default=None, ge=0)
     sent_at: When | None = None
     auto: bool | None = Field(default=None, description="true leaves it out of reports")
-    meta: dict[str, Any] | None = Field(default=None, description="free; for channel voice not documented")
-    attachments: list[AttachmentPart] | None = None
+    meta: Annotated[dict[str, Any], Field(max_length=100)] | None = Field(
+        default=None, description="free; for channel voice not documented"
+    )
+    attachments: Unique[AttachmentPart] | None = None
     related: str | None = None
     lang: Lang | None = None
     custom: Custom | None = None
@@ -196,13 +219,15 @@ class CreateMessage(Draft):
 class CreateNote(Draft):
     """An internal note, which customers never see."""
 
+    nullable = frozenset({"lang"})
+
     conversation_id: ObjectId
     body: Body = Field(description="plain text, 1 to 10240 characters")
     id: ObjectId | None = Field(
         default=None, description="one of your choice; repeats may or may not be refused"
     )
     external_id: Text256 | None = None
-    user_mentions: list[MentionPart] | None = None
-    attachments: list[AttachmentPart] | None = None
+    user_mentions: Annotated[list[MentionPart], Field(max_length=20)] | None = None
+    attachments: Unique[AttachmentPart] | None = None
     lang: Lang | None = None
     imported_at: ImportedAt | None = None

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar, get_args
 
-from pydantic import ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field, GetJsonSchemaHandler, model_validator
 from pydantic.alias_generators import to_camel
+from pydantic_core import CoreSchema
 
 from bridge.clients.shapes import Wanted, When
 
@@ -25,8 +27,9 @@ EmailAddress = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$", max_length=256
 Custom = Annotated[
     dict[str, Any],
     Field(
+        max_length=100,
         description="custom attributes by name, whose end tells the type (Str, Txt, Num, At, Bool, Url); null"
-        " clears. One that the org has not defined makes Kustomer refuse the whole request"
+        " clears. One that the org has not defined makes Kustomer refuse the whole request",
     ),
 ]
 ImportedAt = Annotated[
@@ -35,10 +38,79 @@ ImportedAt = Annotated[
 ]
 
 
+T = TypeVar("T")
+
+
+def _unique(items: list[T]) -> list[T]:
+    if any(item in items[:at] for at, item in enumerate(items)):
+        raise ValueError("has the same item twice; Kustomer takes each once")
+    return items
+
+
+# Limits of Kustomer's published request schemas: contact data, people; tags and mentions.
+Unique = Annotated[list[T], AfterValidator(_unique), Field(json_schema_extra={"uniqueItems": True})]
+UpToTen = Annotated[Unique[T], Field(max_length=10)]
+UpToTwenty = Annotated[Unique[T], Field(max_length=20)]
+
+
 class Draft(Wanted):
-    """What is written; camelCase on the wire."""
+    """What is written; camelCase on the wire.
+
+    A null that Kustomer does not take is left out of a create, and refused in an update: there it may be
+    meant to clear something.
+    """
 
     model_config = ConfigDict(alias_generator=to_camel)
+    # Names of the fields that Kustomer takes null for.
+    nullable: ClassVar[frozenset[str]] = frozenset()
+    updates: ClassVar[bool] = False
+
+    @classmethod
+    def without_nulls(cls, given: Mapping[str, Any], *, updates: bool | None = None) -> dict[str, Any]:
+        """The input without the nulls that Kustomer does not take, those in parts included.
+
+        Raises:
+            NullNotTaken: in an update; names the field.
+        """
+        updates = cls.updates if updates is None else updates
+        kept: dict[str, Any] = {}
+        for name, value in given.items():
+            field = cls.model_fields.get(name)
+            part = _part_in(field.annotation) if field is not None else None
+            if value is None and field is not None and name not in cls.nullable:
+                if updates:
+                    raise ValueError(
+                        f"{name}: Kustomer takes no null here: leave it out, or give another value"
+                    )
+            elif part is not None and isinstance(value, Mapping):
+                kept[name] = part.without_nulls(value, updates=updates)
+            elif part is not None and isinstance(value, list):
+                kept[name] = [
+                    part.without_nulls(one, updates=updates) if isinstance(one, Mapping) else one
+                    for one in value
+                ]
+            else:
+                kept[name] = value
+        return kept
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        schema = handler.resolve_ref_schema(handler(core_schema))
+        for name, field in schema.get("properties", {}).items():
+            kinds = [kind for kind in field.get("anyOf", []) if kind != {"type": "null"}]
+            if name not in cls.nullable and len(kinds) == 1:
+                del field["anyOf"]
+                schema["properties"][name] = {**kinds[0], **field}
+                schema["properties"][name].pop("default", None)
+        return schema
+
+
+def _part_in(annotation: Any) -> type[Draft] | None:
+    if isinstance(annotation, type) and issubclass(annotation, Draft):
+        return annotation
+    return next((found for one in get_args(annotation) if (found := _part_in(one)) is not None), None)
 
 
 class EmailPart(Draft):
@@ -77,6 +149,13 @@ class UrlPart(Draft):
 
 
 class LocationPart(Draft):
+    nullable = frozenset(
+        {
+            "type", "name", "address", "address2", "city_name", "region_name", "zip_code", "country_name",
+            "country_code",
+        }
+    )  # fmt: skip
+
     type: Literal["home", "work", "other"] | None = None
     name: str | None = None
     address: Text256 | None = None
@@ -93,7 +172,16 @@ class DomainPart(Draft):
 
 
 class QueuePart(Draft):
+    nullable = frozenset({"id", "external"})
+
     id: str | None = None
+    external: Literal["amazon-connect"] | None = None
+
+    @model_validator(mode="after")
+    def _names_one(self) -> Self:
+        if not self.model_fields_set:
+            raise ValueError("a queue needs an id (null takes it out of its queue), or external")
+        return self
 
 
 class SnoozePart(Draft):
