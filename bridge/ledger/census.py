@@ -14,6 +14,7 @@ from bridge.boundary import boundary
 from bridge.domain.values import read_time
 from bridge.ledger import keys
 from bridge.ledger.ledger import Ledger
+from bridge.ledger.tombstones import forgotten_at, tombstone
 
 _AT_ONCE = 1000
 _FIELDS = ("forgotten", "state", "reason", "out:conversation")
@@ -78,6 +79,11 @@ def standings(ledger: Ledger, call_ids: Sequence[int]) -> dict[int, Standing]:
         ]
         for part, leading, jobs in zip(parts, _leading(ledger, parts), _jobs(ledger, parts), strict=True):
             found[part.call_id] = part.standing(leading, jobs)
+    unknown = [number for number, one in found.items() if one.stands is Stands.UNKNOWN]
+    marks = forgotten_at(ledger.redis, [f"id:{number}" for number in unknown])
+    for number, at in zip(unknown, marks, strict=True):
+        if at is not None:
+            found[number] = Standing(call_id=number, stands=Stands.FORGOTTEN, reason=tombstone(at)["reason"])
     return found
 
 

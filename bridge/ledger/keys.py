@@ -40,6 +40,8 @@ CALLS = f"{TAG}:calls"
 COUNTS = f"{TAG}:counts"
 HELD, HELD_AT = f"{TAG}:held", f"{TAG}:held:at"
 META = f"{TAG}:meta"
+# Marks of the calls that were forgotten on request; see lua/forget.lua.
+FORGOTTEN = f"{TAG}:forgotten"
 SERVERS = f"{TAG}:servers"
 WAKE = f"{TAG}:wake"
 REFUSED = f"{TAG}:refused"

@@ -100,7 +100,7 @@ def _arguments(
         [
             *keys.QUEUE_KEYS,
             keys.record(first), keys.events(first), keys.record(second), keys.events(second),
-            keys.CALLS, keys.COUNTS, keys.log(first),
+            keys.CALLS, keys.COUNTS, keys.log(first), keys.META, keys.FORGOTTEN,
         ],
         [
             str(uuid) if uuid is not None else "",

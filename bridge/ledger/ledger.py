@@ -29,6 +29,7 @@ from bridge.ledger.memory import Memory
 from bridge.ledger.reach import Reach, ask_reach
 from bridge.ledger.record import Part, Record, record_of
 from bridge.ledger.states import job_states
+from bridge.ledger.tombstones import forgotten_at, tombstone
 
 LEASE_MS = 10_000
 MAX_DELIVERIES = 5
@@ -124,6 +125,8 @@ class Ledger:
     def read(self, key: str) -> Record:
         """The record of a call, by its key or that of its other part; one that is not there is empty."""
         call, events, log = self._part(key)
+        if not events and (at_ms := forgotten_at(self.redis, [key])[0]) is not None:
+            return record_of(key, [(tombstone(at_ms), {}, [])])
         if key.startswith("id:") and (uuid := call.get("uuid")):
             return record_of(f"uuid:{uuid}", [self._part(f"uuid:{uuid}"), (call, events, log)])
         parts = [(call, events, log)]
@@ -153,11 +156,8 @@ class Ledger:
         """Remove what is kept of a call, save that it was forgotten: a late event does not bring it back."""
         uuid = str(record.uuid) if record.uuid else ""
         number = str(record.call_id) if record.call_id else ""
-        first = f"uuid:{uuid}" if uuid else f"id:{number}"
-        second = f"id:{number}" if number else first
-        names = [keys.record(first), keys.events(first), keys.record(second), keys.events(second)]
-        logs = [keys.log(first), keys.log(second), keys.CALLS]
-        self._run("forget", [*QUEUE_KEYS, *names, *logs], uuid, number, self.keep_for.outputs_s)
+        names = [*QUEUE_KEYS, keys.META, keys.FORGOTTEN]
+        self._run("forget", names, uuid, number, secrets.token_hex(32))
 
     @boundary("ledger.recent")
     def recent(self, *, before: float | None, count: int) -> list[tuple[str, float]]:
@@ -298,8 +298,10 @@ class Ledger:
         """Run a job again by hand; whether it is queued. Its sync looks before it writes.
 
         Args:
-            if_parked: only if it is parked; else in any case.
+            if_parked: only if it is parked; else in any case, save for a call that was forgotten on request.
         """
+        if forgotten_at(self.redis, [key])[0] is not None:
+            return False
         names = [*QUEUE_KEYS, keys.record(key), keys.log(key)]
         wish = (keys.job(kind, key), int(lane), who, "1" if if_parked else "0")
         return bool(self._run("replay", names, *wish)[0] == "queued")
@@ -396,6 +398,7 @@ class Ledger:
         """Forget the list entries of calls whose records have expired."""
         oldest = self.now_ms() - self.keep_for.outputs_s * 1000
         self.redis.zremrangebyscore(keys.CALLS, "-inf", oldest)
+        self.redis.zremrangebyscore(keys.FORGOTTEN, "-inf", oldest)
 
 
 def _fence(claim: Claim | None) -> tuple[str, str]:

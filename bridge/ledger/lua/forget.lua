@@ -1,27 +1,11 @@
 -- Remove what is kept of a call, and remember that it is not to come back.
 --
 -- KEYS 1-14 as in prelude.lua
---      15, 16 call:<uuid:..>, events:<uuid:..>   17, 18 call:<id:..>, events:<id:..>   (both pairs may be equal)
---      19, 20 log:<uuid:..>, log:<id:..>         21 calls
--- ARGV 1 uuid or ''   2 number or ''   3 how long it is remembered, s
+--      15 meta   16 forgotten   sorted set: mark -> since when, ms since 1970
+-- ARGV 1 uuid or ''   2 number or ''   3 what a key for the marks is made of, should there be none yet
 -- Answers 1. Guarantees: all of it or nothing; a job that runs for the call loses its hold, so that what it
--- was about to write down is refused; learn.lua keeps nothing more of this call.
-local now = now_ms()
-for _, part in ipairs({'uuid:' .. ARGV[1], 'id:' .. ARGV[2]}) do
-  for _, kind in ipairs({'sync', 'detail', 'identify', 'recording', 'insights'}) do
-    local name = kind .. '|' .. part
-    redis.call('ZREM', PARKED, name)
-    drop(name)
-  end
-  redis.call('ZREM', KEYS[21], part)
-end
-for _, i in ipairs({15, 16, 17, 18, 19, 20}) do redis.call('DEL', KEYS[i]) end
-for _, i in ipairs({15, 17}) do
-  redis.call('HSET', KEYS[i], 'forgotten', now, 'state', 'skipped', 'reason', 'forgotten on request')
-end
-if ARGV[1] ~= '' and ARGV[2] ~= '' then
-  redis.call('HSET', KEYS[15], 'id', ARGV[2])
-  redis.call('HSET', KEYS[17], 'uuid', ARGV[1])
-end
-for _, i in ipairs({15, 17}) do redis.call('EXPIRE', KEYS[i], ARGV[3]) end
+-- was about to write down is refused; learn.lua keeps nothing more of this call, under no id of its, also one
+-- that is learnt later. Nothing that is left names the call, or anybody.
+redis.call('HSETNX', KEYS[15], 'forget_secret', ARGV[3])
+erase(ARGV[1], ARGV[2], KEYS[16], redis.call('HGET', KEYS[15], 'forget_secret'), now_ms())
 return 1

@@ -6,6 +6,7 @@
 --      19     calls       sorted set: call key -> last time that something was learnt
 --      20     counts      hash of counters
 --      21     log:<key>   what happened to the call, newest first
+--      22     meta        23 forgotten   sorted set of marks (forget.lua)
 -- ARGV 1 uuid or ''   2 number or ''   3 field (fingerprint, or obs:<name>)   4 value (JSON object)
 --      5 mode: once | news | observe   6 lane   7 retention of events, s   8 retention of the rest, s
 --      9 counter prefix or ''   10 when it came, ms since 1970, or '' for now: later than now is now
@@ -33,8 +34,25 @@ else
   key, call, events = 'id:' .. number, call_i, events_i
 end
 
--- Forgotten on request: a late event does not bring the call back.
-if redis.call('HEXISTS', call_u, 'forgotten') == 1 or redis.call('HEXISTS', call_i, 'forgotten') == 1 then
+-- Forgotten on request: a late event does not bring the call back. Where it tells another id of the call, what came
+-- under that one goes too, and is not let in again either.
+local function was_forgotten()
+  -- As earlier versions remembered it; the clock makes marks of it.
+  if redis.call('HEXISTS', call_u, 'forgotten') == 1 or redis.call('HEXISTS', call_i, 'forgotten') == 1 then
+    return true
+  end
+  local secret = redis.call('HGET', KEYS[22], 'forget_secret')
+  if not secret then return false end
+  local function is_marked(text) return redis.call('ZSCORE', KEYS[23], forgotten_mark(secret, text)) end
+  local by_uuid = uuid ~= '' and is_marked('uuid:' .. uuid)
+  local by_number = number ~= '' and is_marked('id:' .. number)
+  -- A number that a template gives many calls: the forgotten one had another uuid.
+  if by_number and uuid ~= '' and not by_uuid and is_marked('joined:id:' .. number) then by_number = false end
+  if not (by_uuid or by_number) then return false end
+  erase(uuid, number, KEYS[23], secret, now)
+  return true
+end
+if was_forgotten() then
   if ARGV[9] ~= '' then redis.call('HINCRBY', KEYS[20], ARGV[9] .. 'forgotten', 1) end
   return {'forgotten', key}
 end

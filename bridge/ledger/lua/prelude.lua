@@ -101,8 +101,43 @@ local function holds(name, token)
   return nil
 end
 
+-- Longer than any log has to be kept, for one whose call is not on record.
+local LONGEST_KEPT_S = 400 * 86400
+
+-- A log lives as long as the record of its call.
 local function note_down(log, now, what, more)
   if log == '' then return end
   redis.call('LPUSH', log, cjson.encode({at = now, what = what, more = more}))
   redis.call('LTRIM', log, 0, 199)
+  local kept = redis.call('TTL', (string.gsub(log, ':log:', ':call:', 1)))
+  redis.call('EXPIRE', log, kept > 0 and kept or LONGEST_KEPT_S)
+end
+
+-- What is remembered of a call that was forgotten: no id, only what an id can be compared with.
+local function forgotten_mark(secret, text) return redis.sha1hex(secret .. '|' .. text) end
+
+-- Remove everything that is kept of a call under these ids, and remember that it is not to come back under any
+-- of them. `marks` is a sorted set: mark -> since when. A job that runs for the call loses its hold.
+local function erase(uuid, number, marks, secret, now)
+  local base = string.gsub(JOBS, 'jobs$', '')
+  if number == '' then number = redis.call('HGET', base .. 'call:uuid:' .. uuid, 'id') or '' end
+  if uuid == '' then uuid = redis.call('HGET', base .. 'call:id:' .. number, 'uuid') or '' end
+  local parts = {}
+  if uuid ~= '' then parts[1] = 'uuid:' .. uuid end
+  if number ~= '' then parts[#parts + 1] = 'id:' .. number end
+  for _, part in ipairs(parts) do
+    for _, kind in ipairs({'sync', 'detail', 'identify', 'recording', 'insights'}) do
+      local name = kind .. '|' .. part
+      redis.call('ZREM', PARKED, name)
+      for _, service in ipairs({'cloudtalk', 'kustomer'}) do
+        redis.call('ZREM', base .. 'paused:' .. service, name)
+      end
+      drop(name)
+    end
+    redis.call('ZREM', base .. 'calls', part)
+    for _, what in ipairs({'call:', 'events:', 'log:'}) do redis.call('DEL', base .. what .. part) end
+    redis.call('ZADD', marks, 'NX', now, forgotten_mark(secret, part))
+    -- Both ids are known: another call that a template gives the same number is told from this one.
+    if #parts == 2 then redis.call('ZADD', marks, 'NX', now, forgotten_mark(secret, 'joined:' .. part)) end
+  end
 end
