@@ -44,7 +44,10 @@ class Road:
             if prefix and (path == prefix or path.startswith(prefix + "/")):
                 path = path.removeprefix(prefix)
             return base + "/" + path.lstrip("/")
-        wanted = urlsplit(path)
+        try:
+            wanted = urlsplit(path)
+        except ValueError as error:
+            raise WrongUse(f"{path!r} is neither a path nor an address") from error
         origins = [(parts.scheme, parts.netloc.lower()) for parts in map(urlsplit, self.bases)]
         if (wanted.scheme, wanted.netloc.lower()) not in origins:
             hosts = ", ".join(dict.fromkeys(f"{scheme}://{host}" for scheme, host in origins))
@@ -100,6 +103,10 @@ def send(
     if query:
         # Not by the HTTP client, which would replace what the path has.
         url += ("&" if urlsplit(url).query else "?") + urlencode(query, quote_via=quote)
+    try:
+        httpx2.URL(url)
+    except httpx2.InvalidURL as error:
+        raise WrongUse(f"no request can be sent to that path: {error}") from error
     with road.service.exchange("request", method.upper(), url, headers=headers, content=body) as response:
         yield Answer(
             status=response.status_code,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
@@ -92,6 +93,16 @@ def _nearest(name: str, names: Iterable[str]) -> str:
     return f" Did you mean {near[0]!r}?" if near else " --help lists them."
 
 
+def _check_text(argv: Sequence[str]) -> None:
+    """Raises WrongUse: an argument is in another encoding than this terminal's, and no file is called so."""
+    for place, text in enumerate(argv, 1):
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            if not os.path.lexists(text):
+                raise WrongUse(f"argument {place} is not UTF-8 text") from error
+
+
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message="%(version)s")
 def cli() -> None:
@@ -101,6 +112,7 @@ def cli() -> None:
 def main(argv: Sequence[str] | None = None, *, group: click.Group = cli) -> int:
     """Run one command and give its exit code; what was foreseen is said without a traceback."""
     try:
+        _check_text(sys.argv[1:] if argv is None else argv)
         result = group.main(
             args=None if argv is None else list(argv), prog_name="callbridge", standalone_mode=False
         )

@@ -16,7 +16,7 @@ from typing import Any
 import click
 
 from bridge.commands.files import Progress, pour, whole_file
-from bridge.commands.given import connection_option, read_object
+from bridge.commands.given import ONE_LINE, connection_option, read_object
 from bridge.commands.reach import Reach, is_service, open_reach
 from bridge.commands.tables import indented, show, show_file, show_table
 from bridge.commands.theirs import list_theirs, run_theirs
@@ -69,7 +69,7 @@ def list_actions(
 
 
 @action.command(name="run")
-@click.argument("key")
+@click.argument("key", type=ONE_LINE)
 @connection_option("Of Membrane's: run its own action of this key or id.")
 @click.option(
     "--input", "given", default="{}", metavar="JSON|@FILE|-", help="What it takes, as a JSON object."

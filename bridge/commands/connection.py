@@ -11,6 +11,7 @@ from bridge.clients.membrane.connections import checked_app_url
 from bridge.clients.membrane.states import Connection, State
 from bridge.commands import DONE, FAILED, NEEDS_A_PERSON
 from bridge.commands.builtin import look_at, service_at
+from bridge.commands.given import ONE_LINE
 from bridge.commands.reach import SERVICES, Reach, as_service, is_service, open_reach
 from bridge.commands.tables import show_table
 from bridge.errors import WrongUse
@@ -29,8 +30,8 @@ def connection() -> None:
 
 
 @connection.command()
-@click.argument("url")
-@click.option("--name", help="For a new one.")
+@click.argument("url", type=ONE_LINE)
+@click.option("--name", type=ONE_LINE, help="For a new one.")
 @click.option("--json", "as_json", is_flag=True, help=_JSON_HELP)
 def ensure(*, url: str, name: str | None, as_json: bool) -> int:
     """Find the connection to the app at URL, or make one: asking twice makes one.
@@ -74,7 +75,7 @@ def list_connections(*, as_json: bool) -> int:
 
 
 @connection.command()
-@click.argument("name", metavar="ID")
+@click.argument("name", metavar="ID", type=ONE_LINE)
 @click.option("--wait", is_flag=True, help="Until it is ready, or has failed for good.")
 @click.option(
     "--timeout",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
@@ -13,6 +14,24 @@ import click
 from bridge.errors import WrongUse
 
 _SHOWN = 20
+# Line ends and other control characters, and what other programs take for a line end.
+_CONTROL = ("Cc", "Zl", "Zp")
+
+
+class OneLine(click.ParamType):  # type: ignore[type-arg]  # not generic in older ones
+    """A text that becomes part of an address, a header or a command line somebody reads."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        text = str(value)
+        for at, letter in enumerate(text, 1):
+            if unicodedata.category(letter) in _CONTROL:
+                self.fail(f"character {at} is a line end or another control character", param, ctx)
+        return text
+
+
+ONE_LINE = OneLine()
 
 
 def spelt(*names: str) -> tuple[str, ...]:
@@ -23,7 +42,7 @@ def spelt(*names: str) -> tuple[str, ...]:
 
 
 def connection_option(help_text: str) -> Callable[[Any], Any]:
-    return click.option(*spelt("--connectionId"), "connection", metavar="ID", help=help_text)
+    return click.option(*spelt("--connectionId"), "connection", metavar="ID", type=ONE_LINE, help=help_text)
 
 
 def read_bytes(option: str, text: str) -> bytes:

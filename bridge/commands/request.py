@@ -22,11 +22,13 @@ from bridge.clients.raw import Answer, Road, send
 from bridge.clients.replies import retry_after_s
 from bridge.commands import DONE
 from bridge.commands.files import Progress, pour, whole_file
-from bridge.commands.given import read_bytes, read_json, read_pairs, spelt
+from bridge.commands.given import ONE_LINE, read_bytes, read_json, read_pairs, spelt
 from bridge.commands.reach import as_service, is_service, open_reach
 from bridge.errors import MaybeDone, NotSent, Rejected, Unavailable, WrongUse
 from bridge.settings import Settings
 
+# RFC 9110, "Tokens".
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _SAFE = ("GET", "HEAD", "OPTIONS")
 # Of an error's text; what is longer is a page.
 _MOST_OF_AN_ERROR = 65_536
@@ -34,9 +36,9 @@ _TEXT = re.compile(r"(text/|application/(json|xml|.*\+(json|xml)|javascript)\b)"
 
 
 @click.command()
-@click.argument("connection")
-@click.argument("path", required=False)
-@click.option("-X", "--method", help="GET; POST where there is a body.")
+@click.argument("connection", type=ONE_LINE)
+@click.argument("path", required=False, type=ONE_LINE)
+@click.option("-X", "--method", type=ONE_LINE, help="GET; POST where there is a body.")
 @click.option("-H", "--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="As often as needed.")
 @click.option(
     "-d", "--data", metavar="TEXT|@FILE|-", help="The body: JSON, unless --rawData or a Content-Type."
@@ -124,6 +126,8 @@ def _wanted(
     own = {name: value.strip() for name, value in read_pairs("-H", headers, between=":")}
     if any(not (name + value).isascii() or not value.isprintable() for name, value in own.items()):
         raise WrongUse("-H takes plain ASCII on one line")
+    if wrong := [name for name in own if not _HEADER_NAME.fullmatch(name)]:
+        raise WrongUse(f"-H {wrong[0]!r}: the name of a header has letters, digits and hyphens")
     has_type = any(name.lower() == "content-type" for name in own)
     if body is not None and not raw_data and (json_body is not None or not has_type):
         try:

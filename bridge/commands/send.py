@@ -16,6 +16,7 @@ import httpx2
 
 from bridge.clients.bounds import Client
 from bridge.commands.context import Run, living_run, load_settings
+from bridge.commands.given import ONE_LINE
 from bridge.commands.samples import TEMPLATES, SampleCall
 from bridge.embedded import write_private
 from bridge.errors import Unavailable, WrongUse
@@ -30,10 +31,12 @@ SETTLED = ("synced", "skipped", "parked")
 
 
 @click.command()
-@click.argument("trigger")
+@click.argument("trigger", type=ONE_LINE)
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False), required=False)
-@click.option("--url", help="The bridge's address; else that of the running `up`, else HOST and PORT.")
-@click.option("--token", help="A webhook token; else the first of WEBHOOK_TOKENS.")
+@click.option(
+    "--url", type=ONE_LINE, help="The bridge's address; else that of the running `up`, else HOST and PORT."
+)
+@click.option("--token", type=ONE_LINE, help="A webhook token; else the first of WEBHOOK_TOKENS.")
 @click.option("--call-id", type=int, help="Speak of the call with this id.")
 @click.option("--uuid", help="Speak of the call with this uuid.")
 @click.option("--number", help="The customer's number; else one reserved for fiction.")
@@ -57,6 +60,10 @@ def send(
     settings = load_settings()
     run = living_run(settings.data_dir)
     base = (url or (run.web_url if run else f"http://{settings.host}:{settings.port}")).rstrip("/")
+    try:
+        httpx2.URL(base)
+    except httpx2.InvalidURL as error:
+        raise WrongUse(f"--url: no bridge can be at that address: {error}") from error
     with Client(timeout=httpx2.Timeout(10, connect=2), trust_env=False) as client:
         sender = Sender(client, base, settings, token=token, run=run)
         if file is not None:
@@ -146,9 +153,10 @@ class Sender:
         """Raises:
         Unavailable: no bridge answers there.
         """
-        headers = {"Content-Type": "application/json", "User-Agent": "callbridge-send"}
+        headers = [(b"Content-Type", b"application/json"), (b"User-Agent", b"callbridge-send")]
         if self._token:
-            headers["Authorization"] = f"Bearer {self._token}"
+            # In any alphabet, as the bridge takes it.
+            headers.append((b"Authorization", f"Bearer {self._token}".encode()))
         address = f"{self._base}/webhooks/cloudtalk/{quote(trigger, safe='')}"
         try:
             response = self._client.post(address, content=body, headers=headers)
@@ -176,13 +184,13 @@ class Sender:
 
     def follow(self, key: str) -> dict[str, Any] | None:
         """What became of the call, once it is settled or some seconds have passed."""
-        headers = {}
+        headers = []
         token = self._settings.ops_token
         if token is None and is_loopback_host(urlsplit(self._base).hostname or ""):
             # The one kept here is for the bridge here.
             token = read_ops_token(self._settings.data_dir)
         if token is not None:
-            headers["Authorization"] = f"Bearer {token.get_secret_value()}"
+            headers = [(b"Authorization", f"Bearer {token.get_secret_value()}".encode())]
         record: dict[str, Any] | None = None
         deadline = time.monotonic() + FOLLOW_S
         while time.monotonic() < deadline:

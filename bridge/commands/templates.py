@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from bridge.commands.context import load_settings
+from bridge.commands.given import ONE_LINE
 from bridge.commands.samples import TEMPLATES, Template
 
 PLACE = "Account menu > Workflow Automations > New workflow"
@@ -17,7 +18,9 @@ PLACE = "Account menu > Workflow Automations > New workflow"
 @click.command()
 @click.argument("trigger", type=click.Choice(list(TEMPLATES)), required=False)
 @click.option("--json", "as_json", is_flag=True, help="The same for programs.")
-@click.option("--url", help="Where CloudTalk reaches the bridge, such as https://bridge.example.com")
+@click.option(
+    "--url", type=ONE_LINE, help="Where CloudTalk reaches the bridge, such as https://bridge.example.com"
+)
 def templates(*, trigger: str | None, as_json: bool, url: str | None) -> None:
     """Show what to set up in CloudTalk: all triggers, or one."""
     chosen = [TEMPLATES[trigger]] if trigger else list(TEMPLATES.values())

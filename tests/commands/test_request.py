@@ -52,6 +52,70 @@ def test_an_answer_comes_as_it_is(
     assert bool(services.membrane.requests) == (road != "direct")
 
 
+@pytest.mark.parametrize("mark", ["\r\n", "\n", "\x00", "\x1b[2J", "\x7f", "\u2028", "\udcff"])
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("request", "kustomer", "/v1~"),
+        ("request", "kustomer", "~/v1/x"),
+        ("request", "kustomer", "https://a~b/v1"),
+        ("request", "kustomer~", "/v1"),
+        ("request", "kustomer", "/v1", "--dry-run", "-X", "GET~"),
+        ("request", "kustomer", "/v1", "-X", "GE~T"),
+        ("request", "kustomer", "/v1", "-H", "X-A~c: b"),
+        ("request", "kustomer", "/v1", "-H", "X-A: b~c"),
+        ("connection", "get", "kustomer~"),
+        ("connection", "ensure", "https://kustomer.example/~"),
+        ("action", "run", "get-customer-by-id~"),
+        ("action", "run", "get-customer-by-id", "--connectionId", "an~id"),
+        ("send", "call-ended~", "--url", "http://127.0.0.1:1"),
+        ("send", "call-ended", "--token", "a~b"),
+        ("send", "call-ended", "--url", "http://127.0~.0.1:1"),
+        ("templates", "--url", "https://h~x"),
+    ],
+)
+def test_a_control_character_in_an_argument_is_wrong_use(
+    args: tuple[str, ...], mark: str, services: RunningSandbox, terminal: Terminal
+) -> None:
+    terminal.knows(services.environ())
+
+    ran = terminal.types(*(text.replace("~", mark) for text in args))
+
+    assert ran.code == 2
+    assert ran.err and ran.raw == b"" and "\x1b" not in ran.err
+    assert services.kustomer.requests == services.membrane.requests == []
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("request", "kustomer", "https://[::1"),
+        ("request", "kustomer", "/v1/" + "x" * 70_000),
+        ("request", "kustomer", "/v1", "-H", "X A: b"),
+        ("send", "call-ended", "--url", "http://[::1"),
+        ("send", "call-ended", "--url", "http://a..b"),
+    ],
+)
+def test_what_makes_no_address_is_wrong_use(
+    args: tuple[str, ...], services: RunningSandbox, terminal: Terminal
+) -> None:
+    terminal.knows(services.environ())
+
+    ran = terminal.types(*args)
+
+    assert ran.code == 2 and ran.err
+    assert services.kustomer.requests == []
+
+
+def test_a_body_and_a_query_may_have_several_lines(services: RunningSandbox, terminal: Terminal) -> None:
+    terminal.knows(services.environ())
+
+    noted = terminal.types("request", "kustomer", NOTES, "-d", '{\n"body": "By hand"}\n')
+    asked = terminal.types("request", "kustomer", "/v1/customers", "--query", "page=1", "--query", "q=a\nb")
+
+    assert (noted.code, asked.code) == (0, 0), noted.err + asked.err
+
+
 def test_bytes_go_to_a_file_and_to_a_pipe_untouched(
     road: str, by: Callable[[str, str], str], services: RunningSandbox, terminal: Terminal, tmp_path: Path
 ) -> None:
