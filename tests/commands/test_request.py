@@ -93,7 +93,6 @@ def test_a_control_character_in_an_argument_is_wrong_use(
         ("request", "kustomer", "/v1/" + "x" * 70_000),
         ("request", "kustomer", "/v1", "-H", "X A: b"),
         ("send", "call-ended", "--url", "http://[::1"),
-        ("send", "call-ended", "--url", "http://a..b"),
     ],
 )
 def test_what_makes_no_address_is_wrong_use(
