@@ -113,12 +113,16 @@ def fold(events: Iterable[Event], detail: Detail | None = None) -> Call:
     call = Call()
     for event in told:
         call = _with_event(call, event)
-    call = replace(call, **_agent(told), **_after_call(told))
+    leg = _agents_leg(told, call.ended_at)
+    call = replace(call, **_agent(told, leg), **_after_call(told))
     if not needs_detail(call, told):
         return call
     if detail is None:
         return replace(call, wants_detail=True)
-    return replace(_with_detail(call, detail), wants_detail=newest_hint(told) >= detail.asked_at)
+    return replace(
+        _with_detail(call, detail, answered=leg is not None and leg.answered),
+        wants_detail=newest_hint(told) >= detail.asked_at,
+    )
 
 
 def needs_detail(call: Call, events: Iterable[Event]) -> bool:
@@ -152,32 +156,68 @@ def _with_event(call: Call, event: Event) -> Call:
     return replace(call, **changes)
 
 
-def _agent(events: list[Event]) -> dict[str, Any]:
-    """The agent who dealt with it: told by the latest stage; ringing alone makes nobody responsible.
+@dataclass(frozen=True, slots=True, order=True)
+class _Leg:
+    """What the events tell of one agent's part of a call; the greatest is of who dealt with it."""
 
-    Several agents ring at once, so a ringing event names a candidate only.
+    talk_seconds: int
+    answered_at: datetime
+    answered: bool
+    stage: Stage
+    has_id: bool
+    # Nothing tells them apart any more: any order will do that is always the same.
+    below: int
+    name: str
+
+    @property
+    def agent_id(self) -> int | None:
+        return -self.below if self.has_id else None
+
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+def _agents_leg(events: list[Event], ended_at: datetime | None) -> _Leg | None:
+    """The part of the agent who talked longest, else of the one who was last to answer before the end.
+
+    Several agents ring at once, so ringing alone makes nobody responsible.
     """
-    telling = [
-        e
-        for e in events
-        if e.stage is not Stage.RINGING and (e.agent_id is not None or e.agent_name is not None)
-    ]
-    if not telling:
+    legs: dict[tuple[int | None, str], list[Event]] = {}
+    for event in events:
+        if event.stage is not Stage.RINGING and (event.agent_id is not None or event.agent_name is not None):
+            name = "" if event.agent_id is not None else event.agent_name or ""
+            legs.setdefault((event.agent_id, name), []).append(event)
+    return max(
+        (_leg(*who, told, ended_at or datetime.max.replace(tzinfo=UTC)) for who, told in legs.items()),
+        default=None,
+    )
+
+
+def _leg(agent_id: int | None, name: str, events: list[Event], ended_at: datetime) -> _Leg:
+    talk = max((e.talk_seconds or 0 for e in events), default=0)
+    times = [e.answered_at for e in events if e.answered_at is not None and e.answered_at <= ended_at]
+    return _Leg(
+        talk_seconds=talk,
+        answered_at=max(times, default=_NEVER),
+        answered=bool(talk or times) or any(e.stage is Stage.ANSWERED for e in events),
+        stage=max(e.stage for e in events),
+        has_id=agent_id is not None,
+        below=-(agent_id or 0),
+        name=name,
+    )
+
+
+def _agent(events: list[Event], leg: _Leg | None) -> dict[str, Any]:
+    if leg is None:
         return {}
-    best = max(telling, key=_told_of_agent)
-    same = [e for e in telling if e.agent_id == best.agent_id]
+    same = [e for e in events if e.agent_id == leg.agent_id and leg.name in ("", e.agent_name)]
     return {
-        "agent_id": best.agent_id,
+        "agent_id": leg.agent_id,
         "agent_name": max(
             (e.agent_name for e in same if e.agent_name), default=None, key=lambda n: (len(n), n)
         ),
         "agent_email": max((e.agent_email for e in same if e.agent_email), default=None),
     }
-
-
-def _told_of_agent(event: Event) -> tuple[Stage, bool, int, str, str]:
-    has_id, agent_id = event.agent_id is not None, event.agent_id or 0
-    return event.stage, has_id, agent_id, event.agent_name or "", event.agent_email or ""
 
 
 def _after_call(events: list[Event]) -> dict[str, Any]:
@@ -192,13 +232,22 @@ def _after_call(events: list[Event]) -> dict[str, Any]:
     return {"tags": tags, "notes": notes}
 
 
-def _with_detail(call: Call, detail: Detail) -> Call:
-    """Detail is the last word on what it tells; what it leaves out stays as the events told it."""
+def _with_detail(call: Call, detail: Detail, *, answered: bool) -> Call:
+    """Detail is the last word on what it tells; what it leaves out stays as the events told it.
+
+    Args:
+        answered: the events tell that their agent answered; else who did is known from detail.
+    """
     told = {name: value for name in _DETAIL_SAYS if (value := getattr(detail, name)) is not None}
+    keeps = call.agent_id is not None and (answered or detail.agent_id is None)
     if call.agent_id is not None and call.agent_id != detail.agent_id:
-        told.pop("agent_name", None)
+        if keeps:
+            told.pop("agent_name", None)
+        else:
+            # Not the name and address of somebody else.
+            told.update(agent_name=detail.agent_name, agent_email=None)
     told.update(
-        agent_id=call.agent_id if call.agent_id is not None else detail.agent_id,
+        agent_id=call.agent_id if keeps else detail.agent_id,
         recorded=True if call.recorded else detail.recorded,
         # CloudTalk has detail of a call once it has ended, and says so by its status.
         stage=Stage.ENDED if detail.status is not None else call.stage,

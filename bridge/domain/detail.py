@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -118,8 +118,8 @@ def _end(started_at: datetime | None, total: int | None, wrapup: int | None) -> 
 
 
 def _agent(steps: object) -> tuple[int | None, str | None]:
-    """The agent who answered (the one who talked longest), from the call's steps and the queues in them."""
-    found: list[tuple[int, int, str]] = []
+    """The agent who talked longest, else the last to answer: from the steps and the queues in them."""
+    found: list[tuple[int, datetime, int, int, str]] = []
 
     def walk(items: object, depth: int) -> None:
         for item in items if isinstance(items, list) and depth < 4 else []:
@@ -127,13 +127,15 @@ def _agent(steps: object) -> tuple[int | None, str | None]:
             agent_id = read_call_id(step.get("id"))
             if step.get("type") == "agent" and agent_id is not None and step.get("status") == "answered":
                 talk = read_seconds(_table(step.get("call_times")).get("talking_time")) or 0
-                found.append((talk, agent_id, read_person(step.get("name")) or ""))
+                began = read_time(step.get("date")) or datetime.min.replace(tzinfo=UTC)
+                # Steps come in their order, so of two without a time the later one counts.
+                found.append((talk, began, len(found), agent_id, read_person(step.get("name")) or ""))
             walk(step.get("agent_calls"), depth + 1)
 
     walk(steps, 0)
     if not found:
         return None, None
-    _, agent_id, name = max(found)
+    *_, agent_id, name = max(found)
     return agent_id, name or None
 
 

@@ -153,6 +153,44 @@ def test_the_agent_of_a_later_stage_wins() -> None:
     assert (call.agent_id, call.agent_name) == (400101, "Bo")
 
 
+BO, MO = {"agent_id": 400101, "agent_first_name": "Bo"}, {"agent_id": 400199, "agent_first_name": "Mo"}
+
+
+@pytest.mark.parametrize(("who", "other"), [(BO, MO), (MO, BO)])
+def test_the_agent_is_the_one_who_talked_not_the_one_with_the_larger_number(
+    who: dict[str, Any], other: dict[str, Any]
+) -> None:
+    missed = ended(**other, talking_time=0, answered_at="")
+    longer = ended(**who, talking_time=60, answered_at="2026-03-02T09:23:14Z")
+    shorter = ended(**other, talking_time=12, answered_at="2026-03-02T09:24:20Z")
+
+    for legs in permutations([missed, longer, shorter]):
+        call = fold(legs)
+        assert (call.agent_id, call.agent_name) == (who["agent_id"], who["agent_first_name"])
+
+
+@pytest.mark.parametrize(("who", "other"), [(BO, MO), (MO, BO)])
+def test_where_nobody_talked_longer_the_last_to_answer_before_the_end_counts(
+    who: dict[str, Any], other: dict[str, Any]
+) -> None:
+    first = read("call-answered", {**IDS, **other, "answered_at": "2026-03-02T09:23:14Z"})
+    last = read("call-answered", {**IDS, **who, "answered_at": "2026-03-02T09:24:00Z"})
+    too_late = read("call-answered", {**IDS, **other, "answered_at": "2026-03-02T10:30:00Z"})
+    end = read("call-ended", {**IDS, **other, "talking_time": 0, "ended_at": "2026-03-02T09:24:51Z"})
+
+    for events in permutations([first, last, too_late, end]):
+        assert fold(events).agent_id == who["agent_id"]
+
+
+def test_detail_tells_who_answered_where_the_events_tell_only_who_did_not() -> None:
+    missed = ended(**MO, agent_email="mo@example.com", talking_time=0, answered_at="", direction=None)
+    detail = Detail(asked_at=ASKED_AT, agent_id=400101, agent_name="Bo Sample", talk_seconds=60)
+
+    call = fold([missed], detail)
+
+    assert (call.agent_id, call.agent_name, call.agent_email) == (400101, "Bo Sample", None)
+
+
 def test_nobody_is_responsible_by_ringing_alone() -> None:
     assert fold(EVENTS[:3]).agent_id is None
 
@@ -397,6 +435,16 @@ def test_of_several_agents_the_one_who_talked_longest_counts() -> None:
     for order in permutations(steps):
         detail = read_detail({"call_steps": list(order)}, asked_at=ASKED_AT)
         assert (detail.agent_id, detail.agent_name) == (400102, "Cy Fictional")
+
+
+@pytest.mark.parametrize(("first", "last"), [(400101, 400199), (400199, 400101)])
+def test_of_steps_as_long_as_each_other_the_last_one_counts(first: int, last: int) -> None:
+    steps = [agent(first, 30), agent(last, 30)]
+    at = ["2026-03-02T09:23:20Z", "2026-03-02T09:24:00Z"]
+    dated = [{**agent(first, 30), "date": at[0]}, {**agent(last, 30), "date": at[1]}]
+
+    assert read_detail({"call_steps": steps}, asked_at=ASKED_AT).agent_id == last
+    assert read_detail({"call_steps": dated[::-1]}, asked_at=ASKED_AT).agent_id == last
 
 
 def test_a_queue_that_holds_itself_ends() -> None:
