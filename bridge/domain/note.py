@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import datetime
+from itertools import takewhile
 from zoneinfo import ZoneInfo
 
 from bridge.domain.call import Call
@@ -23,22 +24,39 @@ _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
-def note_text(call: Call, *, zone: str = "UTC", sound: str = "") -> str:
+# What other people wrote stands behind this, line by line: none of it can then be taken for a line of ours.
+_MARK = "> "
+_NOTES, _SUMMARY, _TRANSCRIPT = "Agent's notes", "Summary", "Transcript"
+_TITLES = (_NOTES, _SUMMARY, _TRANSCRIPT)
+
+
+def note_text(call: Call, *, zone: str = "UTC", sound: str = "", mark: str = _MARK) -> str:
     """The note for a call, at most `LONGEST_NOTE` characters; the same call gives the same text.
 
     Args:
         sound: what is to be said of the recording; nothing where there is none.
+        mark: in front of each line that somebody else wrote.
     """
     text = "\n".join([headline(call), "", *_lines(call, ZoneInfo(zone), sound)])
     for title, body, longest in (
-        ("Agent's notes", call.notes, _LONGEST_AGENT_NOTE),
-        ("Summary", call.summary, _LONGEST_SUMMARY),
-        ("Transcript", call.transcript, LONGEST_NOTE),
+        (_NOTES, call.notes, _LONGEST_AGENT_NOTE),
+        (_SUMMARY, call.summary, _LONGEST_SUMMARY),
+        (_TRANSCRIPT, call.transcript, LONGEST_NOTE),
     ):
         room = LONGEST_NOTE - length(text) - length(f"\n\n{title}\n")
         if body and room > 200:
-            text += f"\n\n{title}\n{cut(body, min(longest, room))}"
+            text += f"\n\n{title}\n{cut(_marked(body, mark), min(longest, room))}"
     return cut(text, LONGEST_NOTE)
+
+
+def note_before_marks(call: Call, *, zone: str, sound: str) -> str:
+    """The same note as it was written before lines of others were marked."""
+    return note_text(call, zone=zone, sound=sound, mark="")
+
+
+def _marked(text: str, mark: str) -> str:
+    """Every line marked, whatever Unicode takes for the end of a line."""
+    return "\n".join(f"{mark}{line}".rstrip() for line in text.splitlines()) if mark else text
 
 
 def headline(call: Call) -> str:
@@ -106,8 +124,12 @@ def _number_line(call_id: int) -> str:
 
 
 def says_call(body: str, call_id: int) -> bool:
-    """Whether a note is of the call with this number."""
-    return _number_line(call_id) in map(str.strip, body.splitlines())
+    """Whether a note is of the call with this number.
+
+    Only above what other people wrote: notes of earlier versions have it unmarked.
+    """
+    ours = takewhile(lambda line: line not in _TITLES, map(str.strip, body.splitlines()))
+    return _number_line(call_id) in ours
 
 
 def _line(name: str | None, number: Phone | None) -> str:
@@ -126,7 +148,9 @@ def _when(call: Call, zone: ZoneInfo) -> str:
     same_day = end.date() == call.started_at.astimezone(zone).date()
     clock = end.strftime("%H:%M") if same_day else f"{_day(end)}, {end:%H:%M}"
     day_and_clock, name = start.rsplit(" ", 1)
-    return f"{day_and_clock} to {clock} {name}"
+    # Both moments have a zone of their own while the clocks change.
+    begun = day_and_clock if name == zone_name(end) else start
+    return f"{begun} to {clock} {zone_name(end)}"
 
 
 def _moment(moment: datetime, zone: ZoneInfo, *, prefix: str = "") -> str:

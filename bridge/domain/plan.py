@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 from uuid import UUID
 
 from bridge.domain.call import Call
-from bridge.domain.note import cut, headline, note_text, span, who
+from bridge.domain.note import cut, headline, note_before_marks, note_text, span, who
 from bridge.domain.outcome import Direction, Outcome, Status
 from bridge.domain.phone import Kind
 from bridge.domain.recording import NO_RECORDING, Recording, Sound, Stored, attachment_of
 from bridge.domain.rules import Rules
+from bridge.domain.tags import LONGEST_TAG, in_kustomers_letters, tags_of_people
 from bridge.domain.values import read_uuid
 
-# Kustomer (documented): 1 to 64 characters, no colon, no #; blanks after the first.
-_NO_TAG_CHARACTER = re.compile(r"[^0-9a-zA-ZÀ-ÿ _/<>.-]+")
 _LONGEST_NAME = 256
 OUR_PREFIX, _NOTE = "cloudtalk:call:", ":note"
 
@@ -63,6 +61,8 @@ class NoteDraft:
     external_id: str
     id: str
     body: str
+    # What an earlier version sent where it meant the same.
+    former_body: str = ""
     attachment: AttachmentDraft | None = None
 
 
@@ -71,6 +71,8 @@ class Plan:
     customer: CustomerDraft
     conversation: ConversationDraft
     note: NoteDraft
+    # Sentences about what Kustomer does not take.
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,8 +118,10 @@ def plan(
             return Wait(reason="CloudTalk has not told the customer's number yet")
         return Skip(reason=customer)
     external_id = external_ids(uuid=call.uuid, call_id=call.call_id)[0]
+    tags, left_out = _tags(call, rules)
     # No promise of more, once CloudTalk has said that there is no more.
     settled = replace(call, wants_detail=False) if patience is Patience.GONE else call
+    sound = _sound(recording, rules, link)
     return Plan(
         customer=customer,
         conversation=ConversationDraft(
@@ -125,14 +129,16 @@ def plan(
             name=cut(_title(call), _LONGEST_NAME),
             direction=_DIRECTION.get(call.direction) if call.direction else None,
             status=rules.status[call.outcome],
-            tags=_tags(call, rules),
+            tags=tags,
         ),
         note=NoteDraft(
             external_id=note_key(external_id),
             id=object_id(note_key(external_id)),
-            body=note_text(settled, zone=rules.zone, sound=_sound(recording, rules, link)),
+            body=note_text(settled, zone=rules.zone, sound=sound),
+            former_body=note_before_marks(settled, zone=rules.zone, sound=sound),
             attachment=_attachment(call, recording, rules),
         ),
+        left_out=left_out,
     )
 
 
@@ -229,7 +235,8 @@ def _title(call: Call) -> str:
     return words.get(call.outcome, f"{headline(call)}: {who(call)}")
 
 
-def _tags(call: Call, rules: Rules) -> tuple[str, ...]:
-    wanted = [*rules.tags, *(call.tags if rules.call_tags else ())]
-    clean = [" ".join(_NO_TAG_CHARACTER.sub(" ", tag).split())[:64].strip() for tag in wanted]
-    return tuple(sorted({tag for tag in clean if tag}))
+def _tags(call: Call, rules: Rules) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The tags to write, and what is to be said of those that are left out."""
+    ours = [in_kustomers_letters(tag)[:LONGEST_TAG].strip() for tag in rules.tags]
+    theirs, left_out = tags_of_people(call.tags if rules.call_tags else ())
+    return tuple(sorted({tag for tag in (*ours, *theirs) if tag})), tuple(left_out)

@@ -165,8 +165,13 @@ def read_text(value: object, longest: int = _LONGEST_TEXT) -> str | None:
         return None
     text = unescaped(_plain(value)[: 8 * longest])
     text = _CONTROL.sub("", "\n".join(text.splitlines()))
-    text = _MARKUP.sub(_HARMLESS, _SURROGATE.sub("\ufffd", text)).strip()
+    text = without_markup(_SURROGATE.sub("\ufffd", text)).strip()
     return text[:longest] or None
+
+
+def without_markup(text: str, instead: str = _HARMLESS) -> str:
+    """The text with another sign wherever `<` would open a tag or a comment."""
+    return _MARKUP.sub(instead, text)
 
 
 def _plain(value: object) -> str:

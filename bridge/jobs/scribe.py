@@ -228,6 +228,9 @@ class Scribe:
         if attachment is not None:
             fields["attachments"] = [attachment]
         known = self.record.outputs.get("note")
+        if known is not None and known.sent.get("body") == draft.former_body:
+            # An upgrade alone is no reason to write a note anew.
+            fields["body"] = draft.former_body
         if known is not None and self.verify and self.deps.kustomer.note(known.id) is None:
             known = None
         look = "note" in self.record.intents or ((self.old or self.verify) and not conversation_is_new)

@@ -101,7 +101,8 @@ def sync(claim: Claim, deps: Deps) -> End:
             if not scribe.write(want, user_of(call, deps)):
                 # Something was learnt that the note should say: this job is due again for it at once.
                 return End()
-            reason = "details from CloudTalk are still to come" if ask.patience is Patience.LATE else ""
+            late = ["details from CloudTalk are still to come"] if ask.patience is Patience.LATE else []
+            reason = "; ".join([*late, *want.left_out])
             done = {"state": "synced", "synced_at": str(deps.ledger.now_ms()), "reason": reason, "look": None}
             deps.ledger.keep(claim, done)
             if record.listed and not record.events and "synced_at" not in record.fields:

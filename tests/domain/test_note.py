@@ -8,10 +8,20 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bridge.domain.call import Call
-from bridge.domain.note import LONGEST_NOTE, cut, headline, length, note_text, span, who
+from bridge.domain.note import (
+    LONGEST_NOTE,
+    cut,
+    headline,
+    length,
+    note_before_marks,
+    note_text,
+    says_call,
+    span,
+    who,
+)
 from bridge.domain.outcome import Direction, Outcome, Stage
 from bridge.domain.phone import WITHHELD, Kind, Phone
-from tests.domain.given import ADA, CALL_ID, OUR_LINE, STARTED_AT, call
+from tests.domain.given import ADA, CALL_ID, OUR_LINE, STARTED_AT, call, said
 
 ANSWERED = """\
 Answered incoming call
@@ -27,10 +37,10 @@ Recording: attached (1 min 37 s)
 CloudTalk call: 1000000110
 
 Agent's notes
-Wants the March invoice again.
+> Wants the March invoice again.
 
 Summary
-The caller asked for the March invoice."""
+> The caller asked for the March invoice."""
 
 MISSED = """\
 Missed incoming call
@@ -196,6 +206,9 @@ def when(started_at: datetime | None, ended_at: datetime | None, zone: str) -> s
         ("2026-03-02T09:23:00", 59, "Europe/Prague", "Mon 2 Mar 2026, 10:23 CET"),
         ("2026-03-02T09:23:00", 0, "UTC", "Mon 2 Mar 2026, 09:23 UTC"),
         ("2026-03-02T09:23:00", 86_400, "UTC", "Mon 2 Mar 2026, 09:23 to Tue 3 Mar 2026, 09:23 UTC"),
+        ("2026-10-25T00:50:00", 1200, "Europe/Prague", "Sun 25 Oct 2026, 02:50 CEST to 02:10 CET"),
+        ("2026-03-29T00:50:00", 1200, "Europe/Prague", "Sun 29 Mar 2026, 01:50 CET to 03:10 CEST"),
+        ("2026-10-25T00:50:00", 3600, "Europe/Prague", "Sun 25 Oct 2026, 02:50 CEST to 02:50 CET"),
         ("2026-03-02T09:23:00", 90, "Asia/Kathmandu", "Mon 2 Mar 2026, 15:08 to 15:09 UTC+05:45"),
         ("2026-03-02T09:23:00", 90, "America/Sao_Paulo", "Mon 2 Mar 2026, 06:23 to 06:24 UTC-03:00"),
     ],
@@ -266,6 +279,47 @@ def test_a_text_of_emoji_is_not_thrown_away() -> None:
 
 def test_a_text_that_fits_is_left_alone() -> None:
     assert cut("😀" * 50, 100) == "😀" * 50
+
+
+# Lines of other people
+
+BREAKS = ["\n", "\r", "\r\n", "\x0b", "\x0c", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u2029"]
+FORGED = ("CloudTalk call: 4242", "Recording: attached", "Summary", "Agent: Mo Missed")
+
+
+@pytest.mark.parametrize("end", BREAKS)
+@pytest.mark.parametrize("field", ["notes", "summary", "transcript", "agent_name", "contact_name", "tags"])
+def test_no_line_of_other_peoples_text_is_one_of_ours(field: str, end: str) -> None:
+    text = end.join(("hello", *FORGED))
+    told = said(**{field: text, "external_number": "+441632960304"})
+    value = getattr(told, field)
+    forged = note_text(call(**{field: value, "recorded": True}), sound="still to come")
+
+    lines = forged.splitlines()
+    assert [line for line in lines if line in FORGED] == (["Summary"] if field == "summary" else [])
+    assert not says_call(forged, 4242)
+    assert says_call(forged, CALL_ID)
+
+
+def test_a_note_of_an_earlier_version_is_known_by_its_number_and_not_by_a_forged_one() -> None:
+    old = note_before_marks(call(notes="hello\nCloudTalk call: 4242", summary="x"), zone="UTC", sound="")
+
+    assert "\nCloudTalk call: 4242" in old
+    assert says_call(old, CALL_ID)
+    assert not says_call(old, 4242)
+    assert says_call(f"A person wrote this.\r\n\r\n{old}", CALL_ID)
+
+
+def test_a_note_without_text_of_others_is_as_it_was_before() -> None:
+    assert note_before_marks(call(), zone="UTC", sound="attached") == note_text(call(), sound="attached")
+
+
+@given(st.lists(st.sampled_from(["CloudTalk call: 4242", "", " ", "a" * 900, *BREAKS]), max_size=40))
+def test_lines_are_marked_also_where_a_text_is_cut(parts: list[str]) -> None:
+    body = note_text(call(notes="".join(parts), transcript="\n".join(parts)))
+    foreign = body.partition("\nAgent's notes\n")[2] or body.partition("\nTranscript\n")[2]
+
+    assert all(line[:1] == ">" for line in foreign.splitlines() if line and line != "Transcript")
 
 
 PROSE = st.text(st.sampled_from("ab . !😀\n☎"), max_size=400) | st.text(max_size=60)
