@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
@@ -10,25 +11,68 @@ import redis
 
 from bridge.commands.checks import Check, clock
 from bridge.embedded import OLDEST
-from bridge.ledger import keys
+from bridge.ledger import rehearsal
+from bridge.ledger.faults import server_fault
 from bridge.ledger.proof import CannotProve, NotProven, Proof, proves_everysec
 
 SLOW_MS = 20.0
+_LONGEST_WORDS = 160
+# What a server puts around the words, when a script met them.
+_AROUND = re.compile(r"^.*@user_script: ?\d+: -?| script: (?:[0-9a-f]{40}|on @).*$")
 
 
 def look_at_redis(client: redis.Redis, proof: Proof) -> Iterator[Check]:
     """All checks of a Redis. Raises redis-py's errors where it does not answer at all."""
     yield _latency(client)
-    info = cast(Mapping[str, Any], client.info())
+    webhooks = _webhooks(client)
+    yield webhooks
+    info = _info(client)
     yield _version(info)
     yield from _on_disk(info, _setting(client, "save"))
     if info.get("aof_enabled"):
         yield _fsync(_setting(client, "appendfsync"), proof, info)
-    if proof.is_asked:
+    # What cannot be written cannot be proven either; the cause is told once.
+    if proof.is_asked and webhooks.state == "ok":
         yield _acceptance(client, proof)
     yield _eviction(info)
-    seconds, micros = client.time()
-    yield clock("Redis", seconds + micros / 1e6 - time.time())
+    yield _time(client)
+
+
+def fault_check(name: str, error: Exception) -> Check:
+    """What an error says, with the server's own words: these are for whoever runs the bridge."""
+    fault = server_fault(error)
+    words = _AROUND.sub("", "".join(c if c.isprintable() else " " for c in str(error)))[:_LONGEST_WORDS]
+    if fault is None:
+        return Check(name, "FAIL", f"a script of the bridge fails: {words}", "report it, with this text")
+    told = f" (it says: {words})" if isinstance(error, redis.ResponseError) and words else ""
+    return Check(name, "FAIL", f"{fault.says}{told}", fault.do)
+
+
+def _webhooks(client: redis.Redis) -> Check:
+    """Whether a webhook would be kept: its own scripts are tried, on its own keys, and leave nothing."""
+    pipe = client.pipeline(transaction=False)
+    rehearsal.ask(pipe)
+    try:
+        rehearsal.check(pipe.execute(raise_on_error=False))
+    except redis.ResponseError as error:
+        return fault_check("Redis writes", error)
+    return Check("Redis writes", "ok", "the scripts that keep a webhook work, with this user")
+
+
+def _info(client: redis.Redis) -> Mapping[str, Any]:
+    """What the server tells of itself; nothing where the user may not ask."""
+    try:
+        return cast(Mapping[str, Any], client.info())
+    except redis.ResponseError:
+        return {}
+
+
+def _time(client: redis.Redis) -> Check:
+    try:
+        seconds, micros = client.time()
+    except redis.ResponseError:
+        return _unknown("clock, Redis", "its time")
+    return clock("Redis", seconds + micros / 1e6 - time.time())
 
 
 def _latency(client: redis.Redis) -> Check:
@@ -44,7 +88,9 @@ def _latency(client: redis.Redis) -> Check:
 
 
 def _version(info: Mapping[str, Any]) -> Check:
-    version = str(info.get("valkey_version") or info.get("redis_version", "0.0"))
+    version = str(info.get("valkey_version") or info.get("redis_version") or "")
+    if not version:
+        return _unknown("Redis version", "its version (INFO)")
     known = tuple(int(part) for part in version.split(".")[:2])
     if known >= OLDEST:
         return Check("Redis version", "ok", version)
@@ -107,18 +153,19 @@ def _acceptance(client: redis.Redis, proof: Proof) -> Check:
     """Whether a write is where a 2xx will promise it to be, and how long that takes."""
     name = "acceptance"
     pipe = client.pipeline(transaction=False)
-    pipe.hincrby(keys.META, "ready_checks", 1)
+    rehearsal.ask(pipe)
     proof.ask_place(pipe)
     proof.ask(pipe)
     began = time.perf_counter()
     replies = pipe.execute(raise_on_error=False)
     took_ms = (time.perf_counter() - began) * 1000
-    if isinstance(replies[0], Exception):
-        return Check(name, "FAIL", "Redis cannot be written", "see /readyz for the reason")
-    asked = 1 + proof.place_replies
+    asked = rehearsal.REPLIES + proof.place_replies
     try:
-        proof.check_place(replies[1:asked])
+        rehearsal.check(replies[: rehearsal.REPLIES])
+        proof.check_place(replies[rehearsal.REPLIES : asked])
         proof.check(replies[asked:])
+    except redis.ResponseError as error:
+        return fault_check(name, error)
     except CannotProve as error:
         return Check(name, "FAIL", str(error), "until then every webhook is answered 503")
     except NotProven as error:

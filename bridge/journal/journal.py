@@ -107,6 +107,13 @@ class Journal:
     def is_on(self) -> bool:
         return self._limit > 0
 
+    @property
+    def obstacle(self) -> str:
+        """Why it takes no more, while it is on; empty while it does."""
+        if not self.is_on or self.takes_more:
+            return ""
+        return "the disk of the journal takes no more" if self._failed else "the journal is full"
+
     def depth(self) -> Depth:
         files = [*self._sealed, *([self._active] if self._active is not None else [])]
         times = [file.oldest_at_ms for file in files if file.oldest_at_ms is not None]

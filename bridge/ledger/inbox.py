@@ -10,7 +10,7 @@ import redis.asyncio
 
 from bridge.boundary import boundary
 from bridge.domain.events import Event, Held
-from bridge.ledger import keys, scripts
+from bridge.ledger import keys, rehearsal, scripts
 from bridge.ledger.batches import Batches, Call
 from bridge.ledger.learning import Learnt, Retention, hold_delivery, learn_event
 from bridge.ledger.proof import Proof
@@ -84,23 +84,19 @@ class Inbox:
             await self._redis.ping()
 
     async def ready(self) -> None:
-        """Raises unless Redis can be written, has the scripts, and can prove what it is asked to.
+        """Raises unless a webhook would be kept: its own scripts are tried, and leave nothing.
 
-        That it does prove, in time, is not waited for: probes want their answer sooner than a disk may.
+        That Redis proves it, in time, is not waited for: probes want their answer sooner than a disk may.
         """
         pipe = self._redis.pipeline(transaction=False)
-        pipe.hincrby(keys.META, "ready_checks", 1)
-        pipe.script_load(scripts.source("learn"))
-        pipe.script_load(scripts.source("hold"))
+        rehearsal.ask(pipe)
         self.proof.ask_place(pipe)
         replace(self.proof, within_ms=1).ask(pipe)
         with boundary("inbox.ready"):
             replies = await pipe.execute(raise_on_error=False)
-        for reply in replies[:3]:
-            if isinstance(reply, Exception):
-                raise reply
-        asked = 3 + self.proof.place_replies
-        self.proof.check_place(replies[3:asked])
+        rehearsal.check(replies[: rehearsal.REPLIES])
+        asked = rehearsal.REPLIES + self.proof.place_replies
+        self.proof.check_place(replies[rehearsal.REPLIES : asked])
         self.proof.check_able(replies[asked:])
 
     async def close(self) -> None:

@@ -50,7 +50,7 @@ def learn_event(
     """
     value = {"trigger": event.trigger, "body": canonical_json(body)}
     mode = "news" if event.trigger in ALWAYS_NEWS else "once"
-    return _arguments(
+    return learn_arguments(
         event.uuid,
         event.call_id,
         event.fingerprint,
@@ -76,10 +76,10 @@ def learn_observation(
 ) -> tuple[list[str], list[Any]]:
     """Keys and arguments for something learnt by asking."""
     value = {"body": canonical_json(body), "asked_at": asked_at_ms}
-    return _arguments(uuid, call_id, f"obs:{name}", value, "observe", lane, keep, "")
+    return learn_arguments(uuid, call_id, f"obs:{name}", value, "observe", lane, keep, "")
 
 
-def _arguments(
+def learn_arguments(
     uuid: UUID | None,
     call_id: int | None,
     name: str,
@@ -91,6 +91,7 @@ def _arguments(
     came_at_ms: int | None = None,
     otherwise: str = "",
 ) -> tuple[list[str], list[Any]]:
+    """Keys and arguments of learn.lua."""
     by_uuid = keys.call_key(uuid=uuid, call_id=None) if uuid is not None else None
     by_id = keys.call_key(uuid=None, call_id=call_id) if call_id is not None else None
     first, second = by_uuid or by_id, by_id or by_uuid

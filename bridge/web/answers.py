@@ -11,16 +11,6 @@ from starlette.types import Send
 
 # What redis-py and the network under it raise while Redis is away, frozen or unwilling.
 REDIS_AWAY = (redis.RedisError, OSError, TimeoutError)
-# First words of errors that speak of Redis as a whole and have no class of their own in redis-py.
-_UNWILLING = frozenset({"MISCONF", "BUSY", "NOREPLICAS", "UNKILLABLE", "NOAUTH", "LOADING", "MASTERDOWN"})
-
-
-def is_about_redis(error: Exception) -> bool:
-    """Whether an error says that Redis takes nothing now, and not that it does not take this one thing."""
-    if type(error) is redis.ResponseError:
-        return str(error).partition(" ")[0] in _UNWILLING
-    return isinstance(error, REDIS_AWAY) and not isinstance(error, redis.DataError)
-
 
 _PLAIN = (
     (b"content-type", b"application/json"),

@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bridge.ledger.connect import connect, connect_web
 from bridge.ledger.connections import Connections
+from bridge.ledger.faults import server_fault
 from bridge.ledger.inbox import Inbox
 from bridge.ledger.learning import Retention
 from bridge.ledger.ledger import Ledger
@@ -144,7 +145,7 @@ def create_app(
     )
     app.router.redirect_slashes = False
     app.webhooks = Webhooks(inbox, keeper, admission, now=now, body_within_s=body_within_s)
-    app.state.inbox, app.state.journal = inbox, keeper.journal
+    app.state.inbox, app.state.keeper, app.state.journal = inbox, keeper, keeper.journal
     # Anybody may ask; the connections are for webhooks.
     app.state.checking = asyncio.Semaphore(4)
     app.state.callers, app.state.admission = callers, admission
@@ -228,8 +229,13 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 
 async def _redis_away(request: Request, error: Exception) -> Response:
-    log.warning("not answered, Redis is away", extra={"error": type(error).__name__})
-    content = {"error": health.reason_of(error), "hint": "Try again shortly; /readyz tells when it is back."}
+    fault = server_fault(error)
+    if fault is None:
+        # About this one request: waiting would not help, and "Redis is away" would be untrue.
+        log.error("a request failed on what it asked of Redis", exc_info=error)
+        return await _fault(request, error)
+    log.warning("not answered, Redis is away", extra={"error": type(error).__name__, "why": fault.says})
+    content = {"error": fault.says, "hint": "Try again shortly; /readyz tells when it is back."}
     return JSONResponse(content, status_code=503, headers={"Retry-After": "2"})
 
 

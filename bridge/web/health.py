@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 
-import redis
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from bridge.journal.journal import Journal
+from bridge.ledger.faults import server_fault
 from bridge.ledger.inbox import Inbox
 from bridge.ledger.proof import CannotProve
 from bridge.web.answers import REDIS_AWAY
@@ -17,6 +17,8 @@ from bridge.web.answers import REDIS_AWAY
 log = logging.getLogger(__name__)
 
 READY_WITHIN_S = 1.5
+# A script of ours that fails by itself: no webhook could be kept, and no journal handed on.
+REFUSED = "Redis runs the bridge's scripts, and one of them fails"
 
 
 async def healthz(request: Request) -> JSONResponse:
@@ -24,6 +26,7 @@ async def healthz(request: Request) -> JSONResponse:
 
 
 async def readyz(request: Request) -> JSONResponse:
+    """What a webhook would meet now: its own scripts are tried, and errors are read by the same function."""
     inbox: Inbox = request.app.state.inbox
     journal: Journal = request.app.state.journal
     checking: asyncio.Semaphore = request.app.state.checking
@@ -32,38 +35,25 @@ async def readyz(request: Request) -> JSONResponse:
             await inbox.ready()
     except CannotProve as error:
         # A journal would be no help: nothing of it could be handed on.
-        log.warning("not ready", extra={"reason": str(error)})
-        return JSONResponse({"status": "unready", "reason": str(error)}, status_code=503)
+        return _unready(str(error))
     except REDIS_AWAY as error:
-        log.warning("not ready", extra={"error": type(error).__name__})
-        reason = reason_of(error)
-        if journal.takes_more:
+        fault = server_fault(error)
+        if fault is not None and journal.takes_more:
             # Webhooks are taken, and that is what a balancer asks.
-            return JSONResponse({"status": "ready", "note": f"{reason}; webhooks go to the journal"})
-        if journal.is_on:
-            reason += "; the journal is full, or its disk does not take more"
-        return JSONResponse({"status": "unready", "reason": reason}, status_code=503)
+            log.warning("webhooks go to the journal", extra={"reason": fault.says})
+            return JSONResponse({"status": "ready", "note": f"{fault.says}; webhooks go to the journal"})
+        reason = fault.says if fault is not None else REFUSED
+        return _unready(f"{reason}; {journal.obstacle}" if journal.obstacle else reason)
+    unproven = request.app.state.keeper.unproven
+    if unproven is not None:
+        return _unready(unproven)
+    notes = []
     if journal.depth().stuck:
         # What comes now is kept; what came before, and waits there, needs a person.
-        note = "a file of the journal cannot be handed on: the log names it, and the reason"
-        return JSONResponse({"status": "ready", "note": note})
-    return JSONResponse({"status": "ready"})
+        notes.append("a file of the journal cannot be handed on: the log names it, and the reason")
+    return JSONResponse({"status": "ready", **({"note": "; ".join(notes)} if notes else {})})
 
 
-def reason_of(error: BaseException) -> str:
-    """What is the matter with Redis, in our words: its own may hold an address or a user's name."""
-    match error:
-        case redis.AuthenticationError() | redis.exceptions.NoPermissionError():
-            return "Redis refuses the user or password of REDIS_URL"
-        case redis.BusyLoadingError():
-            return "Redis is still loading its data"
-        case redis.ReadOnlyError():
-            return "Redis is read-only: a replica, or not the master any more"
-        case redis.exceptions.OutOfMemoryError():
-            return "Redis is out of memory"
-        case TimeoutError() | redis.TimeoutError():
-            return "Redis does not answer in time"
-        case redis.ConnectionError() | OSError():
-            return "Redis cannot be reached"
-        case _:
-            return "Redis cannot be written"
+def _unready(reason: str) -> JSONResponse:
+    log.warning("not ready", extra={"reason": reason})
+    return JSONResponse({"status": "unready", "reason": reason}, status_code=503)

@@ -18,9 +18,10 @@ from bridge.domain.events import Event, Held, fingerprint_of, read_event
 from bridge.domain.rules import Rules
 from bridge.journal.journal import Journal, JournalFull
 from bridge.ledger import keys
+from bridge.ledger.faults import server_fault
 from bridge.ledger.inbox import Delivery, Inbox
 from bridge.ledger.proof import CannotProve, NotProven
-from bridge.web.answers import REDIS_AWAY, is_about_redis
+from bridge.web.answers import REDIS_AWAY
 from bridge.web.gate import Gate
 
 log = logging.getLogger(__name__)
@@ -39,7 +40,11 @@ PROVEN_AT_ONCE = 1000
 # Who waited this long for its turn is in a crowd before a frozen Redis, and is sent away before it connects.
 TURN_WITHIN_S = 0.6
 
+# For how long after a webhook that was not proven `/readyz` says so, unless a later one is.
+UNPROVEN_FOR_S = 10.0
+
 _LONGEST_TRIGGER = 64
+_ITSELF = "Redis refuses this webhook itself, and takes others (a fault of the bridge's own)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +83,8 @@ class Keeper:
         )
         proven = inbox.proof.is_asked
         self._turns = asyncio.Semaphore(PROVEN_AT_ONCE if proven else KEPT_AT_ONCE)
+        # The reason and the time of the last webhook that Redis held without proving it.
+        self._unproven: tuple[str, float] | None = None
         self._within_s = inbox.proof.within_ms / 1000 + PROOF_WITHIN_S if proven else KEEP_WITHIN_S
 
     async def keep(self, trigger: str, body: Mapping[str, Any]) -> Outcome:
@@ -91,17 +98,40 @@ class Keeper:
             # Until somebody changes a setting: a journal would only fill.
             log.error("webhook kept, but not provably", extra={"reason": str(error)})
             return Outcome(status=503, content=_unproven(str(error)), cause="not-proven")
-        except (*REDIS_AWAY, NotProven) as error:
+        except NotProven as error:
+            log.warning("webhook kept, but not proven in time", extra={"reason": str(error)})
+            if self.journal.is_on:
+                return await self._in_journal(event, trigger, body, came_at, ends, str(error))
+            self._unproven = (str(error), self._now())
+            return Outcome(status=503, content=_unproven(str(error)), cause="not-proven")
+        except REDIS_AWAY as error:
             if isinstance(error, (TimeoutError, redis.TimeoutError)):
                 self.gate.shut()
-            log.warning("webhook not kept in Redis", extra={"error": type(error).__name__})
-            if self.journal.is_on and (isinstance(error, NotProven) or is_about_redis(error)):
-                return await self._in_journal(event, trigger, body, came_at, ends)
-            if isinstance(error, NotProven):
-                return Outcome(status=503, content=_unproven(str(error)), cause="not-proven")
-            return Outcome(
-                status=503, content=_away("the bridge cannot keep this now: its Redis does not answer")
-            )
+            fault = server_fault(error)
+            if fault is None:
+                return await self._refused_itself(event, body, error)
+            log.warning("webhook not kept in Redis", extra={"error": type(error).__name__, "why": fault.says})
+            if self.journal.is_on:
+                return await self._in_journal(event, trigger, body, came_at, ends, fault.says)
+            return Outcome(status=503, content=_away(fault.says))
+
+    @property
+    def unproven(self) -> str | None:
+        """Why webhooks of the last seconds were answered 503 although Redis has them; None if none was."""
+        if self._unproven is None or self._now() - self._unproven[1] > UNPROVEN_FOR_S:
+            return None
+        return self._unproven[0]
+
+    async def _refused_itself(
+        self, event: Event | Held, body: Mapping[str, Any], error: Exception
+    ) -> Outcome:
+        """Redis takes others, but not this one: it is held for a person, as one that cannot be read is."""
+        log.error("Redis refuses this webhook itself", extra={"error": type(error).__name__})
+        if not isinstance(event, Held):
+            held = Held(trigger=event.trigger, fingerprint=event.fingerprint, reason=_ITSELF)
+            with contextlib.suppress(*REDIS_AWAY, NotProven):
+                return await self._in_redis(held, body)
+        return Outcome(status=503, content=_away(_ITSELF))
 
     async def _in_redis(self, event: Event | Held, body: Mapping[str, Any]) -> Outcome:
         await self.gate.enter(within_s=0 if self.journal.takes_more else GATE_WITHIN_S)
@@ -110,13 +140,20 @@ class Keeper:
                 await self._inbox.hold(event, body)
                 return _held(event)
             learnt = await self._inbox.learn(event, body)
+        self._unproven = None
         if learnt.status == "accepted":
             return Outcome(status=202, content={"status": "accepted", "call": learnt.key})
         # Whether it was forgotten is nobody's business out there; the sender is done either way.
         return Outcome(status=200, content={"status": "duplicate", "call": learnt.key})
 
     async def _in_journal(
-        self, event: Event | Held, trigger: str, body: Mapping[str, Any], came_at: float, ends: float
+        self,
+        event: Event | Held,
+        trigger: str,
+        body: Mapping[str, Any],
+        came_at: float,
+        ends: float,
+        why: str,
     ) -> Outcome:
         at_ms = int(came_at * 1000)
         text = json.dumps({"at": at_ms, "trigger": trigger, "body": body}).encode()
@@ -124,14 +161,9 @@ class Keeper:
             async with asyncio.timeout_at(ends):
                 await self.journal.add(text, at_ms=at_ms)
         except JournalFull:
-            return Outcome(
-                status=503, content=_away("the bridge's Redis does not answer, and its journal is full")
-            )
+            return Outcome(status=503, content=_away(f"{why}; the journal is full"))
         except OSError:
-            return Outcome(
-                status=503,
-                content=_away("the bridge's Redis does not answer, nor does the disk of its journal"),
-            )
+            return Outcome(status=503, content=_away(f"{why}; the disk of the journal takes no more"))
         if isinstance(event, Held):
             return _held(event)
         # Whether it is a repeat, only Redis knows; an id that was joined to a uuid leads to that call too.
@@ -157,7 +189,7 @@ class Keeper:
             self.gate.shut()
             raise
         for fault in faults:
-            if fault is not None and is_about_redis(fault):
+            if fault is not None and server_fault(fault) is not None:
                 raise fault
         return [text for text, fault in zip(texts, faults, strict=True) if fault is not None]
 
@@ -198,7 +230,8 @@ def _held(event: Held) -> Outcome:
     return Outcome(status=202, content={"status": "held", "reason": event.reason})
 
 
-def _away(error: str) -> dict[str, str]:
+def _away(why: str) -> dict[str, str]:
+    error = f"the bridge cannot keep this now: {why}"
     return {"error": error, "hint": "Send it again shortly; /readyz tells when Redis is back."}
 
 

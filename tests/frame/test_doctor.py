@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import socketserver
+import ssl
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx2
@@ -11,7 +15,9 @@ import pytest
 from bridge.commands.checks import Check
 from bridge.commands.doctor import examine
 from bridge.embedded import EmbeddedRedis
+from bridge.ledger.connect import connect
 from bridge.settings import Settings
+from tests.users import PASSWORD, user
 
 KEYS = {
     "WEBHOOK_TOKENS": "a-token-of-some-length",
@@ -240,3 +246,140 @@ def test_a_data_folder_that_cannot_be_made_is_a_failure(
     checks = checked(**KEYS, DATA_DIR=str(tmp_path / "file" / "data"))
 
     assert state(checks, "data folder") == "FAIL"
+
+
+def test_a_redis_that_refuses_what_webhooks_do_fails_with_the_cause(
+    checked: Callable[..., list[Check]], redis_in: Callable[[Path], EmbeddedRedis], tmp_path: Path
+) -> None:
+    server = redis_in(tmp_path)
+    server.start()
+    refusals = {
+        "maxmemory": ("1", "0", "OOM"),
+        "min-replicas-to-write": ("1", "0", "NOREPLICAS"),
+    }
+    with connect(server.url) as client:
+        for name, (bad, good, cause) in refusals.items():
+            client.config_set(name, bad)
+            checks = checked(**KEYS, REDIS_URL=server.url)
+            client.config_set(name, good)
+
+            assert failed(checks) == {"Redis writes"}
+            assert cause in said(checks, "Redis writes") and advised(checks, "Redis writes")
+        client.replicaof("127.0.0.1", "1")
+        replica = checked(**KEYS, REDIS_URL=server.url)
+    assert "READONLY" in said(replica, "Redis writes")
+
+
+@pytest.mark.parametrize(
+    ("rules", "says"),
+    [
+        ("-@scripting", "may not run the command"),
+        ("resetkeys ~callbridge:*", "may not use the bridge's keys"),
+        ("resetchannels", "may not publish"),
+        ("-zadd", "may not run the command ZADD"),
+    ],
+)
+def test_a_user_who_lacks_a_permission_fails_with_what_is_missing(
+    checked: Callable[..., list[Check]],
+    redis_in: Callable[[Path], EmbeddedRedis],
+    tmp_path: Path,
+    rules: str,
+    says: str,
+) -> None:
+    server = redis_in(tmp_path)
+    server.start()
+    with connect(server.url) as client, user(client, rules):
+        checks = checked(**KEYS, REDIS_URL=_as_user(server))
+
+    assert failed(checks) == {"Redis writes"}
+    assert says in said(checks, "Redis writes") and "ACL" in advised(checks, "Redis writes")
+
+
+def test_a_user_who_may_do_what_the_bridge_needs_and_no_more_is_no_failure(
+    checked: Callable[..., list[Check]], redis_in: Callable[[Path], EmbeddedRedis], tmp_path: Path
+) -> None:
+    server = redis_in(tmp_path)
+    server.start()
+    with connect(server.url) as client, user(client, "-@dangerous -@admin"):
+        checks = checked(**KEYS, REDIS_URL=_as_user(server))
+
+    assert failed(checks) == set()
+    assert state(checks, "Redis writes") == "ok"
+    assert "could not be checked" in said(checks, "Redis version")
+
+
+def _as_user(server: EmbeddedRedis) -> str:
+    return server.url.replace("unix://", f"unix://app:{PASSWORD}@")
+
+
+@pytest.mark.parametrize(
+    ("login", "says"), [("", "NOAUTH"), (":another@", "WRONGPASS"), ("nobody:x@", "WRONGPASS")]
+)
+def test_a_missing_or_wrong_password_is_named_and_not_called_unreachable(
+    checked: Callable[..., list[Check]],
+    redis_in: Callable[[Path], EmbeddedRedis],
+    tmp_path: Path,
+    login: str,
+    says: str,
+) -> None:
+    import redis
+
+    server = redis_in(tmp_path)
+    server.start()
+    with redis.Redis.from_url(server.url) as client:
+        client.config_set("requirepass", "a-password")
+
+    checks = checked(**KEYS, REDIS_URL=server.url.replace("unix://", f"unix://{login}"))
+
+    assert failed(checks) == {"Redis"}
+    assert says in said(checks, "Redis") and "reached" not in said(checks, "Redis")
+
+
+def test_a_certificate_that_nobody_signed_is_named(
+    checked: Callable[..., list[Check]], tmp_path: Path
+) -> None:
+    with tls_server(tmp_path) as port:
+        checks = checked(**KEYS, REDIS_URL=f"rediss://127.0.0.1:{port}/0")
+
+    assert "certificate of Redis is not trusted (self-signed" in said(checks, "Redis")
+    assert "ssl_ca_certs" in advised(checks, "Redis")
+
+
+# Signed by itself, for 127.0.0.1, until 2126; made for this test and used nowhere else.
+KEY_AND_CERTIFICATE = """\
+-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgogcTP0hsF0/rx08j
+wQvZzlidFPBXktrtMsnpvr5RrsqhRANCAARZcnV/Se2wgZJidv7bYn3i1stfiHBg
+rHnhDdr1pFHOabIt8f9BQgsTlTOLMTHD/HlaHt0iFbe0xRYAWkoxClCp
+-----END PRIVATE KEY-----
+-----BEGIN CERTIFICATE-----
+MIIBkTCCATagAwIBAgIUAT976uDf/tj/S0OYJ7M4r8Fgl9swCgYIKoZIzj0EAwIw
+FDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyODE4NDQxMVoYDzIxMjYxMTA0
+MTg0NDExWjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjO
+PQMBBwNCAARZcnV/Se2wgZJidv7bYn3i1stfiHBgrHnhDdr1pFHOabIt8f9BQgsT
+lTOLMTHD/HlaHt0iFbe0xRYAWkoxClCpo2QwYjAdBgNVHQ4EFgQUxzBB6oYodeTm
+ycLgiANfH46xNgUwHwYDVR0jBBgwFoAUxzBB6oYodeTmycLgiANfH46xNgUwDwYD
+VR0TAQH/BAUwAwEB/zAPBgNVHREECDAGhwR/AAABMAoGCCqGSM49BAMCA0kAMEYC
+IQDBvi0dljjlfA0xHnBOY7TzPn5NeXdGoHIGknISFO5NxQIhAMS56Kreh+/lynwl
+2pP+12vJ3JKUaVNN4nnH8cKGE9Pz
+-----END CERTIFICATE-----
+"""
+
+
+@contextlib.contextmanager
+def tls_server(folder: Path) -> Iterator[int]:
+    """Does the handshake, as far as the client lets it; the port."""
+    pem = folder / "server.pem"
+    pem.write_text(KEY_AND_CERTIFICATE)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+
+    class Handshake(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            with contextlib.suppress(OSError):
+                context.wrap_socket(self.request, server_side=True).close()
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handshake) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        yield server.server_address[1]
+        server.shutdown()

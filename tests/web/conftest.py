@@ -30,11 +30,12 @@ class RedisServer:
         self.url = f"unix://{self.socket}"
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
+    def start(self, *options: str) -> None:
         self._process = subprocess.Popen(
             [
                 *(str(get_binary_path()), "--port", "0", "--unixsocket", str(self.socket)),
                 *("--save", "", "--appendonly", "no", "--dir", str(self.socket.parent)),
+                *options,
             ],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -1,0 +1,15 @@
+-- Try what a webhook that is held does, and leave nothing: hold.lua itself runs above (as `run`).
+--
+-- KEYS and ARGV as hold.lua. Answers as hold.lua, or fails as it would. Guarantees: as rehearse_learn.lua.
+
+local worked, answer = pcall(run)
+local failed = nil
+local function undo(...)
+  local reply = redis.pcall(...)
+  if type(reply) == 'table' and reply.err and not failed then failed = reply end
+end
+undo('HDEL', KEYS[1], ARGV[1])
+undo('ZREM', KEYS[2], ARGV[1])
+undo('HDEL', KEYS[3], ARGV[4])
+if not worked then error(answer, 0) end
+return failed or answer

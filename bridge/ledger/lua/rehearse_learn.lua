@@ -1,0 +1,28 @@
+-- Try what a webhook does, and leave nothing: learn.lua itself runs above (as `run`), for a call that cannot exist.
+--
+-- KEYS and ARGV as learn.lua; both ids are given, and no call has them (rehearsal.py).
+-- Answers as learn.lua, or fails as it would: each permission, the memory limit and the disk are met by the very same
+-- commands. Guarantees: what was written is removed before anybody can see it, also when it failed half-way.
+
+local worked, answer = pcall(run)
+local failed = nil
+local function undo(...)
+  local reply = redis.pcall(...)
+  if type(reply) == 'table' and reply.err and not failed then failed = reply end
+end
+
+local names = {'uuid:' .. ARGV[1], 'id:' .. ARGV[2]}
+for _, key in ipairs(names) do
+  local name = 'sync|' .. key
+  for lane = 1, LANES do
+    for _, set in ipairs({due, leased, handed}) do undo('ZREM', set(lane), name) end
+  end
+  undo('HDEL', JOBS, name)
+  undo('ZREM', KEYS[19], key)
+end
+for _, what in ipairs({'accepted', 'duplicate', 'forgotten'}) do undo('HDEL', KEYS[20], ARGV[9] .. what) end
+for _, number in ipairs({15, 16, 17, 18, 21}) do undo('DEL', KEYS[number]) end
+
+-- Its own error, and as it came: what the server says of it is what a webhook would be told.
+if not worked then error(answer, 0) end
+return failed or answer
