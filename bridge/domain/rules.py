@@ -29,21 +29,21 @@ Read from the TOML file that `CALLBRIDGE_RULES` names, for example:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import copy
+import difflib
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 
 from bridge.domain.keys import CANONICAL_KEYS, folded
 from bridge.domain.outcome import Outcome, Status
 
 Attach = Literal["speech", "original", "never"]
 Link = Literal["operators", "signed", "off"]
-
-_RECORDING_KEYS = (
-    "fetch", "transcode", "attach", "largest_attachment_mb",
-    "link", "link_days", "public_link", "do_not_record",
-)  # fmt: skip
 
 DEFAULT_STATUS: Mapping[Outcome, Status] = MappingProxyType(
     {
@@ -86,111 +86,143 @@ class Rules:
         return replace(self, region=region, zone=zone)
 
 
-def rules_from_table(table: Mapping[str, Any]) -> tuple[Rules, list[str]]:
-    """Rules from a parsed TOML table, and every complaint about it."""
-    wrong: list[str] = []
-    known = {"write", "conversation", "recording", "webhook_keys"}
-    wrong += [f"unknown section [{name}]; there are {_names(known)}" for name in table if name not in known]
+class _Table(BaseModel):
+    """One table of the file. Strict: `1` is not `true`, and a name that is not known is an error."""
 
-    write = _section(table, "write", {"internal", "withheld", "short"}, wrong)
-    talk = _section(table, "conversation", {"status", "tags", "call_tags", "assign_agent"}, wrong)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
-    status = dict(DEFAULT_STATUS)
-    for name, value in _dict(talk.get("status", {}), "conversation.status", wrong).items():
-        if name not in set(Outcome) or value not in get_args(
-            Status.__value__ if hasattr(Status, "__value__") else Status
-        ):
-            wrong.append(
-                f"conversation.status.{name}: outcomes are {_names(set(Outcome))}, values open or done"
-            )
-        else:
-            status[Outcome(name)] = value
 
-    sound = _section(table, "recording", set(_RECORDING_KEYS), wrong)
+class _Write(_Table):
+    internal: bool = False
+    withheld: bool = False
+    short: bool = False
 
-    aliases: dict[str, str] = {}
-    for canonical, names in _dict(table.get("webhook_keys", {}), "webhook_keys", wrong).items():
-        if canonical not in CANONICAL_KEYS:
-            wrong.append(f"webhook_keys.{canonical}: not one of {_names(CANONICAL_KEYS)}")
-        elif not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-            wrong.append(f'webhook_keys.{canonical}: a list of texts such as ["Anrufer"]')
-        else:
-            aliases.update({folded(name): canonical for name in names})
 
-    return (
-        Rules(
-            write_internal=_flag(write, "write", "internal", wrong),
-            write_withheld=_flag(write, "write", "withheld", wrong),
-            write_short=_flag(write, "write", "short", wrong),
-            status=MappingProxyType(status),
-            tags=_texts(talk, "conversation", "tags", '["phone"]', wrong),
-            call_tags=_flag(talk, "conversation", "call_tags", wrong),
-            assign_agent=_flag(talk, "conversation", "assign_agent", wrong),
-            record=_flag(sound, "recording", "fetch", wrong, usual=True),
-            transcode=_flag(sound, "recording", "transcode", wrong, usual=True),
-            attach=_choice(sound, "recording", "attach", get_args(Attach), wrong),
-            largest_attachment=int(
-                _number(sound, "recording", "largest_attachment_mb", 5, wrong) * 1_000_000
-            ),
-            link=_choice(sound, "recording", "link", get_args(Link), wrong),
-            link_days=int(_number(sound, "recording", "link_days", 30, wrong)),
-            public_link=_flag(sound, "recording", "public_link", wrong),
-            do_not_record=_texts(sound, "recording", "do_not_record", '["+15550100101"]', wrong),
-            webhook_keys=MappingProxyType(aliases),
-        ),
-        wrong,
+class _Conversation(_Table):
+    status: dict[Annotated[Outcome, Field(strict=False)], Status] = {}
+    tags: list[str] = Field(default=[], examples=['["phone"]'])
+    call_tags: bool = False
+    assign_agent: bool = False
+
+
+class _Recording(_Table):
+    fetch: bool = True
+    transcode: bool = True
+    attach: Attach = "speech"
+    largest_attachment_mb: float = Field(default=5, gt=0, lt=10_000)
+    link: Link = "operators"
+    link_days: float = Field(default=30, gt=0, lt=10_000)
+    public_link: bool = False
+    do_not_record: list[str] = Field(default=[], examples=['["+15550100101"]'])
+
+
+def _canonical(name: object) -> object:
+    if name not in CANONICAL_KEYS:
+        raise ValueError("unknown key")
+    return name
+
+
+class _File(_Table):
+    write: _Write = _Write()
+    conversation: _Conversation = _Conversation()
+    recording: _Recording = _Recording()
+    webhook_keys: dict[Annotated[str, BeforeValidator(_canonical)], list[str]] = Field(
+        default={}, examples=['["Anrufer"]']
     )
 
-
-def _section(table: Mapping[str, Any], name: str, known: set[str], wrong: list[str]) -> Mapping[str, Any]:
-    section = _dict(table.get(name, {}), name, wrong)
-    wrong += [f"{name}.{key}: unknown; there are {_names(known)}" for key in section if key not in known]
-    return section
-
-
-def _dict(value: Any, name: str, wrong: list[str]) -> Mapping[str, Any]:
-    if isinstance(value, dict):
-        return value
-    wrong.append(f"{name}: must be a table")
-    return {}
-
-
-def _texts(section: Mapping[str, Any], where: str, name: str, such: str, wrong: list[str]) -> tuple[str, ...]:
-    value = section.get(name, [])
-    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        wrong.append(f"{where}.{name}: a list of texts such as {such}")
-        return ()
-    return tuple(value)
-
-
-def _choice(
-    section: Mapping[str, Any], where: str, name: str, choices: tuple[Any, ...], wrong: list[str]
-) -> Any:
-    """One of several words; the first is the usual one."""
-    value = section.get(name, choices[0])
-    if value not in choices:
-        wrong.append(f"{where}.{name}: one of {', '.join(choices)}")
-        return choices[0]
-    return value
+    def rules(self) -> Rules:
+        write, talk, sound = self.write, self.conversation, self.recording
+        return Rules(
+            write_internal=write.internal,
+            write_withheld=write.withheld,
+            write_short=write.short,
+            status=MappingProxyType({**DEFAULT_STATUS, **talk.status}),
+            tags=tuple(talk.tags),
+            call_tags=talk.call_tags,
+            assign_agent=talk.assign_agent,
+            record=sound.fetch,
+            transcode=sound.transcode,
+            attach=sound.attach,
+            largest_attachment=int(sound.largest_attachment_mb * 1_000_000),
+            link=sound.link,
+            link_days=int(sound.link_days),
+            public_link=sound.public_link,
+            do_not_record=tuple(sound.do_not_record),
+            webhook_keys=MappingProxyType(
+                {folded(name): canonical for canonical, names in self.webhook_keys.items() for name in names}
+            ),
+        )
 
 
-def _number(section: Mapping[str, Any], where: str, name: str, usual: float, wrong: list[str]) -> float:
-    value = section.get(name, usual)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 10_000:
-        wrong.append(f"{where}.{name}: a number above 0")
-        return usual
-    return float(value)
+def rules_from_table(table: Mapping[str, Any]) -> tuple[Rules, list[str]]:
+    """Rules from a parsed TOML table, without what is wrong in it, and every complaint about it."""
+    try:
+        return _File.model_validate(table).rules(), []
+    except ValidationError as error:
+        faults = error.errors(include_url=False, include_context=False)
+    rest = copy.deepcopy(dict(table))
+    for fault in faults:
+        _remove(rest, fault["loc"])
+    wrong = dict.fromkeys(_told(fault) for fault in faults)
+    return _File.model_validate(rest).rules(), list(wrong)
 
 
-def _flag(
-    section: Mapping[str, Any], where: str, name: str, wrong: list[str], *, usual: bool = False
-) -> bool:
-    value = section.get(name, usual)
-    if not isinstance(value, bool):
-        wrong.append(f"{where}.{name}: true or false")
-        return usual
-    return value
+def _remove(table: dict[str, Any], where: tuple[int | str, ...]) -> None:
+    """Take out what stands there: a whole list, where one of its items is wrong."""
+    for name in where[:-1]:
+        inner = table.get(str(name))
+        if not isinstance(inner, dict):
+            break
+        table, where = inner, where[1:]
+    table.pop(str(where[0]), None)
 
 
-def _names(names: Any) -> str:
+def _told(fault: ErrorDetails) -> str:
+    """What is wrong, where, and what would be right."""
+    path = [str(part) for part in fault["loc"] if isinstance(part, str) and part != "[key]"]
+    name, outer = path[-1], path[:-1]
+    if fault["type"] == "extra_forbidden":
+        return _unknown(name, outer)
+    place = ".".join(path)
+    if fault["type"] in ("model_type", "dict_type"):
+        return f"{place}: must be a table"
+    model, known = _of(path[0]), path[1:2]
+    if path[0] == "webhook_keys":
+        if fault["loc"][-1] == "[key]":
+            return f"{place}: unknown{_near(name, CANONICAL_KEYS)}; there are {_names(CANONICAL_KEYS)}"
+        known, model = path[:1], _File
+    if known == ["status"]:
+        near = "" if name in set(Outcome) else f"unknown{_near(name, set(Outcome))}; "
+        return f"{place}: {near}outcomes are {_names(set(Outcome))}, values open or done"
+    setting = model.model_fields[known[0]]
+    if setting.annotation is bool:
+        return f"{place}: true or false"
+    if setting.annotation is float:
+        return f"{place}: a number above 0 and below 10000"
+    if choices := [one for one in get_args(setting.annotation) if isinstance(one, str)]:
+        return f"{place}: one of {', '.join(choices)}{_near(str(fault['input']), choices)}"
+    return f"{place}: a list of texts such as {(setting.examples or ['[]'])[0]}"
+
+
+def _of(section: str) -> type[BaseModel]:
+    model = _File.model_fields[section].annotation
+    return model if isinstance(model, type) and issubclass(model, BaseModel) else _File
+
+
+def _unknown(name: str, outer: list[str]) -> str:
+    """Of a section, or of a name in one."""
+    known = (_of(outer[0]) if outer else _File).model_fields
+    elsewhere = [section for section in _File.model_fields if name in _of(section).model_fields]
+    if not outer and not elsewhere:
+        return f"unknown section [{name}]{_near(name, known)}; there are {_names(known)}"
+    hint = f"; it belongs in [{elsewhere[0]}]" if elsewhere else _near(name, known)
+    return f"{'.'.join([*outer, name])}: unknown{hint}; there are {_names(known)}"
+
+
+def _near(name: str, known: Collection[str]) -> str:
+    found = difflib.get_close_matches(name.lower(), list(known), n=1)
+    return f"; did you mean {found[0]}?" if found else ""
+
+
+def _names(names: Collection[str]) -> str:
     return ", ".join(sorted(names))

@@ -86,6 +86,41 @@ def test_each_wrong_thing_is_named(text: str, named: list[str]) -> None:
     assert all(part in wrong[0] for part in named), wrong
 
 
+@pytest.mark.parametrize(
+    ("text", "remedy"),
+    [
+        ("[wirte]\ninternal = true", "did you mean write?"),
+        ("[Write]\ninternal = true", "did you mean write?"),
+        ("[write]\ninternl = true", "did you mean internal?"),
+        ("[write]\nInternal = true", "did you mean internal?"),
+        ('tags = ["phone"]', "it belongs in [conversation]"),
+        ("[write]\ntranscode = true", "it belongs in [recording]"),
+        ('[conversation.status]\nmised = "open"', "did you mean missed?"),
+        ('[recording]\nattach = "Speach"', "did you mean speech?"),
+        ('[recording]\nlink = "operator"', "did you mean operators?"),
+        ('[webhook_keys]\nexternal_numbr = ["Anrufer"]', "did you mean external_number?"),
+    ],
+)
+def test_a_misspelt_name_gets_the_right_one(text: str, remedy: str) -> None:
+    (wrong,) = complaints(text)
+
+    assert remedy in wrong
+
+
+@pytest.mark.parametrize("name", ["link_days", "largest_attachment_mb"])
+@pytest.mark.parametrize("number", ["0", "-1", "10000", "nan", "inf", "true", '"5"'])
+def test_a_number_of_the_recordings_is_above_0(name: str, number: str) -> None:
+    said = complaints(f"[recording]\n{name} = {number}")
+
+    assert said == [f"recording.{name}: a number above 0 and below 10000"]
+
+
+def test_numbers_may_have_a_fraction_or_none() -> None:
+    rules, wrong = rules_from_table(tomllib.loads("[recording]\nlink_days = 7\nlargest_attachment_mb = 2.5"))
+
+    assert (rules.link_days, rules.largest_attachment, wrong) == (7, 2_500_000, [])
+
+
 def test_everything_wrong_is_named_at_once_and_the_rest_is_read() -> None:
     table: dict[str, Any] = {
         "write": {"internal": 1, "short": True},
