@@ -226,8 +226,9 @@ class EmbeddedRedis:
     def kill(self) -> None:
         """End it as a crash would; what was acknowledged is still there at the next start."""
         if self._process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                self._process.kill()
+            # With a child that is rewriting its file.
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
             self._process = None
 

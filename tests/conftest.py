@@ -14,12 +14,7 @@ from bridge.embedded import EmbeddedRedis
 from bridge.ledger.connect import connect
 from bridge.ledger.ledger import Ledger
 from bridge.sandbox.running import RunningSandbox
-from tests.selection import (  # noqa: F401  # hooks
-    pytest_addoption,
-    pytest_collection_modifyitems,
-    pytest_terminal_summary,
-    pytest_testnodedown,
-)
+from tests.session import *  # noqa: F403  # the hooks
 from tests.support import Bridge, http_client
 
 # No deadlines, as machines are shared. In CI the same examples every time; a plain run looks for new ones.

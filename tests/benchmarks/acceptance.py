@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -23,6 +21,7 @@ import httpx2
 
 from bridge.embedded import EmbeddedRedis
 from tests.chaos.house import TOKEN, Process, free_port
+from tests.reaper import Reaper
 from tests.waiting import eventually
 
 HEAD = f"POST /webhooks/cloudtalk/call-ended HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n"
@@ -39,8 +38,8 @@ class Way:
 
 
 def main(rounds: int, seconds: float, senders: int) -> None:
-    with tempfile.TemporaryDirectory() as text, ExitStack() as stack:
-        folder = Path(text)
+    with Reaper() as reaper, ExitStack() as stack:
+        folder = reaper.folder
         everysec = stack.enter_context(
             redis_in(folder / "everysec", EmbeddedRedis(folder / "everysec", appendfsync="everysec"))
         )
@@ -78,8 +77,10 @@ def main(rounds: int, seconds: float, senders: int) -> None:
 def redis_in(folder: Path, server: EmbeddedRedis) -> Iterator[str]:
     folder.mkdir()
     server.start()
-    yield server.url
-    server.stop()
+    try:
+        yield server.url
+    finally:
+        server.stop()
 
 
 @contextmanager
@@ -104,9 +105,11 @@ def web(folder: Path, name: str, **settings: str) -> Iterator[Way]:
         except httpx2.HTTPError:
             return False
 
-    eventually(ready, f"{name} is ready", within_s=60, every_s=0.1)
-    yield way
-    process.end(signal.SIGTERM)
+    try:
+        eventually(ready, f"{name} is ready", within_s=60, every_s=0.1)
+        yield way
+    finally:
+        process.close()
 
 
 async def load(port: int, seconds: float, senders: int, *, first: int) -> list[float]:

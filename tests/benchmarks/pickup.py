@@ -11,11 +11,9 @@ from __future__ import annotations
 import random
 import statistics
 import sys
-import tempfile
 import threading
 import time
 from functools import partial
-from pathlib import Path
 
 import redis
 
@@ -24,14 +22,15 @@ from bridge.ledger import keys
 from bridge.ledger.connect import connect
 from bridge.sandbox.running import RunningSandbox
 from bridge.settings import Settings
+from tests.reaper import Reaper
 from tests.support import Bridge, ended
 from tests.waiting import eventually
 from workers.main import WorkerProcess
 
 
 def main(rounds: int) -> None:
-    with tempfile.TemporaryDirectory() as folder, RunningSandbox() as sandbox:
-        server = EmbeddedRedis(Path(folder))
+    with Reaper() as reaper, RunningSandbox() as sandbox:
+        server = EmbeddedRedis(reaper.folder)
         server.start()
         client = connect(server.url)
         bridge = Bridge(client, sandbox)

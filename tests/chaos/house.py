@@ -6,13 +6,13 @@ their connections are down for so long, too, from its tenth webhook on: for any 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -27,6 +27,8 @@ from bridge.ledger.connect import connect
 from bridge.ledger.keys import WAKE
 from bridge.ledger.ledger import Ledger
 from bridge.sandbox.running import RunningSandbox
+from tests.processes import end, start
+from tests.reaper import MEMORY, folder_in_memory
 from tests.support import THROUGH_MEMBRANE
 from tests.waiting import eventually
 
@@ -36,7 +38,6 @@ DISCONNECT_S = float(os.environ.get("TEST_DISCONNECT_S", "0"))
 _DISCONNECT_AT = 10
 # Where Redis' file is written without a disk: a SIGKILL, which is what these tests try, takes none of it
 # along, and a test does not last as long as the disk of its machine likes.
-_MEMORY = Path("/dev/shm")
 _ROOM_BYTES = 2 * 1024**3
 
 
@@ -57,7 +58,7 @@ class Process:
     def start(self) -> None:
         with self._log.open("ab") as out:
             command = [sys.executable, "-m", "bridge", self.name]
-            self.popen = subprocess.Popen(command, env=self._environ, stdout=out, stderr=out)
+            self.popen = start(command, env=self._environ, stdout=out, stderr=out)
 
     @property
     def alive(self) -> bool:
@@ -71,6 +72,10 @@ class Process:
         self.send(how)
         assert self.popen is not None
         return self.popen.wait(30)
+
+    def close(self) -> None:
+        if self.popen is not None:
+            end(self.popen)
 
 
 class House:
@@ -96,11 +101,8 @@ class House:
     ) -> None:
         self.folder = folder
         self.sandbox = RunningSandbox()
-        self._in_memory: tempfile.TemporaryDirectory[str] | None = None
-        if not on_disk and _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _ROOM_BYTES:
-            self._in_memory = tempfile.TemporaryDirectory(prefix="callbridge-test-", dir=_MEMORY)
-        server_folder = Path(self._in_memory.name) if self._in_memory else folder
-        self.server = EmbeddedRedis(server_folder, appendfsync=appendfsync)
+        self._on_disk = on_disk
+        self._appendfsync = appendfsync
         self._workers, self._also = workers, also
         self._signing_secret = signing_secret
         self._settings = settings or {}
@@ -109,12 +111,22 @@ class House:
         self._disconnecting: threading.Thread | None = None
 
     def __enter__(self) -> House:
-        self.sandbox.__enter__()
+        with contextlib.ExitStack() as self._ending:
+            self._start()
+            # A start that fails ends what it started; else that lasts as long as the house.
+            self._ending = self._ending.pop_all()
+        return self
+
+    def _start(self) -> None:
+        self._ending.enter_context(self.sandbox)
         self.sandbox.kustomer.limit(1_000_000)
         self.sandbox.cloudtalk.limit(1_000_000)
         self.sandbox.membrane.limit(10_000_000)
+        self.server = EmbeddedRedis(self._server_folder(), appendfsync=self._appendfsync)
         self.server.start()
+        self._ending.callback(self.server.stop)
         self.client: redis.Redis = connect(self.server.url, patience=30)
+        self._ending.callback(self.client.close)
         self.ledger = Ledger(self.client)
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -141,11 +153,16 @@ class House:
             timeout=10,
             event_hooks={"response": [self._count]},
         )
-        self.web.start()
-        for process in (*self.workers, *self.others):
+        self._ending.callback(self.http.close)
+        for process in (self.web, *self.workers, *self.others):
             process.start()
+            self._ending.callback(process.close)
         eventually(self.ready, "the web process is ready", within_s=30, every_s=0.05)
-        return self
+
+    def _server_folder(self) -> Path:
+        if self._on_disk or not MEMORY.is_dir() or shutil.disk_usage(MEMORY).free < _ROOM_BYTES:
+            return self.folder
+        return Path(self._ending.enter_context(folder_in_memory()))
 
     def addresses(self) -> dict[str, str]:
         """The settings that say where Redis and the two services are."""
@@ -199,15 +216,7 @@ class House:
     ) -> None:
         if self._disconnecting is not None:
             self._disconnecting.join()
-        self.http.close()
-        for process in (self.web, *self.workers, *self.others):
-            if process.alive:
-                process.end(signal.SIGKILL)
-        self.client.close()
-        self.server.stop()
-        if self._in_memory:
-            self._in_memory.cleanup()
-        self.sandbox.__exit__(kind, error, traceback)
+        self._ending.close()
 
     def logs(self) -> str:
         return "".join(path.read_text("utf-8", "replace") for path in sorted(self.folder.glob("*.log")))

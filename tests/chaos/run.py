@@ -14,7 +14,6 @@ import platform
 import re
 import signal
 import sys
-import tempfile
 import threading
 import time
 from collections import Counter
@@ -34,6 +33,7 @@ from tests.chaos.house import TOKEN
 from tests.chaos.sending import DayClock, Sender
 from tests.chaos.stage import Stage
 from tests.chaos.wires import CALM, ROUGH
+from tests.reaper import Reaper
 
 WORKERS = 2
 # A job that keeps failing waits for up to 5 minutes, and so does a second look into CloudTalk's list; neither
@@ -308,8 +308,8 @@ def main() -> int:
     wanted = parser.parse_args()
     # Whoever is told to end takes the processes along.
     signal.signal(signal.SIGTERM, lambda signum, frame: sys.exit(143))
-    with tempfile.TemporaryDirectory(prefix="callbridge-chaos-") as scratch:
-        folder = wanted.keep or Path(scratch)
+    with Reaper() as reaper:
+        folder = wanted.keep or reaper.folder
         folder.mkdir(parents=True, exist_ok=True)
         outcome = run(
             folder,

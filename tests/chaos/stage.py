@@ -10,12 +10,12 @@ import sys
 import threading
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from tests.chaos.house import House, Process
 from tests.chaos.stepped import write_offset
 from tests.chaos.wires import Wires, tcp, unix
+from tests.processes import end, start
 
 _AT_WORK = {"web": b"Uvicorn running", "worker": b"worker started", "clock": b"clock started"}
 
@@ -25,7 +25,7 @@ class Nursery:
 
     def __enter__(self) -> Nursery:
         self._lock = threading.Lock()
-        self._process = subprocess.Popen(
+        self._process = start(
             [sys.executable, "-m", "tests.chaos.nursery"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -34,10 +34,7 @@ class Nursery:
         return self
 
     def __exit__(self, *_: object) -> None:
-        assert self._process.stdin and self._process.stdout
-        self._process.stdin.close()
-        self._process.wait(30)
-        self._process.stdout.close()
+        end(self._process)
 
     def ask(self, **what: Any) -> int:
         assert self._process.stdin and self._process.stdout
@@ -78,6 +75,10 @@ class Child(Process):
         self._pid = None
         return code
 
+    def close(self) -> None:
+        if self.alive:
+            self.end(signal.SIGKILL)
+
     @property
     def alive(self) -> bool:
         """As far as we ended it: a process that ends by itself is found by what it no longer does."""
@@ -96,9 +97,12 @@ class Stage(House):
         self._offsets: dict[str, float] = {}
 
     def __enter__(self) -> Stage:
-        self._nursery = Nursery().__enter__()
         super().__enter__()
         return self
+
+    def _start(self) -> None:
+        self._nursery = self._ending.enter_context(Nursery())
+        super()._start()
 
     def addresses(self) -> dict[str, str]:
         # A service that is reached through Membrane is named to Membrane by its own address.
@@ -107,8 +111,8 @@ class Stage(House):
         if self._through:
             urls["membrane"] = self.sandbox.membrane.url
         to = {name: tcp(int(url.rpartition(":")[2])) for name, url in urls.items()}
-        self.wires = Wires({"redis": unix(lambda: str(self.server.socket_path)), **to}, seed=self._seed)
-        self.wires.__enter__()
+        redis = unix(lambda: str(self.server.socket_path))
+        self.wires = self._ending.enter_context(Wires({"redis": redis, **to}, seed=self._seed))
         found = self.sandbox.environ(through_membrane=self._through)
         for name, url in urls.items():
             wired = f"http://127.0.0.1:{self.wires[name].port}"
@@ -140,13 +144,3 @@ class Stage(House):
 
     def _offset_file(self, name: str) -> Path:
         return self.folder / f"{name}.clock"
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        super().__exit__(kind, error, traceback)
-        self.wires.__exit__(kind, error, traceback)
-        self._nursery.__exit__()

@@ -26,6 +26,7 @@ from bridge.sandbox import ANALYTICS_PREFIX, CORE_PREFIX
 from tests.clients.calls_of_all import CLOUDTALK_CALLS, KUSTOMER_CALLS
 from tests.clients.given import cloudtalk_at, kustomer_at
 from tests.clients.specs import description, operation_of, parameters_fit, requests_of, validator
+from tests.processes import started
 from tests.waiting import eventually
 
 EXCERPT = json.loads(Path(__file__).with_name("excerpt.json").read_text("utf-8"))
@@ -138,17 +139,10 @@ def prism(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    running = subprocess.Popen(
-        [program, "mock", "--port", str(port), str(described)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
+    command = [program, "mock", "--port", str(port), str(described)]
+    with started(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
         eventually(lambda: is_open(port), "Prism listens", within_s=60)
         yield f"http://127.0.0.1:{port}"
-    finally:
-        running.terminate()
-        running.wait(10)
 
 
 def is_open(port: int) -> bool:

@@ -18,6 +18,7 @@ from redis import Redis
 
 from bridge.embedded import EmbeddedRedis
 from bridge.sandbox.running import RunningSandbox
+from tests.processes import end, start
 
 ROOT = Path(__file__).resolve().parents[2]
 HOUSE = Path(__file__).with_name("house.py")
@@ -28,7 +29,7 @@ class Program:
     """A process whose output can be waited for."""
 
     def __init__(self, argv: list[str], environ: Mapping[str, str]) -> None:
-        self.process = subprocess.Popen(
+        self.process = start(
             argv,
             env=dict(environ),
             cwd=ROOT,
@@ -76,10 +77,7 @@ class Program:
             self.process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.process.wait(PATIENCE_S)
-        self.process.kill()
-        self.process.wait()
-        if self.process.stdout is not None:
-            self.process.stdout.close()
+        end(self.process)
 
 
 def wait_until_gone(pid: int) -> None:
@@ -112,36 +110,34 @@ def at_a_terminal(
 @pytest.fixture
 def redis_in(tmp_path: Path) -> Iterator[Callable[[Path], EmbeddedRedis]]:
     """Makes an embedded Redis on a folder; whatever still runs at the end of the test is ended."""
-    made: list[EmbeddedRedis] = []
+    with contextlib.ExitStack() as stack:
 
-    def make(folder: Path = tmp_path) -> EmbeddedRedis:
-        made.append(EmbeddedRedis(folder))
-        return made[-1]
+        def make(folder: Path = tmp_path) -> EmbeddedRedis:
+            redis = EmbeddedRedis(folder)
+            stack.callback(redis.close)
+            return redis
 
-    yield make
-    for redis in made:
-        redis.close()
+        yield make
 
 
 @pytest.fixture
 def start_house(tmp_path: Path) -> Iterator[Callable[..., Program]]:
     """Starts `callbridge up --sandbox` with stand-ins for its programs."""
-    houses: list[Program] = []
+    with contextlib.ExitStack() as stack:
 
-    def start(**environ: str) -> Program:
-        environment = {
-            "PATH": os.environ.get("PATH", os.defpath),
-            "PYTHONPATH": str(ROOT),
-            "DATA_DIR": str(tmp_path / "data"),
-            "PORT": "0",
-            **environ,
-        }
-        houses.append(Program([sys.executable, str(HOUSE)], environment))
-        return houses[-1]
+        def start_one(**environ: str) -> Program:
+            environment = {
+                "PATH": os.environ.get("PATH", os.defpath),
+                "PYTHONPATH": str(ROOT),
+                "DATA_DIR": str(tmp_path / "data"),
+                "PORT": "0",
+                **environ,
+            }
+            house = Program([sys.executable, str(HOUSE)], environment)
+            stack.callback(house.close)
+            return house
 
-    yield start
-    for house in houses:
-        house.close()
+        yield start_one
 
 
 @pytest.fixture

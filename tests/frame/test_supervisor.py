@@ -12,6 +12,7 @@ import pytest
 
 from bridge.supervisor import LASTING_RUN_S, LONGEST_PAUSE_S, Speaker, Supervisor, end_process, identity
 from tests.frame.conftest import wait_until_gone
+from tests.processes import started
 
 
 class Pretend:
@@ -146,8 +147,7 @@ def test_lines_are_marked_with_who_said_them(said: io.BytesIO) -> None:
 
 
 def test_a_process_is_not_taken_for_a_later_one_with_its_number() -> None:
-    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    try:
+    with started([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
         known = identity(process.pid)
         assert known is not None
 
@@ -157,9 +157,6 @@ def test_a_process_is_not_taken_for_a_later_one_with_its_number() -> None:
         assert end_process(process.pid, known)
         wait_until_gone(process.pid)
         assert identity(process.pid) is None
-    finally:
-        process.kill()
-        process.communicate()
 
 
 def test_nobody_is_nothing() -> None:

@@ -14,6 +14,7 @@ import redis
 
 from bridge.embedded import find_server
 from bridge.ledger.connect import connect
+from tests.processes import end, start
 from tests.waiting import eventually
 
 
@@ -56,7 +57,7 @@ class Server:
         folder.mkdir(exist_ok=True)
         self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
-        self._process = subprocess.Popen(
+        self._process = start(
             [
                 *(str(find_server()), "--port", str(self.port), "--bind", "127.0.0.1"),
                 *("--save", "", "--dir", str(folder), *options),
@@ -65,7 +66,11 @@ class Server:
             stderr=subprocess.DEVNULL,
         )
         self.client: redis.Redis = connect(self.url, patience=50)
-        self.client.ping()
+        try:
+            self.client.ping()
+        except BaseException:
+            self.stop()
+            raise
 
     @contextlib.contextmanager
     def frozen(self) -> Iterator[None]:
@@ -77,8 +82,7 @@ class Server:
 
     def stop(self) -> None:
         self.client.close()
-        self._process.kill()
-        self._process.wait()
+        end(self._process)
 
 
 @contextlib.contextmanager

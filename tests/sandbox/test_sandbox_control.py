@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +10,7 @@ import pytest
 from bridge.errors import WrongUse
 from bridge.sandbox.hosting import listen
 from bridge.sandbox.running import CloudTalkHandle, KustomerHandle, RunningSandbox
+from tests.processes import started
 
 _SERVE = """
 from pathlib import Path
@@ -180,15 +179,15 @@ def test_a_killed_server_has_lost_nothing_that_it_answered(tmp_path: Path) -> No
     headers = {"Authorization": "Bearer sandbox-kustomer-key"}
     transport = httpx2.HTTPTransport(retries=8)
 
+    command = [sys.executable, "-c", script]
     with httpx2.Client(base_url=url, headers=headers, transport=transport) as client:
-        first = subprocess.Popen([sys.executable, "-c", script])
-        created = client.post("/v1/customers", json={"name": "Ada Example"})
-        os.kill(first.pid, signal.SIGKILL)
-        first.wait()
-        second = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE)
-        found = client.get(f"/v1/customers/{created.json()['data']['id']}")
-        second.terminate()
-        _, errors = second.communicate(timeout=10)
+        with started(command) as first:
+            created = client.post("/v1/customers", json={"name": "Ada Example"})
+            first.kill()
+        with started(command, stderr=subprocess.PIPE) as second:
+            found = client.get(f"/v1/customers/{created.json()['data']['id']}")
+            second.terminate()
+            _, errors = second.communicate(timeout=10)
 
     assert created.status_code == 201
     assert found.status_code == 200

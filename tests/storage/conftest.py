@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import os
 import socket
-import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import httpx2
 import pytest
 
 from bridge.storage import Storage, open_storage
+from tests.processes import started
 from tests.waiting import eventually
 
 BUCKET = "recordings"
@@ -39,11 +39,11 @@ def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bucket]:
             pytest.skip(f"S3 is not tried: {library} is not installed (pip install {library})")
     root = tmp_path_factory.mktemp("buckets")
     port = free_port()
-    with (root.parent / "localbucket.log").open("wb") as log:
-        server = subprocess.Popen(
-            [sys.executable, "-m", "localbucket", "--port", str(port), str(root)], stdout=log, stderr=log
-        )
-    try:
+    command = [sys.executable, "-m", "localbucket", "--port", str(port), str(root)]
+    with (
+        (root.parent / "localbucket.log").open("wb") as log,
+        started(command, stdout=log, stderr=log) as server,
+    ):
         endpoint = f"http://127.0.0.1:{port}"
         eventually(lambda: _answers(port) or server.poll() is not None, "the S3 server listens")
         assert server.poll() is None, (root.parent / "localbucket.log").read_text()
@@ -56,9 +56,6 @@ def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bucket]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
-    finally:
-        server.terminate()
-        server.wait()
 
 
 # The server takes any; the library looks for a machine's role when there are none.

@@ -9,6 +9,7 @@ import signal
 import stat
 import subprocess
 import sys
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import pytest
 from bridge.errors import Rejected, Unavailable
 from bridge.storage import Exists, open_storage
 from bridge.storage.local import LocalStorage
+from tests.processes import started
 from tests.waiting import eventually
 
 NAME = "2026/03/02/1000000110.wav"
@@ -59,11 +61,9 @@ open_storage(sys.argv[1], data_dir=Path()).write(sys.argv[2], sound(), content_t
 
 
 def test_a_writer_that_is_killed_leaves_nothing_to_be_seen(folder: LocalStorage) -> None:
-    writer = subprocess.Popen(
-        [sys.executable, "-c", _SLOW_WRITER, f"file:{folder.folder}", NAME], stdout=subprocess.PIPE, text=True
-    )
-    assert writer.stdout is not None
-    with writer, writer.stdout:
+    command = [sys.executable, "-c", _SLOW_WRITER, f"file:{folder.folder}", NAME]
+    with started(command, stdout=subprocess.PIPE, text=True) as writer:
+        assert writer.stdout is not None
         assert writer.stdout.readline() == "half-way\n"
         writer.send_signal(signal.SIGKILL)
 
@@ -107,13 +107,12 @@ def test_two_processes_write_one_name(folder: LocalStorage) -> None:
         "        assert error.stored.size == 81000\n"
         "print(won)\n"
     )
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", writer, f"file:{folder.folder}", letter], stdout=subprocess.PIPE, text=True
-        )
-        for letter in "abc"
-    ]
-    told = [process.communicate()[0] for process in processes]
+    with ExitStack() as stack:
+        commands = [[sys.executable, "-c", writer, f"file:{folder.folder}", letter] for letter in "abc"]
+        processes = [
+            stack.enter_context(started(command, stdout=subprocess.PIPE, text=True)) for command in commands
+        ]
+        told = [process.communicate()[0] for process in processes]
 
     assert sum(map(int, told)) == 40
     for n in range(40):

@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from tests.processes import started
+
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 ELSEWHERE = "bridge.example"
@@ -152,22 +154,17 @@ def browsing() -> Iterator[Callable[[], Tab]]:
     there, to = os.pipe()
     back, here = os.pipe()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        process = subprocess.Popen(
-            [
-                *(sys.executable, "-c", _WRAPPER, str(there), str(here)),
-                *(CHROMIUM, *_FLAGS, f"--user-data-dir={profile}"),
-            ],
-            pass_fds=(there, here),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        os.close(there)
-        os.close(here)
-        pipe = Pipe(to, back)
-        try:
-            yield lambda: Tab(pipe)
-        finally:
-            os.close(to)
-            os.close(back)
-            process.kill()
-            process.wait()
+        command = [
+            *(sys.executable, "-c", _WRAPPER, str(there), str(here)),
+            *(CHROMIUM, *_FLAGS, f"--user-data-dir={profile}"),
+        ]
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        with started(command, pass_fds=(there, here), **quiet):
+            os.close(there)
+            os.close(here)
+            pipe = Pipe(to, back)
+            try:
+                yield lambda: Tab(pipe)
+            finally:
+                os.close(to)
+                os.close(back)

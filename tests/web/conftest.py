@@ -19,6 +19,7 @@ from bridge.ledger.connect import connect
 from bridge.ledger.ledger import Ledger
 from bridge.settings import Settings
 from bridge.web.callers import Access
+from tests.processes import end, start
 from tests.web.serving import TOKEN, Site, serving
 
 
@@ -31,7 +32,7 @@ class RedisServer:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, *options: str) -> None:
-        self._process = subprocess.Popen(
+        self._process = start(
             [
                 *(str(get_binary_path()), "--port", "0", "--unixsocket", str(self.socket)),
                 *("--save", "", "--appendonly", "no", "--dir", str(self.socket.parent)),
@@ -40,13 +41,16 @@ class RedisServer:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        with connect(self.url, patience=50) as client:
-            client.ping()
+        try:
+            with connect(self.url, patience=50) as client:
+                client.ping()
+        except BaseException:
+            self.stop()
+            raise
 
     def stop(self) -> None:
         if self._process is not None:
-            self._process.kill()
-            self._process.wait()
+            end(self._process)
             self._process = None
             self.socket.unlink(missing_ok=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -23,6 +24,7 @@ from bridge.sandbox.running import RunningSandbox
 from bridge.settings import Settings
 from bridge.storage import open_storage
 from bridge.web.views import calls_missing
+from tests.processes import started
 from tests.support import Bridge, ended
 from tests.waiting import eventually
 from workers import dispatcher
@@ -37,12 +39,20 @@ def _settings(redis_url: str, sandbox: RunningSandbox) -> Settings:
     return Settings.from_env({"REDIS_URL": redis_url, **sandbox.environ()}, dotenv=None)
 
 
-@pytest.fixture
-def worker(redis_url: str, bridge: Bridge, sandbox: RunningSandbox) -> Iterator[WorkerProcess]:
+@contextlib.contextmanager
+def working(redis_url: str, sandbox: RunningSandbox) -> Iterator[WorkerProcess]:
     process = WorkerProcess(_settings(redis_url, sandbox))
     process.start()
-    yield process
-    process.stop()
+    try:
+        yield process
+    finally:
+        process.stop()
+
+
+@pytest.fixture
+def worker(redis_url: str, bridge: Bridge, sandbox: RunningSandbox) -> Iterator[WorkerProcess]:
+    with working(redis_url, sandbox) as process:
+        yield process
 
 
 def _synced(bridge: Bridge) -> bool:
@@ -67,15 +77,13 @@ def test_an_idle_worker_is_woken_and_does_not_wait_for_its_beat(
 ) -> None:
     """With a beat of an hour, only the wake-up can have started the job."""
     monkeypatch.setattr(dispatcher, "_LONGEST_WAIT_S", 3600.0)
-    process = WorkerProcess(_settings(redis_url, sandbox))
-    process.start()
     subscribed = lambda: bridge.ledger.redis.pubsub_numsub(keys.WAKE)[0][1] == 1  # noqa: E731
-    eventually(subscribed, "the worker listens")
+    with working(redis_url, sandbox):
+        eventually(subscribed, "the worker listens")
 
-    bridge.receive("call-ended", ended())
+        bridge.receive("call-ended", ended())
 
-    eventually(lambda: _synced(bridge), "the call is synced")
-    process.stop()
+        eventually(lambda: _synced(bridge), "the call is synced")
 
 
 def test_stopping_lets_a_running_job_end(redis_url: str, bridge: Bridge, sandbox: RunningSandbox) -> None:
@@ -116,22 +124,21 @@ def test_a_worker_sits_out_a_redis_that_is_killed_and_restarted(
 ) -> None:
     server = EmbeddedRedis(tmp_path)
     server.start()
-    client = connect(server.url)
-    bridge = Bridge(client, sandbox)
-    process = WorkerProcess(_settings(server.url, sandbox))
-    process.start()
-    bridge.receive("call-ended", ended())
-    eventually(lambda: _synced(bridge), "the first call is synced")
+    with (
+        contextlib.closing(server),
+        connect(server.url) as client,
+        working(server.url, sandbox),
+    ):
+        bridge = Bridge(client, sandbox)
+        bridge.receive("call-ended", ended())
+        eventually(lambda: _synced(bridge), "the first call is synced")
 
-    server.kill()
-    server.start()
-    second = "11111111-2222-4333-8444-555555555501"
-    bridge.receive("call-ended", ended(call_id=1000000501, uuid=second))
+        server.kill()
+        server.start()
+        second = "11111111-2222-4333-8444-555555555501"
+        bridge.receive("call-ended", ended(call_id=1000000501, uuid=second))
 
-    eventually(lambda: len(sandbox.kustomer.notes) == 2, "the second call is written")
-    process.stop()
-    client.close()
-    server.stop()
+        eventually(lambda: len(sandbox.kustomer.notes) == 2, "the second call is written")
 
 
 def test_no_more_is_taken_than_can_be_run_at_once(ledger: Ledger) -> None:
@@ -204,19 +211,18 @@ def test_the_worker_command_works_and_stops_when_told(
 ) -> None:
     environ = {**os.environ, "REDIS_URL": redis_url, **sandbox.environ()}
     command = [sys.executable, "-m", "bridge", "worker", "--processes", str(processes), "--threads", "2"]
-    process = subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     lines: list[str] = []
-    assert process.stdout is not None
-    reader = threading.Thread(target=lambda: lines.extend(str(line) for line in process.stdout or ()))
-    reader.start()
+    with started(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        assert process.stdout is not None
+        reader = threading.Thread(target=lambda: lines.extend(str(line) for line in process.stdout or ()))
+        reader.start()
 
-    bridge.receive("call-ended", ended())
-    eventually(lambda: _synced(bridge), "the call is synced", within_s=30)
-    process.send_signal(signal.SIGTERM)
+        bridge.receive("call-ended", ended())
+        eventually(lambda: _synced(bridge), "the call is synced", within_s=30)
+        process.send_signal(signal.SIGTERM)
 
-    assert process.wait(25) == 0, lines
-    reader.join()
-    process.stdout.close()
+        assert process.wait(25) == 0, lines
+        reader.join()
     # Nothing that belongs to a caller is in its log.
     for secret in ("441632960304", "Ada", "Example", "invoice", *_settings(redis_url, sandbox).secrets()):
         assert not any(secret in line for line in lines), secret

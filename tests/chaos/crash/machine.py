@@ -28,6 +28,7 @@ from tests.chaos.crash.journeys import JOURNEYS
 from tests.chaos.crash.visits import OPS_TOKEN, STAYS, Visit
 from tests.chaos.crash.watch import Point
 from tests.jobs.desk import desk
+from tests.processes import end, start
 from tests.support import THROUGH_MEMBRANE, let_pass
 from tests.waiting import eventually
 
@@ -67,7 +68,7 @@ class Machine:
         )
         self.log = folder / "log"
         with self.log.open("ab") as log:
-            self._server = subprocess.Popen(
+            self._server = start(
                 [sys.executable, "-m", "tests.chaos.crash.server", str(self._listening.fileno())],
                 cwd=_ROOT,
                 stdin=subprocess.PIPE,
@@ -78,10 +79,7 @@ class Machine:
             )
 
     def close(self) -> None:
-        assert self._server.stdin and self._server.stdout
-        self._server.stdin.close()
-        self._server.wait(10)
-        self._server.stdout.close()
+        end(self._server)
         self._listening.close()
         self._visitor.close()
 
