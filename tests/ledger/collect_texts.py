@@ -26,6 +26,7 @@ from uuid import UUID
 from bridge.ledger import scripts
 from bridge.ledger.keys import Lane
 from bridge.ledger.learning import Retention, learn_observation
+from tests.processes import end, start
 
 _KEYS, _ARGUMENTS = learn_observation(
     uuid=UUID("5b0c7f0e-3f5d-4c0e-9a51-8a7f4f6f2d11"),
@@ -66,7 +67,7 @@ class Server:
             probe.bind(("127.0.0.1", 0))
             self.port: int = probe.getsockname()[1]
         place = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--dir", str(self.folder)]
-        self._process = subprocess.Popen([program, *place, *options], stdout=subprocess.DEVNULL)
+        self._process = start([program, *place, *options], stdout=subprocess.DEVNULL)
         for _ in range(200):
             with suppress(OSError):
                 socket.create_connection(("127.0.0.1", self.port), 1).close()
@@ -92,8 +93,7 @@ class Server:
         return self.ask("EVALSHA", sha, len(_KEYS), *_KEYS, *arguments, before=before)
 
     def close(self) -> None:
-        self._process.kill()
-        self._process.wait()
+        end(self._process)
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
