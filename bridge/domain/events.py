@@ -17,7 +17,9 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
-from bridge.domain.keys import DEFAULT_KEYS, folded, spelled
+from bridge.domain.envelopes import is_native, unwrap
+from bridge.domain.fields import fields_of, in_order
+from bridge.domain.keys import DEFAULT_KEYS, canonical_key, spelled
 from bridge.domain.outcome import Direction, Stage
 from bridge.domain.phone import WITHHELD, Kind, Phone, read_phone
 from bridge.domain.rules import Rules
@@ -122,9 +124,9 @@ def trigger_of(body: Mapping[str, Any], keys: Mapping[str, str] = DEFAULT_KEYS) 
     if is_native(body):
         kind = str(body["type"])
         return NATIVE_TRIGGERS.get(kind, kind.replace(".", "-").replace("_", "-"))
-    for key in _in_order(body, keys):
+    for key in in_order(body, keys):
         value = body[key]
-        if keys.get(folded(key)) == "event" and isinstance(value, str) and told(value):
+        if canonical_key(key, keys) == "event" and isinstance(value, str) and told(value):
             # `spelled`, not `folded`: that would make "ended" of "call.ended".
             name = spelled(value).replace("_", "-")
             return _TRIGGER_WORDS.get(name, name)
@@ -138,11 +140,6 @@ _TRIGGER_WORDS = {
     "call-recording-ready": "recording-uploaded",
     "call-transcription-created": "transcription-created",
 }
-
-
-def is_native(body: Mapping[str, Any]) -> bool:
-    """Whether this has the form of CloudTalk's native envelope."""
-    return isinstance(body.get("type"), str) and isinstance(body.get("data"), dict)
 
 
 def canonical_json(value: object) -> str:
@@ -181,7 +178,10 @@ def read_event(
         received_at: when it came; kept for the time line only, never for what is written.
     """
     keys = {**DEFAULT_KEYS, **rules.webhook_keys} if rules.webhook_keys else DEFAULT_KEYS
-    named = trigger_of(body, keys)
+    found = unwrap(body, keys)
+    bodies = (found.body, *found.others, body)
+    named = next((name for one in bodies if (name := trigger_of(one, keys))), None)
+    body = found.body
     if named in STAGE_OF or named in OTHER_TRIGGERS or trigger is None:
         trigger = named
     if trigger is None:
@@ -195,7 +195,7 @@ def read_event(
     if is_native(body):
         fields = _native_fields(body["data"])
     else:
-        fields = _fields(body, keys)
+        fields = fields_of(body, *found.others, keys=keys)
         if named is None:
             trigger = _by_content(trigger, fields)
     if trigger in OTHER_TRIGGERS:
@@ -210,7 +210,7 @@ def read_event(
         return Held(
             trigger=trigger,
             fingerprint=fingerprint,
-            reason="has no usable call_id or call_uuid (add both to the workflow's body)",
+            reason=found.trouble or "has no usable call_id or call_uuid (add both to the workflow's body)",
         )
     direction = read_direction(fields.get("direction"))
     withheld = str(fields.get("caller_id_status", "")).lower() == "withheld"
@@ -252,29 +252,6 @@ def _native_fields(data: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(summary, dict):
         fields["summary"] = summary.get("summary")
     return fields
-
-
-def _fields(body: Mapping[str, Any], keys: Mapping[str, str]) -> dict[str, Any]:
-    """The values under their canonical names; of two keys for one thing the one that tells something."""
-    fields: dict[str, Any] = {}
-    for key in _in_order(body, keys):
-        canonical = keys.get(folded(key))
-        value = body[key]
-        if isinstance(value, dict):
-            value = next((value[k] for k in ("number_e164", "number", "name", "id") if k in value), None)
-        if canonical is None or (canonical in fields and (told(fields[canonical]) or not told(value))):
-            continue
-        fields[canonical] = value
-    return fields
-
-
-def _in_order(body: Mapping[str, Any], keys: Mapping[str, str]) -> list[str]:
-    """The keys of a body: exact names before aliases, aliases in alphabetical order.
-
-    The order in which a body has them then makes no difference.
-    """
-    exact = set(keys.values())
-    return sorted(body, key=lambda key: (folded(key) not in exact, folded(key), key))
 
 
 def _by_content(trigger: str, fields: Mapping[str, Any]) -> str:

@@ -60,6 +60,31 @@ DEFAULT_KEYS: Mapping[str, str] = MappingProxyType(
 )
 
 
+# What no-code tools call the whole of what they pass on.
+ENVELOPES = frozenset(
+    {
+        "body", "data", "payload", "json", "event", "events", "record", "records", "message", "content",
+        "call", "calls", "params", "properties", "attributes", "input", "output", "result", "results",
+        "request", "webhook", "fields", "item", "items", "bundle", "value", "raw", "detail", "object",
+        "resource",
+    }
+)  # fmt: skip
+
+
+def canonical_key(key: str, keys: Mapping[str, str]) -> str | None:
+    """What a key says, also where a tool flattened what it passes on: `data__call_id`, `body[data][call_id]`.
+
+    Args:
+        keys: folded key -> canonical key.
+    """
+    name = folded(key)
+    while name not in keys:
+        head, _, name = name.partition("_")
+        if not name or not (head in ENVELOPES or head.isdigit()):
+            return None
+    return keys[name]
+
+
 def folded(key: str) -> str:
     """One spelling for a key typed by hand: `" Call ID"`, `callId`, `call-id` -> `call_id`.
 

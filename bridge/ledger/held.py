@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from typing import Any, cast
 
 from bridge.boundary import boundary
-from bridge.domain.events import OTHER_TRIGGERS, STAGE_OF, Event, canonical_json, is_native, read_event
+from bridge.domain.envelopes import is_native
+from bridge.domain.events import OTHER_TRIGGERS, STAGE_OF, Event, canonical_json, read_event
 from bridge.domain.matching import match
 from bridge.domain.phone import Phone
 from bridge.domain.rules import Rules

@@ -10,7 +10,7 @@ from typing import Any, Literal, cast, get_args
 
 from bridge.boundary import boundary
 from bridge.domain.call import Call
-from bridge.domain.keys import DEFAULT_KEYS, folded
+from bridge.domain.keys import DEFAULT_KEYS, canonical_key
 from bridge.domain.rules import Rules
 from bridge.ledger import keys
 from bridge.ledger.budget import Budget
@@ -27,7 +27,7 @@ STATES: tuple[State, ...] = get_args(State)
 Job = Mapping[str, Any]
 
 HIDDEN = "(hidden)"
-_RECORDING_LINK = re.compile(r"https?:/\S*?/pub/r/[^\s\"'<>]*", re.IGNORECASE)
+_RECORDING_LINK = re.compile(r"https?:\\*/\S*?/pub\\*/r\\*/[^\s\"'<>]*", re.IGNORECASE)
 _LINK = re.compile(r"https?://", re.IGNORECASE)
 
 
@@ -180,7 +180,7 @@ def without_links(value: Any, *, is_link: bool = False) -> Any:
     if isinstance(value, Mapping):
         return {
             without_links(name): without_links(
-                item, is_link=is_link or DEFAULT_KEYS.get(folded(name)) == "recording_url"
+                item, is_link=is_link or canonical_key(name, DEFAULT_KEYS) == "recording_url"
             )
             for name, item in value.items()
         }
