@@ -12,7 +12,8 @@ import logging
 import re
 import sys
 import threading
-from collections.abc import Mapping, MutableMapping
+import time
+from collections.abc import Callable, Mapping, MutableMapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, TextIO
@@ -38,6 +39,7 @@ _OPEN_FIELDS = frozenset(
         "error",
         "where",
         "cause",
+        "request_id",
     }
 )
 _SECRET_FIELD = re.compile(r"token|secret|passw|authorization|api_?key|credential", re.IGNORECASE)
@@ -123,6 +125,32 @@ def configure(
         logging.getLogger(name).setLevel(logging.WARNING)
     sys.excepthook = _crashed
     threading.excepthook = _thread_crashed
+
+
+class AtMost(logging.Filter):
+    """Lets so many lines of each message through a second; the next one says how many were left out.
+
+    For messages that strangers can cause. The metrics count all of them.
+    """
+
+    def __init__(self, lines: int = 5, *, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._lines, self._clock = lines, clock
+        # Message -> second, lines in it, left out since the last line.
+        self._seen: dict[str, tuple[int, int, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        now = int(self._clock())
+        second, lines, left_out = self._seen.get(record.msg, (now, 0, 0))
+        if second != now:
+            lines = 0
+        if lines >= self._lines:
+            self._seen[record.msg] = (now, lines, left_out + 1)
+            return False
+        self._seen[record.msg] = (now, lines + 1, 0)
+        if left_out:
+            record.left_out = left_out
+        return True
 
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:

@@ -233,16 +233,21 @@ class JournalCollector(Collector):
 
 
 def registry_of(
-    ledger: Ledger, budgets: Sequence[Budget], connections: Connections, journal: Journal
+    ledger: Ledger, budgets: Sequence[Budget], connections: Connections, journal: Journal, *own: Collector
 ) -> CollectorRegistry:
-    """A registry of our own: the process-wide one holds what libraries put there."""
+    """A registry of our own: the process-wide one holds what libraries put there.
+
+    Args:
+        own: further collectors of this process's own numbers.
+    """
     registry = CollectorRegistry(auto_describe=False)
     registry.register(LedgerCollector(ledger, budgets, connections))
-    registry.register(JournalCollector(journal))
+    for collector in (JournalCollector(journal), *own):
+        registry.register(collector)
     return registry
 
 
-def ledger_down(journal: Journal) -> bytes:
+def ledger_down(journal: Journal, *own: Collector) -> bytes:
     """What is told when Redis did not even answer in time."""
     registry = CollectorRegistry(auto_describe=False)
 
@@ -253,6 +258,6 @@ def ledger_down(journal: Journal) -> bytes:
         def collect(self) -> Iterator[Metric]:
             yield _ledger_up(False)
 
-    registry.register(Down())
-    registry.register(JournalCollector(journal))
+    for collector in (Down(), JournalCollector(journal), *own):
+        registry.register(collector)
     return generate_latest(registry)

@@ -115,6 +115,8 @@ class Settings(BaseSettings):
     data_dir: Path = Path(".callbridge")
     host: Word = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
+    # How many connections one address may have to `web`; 0: no bound of its own; None: a quarter of all.
+    connections_per_peer: int | None = Field(default=None, ge=0)
     log_format: Literal["console", "json"] | None = None
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     callbridge_rules: Path | None = None

@@ -10,18 +10,22 @@ import uvicorn
 from bridge.commands.access import find_access
 from bridge.commands.context import start_process
 from bridge.web.app import create_app
+from bridge.web.server.limits import raise_descriptor_limit
 
 
 @click.command()
 def web() -> int:
     """Take webhooks in and show the pages, until it is stopped."""
     settings = start_process("web")
+    # Before the application is made, which derives from it how many connections it takes.
+    raise_descriptor_limit()
+    app = create_app(settings, access=find_access(settings))
     uvicorn.run(
-        create_app(settings, access=find_access(settings)),
+        app,
         host=settings.host,
         port=settings.port,
         loop="asyncio" if sys.platform == "win32" else "uvloop",
-        http="httptools",
+        http=app.state.traffic.protocol(),
         ws="none",
         lifespan="on",
         log_config=None,

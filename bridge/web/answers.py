@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+import secrets
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import redis
@@ -11,6 +13,17 @@ from starlette.types import Send
 
 # What redis-py and the network under it raise while Redis is away, frozen or unwilling.
 REDIS_AWAY = (redis.RedisError, OSError, TimeoutError)
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}", re.ASCII)
+
+
+def request_id_of(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    """The X-Request-Id that a proxy gave the request, so that both logs name it alike; else a new one."""
+    for name, value in headers:
+        if name == b"x-request-id" and _REQUEST_ID.fullmatch(text := value.decode("latin-1")):
+            return text
+    return secrets.token_hex(8)
+
 
 _PLAIN = (
     (b"content-type", b"application/json"),

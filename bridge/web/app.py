@@ -35,6 +35,8 @@ from bridge.web.body import SLOWEST_S
 from bridge.web.callers import Access, Callers, Guard
 from bridge.web.keeping import Keeper
 from bridge.web.pace import Pace
+from bridge.web.server.limits import Limits
+from bridge.web.server.traffic import Traffic, TrafficCollector
 from bridge.web.sounds import Sounds
 from bridge.web.views import budgets_of
 from bridge.web.webhooks import PATH, Webhooks, log
@@ -61,6 +63,7 @@ def create_app(
     sign_in_takes_s: float = 0.5,
     storage: Callable[[], Storage] | None = None,
     access: Access | None = None,
+    limits: Limits | None = None,
 ) -> Starlette:
     """The application.
 
@@ -70,6 +73,7 @@ def create_app(
         sign_in_takes_s: how long the first wrong tokens take, so that guessing is slow.
         storage: opens where recordings are, once one is asked for; by default what RECORDINGS_URL names.
         access: what opens the pages; by default OPS_TOKEN alone.
+        limits: of the server in front; by default what the limit on open files leaves room for.
     Raises:
         WrongUse: REDIS_URL is missing.
     """
@@ -151,7 +155,9 @@ def create_app(
     app.state.callers, app.state.admission = callers, admission
     app.state.sounds = Sounds.of(settings) if storage is None else Sounds(storage)
     app.state.desk = desk
-    app.state.registry = registry_of(ledger, budgets, connections, keeper.journal)
+    app.state.traffic = Traffic(limits or Limits.of_this_process(per_peer=settings.connections_per_peer))
+    app.state.own_numbers = TrafficCollector(app.state.traffic)
+    app.state.registry = registry_of(ledger, budgets, connections, keeper.journal, app.state.own_numbers)
     return app
 
 
@@ -189,7 +195,7 @@ async def _metrics(request: Request) -> Response:
     try:
         text = await desk.run(lambda: generate_latest(registry))
     except REDIS_AWAY:
-        text = ledger_down(request.app.state.journal)
+        text = ledger_down(request.app.state.journal, request.app.state.own_numbers)
     return Response(text, headers={"content-type": CONTENT_TYPE_PLAIN_0_0_4})
 
 

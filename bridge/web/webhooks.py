@@ -17,12 +17,16 @@ from starlette.types import Receive, Scope, Send
 
 from bridge.domain.events import OTHER_TRIGGERS, STAGE_OF
 from bridge.ledger.inbox import Inbox
-from bridge.web.admission import Admission, offered_tokens, signature_of
-from bridge.web.answers import REDIS_AWAY, Refused, send_json
+from bridge.logs import AtMost
+from bridge.web.admission import Admission, Headers, offered_tokens, signature_of
+from bridge.web.answers import REDIS_AWAY, Refused, request_id_of, send_json
 from bridge.web.body import LARGEST, SLOWEST_S, check_type, parse_object, read_body, too_large
 from bridge.web.keeping import Keeper
 
 log = logging.getLogger(__name__)
+# Of what strangers cause, not of what is taken in.
+refusals = logging.getLogger(f"{__name__}.refused")
+refusals.addFilter(AtMost())
 
 PATH = "/webhooks/cloudtalk"
 COUNT_WITHIN_S = 0.25
@@ -65,11 +69,13 @@ class Webhooks:
         try:
             body = parse_object(await self._admitted(scope["headers"], receive))
         except Refused as refused:
-            await self._count(trigger, refused.cause)
-            return await send_json(send, refused.status, refused.content, refused.headers)
+            request = request_id_of(scope["headers"])
+            await self._count(trigger, refused.cause, refused.status, request)
+            headers = {**refused.headers, "x-request-id": request}
+            return await send_json(send, refused.status, refused.content, headers)
         except ClientDisconnect:
             return None
-        return await self._keep(trigger, body, send)
+        return await self._keep(trigger, body, scope["headers"], send)
 
     async def _admitted(self, headers: list[tuple[bytes, bytes]], receive: Receive) -> bytes:
         """The body of a request that may post and has the right form. The order of checks is promised."""
@@ -95,7 +101,7 @@ class Webhooks:
         check_type(content_type)
         return body
 
-    async def _keep(self, trigger: str, body: dict[str, Any], send: Send) -> None:
+    async def _keep(self, trigger: str, body: dict[str, Any], sent: Headers, send: Send) -> None:
         began = time.perf_counter()
         outcome = await self._keeper.keep(trigger, body)
         if outcome.status < 300:
@@ -108,15 +114,22 @@ class Webhooks:
                     "ms": round((time.perf_counter() - began) * 1000, 1),
                 },
             )
+        headers: dict[str, str] = {}
+        if outcome.status >= 400:
+            headers["x-request-id"] = request_id_of(sent)
+        if outcome.status == 503:
+            headers["retry-after"] = "2"
         if outcome.cause is not None:
-            await self._count(trigger, outcome.cause)
-        headers = {"retry-after": "2"} if outcome.status == 503 else None
+            await self._count(trigger, outcome.cause, outcome.status, headers.get("x-request-id"))
         return await send_json(send, outcome.status, outcome.content, headers)
 
-    async def _count(self, trigger: str, cause: str) -> None:
+    async def _count(self, trigger: str, cause: str, status: int, request: str | None) -> None:
         """Count a refusal if that is quick; strangers neither choose names in Redis nor wait for it."""
         name = _known(trigger)
-        log.info("webhook refused", extra={"trigger": name, "cause": cause})
+        refusals.info(
+            "webhook refused",
+            extra={"trigger": name, "cause": cause, "status": status, "request_id": request},
+        )
         try:
             async with asyncio.timeout(COUNT_WITHIN_S), self._counting:
                 await self._inbox.refuse(name, cause)

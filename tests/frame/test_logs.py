@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from bridge import logs
-from bridge.logs import get_logger, masked
+from bridge.logs import AtMost, get_logger, masked
 
 
 class Log:
@@ -199,3 +199,25 @@ def test_on_no_terminal_it_is_json_unless_told_otherwise() -> None:
     assert json.loads(first)["event"] == "one"
     assert "two" in second
     assert "n=1" in second
+
+
+def test_of_a_message_that_strangers_cause_so_many_lines_a_second_are_logged(log: Log) -> None:
+    now = [100.2]
+    logger = logging.getLogger("test.of.strangers")
+    logger.addFilter(AtMost(2, clock=lambda: now[0]))
+
+    for number in range(5):
+        logger.warning("refused", extra={"number": number})
+    logger.warning("something else")
+    now[0] = 101.0
+    logger.warning("refused", extra={"number": 5})
+    logger.warning("refused", extra={"number": 6})
+
+    told = [(line["event"], line.get("number"), line.get("left_out")) for line in log.lines]
+    assert told == [
+        ("refused", 0, None),
+        ("refused", 1, None),
+        ("something else", None, None),
+        ("refused", 5, 3),
+        ("refused", 6, None),
+    ]

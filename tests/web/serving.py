@@ -108,10 +108,12 @@ class Site:
 
 @contextlib.contextmanager
 def serving(settings: Settings, **options: Any) -> Iterator[Site]:
+    app = create_app(settings, **options)
     server = uvicorn.Server(
         uvicorn.Config(
-            create_app(settings, **options),
+            app,
             port=0,
+            http=app.state.traffic.protocol(),
             log_config=None,
             access_log=False,
             proxy_headers=False,

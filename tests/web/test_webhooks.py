@@ -345,3 +345,33 @@ def test_each_webhook_taken_leaves_one_line_in_the_log(site: Site, caplog: pytes
     ]
     assert {line["call"] for line in lines} == {f"uuid:{UUID}"}
     assert all(line["ms"] >= 0 for line in lines)
+
+
+def test_a_refused_webhook_is_logged_with_the_request_id_that_its_answer_has(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    site.post(ENDED, headers={"X-Request-Id": "of-the-proxy.1"})
+    answer = site.post(b"[]", headers={**BEARER, "X-Request-Id": "two lines\x85of text"})
+
+    lines = [vars(record) for record in caplog.records if record.getMessage() == "webhook refused"]
+    ours = answer.headers["x-request-id"]
+    assert len(ours) == 16
+    assert [(line["status"], line["cause"], line["request_id"]) for line in lines[-2:]] == [
+        (401, "no-token", "of-the-proxy.1"),
+        (400, "not-an-object", ours),
+    ]
+
+
+def test_a_flood_of_refused_webhooks_is_counted_and_not_all_logged(
+    site: Site, store: redis.Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    began = time.monotonic()
+    for _ in range(100):
+        site.post(ENDED, headers={})
+    seconds = time.monotonic() - began
+
+    lines = [record for record in caplog.records if record.getMessage() == "webhook refused"]
+    assert len(lines) <= 5 * (seconds + 2)
+    assert store.hget(keys.COUNTS, "refused:call-ended:no-token") == "100"

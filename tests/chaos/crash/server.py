@@ -75,7 +75,8 @@ def _rehearse(told: dict[str, Any]) -> None:
 
 def _serving(settings: Settings) -> uvicorn.Server:
     app = create_app(settings)
-    return uvicorn.Server(uvicorn.Config(app, loop="uvloop", http="httptools", log_config=None))
+    protocol = app.state.traffic.protocol()
+    return uvicorn.Server(uvicorn.Config(app, loop="uvloop", http=protocol, log_config=None))
 
 
 def _live(told: dict[str, Any], listening: socket.socket) -> None:
