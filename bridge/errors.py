@@ -127,12 +127,16 @@ class Rejected(Permanent):
     Args:
         status: HTTP status.
         detail: what the service said, for the record and the page; never for a log line.
+        places: where in the request it found the fault, as far as it named a place: `tags.3`, `/name`.
     """
 
-    def __init__(self, message: str, *, status: int = 0, detail: str = "") -> None:
+    def __init__(
+        self, message: str, *, status: int = 0, detail: str = "", places: tuple[str, ...] = ()
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.detail = detail
+        self.places = places
 
 
 class TooLarge(Rejected):

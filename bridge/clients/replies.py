@@ -25,6 +25,9 @@ _LIMITS_TOLD = (
 )
 _RESETS_TOLD = ("x-cloudtalkapi-resettime", "x-ratelimit-reset")
 _MOST_DIGITS = 10
+# `parameter` was seen; the others are what JSON:API and validators call the same.
+_PLACE_NAMES = ("parameter", "pointer", "field", "path", "property")
+_MOST_ERRORS = 20
 
 
 def error_for(
@@ -47,7 +50,30 @@ def error_for(
         return Conflict(f"{where}: it exists or was changed meanwhile{' · ' + detail if detail else ''}")
     if status >= 500 or status in (302, 303, 307, 408, 425):
         return Unavailable(f"{where}: trouble on their side")
-    return Rejected(f"{where}{': ' + detail if detail else ''}", status=status, detail=detail)
+    return Rejected(
+        f"{where}{': ' + detail if detail else ''}",
+        status=status,
+        detail=detail,
+        places=error_places(response),
+    )
+
+
+def error_places(response: httpx2.Response) -> tuple[str, ...]:
+    """Where in the request the service found the fault: Kustomer's `source` or `meta` of each error."""
+    try:
+        body = response.json() if len(response.content) <= LONGEST_ERROR else None
+    except (ValueError, RecursionError, httpx2.StreamError):
+        return ()
+    errors = body.get("errors") if isinstance(body, dict) else None
+    parts = [
+        part
+        for error in (errors if isinstance(errors, list) else [])[:_MOST_ERRORS]
+        if isinstance(error, dict)
+        for part in (error.get("source"), error.get("meta"))
+        if isinstance(part, dict)
+    ]
+    places = (part.get(name) for part in parts for name in _PLACE_NAMES)
+    return tuple(place for place in places if isinstance(place, str) and place)
 
 
 def error_text(response: httpx2.Response) -> str:

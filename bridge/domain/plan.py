@@ -13,7 +13,7 @@ from bridge.domain.outcome import Direction, Outcome, Status
 from bridge.domain.phone import Kind
 from bridge.domain.recording import NO_RECORDING, Recording, Sound, Stored, attachment_of
 from bridge.domain.rules import Rules
-from bridge.domain.tags import LONGEST_TAG, in_kustomers_letters, tags_of_people
+from bridge.domain.tags import LONGEST_TAG, MOST_TAGS, in_kustomers_letters, tags_of_people
 from bridge.domain.values import read_uuid
 
 _LONGEST_NAME = 256
@@ -239,4 +239,7 @@ def _tags(call: Call, rules: Rules) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The tags to write, and what is to be said of those that are left out."""
     ours = [in_kustomers_letters(tag)[:LONGEST_TAG].strip() for tag in rules.tags]
     theirs, left_out = tags_of_people(call.tags if rules.call_tags else ())
-    return tuple(sorted({tag for tag in (*ours, *theirs) if tag})), tuple(left_out)
+    tags = list(dict.fromkeys(tag for tag in (*ours, *theirs) if tag))
+    if tags[MOST_TAGS:]:
+        left_out.append(f"tags left out, Kustomer takes {MOST_TAGS}: {', '.join(tags[MOST_TAGS:])}")
+    return tuple(sorted(tags[:MOST_TAGS])), tuple(left_out)

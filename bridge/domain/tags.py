@@ -13,6 +13,8 @@ from bridge.domain.values import without_markup
 # Kustomer (documented): 1 to 64 characters, no colon, no #; blanks after the first.
 _TAKEN = re.compile(r"[0-9a-zA-ZÀ-ÿ _/<>.-]")
 LONGEST_TAG = 64
+# Of a conversation, a customer or a company (documented).
+MOST_TAGS = 20
 
 
 def tags_of_people(tags: Iterable[str]) -> tuple[list[str], list[str]]:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from bridge.clients.kustomer import Customer
 from bridge.domain.plan import CustomerDraft
 from bridge.errors import Conflict
+from bridge.jobs.refused import send_without_refused
 from bridge.jobs.writing import Pen, as_left
 from bridge.ledger.record import Output, Record
 
@@ -84,10 +88,13 @@ class Customers:
         return (found.id, found.name) if found else None
 
     def _create_customer(self, draft: CustomerDraft) -> str:
-        made = self.pen.deps.kustomer.create_customer(
-            phone=draft.phone, name=draft.name, external_id=draft.external_id
-        )
-        return made.id
+        def send(body: Mapping[str, Any]) -> str:
+            made = self.pen.deps.kustomer.create_customer(
+                phone=draft.phone, name=body.get("name"), external_id=draft.external_id
+            )
+            return made.id
+
+        return send_without_refused(self.pen, self.record, "customer", {"name": draft.name}, send)
 
     def _name_customer(self, known: Output, draft: CustomerDraft) -> None:
         """Give a name to a customer that has none, or that still has the one we gave."""
@@ -101,10 +108,17 @@ class Customers:
                     "customer",
                     known,
                     changed,
-                    lambda: self.pen.deps.kustomer.update_customer(there, name=draft.name),
+                    lambda: self._send_name(there, changed),
                 )
         sent = {**known.sent, "name": draft.name}
         self.pen.keep("customer", known.id, sent, done="brought up to date", created=known.created)
+
+    def _send_name(self, there: Customer, changed: Mapping[str, Any]) -> None:
+        def send(body: Mapping[str, Any]) -> None:
+            if body:
+                self.pen.deps.kustomer.update_customer(there, **body)
+
+        send_without_refused(self.pen, self.record, "customer", changed, send)
 
     def _remember(self, draft: CustomerDraft, customer_id: str, *, named: bool) -> None:
         if draft.phone:

@@ -15,11 +15,13 @@ from typing import Any
 from bridge.clients.kustomer import Conversation, Note
 from bridge.domain.plan import ConversationDraft, NoteDraft, Plan, note_key
 from bridge.domain.recording import Sound
+from bridge.domain.tags import MOST_TAGS
 from bridge.errors import Conflict, Rejected
 from bridge.jobs.attaching import ensure_attachment, find_attachment, merged
 from bridge.jobs.customers import Customers
 from bridge.jobs.deps import Deps
 from bridge.jobs.finding import find_conversation, find_note
+from bridge.jobs.refused import say_left_out, send_without_refused
 from bridge.jobs.writing import Pen, as_left
 from bridge.ledger.record import Output, Record
 
@@ -142,9 +144,7 @@ class Scribe:
             made = self.pen.create(
                 "conversation",
                 fields,
-                lambda: (
-                    self.deps.kustomer.create_conversation(customer_id, fields, assigned_users=assigned).id
-                ),
+                lambda: self._send_conversation(customer_id, fields, assigned),
             )
         except Conflict:
             known = self._adopt_conversation(draft)
@@ -153,6 +153,15 @@ class Scribe:
             self._update_conversation(known, fields)
             return known.id, False
         return made, True
+
+    def _send_conversation(self, customer_id: str, fields: Mapping[str, Any], assigned: list[str]) -> str:
+        def send(body: Mapping[str, Any]) -> str:
+            own = {name: value for name, value in body.items() if name != "assignedUsers"}
+            users = body.get("assignedUsers", ())
+            return self.deps.kustomer.create_conversation(customer_id, own, assigned_users=users).id
+
+        body = {**fields, "assignedUsers": assigned}
+        return send_without_refused(self.pen, self.record, "conversation", body, send)
 
     def _find_conversation(self) -> Conversation | None:
         """The conversation that is there under a key of the call's.
@@ -199,7 +208,9 @@ class Scribe:
         }
         if fields["externalId"] != known.sent.get("externalId"):
             changes["externalId"] = fields["externalId"]
-        added = [tag for tag in fields["tags"] if tag not in known.sent.get("tags", ())]
+        added = self._that_fit(
+            [tag for tag in fields["tags"] if tag not in known.sent.get("tags", ())], current
+        )
         if added:
             # The list is replaced whole, and read as ids; ids and names may be mixed in writing.
             changes["tags"] = [*current.tags, *added]
@@ -209,9 +220,23 @@ class Scribe:
                 "conversation",
                 known,
                 ours,
-                lambda: self.deps.kustomer.update_conversation(known.id, changes),
+                lambda: send_without_refused(
+                    self.pen,
+                    self.record,
+                    "conversation",
+                    changes,
+                    lambda body: self.deps.kustomer.update_conversation(known.id, body),
+                ),
             )
         self.pen.keep("conversation", known.id, fields, done="brought up to date", created=known.created)
+
+    def _that_fit(self, tags: list[str], current: Conversation) -> list[str]:
+        """As many of our tags as Kustomer takes beside those that are there, which may be a person's."""
+        room = max(0, MOST_TAGS - len(current.tags))
+        if tags[room:]:
+            text = f"tags left out, Kustomer takes {MOST_TAGS} in all: {', '.join(tags[room:])}"
+            say_left_out(self.pen, "conversation", "tags", text)
+        return tags[:room]
 
     # -- note
 

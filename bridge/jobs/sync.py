@@ -18,6 +18,7 @@ from bridge.jobs.deps import Deps, End
 from bridge.jobs.detail import learn_uuid
 from bridge.jobs.finding import find_uuid
 from bridge.jobs.people import user_of, with_agent
+from bridge.jobs.refused import left_out_of
 from bridge.jobs.scribe import Scribe
 from bridge.jobs.writing import Pen
 from bridge.ledger.keys import Lane
@@ -102,7 +103,7 @@ def sync(claim: Claim, deps: Deps) -> End:
                 # Something was learnt that the note should say: this job is due again for it at once.
                 return End()
             late = ["details from CloudTalk are still to come"] if ask.patience is Patience.LATE else []
-            reason = "; ".join([*late, *want.left_out])
+            reason = "; ".join([*late, *want.left_out, *left_out_of(record, pen)])
             done = {"state": "synced", "synced_at": str(deps.ledger.now_ms()), "reason": reason, "look": None}
             deps.ledger.keep(claim, done)
             if record.listed and not record.events and "synced_at" not in record.fields:

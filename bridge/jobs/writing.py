@@ -9,7 +9,7 @@ what a person wrote since.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeVar
 
 from bridge.clients.http import checked_at_last
@@ -28,6 +28,8 @@ class Pen:
 
     claim: Claim
     deps: Deps
+    # What this run has noted so far, see `note`.
+    noted: dict[str, str | None] = field(default_factory=dict)
 
     def create(self, name: str, sent: Mapping[str, Any], send: Callable[[], str]) -> str:
         """Create one thing in Kustomer and keep its id.
@@ -72,9 +74,10 @@ class Pen:
             note=f"{name} {done}",
         )
 
-    def note(self, name: str, text: str) -> None:
-        """Record something about the call that later runs have to know."""
+    def note(self, name: str, text: str | None) -> None:
+        """Record something about the call that later runs have to know; None removes it."""
         self.deps.ledger.keep(self.claim, {name: text})
+        self.noted[name] = text
 
     def forget(self, name: str) -> None:
         self.deps.ledger.keep(

@@ -19,7 +19,7 @@ class Fault(BaseModel):
         delay         applied at once, answered `seconds` later
         cut           answered, but the connection breaks after `after_bytes` of the body, or half of it
         slow          answered at `bytes_per_s`
-        body          answered 200 with `content` of `content_type`; nothing is applied
+        body          answered `body_status` with `content` of `content_type`; nothing is applied
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -30,6 +30,7 @@ class Fault(BaseModel):
     after_bytes: int | None = Field(default=None, ge=0)
     bytes_per_s: float = Field(default=1000.0, gt=0)
     content: str = ""  # base64
+    body_status: int = Field(default=200, ge=200, le=599)
     content_type: str = "text/html; charset=utf-8"
     method: str | None = None
     path: str | None = None  # searched for in the decoded path; None is any path

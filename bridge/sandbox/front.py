@@ -76,7 +76,8 @@ class Front:
         if fault.kind == "status":
             answer = self._refuse(path, fault.status)
         else:
-            answer = Response(base64.b64decode(fault.content), headers={"content-type": fault.content_type})
+            content, headers = base64.b64decode(fault.content), {"content-type": fault.content_type}
+            answer = Response(content, fault.body_status, headers=headers)
         answer.headers.update(fault.headers)
         return answer
 

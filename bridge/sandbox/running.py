@@ -93,13 +93,15 @@ class Handle:
         path: str | None = None,
         times: int = 1,
         headers: dict[str, str] | None = None,
+        status: int = 200,
     ) -> None:
-        """Answer 200 with this instead, without applying."""
+        """Answer with this instead, without applying."""
         encoded = base64.b64encode(content.encode() if isinstance(content, str) else content).decode()
         self._add(
             Fault(
                 kind="body",
                 content=encoded,
+                body_status=status,
                 content_type=content_type,
                 method=method,
                 path=path,
