@@ -19,6 +19,7 @@ from bridge.errors import BridgeError, WrongUse
 from bridge.jobs.deps import open_deps, open_ledger
 from bridge.jobs.rounds import Rounds
 from bridge.ledger import keys
+from bridge.ledger.faults import why
 from bridge.ledger.held import match_held
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.nearby import Nearby
@@ -111,7 +112,7 @@ def run(settings: Settings) -> int:
             if rounds is not None:
                 rounds.go(clock.now(), stopping=stopping.is_set)
         except redis.RedisError as error:
-            log.warning("redis is away, waiting for it", error=type(error).__name__)
+            log.warning("housekeeping not done, to be tried again", why=why(error))
         except BridgeError as error:
             log.warning("housekeeping not done, to be tried again", error=type(error).__name__)
         if stopping.wait(min(_BEAT_S, settings.reconcile_every_s or _BEAT_S)):

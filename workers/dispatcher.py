@@ -9,6 +9,7 @@ from typing import Any
 import redis
 
 from bridge.boundary import boundary
+from bridge.ledger.faults import why
 from bridge.ledger.keys import WAKE, split_job
 from bridge.ledger.ledger import Ledger
 from bridge.logs import get_logger
@@ -63,7 +64,9 @@ class Dispatcher:
                 away = False
             except redis.RedisError as error:
                 if not away:
-                    log.warning("redis is away, waiting for it", error=type(error).__name__)
+                    log.warning(
+                        "redis takes nothing, waiting for it", error=type(error).__name__, why=why(error)
+                    )
                 away, wait_s = True, _REDIS_AWAY_PAUSE_S
             # At least a moment, so that a job which is due and cannot be taken does not spin.
             self._broker.freed.wait(max(wait_s, 0.002))

@@ -20,6 +20,7 @@ from bridge.boundary import boundary
 from bridge.clients import pace
 from bridge.clients.bounds import ANSWER, TRANSFER, Bounds, Client
 from bridge.clients.replies import LONGEST_ERROR, WINDOW_S, closed_for_s, error_for, told_by
+from bridge.domain.json_values import read_json
 from bridge.errors import BridgeError, Disconnected, NotSent, RateLimited, TooSlow, Unavailable
 from bridge.ledger.budget import Budget, Slot, Told
 from bridge.ledger.connections import Gate
@@ -310,7 +311,7 @@ class Service:
         if not response.content:
             return None
         try:
-            return response.json()
+            return read_json(response.content)
         except (ValueError, RecursionError) as cause:
             raise Unavailable(f"{self.name} answered {operation} with something that is not JSON") from cause
 

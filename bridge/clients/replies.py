@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx2
 
+from bridge.domain.json_values import read_json
 from bridge.errors import BridgeError, Conflict, RateLimited, Rejected, Unauthorized, Unavailable
 from bridge.ledger.budget import Told
 
@@ -93,7 +94,7 @@ def error_text(response: httpx2.Response) -> str:
     try:
         if len(response.content) > LONGEST_ERROR:
             return ""
-        walk(response.json(), "")
+        walk(read_json(response.content), "")
     except (ValueError, RecursionError, httpx2.StreamError):
         return ""
     return " · ".join(dict.fromkeys(found))[:_LONGEST_DETAIL]

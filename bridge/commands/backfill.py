@@ -24,6 +24,7 @@ from bridge.jobs.patience import Patience
 from bridge.jobs.reconcile import Comparison, Span
 from bridge.ledger.census import Standing, Stands
 from bridge.ledger.connect import connect
+from bridge.ledger.faults import why
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.parked import workers_listen
 from bridge.settings import Settings
@@ -102,7 +103,7 @@ def services(settings: Settings) -> Iterator[Deps]:
         yield open_deps(settings, Ledger(client))
     except (redis.RedisError, OSError) as error:
         raise Unavailable(
-            f"Redis does not answer ({type(error).__name__}): is the address in REDIS_URL right, does it run?"
+            f"{why(error)}: `callbridge doctor` says what to do."
             " Then run the command again: nothing is done twice."
         ) from error
     finally:

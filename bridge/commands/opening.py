@@ -11,6 +11,7 @@ from bridge.commands.context import load_settings
 from bridge.errors import Unavailable
 from bridge.jobs.deps import retention
 from bridge.ledger.connect import connect
+from bridge.ledger.faults import why
 from bridge.ledger.ledger import Ledger
 from bridge.settings import Settings
 
@@ -22,8 +23,6 @@ def opened_ledger() -> Iterator[tuple[Ledger, Settings]]:
     try:
         yield Ledger(client, keep=retention(settings)), settings
     except (redis.RedisError, OSError) as error:
-        raise Unavailable(
-            f"Redis does not answer ({type(error).__name__}): is the address in REDIS_URL right, does it run?"
-        ) from error
+        raise Unavailable(f"{why(error)}: `callbridge doctor` says what to do") from error
     finally:
         client.close()

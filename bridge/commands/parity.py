@@ -19,6 +19,7 @@ from bridge.jobs.deps import budgets
 from bridge.jobs.patience import Patience
 from bridge.ledger.budget import Budget
 from bridge.ledger.connect import connect
+from bridge.ledger.faults import why
 from bridge.ledger.ledger import Ledger
 from bridge.operations import Services
 from bridge.operations.operation import ServiceName
@@ -93,7 +94,7 @@ def _shares(settings: Settings) -> Iterator[dict[str, Budget]]:
     try:
         yield budgets(settings, Ledger(client))
     except redis.RedisError as error:
-        raise Unavailable(f"Redis does not answer ({type(error).__name__}); see REDIS_URL") from error
+        raise Unavailable(f"{why(error)}: `callbridge doctor` says what to do") from error
     finally:
         client.close()
 

@@ -27,6 +27,7 @@ from bridge.errors import NeedsAPerson, Unavailable, WrongUse
 from bridge.jobs.deps import budgets
 from bridge.ledger.budget import Budget
 from bridge.ledger.connect import connect
+from bridge.ledger.faults import why
 from bridge.ledger.keys import Lane
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.turns import Turn, taking_turns
@@ -154,9 +155,7 @@ def open_reach() -> Iterator[Reach]:
             shares = budgets(settings, Ledger(store)) if store is not None else {}
             yield Reach(settings=settings, client=client, roads=Roads(settings, client), shares=shares)
     except redis.RedisError as error:
-        raise Unavailable(
-            f"Redis stopped answering ({type(error).__name__}): whether the request was made is not known"
-        ) from error
+        raise Unavailable(f"{why(error)}: whether the request was made is not known") from error
     finally:
         if store is not None:
             store.close()
@@ -181,7 +180,7 @@ def _redis(settings: Settings) -> redis.Redis | None:
     except redis.RedisError as error:
         client.close()
         click.echo(
-            f"Redis does not answer ({type(error).__name__}): this goes uncounted, beside the shared budget",
+            f"{why(error)}: this goes uncounted, beside the shared budget",
             err=True,
         )
         return None

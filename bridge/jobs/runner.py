@@ -16,6 +16,7 @@ from bridge.jobs.leases import Leases, clock
 from bridge.jobs.recording import fetch_recording
 from bridge.jobs.sync import sync
 from bridge.ledger.connections import LOOK
+from bridge.ledger.faults import server_fault
 from bridge.ledger.ledger import Claim, Ledger
 from bridge.ledger.turns import Turn, taking_turns
 from bridge.logs import get_logger
@@ -72,10 +73,12 @@ class Runner:
             )
             return end
         except redis.RedisError as error:
+            fault = server_fault(error)
             log.warning(
-                "redis is away, the job is due again when its lease ends",
+                "redis takes nothing, the job is due again when its lease ends",
                 job=kind,
                 error=type(error).__name__,
+                why=fault.says if fault else "it refuses what is kept of this job",
             )
             return "broken"
 
@@ -97,7 +100,7 @@ class Runner:
                 # Not all at once, though.
                 wait_s += random.uniform(0, 0.1 + wait_s * 0.05)  # noqa: S311
             ledger.reschedule(
-                claim, in_ms=round(wait_s * 1000), cause=_cause(error), error=str(error), failed=False
+                claim, in_ms=round(wait_s * 1000), cause=_cause(error), error=_said(error), failed=False
             )
             return "later"
         except Disconnected as error:
@@ -108,14 +111,15 @@ class Runner:
             return self._again(ledger, claim, error)
         except Permanent as error:
             log.warning("job parked", job=claim.kind, key=claim.key, cause=_cause(error))
-            ledger.park(claim, cause=_cause(error), error=str(error))
+            ledger.park(claim, cause=_cause(error), error=_said(error))
             return "parked"
-        except redis.RedisError:
-            raise
         except Exception as error:
+            if isinstance(error, redis.RedisError) and server_fault(error) is not None:
+                raise
+            # A fault of ours, or a value of this call that Redis cannot read.
             log.exception("fault in a job", job=claim.kind, key=claim.key)
             if claim.attempts + 1 >= _MOST_FAULTS:
-                ledger.park(claim, cause="fault", error=f"{type(error).__name__}: {error}")
+                ledger.park(claim, cause="fault", error=f"{type(error).__name__}: {_said(error)}")
                 return "parked"
             return self._again(ledger, claim, error)
         ledger.complete(claim, again_in_ms=end.again_in_ms, note=end.log)
@@ -132,7 +136,7 @@ class Runner:
             in_s=round(wait_s, 1),
         )
         end = ledger.reschedule(
-            claim, in_ms=int(wait_s * 1000), cause=_cause(error), error=str(error), failed=True
+            claim, in_ms=int(wait_s * 1000), cause=_cause(error), error=_said(error), failed=True
         )
         return "parked" if end == "parked" else "failed"
 
@@ -140,6 +144,11 @@ class Runner:
 def backoff_s(attempts: int) -> float:
     """1 to 2 s after the first failure, doubling to 5 minutes; jitter keeps jobs out of step."""
     return min(_MAX_BACKOFF_S, random.uniform(1, 2) * 2.0 ** min(attempts, 10))  # noqa: S311
+
+
+def _said(error: Exception) -> str:
+    """Its words, such that Redis can keep them."""
+    return str(error).encode("utf-8", "replace").decode()
 
 
 def _cause(error: Exception) -> str:

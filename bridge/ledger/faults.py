@@ -162,6 +162,16 @@ def server_fault(error: BaseException) -> ServerFault | None:
     return None
 
 
+def why(error: BaseException) -> str:
+    """The same in one text, for logs and messages."""
+    fault = server_fault(error)
+    return (
+        fault.says
+        if fault is not None
+        else "Redis refuses one value that was sent, or a script of the bridge fails"
+    )
+
+
 def _from_text(error: redis.RedisError) -> ServerFault | None:
     text = _text_of(error)
     if _OF_LUA.search(text):

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive
 
+from bridge.domain.json_values import mended
 from bridge.web.answers import Refused
 
 LARGEST = 65_536
@@ -20,7 +21,6 @@ DEEPEST = 32
 _BRACKETS = re.compile(rb'\\.|["\[\]{}]', re.DOTALL)
 # A surrogate in an escape; half of a pair cannot be written down as UTF-8.
 _ESCAPED_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _SMALLER = "Leave long values (transcripts, notes) out of the workflow: the bridge asks CloudTalk for them."
 
 
@@ -103,8 +103,8 @@ def parse_object(raw: bytes) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise _bad("not-an-object", "the body is JSON, but not an object")
     if _ESCAPED_SURROGATE.search(raw):
-        mended: dict[str, Any] = _mended(value)
-        return mended
+        whole: dict[str, Any] = mended(value)
+        return whole
     return value
 
 
@@ -140,13 +140,3 @@ def _depth(raw: bytes) -> int:
         elif not in_text and mark in b"]}":
             depth -= 1
     return deepest
-
-
-def _mended(value: Any) -> Any:
-    if isinstance(value, str):
-        return _LONE_SURROGATE.sub("\ufffd", value)
-    if isinstance(value, list):
-        return [_mended(item) for item in value]
-    if isinstance(value, dict):
-        return {_mended(name): _mended(item) for name, item in value.items()}
-    return value

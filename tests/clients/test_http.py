@@ -150,7 +150,7 @@ def test_words_of_a_refused_key_are_not_repeated(status: int) -> None:
     assert "c2VjcmV0" not in f"{error} {error!r} {error.args} {vars(error)}"
 
 
-@pytest.mark.parametrize("content", [HTML.encode(), b"{", b"\xff\xfe", b"[" * 100_000, b"1" * 5000])
+@pytest.mark.parametrize("content", [HTML.encode(), b"{", b"\xff\xfe", b"[" * 100_000])
 def test_a_success_that_is_not_json_is_no_answer(content: bytes) -> None:
     with pytest.raises(Unavailable, match="not JSON"):
         Wire(httpx2.Response(200, content=content)).kustomer().customer("1")

@@ -109,7 +109,7 @@ def test_a_redis_that_does_not_answer_is_said_so_without_a_traceback(
     monkeypatch.setenv("REDIS_URL", f"unix://{tmp_path}/none.sock")
 
     assert main(["calls", "ls"]) == 1
-    assert "Redis does not answer" in capsys.readouterr().err
+    assert "Redis cannot be reached" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", [["web"], ["calls", "ls"]])

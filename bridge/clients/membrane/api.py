@@ -13,6 +13,7 @@ from bridge.clients.bounds import Bounds
 from bridge.clients.membrane.errors import error_of, read_envelope, their_time
 from bridge.clients.membrane.tokens import Tokens
 from bridge.clients.replies import error_for
+from bridge.domain.json_values import read_json
 from bridge.errors import NotSent, Unavailable
 
 # Without it an older form of the API answers.
@@ -80,7 +81,7 @@ class Api:
         if not response.content:
             return None
         try:
-            return response.json()
+            return read_json(response.content)
         except (ValueError, RecursionError) as cause:
             raise Unavailable(f"membrane answered {operation} with something that is not JSON") from cause
 

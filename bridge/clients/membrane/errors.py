@@ -13,6 +13,7 @@ from typing import Any
 import httpx2
 
 from bridge.clients.replies import error_for, error_text, retry_after_s
+from bridge.domain.json_values import read_json
 from bridge.errors import (
     BridgeError,
     Conflict,
@@ -72,8 +73,7 @@ def read_envelope(response: httpx2.Response) -> Envelope | None:
     if response.status_code < 400 or int(response.headers.get("content-length") or 0) > _SHORT:
         return None
     try:
-        response.read()
-        body = response.json()
+        body = read_json(response.read())
     except (ValueError, RecursionError):
         return None
     if not isinstance(body, dict) or not isinstance(body.get("message", ""), str):
