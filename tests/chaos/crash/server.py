@@ -19,6 +19,7 @@ from typing import Any
 
 import uvicorn
 
+from bridge import logs
 from bridge.clients.http import make_client
 from bridge.ledger.ledger import LEASE_MS
 from bridge.settings import Settings
@@ -35,6 +36,8 @@ _CLIENT = make_client()
 def main() -> None:
     listening = socket.socket(fileno=int(sys.argv[1]))
     dying = dying_with_parent()
+    # To standard error: what is logged is not part of the talk over standard output.
+    logs.configure()
     for line in sys.stdin:
         told = json.loads(line)
         if "rehearse" in told:
@@ -81,7 +84,7 @@ def _serving(settings: Settings) -> uvicorn.Server:
 
 def _live(told: dict[str, Any], listening: socket.socket) -> None:
     """The life of one process; never returns."""
-    # What it logs is not part of the talk over stdout.
+    # Nothing that a library prints is part of that talk, either.
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     try:
         watch = Watch(Path(told["trace"]), Point(**told["target"]) if told["target"] else None)
