@@ -139,6 +139,8 @@ class Settings(BaseSettings):
     accept_within_ms: int = Field(default=1300, ge=10, le=1400)
     # How much a web process may keep on its own disk while Redis is away; 0: nothing, it answers 503.
     journal_mb: int = Field(default=0, ge=0, le=10_000)
+    # Of one trigger with one token, in each web process; 0: any number.
+    webhooks_per_minute: int = Field(default=30_000, ge=0, le=10_000_000)
 
     # Filled from CALLBRIDGE_RULES, PHONE_REGION and TIME_ZONE.
     rules: Rules = Field(default_factory=Rules, exclude=True)

@@ -85,7 +85,6 @@ _WINNER: dict[str, Callable[[Any, Any], Any]] = {
     "internal": max,
     "direction": max,
     "contact_id": max,
-    "contact_name": lambda a, b: max(a, b, key=lambda text: (len(text), text)),
     "started_at": min,
     "answered_at": min,
     "ended_at": max,
@@ -97,6 +96,7 @@ _WINNER: dict[str, Callable[[Any, Any], Any]] = {
     "transcript": lambda a, b: max(a, b, key=lambda text: (len(text), text)),
     "summary": lambda a, b: max(a, b, key=lambda text: (len(text), text)),
 }
+_SIGNED_FIRST = _WINNER.keys() - {"uuid", "call_id", "stage", "recorded"}
 
 
 def fold(events: Iterable[Event], detail: Detail | None = None) -> Call:
@@ -110,11 +110,15 @@ def fold(events: Iterable[Event], detail: Detail | None = None) -> Call:
         detail: what CloudTalk answered when it was asked about this call, if it was.
     """
     told = list(events)
-    call = Call()
+    call, signed = Call(), Call()
     for event in told:
         call = _with_event(call, event)
+        signed = _with_event(signed, event) if event.signed else signed
+    # Of two that contradict each other the signed one counts; that something happened, both tell.
+    sure = {name: value for name in _SIGNED_FIRST if (value := getattr(signed, name)) is not None}
+    call = replace(call, **sure)
     leg = _agents_leg(told, call.ended_at)
-    call = replace(call, **_agent(told, leg), **_after_call(told))
+    call = replace(call, **_agent(told, leg), **_contact(told), **_after_call(told))
     if not needs_detail(call, told):
         return call
     if detail is None:
@@ -218,6 +222,20 @@ def _agent(events: list[Event], leg: _Leg | None) -> dict[str, Any]:
         ),
         "agent_email": max((e.agent_email for e in same if e.agent_email), default=None),
     }
+
+
+def _contact(events: list[Event]) -> dict[str, Any]:
+    """The customer's name, from the best source that told one; of two equally good ones the longer.
+
+    A name that comes with CloudTalk's contact is that contact's; one without may be what the network shows.
+    """
+    named = [e for e in events if e.contact_name]
+    best = max(
+        named,
+        default=None,
+        key=lambda e: (e.signed, e.contact_id is not None, len(e.contact_name or ""), e.contact_name or ""),
+    )
+    return {} if best is None else {"contact_name": best.contact_name}
 
 
 def _after_call(events: list[Event]) -> dict[str, Any]:

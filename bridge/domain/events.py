@@ -98,6 +98,8 @@ class Event:
     notes: str | None = None
     transcript: str | None = None
     summary: str | None = None
+    # CloudTalk signed it: nobody else can have sent it.
+    signed: bool = False
     received_at: datetime | None = None
 
     @property

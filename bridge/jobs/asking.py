@@ -49,6 +49,12 @@ def asking(record: Record, call: Call, rules: Rules, now: datetime) -> Asking:
     newest = max((e.received_at for e in events if e.received_at), default=now)
     oldest = min((e.at for e in record.events), default=call.started_at or now)
     job = "detail" if call.call_id is not None else "identify"
+    if record.contested and call.call_id is not None:
+        # Whose number it is decides what goes where: asked at once, and the note waits a while for it.
+        until = newest + WRITE_WITHOUT_AFTER
+        fresh = now < until
+        patience = Patience.FRESH if fresh else Patience.LATE
+        return Asking(patience=patience, job=job, at=now, until=until if fresh else None)
     if not call.ended:
         return Asking(patience=Patience.FRESH, job=job, at=oldest + NEVER_ENDED)
     told_to_the_end = any(e.trigger in _TELLS_ALL for e in events) and call.call_id is not None

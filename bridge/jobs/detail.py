@@ -16,12 +16,15 @@ from bridge.errors import NotThereYet
 from bridge.jobs.asking import ASK_SLOWLY_FOR, GIVE_UP_AFTER
 from bridge.jobs.deps import Deps, End
 from bridge.ledger.keys import Lane
+from bridge.ledger.learning import ASKED, TOLD
 from bridge.ledger.ledger import Claim
 from bridge.ledger.record import Record
 
 # Each candidate costs a request out of a small budget.
 _MOST_CANDIDATES = 5
 UUID_KEPT_S = 86_400
+# Observations that are CloudTalk's own answer about a number.
+_CLOUDTALK_SAYS = ("detail", "identity")
 _SLOWEST_FIRST_BEAT = timedelta(minutes=5)
 
 
@@ -35,13 +38,17 @@ def ask_detail(claim: Claim, deps: Deps) -> End:
         return _identify(claim, deps, record, call)
     try:
         body = deps.cloudtalk.call_detail(call.call_id)
+        uuid = read_uuid(body.get("uuid"))
+        if record.contested and uuid is not None:
+            learn_uuid(claim, deps, record, uuid, call.call_id, "identity", {"uuid": str(uuid)})
+            if uuid != record.uuid:
+                return End(log="CloudTalk says that its number is another call's")
         if not call.ended and not body.get("status"):
             raise NotThereYet(f"CloudTalk does not say that call {call.call_id} has ended")
     except NotThereYet as error:
         return _not_yet(claim, deps, record, error)
     deps.ledger.keep(claim, {"asking_since": None})
-    uuid = read_uuid(body.get("uuid")) or record.uuid
-    learn_uuid(claim, deps, record, uuid, call.call_id, "detail", body)
+    learn_uuid(claim, deps, record, uuid or record.uuid, call.call_id, "detail", body)
     return End(log="asked CloudTalk for the call's detail")
 
 
@@ -70,6 +77,7 @@ def learn_uuid(
         call_id=call_id,
         asked_at_ms=claim.now_ms,
         lane=record.lane(Lane.LIVE),
+        sure=ASKED if name in _CLOUDTALK_SAYS and body.get("uuid") else TOLD,
     )
 
 
@@ -101,7 +109,12 @@ def _identify(claim: Claim, deps: Deps, record: Record, call: Call) -> End:
             if uuid == call.uuid:
                 deps.ledger.keep(claim, {"asking_since": None})
                 deps.ledger.observe(
-                    "detail", body, uuid=call.uuid, call_id=candidate.call_id, asked_at_ms=claim.now_ms
+                    "detail",
+                    body,
+                    uuid=call.uuid,
+                    call_id=candidate.call_id,
+                    asked_at_ms=claim.now_ms,
+                    sure=ASKED,
                 )
                 return End(log="found the call in CloudTalk's list")
         raise NotThereYet("no call in CloudTalk's list fits (yet)")

@@ -15,6 +15,9 @@ from bridge.ledger.keys import Lane
 # What may be learnt by asking and says otherwise: a repeat of the event after that is news.
 _SAYS_OTHERWISE = {"recording-uploaded": "obs:recording_gone"}
 
+# How sure it is that two ids are one call's: told with a token, signed by CloudTalk, or answered by it.
+TOLD, SIGNED, ASKED = range(3)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retention:
@@ -48,7 +51,9 @@ def learn_event(
     Args:
         came_at_ms: when it came, ms since 1970, where that was not just now.
     """
-    value = {"trigger": event.trigger, "body": canonical_json(body)}
+    value: dict[str, Any] = {"trigger": event.trigger, "body": canonical_json(body)}
+    if event.signed:
+        value["signed"] = True
     mode = "news" if event.trigger in ALWAYS_NEWS else "once"
     return learn_arguments(
         event.uuid,
@@ -61,6 +66,8 @@ def learn_event(
         f"webhook:{event.trigger}:",
         came_at_ms,
         _SAYS_OTHERWISE.get(event.trigger, ""),
+        event.trigger,
+        SIGNED if event.signed else TOLD,
     )
 
 
@@ -73,10 +80,15 @@ def learn_observation(
     asked_at_ms: int,
     lane: Lane,
     keep: Retention,
+    sure: int = 0,
 ) -> tuple[list[str], list[Any]]:
-    """Keys and arguments for something learnt by asking."""
+    """Keys and arguments for something learnt by asking.
+
+    Args:
+        sure: `ASKED` where CloudTalk's answer says itself that the two ids are one call's.
+    """
     value = {"body": canonical_json(body), "asked_at": asked_at_ms}
-    return learn_arguments(uuid, call_id, f"obs:{name}", value, "observe", lane, keep, "")
+    return learn_arguments(uuid, call_id, f"obs:{name}", value, "observe", lane, keep, "", sure=sure)
 
 
 def learn_arguments(
@@ -90,6 +102,8 @@ def learn_arguments(
     counter: str,
     came_at_ms: int | None = None,
     otherwise: str = "",
+    trigger: str = "",
+    sure: int = 0,
 ) -> tuple[list[str], list[Any]]:
     """Keys and arguments of learn.lua."""
     by_uuid = keys.call_key(uuid=uuid, call_id=None) if uuid is not None else None
@@ -107,7 +121,7 @@ def learn_arguments(
             str(uuid) if uuid is not None else "",
             str(call_id) if call_id is not None else "",
             name, json.dumps(value), mode, int(lane), keep.events_s, keep.outputs_s, counter,
-            "" if came_at_ms is None else came_at_ms, otherwise,
+            "" if came_at_ms is None else came_at_ms, otherwise, trigger, sure,
         ],
     )  # fmt: skip
 

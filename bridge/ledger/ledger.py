@@ -24,7 +24,7 @@ from bridge.domain.values import read_call_id, read_uuid
 from bridge.errors import Busy, LeaseLost
 from bridge.ledger import keys, scripts
 from bridge.ledger.keys import QUEUE_KEYS, Lane
-from bridge.ledger.learning import Learnt, Retention, hold_delivery, learn_event, learn_observation
+from bridge.ledger.learning import TOLD, Learnt, Retention, hold_delivery, learn_event, learn_observation
 from bridge.ledger.memory import Memory
 from bridge.ledger.reach import Reach, ask_reach
 from bridge.ledger.record import Part, Record, record_of
@@ -107,8 +107,13 @@ class Ledger:
         call_id: int | None,
         asked_at_ms: int,
         lane: Lane = Lane.LIVE,
+        sure: int = TOLD,
     ) -> str:
-        """Keep what was learnt by asking, join the two ids where both are known, have the sync looked at."""
+        """Keep what was learnt by asking, join the two ids where both are known, have the sync looked at.
+
+        Args:
+            sure: `ASKED` where CloudTalk's answer says itself that the two ids are one call's.
+        """
         names, arguments = learn_observation(
             uuid=uuid,
             call_id=call_id,
@@ -117,6 +122,7 @@ class Ledger:
             asked_at_ms=asked_at_ms,
             lane=lane,
             keep=self.keep_for,
+            sure=sure,
         )
         return cast(str, self._run("learn", names, *arguments)[1])
 

@@ -38,6 +38,7 @@ class KeptEvent:
     at: datetime
     last_at: datetime
     times: int
+    signed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +98,29 @@ class Record:
         return moment(self.fields.get("first_at"))
 
     @property
+    def contested(self) -> bool:
+        """Two events say of one number that it is theirs, and CloudTalk has not said yet whose it is."""
+        return "contested" in self.fields
+
+    @property
+    def contradictions(self) -> tuple[str, ...]:
+        """What events said of its ids that cannot be true together, and what became of it."""
+        said = []
+        if rival := self.fields.get("rival"):
+            settled = "CloudTalk is asked whose it is" if self.contested else "it is this call's"
+            said.append(f"call {self.call_id} was said to be uuid {rival} too: {settled}")
+        if other := self.fields.get("conflict"):
+            said.append(f"an event says that this is call {other}, which is another call's number")
+        if other := self.fields.get("untied"):
+            said.append(f"call {other}, which an event said this to be, is another call")
+        return tuple(said)
+
+    @property
+    def left_out(self) -> Mapping[str, int]:
+        """How many events of a trigger came beyond those that are kept."""
+        return {name[9:]: int(n) for name, n in self.fields.items() if name.startswith("left_out:")}
+
+    @property
     def must_look(self) -> bool:
         """Asked to be run again, or restored: what it says of Kustomer may be out of date."""
         return self.fields.get("look") == "1"
@@ -116,8 +140,11 @@ class Record:
         What CloudTalk's list says stands in for those that never came: for all of them, or for the one that
         would have told the end. Where they told it the list is left out, as the two may differ by a second.
         """
-        read = (read_event(e.trigger or None, e.body, rules, received_at=e.last_at) for e in self.events)
-        events = [event for event in read if isinstance(event, Event)]
+        read = (
+            (read_event(e.trigger or None, e.body, rules, received_at=e.last_at), e.signed)
+            for e in self.events
+        )
+        events = [replace(event, signed=signed) for event, signed in read if isinstance(event, Event)]
         if any(event.stage is Stage.ENDED for event in events):
             return events
         kept = self.observations.get("listed")
@@ -155,11 +182,14 @@ class Record:
     def call(self, rules: Rules) -> Call:
         """The call that events and observations make."""
         call = fold(self.read_events(rules), self.read_detail(rules))
-        # Ids learnt on the way (one part found the other) count as told.
+        # Ids learnt on the way (one part found the other) count as told; another call's number does not.
+        others = {self.fields.get("conflict"), self.fields.get("untied")}
+        told_id = None if str(call.call_id) in others else call.call_id
         return replace(
             call,
             uuid=self.uuid if self.uuid is not None else call.uuid,
-            call_id=self.call_id if self.call_id is not None else call.call_id,
+            call_id=self.call_id if self.call_id is not None else told_id,
+            wants_detail=call.wants_detail or self.contested,
             # A recording whose webhook never came is told of by the list.
             recorded=call.recorded or read_flag(self._listed_body.get("recorded")) or call.recorded,
         )
@@ -177,6 +207,10 @@ def record_of(key: str, parts: Sequence[Part]) -> Record:
     observations: dict[str, Observation] = {}
     log: list[Mapping[str, Any]] = []
     for call, kept, lines in parts:
+        for name in call.keys() & fields.keys():
+            if name.startswith("left_out:"):
+                call = {**call, name: str(int(call[name]) + int(fields[name]))}
+                fields.pop(name)
         # The first part is the leading one; its outputs count before the other's.
         fields = {**call, **fields}
         log += [json.loads(line) for line in lines]
@@ -200,6 +234,7 @@ def record_of(key: str, parts: Sequence[Part]) -> Record:
                         at=_sure(value["at"]),
                         last_at=_sure(value["last_at"]),
                         times=int(value.get("times", 1)),
+                        signed=bool(value.get("signed")),
                     )
                 )
     outputs = {}

@@ -50,12 +50,12 @@ class Admission:
     def admits_nobody(self) -> bool:
         return not self.tokens and not self.keys
 
-    def knows_token(self, offered: Iterable[bytes]) -> bool:
-        """Whether one of `offered` is ours; takes as long whichever it is."""
-        found = False
+    def sender_of(self, offered: Iterable[bytes]) -> str | None:
+        """The name of our token that is among `offered`, if one is; takes as long whichever it is."""
+        found = None
         for token in offered:
-            for ours in self.tokens:
-                found |= hmac.compare_digest(ours, token)
+            for number, ours in enumerate(self.tokens, 1):
+                found = f"token {number}" if hmac.compare_digest(ours, token) else found
         return found
 
     def fault_of(self, signature: Signature, body: bytes, *, now: float) -> str | None:

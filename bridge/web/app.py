@@ -35,6 +35,7 @@ from bridge.web.body import SLOWEST_S
 from bridge.web.callers import Access, Callers, Guard
 from bridge.web.keeping import Keeper
 from bridge.web.pace import Pace
+from bridge.web.rates import Rates
 from bridge.web.server.limits import Limits
 from bridge.web.server.traffic import Traffic, TrafficCollector
 from bridge.web.sounds import Sounds
@@ -148,7 +149,8 @@ def create_app(
         lifespan=lifespan,
     )
     app.router.redirect_slashes = False
-    app.webhooks = Webhooks(inbox, keeper, admission, now=now, body_within_s=body_within_s)
+    rates = Rates(settings.webhooks_per_minute)
+    app.webhooks = Webhooks(inbox, keeper, admission, now=now, body_within_s=body_within_s, rates=rates)
     app.state.inbox, app.state.keeper, app.state.journal = inbox, keeper, keeper.journal
     # Anybody may ask; the connections are for webhooks.
     app.state.checking = asyncio.Semaphore(4)

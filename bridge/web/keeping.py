@@ -87,11 +87,15 @@ class Keeper:
         self._unproven: tuple[str, float] | None = None
         self._within_s = inbox.proof.within_ms / 1000 + PROOF_WITHIN_S if proven else KEEP_WITHIN_S
 
-    async def keep(self, trigger: str, body: Mapping[str, Any]) -> Outcome:
-        """Keep a body. A status below 300 is given only for what is kept."""
+    async def keep(self, trigger: str, body: Mapping[str, Any], *, signed: bool = False) -> Outcome:
+        """Keep a body. A status below 300 is given only for what is kept.
+
+        Args:
+            signed: CloudTalk signed it.
+        """
         ends = asyncio.get_running_loop().time() + ANSWER_WITHIN_S
         came_at = self._now()
-        event = self._read(trigger, body, came_at)
+        event = self._read(trigger, body, came_at, signed=signed)
         try:
             return await self._in_redis(event, body)
         except CannotProve as error:
@@ -156,7 +160,10 @@ class Keeper:
         why: str,
     ) -> Outcome:
         at_ms = int(came_at * 1000)
-        text = json.dumps({"at": at_ms, "trigger": trigger, "body": body}).encode()
+        record = {"at": at_ms, "trigger": trigger, "body": body}
+        if isinstance(event, Event) and event.signed:
+            record["signed"] = True
+        text = json.dumps(record).encode()
         try:
             async with asyncio.timeout_at(ends):
                 await self.journal.add(text, at_ms=at_ms)
@@ -177,7 +184,9 @@ class Keeper:
         deliveries = []
         for text in texts:
             record = json.loads(text)
-            event = self._read(record["trigger"], record["body"], record["at"] / 1000)
+            event = self._read(
+                record["trigger"], record["body"], record["at"] / 1000, signed=bool(record.get("signed"))
+            )
             deliveries.append(Delivery(event=event, body=record["body"], came_at_ms=record["at"]))
         try:
             async with asyncio.timeout(self._within_s + KEEP_WITHIN_S):
@@ -205,7 +214,7 @@ class Keeper:
         finally:
             self._turns.release()
 
-    def _read(self, trigger: str, body: Mapping[str, Any], came_at: float) -> Event | Held:
+    def _read(self, trigger: str, body: Mapping[str, Any], came_at: float, *, signed: bool) -> Event | Held:
         received_at = datetime.fromtimestamp(came_at, UTC)
         try:
             event = read_event(trigger or None, body, self._rules, received_at=received_at)
@@ -219,7 +228,7 @@ class Keeper:
             )
         if isinstance(event, Held) and len(event.trigger) > _LONGEST_TRIGGER:
             event = replace(event, trigger=event.trigger[:_LONGEST_TRIGGER])
-        return event
+        return replace(event, signed=True) if signed and isinstance(event, Event) else event
 
     async def close(self) -> None:
         await self.gate.close()

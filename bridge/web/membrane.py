@@ -27,7 +27,7 @@ async def told(request: Request) -> JSONResponse:
     """`POST /webhooks/membrane`, with a token of WEBHOOK_TOKENS. A token in the query is not taken: it would
     be in the logs of every proxy on the way."""
     admission: Admission = request.app.state.admission
-    if not admission.knows_token(offered_tokens(request.headers.raw)):
+    if admission.sender_of(offered_tokens(request.headers.raw)) is None:
         raise Refused(
             401,
             "wrong-token",

@@ -144,11 +144,15 @@ def call_view(ledger: Ledger, rules: Rules, record: Record) -> dict[str, Any]:
             "times": event.times,
             "fingerprint": event.fingerprint,
             "body": without_links(event.body),
+            **({"signed": True} if event.signed else {}),
         }
         for event in record.events
     ]
+    # Of most calls there are none.
+    more: dict[str, Any] = {"left_out": dict(record.left_out), "contradictions": list(record.contradictions)}
     return {
         **line_of(record, record.call(rules), jobs),
+        **{name: value for name, value in more.items() if value},
         "events": events,
         "observations": observations,
         "outputs": outputs,
@@ -164,6 +168,10 @@ def timeline_of(record: Record) -> list[dict[str, Any]]:
         lines.append((event.at, f"event {event.trigger}", None))
         if event.times > 1:
             lines.append((event.last_at, f"event {event.trigger} again", f"{event.times} times in all"))
+    for trigger, number in record.left_out.items():
+        newest = max((event.last_at for event in record.events if event.trigger == trigger), default=None)
+        if newest is not None:
+            lines.append((newest, f"event {trigger}: {number} more", "the first few and the newest are kept"))
     lines += [(seen.at, f"learnt {seen.name}", None) for seen in record.observations.values()]
     for entry in record.log:
         at = moment(entry["at"])

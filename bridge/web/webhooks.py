@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Callable
 from typing import Any
@@ -22,6 +23,7 @@ from bridge.web.admission import Admission, Headers, offered_tokens, signature_o
 from bridge.web.answers import REDIS_AWAY, Refused, request_id_of, send_json
 from bridge.web.body import LARGEST, SLOWEST_S, check_type, parse_object, read_body, too_large
 from bridge.web.keeping import Keeper
+from bridge.web.rates import Rates
 
 log = logging.getLogger(__name__)
 # Of what strangers cause, not of what is taken in.
@@ -47,12 +49,14 @@ class Webhooks:
         *,
         now: Callable[[], float],
         body_within_s: float = SLOWEST_S,
+        rates: Rates | None = None,
     ) -> None:
         self._inbox = inbox
         self._keeper = keeper
         self._admission = admission
         self._now = now
         self._body_within_s = body_within_s
+        self._rates = rates or Rates(0)
         self._counting = asyncio.Semaphore(COUNTED_AT_ONCE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -67,7 +71,8 @@ class Webhooks:
             content = {"error": "only POST is taken here", "hint": hint}
             return await send_json(send, 405, content, {"allow": "POST"})
         try:
-            body = parse_object(await self._admitted(scope["headers"], receive))
+            raw, signed = await self._admitted(trigger, scope["headers"], receive)
+            body = parse_object(raw)
         except Refused as refused:
             request = request_id_of(scope["headers"])
             await self._count(trigger, refused.cause, refused.status, request)
@@ -75,10 +80,15 @@ class Webhooks:
             return await send_json(send, refused.status, refused.content, headers)
         except ClientDisconnect:
             return None
-        return await self._keep(trigger, body, scope["headers"], send)
+        return await self._keep(trigger, body, scope["headers"], send, signed=signed)
 
-    async def _admitted(self, headers: list[tuple[bytes, bytes]], receive: Receive) -> bytes:
-        """The body of a request that may post and has the right form. The order of checks is promised."""
+    async def _admitted(
+        self, trigger: str, headers: list[tuple[bytes, bytes]], receive: Receive
+    ) -> tuple[bytes, bool]:
+        """The body of a request that may post and has the right form, and whether CloudTalk signed it.
+
+        The order of checks is promised.
+        """
         content_type = None
         for name, value in headers:
             if name == b"content-length" and value.isdigit() and int(value[:20]) > LARGEST:
@@ -86,24 +96,39 @@ class Webhooks:
             if name == b"content-type":
                 content_type = value
         offered = offered_tokens(headers)
-        signature = None
-        if not self._admission.knows_token(offered):
+        sender = self._admission.sender_of(offered)
+        signature = signature_of(headers) if self._admission.keys else None
+        if sender is None and signature is None:
             if self._admission.admits_nobody:
                 raise _unauthorized("nobody-admitted")
-            signature = signature_of(headers) if self._admission.keys else None
-            if signature is None:
-                raise _unauthorized("wrong-token" if offered else "no-token")
+            raise _unauthorized("wrong-token" if offered else "no-token")
+        if sender is not None:
+            self._check_rate(sender, trigger)
         body = await read_body(receive, within_s=self._body_within_s)
-        if signature is not None:
-            fault = self._admission.fault_of(signature, body, now=self._now())
+        fault = self._admission.fault_of(signature, body, now=self._now()) if signature else "none"
+        if sender is None:
             if fault is not None:
                 raise _unauthorized(fault)
+            self._check_rate("signed", trigger)
         check_type(content_type)
-        return body
+        return body, fault is None
 
-    async def _keep(self, trigger: str, body: dict[str, Any], sent: Headers, send: Send) -> None:
+    def _check_rate(self, sender: str, trigger: str) -> None:
+        wait_s = self._rates.wait_s(sender, _known(trigger) if trigger else "native")
+        if wait_s:
+            raise Refused(
+                429,
+                "rate",
+                "too many webhooks of this trigger with this token",
+                "Send it again after Retry-After; WEBHOOKS_PER_MINUTE sets how many are taken.",
+                {"retry-after": str(math.ceil(wait_s))},
+            )
+
+    async def _keep(
+        self, trigger: str, body: dict[str, Any], sent: Headers, send: Send, *, signed: bool
+    ) -> None:
         began = time.perf_counter()
-        outcome = await self._keeper.keep(trigger, body)
+        outcome = await self._keeper.keep(trigger, body, signed=signed)
         if outcome.status < 300:
             log.info(
                 "webhook received",

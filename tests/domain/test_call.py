@@ -82,6 +82,18 @@ def ended(**more: Any) -> Event:
 # Order and repeats
 
 
+@given(st.permutations(EVENTS * 2), st.sets(st.integers(0, len(EVENTS) - 1)))
+def test_what_is_signed_wins_in_any_order(order: list[Event], signed: set[int]) -> None:
+    trusted = [EVENTS[number] for number in signed]
+    other = replace(trusted[0], talk_seconds=99_999, contact_name="x" * 99) if trusted else order[0]
+    mixed = [replace(event, signed=True) if event in trusted else event for event in [*order, other]]
+
+    assert fold(mixed) == fold(reversed(mixed))
+    told = [event.talk_seconds for event in trusted if event.talk_seconds is not None]
+    if told:
+        assert fold(mixed).talk_seconds == max(told)
+
+
 @given(st.permutations(EVENTS * 2), st.integers(min_value=0, max_value=len(EVENTS)))
 @pytest.mark.parametrize("detail", [None, DETAIL])
 def test_late_repeated_and_reordered_events_end_in_the_same_call(

@@ -21,6 +21,9 @@ MOST_TRIES = 80
 
 # What somebody might break by mistake: script, text, what stands in its place. Each one must be noticed.
 MUTANTS = {
+    "a record that lost its number is not looked at": [
+        ("learn", "  mark_due('sync|uuid:' .. u, lane, now, now)\nend\n\n-- What", "end\n\n-- What")
+    ],
     "a live lease is ignored": [
         ("claim", "if lease_end(name, job) > now then\n  -- The", "if false then\n  -- The"),
         ("claim", "if score > now and not on_its_way then", "if false then"),

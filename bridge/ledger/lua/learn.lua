@@ -11,12 +11,17 @@
 --      5 mode: once | news | observe   6 lane   7 retention of events, s   8 retention of the rest, s
 --      9 counter prefix or ''   10 when it came, ms since 1970, or '' for now: later than now is now
 --      11 field of an observation that says otherwise than this event, or ''
+--      12 trigger of an event, or ''   13 how sure the ids are: 0 told by whoever holds a token, 1 signed by CloudTalk,
+--      2 CloudTalk's answer to a question
 -- Answers {accepted | duplicate, call key}; {forgotten, call key} for a call that was (forget.lua): nothing is kept then.
 --
 -- Guarantees: an event is kept at most once for its fingerprint, under the id it came with. Where it
 -- names both ids the two parts become one record, atomically and for good, whatever either part holds
--- (nothing is moved: a record is read as the union of its parts). An id belongs to one call only: a
--- contradicting pair stays under its uuid and is noted as a conflict. Job and event are written together.
+-- (nothing is moved: a record is read as the union of its parts). An id belongs to one call only: of two pairs
+-- that contradict each other the surer one counts, whichever came first, and both are noted. Where neither is surer,
+-- the first stays until CloudTalk was asked (`contested`), and the other is noted as a conflict under its uuid.
+-- Of the events of one trigger a part keeps the first ones and the newest, up to a number and a size, and counts
+-- the rest: what an event costs does not grow with how many came. Job and event are written together.
 
 local uuid, number, field, mode = ARGV[1], ARGV[2], ARGV[3], ARGV[5]
 local lane = tonumber(ARGV[6])
@@ -26,6 +31,10 @@ local came = math.min(tonumber(ARGV[10]) or now, now)
 local call_u, events_u, call_i, events_i = KEYS[15], KEYS[16], KEYS[17], KEYS[18]
 local value = cjson.decode(ARGV[4])
 local start = now
+local trigger, sure = ARGV[12] or '', tonumber(ARGV[13]) or 0
+local ROOT = string.gsub(JOBS, 'jobs$', '')
+-- Of one trigger in one part: so many events and bytes; the first few stay whatever comes after them.
+local FIRST, MOST, MOST_BYTES = 5, 25, 131072
 
 local key, call, events
 if uuid ~= '' then
@@ -57,10 +66,69 @@ if was_forgotten() then
   return {'forgotten', key}
 end
 
+local function sure_of(of) return tonumber(redis.call('HGET', ROOT .. 'call:id:' .. of, 'sure') or 0) end
+
+-- Take a number from a uuid: CloudTalk, or whoever is surer, says that they are two calls.
+local function untie(u, n)
+  local call_of_u = ROOT .. 'call:uuid:' .. u
+  redis.call('HDEL', ROOT .. 'call:id:' .. n, 'uuid', 'sure')
+  redis.call('HDEL', call_of_u, 'id')
+  redis.call('HSET', call_of_u, 'untied', n)
+  if u == uuid then
+    -- What came under that number alone is a record of its own now.
+    redis.call('ZADD', KEYS[19], now, 'id:' .. n)
+    mark_due('sync|id:' .. n, lane, now, now)
+    return
+  end
+  note_down(ROOT .. 'log:uuid:' .. u, now, 'contradiction settled', 'call ' .. n .. ' is uuid ' .. uuid)
+  redis.call('EXPIRE', ROOT .. 'log:uuid:' .. u, ARGV[8])
+  redis.call('ZADD', KEYS[19], now, 'uuid:' .. u)
+  mark_due('sync|uuid:' .. u, lane, now, now)
+end
+
+-- What uuid and number are still tied to, once ties that are less sure than this pair are gone.
+local function settle(of_uuid, of_number)
+  local weak_uuid = of_uuid and of_uuid ~= number and sure_of(of_uuid) < sure
+  local weak_number = of_number and of_number ~= uuid and sure_of(number) < sure
+  local stands = (of_uuid and not weak_uuid) or (of_number and not weak_number)
+  if stands then return of_uuid, of_number end
+  if weak_uuid then untie(uuid, of_uuid) end
+  if weak_number then
+    untie(of_number, number)
+    redis.call('HSET', call_i, 'rival', of_number)
+  end
+  return nil, nil
+end
+
+-- Two pairs contradict each other, and none is surer: CloudTalk is asked about the number that is tied.
+local function contest(of_uuid, of_number)
+  if redis.call('HSET', call_u, 'conflict', number) == 1 then
+    note_down(KEYS[21], now, 'contradiction', 'an event says call ' .. number .. ', which is uuid ' .. (of_number or '?'))
+  end
+  local n = of_number and number or of_uuid
+  local u = of_number or uuid
+  local call_of_n = ROOT .. 'call:id:' .. n
+  if of_number then redis.call('HSET', call_of_n, 'rival', uuid) end
+  if sure_of(n) > sure or sure_of(n) == 2 or redis.call('HEXISTS', call_of_n, 'contested') == 1 then return end
+  redis.call('HSET', call_of_n, 'contested', now)
+  note_down(ROOT .. 'log:uuid:' .. u, now, 'contradiction', 'call ' .. number .. ' was said to be uuid ' .. uuid .. ' too')
+  redis.call('EXPIRE', ROOT .. 'log:uuid:' .. u, ARGV[8])
+  if u ~= uuid then mark_due('sync|uuid:' .. u, lane, now, now) end
+end
+
 if uuid ~= '' and number ~= '' then
   local of_uuid = redis.call('HGET', call_u, 'id')
   local of_number = redis.call('HGET', call_i, 'uuid')
-  if not of_uuid and not of_number then
+  if of_uuid ~= number or of_number ~= uuid then
+    of_uuid, of_number = settle(of_uuid, of_number)
+  end
+  if of_uuid == number and of_number == uuid then
+    if sure > sure_of(number) then redis.call('HSET', call_i, 'sure', sure) end
+    if sure == 2 then redis.call('HDEL', call_i, 'contested') end
+  elseif not of_uuid and not of_number then
+    if sure > 0 then redis.call('HSET', call_i, 'sure', sure) end
+    redis.call('HDEL', call_i, 'contested')
+    redis.call('HDEL', call_u, 'conflict')
     redis.call('HSET', call_u, 'id', number)
     redis.call('HSET', call_i, 'uuid', uuid)
     redis.call('ZREM', KEYS[19], 'id:' .. number)
@@ -79,8 +147,8 @@ if uuid ~= '' and number ~= '' then
         end
       end
     end
-  elseif of_uuid ~= number or of_number ~= uuid then
-    redis.call('HSET', call_u, 'conflict', number)
+  else
+    contest(of_uuid, of_number)
   end
 elseif uuid == '' then
   local of_number = redis.call('HGET', call_i, 'uuid')
@@ -100,8 +168,36 @@ local function says_otherwise(since)
   return false
 end
 
+-- Make room for one more event, and remember in which order they came. The newest one always stays.
+local function make_room(size)
+  local name = 'kept:' .. trigger
+  local text = redis.call('EXISTS', events) == 1 and redis.call('HGET', call, name)
+  local kept = text and cjson.decode(text) or {}
+  kept[#kept + 1] = {field, size}
+  local bytes = 0
+  for _, one in ipairs(kept) do bytes = bytes + one[2] end
+  while #kept > MOST or (bytes > MOST_BYTES and #kept > 2) do
+    local gone = table.remove(kept, math.min(FIRST + 1, #kept - 1))
+    bytes = bytes - gone[2]
+    redis.call('HDEL', events, gone[1], gone[1] .. ':unsigned')
+    redis.call('HINCRBY', call, 'left_out:' .. trigger, 1)
+  end
+  redis.call('HSET', call, name, cjson.encode(kept))
+end
+
 local answer = 'accepted'
 local old = mode ~= 'observe' and redis.call('HGET', events, field)
+if old and sure > 0 then
+  local kept = cjson.decode(old)
+  if not kept.signed and kept.body ~= value.body then
+    -- Somebody else took this event's place before CloudTalk sent it: both are kept.
+    redis.call('HSET', events, field .. ':unsigned', old)
+    old = nil
+  elseif not kept.signed then
+    kept.signed = true
+    old = cjson.encode(kept)
+  end
+end
 if old then
   local kept = cjson.decode(old)
   if mode == 'once' and not says_otherwise(kept.last_at) then answer = 'duplicate' end
@@ -112,6 +208,7 @@ if old then
 else
   value.at = came
   value.last_at = came
+  if mode ~= 'observe' and redis.call('HEXISTS', events, field) == 0 then make_room(#value.body) end
   -- The body was encoded by the caller and is kept as its text: a script's JSON would bend large numbers.
   redis.call('HSET', events, field, cjson.encode(value))
 end
