@@ -14,6 +14,7 @@ import click
 import redis
 
 from bridge import logs
+from bridge.commands.confirming import confirm, is_at_terminal
 from bridge.commands.context import load_settings
 from bridge.commands.spans import read_span
 from bridge.domain.moments import shown_time
@@ -33,6 +34,8 @@ from bridge.settings import Settings
 _LOOKS_WITHOUT_WORKER = 3
 _PLAIN_LINE_EVERY_S = 10.0
 _MOST_NAMED = 20
+# At a terminal: a slip in --since writes years of calls.
+_ASKED_ABOVE = 100
 _DONE, _NEEDS_A_PERSON = 0, 3
 # What backfill cannot bring to an end by itself, by its name in the JSON.
 _OPEN = ("parked", "waiting", "unknown")
@@ -44,8 +47,9 @@ PATIENCE = Patience(pause=time.sleep, say=lambda text: click.echo(text, err=True
 @click.option("--until", help="The same; now, when it is left out. Without a zone: in TIME_ZONE.")
 @click.option("--dry-run", is_flag=True, help="Say what it would take, and change nothing.")
 @click.option("--no-wait", is_flag=True, help="End when the calls are queued, not when they are in Kustomer.")
+@click.option("--yes", is_flag=True, help=f"Do not ask before more than {_ASKED_ABOVE} calls.")
 @click.option("--json", "as_json", is_flag=True, help="One object, when it ends; progress on standard error.")
-def backfill(*, since: str, until: str | None, dry_run: bool, no_wait: bool, as_json: bool) -> int:
+def backfill(*, since: str, until: str | None, dry_run: bool, no_wait: bool, yes: bool, as_json: bool) -> int:
     """Find the calls of a span that no webhook told of, and bring them into Kustomer.
 
     Safe to run at any time, and again: what Kustomer has is found there and left as it is. Where no
@@ -64,6 +68,8 @@ def backfill(*, since: str, until: str | None, dry_run: bool, no_wait: bool, as_
         wanted = [*found.missing, *found.unfinished]
         if dry_run or not wanted:
             return _end(told, as_json)
+        if len(wanted) > _ASKED_ABOVE and is_at_terminal():
+            confirm(f"Bring {calls(len(wanted))} into Kustomer?", yes=yes)
         for _ in run.begin(found):
             pass
         if no_wait:

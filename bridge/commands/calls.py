@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from bridge.commands.confirming import confirm
 from bridge.commands.opening import opened_ledger
 from bridge.commands.tables import show_table
 from bridge.domain.moments import shown_time
@@ -82,8 +83,10 @@ def _tell(found: Mapping[str, Any], zone: str, *, filtered: bool, as_json: bool)
 def show(*, name: str, as_json: bool) -> int:
     """Tell what came of one call, what was done, and what is next and why."""
     with opened_ledger() as (ledger, settings):
-        view = call_view(ledger, settings.rules, _found(ledger, name))
-    click.echo(json.dumps(view, indent=2) if as_json else told(view, zone=settings.time_zone))
+        record = _found(ledger, name)
+        view = call_view(ledger, settings.rules, record)
+    text = told(view, zone=settings.time_zone, is_forgotten=record.forgotten)
+    click.echo(json.dumps(view, indent=2) if as_json else text)
     return 0
 
 
@@ -93,7 +96,10 @@ def show(*, name: str, as_json: bool) -> int:
 def sync(*, name: str, as_json: bool) -> int:
     """Sync one call again: looks at what Kustomer has, and writes what differs."""
     with opened_ledger() as (ledger, _):
-        key = _found(ledger, name).key
+        record = _found(ledger, name)
+        if record.forgotten:
+            raise Rejected(f"{record.key} was forgotten on request: nothing is kept of it to sync.")
+        key = record.key
         ledger.replay("sync", key, who=trail.person())
         trail.leave(ledger, who=trail.person(), what="run again: sync", call=key)
     answer = {"status": "queued", "call": key}
@@ -110,8 +116,7 @@ def forget_call(*, name: str, upstream: bool, yes: bool, as_json: bool) -> int:
     """Remove one call's audio and everything kept of it here; what Kustomer holds stays."""
     with opened_ledger() as (ledger, settings):
         record = _found(ledger, name)
-        if not yes:
-            click.confirm(f"Remove the audio and all that is kept of {record.key}, for good?", abort=True)
+        confirm(f"Remove the audio and all that is kept of {record.key}, for good?", yes=yes)
         cloudtalk = open_deps(settings, ledger).cloudtalk if upstream else None
         # Should this be cut short, the trail says what was begun, and by whom.
         trail.leave(ledger, who=trail.person(), what="to be forgotten", call=record.key)
@@ -169,8 +174,9 @@ def _masked(line: Mapping[str, Any]) -> str:
     return f"…{line['number_tail']}" if line["number_tail"] else ""
 
 
-def told(view: Mapping[str, Any], *, zone: str) -> str:
+def told(view: Mapping[str, Any], *, zone: str, is_forgotten: bool = False) -> str:
     """One call for people to read, its times in `zone`."""
+    nothing_next = _FORGOTTEN if is_forgotten else _NOTHING_NEXT.get(view["state"], "  nothing is planned")
     why = f": {view['reason']}" if view["reason"] else ""
     facts = [
         view["direction"],
@@ -195,11 +201,12 @@ def told(view: Mapping[str, Any], *, zone: str) -> str:
         "",
         "What is next",
         *(_next(job, zone) for job in view["jobs"]),
-        *([] if view["jobs"] else [_NOTHING_NEXT[view["state"]]]),
+        *([] if view["jobs"] else [nothing_next]),
     ]
     return "\n".join(lines)
 
 
+_FORGOTTEN = "  nothing, whatever is learnt: the call was forgotten on request"
 # Of a call without jobs, by its state.
 _NOTHING_NEXT = {
     "synced": "  nothing: all is done, unless something new is learnt",

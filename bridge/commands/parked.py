@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from bridge.commands import DONE, NEEDS_A_PERSON
+from bridge.commands.confirming import confirm, is_at_terminal
 from bridge.commands.opening import opened_ledger
 from bridge.domain.moments import shown_time
 from bridge.errors import Rejected
@@ -163,16 +164,36 @@ def _pause() -> None:
 @filtered
 @click.option("--reason", required=True, help="Why they are not to be done; kept in the call's log.")
 @click.option("--dry-run", is_flag=True, help="Say what would be dropped, and end.")
+@click.option("--all", "everything", is_flag=True, help="All that is parked, or that a filter leaves.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
 def drop(
-    *, kind: str | None, cause: str | None, call: str | None, as_json: bool, reason: str, dry_run: bool
+    *,
+    kind: str | None,
+    cause: str | None,
+    call: str | None,
+    as_json: bool,
+    reason: str,
+    dry_run: bool,
+    everything: bool,
+    yes: bool,
 ) -> int:
-    """Take parked jobs off the list for good."""
+    """Take parked jobs off the list for good: those that a filter chooses, or --all.
+
+    Asks once before more than one is dropped; without a terminal, --all wants --yes.
+    """
     if not reason.strip():
         raise click.BadParameter("say why they are not to be done", param_hint="--reason")
+    if not (kind or cause or call or everything or dry_run):
+        raise click.UsageError(
+            "Which ones? --call, --cause or --kind choose, --all takes all that is parked; "
+            "--dry-run shows them first."
+        )
     told = _Told(as_json)
     with opened_ledger() as (ledger, settings):
         jobs = desk.choose(ledger, _wanted(kind=kind, cause=cause, call=call))
         told.say(f"To be dropped: {len(jobs)}", *_lines(jobs, settings))
+        if len(jobs) > 1 and not dry_run and (everything or is_at_terminal()):
+            confirm(f"Drop these {len(jobs)} jobs for good?", yes=yes)
         done = [] if dry_run else desk.drop(ledger, jobs, who=trail.person(), reason=reason.strip())
     told.answer.update(chosen=[job.name for job in jobs], dropped=len(done))
     if not dry_run:

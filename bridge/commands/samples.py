@@ -89,7 +89,8 @@ TEMPLATES: Mapping[str, Template] = MappingProxyType(
                 "transcription-created",
                 "Transcription / Created",
                 "call_id! call_uuid",
-                note="Leave the transcript out: the bridge fetches it.",
+                note="Not needed: the bridge does not fetch transcripts. To have one in the note, "
+                "add the key transcript; a body over 64 KiB is refused.",
                 call_uuid=_IF_OFFERED,
             ),
             _template(

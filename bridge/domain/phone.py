@@ -62,8 +62,7 @@ class Phone:
     @property
     def tail(self) -> str:
         """The last three digits, for telling calls apart in a list."""
-        digits = "".join(c for c in self.text if c.isdigit())
-        return digits[-3:] if len(digits) > 3 else ""
+        return "".join(c for c in self.text if c.isdigit())[-3:]
 
     @property
     def spoken(self) -> str:
@@ -80,9 +79,8 @@ WITHHELD = Phone(Kind.WITHHELD)
 
 
 def masked(text: str) -> str:
-    """`+44 1632 960304` -> `…304`; nothing at all of a number too short to hide."""
-    digits = "".join(c for c in text if c.isdigit())
-    return f"…{digits[-3:]}" if len(digits) > 3 else "…" if text else ""
+    """`+44 1632 960304` -> `…304`, `112` -> `…112`: never more than three digits."""
+    return f"…{''.join(c for c in text if c.isdigit())[-3:]}" if text else ""
 
 
 def read_phone(

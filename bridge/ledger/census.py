@@ -109,7 +109,8 @@ class _Part:
 
         known = self.first_at or self.uuid or told("forgotten")
         stands = Stands.WAITING if known else Stands.UNKNOWN
-        reason = told("reason")
+        # A reason goes with its state, see `record_of`.
+        reason = (leading.get("reason") if leading.get("state") else told("reason")) or ""
         if told("forgotten"):
             stands = Stands.FORGOTTEN
         elif jobs.parked is not None:

@@ -211,7 +211,10 @@ def record_of(key: str, parts: Sequence[Part]) -> Record:
             if name.startswith("left_out:"):
                 call = {**call, name: str(int(call[name]) + int(fields[name]))}
                 fields.pop(name)
-        # The first part is the leading one; its outputs count before the other's.
+        # The first part is the leading one; its outputs count before the other's. A reason goes with its
+        # state: the leading part's state has none where none is there.
+        if "state" in fields:
+            call = {name: text for name, text in call.items() if name != "reason"}
         fields = {**call, **fields}
         log += [json.loads(line) for line in lines]
         for name, text in kept.items():

@@ -95,6 +95,10 @@ async def sync(request: Request) -> JSONResponse:
 
     def work() -> str | None:
         record = desk.ledger.find(name)
+        if record is not None and record.forgotten:
+            raise Refused(
+                409, "forgotten", "the call was forgotten on request", "Nothing is kept of it to sync."
+            )
         if record is not None:
             desk.ledger.replay("sync", record.key, who="api")
             trail.leave(desk.ledger, who="api", what="run again: sync", call=record.key)

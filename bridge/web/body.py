@@ -21,7 +21,10 @@ DEEPEST = 32
 _BRACKETS = re.compile(rb'\\.|["\[\]{}]', re.DOTALL)
 # A surrogate in an escape; half of a pair cannot be written down as UTF-8.
 _ESCAPED_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
-_SMALLER = "Leave long values (transcripts, notes) out of the workflow: the bridge asks CloudTalk for them."
+_SMALLER = (
+    "Leave long values (a transcript, notes) out of the workflow. After a call-modified webhook the bridge "
+    "reads notes and tags from CloudTalk; it does not fetch transcripts."
+)
 
 
 def too_large() -> Refused:

@@ -52,11 +52,20 @@ class Terminal:
         """What something writes, by itself."""
         out, err = _Stream(on_screen), _Stream(on_screen)
         with self._patch.context() as patch:
-            patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(given)))
+            patch.setattr(sys, "stdin", _Typed(io.BytesIO(given), on_screen))
             patch.setattr(sys, "stdout", out)
             patch.setattr(sys, "stderr", err)
             code = do()
         return Ran(code=code or 0, raw=out.bytes(), err=err.bytes().decode())
+
+
+class _Typed(io.TextIOWrapper):
+    def __init__(self, given: io.BytesIO, on_screen: bool) -> None:
+        self._on_screen = on_screen
+        super().__init__(given)
+
+    def isatty(self) -> bool:
+        return self._on_screen
 
 
 class _Stream(io.TextIOWrapper):

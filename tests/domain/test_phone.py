@@ -175,9 +175,10 @@ def test_the_better_known_number_is_the_greater() -> None:
     assert sorted([*kinds[2:], *kinds[:2]]) == kinds
 
 
-def test_a_mask_tells_calls_apart_and_short_numbers_not_at_all() -> None:
+def test_a_mask_tells_calls_apart_by_the_last_three_digits() -> None:
     assert Phone(Kind.E164, "+441632960304").masked == "…304"
-    assert (Phone(Kind.SHORT, "112").masked, Phone(Kind.SHORT, "112").tail) == ("…", "")
+    assert (Phone(Kind.SHORT, "112").masked, Phone(Kind.SHORT, "112").tail) == ("…112", "112")
+    assert (Phone(Kind.SHORT, "12").masked, Phone(Kind.OTHER, "none").masked) == ("…12", "…")
     assert masked("") == ""
 
 

@@ -129,6 +129,13 @@ def test_a_misspelt_setting_is_told_by_a_command_that_works(
     assert said == "Warning: OPS_TOKN in the environment is not a setting; did you mean OPS_TOKEN?\n"
 
 
+def test_what_is_to_be_set_up_promises_no_transcript(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["templates", "transcription-created"]) == 0
+
+    said = capsys.readouterr().out
+    assert "the bridge does not fetch transcripts" in said and "fetches it" not in said
+
+
 def test_up_without_keys_says_which_are_missing(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["up"]) == 2
 

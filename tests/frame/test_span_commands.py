@@ -16,6 +16,7 @@ from bridge.errors import WrongUse
 from bridge.jobs.reconcile import Span
 from bridge.ledger import keys, trail
 from bridge.sandbox.running import RunningSandbox
+from tests.commands.terminal import Terminal
 from tests.jobs.listing import ago, key_of
 
 pytestmark = pytest.mark.usefixtures("at_a_terminal")
@@ -85,6 +86,19 @@ def test_a_dry_run_says_what_it_would_take_and_changes_nothing(
     assert "3 requests to CloudTalk and 18 to Kustomer" in said
     assert (told["calls"], told["missing"], told["requests"]) == (3, 3, {"cloudtalk": 3, "kustomer": 18})
     assert sandbox.kustomer.requests == []
+    assert redis_client.zcard(keys.CALLS) == 0
+
+
+def test_a_large_backfill_is_asked_for_at_a_terminal_and_no_means_no(
+    sandbox: RunningSandbox, redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for n in range(101):
+        sandbox.cloudtalk.add_call(started_at=ago(hours=2, seconds=n))
+
+    said = Terminal(monkeypatch).types("backfill", "--since", "24h", given=b"n\n", on_screen=True)
+
+    assert said.code == 130
+    assert "Bring 101 calls into Kustomer? [y/N]" in said.err
     assert redis_client.zcard(keys.CALLS) == 0
 
 

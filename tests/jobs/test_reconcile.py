@@ -45,6 +45,22 @@ def test_a_call_whose_webhooks_never_came_is_found_and_written(
     assert bridge.ledger.counts()["calls:recovered"] == 1
 
 
+def test_a_recovered_call_has_no_reason_left_once_it_is_written(
+    bridge: Bridge, sandbox: RunningSandbox
+) -> None:
+    sandbox.cloudtalk.add_call(id=1000000601, started_at=ago(minutes=40))
+    rounds(bridge).go(now())
+
+    bridge.run_jobs_for(25)
+
+    record = bridge.ledger.find("1000000601")
+    assert record is not None and record.uuid is not None
+    # The first look waited for the call's uuid, under its number.
+    assert "asking CloudTalk" in str(bridge.ledger.redis.hget(keys.record("id:1000000601"), "reason"))
+    assert (record.fields["state"], record.fields.get("reason")) == ("synced", None)
+    assert standings(bridge.ledger, [1000000601])[1000000601].reason == ""
+
+
 def test_what_was_found_is_no_longer_missing_once_it_is_written(
     bridge: Bridge, sandbox: RunningSandbox
 ) -> None:

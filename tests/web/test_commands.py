@@ -11,10 +11,11 @@ import pytest
 from bridge.commands import main
 from bridge.domain.events import Event, read_event
 from bridge.domain.rules import Rules
-from bridge.ledger import keys
+from bridge.ledger import keys, trail
 from bridge.ledger.ledger import Ledger
+from tests.commands.terminal import Terminal
 from tests.web.conftest import RedisServer
-from tests.web.serving import ENDED, UUID
+from tests.web.serving import ENDED, UUID, Site
 
 KEY = f"uuid:{UUID}"
 
@@ -43,6 +44,41 @@ def test_calls_are_listed_with_the_tail_of_their_numbers(
     out = capsys.readouterr().out
     assert "1000000110" in out and "behind" in out and "…304" in out
     assert "960304" not in out
+
+
+def test_forgetting_a_call_is_asked_once_and_without_a_terminal_wants_yes(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learn(ledger)
+    terminal = Terminal(monkeypatch)
+
+    unasked = terminal.types("calls", "forget", KEY)
+    refused = terminal.types("calls", "forget", KEY, given=b"n\n", on_screen=True)
+
+    assert (unasked.code, refused.code) == (2, 130)
+    assert "--yes" in unasked.err
+    assert ledger.read(KEY).exists
+    assert terminal.types("calls", "forget", KEY, given=b"y\n", on_screen=True).code == 0
+    assert not ledger.read(KEY).events
+
+
+def test_a_forgotten_call_is_not_offered_for_a_sync_and_is_not_synced(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch, site: Site
+) -> None:
+    learn(ledger)
+    terminal = Terminal(monkeypatch)
+    terminal.types("calls", "forget", KEY, "--yes")
+
+    shown = terminal.types("calls", "show", KEY)
+    synced = terminal.types("calls", "sync", KEY)
+    over_http = site.ask("POST", f"/api/calls/{KEY}/sync")
+
+    assert shown.code == 0
+    assert "nothing, whatever is learnt: the call was forgotten on request" in shown.out
+    assert "calls sync" not in shown.out
+    assert (synced.code, over_http.status) == (1, 409)
+    assert "forgotten on request" in synced.err and "forgotten on request" in over_http.text
+    assert not any("sync" in line["what"] for line in trail.read(ledger))
 
 
 def test_the_ids_of_listed_calls_are_whole_in_a_pipe(

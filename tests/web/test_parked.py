@@ -15,6 +15,7 @@ from bridge.domain.events import Event, read_event
 from bridge.domain.rules import Rules
 from bridge.ledger import keys, parked, trail
 from bridge.ledger.ledger import Ledger
+from tests.commands.terminal import Terminal
 from tests.web.conftest import RedisServer
 from tests.web.serving import ENDED, Site
 
@@ -193,6 +194,49 @@ def test_dropping_wants_a_reason_which_the_call_and_the_trail_keep(
     line = asked(capsys, "trail")["trail"][0]
     assert (line["who"], line["what"], line["call"]) == (trail.person(), "dropped: sync", "id:1")
     assert asked(capsys, "trail", "--since", "2100-01-01")["trail"] == []
+
+
+def test_dropping_everything_has_to_be_asked_for_and_confirmed(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = park(ledger, 1, 2, 3)
+    terminal = Terminal(monkeypatch)
+    drop = ("parked", "drop", "--reason", "a test")
+
+    which = terminal.types(*drop)
+    unasked = terminal.types(*drop, "--all")
+    refused = terminal.types(*drop, "--all", given=b"n\n", on_screen=True)
+
+    assert (which.code, unasked.code, refused.code) == (2, 2, 130)
+    assert "--all" in which.err and "--dry-run" in which.err
+    assert "--yes" in unasked.err
+    assert "Drop these 3 jobs for good? [y/N]" in refused.err
+    assert list(ledger.parked()) == names
+
+    agreed = terminal.types(*drop, "--all", given=b"y\n", on_screen=True)
+
+    assert (agreed.code, ledger.parked()) == (0, {})
+
+
+def test_a_program_drops_everything_with_yes(ledger: Ledger, capsys: pytest.CaptureFixture[str]) -> None:
+    park(ledger, 1, 2)
+
+    assert asked(capsys, "parked", "drop", "--reason", "a test", "--all", "--yes")["dropped"] == 2
+    assert ledger.parked() == {}
+
+
+def test_a_filter_is_confirmed_at_a_terminal_where_it_takes_more_than_one(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    park(ledger, 1, 2, 3)
+    terminal = Terminal(monkeypatch)
+    drop = ("parked", "drop", "--reason", "a test")
+
+    assert terminal.types(*drop, "--call", "1", on_screen=True).code == 0
+    assert terminal.types(*drop, "--cause", "Rejected", given=b"n\n", on_screen=True).code == 130
+    assert len(ledger.parked()) == 2
+    assert terminal.types(*drop, "--cause", "Rejected").code == 0
+    assert ledger.parked() == {}
 
 
 def test_the_trail_takes_times_as_all_commands_do(
