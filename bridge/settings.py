@@ -30,6 +30,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSetti
 
 from bridge.domain.rules import Rules, rules_from_table
 from bridge.errors import WrongUse
+from bridge.platforms import is_on_platform
 from bridge.setting_names import misspelt
 from bridge.setting_values import (
     GOOD_TOKEN,
@@ -115,6 +116,8 @@ class Settings(BaseSettings):
     data_dir: Path = Path(".callbridge")
     host: Word = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
+    # Of `up --sandbox`: the first port to try for its three services.
+    sandbox_port: int = Field(default=8001, ge=1, le=65533)
     # How many connections one address may have to `web`; 0: no bound of its own; None: a quarter of all.
     connections_per_peer: int | None = Field(default=None, ge=0)
     log_format: Literal["console", "json"] | None = None
@@ -187,6 +190,8 @@ class Settings(BaseSettings):
                 why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
                 wrong[f"{dotenv}  cannot be read: {why}"] = None
         found = _Given(cls, in_file)() | _Given(cls, environ)()
+        if "host" not in found and is_on_platform(environ):
+            found["host"] = "0.0.0.0"  # noqa: S104  # its router is outside of this container
         try:
             values = cls(**found)
         except ValidationError as error:

@@ -56,33 +56,42 @@ def folder_in_memory() -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix=f"{Path(tempfile.gettempdir()).name}-", dir=MEMORY)
 
 
-def processes_of(folder: Path) -> dict[int, str]:
-    """The other processes that name this folder, by id; none where the system does not tell (macOS)."""
-    name = os.fsencode(folder.name)
+def processes_naming(text: str) -> dict[int, str]:
+    """The other processes with this in their environment or command line, by id.
+
+    None where the system does not tell (macOS).
+    """
+    wanted = os.fsencode(text)
     found = {}
     for path in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             command = (path / "cmdline").read_bytes()
-            if name in command or name in (path / "environ").read_bytes():
+            if wanted in command or wanted in (path / "environ").read_bytes():
                 found[int(path.name)] = " ".join(
                     command.replace(b"\0", b" ").decode(errors="replace").split()
                 )
     return {pid: command for pid, command in found.items() if pid != os.getpid() and command}
 
 
-def _reap(folder: Path) -> None:
+def end_processes_naming(text: str) -> list[str]:
+    """Kill them all and wait until they are gone; returns their command lines."""
     ended: dict[int, str] = {}
     deadline = time.monotonic() + _GONE_WITHIN_S
     # Again, as one may have started another in the meantime.
-    while (running := processes_of(folder)) and time.monotonic() < deadline:
+    while (running := processes_naming(text)) and time.monotonic() < deadline:
         ended |= running
         for pid in running:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
         time.sleep(0.02)
+    return list(ended.values())
+
+
+def _reap(folder: Path) -> None:
+    ended = end_processes_naming(folder.name)
     for path in (folder, *MEMORY.glob(f"{folder.name}-*")):
         shutil.rmtree(path, ignore_errors=True)
-    sys.stdout.write("".join(f"{command}\n" for command in ended.values()))
+    sys.stdout.write("".join(f"{command}\n" for command in ended))
 
 
 if __name__ == "__main__":

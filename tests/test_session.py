@@ -34,7 +34,7 @@ import tests.ledger.servers
 import tests.web.conftest
 from tests.chaos.house import House
 from tests.chaos.stage import Stage
-from tests.reaper import processes_of
+from tests.reaper import processes_naming
 
 
 def fail(*args, **more):
@@ -74,7 +74,7 @@ def test_fails(name, request):
 
 
 def test_nothing_runs():
-    running = processes_of(Path(tempfile.gettempdir()))
+    running = processes_naming(Path(tempfile.gettempdir()).name)
     assert [command for command in running.values() if "tests/reaper.py" not in command] == []
 """
 

@@ -349,6 +349,37 @@ def test_every_setting_named_like_a_secret_is_one() -> None:
             assert "SecretStr" in str(field.annotation), name
 
 
+# Platforms
+
+EVERYWHERE = "0.0.0.0"  # noqa: S104
+
+
+@pytest.mark.parametrize(
+    "mark",
+    [
+        "DYNO",
+        "RENDER",
+        "FLY_APP_NAME",
+        "RAILWAY_ENVIRONMENT",
+        "K_SERVICE",
+        "KOYEB_APP_NAME",
+        "VCAP_APPLICATION",
+    ],
+)
+def test_on_a_platform_that_names_the_port_web_is_reached_from_outside(mark: str) -> None:
+    given = {mark: "callbridge", "PORT": "5000"}
+
+    assert settings(**given).host == EVERYWHERE
+    assert settings(**given, HOST="127.0.0.1").host == "127.0.0.1"
+    assert settings(**{mark: "callbridge"}).host == "127.0.0.1"
+
+
+def test_elsewhere_web_is_reached_from_this_machine_unless_host_says_more() -> None:
+    assert settings(PORT="5000").host == "127.0.0.1"
+    assert settings(PORT="5000", RENDERER="vulkan", DYNO="").host == "127.0.0.1"
+    assert settings(PORT="5000", HOST=EVERYWHERE).host == EVERYWHERE
+
+
 # Importing
 
 IMPORT_EVERYTHING = """

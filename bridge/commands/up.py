@@ -7,10 +7,9 @@ import http.client
 import os
 import secrets
 import shlex
-import socket
 import sys
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Set
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from pydantic import SecretStr
 from bridge import sandbox as theirs
 from bridge.commands.access import find_access
 from bridge.commands.context import Run, last_run
+from bridge.commands.ports import check_port, first_free_port
 from bridge.data_folder import make_private
 from bridge.embedded import EmbeddedRedis, FolderLock, write_private
 from bridge.errors import BridgeError, WrongUse
@@ -63,12 +63,14 @@ SHARED = (
 @click.option(
     "--sandbox", is_flag=True, help="Start a CloudTalk and a Kustomer to try against; no keys needed."
 )
-def up(*, sandbox: bool) -> int:
+@click.option("--port", type=click.IntRange(0, 65535), help="Where web listens, instead of PORT.")
+def up(*, sandbox: bool, port: int | None) -> int:
     """Run the whole bridge on this machine until Ctrl-C.
 
-    Without REDIS_URL it brings a Redis of its own, with its data in DATA_DIR.
+    Without REDIS_URL it brings a Redis of its own, with its data in DATA_DIR. With --sandbox it finds free
+    ports: for web where neither --port nor PORT names one, for the sandbox from SANDBOX_PORT on.
     """
-    reading = Settings.read(os.environ)
+    reading = Settings.read(os.environ if port is None else {**os.environ, "PORT": str(port)})
     settings = reading.settled() if sandbox else reading.settled(PROCESS_NEEDS["up"], others=["webhooks"])
     for notice in settings.notices:
         click.echo(f"Warning: {notice}", err=True)
@@ -86,10 +88,10 @@ class Sandbox:
     through_membrane: Collection[str] = ()
 
     @classmethod
-    def on_free_ports(cls, *, but: int, through_membrane: Collection[str] = ()) -> Sandbox:
-        cloudtalk = _free_port(8001, but={but})
-        kustomer = _free_port(8002, but={but, cloudtalk})
-        membrane = _free_port(8003, but={but, cloudtalk, kustomer})
+    def on_free_ports(cls, start: int = 8001, *, but: int, through_membrane: Collection[str] = ()) -> Sandbox:
+        cloudtalk = first_free_port(start, but={but})
+        kustomer = first_free_port(start + 1, but={but, cloudtalk})
+        membrane = first_free_port(start + 2, but={but, cloudtalk, kustomer})
         return cls(cloudtalk, kustomer, membrane, through_membrane)
 
     @property
@@ -148,7 +150,7 @@ class House:
             self._say(open_to_others)
         try:
             self._end_leftovers()
-            port = _web_port(self._settings.host, self._settings.port)
+            port = self._web_port()
             sandbox = self._sandbox(port) if self._with_sandbox else None
             environment = self._environment(port, sandbox)
             if not self._with_sandbox:
@@ -231,7 +233,19 @@ class House:
     def _sandbox(self, port: int) -> Sandbox:
         roads = {"cloudtalk": self._settings.cloudtalk_via, "kustomer": self._settings.kustomer_via}
         through = [name for name, road in roads.items() if road == "membrane"]
-        return Sandbox.on_free_ports(but=port, through_membrane=through)
+        return Sandbox.on_free_ports(self._settings.sandbox_port, but=port, through_membrane=through)
+
+    def _web_port(self) -> int:
+        """Raises WrongUse: the port that was asked for is taken."""
+        host, port = self._settings.host, self._settings.port
+        try:
+            return check_port(host, port, command="up …")
+        except WrongUse:
+            if not self._with_sandbox or "port" in self._settings.model_fields_set:
+                raise
+        free = first_free_port(port + 10, host=host)
+        self._say(f"port {port} is taken, so web listens on port {free}")
+        return free
 
     def _child(self, name: str, environment: Mapping[str, str], *args: str) -> Child:
         inherited = {**os.environ, **environment, RUN_MARK: self._mark, "PYTHONUNBUFFERED": "1"}
@@ -322,35 +336,6 @@ def _reachable(host: str) -> str:
     return {"0.0.0.0": "127.0.0.1", "::": "[::1]", "": "127.0.0.1"}.get(  # noqa: S104  # read, not bound
         host, f"[{host}]" if ":" in host else host
     )
-
-
-def _web_port(host: str, port: int) -> int:
-    """The port, after a look that nobody has it; for 0 any free one.
-
-    Raises:
-        WrongUse: it is taken, or the address is not this machine's.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-            probe.listen(1)
-        except OSError as cause:
-            raise WrongUse(
-                f"Cannot listen on {host} port {port}: {cause.strerror or cause}. "
-                f"To take another one: PORT={8010 if port < 8010 else port + 10} deploy/run up …"
-            ) from cause
-        return int(probe.getsockname()[1])
-
-
-def _free_port(wanted: int, *, but: Set[int]) -> int:
-    while True:
-        with contextlib.suppress(WrongUse):
-            port = _web_port("127.0.0.1", wanted)
-            if port not in but:
-                return port
-        wanted = 0
 
 
 def _is_ready(web_url: str) -> bool:

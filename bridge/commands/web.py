@@ -9,6 +9,7 @@ import uvicorn
 
 from bridge.commands.access import find_access
 from bridge.commands.context import start_process
+from bridge.commands.ports import check_port
 from bridge.web.app import create_app
 from bridge.web.server.limits import raise_descriptor_limit
 
@@ -17,6 +18,8 @@ from bridge.web.server.limits import raise_descriptor_limit
 def web() -> int:
     """Take webhooks in and show the pages, until it is stopped."""
     settings = start_process("web")
+    if settings.port:
+        check_port(settings.host, settings.port, command="web")
     # Before the application is made, which derives from it how many connections it takes.
     raise_descriptor_limit()
     app = create_app(settings, access=find_access(settings))

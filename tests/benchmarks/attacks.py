@@ -19,7 +19,6 @@ import re
 import resource
 import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
 from contextlib import ExitStack
@@ -32,6 +31,8 @@ from bridge.embedded import EmbeddedRedis
 from bridge.ledger.connect import connect
 from bridge.ledger.ledger import Ledger
 from tests.chaos.house import TOKEN, free_port
+from tests.processes import started
+from tests.reaper import Reaper
 from tests.waiting import eventually
 from tests.web.attacks import ATTACKS
 
@@ -122,8 +123,8 @@ def attacked(
     code: Path | None = None,
 ) -> Report:
     """One attack, against a process and a Redis of its own."""
-    with tempfile.TemporaryDirectory() as text, ExitStack() as stack:
-        folder = Path(text)
+    with Reaper() as reaper, ExitStack() as stack:
+        folder = reaper.folder
         redis = EmbeddedRedis(folder, appendfsync="everysec")
         redis.start()
         stack.callback(redis.stop)
@@ -176,7 +177,7 @@ def web_process(
 
     log = folder / "web.log"
     out = stack.enter_context(log.open("wb"))
-    process = subprocess.Popen(
+    web = started(
         [sys.executable, "-m", "bridge", "web"],
         env=environ,
         stdout=out,
@@ -184,16 +185,7 @@ def web_process(
         cwd=code or Path.cwd(),
         preexec_fn=bound,
     )
-
-    def end() -> None:
-        process.terminate()
-        try:
-            process.wait(8)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-    stack.callback(end)
+    process = stack.enter_context(web)
 
     def ready() -> bool:
         try:

@@ -19,6 +19,7 @@ from redis import Redis
 from bridge.embedded import EmbeddedRedis
 from bridge.sandbox.running import RunningSandbox
 from tests.processes import end, start
+from tests.reaper import end_processes_naming
 
 ROOT = Path(__file__).resolve().parents[2]
 HOUSE = Path(__file__).with_name("house.py")
@@ -133,6 +134,8 @@ def start_house(tmp_path: Path) -> Iterator[Callable[..., Program]]:
                 "PORT": "0",
                 **environ,
             }
+            # After the house itself: a grandchild of one that was killed.
+            stack.callback(end_processes_naming, str(tmp_path))
             house = Program([sys.executable, str(HOUSE)], environment)
             stack.callback(house.close)
             return house

@@ -11,9 +11,14 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 import redis
+from click.testing import CliRunner
 
+from bridge.commands import main
 from bridge.commands.context import last_run, living_run, load_settings
+from bridge.commands.up import up
+from bridge.errors import WrongUse
 from tests.frame.conftest import Program, wait_until_gone
 
 StartHouse = Callable[..., Program]
@@ -125,6 +130,54 @@ def test_a_taken_port_is_told_before_anything_starts(start_house: StartHouse, tm
     assert f"Cannot listen on 127.0.0.1 port {port}" in house.output
     assert f"PORT={port + 10}" in house.output
     assert not (tmp_path / "data" / "redis").exists()
+
+
+def test_without_a_port_that_was_asked_for_the_sandbox_takes_free_ones(
+    start_house: StartHouse, tmp_path: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 8000)):
+        taken = one.getsockname()[1]
+
+        house = ready(start_house(PORT="", SANDBOX_PORT=str(taken)))
+
+    web = house.wait_for(r"port 8000 is taken, so web listens on port (\d+)")[1]
+    assert int(web) > 8000
+    assert house.wait_for(rf"The bridge runs: http://127.0.0.1:{web}\n")
+    cloudtalk, kustomer = (
+        int(house.wait_for(rf"Sandbox {name}: +http://127.0.0.1:(\d+)")[1])
+        for name in ("CloudTalk", "Kustomer")
+    )
+    assert taken < cloudtalk < kustomer < taken + 50
+
+
+def test_the_port_option_is_the_port_of_web(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("PORT", "7")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+
+        result = CliRunner().invoke(up, ["--sandbox", "--port", str(port)])
+
+    assert isinstance(result.exception, WrongUse)
+    assert f"Cannot listen on 127.0.0.1 port {port}" in str(result.exception)
+
+
+def test_web_on_a_taken_port_says_how_to_take_another(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
+    monkeypatch.setenv("LOG_FORMAT", "json")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        monkeypatch.setenv("PORT", str(port))
+
+        assert main(["web"]) == 2
+
+    said = capsys.readouterr().err
+    assert f"Cannot listen on 127.0.0.1 port {port}" in said
+    assert f"PORT={port + 10} deploy/run web" in said
+    assert "Traceback" not in said
 
 
 def test_asked_twice_it_kills_at_once(start_house: StartHouse) -> None:
