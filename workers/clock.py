@@ -23,6 +23,7 @@ from bridge.ledger.faults import why
 from bridge.ledger.held import match_held
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.nearby import Nearby
+from bridge.ledger.retention import enforce_retention
 from bridge.logs import get_logger
 from bridge.settings import Settings
 from bridge.storage import Storage, open_storage
@@ -61,18 +62,24 @@ class Clock:
             return False
         self.ledger.reach()
         self.ledger.tidy()
+        enforce_retention(self.ledger)
         match_held(self.ledger, self._rules, self._near)
         self._tidy_recordings()
         return True
 
     def _tidy_recordings(self) -> None:
-        """Delete recordings past their time, once an hour."""
-        if self._keep_recordings is None or self._storage is None:
+        """Delete what killed workers left of recordings, and recordings past their time; once an hour."""
+        if self._storage is None:
             return
         with boundary("clock.recordings"):
             turn = self.ledger.redis.set(f"{keys.TAG}:recordings:tidied", self._name, nx=True, ex=3600)
-        if turn:
-            gone = self._storage().delete_older_than(self.now() - self._keep_recordings)
+        if not turn:
+            return
+        storage = self._storage()
+        if parts := storage.clear_leftovers():
+            log.info("partial recordings deleted", count=parts)
+        if self._keep_recordings is not None:
+            gone = storage.delete_older_than(self.now() - self._keep_recordings)
             log.info("old recordings deleted", count=gone)
 
 

@@ -36,6 +36,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "audit": ("bridge.commands.audit:audit", "Compare CloudTalk's calls with Kustomer's conversations"),
         "parked": ("bridge.commands.parked:parked", "Jobs that were given up: list, run again, drop"),
         "held": ("bridge.commands.held:held", "Events tied to no call: list, assign to one"),
+        "forget": (
+            "bridge.commands.forget:forget",
+            "Remove all of a person's number, or one call, and say what was removed",
+        ),
         "trail": ("bridge.commands.trail:trail", "What people did by hand: who, when, what"),
         "connection": (
             "bridge.commands.connection:connection",

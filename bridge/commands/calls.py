@@ -12,18 +12,14 @@ from typing import Any
 
 import click
 
-from bridge.commands.confirming import confirm
+from bridge.commands.forget import forget_one, found_call
 from bridge.commands.opening import opened_ledger
 from bridge.commands.tables import show_table
 from bridge.domain.moments import shown_time
 from bridge.errors import Rejected, WrongUse
-from bridge.jobs.deps import open_deps
-from bridge.jobs.forgetting import forget
 from bridge.ledger import trail
 from bridge.ledger.ledger import Ledger
-from bridge.ledger.record import Record
 from bridge.settings import Settings
-from bridge.storage import open_storage
 from bridge.web.listing import DIRECTIONS, OUTCOMES, Cursor, Search, list_calls
 from bridge.web.views import STATES, call_view
 
@@ -83,7 +79,7 @@ def _tell(found: Mapping[str, Any], zone: str, *, filtered: bool, as_json: bool)
 def show(*, name: str, as_json: bool) -> int:
     """Tell what came of one call, what was done, and what is next and why."""
     with opened_ledger() as (ledger, settings):
-        record = _found(ledger, name)
+        record = found_call(ledger, name)
         view = call_view(ledger, settings.rules, record)
     text = told(view, zone=settings.time_zone, is_forgotten=record.forgotten)
     click.echo(json.dumps(view, indent=2) if as_json else text)
@@ -96,7 +92,7 @@ def show(*, name: str, as_json: bool) -> int:
 def sync(*, name: str, as_json: bool) -> int:
     """Sync one call again: looks at what Kustomer has, and writes what differs."""
     with opened_ledger() as (ledger, _):
-        record = _found(ledger, name)
+        record = found_call(ledger, name)
         if record.forgotten:
             raise Rejected(f"{record.key} was forgotten on request: nothing is kept of it to sync.")
         key = record.key
@@ -113,32 +109,11 @@ def sync(*, name: str, as_json: bool) -> int:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--json", "as_json", is_flag=True)
 def forget_call(*, name: str, upstream: bool, yes: bool, as_json: bool) -> int:
-    """Remove one call's audio and everything kept of it here; what Kustomer holds stays."""
-    with opened_ledger() as (ledger, settings):
-        record = _found(ledger, name)
-        confirm(f"Remove the audio and all that is kept of {record.key}, for good?", yes=yes)
-        cloudtalk = open_deps(settings, ledger).cloudtalk if upstream else None
-        # Should this be cut short, the trail says what was begun, and by whom.
-        trail.leave(ledger, who=trail.person(), what="to be forgotten", call=record.key)
-        done = forget(
-            record,
-            ledger=ledger,
-            storage=open_storage(settings.recordings_url, data_dir=settings.data_dir),
-            rules=settings.rules,
-            cloudtalk=cloudtalk,
-        )
-        trail.leave(ledger, who=trail.person(), what="forgotten", call=record.key)
-    click.echo(json.dumps({"call": record.key, "done": done}) if as_json else "\n".join(done))
-    return 0
+    """Remove one call's audio and everything kept of it here; what Kustomer holds stays.
 
-
-def _found(ledger: Ledger, name: str) -> Record:
-    record = ledger.find(name)
-    if record is None:
-        raise Rejected(
-            f"No call is known by {name!r}: give its key, CloudTalk's call id or uuid (callbridge calls ls)."
-        )
-    return record
+    The same as callbridge forget --call ID.
+    """
+    return forget_one(name, remove_at=("cloudtalk",) if upstream else (), yes=yes, as_json=as_json)
 
 
 def _search(ledger: Ledger, settings: Settings, search: Search) -> dict[str, Any]:

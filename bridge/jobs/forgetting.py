@@ -1,45 +1,266 @@
-"""Forget a call on request: its audio, its events, what names a person in its record."""
+"""Forget a call, or all of a number: all of it here, and at the services where that is asked for."""
 
 from __future__ import annotations
 
-from bridge.clients.cloudtalk import CloudTalk
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from bridge.domain.call import Call
+from bridge.domain.mentions import Mentions
+from bridge.domain.phone import Kind, Phone
 from bridge.domain.rules import Rules
+from bridge.domain.values import read_uuid
+from bridge.errors import BridgeError, Rejected, Transient
+from bridge.jobs.deps import Deps
+from bridge.jobs.receipt import Receipt, There, counted
+from bridge.jobs.rounds import ROUND
+from bridge.journal.erasing import erase_lines
+from bridge.ledger import erasing, trail
+from bridge.ledger.disk import Rewrite, rewrite_files
+from bridge.ledger.held import HeldEvent
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.record import Record
 from bridge.storage import Storage
+from bridge.storage.contract import Kind as FileKind
+from bridge.storage.contract import name_of
+
+T = TypeVar("T")
+_KINDS: tuple[FileKind, ...] = ("wav", "mp3")
+# Should calls of the number come in while it is looked through.
+_MOST_LOOKS = 3
+_EMPTY_NOTE = "Removed on request."
 
 
-def forget(
-    record: Record,
-    *,
-    ledger: Ledger,
-    storage: Storage,
-    rules: Rules,
-    cloudtalk: CloudTalk | None = None,
-) -> list[str]:
-    """Remove everything about one call here; a tombstone keeps a late event from bringing it back.
+def _files_of(record: Record, call: Call) -> list[str]:
+    """The names of its audio: those on record, and those under which a killed worker may have kept it."""
+    stored = record.observations.get("recording")
+    found = [stored.body[name]["name"] for name in ("original", "speech") if stored and stored.body.get(name)]
+    times = [at for at in (call.started_at, call.answered_at, call.ended_at) if at is not None]
+    for at in times:
+        for uuid, number in ((call.uuid, None), (None, call.call_id)):
+            if uuid is not None or number is not None:
+                known = replace(call, uuid=uuid, call_id=number, started_at=at)
+                found += [name_of(known, kind) for kind in _KINDS]
+    return list(dict.fromkeys(found))
 
-    The record goes last: should this be cut short, it still says what is left to remove. What Kustomer
-    holds stays: it is the team's own record, and Kustomer has its own way to erase.
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Erasure:
+    """One request of a person, or in their name.
 
     Args:
-        cloudtalk: given, its recording is deleted there too.
-
-    Returns:
-        What was done, in words.
+        services: to look up and remove what is there; None where no keys are set.
+        remove_at: of `cloudtalk` and `kustomer`, those at which to remove it too.
+        ask: asks a service, however long its budget makes it wait. Where one does not answer, nothing is
+            removed here: the same command goes on with it later.
+        rewrite: has Redis' files written anew.
     """
-    done: list[str] = []
-    stored = record.observations.get("recording")
-    for name in ("original", "speech"):
-        file = stored.body.get(name) if stored else None
-        if file and storage.delete(file["name"]):
-            done.append(f"deleted {file['name']} from the storage")
-    call = record.call(rules)
-    if cloudtalk is not None and call.call_id is not None:
-        there = cloudtalk.delete_recording(call.call_id)
-        done.append("deleted the recording at CloudTalk" if there else "CloudTalk has no recording of it")
-    if call.external is not None:
-        ledger.memory.remember_customer(call.external.text, None)
-    ledger.forget(record)
-    done.append(f"removed {len(record.events)} events and the record; remembered that it was forgotten")
-    return done
+
+    ledger: Ledger
+    storage: Storage
+    rules: Rules
+    journal: Path
+    who: str
+    services: Deps | None = None
+    remove_at: Collection[str] = ()
+    ask: Callable[[Callable[[], object]], object] = lambda question: question()
+    rewrite: Callable[[Ledger], Rewrite] = lambda ledger: rewrite_files(ledger.redis)
+    kustomer_url: str = ""
+
+    def of_call(self, record: Record) -> Receipt:
+        """Forget one call. Other calls of the same person stay."""
+        receipt = Receipt(asked=record.key)
+        record = self._with_both_ids(record, receipt)
+        call = record.call(self.rules)
+        ids = Mentions(ids=_ids([record]))
+        held = erasing.held_of_call(self.ledger, self.rules, call, ids)
+        self._forget([record], held, [] if call.external is None else [call.external], ids, receipt)
+        return receipt
+
+    def of_number(self, phone: Phone) -> Receipt:
+        """Forget all of a number: its calls, and what came of it and was tied to none."""
+        receipt = Receipt(asked=phone.masked)
+        mentions = Mentions(numbers=[phone])
+        self._journal(mentions, receipt)
+        for _ in range(_MOST_LOOKS):
+            found = erasing.calls_of(self.ledger, self.rules, phone)
+            records = [self._with_both_ids(record, receipt) for record in found.own]
+            held = erasing.held_of_number(self.ledger, self.rules, phone, mentions)
+            words = Mentions(numbers=[phone], ids=_ids(records))
+            self._forget(records, held, [phone], words, receipt, ends=False)
+            if not records and not held:
+                break
+        if found.mentioned_in:
+            said = ", ".join(found.mentioned_in)
+            receipt.notes.append(f"The number is also written in other people's calls, which stay: {said}")
+        self._end(receipt)
+        return receipt
+
+    def _forget(
+        self,
+        records: Sequence[Record],
+        held: Sequence[HeldEvent],
+        phones: Sequence[Phone],
+        words: Mentions,
+        receipt: Receipt,
+        *,
+        ends: bool = True,
+    ) -> None:
+        for record in records:
+            # Should this be cut short, the trail says what was begun, and by whom.
+            trail.leave(self.ledger, who=self.who, what="to be forgotten", call=record.key)
+        # First what may fail: as long as the records are here, it can be done again.
+        for record in records:
+            self._at_services(record, receipt)
+        for record in records:
+            self._here(record, receipt)
+        # Before, it was not known which ids to look for.
+        self._journal(words, receipt)
+        receipt.add("held", "event", erasing.let_go(self.ledger, held))
+        numbers = [record.call_id for record in records if record.call_id is not None]
+        receipt.add("caches", "entry tied to the number", erasing.erase_caches(self.ledger, phones, numbers))
+        erasing.forget_round(self.ledger.redis, ROUND, numbers)
+        receipt.add("trail", "line without its call now", erasing.blank_trail(self.ledger, words))
+        if ends:
+            self._end(receipt)
+
+    def _here(self, record: Record, receipt: Receipt) -> None:
+        call = record.call(self.rules)
+        files = sum(map(self.storage.delete, _files_of(record, call)))
+        receipt.add("storage", "file", files)
+        jobs = len(self.ledger.job_states(*record.own_keys))
+        self.ledger.forget(record)
+        receipt.calls.append(record.key)
+        receipt.add("ledger", "record", 1)
+        receipt.add("ledger", "event", len(record.events))
+        receipt.add("ledger", "answer of CloudTalk", len(record.observations))
+        receipt.add("ledger", "line of the call's log", len(record.log))
+        receipt.add("queue", "job", jobs)
+
+    def _end(self, receipt: Receipt) -> None:
+        trail.leave(self.ledger, who=self.who, what=f"forgotten: {counted(len(receipt.calls), 'call')}")
+        rewritten = self.rewrite(self.ledger)
+        receipt.disk_rewritten = rewritten.done
+        receipt.notes.append(rewritten.said)
+        if not rewritten.done:
+            receipt.unfinished = True
+        if self.services is not None and self.services.looks:
+            receipt.notes.append("Membrane keeps logs of the requests that it carried: see its console.")
+        receipt.notes.append("Backups of Redis, of the data folder and of a bucket are not touched.")
+
+    def _journal(self, words: Mentions, receipt: Receipt) -> None:
+        try:
+            gone = erase_lines(self.journal, words.are_in)
+        except OSError as error:
+            receipt.unfinished = True
+            receipt.notes.append(f"The journal in {self.journal} could not be read: {error.strerror}")
+            return
+        receipt.add("journal", "record", gone.lines)
+        if gone.waiting:
+            receipt.unfinished = True
+            receipt.notes.append(
+                "A web process has not handed on its journal yet, and something of this is in it. "
+                "Run the same command again in a minute."
+            )
+
+    def _with_both_ids(self, record: Record, receipt: Receipt) -> Record:
+        """So that it is known by its uuid, too, should a webhook come that tells only that."""
+        if record.uuid is not None or record.call_id is None:
+            return record
+        services, number = self.services, record.call_id
+        try:
+            if services is None:
+                raise Rejected("no keys are set here")
+            body = self.ask(lambda: services.cloudtalk.call_detail(number))
+            uuid = read_uuid(body.get("uuid")) if isinstance(body, dict) else None
+            if uuid is None:
+                raise Rejected("CloudTalk told none")
+        except BridgeError as error:
+            receipt.notes.append(
+                f"The uuid of call {number} is not known ({error}): a webhook that tells nothing but that "
+                "would not be recognised."
+            )
+            return record
+        return replace(record, uuid=uuid)
+
+    # -- at the services
+
+    def _at_services(self, record: Record, receipt: Receipt) -> None:
+        call = record.call(self.rules)
+        is_known = bool(call.recorded or "recording" in record.observations or record.recording_announced_at)
+        receipt.elsewhere.append(self._recording_there(call, receipt, is_known=is_known))
+        outputs = record.outputs
+        for name in ("conversation", "note", "attachment", "customer"):
+            if name in outputs:
+                receipt.elsewhere.append(self._output_there(name, outputs[name].id, receipt))
+        for name in record.intents:
+            if name not in outputs:
+                key = f"cloudtalk:call:{record.uuid or record.call_id}"
+                receipt.notes.append(f"A {name} may have been made in Kustomer: look there for {key}")
+
+    def _recording_there(self, call: Call, receipt: Receipt, *, is_known: bool) -> There:
+        number = call.call_id
+        there = There(
+            service="CloudTalk",
+            what="recording of call",
+            id=str(number or call.uuid),
+            place=f"/recordings/delete/{number}.json" if number else "its number is not known here",
+            state="kept" if is_known else "kept, if there is one: nothing told of it",
+        )
+        if "cloudtalk" not in self.remove_at or number is None or self.services is None:
+            return there
+        delete = self.services.cloudtalk.delete_recording
+        return replace(
+            there, state=self._tried(lambda: "removed" if delete(number) else "not there", receipt)
+        )
+
+    def _output_there(self, name: str, id_: str, receipt: Receipt) -> There:
+        place = f"{self.kustomer_url}/v1/{name}s/{id_}"
+        there = There(service="Kustomer", what=name, id=id_, place=place)
+        if "kustomer" not in self.remove_at or self.services is None:
+            return there
+        kustomer = self.services.kustomer
+        # Kustomer publishes no deletion of its own; these say the same when they are repeated.
+        if name == "conversation":
+            fields = {"deleted": True, "name": _EMPTY_NOTE}
+            change = partial(kustomer.update_conversation, id_, fields)
+        elif name == "note":
+            change = partial(kustomer.update_note, id_, {"body": _EMPTY_NOTE, "attachments": []})
+        else:
+            return replace(there, state="kept: Kustomer publishes no way to delete it; do it by hand")
+
+        def removed() -> str:
+            change()
+            return "removed"
+
+        return replace(there, state=self._tried(removed, receipt))
+
+    def _tried(self, work: Callable[[], str], receipt: Receipt) -> str:
+        """
+        Raises:
+            Transient: no answer, or not now; doing it again does no harm.
+        """
+        try:
+            return str(self.ask(work))
+        except Transient:
+            raise
+        except BridgeError as error:
+            if isinstance(error, Rejected) and error.status == 404:
+                return "not there"
+            receipt.unfinished = True
+            return f"not removed: {error}"
+
+
+def _ids(records: Iterable[Record]) -> list[str]:
+    found = [str(record.uuid) for record in records if record.uuid is not None]
+    return found + [str(record.call_id) for record in records if record.call_id is not None]
+
+
+def is_number(phone: Phone | None) -> bool:
+    """Whether a number can be looked for in all its spellings, or is an address such as SIP's."""
+    if phone is None or phone.kind is Kind.WITHHELD or not phone.text:
+        return False
+    return phone.kind is not Kind.OTHER or "@" in phone.text

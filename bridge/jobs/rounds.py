@@ -23,7 +23,7 @@ from bridge.logs import get_logger
 log = get_logger(__name__)
 
 _BACK = timedelta(hours=24)
-LOCK, _ROUND = f"{keys.TAG}:reconcile:lock", f"{keys.TAG}:reconcile"
+LOCK, ROUND = f"{keys.TAG}:reconcile:lock", f"{keys.TAG}:reconcile"
 # Longer than a page takes; a holder that dies keeps others waiting for no longer.
 _LOCK_MS = 60_000
 # Calls shift through the pages meanwhile, but a round that hangs for hours says nothing of now.
@@ -84,7 +84,7 @@ class Rounds:
             after = self._look(at, now)
             with boundary("rounds.keep"):
                 if redis.get(LOCK) == token:
-                    redis.set(_ROUND, json.dumps(asdict(after)))
+                    redis.set(ROUND, json.dumps(asdict(after)))
             return True if after.ended else None
         finally:
             with boundary("rounds.unlock"):
@@ -94,7 +94,7 @@ class Rounds:
     def _due(self, now: datetime) -> Round | None:
         """The round to go on with, or a new one; None when it is too early for that."""
         with boundary("rounds.last"):
-            text = cast(str | None, self._deps.ledger.redis.get(_ROUND))
+            text = cast(str | None, self._deps.ledger.redis.get(ROUND))
         last = _read(text)
         seconds = now.timestamp()
         if last is not None:

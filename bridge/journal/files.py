@@ -198,9 +198,15 @@ def left_behind(folder: Path) -> list[Path]:
     return [folder / name for name in _names(folder) if name.endswith(SUFFIX)]
 
 
+def set_aside_files(folder: Path) -> list[Path]:
+    """Files with damaged or refused records, which wait for a person. Raises OSError."""
+    ends = (f"{SUFFIX}.damaged", f"{SUFFIX}.refused")
+    return [folder / name for name in _names(folder) if name.endswith(ends)]
+
+
 def set_aside(folder: Path) -> int:
-    """How many files with damaged or refused records wait for a person. Raises OSError."""
-    return sum(name.endswith((f"{SUFFIX}.damaged", f"{SUFFIX}.refused")) for name in _names(folder))
+    """How many of those there are. Raises OSError."""
+    return len(set_aside_files(folder))
 
 
 def _names(folder: Path) -> list[str]:

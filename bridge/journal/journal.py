@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from bridge.journal.erasing import delete_old_aside
 from bridge.journal.files import JournalFile, left_behind, set_aside
 from bridge.journal.lines import size_of
 from bridge.logs import get_logger
@@ -75,11 +76,19 @@ class Journal:
     Args:
         limit: how many bytes it may hold; with 0 it takes nothing, and still hands on what is there.
         away: what `hand_on` raises while nobody is there to take records.
+        keep_aside_s: how long records that nobody takes are kept for a person to look at.
     """
 
     def __init__(
-        self, folder: Path, *, limit: int, hand_on: HandOn, away: tuple[type[Exception], ...]
+        self,
+        folder: Path,
+        *,
+        limit: int,
+        hand_on: HandOn,
+        away: tuple[type[Exception], ...],
+        keep_aside_s: float = 30 * 86_400,
     ) -> None:
+        self._keep_aside_s = keep_aside_s
         self._folder, self._limit, self._hand_on, self._away = folder, limit, hand_on, away
         # One thread, so that files need no locks among ourselves, and a slow disk never holds the event loop.
         self._thread = ThreadPoolExecutor(1, "journal")
@@ -268,6 +277,8 @@ class Journal:
         paths: list[Path] = []
         with self._alone(self._folder):
             paths = left_behind(self._folder)
+            if old := delete_old_aside(self._folder, older_than_s=self._keep_aside_s):
+                log.warning("files that the journal kept aside are past their time, deleted", count=old)
             self._set_aside = set_aside(self._folder)
         ours = {file.path for file in (*self._sealed, self._active) if file is not None}
         for path in set(self._troubles) - {self._folder, *ours, *paths}:

@@ -74,7 +74,7 @@ class CloudStorage:
     An object is first received to the disk, then sent: so a slow sender keeps no upload open, few parts are
     in memory, and nothing goes up that is not whole. Up to one part is one create-only request. A larger one
     goes up under a name of its own, is copied to its place only if that is free, and deleted. What is killed
-    meanwhile is out of sight, and `delete_older_than` clears it away; parts of an upload that was never
+    meanwhile is out of sight, and `clear_leftovers` clears it away; parts of an upload that was never
     completed are removed by a lifecycle rule of the bucket, as S3 recommends for all uploads.
 
     Args:
@@ -160,13 +160,14 @@ class CloudStorage:
             return False
         return self._delete(name)
 
+    def clear_leftovers(self) -> int:
+        leftover = datetime.now(UTC) - _LEFTOVER
+        old = [name for name, written_at in self._list(_INCOMING) if written_at < leftover]
+        return sum(map(self._delete, old))
+
     def delete_older_than(self, when: datetime) -> int:
         before = when.astimezone(UTC).date()
         deleted = 0
-        leftover = datetime.now(UTC) - _LEFTOVER
-        for name, written_at in self._list(_INCOMING):
-            if written_at < leftover:
-                self._delete(name)
         # Buckets list by name, and so by day.
         for name, _ in self._list(None):
             day = day_of(name)

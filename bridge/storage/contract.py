@@ -93,14 +93,18 @@ class Storage(Protocol):
         ...
 
     def delete(self, name: str) -> bool:
-        """Whether it was there."""
+        """Whether it was there, or a part of it that a killed writer left."""
+        ...
+
+    def clear_leftovers(self) -> int:
+        """Delete what writers left that were killed over a day ago; how many parts."""
         ...
 
     def delete_older_than(self, when: datetime) -> int:
         """Delete objects of days (the date in their name, UTC) that ended by then; of other names, none.
 
         By the date of the call, not of the writing: a call of last year that is fetched today is not
-        kept for another year. Also clears away what writers left that were killed over a day ago.
+        kept for another year.
 
         Returns:
             How many; when that is `MOST_DELETED`, there are more and another call goes on.

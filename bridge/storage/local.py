@@ -49,7 +49,7 @@ class LocalStorage:
         target = self.folder / check_name(name)
         self._refuse_if_there(name)
         counted = Counted(chunks, expect_bytes=expect_bytes)
-        new = self.folder / _INCOMING / f"{os.getpid()}-{uuid.uuid4().hex}"
+        new = self.folder / _INCOMING / f"{_flat(name)}.{os.getpid()}-{uuid.uuid4().hex}"
         try:
             with self._errors(f"write {name}"):
                 file = self._create(new)
@@ -89,17 +89,23 @@ class LocalStorage:
     def delete(self, name: str) -> bool:
         path = self.folder / check_name(name)
         with self._errors(f"delete {name}"):
-            try:
-                path.unlink()
-            except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-                return False
-        return True
+            # What a killed writer left of it, too; one that still writes finds its file gone at the end.
+            parts = [*(self.folder / _INCOMING).glob(f"{_flat(name)}.*")]
+            return sum(map(_unlink, (path, *parts))) > 0
+
+    def clear_leftovers(self) -> int:
+        oldest, cleared = time.time() - _LEFTOVER_S, 0
+        with self._errors("clear away partial recordings"), contextlib.suppress(FileNotFoundError):
+            for path in (self.folder / _INCOMING).iterdir():
+                with contextlib.suppress(FileNotFoundError):
+                    if path.stat().st_mtime < oldest:
+                        cleared += _unlink(path)
+        return cleared
 
     def delete_older_than(self, when: datetime) -> int:
         before = when.astimezone(UTC).date()
         deleted = 0
         with self._errors("delete old recordings"):
-            self._clear_leftovers()
             for day_folder in self._days():
                 day = day_of(f"{day_folder.relative_to(self.folder).as_posix()}/x")
                 if day is None:
@@ -168,14 +174,6 @@ class LocalStorage:
         for folder in level:
             yield from _folders_in(folder)
 
-    def _clear_leftovers(self) -> None:
-        oldest = time.time() - _LEFTOVER_S
-        with contextlib.suppress(FileNotFoundError):
-            for path in (self.folder / _INCOMING).iterdir():
-                with contextlib.suppress(FileNotFoundError):
-                    if path.stat().st_mtime < oldest:
-                        path.unlink()
-
     @contextlib.contextmanager
     def _errors(self, what: str) -> Iterator[None]:
         try:
@@ -197,6 +195,19 @@ class LocalStorage:
                     "process may write, or name another: RECORDINGS_URL=file:/folder"
                 ) from cause
             raise Unavailable(f"Could not {what} in {self.folder}: {how}; it is tried again") from cause
+
+
+def _flat(name: str) -> str:
+    """The name of an object in one part, as its unfinished file begins."""
+    return name.replace("/", "-")
+
+
+def _unlink(path: Path) -> bool:
+    try:
+        path.unlink()
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        return False
+    return True
 
 
 def _write_all(file: io.FileIO, chunk: bytes) -> None:

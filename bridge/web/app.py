@@ -92,6 +92,7 @@ def create_app(
         now=now,
         journal_folder=settings.data_dir / "journal",
         journal_bytes=settings.journal_mb * 1_000_000,
+        keep_aside_s=keep.events_s,
     )
     client = connect(url, timeout_s=1.0, patience=0)
     ledger = Ledger(client, keep=keep)

@@ -62,6 +62,7 @@ class Keeper:
     Args:
         now: seconds since 1970.
         journal_bytes: how much may be kept here while Redis is away; 0 for nothing.
+        keep_aside_s: see `Journal`.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class Keeper:
         now: Callable[[], float],
         journal_folder: Path,
         journal_bytes: int = 0,
+        keep_aside_s: float = 30 * 86_400,
     ) -> None:
         self._inbox, self._rules, self._now = inbox, rules, now
         self.gate = Gate(inbox.ping)
@@ -80,6 +82,7 @@ class Keeper:
             limit=journal_bytes,
             hand_on=self._hand_on,
             away=(*REDIS_AWAY, NotProven, CannotProve),
+            keep_aside_s=keep_aside_s,
         )
         proven = inbox.proof.is_asked
         self._turns = asyncio.Semaphore(PROVEN_AT_ONCE if proven else KEPT_AT_ONCE)

@@ -88,4 +88,5 @@ def test_forgetting_that_is_cut_short_was_told_before(
 
     begun = (trail.person(), "to be forgotten", f"uuid:{call['uuid']}", "")
     assert cut_short == [begun]
-    assert lines(redis_client) == [begun, begun, (trail.person(), "forgotten", f"uuid:{call['uuid']}", "")]
+    blank = (trail.person(), "to be forgotten", "", "")
+    assert lines(redis_client) == [blank, blank, (trail.person(), "forgotten: 1 call", "", "")]

@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import pytest
 import redis
 
-from bridge.jobs.forgetting import forget
+from bridge.jobs.forgetting import Erasure
+from bridge.jobs.receipt import Receipt
+from bridge.ledger.disk import Rewrite
 from bridge.ledger.learning import Learnt
 from bridge.sandbox.running import RunningSandbox
 from tests.jobs.test_recording import ENDED, UPLOADED, UUID, _with_sound
 from tests.support import Bridge
 
 
-def _forget(bridge: Bridge, *, upstream: bool = False) -> list[str]:
+def _forget(bridge: Bridge, *, remove_at: Collection[str] = ()) -> Receipt:
+    return erasure(bridge, remove_at=remove_at).of_call(bridge.record(UUID))
+
+
+def erasure(bridge: Bridge, *, remove_at: Collection[str] = (), services: bool = True) -> Erasure:
+    """As the command makes it. This Redis keeps its file in a folder that goes with the run."""
     deps = bridge.deps
-    return forget(
-        bridge.record(UUID),
+    return Erasure(
         ledger=bridge.ledger,
         storage=deps.open_storage(),
         rules=bridge.rules,
-        cloudtalk=deps.cloudtalk if upstream else None,
+        journal=deps.data_dir / "journal",
+        who="test",
+        services=deps if services else None,
+        remove_at=remove_at,
+        rewrite=lambda ledger: Rewrite(done=True, said="Not rewritten in this test."),
+        kustomer_url="https://kustomer.example",
     )
 
 
@@ -47,9 +60,9 @@ def test_nothing_of_a_person_is_left_here(bridge: Bridge, sandbox: RunningSandbo
     kept = bridge.record(UUID).observations["recording"].body
     assert "Ada Example" in _everything(bridge.ledger.redis)
 
-    done = _forget(bridge)
+    receipt = _forget(bridge)
 
-    assert len([line for line in done if line.startswith("deleted")]) == 2
+    assert {one.where: one.count for one in receipt.removed if one.where == "storage"} == {"storage": 2}
     storage = bridge.deps.open_storage()
     assert storage.size(kept["original"]["name"]) is storage.size(kept["speech"]["name"]) is None
     left = _everything(bridge.ledger.redis)
@@ -122,6 +135,8 @@ def test_the_recording_at_cloudtalk_goes_too_where_that_is_asked_for(
     bridge.receive("recording-uploaded", UPLOADED)
     bridge.run_jobs_for(30)
 
-    assert "deleted the recording at CloudTalk" in _forget(bridge, upstream=True)
+    receipt = _forget(bridge, remove_at=("cloudtalk",))
+
+    assert [one.state for one in receipt.elsewhere if one.service == "CloudTalk"] == ["removed"]
 
     assert [r.method for r in sandbox.cloudtalk.requests][-1] == "DELETE"

@@ -9,6 +9,7 @@ import signal
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -80,9 +81,29 @@ def test_what_killed_writers_left_is_cleared_away_after_a_day(folder: LocalStora
         at = datetime.now(UTC).timestamp() - age_h * 3600
         os.utime(path, (at, at))
 
-    assert folder.delete_older_than(datetime(2026, 1, 1, tzinfo=UTC)) == 0
+    assert folder.clear_leftovers() == 1
 
     assert files(folder) == [".incoming/new", NAME]
+
+
+def test_with_a_recording_goes_what_a_killed_writer_left_of_it(folder: LocalStorage) -> None:
+    def dies() -> Iterator[bytes]:
+        yield b"half"
+        parts = [path.name for path in (folder.folder / ".incoming").iterdir()]
+        assert len(parts) == 1 and parts[0].startswith(NAME.replace("/", "-"))
+        left = folder.folder / ".incoming" / f"{parts[0]}0"
+        left.hardlink_to(folder.folder / ".incoming" / parts[0])
+        raise OSError("killed")
+
+    with pytest.raises(OSError, match="killed"):
+        folder.write(NAME, dies(), content_type="audio/wav")
+    other = folder.folder / ".incoming" / "2026-03-02-9.wav.1-a"
+    other.write_bytes(b"x")
+
+    assert folder.delete(NAME)
+    assert not folder.delete(NAME)
+
+    assert files(folder) == [".incoming/2026-03-02-9.wav.1-a"]
 
 
 def test_a_day_that_is_empty_has_no_folder(folder: LocalStorage) -> None:
@@ -201,7 +222,7 @@ def test_opening_makes_nothing(tmp_path: Path) -> None:
     storage = open_storage("file:", data_dir=tmp_path / "data")
 
     assert storage.size(NAME) is None
-    assert storage.delete_older_than(datetime(2026, 1, 1, tzinfo=UTC)) == 0
+    assert storage.delete_older_than(datetime(2026, 1, 1, tzinfo=UTC)) == storage.clear_leftovers() == 0
     assert list(tmp_path.iterdir()) == []
 
 

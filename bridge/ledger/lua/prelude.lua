@@ -131,6 +131,13 @@ local function erase(uuid, number, marks, secret, now)
       redis.call('ZREM', PARKED, name)
       for _, service in ipairs({'cloudtalk', 'kustomer'}) do
         redis.call('ZREM', base .. 'paused:' .. service, name)
+        -- Its place in the queue for the service's budget (planner.lua).
+        local budget = base .. 'budget:' .. service
+        local place = redis.call('ZSCORE', budget .. ':booked', name)
+        if place then
+          redis.call('ZREM', budget .. ':booked', name)
+          redis.call('ZREMRANGEBYSCORE', budget .. ':places', place, place)
+        end
       end
       drop(name)
     end

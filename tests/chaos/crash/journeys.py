@@ -15,14 +15,15 @@ from typing import Any
 from urllib.parse import urljoin
 
 from bridge.domain.events import Held, read_event
+from bridge.domain.phone import Kind, Phone
 from bridge.domain.rules import Rules
 from bridge.jobs.audit import Audit
-from bridge.jobs.forgetting import forget
+from bridge.jobs.forgetting import Erasure
 from bridge.jobs.mending import mend
 from bridge.jobs.patience import Patience
 from bridge.jobs.reconcile import Span
 from bridge.jobs.rounds import LOCK, Rounds
-from bridge.ledger import parked, trail
+from bridge.ledger import erasing, parked, trail
 from bridge.ledger.budget import Budget
 from bridge.ledger.held import match_held
 from bridge.ledger.keys import Lane
@@ -191,13 +192,17 @@ def _forgotten(hand: Hand) -> None:
     hand.run_all()
     record = hand.ledger.find(UUID)
     if record is not None and not record.forgotten:
-        forget(
-            record,
+        Erasure(
             ledger=hand.ledger,
             storage=hand.deps.open_storage(),
             rules=hand.deps.rules,
-            cloudtalk=hand.deps.cloudtalk,
-        )
+            journal=hand.deps.data_dir / "journal",
+            who="test",
+            services=hand.deps,
+            remove_at=("cloudtalk",),
+        ).of_call(record)
+        # What is left of it is nothing; the number is looked for in all that there is.
+        erasing.calls_of(hand.ledger, hand.deps.rules, Phone(Kind.E164, NUMBER))
     hand.run_all()
 
 

@@ -1,0 +1,127 @@
+"""`callbridge forget`: all of a person's number, or one call, removed; and a receipt of it."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import threading
+from collections.abc import Callable, Sequence
+
+import click
+
+from bridge.commands import DONE, NEEDS_A_PERSON
+from bridge.commands.confirming import confirm
+from bridge.commands.opening import opened_ledger
+from bridge.domain.phone import read_phone
+from bridge.errors import RateLimited, Rejected, WrongUse
+from bridge.jobs.deps import Deps, open_deps
+from bridge.jobs.forgetting import Erasure, is_number
+from bridge.jobs.receipt import Receipt
+from bridge.ledger import trail
+from bridge.ledger.keys import Lane
+from bridge.ledger.ledger import Ledger
+from bridge.ledger.record import Record
+from bridge.ledger.turns import Turn, taking_turns
+from bridge.settings import Settings
+from bridge.storage import open_storage
+
+
+@click.command()
+@click.option("--number", help="Everything of this phone number: its calls, and what was tied to none.")
+@click.option("--call", metavar="ID", help="One call: its key, CloudTalk's call id or uuid.")
+@click.option("--cloudtalk", is_flag=True, help="Also delete the recordings at CloudTalk.")
+@click.option(
+    "--kustomer",
+    is_flag=True,
+    help="Also mark the conversations in Kustomer as deleted, and empty the notes.",
+)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--json", "as_json", is_flag=True)
+def forget(
+    *, number: str | None, call: str | None, cloudtalk: bool, kustomer: bool, yes: bool, as_json: bool
+) -> int:
+    """Remove what is kept of a person, or of one call, and say what was removed where.
+
+    That is: records, events, jobs, held events, caches, recordings, journal files, and Redis' own files,
+    which are written anew. A forgotten call does not come back, whatever tells of it later; a new call of the
+    same number is a new one. What CloudTalk and Kustomer hold is named, and removed there where you say so.
+
+    Where a service does not answer, nothing is removed here yet (exit code 1): run the command again.
+    Exit code 3: something that was asked for cannot be done; the receipt says what.
+    """
+    if (number is None) == (call is None):
+        raise WrongUse("Give --number or --call, one of them.")
+    remove_at = [name for name, wanted in (("cloudtalk", cloudtalk), ("kustomer", kustomer)) if wanted]
+    if call is not None:
+        return forget_one(call, remove_at=remove_at, yes=yes, as_json=as_json)
+    with opened_ledger() as (ledger, settings):
+        phone = read_phone(number, region=settings.rules.region)
+        if phone is None or not is_number(phone):
+            raise WrongUse(
+                "--number: write it with its country's code, such as +441632960304, or set PHONE_REGION."
+            )
+        confirm(f"Remove all that is kept of {phone.text}, for good?", yes=yes)
+        receipt = _erasure(ledger, settings, remove_at).of_number(phone)
+    return _tell(receipt, as_json=as_json)
+
+
+def forget_one(name: str, *, remove_at: Sequence[str], yes: bool, as_json: bool) -> int:
+    """Forget one call."""
+    with opened_ledger() as (ledger, settings):
+        record = found_call(ledger, name)
+        confirm(f"Remove the audio and all that is kept of {record.key}, for good?", yes=yes)
+        receipt = _erasure(ledger, settings, remove_at).of_call(record)
+    return _tell(receipt, as_json=as_json, call=record.key)
+
+
+def found_call(ledger: Ledger, name: str) -> Record:
+    """Raises Rejected where there is none."""
+    record = ledger.find(name)
+    if record is None:
+        raise Rejected(
+            f"No call is known by {name!r}: give its key, CloudTalk's call id or uuid (callbridge calls ls)."
+        )
+    return record
+
+
+def _erasure(ledger: Ledger, settings: Settings, remove_at: Sequence[str]) -> Erasure:
+    services: Deps | None = None
+    try:
+        services = open_deps(settings, ledger)
+    except WrongUse:
+        # Without keys all of it can be removed here.
+        if remove_at:
+            raise
+    return Erasure(
+        ledger=ledger,
+        storage=open_storage(settings.recordings_url, data_dir=settings.data_dir),
+        rules=settings.rules,
+        journal=settings.data_dir / "journal",
+        who=trail.person(),
+        services=services,
+        remove_at=remove_at,
+        ask=_ask,
+        kustomer_url=settings.kustomer_api_url,
+    )
+
+
+def _ask(question: Callable[[], object]) -> object:
+    """Waits for a budget; what does not answer is left to another run of the command."""
+    with taking_turns(Turn(lane=Lane.BACKFILL, name=f"command:{secrets.token_hex(4)}")):
+        while True:
+            try:
+                return question()
+            except RateLimited as error:
+                click.echo(f"{error}; going on in {error.wait}", err=True)
+                threading.Event().wait(error.retry_after_s)
+
+
+def _tell(receipt: Receipt, *, as_json: bool, call: str | None = None) -> int:
+    if as_json:
+        told = receipt.as_json()
+        click.echo(
+            json.dumps(told if call is None else {"call": call, "done": receipt.lines(), **told}, indent=2)
+        )
+    else:
+        click.echo("\n".join(receipt.lines()))
+    return NEEDS_A_PERSON if receipt.unfinished else DONE

@@ -1,0 +1,149 @@
+"""What the ledger holds of a person beside the records of calls; found, and removed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import redis
+from redis.client import Pipeline
+
+from bridge.boundary import boundary
+from bridge.domain.call import Call
+from bridge.domain.matching import fits
+from bridge.domain.mentions import Mentions
+from bridge.domain.phone import Phone
+from bridge.domain.rules import Rules
+from bridge.ledger import keys
+from bridge.ledger.held import HeldEvent, held_events
+from bridge.ledger.ledger import Ledger
+from bridge.ledger.reading import read_all
+from bridge.ledger.record import Record
+
+_AT_ONCE = 250
+
+
+@dataclass(slots=True, kw_only=True)
+class CallsOfNumber:
+    """The calls of a number, and those of others in which somebody wrote it down."""
+
+    own: list[Record] = field(default_factory=list)
+    mentioned_in: list[str] = field(default_factory=list)
+
+
+def calls_of(ledger: Ledger, rules: Rules, phone: Phone) -> CallsOfNumber:
+    """Reads through everything that is kept of calls."""
+    found, mentions = CallsOfNumber(), Mentions(numbers=[phone])
+    own: dict[str, Record] = {}
+    for names in _batches(_names(ledger)):
+        for name, record in zip(names, read_all(ledger, names), strict=True):
+            if _is_with(record, rules, mentions):
+                whole = ledger.read(name)
+                own[whole.key] = whole
+            elif mentions.are_in(_said_in(record)):
+                found.mentioned_in.append(name)
+    found.own = list(own.values())
+    parts = {key for record in found.own for key in record.own_keys}
+    found.mentioned_in = [name for name in found.mentioned_in if name not in parts]
+    return found
+
+
+def _is_with(record: Record, rules: Rules, mentions: Mentions) -> bool:
+    """Also where the number was told as at home, and no country is set to read it by."""
+    told = {event.external for event in record.read_events(rules)} | {record.call(rules).external}
+    return any(phone is not None and mentions.are_in(phone.text) for phone in told)
+
+
+def _said_in(record: Record) -> str:
+    bodies: list[Any] = [event.body for event in record.events]
+    bodies += [seen.body for seen in record.observations.values()]
+    return json.dumps([bodies, dict(record.fields)], ensure_ascii=False)
+
+
+def _names(ledger: Ledger) -> list[str]:
+    found: set[str] = set()
+    for kind in ("call", "events"):
+        start = f"{keys.TAG}:{kind}:"
+        with boundary("erasing.names"):
+            found |= {
+                str(name).removeprefix(start) for name in ledger.redis.scan_iter(f"{start}*", count=500)
+            }
+    return sorted(found)
+
+
+def _batches(names: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (names[at : at + _AT_ONCE] for at in range(0, len(names), _AT_ONCE))
+
+
+def held_of_number(ledger: Ledger, rules: Rules, phone: Phone, mentions: Mentions) -> list[HeldEvent]:
+    return [
+        event
+        for event in held_events(ledger)
+        if event.number(rules) == phone or mentions.are_in(json.dumps(event.body, ensure_ascii=False))
+    ]
+
+
+def held_of_call(ledger: Ledger, rules: Rules, call: Call, ids: Mentions) -> list[HeldEvent]:
+    """Those that name the call, and those that may speak of it: the same number at its time."""
+
+    def is_of_it(event: HeldEvent) -> bool:
+        told = event.as_event_of(rules, {})
+        may_be = told is not None and fits(told, event.at, call)
+        return may_be or ids.are_in(json.dumps(event.body, ensure_ascii=False))
+
+    return [event for event in held_events(ledger) if is_of_it(event)]
+
+
+def let_go(ledger: Ledger, events: Iterable[HeldEvent]) -> int:
+    fingerprints = [event.fingerprint for event in events]
+    if fingerprints:
+        with boundary("erasing.held"):
+            pipe = ledger.redis.pipeline()
+            pipe.hdel(keys.HELD, *fingerprints)
+            pipe.zrem(keys.HELD_AT, *fingerprints)
+            pipe.execute()
+    return len(fingerprints)
+
+
+@boundary("erasing.caches")
+def erase_caches(ledger: Ledger, phones: Iterable[Phone], call_ids: Iterable[int]) -> int:
+    """What is remembered under a number, and which uuid a call's number has; how many were there."""
+    names = [f"{keys.TAG}:{kind}:{phone.text}" for phone in phones for kind in ("customer", "lock:customer")]
+    names += [f"{keys.TAG}:cache:uuid-of:{number}" for number in call_ids]
+    return ledger.redis.delete(*names) if names else 0
+
+
+@boundary("erasing.round")
+def forget_round(client: redis.Redis, name: str, call_ids: Iterable[int]) -> None:
+    """Begin the comparison with CloudTalk's list anew, where the one under way has found such a call."""
+    text = cast(str | None, client.get(name))
+    if text is not None and set(json.loads(text).get("missing", ())) & set(call_ids):
+        client.delete(name)
+
+
+@boundary("erasing.trail")
+def blank_trail(ledger: Ledger, mentions: Mentions) -> int:
+    """Leave on the trail who did what and when, without the call and without words that name it."""
+    blanked = 0
+
+    def work(pipe: Pipeline) -> None:
+        nonlocal blanked
+        lines = cast(list[str], pipe.lrange(keys.TRAIL, 0, -1))
+        told = [_blanked(line) if mentions.are_in(line) else line for line in lines]
+        blanked = sum(old != new for old, new in zip(lines, told, strict=True))
+        pipe.multi()
+        if blanked:
+            pipe.delete(keys.TRAIL)
+            pipe.rpush(keys.TRAIL, *told)
+            pipe.expire(keys.TRAIL, ledger.keep_for.outputs_s)
+
+    def _blanked(line: str) -> str:
+        kept = {**json.loads(line), "call": "", "more": ""}
+        if mentions.are_in(str(kept["what"])):
+            kept["what"] = "removed on request"
+        return json.dumps(kept)
+
+    ledger.redis.transaction(work, keys.TRAIL)
+    return blanked

@@ -1,0 +1,105 @@
+"""What has no end of its own in Redis gets one: held events, parked jobs, the trail, keys without a TTL."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from itertools import islice
+from typing import cast
+
+from bridge.boundary import boundary
+from bridge.ledger import keys
+from bridge.ledger.ledger import Ledger
+
+_AT_ONCE = 500
+_SWEEP_EVERY_S = 3600
+
+
+def enforce_retention(ledger: Ledger) -> None:
+    """Remove what is past its time. The clock does it at each beat; keys are looked through once an hour."""
+    now_ms = ledger.now_ms()
+    _end_held(ledger, now_ms - ledger.keep_for.events_s * 1000)
+    _end_parked(ledger, now_ms - ledger.keep_for.outputs_s * 1000)
+    _end_trail(ledger, now_ms - ledger.keep_for.outputs_s * 1000)
+    _sweep(ledger)
+
+
+@boundary("retention.held")
+def _end_held(ledger: Ledger, before_ms: int) -> None:
+    client = ledger.redis
+    while old := cast(list[str], client.zrangebyscore(keys.HELD_AT, "-inf", before_ms, 0, _AT_ONCE)):
+        pipe = client.pipeline()
+        pipe.hdel(keys.HELD, *old)
+        pipe.zrem(keys.HELD_AT, *old)
+        pipe.execute()
+
+
+@boundary("retention.parked")
+def _end_parked(ledger: Ledger, before_ms: int) -> None:
+    """Jobs that nobody looked at for so long that the record of their call is gone."""
+    client = ledger.redis
+    while old := cast(list[str], client.zrangebyscore(keys.PARKED, "-inf", before_ms, 0, _AT_ONCE)):
+        pipe = client.pipeline()
+        pipe.zrem(keys.PARKED, *old)
+        pipe.hdel(keys.JOBS, *old)
+        pipe.execute()
+
+
+@boundary("retention.trail")
+def _end_trail(ledger: Ledger, before_ms: int) -> None:
+    """Newest first, so that the old ones are at its end; new lines come at its beginning meanwhile."""
+    client = ledger.redis
+    while lines := cast(list[str], client.lrange(keys.TRAIL, -_AT_ONCE, -1)):
+        old = sum(json.loads(line)["at"] < before_ms for line in lines)
+        if old:
+            client.ltrim(keys.TRAIL, 0, -1 - old)
+        if old < len(lines):
+            return
+
+
+def _sweep(ledger: Ledger) -> None:
+    """Give an end to what earlier versions, or a job run again by hand, kept without one."""
+    client = ledger.redis
+    with boundary("retention.sweep"):
+        turn = client.set(f"{keys.TAG}:swept", "1", nx=True, ex=_SWEEP_EVERY_S)
+    if not turn:
+        return
+    kept_s = {
+        "call": ledger.keep_for.outputs_s,
+        "log": ledger.keep_for.outputs_s,
+        "events": ledger.keep_for.events_s,
+    }
+    for kind, seconds in kept_s.items():
+        for names in _names(ledger, kind):
+            _give_end(ledger, names, seconds)
+            if kind == "call":
+                _make_marks(ledger, names)
+
+
+def _names(ledger: Ledger, kind: str) -> Iterator[list[str]]:
+    with boundary("retention.names"):
+        found = map(str, ledger.redis.scan_iter(f"{keys.TAG}:{kind}:*", count=_AT_ONCE))
+        while names := list(islice(found, _AT_ONCE)):
+            yield names
+
+
+@boundary("retention.give_end")
+def _give_end(ledger: Ledger, names: list[str], seconds: int) -> None:
+    pipe = ledger.redis.pipeline(transaction=False)
+    for name in names:
+        pipe.ttl(name)
+    endless = [name for name, left in zip(names, pipe.execute(), strict=True) if left == -1]
+    for name in endless:
+        pipe.expire(name, seconds)
+    pipe.execute()
+
+
+def _make_marks(ledger: Ledger, names: list[str]) -> None:
+    """Earlier versions remembered a forgotten call by its ids; from now on by marks that name nobody."""
+    with boundary("retention.marks"):
+        pipe = ledger.redis.pipeline(transaction=False)
+        for name in names:
+            pipe.hexists(name, "forgotten")
+        forgotten = [name for name, there in zip(names, pipe.execute(), strict=True) if there]
+    for name in forgotten:
+        ledger.forget(ledger.read(name.removeprefix(f"{keys.TAG}:call:")))
