@@ -9,6 +9,7 @@ import base64
 import binascii
 import ipaddress
 import unicodedata
+from pathlib import Path
 from typing import Annotated
 from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -125,6 +126,12 @@ def _signing_secret(value: SecretStr) -> SecretStr:
     return value
 
 
+def _path(value: Path) -> Path:
+    if any(_is_control(letter) for letter in str(value)):
+        raise ValueError("holds a line end or a control character")
+    return value
+
+
 def _word(value: str) -> str:
     if any(_is_control(letter) or letter.isspace() for letter in value):
         raise ValueError("holds a blank, a line end or a control character")
@@ -147,6 +154,7 @@ ServiceUrl = Annotated[str, AfterValidator(_service_url)]
 RedisUrl = Annotated[str, AfterValidator(_redis_url)]
 Zone = Annotated[str, AfterValidator(_zone)]
 Region = Annotated[str, AfterValidator(_region)]
+PathText = Annotated[Path, AfterValidator(_path)]
 # A name or id that becomes part of an address.
 Word = Annotated[str, AfterValidator(_word)]
 Key = Annotated[SecretStr, AfterValidator(_key)]

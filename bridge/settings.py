@@ -9,13 +9,11 @@ yet is a type in setting_values.py.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-from dotenv import dotenv_values
 from pydantic import (
     AliasChoices,
     Field,
@@ -26,15 +24,16 @@ from pydantic import (
     field_serializer,
     field_validator,
 )
-from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from bridge.domain.rules import Rules, rules_from_table
+from bridge.domain.rules import Rules
 from bridge.errors import WrongUse
 from bridge.platforms import is_on_platform
-from bridge.setting_names import misspelt
+from bridge.setting_sources import Given, misspelt_in, read_file, read_rules, storage_complaints
 from bridge.setting_values import (
     GOOD_TOKEN,
     Key,
+    PathText,
     RedisUrl,
     Region,
     ServiceUrl,
@@ -44,7 +43,6 @@ from bridge.setting_values import (
     Word,
     Zone,
 )
-from bridge.storage.opening import open_storage
 
 Via = Literal["direct", "membrane"]
 ServiceName = Literal["cloudtalk", "kustomer"]
@@ -113,7 +111,7 @@ class Settings(BaseSettings):
 
     ops_token: Token | None = None
     metrics_public: bool = False
-    data_dir: Path = Path(".callbridge")
+    data_dir: PathText = Path(".callbridge")
     host: Word = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
     # Of `up --sandbox`: the first port to try for its three services.
@@ -122,7 +120,7 @@ class Settings(BaseSettings):
     connections_per_peer: int | None = Field(default=None, ge=0)
     log_format: Literal["console", "json"] | None = None
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
-    callbridge_rules: Path | None = None
+    callbridge_rules: PathText | None = None
 
     phone_region: Region | None = None
     time_zone: Zone = "UTC"
@@ -181,15 +179,9 @@ class Settings(BaseSettings):
     @classmethod
     def read(cls, environ: Mapping[str, str], *, dotenv: Path | None = Path(".env")) -> Reading:
         """The same, without an end where something is wrong; see `Reading`."""
-        wrong: dict[str, None] = {}
-        in_file: Mapping[str, str | None] = {}
-        if dotenv is not None and dotenv.is_file():
-            try:
-                in_file = dotenv_values(dotenv, interpolate=False)
-            except (OSError, UnicodeDecodeError) as error:
-                why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-                wrong[f"{dotenv}  cannot be read: {why}"] = None
-        found = _Given(cls, in_file)() | _Given(cls, environ)()
+        in_file, complaints = read_file(dotenv)
+        wrong = dict.fromkeys(complaints)
+        found = Given(cls, in_file)() | Given(cls, environ)()
         if "host" not in found and is_on_platform(environ):
             found["host"] = "0.0.0.0"  # noqa: S104  # its router is outside of this container
         try:
@@ -198,15 +190,18 @@ class Settings(BaseSettings):
             faults = error.errors(include_input=False, include_url=False)
             for fault in faults:
                 name = str(fault["loc"][0])
-                wrong[f"{name.upper()}  {fault['msg'].removeprefix('Value error, ')}"] = None
+                wrong[f"{name.upper()}  {_plain(fault['msg'])}"] = None
                 found.pop(name, None)
             values = cls(**found)
-        rules, complaints = _read_rules(values.callbridge_rules)
-        wrong |= dict.fromkeys([*complaints, *_storage_complaints(values)])
+        rules, complaints = read_rules(values.callbridge_rules)
+        wrong |= dict.fromkeys([*complaints, *storage_complaints(values.recordings_url, values.data_dir)])
         values = values.model_copy(
             update={"rules": rules.placed(region=values.phone_region, zone=values.time_zone)}
         )
-        values._notices = tuple(_misspelt(in_file, ".env") + _misspelt(environ, "the environment"))
+        places = {".env": in_file, "the environment": environ}
+        values._notices = tuple(
+            line for where, names in places.items() for line in misspelt_in(where, names, cls)
+        )
         return Reading(settings=values, wrong=tuple(wrong))
 
     @property
@@ -289,22 +284,6 @@ class Settings(BaseSettings):
                     yield item.get_secret_value()
 
 
-class _Given(EnvSettingsSource):
-    """One mapping of names to texts, read as pydantic-settings reads the environment.
-
-    One that is set to nothing is not set: that is how most tools unset one. A line end belongs to the
-    file that a value was read from.
-    """
-
-    def __init__(self, settings_cls: type[BaseSettings], given: Mapping[str, str | None]) -> None:
-        self._given = given
-        super().__init__(settings_cls)
-
-    def _load_env_vars(self) -> Mapping[str, str | None]:
-        stripped = {name.lower(): value.strip() for name, value in self._given.items() if value}
-        return {name: value for name, value in stripped.items() if value and name not in _NO_SETTINGS}
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
     """What was read.
@@ -334,7 +313,7 @@ class Reading:
             ("Wrong settings:", self.wrong),
             ("Missing settings (environment or .env):", missing),
             (
-                "Not needed by this one, but missing for the other processes:",
+                "This process starts without these, but others need them:",
                 [line for line in self._missing(others) if line not in missing],
             ),
             ("Probably misspelt:", self.settings.notices),
@@ -347,44 +326,10 @@ class Reading:
         return [line for line in self.settings.missing(*what) if line.partition(" ")[0] not in bad]
 
 
-# Fields that no variable sets.
-_NO_SETTINGS = ("rules",)
+def _plain(message: str) -> str:
+    """pydantic's message, to go on after the setting's name."""
+    return message.removeprefix("Value error, ").replace("Input should be", "must be")
 
 
 def _listed(heading: str, lines: Iterable[str]) -> str:
     return "\n".join([heading, *(f"  {line}" for line in lines)])
-
-
-def _misspelt(names: Iterable[str], where: str) -> list[str]:
-    aliases = {
-        str(choice)
-        for field in Settings.model_fields.values()
-        if isinstance(field.validation_alias, AliasChoices)
-        for choice in field.validation_alias.choices
-    }
-    known = (set(Settings.model_fields) | aliases).difference(_NO_SETTINGS)
-    return [
-        f"{name} in {where} is not a setting; did you mean {near}?" for name, near in misspelt(names, known)
-    ]
-
-
-def _read_rules(path: Path | None) -> tuple[Rules, list[str]]:
-    if path is None:
-        return Rules(), []
-    try:
-        with path.open("rb") as file:
-            table = tomllib.load(file)
-    except OSError as error:
-        return Rules(), [f"CALLBRIDGE_RULES  cannot read {path}: {error.strerror}"]
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        return Rules(), [f"CALLBRIDGE_RULES  {path} is not TOML: {error}"]
-    rules, complaints = rules_from_table(table)
-    return rules, [f"CALLBRIDGE_RULES  {path}: {text}" for text in complaints]
-
-
-def _storage_complaints(settings: Settings) -> list[str]:
-    try:
-        open_storage(settings.recordings_url, data_dir=settings.data_dir)
-    except WrongUse as error:
-        return [f"RECORDINGS_URL  {str(error).removeprefix('RECORDINGS_URL: ')}"]
-    return []

@@ -85,6 +85,23 @@ def test_a_signing_secret_that_was_cut_off_is_refused() -> None:
     settings(WEBHOOK_SIGNING_SECRETS="whsec_MDEyMzQ1Njc4OWFiY2RlZg==")
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DATA_DIR", "a\x00b"),
+        ("CALLBRIDGE_RULES", "a\x00b"),
+        ("HOST", "a b"),
+        ("MEMBRANE_KUSTOMER_CONNECTION", "a\nb"),
+    ],
+)
+def test_a_path_or_name_that_no_system_takes_is_refused(name: str, value: str) -> None:
+    assert name in complaint(**{name: value})
+
+
+def test_what_the_library_says_of_a_value_goes_on_after_its_name() -> None:
+    assert "  PORT  must be a valid integer" in complaint(PORT="x")
+
+
 # Addresses
 
 
@@ -250,7 +267,7 @@ def test_a_file_of_settings_that_cannot_be_read_is_named(
         def refused(*args: object, **options: object) -> None:
             raise PermissionError(13, "Permission denied")
 
-        monkeypatch.setattr("bridge.settings.dotenv_values", refused)
+        monkeypatch.setattr("bridge.setting_sources.dotenv_values", refused)
 
     told = complaint(dotenv, HOST="a b")
 

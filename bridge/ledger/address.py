@@ -136,7 +136,7 @@ def _check_host(netloc: str, *, usual_port: int = 6379) -> tuple[str, int]:
     if not host:
         raise _WrongAddress("names no host: redis://127.0.0.1:6379/0 is the one on this machine")
     if not _is_host(host):
-        raise _WrongAddress("names a host that is neither a name nor an address")
+        raise _WrongAddress("has a host that is neither a name nor an IP address")
     return host, port or usual_port
 
 
@@ -303,8 +303,8 @@ def _known(parts: SplitResult) -> Mapping[str, Callable[[str], Any]]:
 
 def _unknown(name: str, scheme: str, known: Collection[str]) -> str:
     if name in _TLS_OPTIONS or name in ("ssl", "tls"):
-        how = "ssl=true" if scheme == "redis+sentinel" else "an address that begins with rediss://"
-        return f"has the option {name}, which is not for {scheme}://: TLS is asked for by {how}"
+        how = "add ssl=true" if scheme == "redis+sentinel" else "start the address with rediss://"
+        return f"has the option {name}, which {scheme}:// does not take; for TLS, {how}"
     near = difflib.get_close_matches(name.lower(), known, n=1)
     # What cannot be an option's name may be a part of a password.
     called = f"the option {name}" if re.fullmatch(r"[A-Za-z_]{2,40}", name) else "an option"
@@ -331,4 +331,4 @@ def _try_out(url: str, *, is_sentinel: bool, options: Mapping[str, Any]) -> None
         raise _WrongAddress(f"has TLS options (ssl_…) that do not work: {why}") from None
     except (TypeError, ValueError, redis.RedisError):
         # Their text may hold a part of the password.
-        raise _WrongAddress("is not one that redis-py takes; see deploy/README.md") from None
+        raise _WrongAddress("is not accepted by redis-py; see deploy/README.md") from None

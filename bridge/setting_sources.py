@@ -1,0 +1,85 @@
+"""What settings are read from: the environment, a `.env` file, and the files that their values name."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from dotenv import dotenv_values
+from pydantic import AliasChoices
+from pydantic_settings import BaseSettings, EnvSettingsSource
+
+from bridge.domain.rules import Rules, rules_from_table
+from bridge.errors import WrongUse
+from bridge.setting_names import misspelt
+from bridge.storage.opening import open_storage
+
+# Fields that no variable sets.
+_NO_SETTINGS = ("rules",)
+
+
+class Given(EnvSettingsSource):
+    """One mapping of names to texts, read as pydantic-settings reads the environment.
+
+    One that is set to nothing is not set: that is how most tools unset one. A line end belongs to the
+    file that a value was read from.
+    """
+
+    def __init__(self, settings_cls: type[BaseSettings], given: Mapping[str, str | None]) -> None:
+        self._given = given
+        super().__init__(settings_cls)
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        stripped = {name.lower(): value.strip() for name, value in self._given.items() if value}
+        return {name: value for name, value in stripped.items() if value and name not in _NO_SETTINGS}
+
+
+def read_file(path: Path | None) -> tuple[Mapping[str, str | None], list[str]]:
+    """The variables of a `.env` file, and what is wrong with it; none where it is not there."""
+    if path is None or not path.is_file():
+        return {}, []
+    try:
+        return dotenv_values(path, interpolate=False), []
+    except UnicodeDecodeError:
+        return {}, [f"{path}  cannot be read: it is not UTF-8"]
+    except OSError as error:
+        return {}, [f"{path}  cannot be read: {error.strerror}"]
+
+
+def misspelt_in(where: str, names: Iterable[str], settings_cls: type[BaseSettings]) -> list[str]:
+    """A line for each of the names that is no setting, and nearly one."""
+    aliases = {
+        str(choice)
+        for field in settings_cls.model_fields.values()
+        if isinstance(field.validation_alias, AliasChoices)
+        for choice in field.validation_alias.choices
+    }
+    known = (set(settings_cls.model_fields) | aliases).difference(_NO_SETTINGS)
+    return [
+        f"{name} in {where} is not a setting; did you mean {near}?" for name, near in misspelt(names, known)
+    ]
+
+
+def read_rules(path: Path | None) -> tuple[Rules, list[str]]:
+    """The rules of a file, and what is wrong with them."""
+    if path is None:
+        return Rules(), []
+    try:
+        with path.open("rb") as file:
+            table = tomllib.load(file)
+    except OSError as error:
+        return Rules(), [f"CALLBRIDGE_RULES  cannot read {path}: {error.strerror}"]
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return Rules(), [f"CALLBRIDGE_RULES  {path} is not TOML: {error}"]
+    rules, complaints = rules_from_table(table)
+    return rules, [f"CALLBRIDGE_RULES  {path}: {text}" for text in complaints]
+
+
+def storage_complaints(url: str, data_dir: Path) -> list[str]:
+    """What is wrong with RECORDINGS_URL, its library included."""
+    try:
+        open_storage(url, data_dir=data_dir)
+    except WrongUse as error:
+        return [f"RECORDINGS_URL  {str(error).removeprefix('RECORDINGS_URL: ')}"]
+    return []
