@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from bridge.ledger.ledger import Ledger
-from bridge.web.server.connections import ConnectionTable, peer_of
+from bridge.web.server.connections import ConnectionTable, Peer, peer_of
 from bridge.web.server.limits import Limits
 from tests.web.conftest import RedisServer
 from tests.web.serving import ENDED, SIGNING_SECRET, TOKEN, Site
@@ -223,6 +223,22 @@ def test_a_sender_of_too_much_sees_the_answer_and_is_cut_when_it_goes_on_for_eve
     assert site.post(b" " * 3_000_000).status == 413
 
 
+@pytest.mark.parametrize("version", [b"1.0", b"1.1\r\nConnection: close"])
+def test_an_answer_before_the_end_of_the_last_request_arrives_whole(site: Site, version: bytes) -> None:
+    head = POST.replace(b"1.1", version) + TOLD + b"Content-Length: 2000000\r\n\r\n"
+
+    with site.connect() as connection:
+        connection.sendall(head)
+        for _ in range(20):
+            connection.sendall(b" " * 100_000)
+        connection.settimeout(5)
+        answer = connection.recv(65_536)
+        assert connection.recv(1) == b""
+
+    assert statuses(answer) == ["413"] and b"connection: close" in answer
+    assert answer.endswith(b"}")
+
+
 def test_an_upgrade_that_is_not_offered_is_passed_over_and_the_body_is_read(site: Site) -> None:
     body = b'{"call_id": "9"}'
     ask = POST + TOLD + b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n"
@@ -291,15 +307,16 @@ def test_where_all_connections_are_being_answered_the_next_one_is_asked_to_come_
 # The table of connections
 
 
-def filled(most: int, per_peer: int, names: Iterable[str]) -> ConnectionTable[str]:
+def filled(
+    most: int, per_peer: int, names: Iterable[str]
+) -> tuple[ConnectionTable[str], dict[str, Peer[str]]]:
+    """A table, and the peers by the names of their connections."""
     table: ConnectionTable[str] = ConnectionTable(most=most, per_peer=per_peer)
-    for number, name in enumerate(names):
-        table.add(f"{name}{number}", name)
-    return table
+    return table, {f"{name}{n}": table.add(f"{name}{n}", name) for n, name in enumerate(names)}
 
 
 def test_a_peer_at_its_bound_makes_room_itself() -> None:
-    table = filled(100, 2, ["a", "a", "b", "local", "local", "local"])
+    table, _ = filled(100, 2, ["a", "a", "b", "local", "local", "local"])
 
     assert (table.is_full_for("a"), table.to_close_for("a")) == (True, "a0")
     assert not table.is_full_for("b")
@@ -307,29 +324,30 @@ def test_a_peer_at_its_bound_makes_room_itself() -> None:
 
 
 def test_without_a_bound_for_peers_one_may_have_all() -> None:
-    assert not filled(100, 0, ["a"] * 99).is_full_for("a")
+    assert not filled(100, 0, ["a"] * 99)[0].is_full_for("a")
 
 
 def test_a_full_table_lets_go_of_the_longest_waiting_one_of_the_largest_peer() -> None:
-    table = filled(5, 4, ["b", "a", "a", "a", "b"])
+    table, peers = filled(5, 4, ["b", "a", "a", "a", "b"])
 
-    table.busy("a1")
+    peers["a1"].busy("a1")
     assert (table.is_full_for("c"), table.to_close_for("c")) == (True, "a2")
     # One that has sent a whole request before comes after those that never did.
-    table.waits("a1")
+    peers["a1"].waits("a1")
     table.remove("a2")
     table.add("a9", "a")
     assert table.to_close_for("c") == "a3"
 
 
 def test_a_full_table_in_which_nobody_waits_has_no_room() -> None:
-    table = filled(2, 2, ["a", "b"])
-    table.busy("a0")
-    table.busy("b1")
+    table, peers = filled(2, 2, ["a", "b"])
+    for name, peer in peers.items():
+        peer.busy(name)
 
     assert (table.is_full_for("c"), table.to_close_for("c")) == (True, None)
     table.remove("a0")
-    assert (len(table), table.is_full_for("c")) == (1, False)
+    peers["a0"].waits("a0")
+    assert (len(table), table.is_full_for("c"), table.to_close_for("c")) == (1, False, None)
 
 
 @pytest.mark.parametrize(

@@ -27,24 +27,32 @@ def peer_of(host: str | None) -> str:
     return str(address)
 
 
-class _Peer(Generic[Connection]):
-    """The connections of one peer. A connection waits while the server has no whole request of it to answer.
+class Peer(Generic[Connection]):
+    """The connections of one peer. One waits while the server has no whole request of it to answer."""
 
-    Both dicts begin with the connection that has waited longest.
-    """
-
-    __slots__ = ("fresh", "name", "number", "proven")
+    __slots__ = ("all", "fresh", "name", "proven")
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.number = 0
-        # Never sent a whole request.
+        self.all: set[Connection] = set()
+        # Those that wait; the first has waited longest. Fresh: never sent a whole request.
         self.fresh: dict[Connection, None] = {}
         self.proven: dict[Connection, None] = {}
 
     @property
     def longest_waiting(self) -> Connection | None:
         return next(iter(self.fresh or self.proven), None)
+
+    def busy(self, connection: Connection) -> None:
+        """The connection has sent a whole request, which is being answered."""
+        self.fresh.pop(connection, None)
+        self.proven.pop(connection, None)
+
+    def waits(self, connection: Connection) -> None:
+        """The request has been answered; the connection waits from now on."""
+        if connection in self.all:
+            self.busy(connection)
+            self.proven[connection] = None
 
 
 class ConnectionTable(Generic[Connection]):
@@ -57,8 +65,8 @@ class ConnectionTable(Generic[Connection]):
 
     def __init__(self, *, most: int, per_peer: int) -> None:
         self._most, self._per_peer = most, per_peer
-        self._peers: dict[str, _Peer[Connection]] = {}
-        self._of: dict[Connection, _Peer[Connection]] = {}
+        self._peers: dict[str, Peer[Connection]] = {}
+        self._of: dict[Connection, Peer[Connection]] = {}
 
     def __len__(self) -> int:
         return len(self._of)
@@ -79,38 +87,26 @@ class ConnectionTable(Generic[Connection]):
         if self._has_its_share(name):
             return self._peers[name].longest_waiting
         waiting = [peer for peer in self._peers.values() if peer.fresh or peer.proven]
-        return max(waiting, key=lambda peer: peer.number).longest_waiting if waiting else None
+        return max(waiting, key=lambda peer: len(peer.all)).longest_waiting if waiting else None
 
-    def add(self, connection: Connection, name: str) -> None:
-        """A new connection, which waits."""
+    def add(self, connection: Connection, name: str) -> Peer[Connection]:
+        """A new connection, which waits; returns its peer, to be told of what becomes of it."""
         peer = self._peers.get(name)
         if peer is None:
-            peer = self._peers[name] = _Peer(name)
-        peer.number += 1
+            peer = self._peers[name] = Peer(name)
+        peer.all.add(connection)
         peer.fresh[connection] = None
         self._of[connection] = peer
-
-    def busy(self, connection: Connection) -> None:
-        """The connection has sent a whole request, which is being answered."""
-        peer = self._of.get(connection)
-        if peer is not None:
-            peer.fresh.pop(connection, None)
-            peer.proven.pop(connection, None)
-
-    def waits(self, connection: Connection) -> None:
-        """The request has been answered; the connection waits from now on."""
-        peer = self._of.get(connection)
-        if peer is not None:
-            peer.proven[connection] = None
+        return peer
 
     def remove(self, connection: Connection) -> None:
-        self.busy(connection)
         peer = self._of.pop(connection, None)
         if peer is not None:
-            peer.number -= 1
-            if not peer.number:
+            peer.busy(connection)
+            peer.all.remove(connection)
+            if not peer.all:
                 del self._peers[peer.name]
 
     def _has_its_share(self, name: str) -> bool:
         peer = self._peers.get(name)
-        return peer is not None and name != LOCAL and 0 < self._per_peer <= peer.number
+        return peer is not None and name != LOCAL and 0 < self._per_peer <= len(peer.all)

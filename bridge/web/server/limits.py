@@ -48,6 +48,11 @@ class Limits:
     half_closed_s: float = 2.5
     drain_s: float = 5.0
 
+    @property
+    def sure_bytes(self) -> int:
+        """A head of this size is within bounds, however it is made: a line has at least 4 bytes."""
+        return min(4 * self.headers, self.request_line_bytes, self.head_bytes)
+
     @classmethod
     def for_descriptors(cls, descriptors: int, *, per_peer: int | None = None) -> Limits:
         """So many connections that each may open a descriptor more, for Redis or a file."""

@@ -6,6 +6,7 @@ import asyncio
 import enum
 import math
 import re
+from collections.abc import Callable
 from typing import ClassVar
 
 import httptools
@@ -17,6 +18,7 @@ from bridge.web.server.connections import peer_of
 from bridge.web.server.traffic import Cause, Traffic
 
 _END = b"\r\n\r\n"
+_BLANK = b"\r\n"
 # What a request may begin with, seen before its head is whole: TLS or noise gets its answer at once.
 _BEGINNING = re.compile(rb"[A-Z][A-Z-]{0,31}(?: |\Z)")
 _UPGRADE = re.compile(rb"(?im)^upgrade[ \t]*:[^\r\n]*\r\n")
@@ -33,6 +35,10 @@ class Phase(enum.Enum):
     BODY = "reads a body; the application may have answered already"
     REPLY = "has the whole request; the application has not answered yet"
     ENDING = "has the last answer; what still comes is thrown away"
+
+
+# An attribute of an enum costs more than a name, and each request asks a dozen times.
+_HEAD, _BODY, _REPLY, _ENDING = Phase
 
 
 class _Flow(FlowControl):
@@ -53,6 +59,15 @@ class _Flow(FlowControl):
         self.resume_reading()
 
 
+class _CycleTransport:
+    """What the cycle of a request may do with the transport; closing is ours."""
+
+    __slots__ = ("close", "is_closing", "write")
+
+    def __init__(self, transport: asyncio.Transport, close: Callable[[], None]) -> None:
+        self.write, self.is_closing, self.close = transport.write, transport.is_closing, close
+
+
 class BoundedHttpProtocol(HttpToolsProtocol, asyncio.BufferedProtocol):
     """One connection.
 
@@ -69,10 +84,12 @@ class BoundedHttpProtocol(HttpToolsProtocol, asyncio.BufferedProtocol):
         super().connection_made(transport)
         self.flow = _Flow(transport)
         self._limits = self.traffic.limits
+        self._sure_bytes = self._limits.sure_bytes
         self._peer = self.client[0] if self.client else None
-        self._phase = Phase.HEAD
+        self._phase = _HEAD
         self._rest = b""
         self._half_closed = False
+        self._for_cycle = _CycleTransport(transport, self._end)
         self._unread_until = math.inf
         self._late_at = self.loop.time() + self._limits.head_s
         self._reset()
@@ -80,7 +97,7 @@ class BoundedHttpProtocol(HttpToolsProtocol, asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.traffic.connections.remove(self)
-        self._phase, self._rest = Phase.ENDING, b""
+        self._phase, self._rest = _ENDING, b""
         super().connection_lost(exc)
 
     def _enter(self) -> None:
@@ -92,11 +109,12 @@ class BoundedHttpProtocol(HttpToolsProtocol, asyncio.BufferedProtocol):
                 # Not drained: in such a crowd it has to leave soon.
                 self.traffic.cut("refused", self._peer)
                 self.transport.write(answer(503, self.server_state.default_headers))
-                self._close()
+                self._phase = _ENDING
+                self.transport.close()
                 return
             table.remove(other)
             other.cut("crowded")
-        table.add(self, name)
+        self._of_peer = table.add(self, name)
         self.traffic.watch(self.loop)
 
     def _reset(self) -> None:
@@ -114,7 +132,7 @@ class BoundedHttpProtocol(HttpToolsProtocol, asyncio.BufferedProtocol):
         self.data_received(bytes(self.traffic.buffer[:nbytes]))
 
     def data_received(self, data: bytes) -> None:
-        if self._phase is not Phase.ENDING:
+        if self._phase is not _ENDING:
             return self._go_on(data)
         self._drained += len(data)
         if self._drained > self._limits.drain_bytes:
@@ -129,7 +147,7 @@ class BoundedHttpProtocol(HttpToolsProtocol, asyncio.BufferedProtocol):
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """The peer sends no more. If it sent a whole request, it may still wait for the answer."""
-        if self._phase is not Phase.REPLY:
+        if self._phase is not _REPLY:
             return False
         self._half_closed = True
         self._late_at = self.loop.time() + self._limits.half_closed_s
@@ -139,47 +157,52 @@ class BoundedHttpProtocol(HttpToolsProtocol, asyncio.BufferedProtocol):
         """Parse what was kept and `data` after it, and keep what has to wait."""
         if self._rest:
             data, self._rest = self._rest + data, b""
-        if self._phase is Phase.ENDING or self.transport.is_closing():
+        if self._phase is _ENDING or self.transport.is_closing():
             return
         # The peer does not read: no further request until it does.
-        if data and not (self._phase is Phase.HEAD and self.flow.write_paused):
+        if data and not (self._phase is _HEAD and self.flow.write_paused):
             data = self._parse(data)
         self._rest = data
-        if data and (self._phase is not Phase.HEAD or self.flow.write_paused):
+        if data and (self._phase is not _HEAD or self.flow.write_paused):
             self.flow.hold()
             return
         if self.flow.held:
             self.flow.release()
-        if self._half_closed and self._phase is Phase.HEAD:
+        if self._half_closed and self._phase is _HEAD:
             self._close()
 
     def _parse(self, data: bytes) -> bytes:
         """Feed the parser with what belongs to the request at hand; returns what is left over."""
-        at, fed, size, view = 0, 0, len(data), memoryview(data)
+        at, chunked, size, view = 0, 0, len(data), memoryview(data)
         while at < size:
-            if self._phase is Phase.HEAD:
-                at = self._after_blanks(data, at)
+            if self._phase is _HEAD:
+                if data[at] in _BLANK:
+                    at = self._after_blanks(data, at)
                 end = self._end_of_head(data, at)
                 if end is None:
                     break
                 self._feed(view[at:end])
-            elif self._phase is Phase.BODY:
-                if self._left is None and fed >= _CHUNKED_AT_ONCE:
+            elif self._phase is not _BODY:
+                break
+            elif self._left is not None:
+                end = min(size, at + self._left)
+                self._left -= end - at
+                self._feed(view[at:end])
+            else:
+                if chunked >= _CHUNKED_AT_ONCE:
                     self.loop.call_soon(self._go_on)
                     break
                 end = self._end_of_piece(data, at)
                 self._feed(view[at:end])
+                chunked += end - at
                 self._check_framing(end - at)
-                fed += end - at
-            else:
-                break
             at = end
-        if self._phase is Phase.BODY and self._late_at == math.inf:
+        if self._phase is _BODY and self._late_at == math.inf:
             self._late_at = self.loop.time() + self._limits.body_s
-        return b"" if self._phase is Phase.ENDING else data[at:]
+        return b"" if self._phase is _ENDING else data[at:]
 
     def _after_blanks(self, data: bytes, at: int) -> int:
-        while at < len(data) and data[at] in b"\r\n" and self._blanks <= _MOST_BLANKS:
+        while at < len(data) and data[at] in _BLANK and self._blanks <= _MOST_BLANKS:
             at += 1
             self._blanks += 1
         return at
@@ -189,6 +212,9 @@ class BoundedHttpProtocol(HttpToolsProtocol, asyncio.BufferedProtocol):
         end = data.find(_END, at)
         whole = end >= 0
         end = end + len(_END) if whole else len(data)
+        if whole and end - at <= self._sure_bytes and not self._blanks:
+            self._late_at = math.inf
+            return end
         if end == at:
             return None
         fault = self._fault_of_head(data, at, end)
@@ -222,11 +248,7 @@ class BoundedHttpProtocol(HttpToolsProtocol, asyncio.BufferedProtocol):
         return None
 
     def _end_of_piece(self, data: bytes, at: int) -> int:
-        """Up to where the body may be fed without reaching into the next request."""
-        if self._left is not None:
-            end = min(len(data), at + self._left)
-            self._left -= end - at
-            return end
+        """Up to where a chunked body may be fed without reaching into the next request."""
         if at < len(_END) - 1:
             # A blank line may have begun in the read before.
             return at + 1
@@ -234,7 +256,7 @@ class BoundedHttpProtocol(HttpToolsProtocol, asyncio.BufferedProtocol):
         return end + len(_END) if end >= 0 else min(len(data), at + _CHUNKED_AT_ONCE)
 
     def _check_framing(self, fed: int) -> None:
-        if self._left is not None or self._phase is not Phase.BODY:
+        if self._phase is not _BODY:
             return
         self._chunked += fed
         if self._chunked - self._body > self._limits.framing_bytes + _FRAMING_PER_BODY_BYTE * self._body:
@@ -274,22 +296,26 @@ class BoundedHttpProtocol(HttpToolsProtocol, asyncio.BufferedProtocol):
         super().on_message_begin()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self._phase is Phase.BODY:
+        if self._phase is _BODY:
             # A trailer. The application has been given the headers already.
             self._trailers += 1
             if self._trailers > self._limits.headers:
                 raise httptools.HttpParserError("too many trailers")
             return
-        if len(name) == 14 and name.lower() == b"content-length":
+        name = name.lower()
+        if name == b"content-length":
             self._left = int(value)
-        super().on_header(name, value)
+        elif name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         if self.parser.should_upgrade():
             self._upgrade = True
             return
-        self._phase = Phase.BODY
+        self._phase = _BODY
         super().on_headers_complete()
+        self.cycle.transport = self._for_cycle  # type: ignore[assignment]
 
     def on_body(self, body: bytes) -> None:
         self._body += len(body)
@@ -307,17 +333,17 @@ class BoundedHttpProtocol(HttpToolsProtocol, asyncio.BufferedProtocol):
         if self.cycle.response_complete:
             self._await_next()
             return
-        self._phase = Phase.REPLY
+        self._phase = _REPLY
         self._late_at = math.inf
-        self.traffic.connections.busy(self)
+        self._of_peer.busy(self)
 
     # What the application does
 
     def on_response_complete(self) -> None:
         self.server_state.total_requests += 1
-        if self.transport.is_closing():
-            self._close()
-        elif self._phase is Phase.REPLY:
+        if self._phase is _ENDING:
+            return
+        if self._phase is _REPLY:
             self._await_next()
             if self._rest or self._half_closed:
                 self.loop.call_soon(self._go_on)
@@ -330,11 +356,10 @@ class BoundedHttpProtocol(HttpToolsProtocol, asyncio.BufferedProtocol):
             self.flow.release()
 
     def _await_next(self) -> None:
-        self._phase = Phase.HEAD
+        self._phase = _HEAD
         self._reset()
         self._late_at = self.loop.time() + self._limits.idle_s
-        self.traffic.connections.busy(self)
-        self.traffic.connections.waits(self)
+        self._of_peer.waits(self)
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -356,15 +381,15 @@ class BoundedHttpProtocol(HttpToolsProtocol, asyncio.BufferedProtocol):
         self._late_at = math.inf
         if self.flow.write_paused:
             self.cut("unread-replies")
-        elif self._phase is Phase.ENDING:
+        elif self._phase is _ENDING:
             if self.transport.get_write_buffer_size():
                 self.traffic.cut("unread-replies", self._peer)
             self.transport.abort()
-        elif self._phase is Phase.HEAD and self._rest:
+        elif self._phase is _HEAD and self._rest:
             self._refuse(408, "header-time")
-        elif self._phase is Phase.HEAD:
+        elif self._phase is _HEAD:
             self._close()
-        elif self._phase is Phase.REPLY:
+        elif self._phase is _REPLY:
             self.cut("half-closed")
         elif self.cycle.response_complete:
             self.cut("undrained")
@@ -374,36 +399,43 @@ class BoundedHttpProtocol(HttpToolsProtocol, asyncio.BufferedProtocol):
     def cut(self, cause: Cause) -> None:
         """End it at once, without an answer."""
         self.traffic.cut(cause, self._peer)
-        self._phase = Phase.ENDING
+        self._phase = _ENDING
         self.transport.abort()
 
     def shutdown(self) -> None:
         super().shutdown()
-        if self.transport.is_closing():
+        if self.transport.is_closing() and self._phase is not _ENDING:
             self._close()
             self._late_at = self.loop.time() + 1.0
 
     def _refuse(self, status: int, cause: Cause) -> None:
         """Answer in place of the application, if it has not begun to, and end the connection."""
-        if self._phase is Phase.BODY and self.cycle.response_started:
+        if self._phase is _BODY and self.cycle.response_started:
             return self.cut(cause)
-        if self._phase is Phase.BODY:
+        if self._phase is _BODY:
             self.cycle.disconnected = True
             self.cycle.message_event.set()
         self.traffic.cut(cause, self._peer)
         self.transport.write(answer(status, self.server_state.default_headers))
         return self._drain()
 
+    def _end(self) -> None:
+        """The cycle closes: its answer was the last one, or the application failed."""
+        if self._phase is _BODY:
+            self._drain()
+        elif self._phase is not _ENDING:
+            self._close()
+
     def _drain(self) -> None:
         """End it when the peer has had time to see the answer, and to stop sending."""
-        self._phase, self._rest, self._drained = Phase.ENDING, b"", 0
+        self._phase, self._rest, self._drained = _ENDING, b"", 0
         self._late_at = self.loop.time() + self._limits.drain_s
         self.flow.release()
         self.transport.write_eof()
 
     def _close(self) -> None:
         """End it when the peer has taken what was written."""
-        self._phase, self._rest = Phase.ENDING, b""
+        self._phase, self._rest = _ENDING, b""
         self._late_at = self.loop.time() + self._limits.unread_s
         self.transport.close()
-        self.traffic.connections.waits(self)
+        self._of_peer.waits(self)
