@@ -40,7 +40,7 @@ from bridge.web.server.limits import Limits
 from bridge.web.server.traffic import Traffic, TrafficCollector
 from bridge.web.sounds import Sounds
 from bridge.web.views import budgets_of
-from bridge.web.webhooks import PATH, Webhooks, log
+from bridge.web.webhooks import PATH, Webhooks, log, refusals
 
 _DAY_S = 86_400
 
@@ -243,7 +243,7 @@ async def _redis_away(request: Request, error: Exception) -> Response:
         # About this one request: waiting would not help, and "Redis is away" would be untrue.
         log.error("a request failed on what it asked of Redis", exc_info=error)
         return await _fault(request, error)
-    log.warning("not answered, Redis is away", extra={"error": type(error).__name__, "why": fault.says})
+    refusals.warning("not answered, Redis is away", extra={"error": type(error).__name__, "why": fault.says})
     content = {"error": fault.says, "hint": "Try again shortly; /readyz tells when it is back."}
     return JSONResponse(content, status_code=503, headers={"Retry-After": "2"})
 

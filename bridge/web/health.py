@@ -12,9 +12,11 @@ from bridge.journal.journal import Journal
 from bridge.ledger.faults import server_fault
 from bridge.ledger.inbox import Inbox
 from bridge.ledger.proof import CannotProve
+from bridge.logs import AtMost
 from bridge.web.answers import REDIS_AWAY
 
 log = logging.getLogger(__name__)
+log.addFilter(AtMost())
 
 READY_WITHIN_S = 1.5
 # A script of ours that fails by itself: no webhook could be kept, and no journal handed on.

@@ -21,10 +21,12 @@ from bridge.ledger import keys
 from bridge.ledger.faults import server_fault
 from bridge.ledger.inbox import Delivery, Inbox
 from bridge.ledger.proof import CannotProve, NotProven
+from bridge.logs import AtMost
 from bridge.web.answers import REDIS_AWAY
 from bridge.web.gate import Gate
 
 log = logging.getLogger(__name__)
+log.addFilter(AtMost())
 
 # With these an answer is given within 2 s of the request, whatever Redis and the disk do.
 KEEP_WITHIN_S = 1.2

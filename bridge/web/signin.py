@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from bridge.logs import AtMost
 from bridge.web.answers import Refused
 from bridge.web.api import Desk
 from bridge.web.body import LARGEST, read_body, too_large
@@ -17,6 +18,7 @@ from bridge.web.rendering import message, page
 from bridge.web.sessions import COOKIE, LASTS_S
 
 log = logging.getLogger(__name__)
+log.addFilter(AtMost())
 
 _FORM = "application/x-www-form-urlencoded"
 _MOST_FIELDS = 8
