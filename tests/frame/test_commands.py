@@ -129,6 +129,27 @@ def test_a_misspelt_setting_is_told_by_a_command_that_works(
     assert said == "Warning: OPS_TOKN in the environment is not a setting; did you mean OPS_TOKEN?\n"
 
 
+@pytest.mark.parametrize(("is_of_up", "lines"), [(False, 2), (True, 0)])
+def test_a_process_logs_what_is_misspelt_and_what_others_miss_once(is_of_up: bool, lines: int) -> None:
+    """`callbridge up` says it for all of its processes."""
+    environ = {"REDIS_URL": "redis://127.0.0.1:1/0", "OPS_TOKN": "x", "LOG_FORMAT": "json"}
+    done = subprocess.run(
+        [sys.executable, "-c", "from bridge.commands.context import start_process; start_process('web')"],
+        env=environ | ({"CALLBRIDGE_RUN": "a-mark"} if is_of_up else {}),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    said = [json.loads(line)["event"] for line in done.stderr.splitlines()]
+    assert len(said) == lines
+    if lines:
+        assert "did you mean OPS_TOKEN?" in said[0]
+        assert "callbridge worker will not start" in said[1] and "KUSTOMER_API_KEY" in said[1]
+
+
 def test_what_is_to_be_set_up_promises_no_transcript(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["templates", "transcription-created"]) == 0
 
