@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
+
+from bridge.sandbox import environ
 
 
 @click.command()
@@ -16,6 +20,7 @@ import click
     "--data-dir", type=click.Path(path_type=Path, file_okay=False), help="Keep what they hold in this folder."
 )
 @click.option("--empty", is_flag=True, help="Leave out the made-up company.")
+@click.option("--quiet", is_flag=True, help="Do not print addresses and keys.")
 def sandbox(
     *,
     host: str,
@@ -24,8 +29,9 @@ def sandbox(
     membrane_port: int,
     data_dir: Path | None,
     empty: bool,
+    quiet: bool,
 ) -> None:
-    """Run all three until Ctrl-C; the keys that they take are in bridge/sandbox."""
+    """Run all three until Ctrl-C; prints where they are and the keys that they accept."""
     from bridge.sandbox.server import serve
 
     path = None
@@ -39,4 +45,25 @@ def sandbox(
         membrane_port=membrane_port,
         path=path,
         sample=not empty,
+        on_ready=(lambda urls: None) if quiet else _tell,
     )
+
+
+def _tell(urls: Mapping[str, str]) -> None:
+    settings = environ(
+        cloudtalk_url=urls["cloudtalk"], kustomer_url=urls["kustomer"], membrane_url=urls["membrane"]
+    )
+    lines = [
+        "",
+        f"  Sandbox CloudTalk: {urls['cloudtalk']}",
+        f"  Sandbox Kustomer:  {urls['kustomer']}",
+        f"  Sandbox Membrane:  {urls['membrane']}",
+        "",
+        "  Settings of a bridge that uses them, for its environment or .env. The keys open nothing else.",
+        "",
+        *(f"{name}={value}" for name, value in settings.items()),
+        "",
+        "  Ctrl-C ends it.",
+    ]
+    click.echo("\n".join(lines))
+    sys.stdout.flush()

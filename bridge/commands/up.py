@@ -223,7 +223,7 @@ class House:
                     *("--cloudtalk-port", str(sandbox.cloudtalk_port)),
                     *("--kustomer-port", str(sandbox.kustomer_port)),
                     *("--membrane-port", str(sandbox.membrane_port)),
-                    *("--data-dir", str(self._data_dir / "sandbox")),
+                    *("--data-dir", str(self._data_dir / "sandbox"), "--quiet"),
                 )
             )
         self._say("starting web, worker and clock")

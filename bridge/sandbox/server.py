@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from bridge.sandbox import membrane_connections
-from bridge.sandbox.hosting import Host, listen
+from bridge.sandbox.hosting import Host, address, listen
 from bridge.sandbox.sample import load as load_sample
 from bridge.sandbox.world import World
 
 
 def serve(
-    *, host: str, cloudtalk_port: int, kustomer_port: int, membrane_port: int, path: Path | None, sample: bool
+    *,
+    host: str,
+    cloudtalk_port: int,
+    kustomer_port: int,
+    membrane_port: int,
+    path: Path | None,
+    sample: bool,
+    on_ready: Callable[[Mapping[str, str]], None] = lambda urls: None,
 ) -> None:
     """Run until SIGTERM or SIGINT.
 
     Args:
+        on_ready: told the address of each service by its name, once all of them answer.
         path: a file that keeps what the services hold, also when the process is killed; None: memory only.
         sample: fill an empty store with the sample company.
     Raises:
@@ -35,7 +44,9 @@ def serve(
                 load_sample(world)
             if sample:
                 membrane_connections.load(world)
-            asyncio.run(_run(Host(world, cloudtalk_socket, kustomer_socket, membrane_socket)))
+            sockets = (cloudtalk_socket, kustomer_socket, membrane_socket)
+            urls = dict(zip(("cloudtalk", "kustomer", "membrane"), map(address, sockets), strict=True))
+            asyncio.run(_run(Host(world, *sockets, on_ready=lambda: on_ready(urls))))
         finally:
             world.close()
 
