@@ -19,6 +19,9 @@ KNOWN_CALLER_NAME = "Ada Example"
 OUR_NUMBER = "+15550100101"
 AGENT_ID = 400101
 AGENT_NAME = ("Bo", "Sample")
+# The colleague whom an internal call rings at, or who took a call and handed it on.
+OTHER_AGENT_ID = 400102
+OTHER_NUMBER = "+441632960201"
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,11 +145,19 @@ class SampleCall:
     contact_id: int | None
     contact_name: str
     started_at: datetime
-    answered_at: datetime
+    answered_at: datetime | None
     ended_at: datetime
+    direction: str = "incoming"
+    agent_id: int | None = AGENT_ID
     talking_time: int = 97
     waiting_time: int = 14
     wrapup_time: int = 20
+    is_voicemail: bool = False
+    recorded: bool = True
+    # None: as long as the talk.
+    recording_seconds: int | None = None
+    # The agent who took it first.
+    transferred_from: int | None = None
     tags: tuple[str, ...] = ("Billing", "VIP")
     notes: str = "Wants the March invoice again."
     # Triggers that were sent of it.
@@ -154,21 +165,30 @@ class SampleCall:
 
     @classmethod
     def ending(
-        cls, now: datetime, *, id: int | None = None, uuid: str | None = None, number: str | None = None
+        cls,
+        now: datetime,
+        *,
+        id: int | None = None,
+        uuid: str | None = None,
+        number: str | None = None,
+        outcome: str = "answered",
     ) -> SampleCall:
-        """A fresh call; above 2**31 like the real ids to come, so that a 32-bit column shows."""
-        known = number in (None, KNOWN_CALLER)
+        """A fresh call; its id above 2**31 like the real ids to come, so that a 32-bit column shows."""
+        special = OUTCOMES[outcome]
+        number = number or special.get("external_number", KNOWN_CALLER)
+        known = number == KNOWN_CALLER
         ended_at = now - timedelta(seconds=20)
-        answered_at = ended_at - timedelta(seconds=97)
+        last = timedelta(seconds=special.get("recording_seconds") or special.get("talking_time", 97))
+        rang = timedelta(seconds=special.get("waiting_time", 14))
         return cls(
             id=3_000_000_000 + secrets.randbelow(1_000_000_000) if id is None else id,
             uuid=str(uuid4()) if uuid is None else uuid,
-            external_number=number or KNOWN_CALLER,
             contact_id=KNOWN_CALLER_ID if known else None,
             contact_name=KNOWN_CALLER_NAME if known else "",
-            started_at=answered_at - timedelta(seconds=14),
-            answered_at=answered_at,
+            started_at=ended_at - last - rang,
+            answered_at=ended_at - last if special.get("talking_time", 97) else None,
             ended_at=ended_at,
+            **{**special, "external_number": number},
         )
 
     def having_sent(self, trigger: str) -> SampleCall:
@@ -181,19 +201,19 @@ class SampleCall:
             "call_uuid": self.uuid,
             "external_number": self.external_number,
             "internal_number": OUR_NUMBER,
-            "direction": "incoming",
-            "agent_id": str(AGENT_ID),
-            "agent_first_name": AGENT_NAME[0],
-            "agent_last_name": AGENT_NAME[1],
+            "direction": self.direction,
+            "agent_id": "" if self.agent_id is None else str(self.agent_id),
+            "agent_first_name": "" if self.agent_id is None else AGENT_NAME[0],
+            "agent_last_name": "" if self.agent_id is None else AGENT_NAME[1],
             "contact_id": "" if self.contact_id is None else str(self.contact_id),
             "contact_name": self.contact_name,
             "talking_time": str(self.talking_time),
             "waiting_time": str(self.waiting_time),
             "wrapup_time": str(self.wrapup_time),
             "started_at": _wire(self.started_at),
-            "answered_at": _wire(self.answered_at),
+            "answered_at": "" if self.answered_at is None else _wire(self.answered_at),
             "ended_at": _wire(self.ended_at),
-            "is_voicemail": "false",
+            "is_voicemail": str(self.is_voicemail).lower(),
             "tags": ",".join(self.tags),
             "notes": self.notes,
             "disposition": "",
@@ -214,21 +234,45 @@ class SampleCall:
             "uuid": self.uuid,
             "external_number": self.external_number,
             "internal_number": OUR_NUMBER,
-            "direction": "incoming",
-            "agent_id": AGENT_ID,
+            "direction": self.direction,
+            "agent_id": self.agent_id,
             "contact_id": self.contact_id,
             "contact_name": self.contact_name or None,
             "started_at": _wire(self.started_at),
-            "answered_at": _wire(self.answered_at),
+            "answered_at": None if self.answered_at is None else _wire(self.answered_at),
             "ended_at": _wire(self.ended_at),
             "talking_time": self.talking_time,
             "waiting_time": self.waiting_time,
             "wrapup_time": self.wrapup_time,
-            "is_voicemail": False,
-            "recorded": True,
+            "is_voicemail": self.is_voicemail,
+            "recorded": self.recorded,
+            "recording_seconds": self.recording_seconds,
+            "transferred_from": self.transferred_from,
             "tags": list(self.tags),
-            "notes": [self.notes],
+            "notes": [self.notes] if self.notes else [],
         }
+
+
+_NOBODY: Mapping[str, Any] = {"agent_id": None, "talking_time": 0, "wrapup_time": 0, "tags": (), "notes": ""}
+
+# What a sample call of this outcome has in place of what an answered one has.
+OUTCOMES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "answered": {},
+        "missed": {**_NOBODY, "waiting_time": 32, "recorded": False},
+        "voicemail": {**_NOBODY, "waiting_time": 25, "is_voicemail": True, "recording_seconds": 18},
+        "outgoing": {"direction": "outgoing", "waiting_time": 9, "notes": "Told her where the invoice is."},
+        "transferred": {"transferred_from": OTHER_AGENT_ID, "talking_time": 143},
+        "internal": {
+            "direction": "internal",
+            "external_number": OTHER_NUMBER,
+            "talking_time": 41,
+            "recorded": False,
+            "tags": (),
+            "notes": "",
+        },
+    }
+)
 
 
 def _wire(at: datetime) -> str:

@@ -17,11 +17,12 @@ import httpx2
 from bridge.clients.bounds import Client
 from bridge.commands.context import Run, living_run, load_settings
 from bridge.commands.given import ONE_LINE
-from bridge.commands.samples import TEMPLATES, SampleCall
+from bridge.commands.samples import OUTCOMES, TEMPLATES, SampleCall
 from bridge.embedded import write_private
 from bridge.errors import Unavailable, WrongUse
 from bridge.kept_token import read_ops_token
 from bridge.loopback import is_loopback_host
+from bridge.sandbox import CLOUDTALK_KEY_ID, CORE_PREFIX
 from bridge.settings import Settings
 
 FOLLOW_S = 5.0
@@ -40,6 +41,11 @@ SETTLED = ("synced", "skipped", "parked")
 @click.option("--call-id", type=int, help="Speak of the call with this id.")
 @click.option("--uuid", help="Speak of the call with this uuid.")
 @click.option("--number", help="The customer's number; else one reserved for fiction.")
+@click.option(
+    "--outcome",
+    type=click.Choice(list(OUTCOMES)),
+    help="Make up a call that ended like this; answered if left out.",
+)
 @click.option("--new/--same", "new", default=None, help="A new call, or the one sent last.")
 @click.option("--json", "as_json", is_flag=True, help="Print the answers as JSON.")
 def send(
@@ -51,10 +57,13 @@ def send(
     call_id: int | None,
     uuid: str | None,
     number: str | None,
+    outcome: str | None,
     new: bool | None,
     as_json: bool,
 ) -> int:
     """Send TRIGGER (call-ended, recording-uploaded, …): a sample call, or the JSON in FILE."""
+    if file is not None and outcome is not None:
+        raise WrongUse("--outcome makes up a call; FILE is sent as it is")
     if file is None and trigger not in TEMPLATES:
         raise WrongUse(f"There are samples for: {', '.join(TEMPLATES)}. Anything else wants a FILE.")
     settings = load_settings()
@@ -67,27 +76,27 @@ def send(
     with Client(timeout=httpx2.Timeout(10, connect=2), trust_env=False) as client:
         sender = Sender(client, base, settings, token=token, run=run)
         if file is not None:
-            outcome = sender.post(trigger, file.read_bytes())
+            sent = sender.post(trigger, file.read_bytes())
         else:
             kept = settings.data_dir / "last-call.json"
             call = choose(
                 trigger,
                 last_call(kept),
                 new=new,
-                fresh=_fresh(call_id, uuid, number),
-                asked=bool(call_id or uuid or number),
+                fresh=lambda: SampleCall.ending(
+                    datetime.now(UTC), id=call_id, uuid=uuid, number=number, outcome=outcome or "answered"
+                ),
+                asked=bool(call_id or uuid or number or outcome),
             )
+            if trigger == "recording-uploaded" and not call.recorded:
+                raise WrongUse("This call has no recording. To send one of another call: --new")
             sender.tell_sandbox(call)
-            outcome = sender.post(trigger, json.dumps(call.body(trigger)).encode())
+            sent = sender.post(trigger, json.dumps(call.body(trigger)).encode())
             keep(kept, call.having_sent(trigger))
-        if outcome.call is not None:
-            outcome.record = sender.follow(outcome.call)
-    click.echo(json.dumps(asdict(outcome), indent=2) if as_json else told(outcome, base, run))
-    return 0 if outcome.is_accepted else 1
-
-
-def _fresh(call_id: int | None, uuid: str | None, number: str | None) -> Callable[[], SampleCall]:
-    return lambda: SampleCall.ending(datetime.now(UTC), id=call_id, uuid=uuid, number=number)
+        if sent.call is not None:
+            sent.record = sender.follow(sent.call)
+    click.echo(json.dumps(asdict(sent), indent=2) if as_json else told(sent, base, run))
+    return 0 if sent.is_accepted else 1
 
 
 def choose(
@@ -116,7 +125,8 @@ def last_call(path: Path) -> SampleCall | None:
     try:
         told = json.loads(path.read_text())
         for name in ("started_at", "answered_at", "ended_at"):
-            told[name] = datetime.fromisoformat(told[name])
+            if told[name] is not None:
+                told[name] = datetime.fromisoformat(told[name])
         return SampleCall(**{**told, "tags": tuple(told["tags"]), "sent": tuple(told["sent"])})
     except (OSError, ValueError, TypeError, KeyError):
         return None
@@ -171,16 +181,25 @@ class Sender:
 
     def tell_sandbox(self, call: SampleCall) -> None:
         """Let the try-out CloudTalk know of the call, as the real one would before it sends a webhook."""
-        if self._run is None or "cloudtalk" not in self._run.sandbox:
+        address = self._sandbox_address()
+        if address is None:
             return
         try:
-            answer = self._client.post(
-                f"{self._run.sandbox['cloudtalk']}/_sandbox/calls", json=call.as_cloudtalk_knows_it()
-            )
+            answer = self._client.post(f"{address}/_sandbox/calls", json=call.as_cloudtalk_knows_it())
         except httpx2.TransportError as cause:
             raise Unavailable("The sandbox does not answer; see what `up` says of it") from cause
         if answer.is_error:
             raise Unavailable(f"The sandbox did not take the call: {answer.status_code} {answer.text[:300]}")
+
+    def _sandbox_address(self) -> str | None:
+        """Of the running `up`'s CloudTalk, or of a `callbridge sandbox` that the settings lead to."""
+        if self._run is not None:
+            return self._run.sandbox.get("cloudtalk")
+        settings = self._settings
+        if settings.cloudtalk_access_key_id is None:
+            return None
+        is_ours = settings.cloudtalk_access_key_id.get_secret_value() == CLOUDTALK_KEY_ID
+        return settings.cloudtalk_api_url.removesuffix(CORE_PREFIX) if is_ours else None
 
     def follow(self, key: str) -> dict[str, Any] | None:
         """What became of the call, once it is settled or some seconds have passed."""

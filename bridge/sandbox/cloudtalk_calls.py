@@ -17,6 +17,8 @@ from bridge.sandbox.world import World, digits, iso
 
 COMPANY_ID = 100123
 FIRST_FREE_CALL_ID = 1000000200
+# How long the first of two agents talked.
+_HANDED_ON_S = 30
 
 
 def _utc(moment: datetime) -> datetime:
@@ -48,6 +50,7 @@ class CallFields(BaseModel):
     wrapup_time: int = Field(default=10, ge=0)
     holding_time: int = Field(default=0, ge=0)
     is_voicemail: bool = False
+    transferred_from: int | None = None  # the agent who answered, and after a while handed the call on
     recorded: bool | None = None
     recording_wav: str | None = None  # base64
     recording_seconds: int | None = Field(default=None, ge=0, le=LONGEST_S)  # None: talking_time
@@ -135,7 +138,7 @@ def list_item(call: Document, world: World) -> Document:
             "fax_email": "0",
             "is_redirected": "0",
             "redirected_from": "",
-            "transferred_from": "",
+            "transferred_from": str(call.get("transferred_from") or ""),
             "is_local": True,
             "user_id": None if call["agent_id"] is None else str(call["agent_id"]),
             "talking_time": str(call["talking_time"]),
@@ -188,7 +191,7 @@ def detail(call: Document, world: World) -> Document:
         },
         "call_times": _times(call),
         "direction": call["direction"],
-        "type": "regular",
+        "type": "transferred" if call.get("transferred_from") else "regular",
         "status": "answered" if is_answered(call) else "missed",
         "call_steps": _steps(call, world),
         "notes": call["notes"],
@@ -204,26 +207,23 @@ def _steps(call: Document, world: World) -> list[Document]:
         "resolved_by_call": {"id": None, "date": None, "agent": {"id": None, "name": None}},
     }
     steps: list[Document] = []
-    if call["agent_id"] is not None:
+    handed_on_s = 0
+    if call.get("transferred_from"):
+        handed_on_s = min(_HANDED_ON_S, call["talking_time"] // 3)
         agent = world.store.get("agent", str(call["agent_id"])) or {}
-        times = _times(call)
-        del times["waiting_time"]
-        if not answered:
-            times |= {"talking_time": None, "wrap_up_time": None, "holding_time": None}
-        steps.append(
+        steps += [
+            _agent_step(call, world, call["transferred_from"], talking_s=handed_on_s) | unresolved,
             {
-                "type": "agent",
-                "id": call["agent_id"],
-                "name": _full_name(agent),
-                "group_ids": [],
-                "date": call["started_at"],
-                "call_id": call["id"],
-                "call_times": times,
-                "status": "answered" if answered else "missed",
-                "reason": None if answered else "not_picked_up",
-                **unresolved,
-            }
-        )
+                "type": "transfer",
+                "id": None,
+                "date": call["answered_at"],
+                "endpoint": agent.get("extension"),
+                "status": "answered",
+            },
+        ]
+    if call["agent_id"] is not None:
+        talking_s = call["talking_time"] - handed_on_s
+        steps.append(_agent_step(call, world, call["agent_id"], talking_s=talking_s) | unresolved)
     if call["direction"] != "incoming":
         return steps
     return [
@@ -240,6 +240,25 @@ def _steps(call: Document, world: World) -> list[Document]:
             "agent_calls": steps,
         }
     ]
+
+
+def _agent_step(call: Document, world: World, agent_id: int, *, talking_s: int) -> Document:
+    answered = is_answered(call)
+    times = _times(call) | {"talking_time": talking_s}
+    del times["waiting_time"]
+    if not answered:
+        times |= {"talking_time": None, "wrap_up_time": None, "holding_time": None}
+    return {
+        "type": "agent",
+        "id": agent_id,
+        "name": _full_name(world.store.get("agent", str(agent_id)) or {}),
+        "group_ids": [],
+        "date": call["started_at"],
+        "call_id": call["id"],
+        "call_times": times,
+        "status": "answered" if answered else "missed",
+        "reason": None if answered else "not_picked_up",
+    }
 
 
 def _times(call: Document) -> dict[str, Any]:

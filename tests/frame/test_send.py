@@ -10,12 +10,16 @@ from typing import Any
 
 import httpx2
 import pytest
+from click.testing import CliRunner
 
 from bridge.commands.context import Run
-from bridge.commands.samples import KNOWN_CALLER, TEMPLATES, SampleCall
-from bridge.commands.send import Sender, choose, keep, last_call, told
+from bridge.commands.samples import KNOWN_CALLER, OUTCOMES, TEMPLATES, SampleCall
+from bridge.commands.send import Sender, choose, keep, last_call, send, told
 from bridge.errors import Unavailable, WrongUse
+from bridge.sandbox.running import RunningSandbox
 from bridge.settings import Settings
+from tests.jobs.test_audit import audited
+from tests.support import Bridge
 
 NOW = datetime(2026, 3, 2, 9, 25, 11, 500_000, tzinfo=UTC)
 RUN = Run(
@@ -155,10 +159,90 @@ def test_the_sandbox_knows_of_the_call_before_the_bridge_does(sender: Callable[.
     assert json.loads(request.content)["recorded"] is True
 
 
-def test_the_try_out_cloudtalk_takes_such_a_call() -> None:
-    from bridge.sandbox.cloudtalk_calls import CallFields
+def test_a_sandbox_by_itself_is_told_of_the_call_too(sandbox: RunningSandbox) -> None:
+    settings = Settings.from_env(sandbox.environ(), dotenv=None)
+    call = fresh()
 
-    CallFields.model_validate(fresh().as_cloudtalk_knows_it())
+    with httpx2.Client() as client:
+        Sender(client, "http://bridge", settings, token=None, run=None).tell_sandbox(call)
+
+    assert sandbox.cloudtalk.calls[-1]["id"] == call.id
+
+
+def test_a_real_cloudtalk_is_told_of_no_sample() -> None:
+    world = World()
+    keys = {"CLOUDTALK_ACCESS_KEY_ID": "an-id", "CLOUDTALK_ACCESS_KEY_SECRET": "a-secret"}
+    settings = Settings.from_env(keys, dotenv=None)
+
+    with httpx2.Client(transport=httpx2.MockTransport(world)) as client:
+        Sender(client, "http://bridge", settings, token=None, run=None).tell_sandbox(fresh())
+
+    assert world.requests == []
+
+
+# Its state in the bridge, and the first line of its note.
+AFTER_EACH = {
+    "answered": ("synced", "Answered incoming call"),
+    "missed": ("synced", "Missed incoming call"),
+    "voicemail": ("synced", "Voicemail"),
+    "outgoing": ("synced", "Outgoing call, answered"),
+    "transferred": ("synced", "Answered incoming call"),
+    "internal": ("skipped", None),
+}
+
+
+@pytest.mark.parametrize("outcome", OUTCOMES)
+@pytest.mark.parametrize("trigger", ["call-ended", "recording-uploaded", "call-started"])
+def test_a_sample_call_becomes_what_it_is_and_the_audit_finds_nothing(
+    bridge: Bridge, sandbox: RunningSandbox, trigger: str, outcome: str
+) -> None:
+    state, headline = AFTER_EACH[outcome]
+    call = SampleCall.ending(datetime.now(UTC), outcome=outcome)
+    if trigger == "recording-uploaded" and not call.recorded:
+        pytest.skip("there is none")
+    sandbox.cloudtalk.add_call(**call.as_cloudtalk_knows_it())
+
+    bridge.receive(trigger, call.body(trigger))
+    bridge.run_jobs_for(60, step_s=5)
+
+    if trigger != "call-started":
+        assert bridge.record(call.uuid).fields["state"] == state
+        headlines = [note["attributes"]["body"].split("\n")[0] for note in sandbox.kustomer.notes]
+        assert headlines == ([headline] if headline else [])
+    assert audited(bridge).clean
+
+
+def test_a_transferred_call_names_the_agent_who_talked_longest(
+    bridge: Bridge, sandbox: RunningSandbox
+) -> None:
+    call = SampleCall.ending(datetime.now(UTC), outcome="transferred")
+    sandbox.cloudtalk.add_call(**call.as_cloudtalk_knows_it())
+
+    bridge.receive("recording-uploaded", call.body("recording-uploaded"))
+    bridge.run_jobs_for(60, step_s=5)
+
+    (note,) = sandbox.kustomer.notes
+    assert "Agent: Bo Sample" in note["attributes"]["body"]
+
+
+def test_a_call_without_a_recording_has_none_uploaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATA_DIR", str(tmp_path))
+
+    result = CliRunner().invoke(send, ["recording-uploaded", "--outcome", "missed"])
+
+    assert isinstance(result.exception, WrongUse)
+    assert "has no recording" in str(result.exception)
+
+
+@pytest.mark.parametrize("outcome", OUTCOMES)
+def test_the_last_call_is_kept_whatever_its_outcome(tmp_path: Path, outcome: str) -> None:
+    call = SampleCall.ending(NOW, outcome=outcome).having_sent("call-ended")
+
+    keep(tmp_path / "last-call.json", call)
+
+    assert last_call(tmp_path / "last-call.json") == call
 
 
 def test_no_bridge_there_says_how_to_start_one(sender: Callable[..., Sender]) -> None:

@@ -10,6 +10,7 @@ import pytest
 from bridge.errors import WrongUse
 from bridge.sandbox.hosting import listen
 from bridge.sandbox.running import CloudTalkHandle, KustomerHandle, RunningSandbox
+from bridge.settings import Settings
 from tests.processes import started
 
 _SERVE = """
@@ -192,6 +193,24 @@ def test_a_killed_server_has_lost_nothing_that_it_answered(tmp_path: Path) -> No
     assert created.status_code == 201
     assert found.status_code == 200
     assert (second.returncode, errors) == (0, b"")
+
+
+def test_the_command_prints_addresses_and_keys_that_work(tmp_path: Path) -> None:
+    ports = [word for name in ("cloudtalk", "kustomer", "membrane") for word in (f"--{name}-port", "0")]
+    command = [sys.executable, "-m", "bridge", "sandbox", *ports]
+    with started(command, cwd=Path(__file__).parents[2], stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        lines = list(iter(running.stdout.readline, "  Ctrl-C ends it.\n"))
+        told = dict(line.strip().split("=", 1) for line in lines if "=" in line)
+        settings = Settings.from_env(told, dotenv=None).need("cloudtalk", "kustomer", "membrane")
+        with httpx2.Client() as client:
+            keys = (told["CLOUDTALK_ACCESS_KEY_ID"], told["CLOUDTALK_ACCESS_KEY_SECRET"])
+            calls = client.get(f"{settings.cloudtalk_api_url}/calls/index.json", auth=keys)
+            headers = {"Authorization": f"Bearer {told['KUSTOMER_API_KEY']}"}
+            customers = client.get(f"{settings.kustomer_api_url}/v1/customers", headers=headers)
+
+    assert (calls.status_code, customers.status_code) == (200, 200)
+    assert f"  Sandbox Kustomer:  {settings.kustomer_api_url}\n" in lines
 
 
 def test_a_taken_port_is_told_plainly() -> None:
