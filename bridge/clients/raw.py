@@ -9,14 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from urllib.parse import quote, urldefrag, urlencode, urlsplit
+from urllib.parse import SplitResult, quote, urldefrag, urlencode, urlsplit
 
 import httpx2
 
 from bridge.clients.http import Service
+from bridge.clients.membrane.proxy import THE_APP
 from bridge.domain.values import read_whole
 from bridge.errors import Unavailable, WrongUse
 
+# Of an app whose address only Membrane knows.
+_NO_HOST = urlsplit(THE_APP).netloc
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 
 
@@ -26,10 +29,12 @@ class Road:
 
     Args:
         bases: without a slash at the end, such as `https://my.cloudtalk.io/api`.
+        domains: whose hosts are the service's as well, over https.
     """
 
     service: Service
     bases: Sequence[str]
+    domains: Sequence[str] = ()
 
     def url(self, path: str) -> str:
         """The address that a path, or a full address, means.
@@ -48,16 +53,30 @@ class Road:
             wanted = urlsplit(path)
         except ValueError as error:
             raise WrongUse(f"{path!r} is neither a path nor an address") from error
-        origins = [(parts.scheme, parts.netloc.lower()) for parts in map(urlsplit, self.bases)]
-        if (wanted.scheme, wanted.netloc.lower()) not in origins:
-            hosts = ", ".join(dict.fromkeys(f"{scheme}://{host}" for scheme, host in origins))
+        known = [parts for parts in map(urlsplit, self.bases) if parts.netloc != _NO_HOST]
+        origins = [(parts.scheme, parts.netloc.lower()) for parts in known]
+        if (wanted.scheme, wanted.netloc.lower()) not in origins and not self._has(wanted):
+            places = [f"{scheme}://{host}" for scheme, host in origins]
+            places += [f"https://*.{domain}" for domain in self.domains]
+            hosts = ", ".join(dict.fromkeys(places))
             # Without user and password, which may stand before the host.
             host = wanted.netloc.rpartition("@")[2]
+            if not hosts:
+                raise WrongUse(
+                    f"{wanted.scheme}://{host}: which hosts are {self.service.name}'s own is not known here. "
+                    "Give a path; Membrane puts the app's address in front"
+                )
             raise WrongUse(
                 f"{wanted.scheme}://{host} is not {self.service.name}'s: its key goes to {hosts} only. "
                 "Give a path, or a full address there"
             )
         return path
+
+    def _has(self, address: SplitResult) -> bool:
+        host = address.netloc.lower()
+        return address.scheme == "https" and any(
+            host == domain or host.endswith(f".{domain}") for domain in self.domains
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

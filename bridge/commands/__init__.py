@@ -49,10 +49,20 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
             "bridge.commands.action:action",
             "What can be done at the services by name: find it, run it",
         ),
+        "token": ("bridge.commands.membrane_verbs:token", "Print a token for Membrane's API"),
         "request": ("bridge.commands.request:request", "Send any other request to a service"),
         "doctor": ("bridge.commands.doctor:doctor", "Check settings, keys, Redis and the clock"),
         "parity": ("bridge.commands.parity:parity", "The same reads over both roads, and what differs"),
         "templates": ("bridge.commands.templates:templates", "What to paste into CloudTalk"),
+    }
+)
+
+
+# Verbs of Membrane's command that the settings take the place of: they answer, and --help does not list them.
+HIDDEN: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "login": ("bridge.commands.membrane_verbs:login", ""),
+        "logout": ("bridge.commands.membrane_verbs:logout", ""),
     }
 )
 
@@ -66,9 +76,10 @@ class LazyGroup(click.Group):
         return list(self.table)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in self.table:
+        table = {**self.table, **HIDDEN}
+        if cmd_name not in table:
             return None
-        module, _, function = self.table[cmd_name][0].partition(":")
+        module, _, function = table[cmd_name][0].partition(":")
         try:
             command = getattr(importlib.import_module(module), function)
         except ModuleNotFoundError as error:
@@ -81,7 +92,7 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in self.table and not args[0].startswith("-"):
+        if args and args[0] not in (*self.table, *HIDDEN) and not args[0].startswith("-"):
             ctx.fail(f"No such command {args[0]!r}.{_nearest(args[0], self.table)}")
         return super().resolve_command(ctx, args)
 

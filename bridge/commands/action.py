@@ -19,7 +19,7 @@ from bridge.commands.files import Progress, pour, whole_file
 from bridge.commands.given import ONE_LINE, connection_option, read_object
 from bridge.commands.reach import Reach, is_service, open_reach
 from bridge.commands.tables import indented, show, show_file, show_table
-from bridge.commands.theirs import list_theirs, run_theirs
+from bridge.commands.theirs import list_theirs, run_theirs, their_row
 from bridge.errors import NeedsAPerson, WrongUse
 from bridge.operations import OPERATIONS, Operation, Services, check_input, find, preview, rank, run, stream
 
@@ -65,6 +65,28 @@ def list_actions(
         )
     else:
         click.echo("No action fits. Without --intent all are listed.")
+    return 0
+
+
+@action.command(name="get")
+@click.argument("key")
+@connection_option("Of Membrane's: show its own action of this key or id.")
+@click.option("--json", "as_json", is_flag=True)
+def get_action(*, key: str, connection: str | None, as_json: bool) -> int:
+    """Show one action: what it does, what goes in, what comes out."""
+    if connection is None or is_service(connection):
+        row = _row(find(key))
+    else:
+        with open_reach() as reach:
+            row = their_row(reach, connection, key)
+    if as_json:
+        click.echo(json.dumps(row, indent=2))
+        return 0
+    lines = [
+        f"{row['key']} ({row['connectionId']}, {row['effect'] or 'effect unknown'}): {row['description']}"
+    ]
+    lines += ["", "Input", indented(row["inputSchema"]), "", "Output", indented(row["outputSchema"])]
+    click.echo("\n".join(lines))
     return 0
 
 
@@ -124,19 +146,20 @@ def _ours(connection: str | None, intent: str | None, *, with_ours: bool) -> lis
         found = rank(intent, known)
     else:
         found = [one for one in known if one.catalogue or with_ours]
-    return [
-        {
-            "id": one.key,
-            "key": one.key,
-            "name": one.name,
-            "description": one.description,
-            "effect": one.effect,
-            "inputSchema": one.input_schema(),
-            "outputSchema": one.output_schema(),
-            "connectionId": one.service,
-        }
-        for one in found
-    ]
+    return [_row(one) for one in found]
+
+
+def _row(one: Operation) -> dict[str, Any]:
+    return {
+        "id": one.key,
+        "key": one.key,
+        "name": one.name,
+        "description": one.description,
+        "effect": one.effect,
+        "inputSchema": one.input_schema(),
+        "outputSchema": one.output_schema(),
+        "connectionId": one.service,
+    }
 
 
 def _fields(schema: Mapping[str, Any]) -> str:

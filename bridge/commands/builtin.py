@@ -12,7 +12,7 @@ import httpx2
 from bridge.clients.membrane.states import Connection, State, read_connection
 from bridge.clients.raw import send
 from bridge.clients.replies import retry_after_s
-from bridge.commands.reach import TITLES, Reach, ServiceName
+from bridge.commands.reach import DOMAINS, TITLES, Reach, ServiceName
 from bridge.errors import RateLimited, Unavailable
 
 # Nothing is known of its keys: no answer, or none that tells.
@@ -24,14 +24,12 @@ class _Known:
     """Of a service.
 
     Args:
-        domains: of its own pages and API.
         keys: settings that it wants.
         where: such keys are made.
         question: the cheapest that a key of the bridge's may ask, in one request.
         refused: what to look at where the key is not taken.
     """
 
-    domains: tuple[str, ...]
     keys: tuple[str, ...]
     where: str
     question: str
@@ -40,14 +38,12 @@ class _Known:
 
 KNOWN: Mapping[ServiceName, _Known] = {
     "cloudtalk": _Known(
-        domains=("cloudtalk.io",),
         keys=("cloudtalk_access_key_id", "cloudtalk_access_key_secret"),
         where="CloudTalk: Account > Settings > API keys",
         question="/agents/index.json?limit=1",
         refused="Make a new key in CloudTalk: Account > Settings > API keys.",
     ),
     "kustomer": _Known(
-        domains=("kustomer.com", "kustomerapp.com"),
         keys=("kustomer_api_key",),
         where="Kustomer: Settings > Security > API Keys",
         # Not /users/current, the usual check of a key: that needs a role which the bridge can do without.
@@ -63,8 +59,8 @@ KNOWN: Mapping[ServiceName, _Known] = {
 def service_at(url: str) -> ServiceName | None:
     """Whose page or API an address (or a bare domain) is."""
     host = urlsplit(url if "://" in url else f"//{url}").hostname or ""
-    for service, known in KNOWN.items():
-        if any(host == domain or host.endswith(f".{domain}") for domain in known.domains):
+    for service, domains in DOMAINS.items():
+        if any(host == domain or host.endswith(f".{domain}") for domain in domains):
             return service
     return None
 

@@ -3,21 +3,36 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import click
 
-from bridge.clients.membrane.connections import checked_app_url
-from bridge.clients.membrane.states import Connection, State
+from bridge.clients.membrane.connections import Connections, checked_app_url
+from bridge.clients.membrane.states import Connection, ConnectionRequest, State
 from bridge.commands import DONE, FAILED, NEEDS_A_PERSON
 from bridge.commands.builtin import look_at, service_at
-from bridge.commands.given import ONE_LINE
-from bridge.commands.reach import SERVICES, Reach, as_service, is_service, open_reach
+from bridge.commands.confirming import confirm
+from bridge.commands.given import ONE_LINE, read_object, spelt
+from bridge.commands.reach import SERVICES, TITLES, Reach, as_service, is_service, open_reach
 from bridge.commands.tables import show_table
 from bridge.errors import WrongUse
 
 _FAILED = frozenset({State.CONFIGURATION_ERROR, State.SETUP_FAILED, State.GONE, "UNREACHABLE"})
+F = TypeVar("F", bound=Callable[..., Any])
+_PAGE = 100
 _JSON_HELP = "As Membrane's API shows it; the built-in ones in the same form."
+
+
+def _waiting(command: F) -> F:
+    for option in (
+        click.option(
+            "--timeout", type=click.FloatRange(0), default=300.0, show_default=True, metavar="SECONDS"
+        ),
+        click.option("--wait", is_flag=True, help="Until the person is done."),
+    ):
+        command = option(command)
+    return command
 
 
 @click.group()
@@ -58,29 +73,47 @@ def ensure(*, url: str, name: str | None, as_json: bool) -> int:
 
 
 @connection.command(name="list")
+@click.option("--search", type=ONE_LINE, default="", help="Only those with this in their name.")
+@click.option(*spelt("--integrationKey"), type=ONE_LINE, default="", help="Only those of this integration.")
+@click.option("--limit", type=click.IntRange(1, 1000), help="At most so many of Membrane's.")
+@click.option("--cursor", type=ONE_LINE, default="", help="The next page, as the last one named it.")
 @click.option("--json", "as_json", is_flag=True, help=_JSON_HELP)
-def list_connections(*, as_json: bool) -> int:
-    """Show all connections; asks each service one cheap question to see whether its key is taken."""
+def list_connections(
+    *, search: str, integrationkey: str, limit: int | None, cursor: str, as_json: bool
+) -> int:
+    """Show all connections; asks each service one cheap question to see whether its key is accepted."""
+    more = ""
     with open_reach() as reach:
-        # Once only: a service by Membrane is in Membrane's own list.
-        found = [look_at(reach, service) for service in SERVICES if reach.is_direct(service)]
+        # Once only: a service by Membrane is in Membrane's own list. A further page is Membrane's only.
+        own = [one for one in SERVICES if reach.is_direct(one) and not cursor]
+        own = [one for one in own if search.casefold() in TITLES[one].casefold()]
+        found = [look_at(reach, one) for one in own if integrationkey in ("", one)]
         if reach.has_membrane:
-            found += reach.roads.membrane.connections.all()
+            connections = reach.roads.membrane.connections
+            if limit is None and not cursor:
+                found += connections.all(search=search, integrationKey=integrationkey)
+            else:
+                page, more = connections.page(
+                    limit=limit or _PAGE, cursor=cursor, search=search, integrationKey=integrationkey
+                )
+                found += page
     if as_json:
         click.echo(json.dumps([_as_data(one) for one in found], indent=2))
-        return DONE
-    rows = [(one.id, one.key or "", one.name, one.state, _first_line(one.says)) for one in found]
-    show_table(("id", "key", "name", "state", "what to do"), rows)
+    else:
+        rows = [(one.id, one.key or "", one.name, one.state, _first_line(one.says)) for one in found]
+        show_table(("id", "key", "name", "state", "what to do"), rows, below="what to do")
+    if more:
+        click.echo(f"There are more: --cursor {more}", err=True)
     return DONE
 
 
 @connection.command()
 @click.argument("name", metavar="ID", type=ONE_LINE)
-@click.option("--wait", is_flag=True, help="Until it is ready, or has failed for good.")
+@click.option("--wait", is_flag=True, help="Until its state changes; not while a person has to act.")
 @click.option(
     "--timeout",
     type=click.FloatRange(0),
-    default=300.0,
+    default=30.0,
     show_default=True,
     metavar="SECONDS",
     help="How long to wait at most.",
@@ -96,6 +129,89 @@ def get(*, name: str, wait: bool, timeout: float, as_json: bool) -> int:
     if wait and code == NEEDS_A_PERSON and not is_service(found.id):
         click.echo(f"{found.state} still, after {timeout:g} s. To wait on, run this again.", err=True)
     return code
+
+
+@connection.command()
+@click.argument("name", metavar="ID", type=ONE_LINE)
+@click.option(
+    "--data",
+    required=True,
+    metavar="JSON|@FILE|-",
+    help="Fields to set: input, connectorParameters, name, key.",
+)
+@click.option("--json", "as_json", is_flag=True, help=_JSON_HELP)
+def patch(*, name: str, data: str, as_json: bool) -> int:
+    """Change one of Membrane's connections, such as to give what `provide-input` asks for."""
+    fields = read_object("--data", data)
+    if not fields:
+        raise WrongUse('--data names nothing to change: give a field, such as {"input": {…}}')
+    with open_reach() as reach:
+        found = _membranes(reach, name).change(name, **fields)
+        _tell(found, as_json=as_json)
+    return exit_code(found)
+
+
+@connection.command()
+@click.argument("name", metavar="ID", type=ONE_LINE)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--json", "as_json", is_flag=True)
+def archive(*, name: str, yes: bool, as_json: bool) -> int:
+    """Take one of Membrane's connections out of use. Membrane keeps it and can restore it."""
+    with open_reach() as reach:
+        connections = _membranes(reach, name)
+        found = connections.get(name)
+        confirm(f"Archive the connection {found.name or found.id}? What uses it stops.", yes=yes)
+        connections.archive(found.id)
+    click.echo(json.dumps({"archived": found.id}) if as_json else f"{found.id} is archived.")
+    return DONE
+
+
+@connection.command()
+@click.argument("name", metavar="ID", type=ONE_LINE)
+@_waiting
+@click.option("--json", "as_json", is_flag=True, help="As Membrane's API shows a connection request.")
+def reconnect(*, name: str, wait: bool, timeout: float, as_json: bool) -> int:
+    """Ask a person to connect one of Membrane's connections again, and show the page to open."""
+    with open_reach() as reach:
+        connections = _membranes(reach, name)
+        asked = connections.request_reconnect(connections.get(name).id)
+        return _tell_request(connections, asked, wait_s=timeout if wait else None, as_json=as_json)
+
+
+@connection.command(name="request")
+@click.argument("request_id", metavar="REQUEST", type=ONE_LINE)
+@_waiting
+@click.option("--json", "as_json", is_flag=True, help="As Membrane's API shows a connection request.")
+def show_request(*, request_id: str, wait: bool, timeout: float, as_json: bool) -> int:
+    """Show how far a person has come who was asked to connect (`connection reconnect` names the REQUEST)."""
+    with open_reach() as reach:
+        connections = reach.membrane(request_id).connections
+        asked = connections.request(request_id)
+        return _tell_request(connections, asked, wait_s=timeout if wait else None, as_json=as_json)
+
+
+def _tell_request(
+    connections: Connections, asked: ConnectionRequest, *, wait_s: float | None, as_json: bool
+) -> int:
+    if wait_s is not None and asked.is_pending:
+        click.echo(f"Open: {asked.url}", err=True)
+        asked = connections.wait_for_request(asked.id, timeout_s=wait_s)
+    lines = [f"{asked.id}: {asked.status}"]
+    lines += [f"  Open: {asked.url}"] if asked.is_pending and asked.url else []
+    lines += [f"  Connection: {asked.connection}"] if asked.connection else []
+    lines += [f"  Because: {asked.fault}"] if asked.fault else []
+    click.echo(json.dumps(asked.raw, indent=2) if as_json else "\n".join(lines))
+    return {"success": DONE, "pending": NEEDS_A_PERSON}.get(asked.status, FAILED)
+
+
+def _membranes(reach: Reach, name: str) -> Connections:
+    """Raises WrongUse for a built-in connection, which the settings change."""
+    if is_service(name) and reach.is_direct(as_service(name)):
+        raise WrongUse(
+            f"{name} is built in, with keys of your own: change them in .env or the environment "
+            f"(callbridge connection get {name} names them)"
+        )
+    return reach.membrane(name).connections
 
 
 def exit_code(found: Connection) -> int:
@@ -127,7 +243,7 @@ def _found(reach: Reach, name: str, *, wait_s: float | None, quiet: bool) -> tup
 
     # At once: the first long poll may be held for a minute.
     tell(found)
-    if not (found.is_ready or found.is_terminal):
+    if found.is_moving:
         found = connections.wait(selector, timeout_s=wait_s, told=tell)
     return found, True
 
@@ -139,6 +255,8 @@ def as_text(found: Connection) -> str:
     lines += [f"  {line}" for line in found.says.splitlines()]
     if found.action is not None and found.action.link:
         lines.append(f"  Open: {found.action.link}")
+    if found.action is not None and found.action.instructions not in ("", found.says):
+        lines += [f"  For an agent: {line}" for line in found.action.instructions.splitlines()]
     if found.fault and found.action is not None:
         lines.append(f"  Because: {found.fault}")
     return "\n".join(lines)

@@ -37,6 +37,11 @@ from bridge.settings import Settings
 
 ServiceName = Literal["cloudtalk", "kustomer"]
 SERVICES: tuple[ServiceName, ...] = get_args(ServiceName)
+# Of a service's own pages and API.
+DOMAINS: Mapping[ServiceName, tuple[str, ...]] = {
+    "cloudtalk": ("cloudtalk.io",),
+    "kustomer": ("kustomer.com", "kustomerapp.com"),
+}
 TITLES: Mapping[ServiceName, str] = {"cloudtalk": "CloudTalk", "kustomer": "Kustomer"}
 
 
@@ -97,12 +102,20 @@ class Reach:
         ]
 
     def membrane_road(self, connection: Connection) -> Road:
-        """For any request through a connection of Membrane's: by path, as the app's address is not known."""
+        """For any request through a connection of Membrane's: by path, or to a host of the app's.
+
+        Membrane adds the app's credentials to whatever address it is given, so any other is refused.
+        """
         service = self.service_of(connection)
+        app = service or app_of(connection)
         budget = self.shares.get(service) if service else None
         client = self.membrane(connection.id).road(connection.id)
         name = connection.name or connection.id
-        return Road(service=Service(name, client=client, headers={}, budget=budget), bases=[THE_APP])
+        return Road(
+            service=Service(name, client=client, headers={}, budget=budget),
+            bases=[THE_APP, *(self._bases(app) if app else [])],
+            domains=DOMAINS[app] if app else (),
+        )
 
     def membrane(self, name: str) -> Membrane:
         """
@@ -159,6 +172,12 @@ def open_reach() -> Iterator[Reach]:
     finally:
         if store is not None:
             store.close()
+
+
+def app_of(connection: Connection) -> ServiceName | None:
+    """Which of the two services an unset connection leads to, by the keys that Membrane gives it."""
+    words = (connection.raw.get("integrationKey"), connection.raw.get("connectorKey"), connection.key)
+    return next((service for service in SERVICES if service in words), None)
 
 
 def is_service(name: str) -> bool:

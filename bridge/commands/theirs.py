@@ -36,19 +36,26 @@ def list_theirs(reach: Reach, name: str, intent: str | None, limit: int | None) 
         found = actions.all(connection.id)
     else:
         found = actions.search(connection.id, intent, limit=limit or _MOST_FOUND)
-    return [
-        {
-            "id": one.id,
-            "key": one.key,
-            "name": one.name,
-            "description": one.description,
-            "effect": _effect(one.key),
-            "inputSchema": one.input_schema or {},
-            "outputSchema": one.output_schema or {},
-            "connectionId": connection.id,
-        }
-        for one in found
-    ]
+    return [_row(one, connection) for one in found]
+
+
+def their_row(reach: Reach, name: str, key: str) -> dict[str, Any]:
+    """One action of a connection of Membrane's, by its key or id."""
+    connection = reach.ready(name)
+    return _row(reach.roads.membrane.actions.resolve(connection.id, key), connection)
+
+
+def _row(one: Action, connection: Connection) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "key": one.key,
+        "name": one.name,
+        "description": one.description,
+        "effect": _effect(one.key),
+        "inputSchema": one.input_schema or {},
+        "outputSchema": one.output_schema or {},
+        "connectionId": connection.id,
+    }
 
 
 def run_theirs(

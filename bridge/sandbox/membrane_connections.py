@@ -61,6 +61,8 @@ class Connections:
         found = self.of_tenant(tenant_in(asked))
         if words := asked.query.get("search"):
             found = [one for one in found if words.lower() in one["name"].lower()]
+        if app := asked.query.get("integrationKey"):
+            found = [one for one in found if one["app"] == app]
         items = [shown(one, self.world, base_in(asked)) for one in found]
         return page(asked, items, self.world)
 

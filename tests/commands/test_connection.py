@@ -179,17 +179,34 @@ def test_ensure_says_how_to_wait_for_one_that_is_being_built(
     assert f"callbridge connection get {services.membrane.connections[0]['id']} --wait" in ran.err
 
 
-def test_waiting_tells_each_change_until_it_is_ready(both: Terminal, services: RunningSandbox) -> None:
+def test_waiting_ends_at_the_first_change_and_says_what_to_do(
+    both: Terminal, services: RunningSandbox
+) -> None:
     made = being_built(services)
 
-    with moving(services, made, "CLIENT_ACTION_REQUIRED", "READY"):
+    with moving(services, made, "CLIENT_ACTION_REQUIRED"):
         ran = both.types("connection", "get", made, "--wait", "--timeout", "60")
 
-    assert ran.code == 0, ran.err
+    assert ran.code == 3, ran.err
     told = [line.split(":")[0].strip() for line in ran.out.splitlines() if line.startswith("  ")]
-    assert [one for one in told if one.isupper()] == ["BUILDING", "CLIENT_ACTION_REQUIRED", "READY"]
+    assert [one for one in told if one.isupper()] == ["BUILDING", "CLIENT_ACTION_REQUIRED"]
     assert "Sign in to" in ran.out
     assert f"Open: {services.membrane.url}/_ui/connect?connectionRequestId=req_{made}" in ran.out
+    assert "For an agent: Open uiUrl for the user, then read the connection again." in ran.out
+
+
+@pytest.mark.parametrize("state", ["READY", "CLIENT_ACTION_REQUIRED"])
+def test_nothing_is_waited_for_where_only_a_person_can_change_it(
+    state: str, both: Terminal, services: RunningSandbox
+) -> None:
+    services.membrane.set_state("cloudtalk", state)
+    made = connection_id(services)
+    services.membrane.forget_requests()
+
+    ran = both.types("connection", "get", made, "--wait", "--timeout", "60")
+
+    assert state in ran.out
+    assert [one for one in services.membrane.requests if "wait=true" in one.query] == []
 
 
 @pytest.mark.parametrize("state", ["CONFIGURATION_ERROR", "SETUP_FAILED"])
@@ -300,3 +317,90 @@ def moving(
     mover.start()
     yield
     mover.join()
+
+
+def test_the_list_is_searched_and_paged(both: Terminal, services: RunningSandbox) -> None:
+    with services.world.lock:
+        for name in ("Kustomer two", "Kustomer three"):
+            membrane_connections.make(services.world, app="kustomer", name=name)
+
+    found = both.types("connection", "list", "--search", "kustomer", "--json").json
+    first = both.types("connection", "list", "--limit", "2", "--json")
+    cursor = first.err.rpartition("--cursor ")[2].strip()
+    second = both.types("connection", "list", "--limit", "2", "--cursor", cursor, "--json")
+
+    names = {one["name"] for one in found if one["id"] != "kustomer"}
+    assert names == {"Kustomer", "Kustomer two", "Kustomer three"}
+    pages = [one["id"] for ran in (first, second) for one in ran.json if not one["id"].isalpha()]
+    assert sorted(pages) == sorted(str(one["id"]) for one in services.membrane.connections)
+    assert "There are more" not in second.err
+
+
+def test_the_list_takes_an_integration(both: Terminal) -> None:
+    found = both.types("connection", "list", "--integrationKey", "cloudtalk", "--json").json
+
+    assert {one["name"] for one in found} == {"CloudTalk", "CloudTalk (own keys)"}
+
+
+def test_input_that_is_asked_for_is_given_by_patch(both: Terminal, services: RunningSandbox) -> None:
+    services.membrane.set_state("cloudtalk", "CLIENT_ACTION_REQUIRED")
+
+    ran = both.types("connection", "patch", connection_id(services), "--data", '{"input": {"region": "eu"}}')
+
+    assert ran.code == 0 and "READY" in ran.out
+    assert both.types("connection", "patch", connection_id(services), "--data", "{}").code == 2
+
+
+def test_archiving_asks_first(both: Terminal, services: RunningSandbox) -> None:
+    name = connection_id(services)
+
+    assert both.types("connection", "archive", name).code == 2
+    assert both.types("connection", "archive", name, "--yes").code == 0
+    assert "archived" in both.types("connection", "get", name).out
+
+
+def test_a_built_in_connection_is_changed_in_the_settings(both: Terminal) -> None:
+    for verb in (["archive", "cloudtalk", "--yes"], ["patch", "kustomer", "--data", '{"name": "x"}']):
+        ran = both.types("connection", *verb)
+        assert ran.code == 2 and "built in" in ran.err
+
+
+def test_a_person_is_asked_to_reconnect_and_waited_for(both: Terminal, services: RunningSandbox) -> None:
+    name = connection_id(services)
+    services.membrane.set_state("cloudtalk", "CLIENT_ACTION_REQUIRED")
+
+    asked = both.types("connection", "reconnect", name, "--json")
+    pending = both.types("connection", "request", asked.json["requestId"])
+    services.membrane.set_state("cloudtalk", "READY")
+    done = both.types("connection", "request", asked.json["requestId"], "--wait")
+
+    assert (asked.code, pending.code, done.code) == (3, 3, 0)
+    assert asked.json["url"] in pending.out
+    assert f"Connection: {name}" in done.out
+
+
+def test_membranes_own_verbs_are_answered(both: Terminal, services: RunningSandbox) -> None:
+    for verb in (["login"], ["login", "complete", "123456"], ["logout"]):
+        ran = both.types(*verb)
+        assert ran.code == 2 and "MEMBRANE_TOKEN" in ran.err
+    assert both.types("token", "--json").json["token"].count(".") == 2
+    assert both.types("action", "get", "get-call", "--json").json["inputSchema"]["required"] == ["call_id"]
+    theirs = both.types("action", "get", "get-call", "--connectionId", connection_id(services), "--json").json
+    assert theirs["key"] == "get-call" and theirs["inputSchema"]
+
+
+def test_a_full_address_of_the_app_goes_through_its_connection(
+    both: Terminal, services: RunningSandbox
+) -> None:
+    kustomer = str(services.membrane.connections[1]["id"])
+
+    ours = both.types("request", kustomer, f"{services.kustomer.url}/v1/customers")
+    other = both.types("request", kustomer, "https://elsewhere.example/v1/customers")
+
+    assert ours.code == 0 and '"data"' in ours.out
+    assert other.code == 2
+    assert "app.invalid" not in other.err and "kustomerapp.com" in other.err
+
+
+def connection_id(services: RunningSandbox) -> str:
+    return str(services.membrane.connections[0]["id"])

@@ -295,12 +295,13 @@ def test_a_spent_budget_of_theirs_says_when_to_ask_again(
     assert (ran.code, "ask again in 9 s" in ran.err) == (1, True)
 
 
-def test_another_apps_connection_takes_paths_only(
+def test_a_connection_of_membranes_takes_paths_and_addresses_of_its_app(
     by: Callable[[str, str], str], services: RunningSandbox, terminal: Terminal
 ) -> None:
-    ran = terminal.types("request", by("id", "kustomer"), f"{services.kustomer.url}/v1/notes")
+    own = terminal.types("request", by("id", "kustomer"), f"{services.kustomer.url}/v1/notes")
+    other = terminal.types("request", by("id", "kustomer"), "https://kustomerapp.com.example/v1/notes")
 
-    assert ran.code == 2
-    assert "Give a path" in ran.err
+    assert own.code == 0
+    assert other.code == 2 and "Give a path" in other.err
     shown = terminal.types("request", by("id", "kustomer"), "/v1/notes", "--dry-run")
     assert json.dumps(shown.out).startswith("\"GET (the app's address)/v1/notes")

@@ -47,10 +47,15 @@ class Membrane:
         pause: Callable[[float], None] = time.sleep,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._tokens = tokens
         self.api = Api(client=client, url=url.rstrip("/"), tokens=tokens, pause=pause, now=now)
         self.connections = Connections(self.api)
         self.actions = Actions(self.api, Pins(lock_file))
         self._largest_request, self._largest_response = largest_request, largest_response
+
+    def token(self) -> str:
+        """The bearer token that requests carry now. Raises Unauthorized: there is none to carry."""
+        return self._tokens.bearer()
 
     def whoami(self) -> Any:
         """`{user, workspace}`: the cheapest way to learn whether the token is taken."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from bridge.clients.membrane.api import Api, Query
-from bridge.clients.membrane.states import Connection, State, read_connection
+from bridge.clients.membrane.states import Connection, ConnectionRequest, read_connection, read_request
 from bridge.clients.paths import segment
 from bridge.errors import RateLimited, Unavailable, WrongUse
 
@@ -39,10 +39,23 @@ class Connections:
         body = {"appUrl": checked_app_url(app_url), **({"name": name} if name else {})}
         return read_connection(self._api.ask("ensure_connection", "POST", "/connections/ensure", json=body))
 
-    def all(self, *, search: str | None = None) -> Iterator[Connection]:
-        query: Query = [("search", search)] if search else []
+    def all(self, **filters: str) -> Iterator[Connection]:
+        """Args: filters: `search`, `integrationKey`, as the API names them."""
+        query: Query = [(name, value) for name, value in filters.items() if value]
         for item in self._api.pages("list_connections", "/connections", query=query):
             yield read_connection(item)
+
+    def page(self, *, limit: int, cursor: str = "", **filters: str) -> tuple[list[Connection], str]:
+        """One page, and the cursor of the next; empty: this was the last."""
+        query: Query = [(name, value) for name, value in filters.items() if value]
+        query = [*query, ("limit", str(limit)), *([("cursor", cursor)] if cursor else [])]
+        body = self._api.ask("list_connections", "GET", "/connections", query=query)
+        items = body.get("items") if isinstance(body, dict) else None
+        if not isinstance(items, list):
+            raise Unavailable("membrane answered list_connections without a list")
+        following = body.get("cursor")
+        more = str(following) if items and isinstance(following, str | int) else ""
+        return [read_connection(item) for item in items], more
 
     def get(self, connection: str) -> Connection:
         """Args: connection: an id or key."""
@@ -59,16 +72,34 @@ class Connections:
             self._api.ask("change_connection", "PATCH", path, json=fields, connection=connection)
         )
 
+    def archive(self, connection: str) -> None:
+        """Take it out of use. Membrane keeps it, and can restore it."""
+        path = f"/connections/{segment(connection)}"
+        self._api.ask("archive_connection", "DELETE", path, connection=connection)
+
     def refresh_credentials(self, connection: str) -> None:
         path = f"/connections/{segment(connection)}/refresh-credentials"
         self._api.ask("refresh_credentials", "POST", path, connection=connection)
 
-    def request_reconnect(self, connection: str) -> str:
-        """The address where a person reconnects it. Always the same record: a new one would be an orphan."""
-        body = self._api.ask(
-            "request_reconnect", "POST", "/connection-requests", json={"connectionId": connection}
-        )
-        return body["url"] if isinstance(body, dict) and isinstance(body.get("url"), str) else ""
+    def request_reconnect(self, connection: str) -> ConnectionRequest:
+        """Ask a person to reconnect it. Always the same record: a new one would be an orphan."""
+        body = {"connectionId": connection}
+        return read_request(self._api.ask("request_reconnect", "POST", "/connection-requests", json=body))
+
+    def request(self, request_id: str) -> ConnectionRequest:
+        """How far the person has come who was asked to connect."""
+        path = f"/connection-requests/{segment(request_id)}"
+        return read_request(self._api.ask("connection_request", "GET", path))
+
+    def wait_for_request(self, request_id: str, *, timeout_s: float) -> ConnectionRequest:
+        """Ask again until it is no longer pending, or the time is over; the last that was seen."""
+        ends_at = self._api.now() + timeout_s
+        while True:
+            found = self.request(request_id)
+            left = ends_at - self._api.now()
+            if not found.is_pending or left <= 0:
+                return found
+            self._api.pause(min(_SHORTEST_PAUSE_S, left))
 
     def wait(
         self,
@@ -77,7 +108,10 @@ class Connections:
         timeout_s: float,
         told: Callable[[Connection], object] = lambda connection: None,
     ) -> Connection:
-        """Read it until it is ready or has failed for good, or the time is over; the last that was seen.
+        """Read it until its state has changed, or the time is over; the last that was seen.
+
+        Membrane works by itself only in some states (BUILDING). In any other it waits for a person, so that
+        waiting ends at once.
 
         A question that gets no answer is asked again, as people sign in meanwhile.
 
@@ -89,6 +123,7 @@ class Connections:
         """
         ends_at = self._api.now() + timeout_s
         found: Connection | None = None
+        first: str | None = None
         shown: tuple[str, str] | None = None
         while True:
             asked_at = self._api.now()
@@ -114,7 +149,8 @@ class Connections:
                 shown = (found.state, found.says)
                 told(found)
             now = self._api.now()
-            if found.state == State.READY or found.is_terminal or now >= ends_at:
+            first = first or found.state
+            if found.state != first or not found.is_moving or now >= ends_at:
                 return found
             self._api.pause(min(max(0.0, _SHORTEST_PAUSE_S - (now - asked_at)), ends_at - now))
 

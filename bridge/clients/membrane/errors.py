@@ -37,6 +37,7 @@ _ADVICE = (
     "or set a new MEMBRANE_TOKEN"
 )
 _DISCONNECTED = "CONNECTION_DISCONNECTED"
+_ABOUT_CONNECTIONS = (_DISCONNECTED, "connection_is_defunct", "access_token_expired")
 # No code says so anywhere in its documentation.
 _ABOUT_SIZE = re.compile(r"too large|(size|body|response|payload).{0,20}(limit|exceed)", re.IGNORECASE)
 _SHORT = 65_536
@@ -54,6 +55,11 @@ class Envelope:
     # Of the app's own answer, where a failed run tells it.
     app_status: int | None = None
     app_text: str = ""
+
+    @property
+    def is_surely_membranes(self) -> bool:
+        """Whether it has a code or key that is documented for a broken connection."""
+        return self.key in _ABOUT_CONNECTIONS
 
     @property
     def is_unauthenticated(self) -> bool:
@@ -79,7 +85,12 @@ def read_envelope(response: httpx2.Response) -> Envelope | None:
     if not isinstance(body, dict) or not isinstance(body.get("message", ""), str):
         return None
     if body.get("code") == _DISCONNECTED:
-        return Envelope(status=response.status_code, type="connection", message=body.get("message", ""))
+        return Envelope(
+            status=response.status_code,
+            type="connection",
+            key=_DISCONNECTED,
+            message=body.get("message", ""),
+        )
     if "message" not in body or body.get("type") not in TYPES:
         return None
     app_status, app_text = _of_the_app(body)

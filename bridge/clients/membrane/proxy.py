@@ -125,14 +125,17 @@ class Proxy(httpx2.BaseTransport):
         if envelope.is_not_found:
             raise gone(self._connection)
         error = error_of(envelope, what, response, connection=self._connection)
-        if isinstance(error, Disconnected):
-            self._is_up(what)
+        if isinstance(error, Disconnected) and self._is_up(what):
+            if not envelope.is_surely_membranes:
+                # The app's own words, which only look like Membrane's.
+                return
+            raise Unavailable(f"{what}: Membrane had trouble with the connection, which is ready again")
         if isinstance(error, TooLarge) and what.startswith("GET"):
             raise too_large(self._largest_response) from error
         raise error
 
-    def _is_up(self, what: str) -> None:
-        """Ask for the connection's state, which tells what to do where it is down.
+    def _is_up(self, what: str) -> bool:
+        """Ask for the connection's state, which tells what to do where it is down. False: nobody knows.
 
         Raises:
             Disconnected: with the link to open.
@@ -141,9 +144,10 @@ class Proxy(httpx2.BaseTransport):
             found = Connections(self._api).get(self._connection)
         except BridgeError:
             # The answer in hand says enough.
-            return
+            return False
         if not found.is_ready:
             raise found.as_error(what)
+        return True
 
 
 class _Passed(httpx2.SyncByteStream):

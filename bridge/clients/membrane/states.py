@@ -61,6 +61,11 @@ class Connection:
         return self.state in TERMINAL
 
     @property
+    def is_moving(self) -> bool:
+        """Whether its state may change without a person."""
+        return not (self.is_ready or self.is_terminal or self.state == State.CLIENT_ACTION_REQUIRED)
+
+    @property
     def says(self) -> str:
         """What to tell a person: what they are asked to do, else what is wrong."""
         if self.action is not None:
@@ -77,6 +82,51 @@ class Connection:
             text=self.says,
             state=self.state,
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionRequest:
+    """A person was asked to connect an app.
+
+    Args:
+        status: `pending`, `success`, `cancelled` or `error`.
+        url: the page to open.
+        connection: the id of the connection that came of it.
+    """
+
+    id: str
+    status: str
+    url: str = ""
+    connection: str = ""
+    fault: str = ""
+    raw: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def is_pending(self) -> bool:
+        return self.status == "pending"
+
+
+def read_request(body: Any) -> ConnectionRequest:
+    """
+    Raises:
+        Unavailable: it is no connection request.
+    """
+    if not isinstance(body, dict) or not isinstance(body.get("requestId"), str):
+        raise Unavailable("membrane answered with something that is not a connection request")
+
+    def text(name: str) -> str:
+        return body[name] if isinstance(body.get(name), str) else ""
+
+    fault = body.get("resultError")
+    said = fault.get("message") if isinstance(fault, dict) else fault
+    return ConnectionRequest(
+        id=body["requestId"],
+        status=text("status") or "pending",
+        url=text("url"),
+        connection=text("resultConnectionId") or text("connectionId"),
+        fault=said if isinstance(said, str) else "",
+        raw=body,
+    )
 
 
 def gone(connection: str) -> Disconnected:

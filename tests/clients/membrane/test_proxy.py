@@ -146,6 +146,26 @@ def test_membranes_own_errors_are_told_from_the_vendors(
         assert raised.value.status == 0
 
 
+def test_an_apps_answer_that_looks_like_membranes_is_the_apps_while_the_connection_is_ready() -> None:
+    body = {"type": "connection", "message": "no such connection flight"}
+
+    answer = ask(Far(httpx2.Response(404, json=body), connection("READY")))
+
+    assert (answer.status_code, answer.json()) == (404, body)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        says(400, "connection", key="connection_is_defunct"),
+        httpx2.Response(401, json={"code": "CONNECTION_DISCONNECTED"}),
+    ],
+)
+def test_a_connection_that_is_ready_again_is_tried_again(answer: httpx2.Response) -> None:
+    with pytest.raises(Unavailable, match="ready again"):
+        ask(Far(answer, connection("READY")))
+
+
 def test_a_rate_limit_of_membranes_closes_the_budget() -> None:
     budget = Booked()
     far = Far(

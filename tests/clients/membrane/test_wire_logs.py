@@ -193,7 +193,13 @@ ELSEWHERE = {
 
 def any_answer(request: httpx2.Request) -> httpx2.Response:
     """Fits every call: a connection, an action, a run and a list in one."""
-    body: dict[str, Any] = {"id": C1, "state": "READY", "items": [action("d1")], "output": {}}
+    body: dict[str, Any] = {
+        "id": C1,
+        "requestId": "r1",
+        "state": "READY",
+        "items": [action("d1")],
+        "output": {},
+    }
     if request.url.params.get("cursor") == "0":
         body["cursor"] = "1"
     return httpx2.Response(200, json=body)

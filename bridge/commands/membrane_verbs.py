@@ -1,0 +1,53 @@
+"""Verbs of Membrane's own command: `token` does the same here, settings take the place of `login`."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from bridge.commands.reach import open_reach
+from bridge.errors import WrongUse
+
+_SETTINGS = (
+    "callbridge signs in to nothing: it takes MEMBRANE_WORKSPACE_KEY, MEMBRANE_WORKSPACE_SECRET and "
+    "MEMBRANE_TENANT_KEY, or MEMBRANE_TOKEN, from .env or the environment. "
+    "`callbridge connection list` shows whether they are accepted."
+)
+
+
+@click.group(invoke_without_command=True)
+@click.pass_context
+def login(ctx: click.Context) -> None:
+    """Not needed here: settings take its place."""
+    if ctx.invoked_subcommand is None:
+        raise WrongUse(_SETTINGS)
+
+
+@login.command()
+@click.argument("code", required=False)
+def complete(*, code: str | None) -> None:
+    """Not needed here, as `login` is not."""
+    raise WrongUse(_SETTINGS)
+
+
+@login.command()
+def start() -> None:
+    """Not needed here, as `login` is not."""
+    raise WrongUse(_SETTINGS)
+
+
+@click.command()
+def logout() -> None:
+    """Not needed here: remove the settings instead."""
+    raise WrongUse(_SETTINGS)
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True)
+def token(*, as_json: bool) -> int:
+    """Print a token for Membrane's API, made from the settings. Whoever has it acts for the tenant."""
+    with open_reach() as reach:
+        bearer = reach.roads.membrane.token()
+    click.echo(json.dumps({"token": bearer}) if as_json else bearer)
+    return 0
