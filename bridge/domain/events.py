@@ -129,10 +129,15 @@ def trigger_of(body: Mapping[str, Any], keys: Mapping[str, str] = DEFAULT_KEYS) 
     for key in in_order(body, keys):
         value = body[key]
         if canonical_key(key, keys) == "event" and isinstance(value, str) and told(value):
-            # `spelled`, not `folded`: that would make "ended" of "call.ended".
-            name = spelled(value).replace("_", "-")
-            return _TRIGGER_WORDS.get(name, name)
+            return trigger_named(value)
     return None
+
+
+def trigger_named(word: str) -> str:
+    """A trigger however it is spelled, in an address or a body: `Call Ended`, `call_ended`, `callEnded`."""
+    # `spelled`, not `folded`: that would make "ended" of "call.ended".
+    name = spelled(word).replace("_", "-")
+    return _TRIGGER_WORDS.get(name, name)
 
 
 _TRIGGER_WORDS = {

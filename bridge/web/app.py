@@ -40,7 +40,7 @@ from bridge.web.server.limits import Limits
 from bridge.web.server.traffic import Traffic, TrafficCollector
 from bridge.web.sounds import Sounds
 from bridge.web.views import budgets_of
-from bridge.web.webhooks import PATH, Webhooks, log, refusals
+from bridge.web.webhooks import ADDRESS, Webhooks, log, refusals
 
 _DAY_S = 86_400
 
@@ -51,7 +51,7 @@ class Bridge(Starlette):
     webhooks: Webhooks
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"].startswith(PATH):
+        if scope["type"] == "http" and ADDRESS.match(scope["path"]):
             return await self.webhooks(scope, receive, send)
         return await super().__call__(scope, receive, send)
 

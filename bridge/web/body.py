@@ -13,6 +13,7 @@ from starlette.types import Receive
 
 from bridge.domain.json_values import mended
 from bridge.web.answers import Refused
+from bridge.web.encodings import as_utf_8, charset_of
 
 LARGEST = 65_536
 SLOWEST_S = 10.0
@@ -61,27 +62,27 @@ async def read_body(receive: Receive, *, within_s: float = SLOWEST_S) -> bytes:
         ) from None
 
 
-def check_type(content_type: bytes | None) -> None:
-    """Raises Refused, 415, unless this is JSON in UTF-8; without a type it is taken for that."""
-    if content_type is None:
-        return
-    kind, *parameters = content_type.lower().split(b";")
+def check_type(content_type: bytes | None) -> str:
+    """The encoding of the text; without a type the body is taken for JSON in UTF-8.
+
+    Raises:
+        Refused: 415, this is no JSON, or not in Unicode.
+    """
+    kind, *parameters = (b"application/json" if content_type is None else content_type.lower()).split(b";")
     kind = kind.strip()
     good = kind == b"application/json" or (kind.endswith(b"+json") and b"/" in kind)
-    for parameter in parameters:
-        name, _, value = parameter.partition(b"=")
-        if name.strip() == b"charset" and value.strip().strip(b'"') not in (b"utf-8", b"utf8", b"us-ascii"):
-            good = False
-    if not good:
+    charset = charset_of(parameters)
+    if not good or charset is None:
         raise Refused(
             415,
             "content-type",
             "the body is not announced as JSON in UTF-8",
             "Send it with the header Content-Type: application/json.",
         )
+    return charset
 
 
-def parse_object(raw: bytes) -> dict[str, Any]:
+def parse_object(raw: bytes, charset: str = "utf-8") -> dict[str, Any]:
     """The JSON object in a body.
 
     A lone surrogate (a text cut in the middle of an emoji) becomes U+FFFD: neither Redis nor Kustomer
@@ -91,9 +92,11 @@ def parse_object(raw: bytes) -> dict[str, Any]:
         Refused: 400, with what is wrong and where.
     """
     try:
+        raw = as_utf_8(raw, charset)
         text = raw.decode()
-    except UnicodeDecodeError as error:
-        raise _bad("not-utf8", f"the body is not UTF-8 (byte {error.start})") from None
+    except UnicodeError as error:
+        where = f" (byte {error.start})" if isinstance(error, UnicodeDecodeError) else ""
+        raise _bad("not-utf8", f"the body is not {charset.upper()}{where}") from None
     if raw.count(b"[") + raw.count(b"{") > DEEPEST and _depth(raw) > DEEPEST:
         raise _bad("too-deep", f"the body is nested deeper than {DEEPEST} levels")
     try:

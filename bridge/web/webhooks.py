@@ -7,8 +7,10 @@ the work done here.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import math
+import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -16,12 +18,13 @@ from typing import Any
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
-from bridge.domain.events import OTHER_TRIGGERS, STAGE_OF
+from bridge.domain.events import OTHER_TRIGGERS, STAGE_OF, trigger_named
 from bridge.ledger.inbox import Inbox
 from bridge.logs import AtMost
-from bridge.web.admission import Admission, Headers, offered_tokens, signature_of
+from bridge.web.admission import Admission, Headers, Signature, offered_tokens, signature_of
 from bridge.web.answers import REDIS_AWAY, Refused, request_id_of, send_json
 from bridge.web.body import LARGEST, SLOWEST_S, check_type, parse_object, read_body, too_large
+from bridge.web.encodings import codings_of, decompressed
 from bridge.web.keeping import Keeper
 from bridge.web.rates import Rates
 
@@ -31,6 +34,9 @@ refusals = logging.getLogger(f"{__name__}.refused")
 refusals.addFilter(AtMost())
 
 PATH = "/webhooks/cloudtalk"
+# As people paste and type it: any case, a slash too many. No reason to lose calls.
+ADDRESS = re.compile(r"/+webhooks/+cloudtalk", re.IGNORECASE)
+_TRIGGER = re.compile(r"(?:/+([^/]+))?/*")
 COUNT_WITHIN_S = 0.25
 # Strangers cannot take all connections to Redis.
 COUNTED_AT_ONCE = 16
@@ -61,18 +67,18 @@ class Webhooks:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope["path"]
-        # One slash too many at the end is soon pasted, and no reason to lose calls.
-        trigger = path.removeprefix(PATH).removesuffix("/").removeprefix("/")
-        if not path.startswith(PATH) or "/" in trigger or (trigger and path[len(PATH)] != "/"):
+        prefix = ADDRESS.match(path)
+        found = _TRIGGER.fullmatch(path, prefix.end()) if prefix else None
+        if found is None:
             hint = f"Webhooks go to {PATH}/call-ended and the like."
             return await send_json(send, 404, {"error": "there is nothing here", "hint": hint})
         if scope["method"] != "POST":
             hint = "Set the method of the workflow's API request to POST."
             content = {"error": "only POST is taken here", "hint": hint}
             return await send_json(send, 405, content, {"allow": "POST"})
+        trigger = _spelled_as_known(found[1] or "")
         try:
-            raw, signed = await self._admitted(trigger, scope["headers"], receive)
-            body = parse_object(raw)
+            body, signed = await self._admitted(trigger, scope["headers"], receive)
         except Refused as refused:
             request = request_id_of(scope["headers"])
             await self._count(trigger, refused.cause, refused.status, request)
@@ -84,8 +90,8 @@ class Webhooks:
 
     async def _admitted(
         self, trigger: str, headers: list[tuple[bytes, bytes]], receive: Receive
-    ) -> tuple[bytes, bool]:
-        """The body of a request that may post and has the right form, and whether CloudTalk signed it.
+    ) -> tuple[dict[str, Any], bool]:
+        """The object in a request that may post and has the right form, and whether CloudTalk signed it.
 
         The order of checks is promised.
         """
@@ -95,6 +101,7 @@ class Webhooks:
                 raise too_large()
             if name == b"content-type":
                 content_type = value
+        codings = codings_of(headers)
         offered = offered_tokens(headers)
         sender = self._admission.sender_of(offered)
         signature = signature_of(headers) if self._admission.keys else None
@@ -105,13 +112,23 @@ class Webhooks:
         if sender is not None:
             self._check_rate(sender, trigger)
         body = await read_body(receive, within_s=self._body_within_s)
-        fault = self._admission.fault_of(signature, body, now=self._now()) if signature else "none"
+        fault = self._fault_of(signature, body, codings) if signature else "none"
         if sender is None:
             if fault is not None:
                 raise _unauthorized(fault)
             self._check_rate("signed", trigger)
-        check_type(content_type)
-        return body, fault is None
+        charset = check_type(content_type)
+        body = decompressed(body, codings, largest=LARGEST, too_large=too_large())
+        return parse_object(body, charset), fault is None
+
+    def _fault_of(self, signature: Signature, body: bytes, codings: list[bytes]) -> str | None:
+        """A proxy may have compressed the body after it was signed, so either form may be the signed one."""
+        fault = self._admission.fault_of(signature, body, now=self._now())
+        if fault is not None and codings:
+            with contextlib.suppress(Refused):
+                body = decompressed(body, codings, largest=LARGEST, too_large=too_large())
+                fault = self._admission.fault_of(signature, body, now=self._now())
+        return fault
 
     def _check_rate(self, sender: str, trigger: str) -> None:
         wait_s = self._rates.wait_s(sender, _known(trigger) if trigger else "native")
@@ -192,3 +209,9 @@ _ERRORS = {
 def _unauthorized(cause: str) -> Refused:
     error, hint = _ERRORS[cause]
     return Refused(401, cause, error, hint, {"www-authenticate": "Bearer"})
+
+
+def _spelled_as_known(trigger: str) -> str:
+    """The trigger of an address as the contract spells it; what it does not have stays as it came."""
+    name = trigger_named(trigger)
+    return name if name in _KNOWN else trigger

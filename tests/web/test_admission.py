@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 import logging
+import time
 from collections.abc import Callable
 from typing import cast
 
@@ -153,3 +155,14 @@ def test_a_stranger_cannot_fill_redis_with_names(site: Site, store: redis.Redis)
         site.post(BODY, trigger, {})
 
     assert store.hgetall(keys.COUNTS) == {"refused:other:no-token": "2", "refused:call-ended:no-token": "1"}
+
+
+def test_what_was_signed_may_be_compressed_on_its_way(serve: Callable[..., Site]) -> None:
+    site = serve(webhook_signing_secrets=[SIGNING_SECRET])
+    raw = json.dumps(ENDED).encode()
+    packed = gzip.compress(raw, mtime=0)
+
+    for signed_bytes in (raw, packed):
+        headers = {**signed(signed_bytes, at=time.time()), "Content-Encoding": "gzip"}
+        assert site.post(packed, headers=headers).status in (200, 202)
+        assert site.post(gzip.compress(raw + b" "), headers=headers).status == 401
