@@ -20,6 +20,7 @@ from bridge.ledger.budget import Budget
 from bridge.ledger.connections import Connections
 from bridge.ledger.keys import LANE_NAMES
 from bridge.ledger.ledger import Ledger
+from bridge.ledger.processes import commands_of, processes
 
 _TRIGGERS = STAGE_OF.keys() | OTHER_TRIGGERS
 
@@ -120,6 +121,14 @@ class LedgerCollector(Collector):
             "Webhooks that cannot be tied to a call, kept.",
             value=self._ledger.held_count(),
         )
+        running = GaugeMetricFamily(
+            "callbridge_processes",
+            "Global: processes that run, one for each web, worker and clock command.",
+            labels=["kind"],
+        )
+        for kind, count in commands_of(processes(self._ledger.redis)).items():
+            running.add_metric([kind], count)
+        yield running
         yield from self._spending()
         yield from self._roads()
         with boundary("metrics.calls_missing"):

@@ -23,6 +23,7 @@ from bridge.ledger.faults import why
 from bridge.ledger.held import match_held
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.nearby import Nearby
+from bridge.ledger.processes import Heartbeat
 from bridge.ledger.retention import enforce_retention
 from bridge.logs import get_logger
 from bridge.settings import Settings
@@ -112,8 +113,12 @@ def run(settings: Settings) -> int:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
+    at_work = threading.Event()
+    heartbeat = Heartbeat(clock.ledger.redis, "clock", busy=lambda: int(at_work.is_set()))
+    heartbeat.start()
     log.info("clock started", pid=os.getpid())
     while True:
+        at_work.set()
         try:
             clock.beat()
             if rounds is not None:
@@ -122,5 +127,7 @@ def run(settings: Settings) -> int:
             log.warning("housekeeping not done, to be tried again", why=why(error))
         except BridgeError as error:
             log.warning("housekeeping not done, to be tried again", error=type(error).__name__)
+        at_work.clear()
         if stopping.wait(min(_BEAT_S, settings.reconcile_every_s or _BEAT_S)):
+            heartbeat.stop()
             return 0

@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from types import FrameType
 
 import dramatiq
@@ -20,6 +21,7 @@ from bridge.errors import WrongUse
 from bridge.jobs.deps import open_deps, open_ledger
 from bridge.jobs.leases import Leases
 from bridge.jobs.runner import Runner
+from bridge.ledger.processes import Heartbeat
 from bridge.logs import get_logger
 from bridge.settings import Settings
 from workers.actors import declare
@@ -37,7 +39,8 @@ _LEFT_BEHIND_MS = 3_000
 class WorkerProcess:
     """Everything of one worker process. Opens Redis and HTTP when started, not before."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, command: Callable[[], int] = os.getpid) -> None:
+        """Args: command: the process that somebody started, which may be the parent of this one."""
         self.settings = settings
         self.ledger = open_ledger(settings)
         self.leases = Leases(self.ledger)
@@ -45,6 +48,13 @@ class WorkerProcess:
         deps = open_deps(settings, self.ledger, client=self._client, still_ours=self.leases.sure)
         self.runner = Runner(deps, self.leases)
         self.broker = LocalBroker(room=settings.worker_threads)
+        self.heartbeat = Heartbeat(
+            self.ledger.redis,
+            "worker",
+            threads=settings.worker_threads,
+            busy=lambda: settings.worker_threads - self.broker.room,
+            command=command,
+        )
         self.dispatcher = Dispatcher(self.ledger, self.broker, declare(self.broker, self.runner))
         self._worker: Worker | None = None
 
@@ -60,6 +70,7 @@ class WorkerProcess:
             )
             self._worker.start()
         self.dispatcher.start()
+        self.heartbeat.start()
         log.info("worker started", threads=self.settings.worker_threads, pid=os.getpid())
 
     def stop(self, within_s: float = _STOP_WITHIN_S) -> None:
@@ -69,6 +80,7 @@ class WorkerProcess:
         while self.broker.room < self.settings.worker_threads and time.monotonic() < deadline:
             self.broker.freed.wait(0.05)
             self.broker.freed.clear()
+        self.heartbeat.stop()
         left = self.leases.held()
         if self._worker and not left:
             self._worker.stop(timeout=2_000)
@@ -119,6 +131,7 @@ def setup() -> None:
         # dramatiq's command would show a traceback.
         sys.stderr.write(f"{error}\n")
         raise SystemExit(2) from None
-    process = WorkerProcess(settings)
+    # One command, however many processes it has.
+    process = WorkerProcess(settings, command=os.getppid)
     process.broker.add_middleware(_Lifecycle(process))
     dramatiq.set_broker(process.broker)

@@ -51,6 +51,11 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         ),
         "token": ("bridge.commands.membrane_verbs:token", "Print a token for Membrane's API"),
         "request": ("bridge.commands.request:request", "Send any other request to a service"),
+        "status": ("bridge.commands.status:status", "Whether all is well: processes, queue, budgets"),
+        "journal": (
+            "bridge.commands.journal:journal",
+            "Webhooks that wait for Redis, and those set aside: list, hand back",
+        ),
         "doctor": ("bridge.commands.doctor:doctor", "Check settings, keys, Redis and the clock"),
         "parity": ("bridge.commands.parity:parity", "The same reads over both roads, and what differs"),
         "templates": ("bridge.commands.templates:templates", "What to paste into CloudTalk"),

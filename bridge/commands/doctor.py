@@ -19,7 +19,7 @@ from pydantic import SecretStr
 from bridge.clients.bounds import Client
 from bridge.commands.checks import Check, clock
 from bridge.commands.context import load_settings
-from bridge.commands.redis_checks import fault_check, look_at_redis
+from bridge.commands.redis_checks import fault_check, look_at_processes, look_at_redis
 from bridge.errors import Unavailable
 from bridge.ledger.connect import connect
 from bridge.ledger.proof import Proof
@@ -149,6 +149,7 @@ def _redis(settings: Settings) -> Iterator[Check]:
         with connect(settings.redis_url, timeout_s=3, patience=0) as client:
             proof = Proof(after=settings.accept_after, within_ms=settings.accept_within_ms)
             yield from look_at_redis(client, proof)
+            yield look_at_processes(client)
     except (redis.RedisError, OSError) as error:
         yield fault_check("Redis", error)
 

@@ -13,6 +13,7 @@ from bridge.commands.checks import Check, clock
 from bridge.embedded import OLDEST
 from bridge.ledger import rehearsal
 from bridge.ledger.faults import server_fault
+from bridge.ledger.processes import commands_of, missing, processes
 from bridge.ledger.proof import CannotProve, NotProven, Proof, proves_everysec
 
 SLOW_MS = 20.0
@@ -46,6 +47,18 @@ def fault_check(name: str, error: Exception) -> Check:
         return Check(name, "FAIL", f"a script of the bridge fails: {words}", "report it, with this text")
     told = f" (it says: {words})" if isinstance(error, redis.ResponseError) and words else ""
     return Check(name, "FAIL", f"{fault.says}{told}", fault.do)
+
+
+def look_at_processes(client: redis.Redis) -> Check:
+    """What runs on this Redis. None may have been started yet, so none is no failure."""
+    try:
+        running = processes(client)
+    except redis.ResponseError:
+        return _unknown("processes", "what runs")
+    told = ", ".join(f"{count} {kind}" for kind, count in commands_of(running).items())
+    if lacking := missing(running):
+        return Check("processes", "warn", "; ".join(lacking), "start them: callbridge web, worker, clock")
+    return Check("processes", "ok", told)
 
 
 def _webhooks(client: redis.Redis) -> Check:

@@ -129,7 +129,7 @@ class JournalFile:
                     continue
                 events += 1
                 if oldest_at_ms is None:
-                    oldest_at_ms = _came_at_ms(text)
+                    oldest_at_ms = came_at_ms(text)
         self.size, self.events, self.oldest_at_ms = size, events, oldest_at_ms
         self._read_to, self._looked_through = 0, True
         self._aside["damaged"] = damaged
@@ -162,7 +162,7 @@ class JournalFile:
         self.events -= count
         self._aside.setdefault("refused", []).extend(map(line_of, refused))
         following, _ = self.read(1)
-        self.oldest_at_ms = _came_at_ms(following[0]) if following else None
+        self.oldest_at_ms = came_at_ms(following[0]) if following else None
 
     def drop(self) -> None:
         """Remove the file: everything in it is held elsewhere, or kept aside now, for a person.
@@ -217,7 +217,7 @@ def _names(folder: Path) -> list[str]:
         return []
 
 
-def _came_at_ms(text: bytes) -> int | None:
+def came_at_ms(text: bytes) -> int | None:
     try:
         return int(json.loads(text)["at"])
     except (ValueError, KeyError, TypeError):

@@ -10,9 +10,10 @@ import redis.asyncio
 
 from bridge.boundary import boundary
 from bridge.domain.events import Event, Held
-from bridge.ledger import keys, rehearsal, scripts
+from bridge.ledger import keys, processes, rehearsal, scripts
 from bridge.ledger.batches import Batches, Call
 from bridge.ledger.learning import Learnt, Retention, hold_delivery, learn_event
+from bridge.ledger.processes import Process
 from bridge.ledger.proof import Proof
 
 
@@ -83,8 +84,10 @@ class Inbox:
         with boundary("inbox.ping"):
             await self._redis.ping()
 
-    async def ready(self) -> None:
+    async def ready(self) -> list[Process]:
         """Raises unless a webhook would be kept: its own scripts are tried, and leave nothing.
+
+        Gives the processes that run.
 
         That Redis proves it, in time, is not waited for: probes want their answer sooner than a disk may.
         """
@@ -92,12 +95,14 @@ class Inbox:
         rehearsal.ask(pipe)
         self.proof.ask_place(pipe)
         replace(self.proof, within_ms=1).ask(pipe)
+        processes.ask(pipe)
         with boundary("inbox.ready"):
             replies = await pipe.execute(raise_on_error=False)
         rehearsal.check(replies[: rehearsal.REPLIES])
         asked = rehearsal.REPLIES + self.proof.place_replies
         self.proof.check_place(replies[rehearsal.REPLIES : asked])
-        self.proof.check_able(replies[asked:])
+        self.proof.check_able(replies[asked : -processes.REPLIES])
+        return processes.read(replies[-processes.REPLIES :])
 
     async def close(self) -> None:
         await self._redis.aclose()

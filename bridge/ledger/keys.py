@@ -46,6 +46,7 @@ SERVERS = f"{TAG}:servers"
 WAKE = f"{TAG}:wake"
 REFUSED = f"{TAG}:refused"
 BEAT = f"{TAG}:beat"
+PROCESSES = f"{TAG}:processes"
 TRAIL = f"{TAG}:trail"
 # How many of its lines are kept, the newest.
 TRAIL_LINES = 10_000

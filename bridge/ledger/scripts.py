@@ -29,7 +29,7 @@ def source(name: str) -> str:
         own = (folder / f"{tried}.lua").read_text("utf-8")
         before = "" if tried in _ALONE else (folder / "prelude.lua").read_text("utf-8")
         return f"{before}local function run()\n{own}\nend\n{text}"
-    if name in _ALONE:
+    if name in _ALONE or name == "beat":
         return text
     before = "planner" if name in OF_A_BUDGET else "prelude"
     return (folder / f"{before}.lua").read_text("utf-8") + text

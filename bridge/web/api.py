@@ -19,6 +19,7 @@ from bridge.ledger import parked, trail
 from bridge.ledger.budget import Budget
 from bridge.ledger.connections import Connections
 from bridge.ledger.ledger import Ledger
+from bridge.ledger.processes import processes as running_processes
 from bridge.web.answers import Refused
 from bridge.web.body import LARGEST, parse_object, read_body, too_large
 from bridge.web.listing import SEARCH_FIELDS, Search, list_calls
@@ -42,6 +43,14 @@ class Desk:
         self.ledger, self.budgets, self.connections, self.rules = ledger, budgets, connections, rules
         # With Redis frozen each one blocks for a second or two: a few, so that a crowd cannot use up memory.
         self._threads = anyio.CapacityLimiter(8)
+
+    @property
+    def threads(self) -> int:
+        return int(self._threads.total_tokens)
+
+    @property
+    def busy(self) -> int:
+        return self._threads.borrowed_tokens
 
     async def run(self, work: Callable[[], T]) -> T:
         """Run `work` beside the event loop.
@@ -72,6 +81,13 @@ def _desk(request: Request) -> Desk:
 
 async def queue(request: Request) -> JSONResponse:
     return _answer(await _desk(request).run(_desk(request).queue))
+
+
+async def processes(request: Request) -> JSONResponse:
+    """Every process that runs, also each of a worker that has several."""
+    ledger = _desk(request).ledger
+    found = await _desk(request).run(lambda: running_processes(ledger.redis))
+    return _answer({"processes": [one.shown() for one in found], "next": None})
 
 
 async def calls(request: Request) -> JSONResponse:
@@ -198,6 +214,7 @@ class _Json(JSONResponse):
 
 ROUTES = [
     Route("/queue", queue, methods=["GET"]),
+    Route("/processes", processes, methods=["GET"]),
     Route("/calls", calls, methods=["GET"]),
     Route("/calls/{name}", call, methods=["GET"]),
     Route("/calls/{name}/sync", sync, methods=["POST"]),

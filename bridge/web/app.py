@@ -24,6 +24,7 @@ from bridge.ledger.faults import server_fault
 from bridge.ledger.inbox import Inbox
 from bridge.ledger.learning import Retention
 from bridge.ledger.ledger import Ledger
+from bridge.ledger.processes import Heartbeat
 from bridge.ledger.proof import CannotProve, Proof
 from bridge.metrics import ledger_down, registry_of
 from bridge.settings import Settings
@@ -108,6 +109,7 @@ def create_app(
         pace=Pace(sign_in_takes_s),
         now=now,
     )
+    heartbeat = Heartbeat(client, "web", threads=desk.threads, busy=lambda: desk.busy)
     admission = Admission.of(settings.webhook_tokens, settings.webhook_signing_secrets)
 
     @contextlib.asynccontextmanager
@@ -117,7 +119,10 @@ def create_app(
         await _tell_if_nothing_can_be_proven(inbox)
         await _end_sessions_of_others(callers)
         keeper.journal.start()
+        heartbeat.start()
         yield
+        # Beside the event loop: Redis may be frozen.
+        await asyncio.to_thread(heartbeat.stop)
         await keeper.close()
         await inbox.close()
         client.close()

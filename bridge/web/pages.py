@@ -12,7 +12,9 @@ from starlette.responses import Response
 from bridge.boundary import boundary
 from bridge.domain.moments import shown_time
 from bridge.ledger import keys
+from bridge.ledger.faults import why
 from bridge.ledger.ledger import Ledger
+from bridge.ledger.processes import Process, missing, processes
 from bridge.links import PLAYER
 from bridge.web.answers import REDIS_AWAY
 from bridge.web.api import Desk
@@ -32,15 +34,16 @@ async def front(request: Request) -> Response:
         return callers.turned_away(request.scope, hint)
     desk: Desk = request.app.state.desk
 
-    def work() -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    def work() -> tuple[dict[str, Any], list[dict[str, Any]], list[Process]]:
         calls: list[dict[str, Any]] = desk.calls(Search(limit=20))["calls"]
         heard = with_recording(desk.ledger, calls)
-        return desk.queue(), [_row(call, heard=call["key"] in heard, zone=desk.rules.zone) for call in calls]
+        rows = [_row(call, heard=call["key"] in heard, zone=desk.rules.zone) for call in calls]
+        return desk.queue(), rows, processes(desk.ledger.redis)
 
     try:
-        queue, rows = await desk.run(work)
-    except REDIS_AWAY:
-        return page(request, "front.html", status=503, numbers=None, down=(), budgets=(), columns=(), rows=())
+        queue, rows, running = await desk.run(work)
+    except REDIS_AWAY as error:
+        return page(request, "front.html", status=503, numbers=None, why=why(error))
     numbers = [(name, queue[name]) for name in _NUMBERS]
     if queue["calls_missing"] is not None:
         numbers.append(("calls missing", queue["calls_missing"]))
@@ -54,6 +57,8 @@ async def front(request: Request) -> Response:
         down=down,
         slow=[(TITLES.get(service, service), operation) for service, operation in queue["slow"].items()],
         budgets=budgets,
+        processes=[_process(one, desk.rules.zone) for one in running],
+        missing=missing(running),
         columns=columns,
         rows=rows,
     )
@@ -70,6 +75,11 @@ def with_recording(ledger: Ledger, calls: Sequence[dict[str, Any]]) -> set[str]:
     for _, part in parts:
         pipe.hexists(keys.events(part), "obs:recording")
     return {key for (key, _), there in zip(parts, pipe.execute(), strict=True) if there}
+
+
+def _process(one: Process, zone: str) -> tuple[str, ...]:
+    since = shown_time(one.started_at, zone)
+    return one.kind, one.host, str(one.pid), one.version, since, f"{one.busy} of {one.threads}"
 
 
 def _budget(service: str, state: Mapping[str, Any]) -> tuple[str, str, int, str]:

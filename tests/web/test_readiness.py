@@ -13,6 +13,7 @@ import redis
 from bridge.journal.files import JournalFile
 from bridge.ledger import keys
 from bridge.ledger.connect import connect
+from bridge.ledger.processes import Heartbeat
 from tests.users import PASSWORD, user
 from tests.web.conftest import RedisServer
 from tests.web.serving import ENDED, UUID, Site
@@ -59,7 +60,9 @@ class _Client(socketserver.StreamRequestHandler):
             name = words[0].upper()
             if name == b"PING" and self.server.answers_ping:
                 self.wfile.write(b"+PONG\r\n")
-            elif name in (b"CLIENT", b"SELECT", b"HELLO"):
+            elif name == b"HELLO" and self.server.answers_ping:
+                self.wfile.write(b"%1\r\n+proto\r\n:3\r\n")
+            elif name in (b"CLIENT", b"SELECT"):
                 self.wfile.write(b"+OK\r\n")
             else:
                 self.server.refused += 1
@@ -154,7 +157,7 @@ def test_a_user_who_may_not_use_the_bridges_keys_is_not_ready(
 def test_asking_whether_it_is_ready_leaves_nothing_in_redis(site: Site, store: redis.Redis) -> None:
     assert site.get("/readyz").status == 200
 
-    assert list(store.scan_iter()) == []
+    assert set(store.scan_iter()) <= {keys.PROCESSES}
 
 
 def test_a_webhook_that_redis_refuses_for_itself_is_held_and_others_are_taken(
@@ -196,3 +199,34 @@ def _start_with(server: RedisServer, texts: dict[str, str]) -> None:
     with connect(server.url) as client:
         client.config_set("min-replicas-to-write", 0)
         client.mset(texts)
+
+
+def test_that_nobody_does_the_work_is_a_note_and_no_failure(site: Site, store: redis.Redis) -> None:
+    alone = site.get("/readyz")
+    workers = [Heartbeat(store, kind) for kind in ("worker", "clock")]
+    for one in workers:
+        one.start()
+        one.beat()
+    together = site.get("/readyz")
+    for one in workers:
+        one.stop()
+
+    assert (alone.status, alone.json) == (200, {"status": "ready", "note": "no worker runs; no clock runs"})
+    assert (together.status, together.json) == (200, {"status": "ready"})
+
+
+def test_processes_are_told_by_the_api_the_metrics_and_the_page(
+    site: Site, store: redis.Redis, eventually: Eventually
+) -> None:
+    eventually(lambda: site.get("/api/processes").json["processes"] != [])
+
+    told = site.get("/api/processes").json
+    metrics, page = site.get("/metrics").text, site.get("/").text
+
+    (web,) = told["processes"]
+    assert told["next"] is None
+    assert web["kind"] == "web" and web["threads"] > 0
+    assert set(web) == {"kind", "host", "pid", "version", "started_at", "seen_at", "busy", "threads"}
+    for line in ('{kind="web"} 1.0', '{kind="worker"} 0.0', '{kind="clock"} 0.0'):
+        assert f"callbridge_processes{line}" in metrics
+    assert str(web["pid"]) in page and "No worker runs." in page

@@ -20,6 +20,8 @@ from bridge.ledger import keys
 from bridge.ledger.connect import connect
 from bridge.ledger.keys import Lane
 from bridge.ledger.ledger import Ledger
+from bridge.ledger.processes import Process, commands_of
+from bridge.ledger.processes import processes as running_processes
 from bridge.sandbox.running import RunningSandbox
 from bridge.settings import Settings
 from bridge.storage import open_storage
@@ -219,13 +221,27 @@ def test_the_worker_command_works_and_stops_when_told(
 
         bridge.receive("call-ended", ended())
         eventually(lambda: _synced(bridge), "the call is synced", within_s=30)
+        found = eventually(
+            lambda: [*_running(bridge)] if len(_running(bridge)) == processes else [],
+            "each process is told of",
+        )
         process.send_signal(signal.SIGTERM)
 
         assert process.wait(25) == 0, lines
         reader.join()
+    assert [(one.kind, one.threads) for one in found] == [("worker", 2)] * processes
+    assert len({one.pid for one in found}) == processes
+    # However many processes it has, somebody started one command.
+    assert commands_of(found) == {"web": 0, "worker": 1, "clock": 0}
+    assert {one.command for one in found} == {process.pid}
+    assert _running(bridge) == []
     # Nothing that belongs to a caller is in its log.
     for secret in ("441632960304", "Ada", "Example", "invoice", *_settings(redis_url, sandbox).secrets()):
         assert not any(secret in line for line in lines), secret
+
+
+def _running(bridge: Bridge) -> list[Process]:
+    return running_processes(bridge.ledger.redis)
 
 
 def test_a_settings_error_names_everything_that_is_missing() -> None:

@@ -1,0 +1,81 @@
+"""`callbridge status`: is all well, in one look, for people and for whatever watches the bridge."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+import redis
+
+from bridge.commands.context import load_settings
+from bridge.commands.tables import show_table
+from bridge.jobs.deps import open_connections, retention
+from bridge.ledger.connect import connect
+from bridge.ledger.faults import why
+from bridge.ledger.ledger import Ledger
+from bridge.ledger.processes import Process, missing, processes
+from bridge.web.views import budgets_of, queue_view
+
+_WELL, _REDIS_AWAY, _NEEDS_A_PERSON = 0, 1, 3
+_NUMBERS = ("due", "overdue", "waiting", "running", "parked", "held", "calls_missing")
+_TITLES = {"cloudtalk": "CloudTalk", "kustomer": "Kustomer"}
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="The same for programs.")
+def status(*, as_json: bool) -> int:
+    """Say whether all is well: 0 it is, 3 a person has to act, 1 Redis takes nothing."""
+    settings = load_settings(need=["redis"])
+    queue: dict[str, Any] = {}
+    running: list[Process] = []
+    try:
+        with connect(settings.redis_url or "", timeout_s=3, patience=0) as client:
+            ledger = Ledger(client, keep=retention(settings))
+            connections = open_connections(settings, ledger)
+            queue = queue_view(ledger, budgets_of(ledger, settings), connections)
+            running = processes(client)
+        says = problems(queue, running)
+        code = _NEEDS_A_PERSON if says else _WELL
+    except (redis.RedisError, OSError) as error:
+        says, code = [why(error)], _REDIS_AWAY
+    if as_json:
+        shown = [one.shown() for one in running]
+        budgets = queue.pop("budgets", {})
+        told = {"ok": not says, "says": says, "processes": shown, "queue": queue, "budgets": budgets}
+        click.echo(json.dumps(told, indent=2))
+    else:
+        _print(says, queue, running)
+    return code
+
+
+def problems(queue: Mapping[str, Any], running: Sequence[Process]) -> list[str]:
+    """What a person has to see to."""
+    says = [f"{text}: start `callbridge {text.split()[1]}`" for text in missing(running)]
+    for service, found in queue["connections"].items():
+        if found["state"] != "READY":
+            says.append(f"{_TITLES.get(service, service)} is paused ({found['state']}): callbridge doctor")
+    if parked := queue["parked"]:
+        jobs = "1 job is parked" if parked == 1 else f"{parked} jobs are parked"
+        says.append(f"{jobs}: callbridge parked ls")
+    return says
+
+
+def _print(says: Sequence[str], queue: Mapping[str, Any], running: Sequence[Process]) -> None:
+    click.echo("\n".join(says) if says else "All is well.")
+    if running:
+        click.echo()
+        show_table(
+            ("kind", "host", "pid", "version", "threads busy"),
+            [
+                (one.kind, one.host, str(one.pid), one.version, f"{one.busy} of {one.threads}")
+                for one in running
+            ],
+        )
+    if queue:
+        numbers = [f"{queue[name]} {name.replace('_', ' ')}" for name in _NUMBERS if queue[name] is not None]
+        click.echo("\nJobs: " + ", ".join(numbers))
+        for service, budget in queue["budgets"].items():
+            title = _TITLES.get(service, service)
+            click.echo(f"{title}: {budget['left']} of {budget['per_window']} requests left")

@@ -1,0 +1,182 @@
+"""Which processes of the bridge run: each says so in Redis every few seconds, with how busy it is.
+
+One hash for all, and one small script a beat. A process that ended without a word (`kill -9`, a machine that
+is gone) is no longer told of `ALIVE_S` after its last beat, by the Redis server's clock.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any, cast
+
+import redis
+from redis.asyncio.client import Pipeline as AsyncPipeline
+from redis.client import Pipeline
+
+from bridge import __version__
+from bridge.boundary import boundary
+from bridge.ledger import keys, scripts
+from bridge.logs import get_logger
+
+log = get_logger(__name__)
+
+KINDS = ("web", "worker", "clock")
+BEAT_S = 4.0
+ALIVE_S = 14.0
+_MOST = 500
+_LONGEST_HOST = 100
+# A stopping process waits no longer than this for its beat to end, with Redis frozen.
+_STOP_WITHIN_S = 1.2
+
+_TOLD = ("kind", "host", "pid", "command", "version", "started_at", "busy", "threads")
+
+REPLIES = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Process:
+    """One process of the operating system.
+
+    Attributes:
+        command: the process that somebody started; a worker of several processes has one for all of them.
+        busy: how many of its threads have something to do.
+    """
+
+    kind: str
+    host: str
+    pid: int
+    command: int
+    version: str
+    started_at: str
+    seen_at: str
+    busy: int
+    threads: int
+
+    def shown(self) -> dict[str, Any]:
+        """For programs."""
+        return {name: value for name, value in asdict(self).items() if name != "command"}
+
+
+class Heartbeat:
+    """Says that this process runs, from a thread of its own, until `stop`.
+
+    Args:
+        busy: how many of the threads have something to do.
+        command: the process that somebody started, asked in the running process.
+    """
+
+    def __init__(
+        self,
+        client: redis.Redis,
+        kind: str,
+        *,
+        threads: int = 1,
+        busy: Callable[[], int] = lambda: 0,
+        command: Callable[[], int] = os.getpid,
+    ) -> None:
+        self._redis, self._kind, self._threads, self._busy = client, kind, threads, busy
+        self._command = command
+        self._script = client.register_script(scripts.source("beat"))
+        self._told: dict[str, Any] = {}
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    @property
+    def name(self) -> str:
+        return f"{self._kind}:{self._told['host']}:{self._told['pid']}"
+
+    def start(self) -> None:
+        """Begin; the first beat is sent at once."""
+        self._told = {
+            "kind": self._kind,
+            "host": socket.gethostname()[:_LONGEST_HOST],
+            "pid": os.getpid(),
+            "command": self._command(),
+            "version": __version__,
+            "started_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "threads": self._threads,
+        }
+        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
+        self._thread.start()
+
+    def beat(self) -> None:
+        """Say it once."""
+        told = json.dumps({**self._told, "busy": self._busy()})
+        with boundary("processes.beat"):
+            self._script(keys=[keys.PROCESSES], args=[self.name, told, round(ALIVE_S * 1000), _MOST])
+
+    def stop(self) -> None:
+        """End; nobody is told of this process any more, as far as Redis can be told."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(_STOP_WITHIN_S)
+
+    def _run(self) -> None:
+        failing = False
+        while not self._stop.is_set():
+            try:
+                self.beat()
+                failing = False
+            except Exception as error:  # whatever it is: the process goes on, and is tried to be told of
+                if not failing:
+                    log.debug("a heartbeat was not kept", error=type(error).__name__)
+                failing = True
+            self._stop.wait(BEAT_S / 4 if failing else BEAT_S)
+        if not failing:
+            self._end()
+
+    def _end(self) -> None:
+        try:
+            with boundary("processes.end"):
+                self._redis.hdel(keys.PROCESSES, self.name)
+        except (redis.RedisError, OSError) as error:
+            log.debug("the end of a process was not kept", error=type(error).__name__)
+
+
+def ask(pipe: Pipeline | AsyncPipeline) -> None:
+    """Ask which processes run; `read` takes the `REPLIES` replies."""
+    pipe.hgetall(keys.PROCESSES)
+    pipe.time()
+
+
+def read(replies: list[Any]) -> list[Process]:
+    entries, (seconds, micros) = cast(tuple[Mapping[str, str], tuple[int, int]], tuple(replies))
+    now_ms = int(seconds) * 1000 + int(micros) // 1000
+    found = []
+    for text in entries.values():
+        seen_ms, _, told = text.partition(" ")
+        if now_ms - int(seen_ms) > ALIVE_S * 1000:
+            continue
+        seen_at = datetime.fromtimestamp(int(seen_ms) / 1000, UTC).isoformat(timespec="milliseconds")
+        body = json.loads(told)
+        # Another version may tell more.
+        known = {name: body[name] for name in _TOLD if name in body}
+        if len(known) == len(_TOLD) and known["kind"] in KINDS:
+            found.append(Process(**known, seen_at=seen_at))
+    return sorted(found, key=lambda one: (KINDS.index(one.kind), one.host, one.pid))
+
+
+def processes(client: redis.Redis) -> list[Process]:
+    """Those that run now: web first, then workers and clocks."""
+    pipe = client.pipeline(transaction=False)
+    ask(pipe)
+    with boundary("processes.list"):
+        return read(pipe.execute())
+
+
+def commands_of(found: Iterable[Process]) -> dict[str, int]:
+    """How many of each kind were started: a worker of several processes counts once."""
+    counted = Counter(kind for kind, _, _ in {(one.kind, one.host, one.command) for one in found})
+    return {kind: counted[kind] for kind in KINDS}
+
+
+def missing(found: Iterable[Process]) -> list[str]:
+    """What should run and does not, in words."""
+    return [f"no {kind} runs" for kind, count in commands_of(found).items() if not count]

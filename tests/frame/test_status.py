@@ -1,0 +1,112 @@
+"""`callbridge status`: 0 all is well, 3 a person has to act, 1 Redis takes nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import redis
+
+from bridge.commands import main
+from bridge.errors import Disconnected
+from bridge.ledger.connections import Connections
+from bridge.ledger.ledger import Ledger
+from bridge.ledger.processes import Heartbeat
+from tests.support import ended
+
+pytestmark = pytest.mark.usefixtures("at_a_terminal")
+
+
+@contextmanager
+def running(client: redis.Redis, *kinds: str) -> Iterator[None]:
+    beats = [Heartbeat(client, kind) for kind in kinds]
+    for one in beats:
+        one.start()
+    for one in beats:
+        # The first one is sent from its thread; this one surely is there.
+        one.beat()
+    yield
+    for one in beats:
+        one.stop()
+
+
+def asked(capsys: pytest.CaptureFixture[str]) -> tuple[int, dict[str, Any]]:
+    capsys.readouterr()
+    code = main(["status", "--json"])
+    told: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return code, told
+
+
+def test_all_is_well_while_all_three_run_and_nothing_is_parked(
+    redis_client: redis.Redis, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with running(redis_client, "web", "worker", "clock"):
+        code, told = asked(capsys)
+        assert main(["status"]) == 0
+        said = capsys.readouterr().out
+
+    assert (code, told["ok"], told["says"]) == (0, True, [])
+    assert set(told) == {"ok", "says", "processes", "queue", "budgets"}
+    assert [one["kind"] for one in told["processes"]] == ["web", "worker", "clock"]
+    assert told["queue"]["parked"] == 0 and set(told["budgets"]) == {"cloudtalk", "kustomer"}
+    assert "All is well" in said and "worker" in said
+
+
+@pytest.mark.parametrize("absent", ["web", "worker", "clock"])
+def test_a_process_that_does_not_run_needs_a_person(
+    redis_client: redis.Redis, capsys: pytest.CaptureFixture[str], absent: str
+) -> None:
+    with running(redis_client, *({"web", "worker", "clock"} - {absent})):
+        code, told = asked(capsys)
+
+    assert (code, told["ok"]) == (3, False)
+    assert told["says"] == [f"no {absent} runs: start `callbridge {absent}`"]
+
+
+def test_a_parked_job_and_a_paused_service_need_a_person(
+    redis_client: redis.Redis,
+    ledger: Ledger,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from bridge.domain.events import Event, read_event
+    from bridge.domain.rules import Rules
+
+    event = read_event("call-ended", ended(), Rules())
+    assert isinstance(event, Event)
+    key = ledger.learn(event, ended()).key
+    claim = ledger.claim("sync", key)
+    assert claim is not None
+    ledger.park(claim, cause="fault", error="made up")
+    down = Connections(ledger, check_every_s=30, through={"kustomer": "a-connection"})
+    down.mark_down("kustomer", Disconnected("down", connection="a-connection", service="kustomer"))
+    monkeypatch.setenv("KUSTOMER_VIA", "membrane")
+    monkeypatch.setenv("MEMBRANE_KUSTOMER_CONNECTION", "a-connection")
+    monkeypatch.setenv("MEMBRANE_TOKEN", "a-token")
+
+    with running(redis_client, "web", "worker", "clock"):
+        code, told = asked(capsys)
+
+    assert code == 3
+    assert any("Kustomer is paused (DISCONNECTED)" in text for text in told["says"])
+    assert "1 job is parked: callbridge parked ls" in told["says"]
+
+
+def test_a_redis_that_takes_nothing_is_named_with_its_cause(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
+
+    code, told = asked(capsys)
+
+    assert (code, told["ok"]) == (1, False)
+    assert told == {
+        "ok": False,
+        "says": ["Redis cannot be reached"],
+        "processes": [],
+        "queue": {},
+        "budgets": {},
+    }
