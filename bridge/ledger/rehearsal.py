@@ -23,7 +23,7 @@ from bridge.ledger.learning import Retention, hold_delivery, learn_arguments
 _UUID, _CALL_ID = UUID(int=0), 0
 _NAME = "rehearsal"
 
-REPLIES = 4
+REPLIES = 6
 
 
 def ask(pipe: Pipeline | AsyncPipeline) -> None:
@@ -36,6 +36,8 @@ def ask(pipe: Pipeline | AsyncPipeline) -> None:
     # A counter of its own: hold's is removed afterwards.
     held[1][3] = f"webhook:{_NAME}:held"
     for name, (keys, arguments) in (("rehearse_learn", event), ("rehearse_hold", held)):
+        # The script itself as well: the next webhook need not load it.
+        pipe.script_load(scripts.source(name.removeprefix("rehearse_")))
         pipe.script_load(scripts.source(name))
         pipe.evalsha(scripts.sha(name), len(keys), *keys, *arguments)
 
