@@ -141,7 +141,7 @@ def attacked(
         return Report(name, others, before, max(before, peak), seen, cuts, cpu, waited, lost, lines)
 
 
-def _before_others() -> None:
+def before_others() -> None:
     """What is measured runs before whatever else this machine does, strangers included; only root may."""
     with contextlib.suppress(PermissionError):
         os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
@@ -153,7 +153,13 @@ def _after_others() -> None:
 
 
 def web_process(
-    stack: ExitStack, folder: Path, url: str, *, descriptors: int | None = None, code: Path | None = None
+    stack: ExitStack,
+    folder: Path,
+    url: str,
+    *,
+    descriptors: int | None = None,
+    code: Path | None = None,
+    **settings: str,
 ) -> Site:
     """`callbridge web` with a token and a signing secret, until the stack ends."""
     port = free_port()
@@ -166,12 +172,13 @@ def web_process(
         "PORT": str(port),
         "DATA_DIR": str(folder / "data"),
         "LOG_FORMAT": "json",
+        **settings,
     }
     if code is not None:
         environ["PYTHONPATH"] = str(code)
 
     def bound() -> None:
-        _before_others()
+        before_others()
         if descriptors is not None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors))
 
@@ -270,7 +277,7 @@ def main() -> None:
     parser.add_argument("--descriptors", type=int)
     parser.add_argument("--code", type=Path)
     given = parser.parse_args()
-    _before_others()
+    before_others()
     print(HEADER)  # noqa: T201
     for name in given.names or ATTACKS:
         report = attacked(

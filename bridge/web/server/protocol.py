@@ -98,6 +98,10 @@ class BoundedHttpProtocol(HttpToolsProtocol, asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.traffic.connections.remove(self)
         self._phase, self._rest = _ENDING, b""
+        # Not left to the next round of garbage collection, before which thousands more may come and go.
+        self._for_cycle.close = self.transport.close
+        if self.cycle is not None:
+            self.cycle.body = bytearray()
         super().connection_lost(exc)
 
     def _enter(self) -> None:
@@ -159,11 +163,8 @@ class BoundedHttpProtocol(HttpToolsProtocol, asyncio.BufferedProtocol):
             data, self._rest = self._rest + data, b""
         if self._phase is _ENDING or self.transport.is_closing():
             return
-        # The peer does not read: no further request until it does.
-        if data and not (self._phase is _HEAD and self.flow.write_paused):
-            data = self._parse(data)
-        self._rest = data
-        if data and (self._phase is not _HEAD or self.flow.write_paused):
+        self._rest = data = self._parse(data)
+        if data and self._phase is not _HEAD:
             self.flow.hold()
             return
         if self.flow.held:
@@ -368,8 +369,6 @@ class BoundedHttpProtocol(HttpToolsProtocol, asyncio.BufferedProtocol):
     def resume_writing(self) -> None:
         super().resume_writing()
         self._unread_until = math.inf
-        if self._rest:
-            self.loop.call_soon(self._go_on)
 
     # Ends
 

@@ -1,0 +1,61 @@
+"""Webhooks a second of this checkout and of others, in turns: what a change costs.
+
+    python -m tests.benchmarks.ingest [--rounds N] [--seconds S] [--senders N] FOLDER...
+
+Each folder is a checkout (`git worktree add /tmp/before COMMIT`); the first is what the others are compared
+with. All have a web process of their own and share one Redis. Read the ratios: the rest is chance.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import statistics
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+
+from bridge.embedded import EmbeddedRedis
+from tests.benchmarks.acceptance import Way, load
+from tests.benchmarks.attacks import before_others, web_process
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--seconds", type=float, default=2.0)
+    parser.add_argument("--senders", type=int, default=64)
+    given = parser.parse_args()
+    before_others()
+    with tempfile.TemporaryDirectory() as text, ExitStack() as stack:
+        redis = EmbeddedRedis(Path(text), appendfsync="everysec")
+        redis.start()
+        stack.callback(redis.stop)
+        ways = []
+        for number, folder in enumerate(given.folders):
+            own = Path(text) / str(number)
+            own.mkdir()
+            site = web_process(stack, own, redis.url, code=folder.absolute(), LOG_LEVEL="ERROR")
+            ways.append(Way(str(folder), site.port))
+        number = 1
+        for _ in range(given.rounds):
+            for way in ways:
+                took = asyncio.run(load(way.port, given.seconds, given.senders, first=number))
+                number += len(took)
+                way.rates.append(len(took) / given.seconds)
+                way.seconds += took
+    for way in ways:
+        ratios = [rate / base for rate, base in zip(way.rates, ways[0].rates, strict=True)]
+        ms = sorted(one * 1000 for one in way.seconds)
+        print(  # noqa: T201
+            f"{way.name:30} {statistics.median(way.rates):6.0f}/s   ratio {statistics.median(ratios):5.2f} "
+            f"({min(ratios):.2f} to {max(ratios):.2f})   p50 {statistics.median(ms):6.1f} ms   "
+            f"p99 {ms[int(len(ms) * 0.99)]:6.1f} ms"
+        )
+
+
+if __name__ == "__main__":
+    main()
