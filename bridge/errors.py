@@ -5,15 +5,16 @@ BridgeError
     Unavailable      timeout, refused connection, 5xx: it is not known whether a write was done
       TooSlow        the answer did not come within the time for the whole, or too slowly
       AnswerTooLarge more bytes than are read of such an answer
+      WebPage        a page for people where data was asked for: maintenance, a front door
     RateLimited      429, or our own budget is spent: due again at a known time
     Conflict         409: it exists by now, look again
     Busy             somebody else is at it (a lock); look again shortly
-    Disconnected     the connection behind a road is down: again when somebody has reconnected it
+    Disconnected     a service, one operation or the connection to it is closed to us: wait until it opens
     NotThereYet      404 for something that is known to come later
   Permanent          trying again cannot help until somebody changes something
     Rejected         400, 404, 406, 410, 413, 422: this request will never be taken
       TooLarge       more bytes than the road carries
-    Unauthorized     401, 403: the key is wrong or lacks a role
+    Unauthorized     401, 402, 403: the key is wrong or lacks a role, or the account is not paid
     MaybeDone        no answer to what must not be done twice: a person has to look
   LeaseLost          the job is no longer ours: stop at once, write nothing
   WrongUse           settings, arguments or files that a person has to mend (exit code 2)
@@ -46,6 +47,10 @@ class AnswerTooLarge(Unavailable):
 
     As a lost reply: what was asked for may have been done.
     """
+
+
+class WebPage(Unavailable):
+    """HTML where data was asked for, whatever the status: not the service's own answer."""
 
 
 class NotSent(Unavailable):
@@ -91,14 +96,14 @@ class NotThereYet(Transient):
 
 
 class Disconnected(Transient):
-    """A Membrane connection that is not usable until a person has acted; nothing was done.
+    """A service, or its Membrane connection, does nothing for us until a person acts, or until it is back.
 
     Args:
-        connection: its id or key, as the settings name it.
+        connection: id or key of the Membrane connection, as the settings name it; empty for keys of our own.
         link: what to open to reconnect it; a secret of a kind, so for pages and records, not for logs.
         text: what the person is asked to do there, in Membrane's words.
-        state: as Membrane calls it, as far as it was asked.
-        service: whose road it is; set by its client.
+        state: as Membrane calls it, as far as it was asked; or one of ours (`bridge.ledger.connections`).
+        service: whose road it is; set by its client. `SERVICE:OPERATION` where only that one is closed.
     """
 
     def __init__(
@@ -144,7 +149,20 @@ class TooLarge(Rejected):
 
 
 class Unauthorized(Permanent):
-    """The key was refused, or lacks a role for this."""
+    """The key was refused, or lacks a role for this, or the account is not paid.
+
+    Args:
+        service, operation: who refused what; empty where it was no service's operation.
+        status: 401, 402 or 403.
+        detail: what the service said of a role that is missing; empty where it named none.
+    """
+
+    def __init__(
+        self, message: str, *, service: str = "", operation: str = "", status: int = 0, detail: str = ""
+    ) -> None:
+        super().__init__(message)
+        self.service, self.operation = service, operation
+        self.status, self.detail = status, detail
 
 
 class MaybeDone(Permanent):

@@ -17,7 +17,7 @@ from bridge.domain.events import OTHER_TRIGGERS, STAGE_OF
 from bridge.journal.journal import Journal
 from bridge.ledger import keys
 from bridge.ledger.budget import Budget
-from bridge.ledger.connections import Connections
+from bridge.ledger.connections import SERVICES, Connections
 from bridge.ledger.keys import LANE_NAMES
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.processes import commands_of, processes
@@ -143,11 +143,13 @@ class LedgerCollector(Collector):
     def _roads(self) -> Iterator[Metric]:
         up = GaugeMetricFamily(
             "callbridge_connection_up",
-            "0 while the Membrane connection to a service is down, and jobs that need it wait.",
+            "0 while a service, or one of its operations, is closed to us, and jobs that need it wait.",
             labels=["service"],
         )
-        for service, found in self._connections.state().items():
-            up.add_metric([service], int(found["state"] == "READY"))
+        states = dict.fromkeys(SERVICES, "READY")
+        states |= {scope: found["state"] for scope, found in self._connections.state().items()}
+        for scope, state in states.items():
+            up.add_metric([scope], int(state == "READY"))
         yield up
 
     def _spending(self) -> Iterator[Metric]:

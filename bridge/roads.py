@@ -64,7 +64,7 @@ class Roads:
     def cloudtalk(self, budget: Budget | None = None, gate: Gate | None = None) -> CloudTalk:
         settings = self._settings.need("cloudtalk")
         if settings.cloudtalk_via == "direct":
-            return self._direct_cloudtalk(budget)
+            return self._direct_cloudtalk(budget, gate)
         # Keys that are there as well serve for what Membrane does not carry.
         has_keys = settings.cloudtalk_access_key_id and settings.cloudtalk_access_key_secret
         return CloudTalk(
@@ -90,10 +90,10 @@ class Roads:
             api_key=_text(settings.kustomer_api_key) if is_direct else None,
             budget=budget,
             plain=self._client,
-            gate=None if is_direct else gate,
+            gate=gate,
         )
 
-    def _direct_cloudtalk(self, budget: Budget | None) -> CloudTalk:
+    def _direct_cloudtalk(self, budget: Budget | None, gate: Gate | None = None) -> CloudTalk:
         settings = self._settings
         return CloudTalk(
             client=self._client,
@@ -102,6 +102,7 @@ class Roads:
             key_id=_text(settings.cloudtalk_access_key_id),
             key_secret=_text(settings.cloudtalk_access_key_secret),
             budget=budget,
+            gate=gate,
         )
 
 

@@ -19,6 +19,7 @@ import httpx2
 
 from bridge.clients.download import Download as Download
 from bridge.clients.http import Moved, Service
+from bridge.clients.standing import KeyCheck
 from bridge.domain.listed import ListedCall, read_listed
 from bridge.domain.values import read_call_id, read_email, read_person, read_whole
 from bridge.errors import NotThereYet, Rejected, TooLarge, Unavailable
@@ -78,8 +79,20 @@ class CloudTalk:
         self._core, self._analytics = core, analytics
         headers = {"authorization": _basic(key_id, key_secret)} if key_id and key_secret else {}
         self._service = Service(
-            "cloudtalk", client=client, headers=headers, budget=budget, plain=plain, gate=gate
+            "cloudtalk",
+            client=client,
+            headers=headers,
+            budget=budget,
+            plain=plain,
+            gate=gate,
+            key_check=KeyCheck(
+                url=f"{core}/agents/index.json",
+                params={"limit": "1"},
+                advice="Make a new key in CloudTalk: Account > Settings > API keys.",
+                refused=(406,),
+            ),
         )
+        self.check = self._service.check
         self._piece, self._beside = piece, beside
 
     @cached_property

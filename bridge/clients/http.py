@@ -19,9 +19,21 @@ from bridge import __version__
 from bridge.boundary import boundary
 from bridge.clients import pace
 from bridge.clients.bounds import ANSWER, TRANSFER, Bounds, Client
-from bridge.clients.replies import LONGEST_ERROR, WINDOW_S, closed_for_s, error_for, told_by
+from bridge.clients.replies import LONGEST_ERROR, WINDOW_S, closed_for_s, error_for, is_page, told_by
+from bridge.clients.standing import KeyCheck, refusal_of
 from bridge.domain.json_values import read_json
-from bridge.errors import BridgeError, Disconnected, NotSent, RateLimited, TooSlow, Unavailable
+from bridge.errors import (
+    BridgeError,
+    Disconnected,
+    NotSent,
+    RateLimited,
+    Rejected,
+    TooSlow,
+    Transient,
+    Unauthorized,
+    Unavailable,
+    WebPage,
+)
 from bridge.ledger.budget import Budget, Slot, Told
 from bridge.ledger.connections import Gate
 from bridge.logs import get_logger
@@ -138,6 +150,7 @@ class Service:
         plain: for what needs no credentials, and must not get any by such a road.
         gate: closed while the service, or the connection behind such a road, is down.
         transfer: bounds of what is read as it comes.
+        key_check: the cheapest request that any key of the bridge's may make.
     """
 
     def __init__(
@@ -150,9 +163,10 @@ class Service:
         plain: httpx2.Client | None = None,
         gate: Gate | None = None,
         transfer: Bounds = TRANSFER,
+        key_check: KeyCheck | None = None,
     ) -> None:
         self.name = name
-        self._gate, self._transfer = gate, transfer
+        self._gate, self._transfer, self._key_check = gate, transfer, key_check
         self._client = client
         self._plain = plain or client
         self._headers = dict(headers)
@@ -168,18 +182,49 @@ class Service:
         json: Any = None,
         params: Mapping[str, str] | None = None,
     ) -> Reply:
-        """Send one request within the budget.
+        """Send one request within the budget; see `_request`."""
+        return self._request(operation, method, url, json=json, params=params, gate=self._gate)
+
+    def check(self) -> None:
+        """Ask whether the service does anything for us at all, by one cheap read within the budget.
+
+        Raises:
+            Disconnected: it refuses the key, wants to be paid, or shows a page for people.
+            Transient: it could not be asked.
+        """
+        check = self._key_check
+        if check is None:
+            return
+        try:
+            self._request("check", "GET", check.url, params=check.params, gate=None)
+        except (Unauthorized, WebPage, Rejected) as error:
+            refusal = refusal_of(self.name, error, check)
+            if refusal is None:
+                raise Unavailable(f"{self.name} could not be checked: {error}") from error
+            raise refusal from error
+
+    def _request(
+        self,
+        operation: str,
+        method: str,
+        url: str,
+        *,
+        json: Any = None,
+        params: Mapping[str, str] | None = None,
+        gate: Gate | None,
+    ) -> Reply:
+        """
 
         Args:
             operation: its name in metrics and messages, such as `customer_by_phone`.
 
         Raises:
             RateLimited: our share is used up (nothing was sent), or the service said 429.
-            Disconnected: the road's connection is down; nothing was sent.
+            Disconnected: the service is closed to us, or the connection to it is; nothing was done.
             NotSent, Unavailable: no answer, or a 5xx.
             Conflict, Rejected, Unauthorized: see `bridge.clients.replies.error_for`.
         """
-        with self._sending(operation, gate=self._gate) as sent:
+        with self._sending(operation, gate=gate) as sent:
             with boundary(f"{self.name}.{operation}"):
                 response = self._client.request(
                     method,
@@ -256,14 +301,15 @@ class Service:
     @contextmanager
     def _sending(self, operation: str, *, gate: Gate | None) -> Iterator[_Sent]:
         """One request within the budget, booked however it ends, its failures as our errors."""
-        if gate:
-            gate.check()
+        probed = gate.check(operation) if gate else None
         if (job := pace.current()) and job.is_over:
             raise NotSent(f"the time of this job was over before {self.name} was asked for {operation}")
         slot = self._budget.take() if self._budget else None
         sent = _Sent(operation=operation, slot=slot, window_s=self._window_s)
         try:
             yield sent
+            if gate and probed:
+                gate.rose(probed)
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as cause:
             sent.failed("unreachable")
             raise NotSent(
@@ -287,9 +333,31 @@ class Service:
                 error.service = self.name
                 if gate:
                     gate.fell(error)
+            elif gate:
+                self._book(sent)
+                self._judge(error, gate)
             raise
         finally:
             self._book(sent)
+
+    def _judge(self, error: BridgeError, gate: Gate) -> None:
+        """Find out whether an answer means this request only, or that the service is closed to us.
+
+        Raises:
+            Disconnected: the service is closed; all others are told.
+            Transient: that could not be found out, and `error` says that nothing was done.
+        """
+        is_refusal = isinstance(error, Unauthorized | Rejected)
+        if self._key_check is None or not self._key_check.is_suspect(error):
+            return
+        try:
+            self.check()
+        except Disconnected as closed:
+            gate.fell(closed)
+            raise closed from error
+        except Transient:
+            if is_refusal:
+                raise
 
     def _is_slow(self, operation: str, gate: Gate | None) -> None:
         log.warning("service is slow", service=self.name, operation=operation)
@@ -308,6 +376,8 @@ class Service:
             sent.slot = None
 
     def _json(self, operation: str, response: httpx2.Response) -> Any:
+        if is_page(response):
+            raise WebPage(f"{self.name} answered {operation} with a web page instead of data")
         if not response.content:
             return None
         try:

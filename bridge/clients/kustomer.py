@@ -17,6 +17,7 @@ import httpx2
 from bridge.clients.attachments import Attachments
 from bridge.clients.http import Reply, Service
 from bridge.clients.paths import id_part, is_id
+from bridge.clients.standing import KeyCheck
 from bridge.clients.taken import says_taken
 from bridge.errors import Conflict, Rejected, Unavailable
 from bridge.ledger.budget import Budget
@@ -86,8 +87,20 @@ class Kustomer:
         self._url = f"{url}/v1"
         headers = {"authorization": f"Bearer {api_key}"} if api_key else {}
         self._service = Service(
-            "kustomer", client=client, headers=headers, budget=budget, plain=plain, gate=gate
+            "kustomer",
+            client=client,
+            headers=headers,
+            budget=budget,
+            plain=plain,
+            gate=gate,
+            # Not /users/current, the usual check of a key: that needs a role which the bridge can do without.
+            key_check=KeyCheck(
+                url=f"{self._url}/customers",
+                params={"page": "1", "pageSize": "1"},
+                advice="Check the key's expiry, roles and allowed addresses: Settings > Security > API Keys.",
+            ),
         )
+        self.check = self._service.check
         self._host = url
         self.attachments = Attachments(self._service, plain or client, self._url)
 

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import email.utils
 import math
+import re
 import time
 from typing import Any
 
 import httpx2
 
 from bridge.domain.json_values import read_json
-from bridge.errors import BridgeError, Conflict, RateLimited, Rejected, Unauthorized, Unavailable
+from bridge.errors import BridgeError, Conflict, RateLimited, Rejected, Unauthorized, Unavailable, WebPage
 from bridge.ledger.budget import Told
 
 # A clock that is off, or no header at all, must not stop us for hours, nor make us hammer. In windows of the
 # service: 1 s, 90 s and 60 s of the usual minute.
 _SHORTEST_WAIT, _LONGEST_WAIT, _USUAL_WAIT = 1 / 60, 1.5, 1.0
 WINDOW_S = 60.0
+_NAMES_A_ROLE = re.compile(r"\b(roles?|permissions?|scopes?|privileges?|org\.[a-z]+)\b", re.IGNORECASE)
+_MAY_BE_A_KEY = re.compile(r"\b(basic|bearer|authorization)\b|[A-Za-z0-9+/=_-]{24,}", re.IGNORECASE)
 _LONGEST_DETAIL = 400
 # What is longer is a page, and not worth reading.
 LONGEST_ERROR = 65_536
@@ -29,6 +32,9 @@ _MOST_DIGITS = 10
 # `parameter` was seen; the others are what JSON:API and validators call the same.
 _PLACE_NAMES = ("parameter", "pointer", "field", "path", "property")
 _MOST_ERRORS = 20
+# A page with one of these comes from something in between. Read as the service's own, a 404 would say that a
+# customer is not there. Other statuses tell enough by themselves; a 502 or 504 is over in a moment.
+_NOT_AS_A_PAGE = (301, 302, 303, 307, 308, 404, 410, 503)
 
 
 def error_for(
@@ -37,15 +43,24 @@ def error_for(
     """The table: what a status means for the job.
 
     A role that is missing is documented as 401 at Kustomer, and CloudTalk's core answers an unknown
-    path with 401: both end as Unauthorized. The text of a 401 is left out, since CloudTalk's
-    analytics host repeats the credentials in it.
+    path with 401: both end as Unauthorized. The text of a 401 is left out unless it names a role, since
+    CloudTalk's analytics host repeats the credentials in it.
     """
     status = response.status_code
     where = f"{service} answered {status} to {operation}"
     if status == 429:
         return RateLimited(f"{where}: its budget is spent", retry_after_s=retry_after_s(response, window_s))
-    if status in (401, 403):
-        return Unauthorized(f"{where}: the key is wrong or lacks a role; `callbridge doctor` tells which")
+    if status in (401, 402, 403):
+        why = "the key is wrong or lacks a role; `callbridge doctor` tells which"
+        return Unauthorized(
+            f"{where}: {'the account has to be paid' if status == 402 else why}",
+            service=service,
+            operation=operation,
+            status=status,
+            detail=_role_named(response),
+        )
+    if status in _NOT_AS_A_PAGE and is_page(response):
+        return WebPage(f"{where} with a web page: maintenance, or something that stands in between")
     detail = error_text(response)
     if status == 409:
         return Conflict(f"{where}: it exists or was changed meanwhile{' · ' + detail if detail else ''}")
@@ -75,6 +90,24 @@ def error_places(response: httpx2.Response) -> tuple[str, ...]:
     ]
     places = (part.get(name) for part in parts for name in _PLACE_NAMES)
     return tuple(place for place in places if isinstance(place, str) and place)
+
+
+def _role_named(response: httpx2.Response) -> str:
+    """What a refusal says of a role that the key lacks; empty where it says nothing of one."""
+    text = error_text(response)
+    if not _NAMES_A_ROLE.search(text) or _MAY_BE_A_KEY.search(text):
+        return ""
+    return text
+
+
+def is_page(response: httpx2.Response) -> bool:
+    """Whether this is for people: it says that it is HTML, or looks like it."""
+    if "html" in response.headers.get("content-type", "").lower():
+        return True
+    try:
+        return response.content[:100].lstrip().startswith(b"<")
+    except httpx2.StreamError:
+        return False
 
 
 def error_text(response: httpx2.Response) -> str:

@@ -1,4 +1,4 @@
-"""Look at a connection that was found down, or of which a webhook spoke: once for all jobs that wait."""
+"""Look at what was found closed, or of which a webhook spoke: once for all jobs that wait."""
 
 from __future__ import annotations
 
@@ -11,28 +11,35 @@ log = get_logger(__name__)
 
 
 def look_at_connection(claim: Claim, deps: Deps) -> End:
-    """One look; the job's key is the service. Again after a beat for as long as it is not ready."""
-    service, connections = claim.key, deps.connections
+    """One look; the job's key is the scope. Again after a beat for as long as it is closed."""
+    scope, connections = claim.key, deps.connections
+    service, _, operation = scope.partition(":")
     look = deps.looks.get(service)
-    if look is None:
+    down = connections.down(scope)
+    is_refusal = down is not None and down.is_refusal
+    if (look is None and not is_refusal) or (operation and down is None):
         # Its road was changed while it was down: jobs find the other one open.
-        connections.mark_up(service)
+        connections.mark_up(scope)
         return End()
-    was_down = connections.down(service) is not None
     try:
-        look()
+        if look is not None:
+            look()
+        if is_refusal:
+            (deps.cloudtalk if service == "cloudtalk" else deps.kustomer).check()
     except Disconnected as error:
-        if not was_down:
+        if down is None:
             log.warning("connection is down, jobs that need it wait", service=service, state=error.state)
         connections.mark_down(service, error)
     except BridgeError as error:
         log.info("connection could not be looked at", service=service, cause=type(error).__name__)
-        if not was_down:
+        if down is None:
             # Nobody waits for it, and who needs it next will see.
             return End()
     else:
-        woken = connections.mark_up(service)
-        if was_down:
-            log.info("connection is ready again", service=service, woken=woken)
-        return End()
-    return End(again_in_ms=round(connections.check_every_s * 1000))
+        if not operation or not connections.probe(scope):
+            woken = connections.mark_up(scope)
+            if down is not None:
+                log.info("connection is ready again", service=scope, woken=woken)
+            return End()
+    state = found.state if (found := connections.down(scope)) else ""
+    return End(again_in_ms=round(connections.check_again_s(state) * 1000))

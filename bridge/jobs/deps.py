@@ -130,10 +130,12 @@ def open_deps(
     share = budgets(settings, ledger)
     roads = Roads(settings, client or make_client())
     connections = open_connections(settings, ledger)
+    cloudtalk = roads.cloudtalk(share["cloudtalk"], connections.gate("cloudtalk"))
+    kustomer = roads.kustomer(share["kustomer"], connections.gate("kustomer"))
     return Deps(
         ledger=ledger,
-        cloudtalk=roads.cloudtalk(share["cloudtalk"], connections.gate("cloudtalk")),
-        kustomer=roads.kustomer(share["kustomer"], connections.gate("kustomer")),
+        cloudtalk=cloudtalk,
+        kustomer=kustomer,
         rules=settings.rules,
         connections=connections,
         looks={service: partial(roads.look, service) for service in settings.through_membrane},

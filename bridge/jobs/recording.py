@@ -19,7 +19,7 @@ from bridge.audio.wav import NotAudio, WavFormat
 from bridge.clients.cloudtalk import Download
 from bridge.domain.call import Call
 from bridge.domain.recording import Sound, Stored
-from bridge.errors import BridgeError, NotThereYet, Rejected, TooLarge, Unavailable
+from bridge.errors import BridgeError, NotThereYet, Rejected, TooLarge, Unavailable, WebPage
 from bridge.jobs.deps import Deps, End
 from bridge.ledger.keys import Lane
 from bridge.ledger.ledger import Claim
@@ -230,6 +230,8 @@ class _Fetch:
         self._whole_told = download.size is not None
         self._check_size(download.size or 0, "are announced")
         for chunk in download.chunks:
+            if not self._received and chunk.lstrip().startswith(b"<"):
+                raise WebPage("CloudTalk sent a web page instead of a recording")
             self._received += len(chunk)
             self._check_size(self._received, "came, and there was more")
             if time.monotonic() > self._ends_at:

@@ -8,7 +8,16 @@ from types import MappingProxyType
 
 import redis
 
-from bridge.errors import BridgeError, Busy, Disconnected, LeaseLost, Permanent, RateLimited, Transient
+from bridge.errors import (
+    BridgeError,
+    Busy,
+    Disconnected,
+    LeaseLost,
+    Permanent,
+    RateLimited,
+    Transient,
+    Unauthorized,
+)
 from bridge.jobs.connection import look_at_connection
 from bridge.jobs.deps import Deps, End
 from bridge.jobs.detail import ask_detail, identify
@@ -35,6 +44,7 @@ KINDS: Mapping[str, Callable[[Claim, Deps], End]] = MappingProxyType(
 _MAX_BACKOFF_S = 300.0
 # A fault of our own does not mend itself, but may hang on data that is still changing.
 _MOST_FAULTS = 5
+_MOST_REFUSALS = 4
 
 
 class Runner:
@@ -109,10 +119,10 @@ class Runner:
             return "paused"
         except Transient as error:
             return self._again(ledger, claim, error)
+        except Unauthorized as error:
+            return self._refused(ledger, claim, error)
         except Permanent as error:
-            log.warning("job parked", job=claim.kind, key=claim.key, cause=_cause(error))
-            ledger.park(claim, cause=_cause(error), error=_said(error))
-            return "parked"
+            return self._park(ledger, claim, error)
         except Exception as error:
             if isinstance(error, redis.RedisError) and server_fault(error) is not None:
                 raise
@@ -124,6 +134,29 @@ class Runner:
             return self._again(ledger, claim, error)
         ledger.complete(claim, again_in_ms=end.again_in_ms, note=end.log)
         return "done" if end.again_in_ms is None else "again"
+
+    def _refused(self, ledger: Ledger, claim: Claim, error: Unauthorized) -> str:
+        """Our key is taken, and this was refused: for all jobs alike, or for this one's object alone."""
+        if not error.operation:
+            return self._park(ledger, claim, error)
+        connections = self._deps.connections
+        closed = connections.refuses_all(claim, error)
+        if closed is not None:
+            log.warning("operation is refused, jobs that need it wait", scope=closed.service)
+            connections.mark_down(closed.service, closed)
+            connections.pause(claim, closed)
+            return "paused"
+        # Tried a few times, as others may show meanwhile that it is not about this one.
+        return (
+            self._again(ledger, claim, error)
+            if claim.attempts + 1 < _MOST_REFUSALS
+            else self._park(ledger, claim, error)
+        )
+
+    def _park(self, ledger: Ledger, claim: Claim, error: BridgeError) -> str:
+        log.warning("job parked", job=claim.kind, key=claim.key, cause=_cause(error))
+        ledger.park(claim, cause=_cause(error), error=_said(error))
+        return "parked"
 
     def _again(self, ledger: Ledger, claim: Claim, error: Exception) -> str:
         wait_s = backoff_s(claim.attempts)

@@ -1,22 +1,26 @@
-"""Which connections behind a road are down, and the jobs that wait for them: in Redis, for all processes.
+"""Which services are closed to us, and the jobs that wait for them: in Redis, for all processes.
 
-One that is found down is marked. From then on nothing is sent through it (`Gate`), jobs that need it wait,
-and one job, `connection|SERVICE`, looks at it every so often, until it is ready and they are woken.
+A service is closed as a whole (its Membrane connection is down, the key is refused, a maintenance page is
+shown), or only one of its operations is (a role is missing). What is closed is marked, under a **scope**:
+`SERVICE` or `SERVICE:OPERATION`. From then on nothing is sent there (`Gate`), jobs that need it wait, and one
+job, `connection|SCOPE`, checks it every so often, until it is open and they are woken. Whether an operation
+is open again only shows by doing it: one waiting job is let through, and the others follow if that goes well.
 """
 
 from __future__ import annotations
 
 import json
 import random
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any, cast
 
 from bridge.boundary import boundary
-from bridge.errors import Disconnected
+from bridge.errors import Disconnected, Unauthorized
 from bridge.ledger import keys
 from bridge.ledger.ledger import Claim, Ledger
 from bridge.ledger.record import moment
+from bridge.ledger.turns import name_of_turn
 
 # The kind of the job that looks at a connection; its key is the service.
 LOOK = "connection"
@@ -26,18 +30,39 @@ _WOKEN_AT_ONCE = 500
 # How long it is shown that a service did not answer in time.
 _SHOWN_AS_SLOW_S = 300
 SERVICES = ("cloudtalk", "kustomer")
+TITLES = {"cloudtalk": "CloudTalk", "kustomer": "Kustomer"}
+
+# Our states, beside Membrane's: what is said of a service in one.
+KEY_REFUSED, UNPAID, MAINTENANCE, ROLE_MISSING = "KEY_REFUSED", "UNPAID", "MAINTENANCE", "ROLE_MISSING"
+_SAYS = {
+    KEY_REFUSED: "{} refuses our key",
+    UNPAID: "{} wants to be paid",
+    MAINTENANCE: "{} shows a web page instead of data",
+    ROLE_MISSING: "{} refuses {}: our key lacks a role",
+}
+# How often a service is checked that is in one of them.
+_CHECK_EVERY_S = 10.0
+# Of so many jobs refused within the hour the trouble is no longer with what they are about.
+_REFUSED_ALIKE, _REFUSED_WITHIN_S = 3, 3600
+
+
+def closed_as(scope: str, state: str) -> str:
+    """What is the matter with a scope in one of our states; empty in one of Membrane's."""
+    service, _, operation = scope.partition(":")
+    return _SAYS[state].format(TITLES.get(service, service), operation) if state in _SAYS else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Down:
-    """A connection that is not usable.
+    """A scope that is closed.
 
     Args:
-        connection: its id or key.
-        state: as Membrane calls it.
+        connection: id or key of the Membrane connection; empty for keys of our own.
+        state: as Membrane calls it, or one of ours.
         since_ms: when it was first found so, ms since 1970.
         link: what to open; a secret of a kind, so not for logs.
         text: what the person is asked to do there.
+        probe: the job that is let through, to see.
     """
 
     connection: str
@@ -45,11 +70,17 @@ class Down:
     since_ms: int
     link: str | None
     text: str
+    probe: str = ""
+
+    @property
+    def is_refusal(self) -> bool:
+        """By the service itself, whatever its connection's state."""
+        return self.state in _SAYS
 
     def as_error(self, service: str) -> Disconnected:
+        said = closed_as(service, self.state) or f"the Membrane connection {self.connection} is {self.state}"
         return Disconnected(
-            f"the Membrane connection {self.connection} is {self.state}; "
-            f"{service} is asked nothing until it is ready",
+            f"{said}; {service} is asked nothing until it is ready",
             connection=self.connection,
             state=self.state,
             link=self.link,
@@ -69,15 +100,59 @@ class Connections:
         self._ledger, self._redis = ledger, ledger.redis
         self.check_every_s, self.through = check_every_s, through
 
-    @boundary("connections.down")
-    def down(self, service: str) -> Down | None:
+    def down(self, scope: str) -> Down | None:
         """None: not known to be down."""
-        text = cast(str | None, self._redis.hget(keys.CONNECTIONS, service))
-        return None if text is None else Down(**json.loads(text))
+        return self.first_down([scope])[1]
+
+    @boundary("connections.down")
+    def first_down(self, scopes: Sequence[str]) -> tuple[str, Down | None]:
+        """The first of these that is down."""
+        for scope, text in zip(scopes, self._redis.hmget(keys.CONNECTIONS, list(scopes)), strict=True):
+            if text is not None:
+                return scope, Down(**json.loads(cast(str, text)))
+        return "", None
+
+    def check_again_s(self, state: str) -> float:
+        """How long until a scope in this state is checked again."""
+        return _CHECK_EVERY_S if state in _SAYS else self.check_every_s
+
+    def refuses_all(self, claim: Claim, error: Unauthorized) -> Disconnected | None:
+        """A refusal that is not about what this job is about, while the service takes our key: as a closed
+        operation. None as long as it may be this job's alone."""
+        # A key without a role is refused by Kustomer with 401, as documented.
+        is_role = error.status == 401 or bool(error.detail)
+        scope = f"{error.service}:{error.operation}"
+        with boundary("connections.refused"):
+            pipe = self._redis.pipeline()
+            pipe.sadd(keys.refused(scope), claim.name)
+            pipe.expire(keys.refused(scope), _REFUSED_WITHIN_S)
+            pipe.scard(keys.refused(scope))
+            alike = int(pipe.execute()[-1])
+        if not is_role and alike < _REFUSED_ALIKE:
+            return None
+        text = error.detail or "Give the key the role that this needs."
+        return Disconnected(str(error), connection="", state=ROLE_MISSING, text=text, service=scope)
+
+    def probe(self, scope: str) -> bool:
+        """Let one job through that waits for a closed operation, to see; False where none waits."""
+        down = self.down(scope)
+        # The best one, or any: should it be refused for a reason of its own, it is not to hold up the others.
+        with boundary("connections.waiting"):
+            pipe = self._redis.pipeline(transaction=False)
+            pipe.zrange(keys.paused(scope), 0, 0)
+            pipe.zrandmember(keys.paused(scope), 1)
+            found = [name for names in pipe.execute() for name in names]
+        if down is None or not found:
+            return False
+        name = str(random.choice(found))  # noqa: S311
+        with boundary("connections.probe"):
+            self._redis.hset(keys.CONNECTIONS, scope, json.dumps(asdict(replace(down, probe=name))))
+        self._ledger.schedule(*keys.split_job(name), in_ms=0)
+        return True
 
     def mark_down(self, service: str, error: Disconnected) -> None:
         """Nothing is sent through it from now on, and it is looked at after a beat."""
-        self.look(service, in_s=self.check_every_s)
+        self.look(service, in_s=self.check_again_s(error.state))
         before = self.down(service)
         down = Down(
             connection=error.connection,
@@ -107,7 +182,10 @@ class Connections:
     def mark_up(self, service: str) -> int:
         """Open it again and make the jobs due that wait for it, live ones first; how many."""
         with boundary("connections.mark_up"):
-            self._redis.hdel(keys.CONNECTIONS, service)
+            pipe = self._redis.pipeline()
+            pipe.hdel(keys.CONNECTIONS, service)
+            pipe.delete(keys.refused(service))
+            pipe.execute()
         woken = 0
         # In pieces, so that nobody else waits for Redis meanwhile.
         while count := self._ledger.resume(service, most=_WOKEN_AT_ONCE):
@@ -124,26 +202,27 @@ class Connections:
             service=error.service,
             why=f"{error} · {error.text}" if error.text else str(error),
             look=keys.job(LOOK, error.service),
-            look_in_ms=round(self.check_every_s * 1000),
+            look_in_ms=round(self.check_again_s(error.state) * 1000),
             again_in_ms=round(slow_s * 1000),
         )
 
     @boundary("connections.state")
     def state(self) -> dict[str, dict[str, Any]]:
-        """For `/api/queue`: each connection by its service; READY where nobody found it otherwise."""
-        if not self.through:
-            return {}
+        """For `/api/queue`: each Membrane connection by its service, and all else that is closed, by scope.
+
+        A connection is READY where nobody found it otherwise.
+        """
+        texts = cast(dict[str, str], self._redis.hgetall(keys.CONNECTIONS))
+        scopes = [*self.through, *sorted(scope for scope in texts if scope not in self.through)]
         pipe = self._redis.pipeline(transaction=False)
-        pipe.hgetall(keys.CONNECTIONS)
-        for service in self.through:
-            pipe.zcard(keys.paused(service))
-        texts, *waiting = pipe.execute()
+        for scope in scopes:
+            pipe.zcard(keys.paused(scope))
         found = {}
-        for (service, name), jobs in zip(self.through.items(), waiting, strict=True):
-            down = Down(**json.loads(texts[service])) if service in texts else None
+        for scope, jobs in zip(scopes, pipe.execute() if scopes else [], strict=True):
+            down = Down(**json.loads(texts[scope])) if scope in texts else None
             since = moment(down.since_ms) if down else None
-            found[service] = {
-                "connection": name,
+            found[scope] = {
+                "connection": self.through.get(scope, ""),
                 "state": down.state if down else "READY",
                 "since": since.isoformat() if since else None,
                 "link": down.link if down else None,
@@ -157,19 +236,27 @@ class Connections:
 
 
 class Gate:
-    """Stands before all that is sent to one service: nothing goes through a connection that is down."""
+    """Stands before all that is sent to one service: nothing is sent to what is closed."""
 
     def __init__(self, connections: Connections, service: str) -> None:
         self._connections, self._service = connections, service
 
-    def check(self) -> None:
-        """
+    def check(self, operation: str) -> str | None:
+        """The scope that this request is let through to probe; None where all is open.
+
         Raises:
             Disconnected: as it was found by somebody before; nothing was sent.
         """
-        down = self._connections.down(self._service)
-        if down is not None:
-            raise down.as_error(self._service)
+        scope, down = self._connections.first_down([self._service, f"{self._service}:{operation}"])
+        if down is None:
+            return None
+        if down.probe and down.probe == name_of_turn():
+            return scope
+        raise down.as_error(scope)
+
+    def rose(self, scope: str) -> None:
+        """What was probed is open again."""
+        self._connections.mark_up(scope)
 
     def slow(self, operation: str) -> None:
         """Have it shown for a while that the service did not answer in time."""
@@ -177,4 +264,4 @@ class Gate:
 
     def fell(self, error: Disconnected) -> None:
         """Tell all others."""
-        self._connections.mark_down(self._service, error)
+        self._connections.mark_down(error.service, error)

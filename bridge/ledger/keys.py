@@ -88,6 +88,11 @@ def paused(service: str) -> str:
     return f"{TAG}:paused:{service}"
 
 
+def refused(scope: str) -> str:
+    """Jobs that were refused one operation lately."""
+    return f"{TAG}:refused:{scope}"
+
+
 def slow(service: str) -> str:
     """What a service did not answer in time lately."""
     return f"{TAG}:slow:{service}"

@@ -77,3 +77,9 @@ def current_turn() -> Turn:
         turn = Turn(lane=Lane.LIVE, name=f"by-hand:{secrets.token_hex(4)}")
         _current.set(turn)
     return turn
+
+
+def name_of_turn() -> str | None:
+    """Of the job which runs; None outside of one."""
+    turn = _current.get()
+    return None if turn is None else turn.name

@@ -136,7 +136,7 @@ def create_cloudtalk(world: World) -> Starlette:
         if not asked.headers.get("user-agent"):
             return no_user_agent()
         if not asked.path.startswith(PUBLIC_PREFIX):
-            not_admitted = _admit(asked)
+            not_admitted = _admit(asked, revoked=service.revoked)
             if not_admitted is not None:
                 return not_admitted
             if not service.window.take():
@@ -167,7 +167,7 @@ def create_cloudtalk(world: World) -> Starlette:
     )
 
 
-def _admit(asked: Asked) -> Response | None:
+def _admit(asked: Asked, *, revoked: bool) -> Response | None:
     """None when the key is right. Core says the same of every failure, analytics says which it was."""
     analytics = asked.path.startswith(ANALYTICS_PREFIX)
     sent = asked.headers.get("authorization")
@@ -181,7 +181,8 @@ def _admit(asked: Asked) -> Response | None:
     if scheme.lower() != "basic" or ":" not in key:
         message = f"Invalid Authorization header - {sent}" if analytics else None
         return refuse(asked.path, 401, message)
-    if not secrets.compare_digest(key.encode(), f"{CLOUDTALK_KEY_ID}:{CLOUDTALK_KEY_SECRET}".encode()):
+    right = f"{CLOUDTALK_KEY_ID}:{CLOUDTALK_KEY_SECRET}".encode()
+    if revoked or not secrets.compare_digest(key.encode(), right):
         return refuse(asked.path, 401, "Company API key doesn't exist." if analytics else None)
     return None
 

@@ -36,6 +36,12 @@ class Limit(BaseModel):
     window_s: float = Field(default=60.0, gt=0)
 
 
+class Key(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    revoked: bool
+
+
 class ConnectionState(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
@@ -128,6 +134,9 @@ def _common(world: World, service: Service[Any], state: Callable[[World], Docume
         wanted = Limit.model_validate(body)
         service.limit(wanted.limit, wanted.window_s)
 
+    def key(request: Request, body: Any) -> None:
+        service.revoked = Key.model_validate(body).revoked
+
     def read_as(request: Request, body: Any) -> Any:
         service.read_as(**body)
         return service.readings.model_dump()
@@ -143,6 +152,7 @@ def _common(world: World, service: Service[Any], state: Callable[[World], Docume
         _route(world, "GET", "/readings", lambda request, body: service.readings.model_dump()),
         _route(world, "POST", "/readings", read_as),
         _route(world, "POST", "/limits", limit),
+        _route(world, "POST", "/key", key),
     ]
 
 

@@ -73,8 +73,10 @@ def create_kustomer(world: World) -> Starlette:
 
     def admit(asked: Asked) -> None:
         scheme, _, key = asked.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not secrets.compare_digest(
-            key.strip().encode(), KUSTOMER_KEY.encode()
+        if (
+            service.revoked
+            or scheme.lower() != "bearer"
+            or not secrets.compare_digest(key.strip().encode(), KUSTOMER_KEY.encode())
         ):
             raise Refusal(401)
         if not service.window.take():

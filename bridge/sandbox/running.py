@@ -114,6 +114,15 @@ class Handle:
         with self._world.lock:
             self._service.faults.clear()
 
+    def revoke_key(self) -> None:
+        """The keys that it gave out are refused from now on, by whichever road they come."""
+        with self._world.lock:
+            self._service.revoked = True
+
+    def restore_key(self) -> None:
+        with self._world.lock:
+            self._service.revoked = False
+
     @property
     def requests(self) -> list[LoggedRequest]:
         """Every request that came in, oldest first; control requests and the page are not among them."""

@@ -106,6 +106,8 @@ class Service(Generic[ReadingsT]):
         self.readings = readings
         self.window = Window(limit, window_s, now)
         self.faults = Faults()
+        # The keys that it gave out are not taken any more.
+        self.revoked = False
         self.requests: deque[LoggedRequest] = deque(maxlen=LOG_LENGTH)
         self.uploads: deque[LoggedUpload] = deque(maxlen=LOG_LENGTH)
         self._now = now
@@ -129,10 +131,11 @@ class Service(Generic[ReadingsT]):
         self.window = Window(limit, window_s, self._now)
 
     def forget(self) -> None:
-        """Drop the log, the faults and what was counted; limits and readings stay."""
+        """Drop the log, the faults and what was counted; keys are good again; limits and readings stay."""
         self.requests.clear()
         self.uploads.clear()
         self.faults.clear()
+        self.revoked = False
         self.window.forget()
 
 

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from bridge.boundary import boundary
 from bridge.domain.moments import shown_time
 from bridge.ledger import keys
+from bridge.ledger.connections import TITLES, closed_as
 from bridge.ledger.faults import why
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.processes import Process, missing, processes
@@ -23,7 +24,6 @@ from bridge.web.listing import Search
 from bridge.web.rendering import page
 
 _NUMBERS = ("due", "overdue", "waiting", "running", "parked", "held")
-TITLES = {"cloudtalk": "CloudTalk", "kustomer": "Kustomer"}
 _COLUMNS = ("state", "direction", "outcome", "started_at", "reason")
 
 
@@ -103,7 +103,9 @@ def _down(connections: Mapping[str, dict[str, Any]], *, zone: str) -> list[dict[
         {
             **found,
             "since": shown_time(found["since"], zone),
-            "service": TITLES.get(service, service),
+            "says": closed_as(service, found["state"])
+            or f"The Membrane connection to {TITLES.get(service, service)} ({found['connection']}) is "
+            f"{found['state']}",
             "link": link if (link := found["link"] or "").startswith(("https://", "http://")) else None,
         }
         for service, found in connections.items()

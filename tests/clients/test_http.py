@@ -19,6 +19,7 @@ from bridge.errors import (
     Transient,
     Unauthorized,
     Unavailable,
+    WebPage,
 )
 from bridge.ledger.budget import Told
 from bridge.sandbox import CLOUDTALK_KEY_SECRET, KUSTOMER_KEY
@@ -57,7 +58,7 @@ def wait_told(**headers: str) -> float:
         (308, Rejected),
         (400, Rejected),
         (401, Unauthorized),
-        (402, Rejected),
+        (402, Unauthorized),
         (403, Unauthorized),
         (405, Rejected),
         (406, Rejected),
@@ -82,7 +83,8 @@ def wait_told(**headers: str) -> float:
 def test_a_status_says_what_becomes_of_the_job(status: int, kind: type[BridgeError], content: bytes) -> None:
     error = failure(httpx2.Response(status, content=content))
 
-    assert type(error) is kind
+    is_page = content == HTML.encode() and status in (301, 302, 303, 307, 308, 410, 503)
+    assert type(error) is (WebPage if is_page else kind)
     assert f"kustomer answered {status} to customer" in str(error)
     if isinstance(error, Rejected):
         assert error.status == status
@@ -150,7 +152,20 @@ def test_words_of_a_refused_key_are_not_repeated(status: int) -> None:
     assert "c2VjcmV0" not in f"{error} {error!r} {error.args} {vars(error)}"
 
 
-@pytest.mark.parametrize("content", [HTML.encode(), b"{", b"\xff\xfe", b"[" * 100_000])
+@pytest.mark.parametrize("headers", [{}, {"content-type": "application/json"}, {"content-type": "text/html"}])
+@pytest.mark.parametrize("content", [HTML, f"\n {HTML}", "<?xml version='1.0'?><down/>"])
+@pytest.mark.parametrize("status", [200, 201, 404])
+def test_a_web_page_is_never_read_as_data(status: int, content: str, headers: dict[str, str]) -> None:
+    answer = httpx2.Response(status, content=content.encode(), headers=headers)
+    kustomer = Wire(answer).kustomer()
+
+    with pytest.raises(WebPage):
+        kustomer.customer_by_phone("+441632960304")
+    with pytest.raises(WebPage):
+        kustomer.update_note("1", {"body": "x"})
+
+
+@pytest.mark.parametrize("content", [b"{", b"\xff\xfe", b"[" * 100_000])
 def test_a_success_that_is_not_json_is_no_answer(content: bytes) -> None:
     with pytest.raises(Unavailable, match="not JSON"):
         Wire(httpx2.Response(200, content=content)).kustomer().customer("1")

@@ -352,17 +352,16 @@ def test_a_call_older_than_the_ledger_is_looked_up_before_it_is_written(
     assert desk(sandbox) == before
 
 
-def test_a_key_that_is_refused_parks_the_call_and_a_replay_makes_it_good(
+def test_a_call_waits_while_the_key_is_refused_and_is_written_once_it_is_not(
     bridge: Bridge, sandbox: RunningSandbox
 ) -> None:
-    sandbox.kustomer.fail_next(401)
+    sandbox.kustomer.revoke_key()
     bridge.receive("call-ended", ended())
-    bridge.run_jobs()
-    parked = bridge.ledger.parked()
-    assert [job["cause"] for job in parked.values()] == ["Unauthorized"]
+    assert bridge.run_jobs() == ["sync paused"]
+    assert bridge.ledger.parked() == {}
 
-    bridge.ledger.replay("sync", f"uuid:{UUID}", who="test")
-    bridge.run_jobs()
+    sandbox.kustomer.restore_key()
+    bridge.run_jobs_for(10)
 
     assert bridge.ledger.parked() == {}
     one_of_each(sandbox)

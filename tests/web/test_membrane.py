@@ -153,3 +153,36 @@ def test_a_link_that_is_no_page_is_not_one_to_open(site: Site, ledger: Ledger) -
 
     assert "javascript:" not in text
     assert "callbridge doctor" in text
+
+
+def refuse_key(ledger: Ledger, service: str = "kustomer", state: str = "KEY_REFUSED") -> None:
+    error = Disconnected("no", connection="", state=state, text="Check the key.", service=service)
+    Connections(ledger, check_every_s=30, through={}).mark_down(service, error)
+
+
+def test_a_refused_key_is_shown_as_a_dropped_connection_is(
+    serve: Callable[..., Site], ledger: Ledger
+) -> None:
+    site = serve()
+    refuse_key(ledger)
+    refuse_key(ledger, "kustomer:create_note", "ROLE_MISSING")
+
+    found = site.get("/api/queue").json["connections"]
+    text = site.get("/").text
+    metrics = site.get("/metrics").text
+
+    assert found["kustomer"]["state"] == "KEY_REFUSED"
+    assert found["kustomer:create_note"]["state"] == "ROLE_MISSING"
+    assert "Kustomer refuses our key since" in text
+    assert "Kustomer refuses create_note: our key lacks a role" in text
+    assert "Check the key." in text
+    assert 'callbridge_connection_up{service="kustomer"} 0.0' in metrics
+    assert 'callbridge_connection_up{service="cloudtalk"} 1.0' in metrics
+
+
+def test_a_slow_service_is_shown(serve: Callable[..., Site], ledger: Ledger) -> None:
+    site = serve()
+    Connections(ledger, check_every_s=30, through={}).mark_slow("kustomer", "create_note")
+
+    assert site.get("/api/queue").json["slow"] == {"kustomer": "create_note"}
+    assert "Kustomer is slow: <code>create_note</code>" in site.get("/").text

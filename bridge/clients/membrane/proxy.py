@@ -18,7 +18,7 @@ from bridge.clients.membrane.connections import Connections
 from bridge.clients.membrane.errors import error_of, read_envelope
 from bridge.clients.membrane.states import gone
 from bridge.clients.paths import segment
-from bridge.errors import BridgeError, Disconnected, TooLarge, Unavailable
+from bridge.errors import BridgeError, Disconnected, TooLarge, Unavailable, WebPage
 
 # Documented; whether their MB is 10**6 or 2**20 bytes is not, so the smaller.
 LARGEST_REQUEST = 10_000_000
@@ -120,7 +120,7 @@ class Proxy(httpx2.BaseTransport):
                 self._is_up(what)
             if status in (404, 409, 410) and "text/html" in response.headers.get("content-type", ""):
                 # Taken for the vendor's, it would say that a customer is not there.
-                raise Unavailable(f"{what}: a front door answered {status} in HTML")
+                raise WebPage(f"{what}: a front door answered {status} in HTML")
             return
         if envelope.is_not_found:
             raise gone(self._connection)

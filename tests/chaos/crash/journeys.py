@@ -156,6 +156,21 @@ def _slow(hand: Hand) -> None:
     _ended(hand)
 
 
+def _refused(hand: Hand) -> None:
+    """Kustomer refuses notes to a key without the role, until one that is tried goes well."""
+    hand.tell("call-ended", ENDED)
+    hand.run_due()
+    hand.pass_time(11)
+    hand.run_due()
+    hand.pass_time(11)
+    hand.run_all()
+
+
+def _without_a_role(sandbox: RunningSandbox) -> None:
+    told = '{"errors": [{"title": "Missing permission org.user.note.write"}]}'
+    sandbox.kustomer.answer_next(told, "application/json", status=403, method="POST", path="/notes$")
+
+
 def _disconnected(hand: Hand) -> None:
     """Kustomer's connection is down, is looked at in vain, and is connected again by somebody."""
     hand.tell("call-ended", ENDED)
@@ -304,6 +319,7 @@ JOURNEYS = {
         prepare=lambda sandbox: sandbox.membrane.disconnect("kustomer"),
         through=("cloudtalk", "kustomer"),
     ),
+    "refused": Journey(run=_refused, prepare=_without_a_role),
     "withheld": Journey(
         run=_withheld,
         rules=Rules(write_withheld=True),
