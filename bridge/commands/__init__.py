@@ -35,7 +35,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         ),
         "audit": ("bridge.commands.audit:audit", "Compare CloudTalk's calls with Kustomer's conversations"),
         "parked": ("bridge.commands.parked:parked", "Jobs that were given up: list, run again, drop"),
-        "held": ("bridge.commands.held:held", "Events tied to no call: list, assign to one"),
+        "held": ("bridge.commands.held:held", "Events tied to no call: list, assign to one, drop"),
         "forget": (
             "bridge.commands.forget:forget",
             "Remove all of a person's number, or one call, and say what was removed",

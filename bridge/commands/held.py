@@ -1,14 +1,17 @@
-"""`callbridge held`: events that are tied to no call. List them, show one, put one to its call."""
+"""`callbridge held`: events that are tied to no call. List them, show one, put one to its call, drop them."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import click
 
+from bridge.commands.confirming import confirm, is_at_terminal
 from bridge.commands.opening import opened_ledger
-from bridge.domain.moments import shown_time
+from bridge.domain.moments import read_moment, shown_time
 from bridge.errors import Rejected
 from bridge.ledger import held as desk
 from bridge.ledger import trail
@@ -20,7 +23,7 @@ from bridge.web.views import without_links
 
 @click.group()
 def held() -> None:
-    """Events that are tied to no call: list them, show one, put one to its call."""
+    """Events that are tied to no call: list them, show one, put one to its call, drop them."""
 
 
 @held.command()
@@ -32,11 +35,7 @@ def ls(*, as_json: bool) -> int:
     if as_json:
         click.echo(json.dumps({"held": lines}, indent=2))
     else:
-        for line in lines:
-            when = shown_time(line["received_at"], settings.time_zone)
-            click.echo(
-                f"{line['fingerprint']}  {when}  {line['trigger']}  {line['number']}  {line['reason']}"
-            )
+        _print(lines, settings)
         if not lines:
             click.echo("Nothing is held.")
     return 0
@@ -74,6 +73,66 @@ def assign(*, fingerprint: str, call: str, as_json: bool) -> int:
     told = "is one of its events now" if learnt.status == "accepted" else "was known there already"
     click.echo(json.dumps(answer) if as_json else f"{learnt.key}: {event.trigger} {told}.")
     return 0
+
+
+@held.command()
+@click.argument("fingerprints", metavar="[FINGERPRINT]...", nargs=-1)
+@click.option("--trigger", help="Only events of this trigger, such as message-received.")
+@click.option("--older-than", metavar="TIME", help="Only what came before: a time, or 90m, 24h, 7d ago.")
+@click.option("--all", "everything", is_flag=True, help="All that is held, or that the options leave.")
+@click.option("--reason", required=True, help="Why they are not needed; kept on the trail.")
+@click.option("--dry-run", is_flag=True, help="Say what would be dropped, and end.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--json", "as_json", is_flag=True)
+def drop(
+    *,
+    fingerprints: tuple[str, ...],
+    trigger: str | None,
+    older_than: str | None,
+    everything: bool,
+    reason: str,
+    dry_run: bool,
+    yes: bool,
+    as_json: bool,
+) -> int:
+    """Let go of held events for good: those named, those of a trigger or an age, or --all.
+
+    Asks once before more than one is dropped; without a terminal, --all wants --yes.
+    """
+    if not reason.strip():
+        raise click.BadParameter("say why they are not needed", param_hint="--reason")
+    if not (fingerprints or trigger or older_than or everything or dry_run):
+        raise click.UsageError(
+            "Which ones? Name them by the beginning of their fingerprints, or choose with --trigger or "
+            "--older-than; --all takes all that is held; --dry-run shows them first."
+        )
+    with opened_ledger() as (ledger, settings):
+        before = older_than and read_moment(
+            "--older-than", older_than, now=datetime.now(UTC), zone=settings.time_zone
+        )
+        named = [_found(ledger, one).fingerprint for one in fingerprints]
+        chosen = [
+            event
+            for event in desk.held_events(ledger)
+            if (not named or event.fingerprint in named)
+            and (trigger is None or event.trigger == trigger)
+            and (not before or event.at < before)
+        ]
+        if not as_json:
+            click.echo(f"To be dropped: {len(chosen)}")
+            _print([_line(event, settings) for event in chosen], settings)
+        if len(chosen) > 1 and not dry_run and (everything or is_at_terminal()):
+            confirm(f"Drop these {len(chosen)} held events for good?", yes=yes)
+        done = 0 if dry_run else desk.drop(ledger, chosen, who=trail.person(), reason=reason.strip())
+    answer = {"chosen": [event.fingerprint for event in chosen], "dropped": done}
+    click.echo(json.dumps(answer) if as_json else f"Dropped: {done}")
+    return 0
+
+
+def _print(lines: Sequence[Mapping[str, Any]], settings: Settings) -> None:
+    for line in lines:
+        when = shown_time(line["received_at"], settings.time_zone)
+        click.echo(f"{line['fingerprint']}  {when}  {line['trigger']}  {line['number']}  {line['reason']}")
 
 
 def _found(ledger: Ledger, prefix: str) -> HeldEvent:

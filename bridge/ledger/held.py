@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, cast
@@ -21,6 +21,8 @@ from bridge.ledger.ledger import Ledger
 from bridge.ledger.nearby import Nearby
 from bridge.ledger.record import Record, moment
 
+# Fingerprints that a line of the trail names.
+_SHOWN = 5
 _MATCHED_FOR = timedelta(days=1)
 # A call that fits was told of at its end, or after the start that the event names: no longer before it than
 # this, by clocks and zones that differ.
@@ -120,6 +122,24 @@ def assign(ledger: Ledger, event: HeldEvent, record: Record, rules: Rules, *, wh
         pipe.zrem(keys.HELD_AT, event.fingerprint)
         pipe.execute()
     return learnt
+
+
+@boundary("held.drop")
+def drop(ledger: Ledger, events: Sequence[HeldEvent], *, who: str, reason: str) -> int:
+    """Let go of held events for good, with one line on the trail; how many were still held."""
+    if not events:
+        return 0
+    fingerprints = [event.fingerprint for event in events]
+    shown = ", ".join(fingerprints[:_SHOWN]) + (", …" if len(fingerprints) > _SHOWN else "")
+    line = trail.line(ledger, who=who, what=f"dropped: {len(events)} held", more=f"{reason} ({shown})")
+    # Together, so that nothing goes without a line that says by whom.
+    pipe = ledger.redis.pipeline()
+    pipe.hdel(keys.HELD, *fingerprints)
+    pipe.zrem(keys.HELD_AT, *fingerprints)
+    pipe.lpush(keys.TRAIL, line)
+    pipe.ltrim(keys.TRAIL, 0, keys.TRAIL_LINES - 1)
+    pipe.expire(keys.TRAIL, ledger.keep_for.outputs_s)
+    return int(pipe.execute()[0])
 
 
 def match_held(ledger: Ledger, rules: Rules, near: Nearby | None = None) -> int:

@@ -20,6 +20,7 @@ from bridge.ledger.held import match_held
 from bridge.ledger.learning import Learnt
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.nearby import Nearby
+from tests.commands.terminal import Terminal
 from tests.web.conftest import RedisServer
 from tests.web.serving import ENDED, UUID
 from workers.clock import Clock
@@ -42,6 +43,62 @@ def come(ledger: Ledger, trigger: str, body: dict[str, Any]) -> str:
         assert isinstance(event, Event)
         ledger.learn(event, body)
     return event.fingerprint
+
+
+def test_held_events_are_dropped_by_name_trigger_and_age_with_a_reason(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = come(ledger, "call-answered", NAMELESS)
+    message = come(ledger, "message-received", {"text": "Hello"})
+    old = come(ledger, "call-ended", NAMELESS)
+    ledger.redis.zadd(keys.HELD_AT, {old: (datetime.now(UTC) - timedelta(days=8)).timestamp() * 1000})
+    terminal = Terminal(monkeypatch)
+    drop = ("held", "drop", "--reason", "a test", "--json")
+
+    def left() -> set[str]:
+        return {event.fingerprint for event in desk.held_events(ledger)}
+
+    assert terminal.types(*drop, "--trigger", "message-received", "--dry-run").json["chosen"] == [message]
+    assert left() == {one, message, old}
+    assert terminal.types(*drop, "--trigger", "message-received").json["dropped"] == 1
+    assert left() == {one, old}
+    assert terminal.types(*drop, "--older-than", "7d").json["dropped"] == 1
+    assert left() == {one}
+    assert terminal.types(*drop, one[:8]).json["dropped"] == 1
+    assert left() == set()
+    assert [(line["who"], line["what"]) for line in trail.read(ledger)] == [
+        (trail.person(), "dropped: 1 held")
+    ] * 3
+    assert f"a test ({one})" == trail.read(ledger)[0]["more"]
+
+
+def test_all_held_events_are_dropped_only_when_that_is_asked_for_and_confirmed(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    come(ledger, "call-answered", NAMELESS)
+    come(ledger, "message-received", {"text": "Hello"})
+    terminal = Terminal(monkeypatch)
+    drop = ("held", "drop", "--reason", "a test")
+
+    which = terminal.types(*drop)
+    without_reason = terminal.types("held", "drop", "--all", "--yes")
+    unasked = terminal.types(*drop, "--all")
+    refused = terminal.types(*drop, "--all", given=b"n\n", on_screen=True)
+    by_trigger = terminal.types(*drop, "--trigger", "no-such", "--json")
+
+    assert (which.code, without_reason.code, unasked.code, refused.code) == (2, 2, 2, 130)
+    assert "--all" in which.err and "--yes" in unasked.err
+    assert by_trigger.json == {"chosen": [], "dropped": 0}
+    assert ledger.held_count() == 2
+    assert terminal.types(*drop, "--all", "--yes").code == 0
+    assert ledger.held_count() == 0
+
+
+def test_an_event_that_is_not_held_cannot_be_dropped(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    come(ledger, "call-answered", NAMELESS)
+
+    assert Terminal(monkeypatch).types("held", "drop", "0000", "--reason", "a test").code == 1
+    assert ledger.held_count() == 1
 
 
 def test_held_events_are_listed_with_their_reason_and_a_masked_number(

@@ -25,7 +25,7 @@ from bridge.jobs.reconcile import Span
 from bridge.jobs.rounds import LOCK, Rounds
 from bridge.ledger import erasing, parked, trail
 from bridge.ledger.budget import Budget
-from bridge.ledger.held import match_held
+from bridge.ledger.held import drop, held_events, match_held
 from bridge.ledger.keys import Lane
 from bridge.ledger.ledger import LEASE_MS
 from bridge.ledger.turns import Spent, Turn
@@ -238,6 +238,7 @@ def _by_hand(hand: Hand) -> None:
     assert isinstance(unnamed, Held)
     hand.ledger.hold(unnamed, nameless)
     match_held(hand.ledger, Rules())
+    drop(hand.ledger, held_events(hand.ledger), who="test", reason="a test")
     jobs = parked.choose(hand.ledger, {})
     parked.run_again(hand.ledger, jobs, who="test")
     job = parked.Parked(
