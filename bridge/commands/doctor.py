@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import ssl
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
@@ -17,14 +18,15 @@ import redis
 from pydantic import SecretStr
 
 from bridge.clients.bounds import Client
-from bridge.commands.checks import Check, clock
+from bridge.commands.checks import Check, clock, not_answered
 from bridge.commands.context import load_settings
 from bridge.commands.redis_checks import fault_check, look_at_processes, look_at_redis
-from bridge.errors import Unavailable
+from bridge.errors import BridgeError, Unavailable
 from bridge.ledger.connect import connect
 from bridge.ledger.proof import Proof
 from bridge.setting_values import GOOD_TOKEN
 from bridge.settings import Settings
+from bridge.storage import open_storage
 
 
 @click.command()
@@ -53,6 +55,8 @@ def examine(settings: Settings, client: httpx2.Client) -> Iterator[Check]:
     yield _data_folder(settings.data_dir)
     yield _certificates()
     yield from _redis(settings)
+    if settings.rules.record:
+        yield _recordings(settings)
     if settings.through_membrane:
         # The table of operations takes a while to load, and who has keys does without it.
         from bridge.commands.membrane_checks import look_at_membrane
@@ -124,6 +128,22 @@ def _data_folder(folder: Path) -> Check:
     return Check("data folder", "ok", f"{folder.absolute()} can be written")
 
 
+def _recordings(settings: Settings) -> Check:
+    """Whether a recording could be kept: a small file is written, read, and removed."""
+    name = "recordings"
+    try:
+        storage = open_storage(settings.recordings_url, data_dir=settings.data_dir)
+        trial = f"check-{secrets.token_hex(8)}.txt"
+        storage.write(trial, [b"callbridge doctor"], content_type="text/plain")
+        try:
+            b"".join(storage.open(trial))
+        finally:
+            storage.delete(trial)
+    except (BridgeError, OSError) as error:
+        return Check(name, "FAIL", str(error), "see RECORDINGS_URL in deploy/README.md")
+    return Check(name, "ok", "can be written, read and removed where RECORDINGS_URL leads")
+
+
 def _certificates() -> Check:
     count = ssl.create_default_context().cert_store_stats()["x509_ca"]
     paths = ssl.get_default_verify_paths()
@@ -186,10 +206,7 @@ def _upstream(
     try:
         response = ask(client)
     except (httpx2.RequestError, Unavailable) as error:
-        # No text of theirs: it may hold the whole address.
-        return [
-            Check(name, "FAIL", f"cannot be reached ({type(error).__name__})", "check network and address")
-        ]
+        return [not_answered(name, error)]
     checks = [_verdict(name, response.status_code, refused)]
     try:
         theirs = parsedate_to_datetime(response.headers["date"])

@@ -11,6 +11,7 @@ import redis
 
 from bridge.commands.context import load_settings
 from bridge.commands.tables import show_table
+from bridge.errors import Unavailable
 from bridge.jobs.deps import open_connections, retention
 from bridge.ledger.connect import connect
 from bridge.ledger.faults import why
@@ -27,11 +28,13 @@ _TITLES = {"cloudtalk": "CloudTalk", "kustomer": "Kustomer"}
 @click.option("--json", "as_json", is_flag=True, help="The same for programs.")
 def status(*, as_json: bool) -> int:
     """Say whether all is well: 0 it is, 3 a person has to act, 1 Redis takes nothing."""
-    settings = load_settings(need=["redis"])
+    settings = load_settings()
     queue: dict[str, Any] = {}
     running: list[Process] = []
     try:
-        with connect(settings.redis_url or "", timeout_s=3, patience=0) as client:
+        if settings.redis_url is None:
+            raise Unavailable(f"REDIS_URL is not set, and no `callbridge up` runs on {settings.data_dir}")
+        with connect(settings.redis_url, timeout_s=3, patience=0) as client:
             ledger = Ledger(client, keep=retention(settings))
             connections = open_connections(settings, ledger)
             queue = queue_view(ledger, budgets_of(ledger, settings), connections)
@@ -40,6 +43,8 @@ def status(*, as_json: bool) -> int:
         code = _NEEDS_A_PERSON if says else _WELL
     except (redis.RedisError, OSError) as error:
         says, code = [why(error)], _REDIS_AWAY
+    except Unavailable as error:
+        says, code = [str(error)], _REDIS_AWAY
     if as_json:
         shown = [one.shown() for one in running]
         budgets = queue.pop("budgets", {})

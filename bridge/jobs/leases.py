@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import redis
 
 from bridge.errors import LeaseLost
+from bridge.ledger.faults import why
 from bridge.ledger.ledger import Claim, Ledger
 from bridge.logs import get_logger
 
@@ -82,7 +83,7 @@ class Leases:
             try:
                 self.renew()
             except redis.RedisError as error:
-                log.warning("leases not renewed", error=type(error).__name__)
+                log.warning("leases not renewed", why=why(error))
 
 
 def clock() -> float:

@@ -19,6 +19,7 @@ from bridge.domain.note import headline, span
 from bridge.domain.outcome import Outcome
 from bridge.domain.recording import Recording, Sound, Stored, read_recording
 from bridge.errors import BridgeError
+from bridge.ledger.faults import why
 from bridge.ledger.record import Record
 from bridge.links import PLAYER, Links, is_signature
 from bridge.storage.contract import Missing
@@ -78,12 +79,12 @@ def _for_listeners(handler: Handler) -> Callable[[Request], Awaitable[Response]]
                 return message(request, 404, "There is no such call", text, link_only=by_link)
             return await handler(request, _opened(request, record, by_link=by_link))
         except REDIS_AWAY as error:
-            log.warning("not answered, Redis is away", extra={"error": type(error).__name__})
-            return _trouble(request, "Redis does not answer", link_only=hint is not None)
+            log.warning("not answered, Redis takes nothing", extra={"why": why(error)})
+            return _trouble(request, why(error), link_only=hint is not None)
         except BridgeError as error:
             log.warning("a recording could not be given", extra={"error": type(error).__name__})
-            why = "The storage of the recordings does not answer as it should"
-            return _trouble(request, why, link_only=hint is not None)
+            text = "The storage of the recordings does not answer as it should"
+            return _trouble(request, text, link_only=hint is not None)
 
     return handle
 

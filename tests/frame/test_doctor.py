@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from bridge.commands.checks import Check
+from bridge.commands.checks import Check, not_answered
 from bridge.commands.doctor import examine
 from bridge.embedded import EmbeddedRedis
 from bridge.ledger.connect import connect
@@ -383,3 +383,47 @@ def tls_server(folder: Path) -> Iterator[int]:
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         yield server.server_address[1]
         server.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (httpx2.ReadTimeout("x"), "does not answer in time"),
+        (httpx2.RemoteProtocolError("x"), "answers with what cannot be read"),
+        (httpx2.ReadError("x"), "closed the connection"),
+        (httpx2.ConnectError("x"), "cannot be reached"),
+    ],
+)
+def test_a_service_that_answered_is_not_called_unreachable(
+    checked: Callable[..., list[Check]], error: httpx2.RequestError, says: str
+) -> None:
+    def broken(request: httpx2.Request) -> httpx2.Response:
+        raise error
+
+    checks = checked(broken, **KEYS)
+
+    assert says in said(checks, "CloudTalk") and says in said(checks, "Kustomer")
+
+
+def test_a_certificate_of_a_service_that_nobody_signed_is_named(tmp_path: Path) -> None:
+    with (
+        tls_server(tmp_path) as port,
+        httpx2.Client() as client,
+        pytest.raises(httpx2.RequestError) as caught,
+    ):
+        client.get(f"https://127.0.0.1:{port}/")
+
+    assert "certificate is not trusted (self-signed" in not_answered("Kustomer", caught.value).says
+
+
+def test_recordings_are_tried_where_they_are_kept_and_nothing_stays(
+    checked: Callable[..., list[Check]], tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+
+    good = checked(**KEYS, RECORDINGS_URL=f"file:{tmp_path}/sounds")
+    bad = checked(**KEYS, RECORDINGS_URL=f"file:{tmp_path}/file/sounds")
+
+    assert state(good, "recordings") == "ok"
+    assert [path for path in (tmp_path / "sounds").rglob("*") if path.is_file()] == []
+    assert state(bad, "recordings") == "FAIL" and "RECORDINGS_URL" in advised(bad, "recordings")

@@ -110,3 +110,14 @@ def test_a_redis_that_takes_nothing_is_named_with_its_cause(
         "queue": {},
         "budgets": {},
     }
+
+
+def test_without_an_address_and_without_up_it_says_so(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("REDIS_URL")
+
+    code, told = asked(capsys)
+
+    assert (code, told["ok"]) == (1, False)
+    assert "REDIS_URL is not set" in told["says"][0]

@@ -65,6 +65,9 @@ def test_what_does_not_reach_the_disk_in_time_is_not_acknowledged_however_often_
         assert "not on disk within 100 ms" in answer.json["error"] and answer.json["hint"]
         assert answer.took_s < 1
     assert measured(site)("refused_total", trigger="call-ended", cause="not-proven") == 3
+    # It is not ready while webhooks are refused, and says why as they do.
+    ready = site.get("/readyz")
+    assert ready.status == 503 and ready.json["reason"] in answers[-1].json["error"]
 
 
 def test_the_longest_limit_still_answers_within_two_seconds(serve: Serve, on_disk: RedisServer) -> None:
