@@ -90,6 +90,7 @@ def web(folder: Path, name: str, **settings: str) -> Iterator[Way]:
         **os.environ,
         **settings,
         "WEBHOOK_TOKENS": TOKEN,
+        "WEBHOOKS_PER_MINUTE": "0",
         "PORT": str(way.port),
         "DATA_DIR": str(folder / f"data-{way.port}"),
         "LOG_FORMAT": "json",

@@ -19,6 +19,7 @@ import re
 import resource
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from contextlib import ExitStack
@@ -123,8 +124,8 @@ def attacked(
     code: Path | None = None,
 ) -> Report:
     """One attack, against a process and a Redis of its own."""
-    with Reaper() as reaper, ExitStack() as stack:
-        folder = reaper.folder
+    with tempfile.TemporaryDirectory() as text, ExitStack() as stack:
+        folder = Path(text)
         redis = EmbeddedRedis(folder, appendfsync="everysec")
         redis.start()
         stack.callback(redis.stop)
@@ -169,6 +170,7 @@ def web_process(
         "WEBHOOK_TOKENS": TOKEN,
         "WEBHOOK_SIGNING_SECRETS": "whsec_Y2xvdWR0YWxrLXRlc3Qtb25seS1rZXkh",
         "METRICS_PUBLIC": "true",
+        "WEBHOOKS_PER_MINUTE": "0",
         "PORT": str(port),
         "DATA_DIR": str(folder / "data"),
         "LOG_FORMAT": "json",
@@ -279,15 +281,16 @@ def main() -> None:
     given = parser.parse_args()
     before_others()
     print(HEADER)  # noqa: T201
-    for name in given.names or ATTACKS:
-        report = attacked(
-            name,
-            seconds=given.seconds,
-            connections=given.connections,
-            descriptors=given.descriptors,
-            code=given.code and given.code.absolute(),
-        )
-        print(report.row(), flush=True)  # noqa: T201
+    with Reaper():
+        for name in given.names or ATTACKS:
+            report = attacked(
+                name,
+                seconds=given.seconds,
+                connections=given.connections,
+                descriptors=given.descriptors,
+                code=given.code and given.code.absolute(),
+            )
+            print(report.row(), flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":

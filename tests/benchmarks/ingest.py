@@ -18,6 +18,7 @@ from pathlib import Path
 from bridge.embedded import EmbeddedRedis
 from tests.benchmarks.acceptance import Way, load
 from tests.benchmarks.attacks import before_others, web_process
+from tests.reaper import Reaper
 
 
 def main() -> None:
@@ -30,7 +31,7 @@ def main() -> None:
     parser.add_argument("--senders", type=int, default=64)
     given = parser.parse_args()
     before_others()
-    with tempfile.TemporaryDirectory() as text, ExitStack() as stack:
+    with Reaper(), tempfile.TemporaryDirectory() as text, ExitStack() as stack:
         redis = EmbeddedRedis(Path(text), appendfsync="everysec")
         redis.start()
         stack.callback(redis.stop)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -10,6 +12,8 @@ from dataclasses import replace
 import pytest
 
 from bridge.ledger.ledger import Ledger
+from bridge.settings import Settings
+from bridge.web.app import create_app
 from bridge.web.server.connections import ConnectionTable, Peer, peer_of
 from bridge.web.server.limits import Limits
 from tests.web.conftest import RedisServer
@@ -389,3 +393,21 @@ def test_connections_leave_descriptors_for_redis_and_files(descriptors: int, con
 
     assert (limits.connections, limits.per_peer) == (connections, connections // 4)
     assert Limits.for_descriptors(descriptors, per_peer=0).per_peer == 0
+
+
+def test_the_setting_bounds_one_address(settings: Settings) -> None:
+    app = create_app(settings.model_copy(update={"connections_per_peer": 7}))
+
+    assert app.state.traffic.limits.per_peer == 7
+
+
+def test_web_may_open_as_many_files_as_the_system_lets_it() -> None:
+    code = (
+        "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (64, 512));"
+        "from bridge.web.server.limits import Limits, raise_descriptor_limit;"
+        "print(raise_descriptor_limit(), Limits.of_this_process().connections)"
+    )
+
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert told.stdout.split() == ["512", "240"]
