@@ -21,6 +21,8 @@ from typing import Any, Literal, TextIO
 import structlog
 from structlog.types import EventDict, Processor, WrappedLogger
 
+from bridge.plain import plain_line
+
 _ROOT = Path(__file__).resolve().parent.parent
 _OUR_FOLDERS = tuple(f"{_ROOT / name}/" for name in ("bridge", "workers"))
 
@@ -86,6 +88,7 @@ def configure(
         _flatten,
         tell_error,
         mask,
+        _plain,
     ]
     renderer: Processor
     if (format or ("console" if terminal else "json")) == "console":
@@ -227,6 +230,22 @@ def without_secrets(text: str) -> str:
 
 def _hidden(found: re.Match[str]) -> str:
     return found[0] if found["other"] else f"…{found[0][-3:]}"
+
+
+def _plain(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    """No text of others steers the terminal that a log is read on, or begins a line of its own."""
+    for name, value in event.items():
+        if not name.startswith("_"):
+            event[name] = _plain_value(value)
+    return event
+
+
+def _plain_value(value: Any) -> Any:
+    if isinstance(value, str):
+        return plain_line(value)
+    if isinstance(value, Mapping):
+        return {plain_line(str(key)): _plain_value(item) for key, item in value.items()}
+    return [_plain_value(item) for item in value] if isinstance(value, list) else value
 
 
 def _flatten(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:

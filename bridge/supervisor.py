@@ -17,6 +17,8 @@ from pathlib import Path
 from types import FrameType
 from typing import IO, Literal, Protocol
 
+from bridge.plain import plain
+
 FIRST_PAUSE_S = 0.2
 LONGEST_PAUSE_S = 5.0
 # A program that ran this long was well; its next restart is quick again.
@@ -168,7 +170,7 @@ class Child:
     def _pass_on(self, output: IO[bytes]) -> None:
         with output:
             for line in output:
-                self._speaker.say(self.name, line)
+                self._speaker.say(self.name, plain(line.decode(errors="replace").rstrip("\r\n")))
 
     def exit_code(self) -> int | None:
         return 0 if self._process is None else self._process.poll()

@@ -11,6 +11,7 @@ from types import MappingProxyType
 import click
 
 from bridge import __version__
+from bridge.commands.printing import say
 from bridge.errors import BridgeError, Disconnected, MaybeDone, NeedsAPerson, RateLimited, WrongUse
 
 # Exit codes, which scripts rely on.
@@ -140,16 +141,16 @@ def main(argv: Sequence[str] | None = None, *, group: click.Group = cli) -> int:
         error.show()
         return error.exit_code
     except WrongUse as error:
-        click.echo(str(error), err=True)
+        say(str(error), err=True)
         return WRONG_USE
     except (NeedsAPerson, MaybeDone, Disconnected) as error:
-        click.echo(str(error), err=True)
+        say(str(error), err=True)
         if isinstance(error, Disconnected):
-            click.echo("\n".join(line for line in (error.text, error.link) if line), err=True)
+            say("\n".join(line for line in (error.text, error.link) if line), err=True)
         return NEEDS_A_PERSON
     except BridgeError as error:
         later = f"; ask again in {error.wait}" if isinstance(error, RateLimited) else ""
-        click.echo(f"{error}{later}", err=True)
+        say(f"{error}{later}", err=True)
         return FAILED
     except (click.Abort, KeyboardInterrupt):
         return 130

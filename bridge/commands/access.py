@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-import click
-
 from bridge.commands.context import living_run
+from bridge.commands.printing import say
 from bridge.kept_token import CannotKeep, ops_token
 from bridge.settings import Settings
 from bridge.supervisor import RUN_MARK
@@ -26,7 +25,7 @@ def find_access(settings: Settings, environ: Mapping[str, str] = os.environ) -> 
         return Access(off=f"{error}.")
     if kept.is_new:
         # On standard output: a log is kept, and read by others.
-        click.echo(kept.announcement)
+        say(kept.announcement)
     return Access(token=kept.token)
 
 

@@ -17,6 +17,7 @@ import click
 
 from bridge.commands.files import Progress, pour, whole_file
 from bridge.commands.given import ONE_LINE, connection_option, read_object
+from bridge.commands.printing import say
 from bridge.commands.reach import Reach, is_service, open_reach
 from bridge.commands.tables import indented, show, show_file, show_table
 from bridge.commands.theirs import list_theirs, run_theirs, their_row
@@ -50,7 +51,7 @@ def list_actions(
             rows = list_theirs(reach, connection, intent, limit)
     rows = rows[:limit]
     if as_json:
-        click.echo(json.dumps(rows, indent=2))
+        say(json.dumps(rows, indent=2))
     elif rows:
         show_table(
             ("key", "connection", "effect", "needs", "what it does"),
@@ -59,12 +60,12 @@ def list_actions(
                 for r in rows
             ],
         )
-        click.echo(
+        say(
             "(+N): so many more may be given, --json tells which. "
             "To run one: callbridge action run KEY --input '{…}'"
         )
     else:
-        click.echo("No action fits. Without --intent all are listed.")
+        say("No action fits. Without --intent all are listed.")
     return 0
 
 
@@ -80,13 +81,13 @@ def get_action(*, key: str, connection: str | None, as_json: bool) -> int:
         with open_reach() as reach:
             row = their_row(reach, connection, key)
     if as_json:
-        click.echo(json.dumps(row, indent=2))
+        say(json.dumps(row, indent=2))
         return 0
     lines = [
         f"{row['key']} ({row['connectionId']}, {row['effect'] or 'effect unknown'}): {row['description']}"
     ]
     lines += ["", "Input", indented(row["inputSchema"]), "", "Output", indented(row["outputSchema"])]
-    click.echo("\n".join(lines))
+    say("\n".join(lines))
     return 0
 
 
@@ -189,9 +190,7 @@ def _rehearse(reach: Reach, operation: Operation, wanted: Mapping[str, Any], *, 
         lines += ["" if seen.body is None else indented(seen.body)]
         if not operation.may_repeat:
             lines += ["Each run does it again: it is never repeated by itself."]
-    click.echo(
-        json.dumps({"dryRun": told}, indent=2) if as_json else "\n".join(line for line in lines if line)
-    )
+    say(json.dumps({"dryRun": told}, indent=2) if as_json else "\n".join(line for line in lines if line))
     return 0
 
 

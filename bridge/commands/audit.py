@@ -12,6 +12,7 @@ import click
 from bridge import logs
 from bridge.commands.backfill import PATIENCE, calls, services
 from bridge.commands.context import load_settings
+from bridge.commands.printing import say
 from bridge.commands.spans import read_span
 from bridge.commands.tables import show_table
 from bridge.domain.moments import shown_time
@@ -20,6 +21,7 @@ from bridge.jobs.mending import mend
 from bridge.jobs.reconcile import Span
 from bridge.ledger import trail
 from bridge.ledger.parked import workers_listen
+from bridge.plain import plain_line
 
 _LONGEST_WHY = 200
 _CLEAN, _NEEDS_A_PERSON = 0, 3
@@ -48,16 +50,14 @@ def audit(*, since: str, until: str | None, repair: bool, as_json: bool) -> int:
         queued = repair and bool(findings.missing or findings.recordings_missing)
         next_is = _next(workers_listen(deps.ledger)) if queued else ""
     if as_json:
-        click.echo(
-            json.dumps(findings.as_json(span) | ({} if done is None else {"repaired": done}), indent=2)
-        )
+        say(json.dumps(findings.as_json(span) | ({} if done is None else {"repaired": done}), indent=2))
     else:
         _show(span, findings, done, settings.time_zone)
         if look.dropped:
-            click.echo(f"\nLeft out, as a person dropped them (callbridge calls show): {len(look.dropped)}")
+            say(f"\nLeft out, as a person dropped them (callbridge calls show): {len(look.dropped)}")
     if next_is:
         # Standard output is a program's, with --json.
-        click.echo(next_is, err=as_json)
+        say(next_is, err=as_json)
     return _CLEAN if findings.clean else _NEEDS_A_PERSON
 
 
@@ -71,10 +71,10 @@ def _next(listening: bool) -> str:
 def _show(span: Span, findings: Findings, done: list[str] | None, zone: str) -> None:
     """As tables for people."""
     times = f"{shown_time(span.since, zone)} to {shown_time(span.until, zone)}"
-    click.echo(f"{calls(findings.calls)} from {times}")
+    say(f"{calls(findings.calls)} from {times}")
     for name, title in _FINDINGS.items():
         items: list[dict[str, Any]] = getattr(findings, name)
-        click.echo(f"\n{title}: {len(items)}" if items else f"{title}: none")
+        say(f"\n{title}: {len(items)}" if items else f"{title}: none")
         if items:
             # Not all of them tell the same. The reason may be long, and stands last.
             columns = [*dict.fromkeys(name for item in items for name in item if name not in ("uuid", "why"))]
@@ -82,11 +82,11 @@ def _show(span: Span, findings: Findings, done: list[str] | None, zone: str) -> 
             rows = [[_cell(name, item.get(name), zone) for name in columns] for item in items]
             show_table([name.replace("_", " ") for name in columns], rows)
     if done is not None:
-        click.echo("\nRepair" if done else "\nNothing that could be repaired safely.")
+        say("\nRepair" if done else "\nNothing that could be repaired safely.")
         for line in done:
-            click.echo(f"  {line}")
+            say(f"  {plain_line(line)}")
     elif findings.missing or findings.recordings_missing:
-        click.echo("\nWith --repair missing calls and recordings are brought in.")
+        say("\nWith --repair missing calls and recordings are brought in.")
 
 
 def _cell(column: str, value: Any, zone: str) -> str:

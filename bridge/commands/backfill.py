@@ -16,6 +16,7 @@ import redis
 from bridge import logs
 from bridge.commands.confirming import confirm, is_at_terminal
 from bridge.commands.context import load_settings
+from bridge.commands.printing import say
 from bridge.commands.spans import read_span
 from bridge.domain.moments import shown_time
 from bridge.errors import Unavailable
@@ -39,7 +40,7 @@ _ASKED_ABOVE = 100
 _DONE, _NEEDS_A_PERSON = 0, 3
 # What backfill cannot bring to an end by itself, by its name in the JSON.
 _OPEN = ("parked", "waiting", "unknown")
-PATIENCE = Patience(pause=time.sleep, say=lambda text: click.echo(text, err=True))
+PATIENCE = Patience(pause=time.sleep, say=lambda text: say(text, err=True))
 
 
 @click.command()
@@ -64,7 +65,7 @@ def backfill(*, since: str, until: str | None, dry_run: bool, no_wait: bool, yes
         estimate = Estimate.of(found, settings.rules, **shares(settings))
         told = plan_of(span, found, estimate)
         if not as_json:
-            click.echo(plan_text(span, found, estimate, zone=settings.time_zone))
+            say(plan_text(span, found, estimate, zone=settings.time_zone))
         wanted = [*found.missing, *found.unfinished]
         if dry_run or not wanted:
             return _end(told, as_json)
@@ -75,7 +76,7 @@ def backfill(*, since: str, until: str | None, dry_run: bool, no_wait: bool, yes
         if no_wait:
             told["queued"] = len(wanted)
             if not as_json:
-                click.echo(f"Queued {calls(len(wanted))}. callbridge calls ls shows how they fare.")
+                say(f"Queued {calls(len(wanted))}. callbridge calls ls shows how they fare.")
             return _end(told, as_json)
         try:
             with working(settings, deps.ledger) as keep_working, screen(len(wanted)) as show:
@@ -86,10 +87,10 @@ def backfill(*, since: str, until: str | None, dry_run: bool, no_wait: bool, yes
 
                 progress = run.wait(wanted, tell)
         except KeyboardInterrupt:
-            click.echo("\nStopped waiting. What is queued stays queued; the same command goes on.", err=True)
+            say("\nStopped waiting. What is queued stays queued; the same command goes on.", err=True)
             raise
     if not as_json:
-        click.echo(result_text(progress))
+        say(result_text(progress))
     result = result_of(progress)
     before = {name: [*told[name], *result[name]] for name in ("parked", "dropped")}
     return _end(told | result | before, as_json)
@@ -97,7 +98,7 @@ def backfill(*, since: str, until: str | None, dry_run: bool, no_wait: bool, yes
 
 def _end(told: dict[str, Any], as_json: bool) -> int:
     if as_json:
-        click.echo(json.dumps(told, indent=2))
+        say(json.dumps(told, indent=2))
     return _NEEDS_A_PERSON if any(told.get(name) for name in _OPEN) else _DONE
 
 
@@ -258,9 +259,7 @@ def working(settings: Settings, ledger: Ledger) -> Iterator[Callable[[], None]]:
             return
         silent = 0 if workers_listen(ledger) else silent + 1
         if silent >= _LOOKS_WITHOUT_WORKER:
-            click.echo(
-                f"No worker listens: the jobs run here (recordings go to {_storage(settings)}).", err=True
-            )
+            say(f"No worker listens: the jobs run here (recordings go to {_storage(settings)}).", err=True)
             own.append(WorkerProcess(settings))
             own[0].start()
 
@@ -305,6 +304,6 @@ def _plain_lines() -> Callable[[Progress], None]:
         nonlocal next_at
         if time.monotonic() >= next_at:
             next_at = time.monotonic() + _PLAIN_LINE_EVERY_S
-            click.echo(f"{len(progress.ended):,} of {calls(progress.total)} done", err=True)
+            say(f"{len(progress.ended):,} of {calls(progress.total)} done", err=True)
 
     return show

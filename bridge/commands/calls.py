@@ -14,11 +14,13 @@ import click
 
 from bridge.commands.forget import forget_one, found_call
 from bridge.commands.opening import opened_ledger
+from bridge.commands.printing import say
 from bridge.commands.tables import show_table
 from bridge.domain.moments import shown_time
 from bridge.errors import Rejected, WrongUse
 from bridge.ledger import trail
 from bridge.ledger.ledger import Ledger
+from bridge.plain import plain_line
 from bridge.settings import Settings
 from bridge.web.listing import DIRECTIONS, OUTCOMES, Cursor, Search, list_calls
 from bridge.web.views import STATES, call_view
@@ -64,13 +66,13 @@ def ls(*, limit: int, watch: bool, as_json: bool, **filters: str | None) -> int:
 
 def _tell(found: Mapping[str, Any], zone: str, *, filtered: bool, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps(found, indent=2))
+        say(json.dumps(found, indent=2))
     elif found["calls"]:
         _table(found["calls"], zone)
         if found["next"]:
-            click.echo(f"There are more: --cursor '{found['next']}' shows them.")
+            say(f"There are more: --cursor '{found['next']}' shows them.")
     else:
-        click.echo("No such calls." if filtered else "No calls.")
+        say("No such calls." if filtered else "No calls.")
 
 
 @calls.command()
@@ -82,7 +84,7 @@ def show(*, name: str, as_json: bool) -> int:
         record = found_call(ledger, name)
         view = call_view(ledger, settings.rules, record)
     text = told(view, zone=settings.time_zone, is_forgotten=record.forgotten)
-    click.echo(json.dumps(view, indent=2) if as_json else text)
+    say(json.dumps(view, indent=2) if as_json else text)
     return 0
 
 
@@ -99,7 +101,7 @@ def sync(*, name: str, as_json: bool) -> int:
         ledger.replay("sync", key, who=trail.person())
         trail.leave(ledger, who=trail.person(), what="run again: sync", call=key)
     answer = {"status": "queued", "call": key}
-    click.echo(json.dumps(answer) if as_json else f"{key} will be synced again by the next free worker.")
+    say(json.dumps(answer) if as_json else f"{key} will be synced again by the next free worker.")
     return 0
 
 
@@ -152,7 +154,7 @@ def _masked(line: Mapping[str, Any]) -> str:
 def told(view: Mapping[str, Any], *, zone: str, is_forgotten: bool = False) -> str:
     """One call for people to read, its times in `zone`."""
     nothing_next = _FORGOTTEN if is_forgotten else _NOTHING_NEXT.get(view["state"], "  nothing is planned")
-    why = f": {view['reason']}" if view["reason"] else ""
+    why = f": {plain_line(view['reason'])}" if view["reason"] else ""
     facts = [
         view["direction"],
         view["outcome"],
@@ -166,7 +168,9 @@ def told(view: Mapping[str, Any], *, zone: str, is_forgotten: bool = False) -> s
         "",
         "What happened",
         *(
-            f"  {shown_time(entry['at'], zone, to='milliseconds')}  {entry['what']}{_after(entry['detail'])}"
+            f"  {shown_time(entry['at'], zone, to='milliseconds')}  "
+            + plain_line(entry["what"])
+            + _after(entry["detail"])
             for entry in view["timeline"]
         ),
         "",
@@ -192,7 +196,7 @@ _NOTHING_NEXT = {
 
 
 def _after(detail: str | None) -> str:
-    return f": {detail}" if detail else ""
+    return f": {plain_line(detail)}" if detail else ""
 
 
 def _next(job: Mapping[str, Any], zone: str) -> str:

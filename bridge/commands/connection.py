@@ -14,6 +14,7 @@ from bridge.commands import DONE, FAILED, NEEDS_A_PERSON
 from bridge.commands.builtin import look_at, service_at
 from bridge.commands.confirming import confirm
 from bridge.commands.given import ONE_LINE, read_object, spelt
+from bridge.commands.printing import say
 from bridge.commands.reach import SERVICES, TITLES, Reach, as_service, is_service, open_reach
 from bridge.commands.tables import show_table
 from bridge.errors import WrongUse
@@ -67,7 +68,7 @@ def ensure(*, url: str, name: str | None, as_json: bool) -> int:
             found = look_at(reach, service)
         _tell(found, as_json=as_json)
         if found.state == State.BUILDING:
-            click.echo(f"To wait for it: callbridge connection get {found.id} --wait", err=True)
+            say(f"To wait for it: callbridge connection get {found.id} --wait", err=True)
             return DONE
         return exit_code(found)
 
@@ -98,12 +99,12 @@ def list_connections(
                 )
                 found += page
     if as_json:
-        click.echo(json.dumps([_as_data(one) for one in found], indent=2))
+        say(json.dumps([_as_data(one) for one in found], indent=2))
     else:
         rows = [(one.id, one.key or "", one.name, one.state, _first_line(one.says)) for one in found]
         show_table(("id", "key", "name", "state", "what to do"), rows, below="what to do")
     if more:
-        click.echo(f"There are more: --cursor {more}", err=True)
+        say(f"There are more: --cursor {more}", err=True)
     return DONE
 
 
@@ -127,7 +128,7 @@ def get(*, name: str, wait: bool, timeout: float, as_json: bool) -> int:
             _tell(found, as_json=as_json)
     code = exit_code(found)
     if wait and code == NEEDS_A_PERSON and not is_service(found.id):
-        click.echo(f"{found.state} still, after {timeout:g} s. To wait on, run this again.", err=True)
+        say(f"{found.state} still, after {timeout:g} s. To wait on, run this again.", err=True)
     return code
 
 
@@ -162,7 +163,7 @@ def archive(*, name: str, yes: bool, as_json: bool) -> int:
         found = connections.get(name)
         confirm(f"Archive the connection {found.name or found.id}? What uses it stops.", yes=yes)
         connections.archive(found.id)
-    click.echo(json.dumps({"archived": found.id}) if as_json else f"{found.id} is archived.")
+    say(json.dumps({"archived": found.id}) if as_json else f"{found.id} is archived.")
     return DONE
 
 
@@ -194,13 +195,13 @@ def _tell_request(
     connections: Connections, asked: ConnectionRequest, *, wait_s: float | None, as_json: bool
 ) -> int:
     if wait_s is not None and asked.is_pending:
-        click.echo(f"Open: {asked.url}", err=True)
+        say(f"Open: {asked.url}", err=True)
         asked = connections.wait_for_request(asked.id, timeout_s=wait_s)
     lines = [f"{asked.id}: {asked.status}"]
     lines += [f"  Open: {asked.url}"] if asked.is_pending and asked.url else []
     lines += [f"  Connection: {asked.connection}"] if asked.connection else []
     lines += [f"  Because: {asked.fault}"] if asked.fault else []
-    click.echo(json.dumps(asked.raw, indent=2) if as_json else "\n".join(lines))
+    say(json.dumps(asked.raw, indent=2) if as_json else "\n".join(lines))
     return {"success": DONE, "pending": NEEDS_A_PERSON}.get(asked.status, FAILED)
 
 
@@ -239,7 +240,7 @@ def _found(reach: Reach, name: str, *, wait_s: float | None, quiet: bool) -> tup
         if shown[-1:] != [(one.state, one.says)]:
             shown.append((one.state, one.says))
             # While JSON is wanted, the changes are for whoever watches, and the last one is the answer.
-            click.echo(as_text(one), err=quiet)
+            say(as_text(one), err=quiet)
 
     # At once: the first long poll may be held for a minute.
     tell(found)
@@ -274,7 +275,7 @@ _MEANS: Mapping[str, str] = {
 
 
 def _tell(found: Connection, *, as_json: bool) -> None:
-    click.echo(json.dumps(_as_data(found), indent=2) if as_json else as_text(found))
+    say(json.dumps(_as_data(found), indent=2) if as_json else as_text(found))
 
 
 def _as_data(found: Connection) -> dict[str, object]:

@@ -9,9 +9,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-import click
-
 from bridge import logs
+from bridge.commands.printing import say
 from bridge.embedded import write_private
 from bridge.settings import ALL_NEEDS, PROCESS_NEEDS, Need, Settings
 from bridge.supervisor import RUN_MARK, identity
@@ -87,7 +86,7 @@ def load_settings(
     settings = reading.settled(need, others=others)
     if says_notices:
         for notice in settings.notices:
-            click.echo(f"Warning: {notice}", err=True)
+            say(f"Warning: {notice}", err=True)
     return settings
 
 

@@ -20,6 +20,7 @@ from pydantic import SecretStr
 from bridge.clients.bounds import Client
 from bridge.commands.checks import Check, clock, not_answered
 from bridge.commands.context import load_settings
+from bridge.commands.printing import say
 from bridge.commands.redis_checks import fault_check, look_at_processes, look_at_redis
 from bridge.errors import BridgeError, Unavailable
 from bridge.ledger.connect import connect
@@ -37,12 +38,12 @@ def doctor(*, as_json: bool) -> int:
     with Client(timeout=httpx2.Timeout(8, connect=4)) as client:
         checks = list(examine(settings, client))
     if as_json:
-        click.echo(json.dumps([asdict(check) for check in checks], indent=2))
+        say(json.dumps([asdict(check) for check in checks], indent=2))
     else:
         for check in checks:
-            click.echo(f"{check.state:<4}  {check.name:<17} {check.says}")
+            say(f"{check.state:<4}  {check.name:<17} {check.says}")
             if check.do:
-                click.echo(f"      {'':<17} -> {check.do}")
+                say(f"      {'':<17} -> {check.do}")
     return 1 if any(check.state == "FAIL" for check in checks) else 0
 
 

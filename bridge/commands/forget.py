@@ -12,6 +12,7 @@ import click
 from bridge.commands import DONE, NEEDS_A_PERSON
 from bridge.commands.confirming import confirm
 from bridge.commands.opening import opened_ledger
+from bridge.commands.printing import say
 from bridge.domain.phone import read_phone
 from bridge.errors import RateLimited, Rejected, WrongUse
 from bridge.jobs.deps import Deps, open_deps
@@ -22,6 +23,7 @@ from bridge.ledger.keys import Lane
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.record import Record
 from bridge.ledger.turns import Turn, taking_turns
+from bridge.plain import plain_line
 from bridge.settings import Settings
 from bridge.storage import open_storage
 
@@ -112,16 +114,14 @@ def _ask(question: Callable[[], object]) -> object:
             try:
                 return question()
             except RateLimited as error:
-                click.echo(f"{error}; going on in {error.wait}", err=True)
+                say(f"{error}; going on in {error.wait}", err=True)
                 threading.Event().wait(error.retry_after_s)
 
 
 def _tell(receipt: Receipt, *, as_json: bool, call: str | None = None) -> int:
     if as_json:
         told = receipt.as_json()
-        click.echo(
-            json.dumps(told if call is None else {"call": call, "done": receipt.lines(), **told}, indent=2)
-        )
+        say(json.dumps(told if call is None else {"call": call, "done": receipt.lines(), **told}, indent=2))
     else:
-        click.echo("\n".join(receipt.lines()))
+        say("\n".join(map(plain_line, receipt.lines())))
     return NEEDS_A_PERSON if receipt.unfinished else DONE

@@ -11,12 +11,14 @@ import click
 
 from bridge.commands.confirming import confirm, is_at_terminal
 from bridge.commands.opening import opened_ledger
+from bridge.commands.printing import say
 from bridge.domain.moments import read_moment, shown_time
 from bridge.errors import Rejected
 from bridge.ledger import held as desk
 from bridge.ledger import trail
 from bridge.ledger.held import HeldEvent
 from bridge.ledger.ledger import Ledger
+from bridge.plain import plain_line
 from bridge.settings import Settings
 from bridge.web.views import without_links
 
@@ -33,11 +35,11 @@ def ls(*, as_json: bool) -> int:
     with opened_ledger() as (ledger, settings):
         lines = [_line(event, settings) for event in desk.held_events(ledger)]
     if as_json:
-        click.echo(json.dumps({"held": lines}, indent=2))
+        say(json.dumps({"held": lines}, indent=2))
     else:
         _print(lines, settings)
         if not lines:
-            click.echo("Nothing is held.")
+            say("Nothing is held.")
     return 0
 
 
@@ -50,10 +52,11 @@ def show(*, fingerprint: str, as_json: bool) -> int:
         event = _found(ledger, fingerprint)
         told = {**_line(event, settings), "body": without_links(event.body)}
     if as_json:
-        click.echo(json.dumps(told, indent=2))
+        say(json.dumps(told, indent=2))
     else:
         for name, value in told.items():
-            click.echo(f"{name:12} {json.dumps(value, ensure_ascii=False) if name == 'body' else value}")
+            text = json.dumps(value, ensure_ascii=False) if name == "body" else value
+            say(f"{name:12} {plain_line(text)}")
     return 0
 
 
@@ -71,7 +74,7 @@ def assign(*, fingerprint: str, call: str, as_json: bool) -> int:
         learnt = desk.assign(ledger, event, record, settings.rules, who=trail.person())
     answer = {"status": learnt.status, "call": learnt.key, "fingerprint": event.fingerprint}
     told = "is one of its events now" if learnt.status == "accepted" else "was known there already"
-    click.echo(json.dumps(answer) if as_json else f"{learnt.key}: {event.trigger} {told}.")
+    say(json.dumps(answer) if as_json else f"{learnt.key}: {plain_line(event.trigger)} {told}.")
     return 0
 
 
@@ -119,20 +122,21 @@ def drop(
             and (not before or event.at < before)
         ]
         if not as_json:
-            click.echo(f"To be dropped: {len(chosen)}")
+            say(f"To be dropped: {len(chosen)}")
             _print([_line(event, settings) for event in chosen], settings)
         if len(chosen) > 1 and not dry_run and (everything or is_at_terminal()):
             confirm(f"Drop these {len(chosen)} held events for good?", yes=yes)
         done = 0 if dry_run else desk.drop(ledger, chosen, who=trail.person(), reason=reason.strip())
     answer = {"chosen": [event.fingerprint for event in chosen], "dropped": done}
-    click.echo(json.dumps(answer) if as_json else f"Dropped: {done}")
+    say(json.dumps(answer) if as_json else f"Dropped: {done}")
     return 0
 
 
 def _print(lines: Sequence[Mapping[str, Any]], settings: Settings) -> None:
     for line in lines:
         when = shown_time(line["received_at"], settings.time_zone)
-        click.echo(f"{line['fingerprint']}  {when}  {line['trigger']}  {line['number']}  {line['reason']}")
+        parts = (line["fingerprint"], when, line["trigger"], line["number"], line["reason"])
+        say("  ".join(map(plain_line, parts)))
 
 
 def _found(ledger: Ledger, prefix: str) -> HeldEvent:

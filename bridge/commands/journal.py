@@ -7,6 +7,7 @@ import json
 import click
 
 from bridge.commands.context import load_settings
+from bridge.commands.printing import say
 from bridge.commands.tables import show_table
 from bridge.errors import Rejected
 from bridge.journal.shelf import Shelved, put_back, shelved
@@ -34,13 +35,13 @@ def ls(*, as_json: bool) -> int:
             }
             for one in found
         ]
-        click.echo(json.dumps({"journal": told, "next": None}, indent=2))
+        say(json.dumps({"journal": told, "next": None}, indent=2))
     elif found:
         show_table(
             ("file", "state", "events"), [(one.path.name, one.state, _count(one.events)) for one in found]
         )
     else:
-        click.echo("The journal is empty.")
+        say("The journal is empty.")
     return 0
 
 
@@ -57,9 +58,9 @@ def replay(*, names: tuple[str, ...], dry_run: bool) -> int:
     for one in files:
         if not dry_run:
             put_back(one)
-        click.echo(f"{'Would hand back' if dry_run else 'Handed back'} {one.path.name}: {_events(one)}")
+        say(f"{'Would hand back' if dry_run else 'Handed back'} {one.path.name}: {_events(one)}")
     if not files:
-        click.echo("Nothing was set aside as refused.")
+        say("Nothing was set aside as refused.")
     return 0
 
 

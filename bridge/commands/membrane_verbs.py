@@ -6,6 +6,7 @@ import json
 
 import click
 
+from bridge.commands.printing import say
 from bridge.commands.reach import open_reach
 from bridge.errors import WrongUse
 
@@ -49,5 +50,5 @@ def token(*, as_json: bool) -> int:
     """Print a token for Membrane's API, made from the settings. Whoever has it acts for the tenant."""
     with open_reach() as reach:
         bearer = reach.roads.membrane.token()
-    click.echo(json.dumps({"token": bearer}) if as_json else bearer)
+    say(json.dumps({"token": bearer}) if as_json else bearer)
     return 0

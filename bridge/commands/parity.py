@@ -14,6 +14,7 @@ import redis
 from bridge import logs
 from bridge.clients.http import make_client
 from bridge.commands.context import load_settings
+from bridge.commands.printing import say
 from bridge.errors import Unavailable, WrongUse
 from bridge.jobs.deps import budgets
 from bridge.jobs.patience import Patience
@@ -44,7 +45,7 @@ def parity(*, service: ServiceName | None, as_json: bool) -> int:
     logs.configure(format=settings.log_format, level="WARNING")
     services = (service,) if service else tuple(_BOTH)
     _need_both_roads(settings, services)
-    patience = Patience(pause=time.sleep, say=lambda text: click.echo(text, err=True))
+    patience = Patience(pause=time.sleep, say=lambda text: say(text, err=True))
     with make_client() as client, _shares(settings) as shares:
 
         def by(via: Via) -> Services:
@@ -58,13 +59,13 @@ def parity(*, service: ServiceName | None, as_json: bool) -> int:
         for row in compare(by("direct"), by("membrane"), service=service, ask=patience.ask):
             rows.append(row)
             if not as_json:
-                click.echo(f"{row.state:<8} {row.service:<10} {row.operation}")
+                say(f"{row.state:<8} {row.service:<10} {row.operation}")
                 for text in row.differences:
-                    click.echo(f"         {'':<10} {text}")
+                    say(f"         {'':<10} {text}")
     if as_json:
-        click.echo(json.dumps([row.as_json() for row in rows], indent=2))
+        say(json.dumps([row.as_json() for row in rows], indent=2))
     else:
-        click.echo(_sum(rows))
+        say(_sum(rows))
     return _SAME if all(row.state in ("same", "skipped") for row in rows) else _NEEDS_A_PERSON
 
 

@@ -12,12 +12,14 @@ import click
 from bridge.commands import DONE, NEEDS_A_PERSON
 from bridge.commands.confirming import confirm, is_at_terminal
 from bridge.commands.opening import opened_ledger
+from bridge.commands.printing import say
 from bridge.domain.moments import shown_time
 from bridge.errors import Rejected
 from bridge.ledger import parked as desk
 from bridge.ledger import trail
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.parked import Parked
+from bridge.plain import plain_line
 from bridge.settings import Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -52,9 +54,9 @@ def ls(*, kind: str | None, cause: str | None, call: str | None, as_json: bool) 
     with opened_ledger() as (ledger, settings):
         jobs = desk.choose(ledger, _wanted(kind=kind, cause=cause, call=call))
     if as_json:
-        click.echo(json.dumps({"parked": [job.line() for job in jobs]}, indent=2))
+        say(json.dumps({"parked": [job.line() for job in jobs]}, indent=2))
     else:
-        click.echo("\n".join(_lines(jobs, settings)) if jobs else "Nothing is parked.")
+        say("\n".join(_lines(jobs, settings)) if jobs else "Nothing is parked.")
     return DONE
 
 
@@ -68,7 +70,11 @@ def show(*, name: str, as_json: bool) -> int:
     if not found:
         raise Rejected(f"No parked job has the name {name!r}: callbridge parked ls gives their names.")
     line = found[0].line()
-    click.echo(json.dumps(line, indent=2) if as_json else "\n".join(f"{k:6} {v}" for k, v in line.items()))
+    say(
+        json.dumps(line, indent=2)
+        if as_json
+        else "\n".join(f"{k:6} {plain_line(str(v))}" for k, v in line.items())
+    )
     return DONE
 
 
@@ -118,11 +124,11 @@ class _Told:
 
     def say(self, *lines: str) -> None:
         if not self._as_json:
-            click.echo("\n".join(lines))
+            say("\n".join(lines))
 
     def end(self) -> None:
         if self._as_json:
-            click.echo(json.dumps(self.answer, indent=2))
+            say(json.dumps(self.answer, indent=2))
 
 
 def _replay(
@@ -204,6 +210,7 @@ def drop(
 
 def _lines(jobs: Sequence[Parked], settings: Settings) -> list[str]:
     return [
-        f"  {job.name}  {shown_time(job.since, settings.time_zone)}  {job.cause or ''}: {job.error or ''}"
+        f"  {job.name}  {shown_time(job.since, settings.time_zone)}  "
+        + plain_line(f"{job.cause or ''}: {job.error or ''}")
         for job in jobs
     ]

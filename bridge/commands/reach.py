@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-import click
 import httpx2
 import redis
 
@@ -23,6 +22,7 @@ from bridge.clients.membrane.proxy import THE_APP
 from bridge.clients.membrane.states import Connection
 from bridge.clients.raw import Road
 from bridge.commands.context import load_settings
+from bridge.commands.printing import say
 from bridge.errors import NeedsAPerson, Unavailable, WrongUse
 from bridge.jobs.deps import budgets
 from bridge.ledger.budget import Budget
@@ -198,7 +198,7 @@ def _redis(settings: Settings) -> redis.Redis | None:
         client.ping()
     except redis.RedisError as error:
         client.close()
-        click.echo(
+        say(
             f"{why(error)}: this goes uncounted, beside the shared budget",
             err=True,
         )

@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 from urllib.parse import quote, urlencode
 
 import click
@@ -23,6 +23,7 @@ from bridge.clients.replies import retry_after_s
 from bridge.commands import DONE
 from bridge.commands.files import Progress, pour, whole_file
 from bridge.commands.given import ONE_LINE, read_bytes, read_json, read_pairs, spelt
+from bridge.commands.printing import PlainTerminal, say
 from bridge.commands.reach import as_service, is_service, open_reach
 from bridge.errors import MaybeDone, NotSent, Rejected, Unavailable, WrongUse
 from bridge.settings import Settings
@@ -171,10 +172,10 @@ def _rehearse(road: Road, wanted: _Wanted) -> int:
     lines = [f"{wanted.method} {shown}"]
     lines += [f"{name}: {value}" for name, value in wanted.headers.items()]
     lines += ["(the credentials are added)", ""]
-    click.echo("\n".join(lines))
+    say("\n".join(lines))
     if wanted.body is not None:
-        click.echo(wanted.body)
-    click.echo("Nothing was sent.", err=True)
+        say(wanted.body)
+    say("Nothing was sent.", err=True)
     return DONE
 
 
@@ -196,19 +197,17 @@ def _send(road: Road, wanted: _Wanted, output: Path | None, settings: Settings) 
         if answer.status >= 400:
             raise Rejected(_refusal(road.service.name, answer, settings), status=answer.status)
         if answer.status >= 300:
-            click.echo(f"{answer.status}, to {answer.headers.get('location')}: not followed", err=True)
+            say(f"{answer.status}, to {answer.headers.get('location')}: not followed", err=True)
         told = None if wanted.method == "HEAD" else answer.size
         if output is None and sys.stdout.isatty() and told != 0 and not _is_text(answer):
             kind = answer.headers.get("content-type", "bytes")
-            click.echo(f"{answer.status}: {kind}, not for a terminal; -o FILE keeps it", err=True)
+            say(f"{answer.status}: {kind}, not for a terminal; -o FILE keeps it", err=True)
             return DONE
         # What is shown on the terminal shows its own progress.
         out = None if output is not None or not sys.stdout.isatty() else io.StringIO()
         size = pour(answer.chunks, file, told, Progress(told, out=out), most_mb=settings.recording_max_mb)
     if output is not None:
-        click.echo(
-            f"{output}: {size:,} bytes of {answer.headers.get('content-type', 'no type told')}", err=True
-        )
+        say(f"{output}: {size:,} bytes of {answer.headers.get('content-type', 'no type told')}", err=True)
     return DONE
 
 
@@ -218,8 +217,10 @@ def _sink(output: Path | None) -> Iterator[BinaryIO]:
         with whole_file(output) as file:
             yield file
         return
-    yield sys.stdout.buffer
-    sys.stdout.buffer.flush()
+    # In a pipe the bytes are what was asked for.
+    out: BinaryIO = cast(BinaryIO, PlainTerminal()) if sys.stdout.isatty() else sys.stdout.buffer
+    yield out
+    out.flush()
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from bridge.commands.printing import say
 from bridge.sandbox import environ
 
 
@@ -65,5 +66,5 @@ def _tell(urls: Mapping[str, str]) -> None:
         "",
         "  Ctrl-C ends it.",
     ]
-    click.echo("\n".join(lines))
+    say("\n".join(lines))
     sys.stdout.flush()

@@ -17,6 +17,7 @@ import httpx2
 from bridge.clients.bounds import Client
 from bridge.commands.context import Run, living_run, load_settings
 from bridge.commands.given import ONE_LINE
+from bridge.commands.printing import say
 from bridge.commands.samples import OUTCOMES, TEMPLATES, SampleCall
 from bridge.embedded import write_private
 from bridge.errors import Unavailable, WrongUse
@@ -95,7 +96,7 @@ def send(
             keep(kept, call.having_sent(trigger))
         if sent.call is not None:
             sent.record = sender.follow(sent.call)
-    click.echo(json.dumps(asdict(sent), indent=2) if as_json else told(sent, base, run))
+    say(json.dumps(asdict(sent), indent=2) if as_json else told(sent, base, run))
     return 0 if sent.is_accepted else 1
 
 

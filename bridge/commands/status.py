@@ -10,6 +10,7 @@ import click
 import redis
 
 from bridge.commands.context import load_settings
+from bridge.commands.printing import say
 from bridge.commands.tables import show_table
 from bridge.errors import Unavailable
 from bridge.jobs.deps import open_connections, retention
@@ -49,7 +50,7 @@ def status(*, as_json: bool) -> int:
         shown = [one.shown() for one in running]
         budgets = queue.pop("budgets", {})
         told = {"ok": not says, "says": says, "processes": shown, "queue": queue, "budgets": budgets}
-        click.echo(json.dumps(told, indent=2))
+        say(json.dumps(told, indent=2))
     else:
         _print(says, queue, running)
     return code
@@ -68,9 +69,9 @@ def problems(queue: Mapping[str, Any], running: Sequence[Process]) -> list[str]:
 
 
 def _print(says: Sequence[str], queue: Mapping[str, Any], running: Sequence[Process]) -> None:
-    click.echo("\n".join(says) if says else "All is well.")
+    say("\n".join(says) if says else "All is well.")
     if running:
-        click.echo()
+        say()
         show_table(
             ("kind", "host", "pid", "version", "threads busy"),
             [
@@ -80,7 +81,7 @@ def _print(says: Sequence[str], queue: Mapping[str, Any], running: Sequence[Proc
         )
     if queue:
         numbers = [f"{queue[name]} {name.replace('_', ' ')}" for name in _NUMBERS if queue[name] is not None]
-        click.echo("\nJobs: " + ", ".join(numbers))
+        say("\nJobs: " + ", ".join(numbers))
         for service, budget in queue["budgets"].items():
             title = _TITLES.get(service, service)
-            click.echo(f"{title}: {budget['left']} of {budget['per_window']} requests left")
+            say(f"{title}: {budget['left']} of {budget['per_window']} requests left")

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import click
-
 from bridge.commands.layout import table_lines
+from bridge.commands.printing import say
+from bridge.plain import plain, plain_line
 
 _MOST_COLUMNS, _LONGEST_CELL = 7, 60
 # In a file or a pipe: no table is as wide.
@@ -29,18 +29,18 @@ def show_table(
     on_screen = sys.stdout.isatty()
     lines = table_lines(
         heads,
-        list(rows),
+        [[plain_line(cell) for cell in row] for row in rows],
         width=shutil.get_terminal_size().columns if on_screen else _NO_EDGE,
         optional=optional,
         below=below if on_screen else "",
     )
-    click.echo("\n".join(lines))
+    say("\n".join(lines))
 
 
 def show(output: Any, *, as_json: bool) -> None:
     """What an action gave."""
     if as_json:
-        click.echo(json.dumps({"output": output}, indent=2, ensure_ascii=False))
+        say(json.dumps({"output": output}, indent=2, ensure_ascii=False))
     else:
         show_output(output)
 
@@ -50,7 +50,7 @@ def show_file(file: Path, size: int, content_type: str, *, as_json: bool) -> Non
     if as_json:
         show({"file": str(file), "size": size, "content_type": content_type}, as_json=True)
     else:
-        click.echo(f"{file}: {size:,} bytes of {content_type}")
+        say(f"{file}: {size:,} bytes of {content_type}")
 
 
 def indented(body: Any) -> str:
@@ -65,7 +65,7 @@ def show_output(output: Any) -> None:
     elif isinstance(output, dict):
         _show_fields(output)
     else:
-        click.echo(json.dumps(output, indent=2, ensure_ascii=False))
+        say(json.dumps(output, indent=2, ensure_ascii=False))
 
 
 def _show_page(page: Mapping[str, Any]) -> None:
@@ -83,16 +83,18 @@ def _show_page(page: Mapping[str, Any]) -> None:
         parts.append(f'more with {{"page": {page["next_page"]}}}')
     if len(shown) < len(names):
         parts.append("all fields with --json")
-    click.echo(", ".join(parts))
+    say(", ".join(parts))
 
 
 def _show_fields(one: Mapping[str, Any]) -> None:
     told = {name: value for name, value in one.items() if name != "extra" and value not in (None, "", [], {})}
     width = max((len(name) for name in told), default=0)
     for name, value in told.items():
-        click.echo(f"{name:<{width}}  {_cell(value, longest=None)}")
+        # A text of several lines stays below its name, so that none passes for a field.
+        text = plain(_cell(value, longest=None)).replace("\n", "\n" + " " * (width + 2))
+        say(f"{plain_line(name):<{width}}  {text}")
     if one.get("extra"):
-        click.echo(f"{'extra':<{width}}  {len(one['extra'])} more, with --json")
+        say(f"{'extra':<{width}}  {len(one['extra'])} more, with --json")
 
 
 def _is_plain(value: Any) -> bool:

@@ -10,6 +10,7 @@ import click
 
 from bridge.commands.context import load_settings
 from bridge.commands.given import ONE_LINE
+from bridge.commands.printing import say
 from bridge.commands.samples import TEMPLATES, Template
 
 PLACE = "Account menu > Workflow Automations > New workflow"
@@ -27,11 +28,11 @@ def templates(*, trigger: str | None, as_json: bool, url: str | None) -> None:
     settings = load_settings()
     base = (url or "https://YOUR-BRIDGE").rstrip("/")
     if as_json:
-        click.echo(json.dumps([as_data(template, base) for template in chosen], indent=2))
+        say(json.dumps([as_data(template, base) for template in chosen], indent=2))
         return
-    click.echo(as_text(chosen, base))
+    say(as_text(chosen, base))
     if not settings.webhook_tokens:
-        click.echo(
+        say(
             "\nNo WEBHOOK_TOKENS are set yet. Make one, set it for the web process, and put it in the header:"
             "\n  python3 -c 'import secrets; print(secrets.token_urlsafe(32))'"
         )

@@ -10,14 +10,13 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import click
-
 from bridge.clients.careful import only_once
 from bridge.clients.http import Service, make_client
 from bridge.clients.membrane.actions import Action, Run
 from bridge.clients.membrane.checking import check_input
 from bridge.clients.membrane.states import Connection
 from bridge.commands.files import Progress, pour, whole_file
+from bridge.commands.printing import say
 from bridge.commands.reach import Reach
 from bridge.commands.tables import indented, show, show_file
 from bridge.errors import BridgeError, Unavailable
@@ -82,13 +81,13 @@ def run_theirs(
         }
         lines = [f"{found.key} would be run by Membrane; nothing was sent:", f"  POST {told['url']}"]
         lines += [indented(told["body"])]
-        click.echo(json.dumps({"dryRun": told}, indent=2) if as_json else "\n".join(lines))
+        say(json.dumps({"dryRun": told}, indent=2) if as_json else "\n".join(lines))
         return 0
     target: AbstractContextManager[BinaryIO | None] = nullcontext() if file is None else whole_file(file)
     with target as out:
         answer = _run_once(reach, connection, found, wanted)
         if answer.run_id:
-            click.echo(f"Membrane's log of it: action run {answer.run_id}", err=True)
+            say(f"Membrane's log of it: action run {answer.run_id}", err=True)
         if file is None or out is None:
             show(answer.output, as_json=as_json)
             return 0

@@ -8,9 +8,11 @@ from datetime import UTC, datetime
 import click
 
 from bridge.commands.opening import opened_ledger
+from bridge.commands.printing import say
 from bridge.commands.spans import read_ends
 from bridge.domain.moments import shown_time
 from bridge.ledger import trail as ledger_trail
+from bridge.plain import plain_line
 
 
 @click.command()
@@ -23,9 +25,9 @@ def trail(*, since: str | None, until: str | None, as_json: bool) -> int:
         first, last = read_ends(since, until, now=datetime.now(UTC), zone=settings.time_zone)
         lines = ledger_trail.read(ledger, since=first, until=last)
     if as_json:
-        click.echo(json.dumps({"trail": lines}, indent=2))
+        say(json.dumps({"trail": lines}, indent=2))
     else:
-        click.echo(
+        say(
             "\n".join(_told(line, settings.time_zone) for line in lines)
             if lines
             else f"Nobody did anything by hand{' then' if since or until else ''}."
@@ -36,4 +38,4 @@ def trail(*, since: str | None, until: str | None, as_json: bool) -> int:
 def _told(line: dict[str, str], zone: str) -> str:
     more = f": {line['more']}" if line["more"] else ""
     at = shown_time(line["at"], zone, to="seconds")
-    return f"{at}  {line['who']}  {line['what']}  {line['call']}{more}"
+    return plain_line(f"{at}  {line['who']}  {line['what']}  {line['call']}{more}")

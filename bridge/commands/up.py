@@ -20,6 +20,7 @@ from bridge import sandbox as theirs
 from bridge.commands.access import find_access
 from bridge.commands.context import Run, last_run
 from bridge.commands.ports import check_port, first_free_port
+from bridge.commands.printing import say
 from bridge.data_folder import make_private
 from bridge.embedded import EmbeddedRedis, FolderLock, write_private
 from bridge.errors import BridgeError, WrongUse
@@ -73,7 +74,7 @@ def up(*, sandbox: bool, port: int | None) -> int:
     reading = Settings.read(os.environ if port is None else {**os.environ, "PORT": str(port)})
     settings = reading.settled() if sandbox else reading.settled(PROCESS_NEEDS["up"], others=["webhooks"])
     for notice in settings.notices:
-        click.echo(f"Warning: {notice}", err=True)
+        say(f"Warning: {notice}", err=True)
     return House(settings, sandbox=sandbox).run()
 
 
@@ -328,7 +329,7 @@ class House:
             "  Ctrl-C ends it; everything is kept for the next start.",
             "",
         ]
-        click.echo("\n".join(lines))
+        say("\n".join(lines))
         sys.stdout.flush()
 
 
