@@ -8,6 +8,7 @@ what is new in memory, for up to two seconds (seen: chaos runs on a machine with
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import importlib
 import json
@@ -32,12 +33,20 @@ OLDEST = (6, 2)
 # A socket's path fits in 104 bytes on macOS and 108 on Linux.
 LONGEST_SOCKET_PATH = 100
 
+# Less than this free is a full disk: a webhook and what becomes of it take a few KB.
+ROOM_BYTES = 256 * 1024
+FULL = (errno.ENOSPC, errno.EDQUOT)
+
 # What a server logs when its file was written by a newer one.
 UNREADABLE = b"handle RDB format version"
 
 Fsync = Literal["always", "everysec"]
 # The server that the install brings, or one on PATH.
 ServerChoice = Literal["bundled", "path"]
+
+
+class DiskFull(BridgeError):
+    """There is no room for what the server would have to write; trying again later may help."""
 
 
 class UnreadableData(Exception):
@@ -71,8 +80,10 @@ class FolderLock:
                 f"{self._what} is in use by process {holder}. Stop that one, or give this one a folder "
                 "of its own: DATA_DIR=.callbridge-2"
             ) from cause
-        os.ftruncate(file, 0)
-        os.pwrite(file, f"{os.getpid()}\n".encode(), 0)
+        # On a full disk the lock holds all the same, without saying whose it is.
+        with contextlib.suppress(OSError):
+            os.ftruncate(file, 0)
+            os.pwrite(file, f"{os.getpid()}\n".encode(), 0)
         self._file = file
 
     def release(self) -> None:
@@ -133,6 +144,7 @@ class EmbeddedRedis:
         self._lock.take()
         self._folder.chmod(0o700)
         self._end_leftover()
+        self._want_room()
         found = find_server(self._choice)
         # The program that wrote the data.
         writer = Path(self._remembered().get("program") or found)
@@ -146,6 +158,24 @@ class EmbeddedRedis:
                 ) from cause
             # Earlier versions of the bridge preferred a server on PATH; it may be newer than the bundled one.
             self._run(writer, writer, timeout_s)
+
+    def _want_room(self) -> None:
+        """Without room the server would start, and end with the first write."""
+        probe = self._folder / "room"
+        try:
+            with probe.open("wb") as file:
+                file.write(bytes(ROOM_BYTES))
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as cause:
+            if cause.errno not in FULL:
+                raise
+            raise DiskFull(
+                f"the disk of {self._folder} is full ({cause.strerror}). "
+                "Make room there: webhooks get 503 until then, and all else waits"
+            ) from cause
+        finally:
+            probe.unlink(missing_ok=True)
 
     def _run(self, program: Path, writer: Path, timeout_s: float) -> None:
         self.program = program
@@ -335,6 +365,10 @@ def write_private(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_name(f"{path.name}.{os.getpid()}.new")
     file = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(file, "w") as out:
-        out.write(text)
-    new.replace(path)
+    try:
+        with os.fdopen(file, "w") as out:
+            out.write(text)
+        new.replace(path)
+    except OSError:
+        new.unlink(missing_ok=True)
+        raise

@@ -251,10 +251,18 @@ class Supervisor:
                     os.killpg(watch.what.pid, signal.SIGKILL)
         os._exit(130)
 
-    def start(self, what: Watched) -> None:
-        """Start and watch it. What it needs has to be started before it."""
-        what.start()
-        self._watches.append(_Watch(what, started_at_s=self.now()))
+    def start(self, what: Watched, *, later: tuple[type[Exception], ...] = ()) -> None:
+        """Start and watch it. What it needs has to be started before it.
+
+        Args:
+            later: errors after which it is tried again, as when it died.
+        """
+        watch = _Watch(what, started_at_s=self.now())
+        try:
+            what.start()
+        except later as error:
+            self._try_later(watch, f"{what.name} did not start: {error}")
+        self._watches.append(watch)
         self.changed()
 
     def pids(self) -> list[int]:
@@ -296,21 +304,22 @@ class Supervisor:
                 return True
             if now - watch.started_at_s >= LASTING_RUN_S:
                 watch.pause_s = FIRST_PAUSE_S
-            watch.due_at_s = now + watch.pause_s
-            self.speaker.say(
-                "up", f"{watch.what.name} ended ({_how(code)}); starting it again in {watch.pause_s:.1f} s"
-            )
-            watch.pause_s = min(watch.pause_s * 2, LONGEST_PAUSE_S)
-        if watch.due_at_s <= now:
+            self._try_later(watch, f"{watch.what.name} ended ({_how(code)})")
+        if watch.due_at_s is not None and watch.due_at_s <= now:
             watch.due_at_s = None
             watch.started_at_s = now
             try:
                 watch.what.start()
             except Exception as error:
-                # Its own start says why; the next pause is longer.
-                self.speaker.say("up", f"{watch.what.name} did not start: {error}")
+                self._try_later(watch, f"{watch.what.name} did not start: {error}")
             self.changed()
         return False
+
+    def _try_later(self, watch: _Watch, why: str) -> None:
+        """Each pause is longer than the one before it."""
+        watch.due_at_s = self.now() + watch.pause_s
+        self.speaker.say("up", f"{why}; starting it again in {watch.pause_s:.1f} s")
+        watch.pause_s = min(watch.pause_s * 2, LONGEST_PAUSE_S)
 
     def _next_due_in_s(self) -> float | None:
         due = [watch.due_at_s for watch in self._watches if watch.due_at_s is not None]

@@ -190,7 +190,10 @@ class Sender:
         except httpx2.TransportError as cause:
             raise Unavailable("The sandbox does not answer; see what `up` says of it") from cause
         if answer.is_error:
-            raise Unavailable(f"The sandbox did not take the call: {answer.status_code} {answer.text[:300]}")
+            raise Unavailable(
+                f"The sandbox did not take the call: {answer.status_code} {answer.text[:300]}; "
+                "see what `up` says of it"
+            )
 
     def _sandbox_address(self) -> str | None:
         """Of the running `up`'s CloudTalk, or of a `callbridge sandbox` that the settings lead to."""

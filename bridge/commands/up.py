@@ -22,7 +22,7 @@ from bridge.commands.context import Run, last_run
 from bridge.commands.ports import check_port, first_free_port
 from bridge.commands.printing import say
 from bridge.data_folder import make_private
-from bridge.embedded import EmbeddedRedis, FolderLock, write_private
+from bridge.embedded import DiskFull, EmbeddedRedis, FolderLock, write_private
 from bridge.errors import BridgeError, WrongUse
 from bridge.settings import PROCESS_NEEDS, Settings
 from bridge.supervisor import (
@@ -172,6 +172,9 @@ class House:
         try:
             self._start(supervisor, environment, sandbox, web_url)
             end = supervisor.watch(until=lambda: _is_ready(web_url), timeout_s=READY_WITHIN_S)
+            if end == "late" and self._redis is not None and self._redis.pid is None:
+                # It waits for room on its disk, and web for it.
+                end = supervisor.watch(until=lambda: _is_ready(web_url))
             if end == "done":
                 self._say("ready")
                 self._tell(environment, sandbox, web_url)
@@ -196,8 +199,9 @@ class House:
                 server=self._settings.redis_server,
             )
             environment["REDIS_URL"] = self._redis.url
-            supervisor.start(self._redis)
-            self._say(f"Redis runs ({self._redis.program}), data in {self._data_dir / 'redis'}")
+            supervisor.start(self._redis, later=(DiskFull,))
+            if self._redis.pid is not None:
+                self._say(f"Redis runs ({self._redis.program}), data in {self._data_dir / 'redis'}")
         else:
             self._say("using the Redis that REDIS_URL names")
         run = Run(
@@ -211,7 +215,8 @@ class House:
 
         def tell_others() -> None:
             children = {str(pid): known for pid in supervisor.pids() if (known := identity(pid))}
-            replace(run, children=children).write(self._data_dir)
+            with contextlib.suppress(OSError):  # a full disk: Redis says so, and this is tried with it
+                replace(run, children=children).write(self._data_dir)
 
         tell_others()
         supervisor.changed = tell_others

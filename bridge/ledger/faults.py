@@ -10,14 +10,17 @@ of every supported server.
 from __future__ import annotations
 
 import re
+import shutil
 import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import redis
 import redis.asyncio.sentinel
 import redis.sentinel
 
+_FULL_BELOW_BYTES = 256 * 1024
 _SEE = 'deploy/README.md, "What Redis has to be"'
 _PERMISSIONS = f"give it what it needs (ACL SETUSER, see {_SEE})"
 
@@ -253,9 +256,22 @@ def _from_network(error: BaseException) -> ServerFault:
         return ServerFault("all connections of this process to Redis are in use", "wait; it passes")
     if isinstance(error, redis.RedisError) and not isinstance(error, redis.ConnectionError):
         return ServerFault("Redis cannot be used", f"see the server's log, and {_SEE}")
+    if _has_full_disk(text):
+        return ServerFault("the disk of Redis is full", "make room on it; Redis starts again by itself")
     return ServerFault(
         "Redis cannot be reached", "check the address in REDIS_URL, and whether the server runs"
     )
+
+
+def _has_full_disk(text: str) -> bool:
+    """Whether a socket that nobody listens on, as the client tells it, is on a full disk."""
+    socket = re.search(r"connecting to (?:unix:)?(/.+?)\. ", text)
+    if socket is None:
+        return False
+    try:
+        return shutil.disk_usage(Path(socket[1]).parent).free < _FULL_BELOW_BYTES
+    except OSError:
+        return False
 
 
 def _from_sentinels(text: str) -> ServerFault:

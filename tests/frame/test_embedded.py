@@ -11,7 +11,14 @@ from pathlib import Path
 import pytest
 import redis
 
-from bridge.embedded import LONGEST_SOCKET_PATH, EmbeddedRedis, _packaged_server, find_server
+from bridge.embedded import (
+    LONGEST_SOCKET_PATH,
+    DiskFull,
+    EmbeddedRedis,
+    _packaged_server,
+    find_server,
+    write_private,
+)
 from bridge.errors import BridgeError, WrongUse
 from tests.frame.conftest import wait_until_gone
 
@@ -221,3 +228,29 @@ def test_data_of_a_newer_server_that_is_gone_is_left_as_it_is(newer_data: Path, 
         redis_in(newer_data).start()
 
     assert {path: path.read_bytes() for path in before} == before
+
+
+def test_on_a_full_disk_no_server_is_started_until_there_is_room(tmp_path: Path, redis_in: RedisIn) -> None:
+    server = redis_in(tmp_path)
+    (tmp_path / "redis").mkdir()
+    # A device that is always full, in the place of the file that finds out.
+    (tmp_path / "redis" / "room").symlink_to("/dev/full")
+
+    with pytest.raises(DiskFull, match=r"the disk of .*redis is full \(No space left on device\)"):
+        server.start()
+
+    assert server.pid is None
+    server.start()
+    with connect(server) as client:
+        assert client.ping()
+
+
+def test_a_file_that_cannot_be_written_leaves_no_half_of_it(tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text("as it was")
+    (tmp_path / f"run.json.{os.getpid()}.new").symlink_to("/dev/full")
+
+    with pytest.raises(OSError, match="No space left"):
+        write_private(tmp_path / "run.json", "anew" * 10_000)
+
+    assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
+    assert (tmp_path / "run.json").read_text() == "as it was"
