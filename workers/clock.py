@@ -5,11 +5,9 @@ from __future__ import annotations
 
 import os
 import secrets
-import signal
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from types import FrameType
 
 import redis
 
@@ -28,10 +26,13 @@ from bridge.ledger.retention import enforce_retention
 from bridge.logs import get_logger
 from bridge.settings import Settings
 from bridge.storage import Storage, open_storage
+from workers.stopping import stop_event
 
 log = get_logger(__name__)
 
 _BEAT_S = 60.0
+# A round that is cut off is gone on with by the next.
+_ENDS_WITHIN_S = 10.0
 
 
 class Clock:
@@ -106,13 +107,7 @@ def run(settings: Settings) -> int:
         rules=settings.rules,
     )
     rounds = open_rounds(settings, clock.ledger)
-    stopping = threading.Event()
-
-    def stop(signum: int, frame: FrameType | None) -> None:
-        stopping.set()
-
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
+    stopping = stop_event(within_s=_ENDS_WITHIN_S)
     at_work = threading.Event()
     heartbeat = Heartbeat(clock.ledger.redis, "clock", busy=lambda: int(at_work.is_set()))
     heartbeat.start()

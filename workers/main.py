@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import signal
 import sys
-import threading
 import time
 from collections.abc import Callable
-from types import FrameType
 
 import dramatiq
-import redis
 from dramatiq.middleware import Middleware
 from dramatiq.worker import Worker
 
@@ -27,11 +22,15 @@ from bridge.settings import Settings
 from workers.actors import declare
 from workers.broker import LocalBroker
 from workers.dispatcher import Dispatcher
+from workers.stopping import ENDS_WITHIN_S, end_within, stop_event, tried_for
 
 log = get_logger(__name__)
 
 # A process manager gives 25 s or more; running jobs get most of it.
-_STOP_WITHIN_S = 20.0
+_STOP_WITHIN_S = 15.0
+_START_WITHOUT_S = 2.0
+# For each part of stopping that needs Redis.
+_STOP_ONE_S = 1.5
 # What a stopping process leaves is due again after this: long enough for what it sent last to arrive.
 _LEFT_BEHIND_MS = 3_000
 
@@ -60,9 +59,8 @@ class WorkerProcess:
 
     def start(self, *, with_threads: bool = True) -> None:
         """Start working. `with_threads=False`: dramatiq's own command brings the threads."""
-        with contextlib.suppress(redis.RedisError):
-            # Kept from the first start on; if Redis is away now, the first job does it.
-            self.ledger.reach()
+        # Kept from the first start on; if Redis is away now, the first job does it.
+        tried_for(_START_WITHOUT_S, self.ledger.reach)
         self.leases.start()
         if with_threads:
             self._worker = Worker(
@@ -75,32 +73,27 @@ class WorkerProcess:
 
     def stop(self, within_s: float = _STOP_WITHIN_S) -> None:
         """Take nothing more, let running jobs end, hand back what does not end in time."""
-        self.dispatcher.stop()
-        deadline = time.monotonic() + within_s
+        began = time.monotonic()
+        # Each of these may be waiting for a Redis that does not answer.
+        tried_for(_STOP_ONE_S, self.dispatcher.stop)
+        deadline = began + within_s
         while self.broker.room < self.settings.worker_threads and time.monotonic() < deadline:
             self.broker.freed.wait(0.05)
             self.broker.freed.clear()
-        self.heartbeat.stop()
+        tried_for(_STOP_ONE_S, self.heartbeat.stop)
         left = self.leases.held()
         if self._worker and not left:
-            self._worker.stop(timeout=2_000)
-        self.leases.stop()
-        with contextlib.suppress(redis.RedisError):
-            self.ledger.shorten(left, to_ms=_LEFT_BEHIND_MS)
+            self._worker.stop(timeout=1_000)
+        tried_for(_STOP_ONE_S, self.leases.stop)
+        tried_for(_STOP_ONE_S, lambda: self.ledger.shorten(left, to_ms=_LEFT_BEHIND_MS))
         self._client.close()
         log.info("worker stopped", handed_back=len(left), pid=os.getpid())
 
 
 def run(settings: Settings) -> int:
     """Work until SIGTERM or SIGINT; the exit code."""
+    stopping = stop_event()
     process = WorkerProcess(settings)
-    stopping = threading.Event()
-
-    def stop(signum: int, frame: FrameType | None) -> None:
-        stopping.set()
-
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
     process.start()
     while not stopping.wait(3600):
         pass
@@ -118,6 +111,7 @@ class _Lifecycle(Middleware):
         self._process.start(with_threads=False)
 
     def before_worker_shutdown(self, broker: dramatiq.Broker, worker: Worker) -> None:
+        end_within(ENDS_WITHIN_S)
         self._process.stop()
 
 

@@ -25,7 +25,9 @@ def worker(processes: int, threads: int | None) -> None:
         count = str(settings.worker_threads)
         os.environ["WORKER_THREADS"] = count
         command = [sys.executable, "-m", "dramatiq", "workers.main:setup"]
-        os.execv(command[0], [*command, "--processes", str(processes), "--threads", count])  # noqa: S606
+        # Running jobs were waited for before that.
+        command += ["--processes", str(processes), "--threads", count, "--worker-shutdown-timeout", "2000"]
+        os.execv(command[0], command)  # noqa: S606
     from workers.main import run
 
     raise SystemExit(run(settings))
