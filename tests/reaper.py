@@ -89,6 +89,10 @@ def end_processes_naming(text: str) -> list[str]:
 
 def _reap(folder: Path) -> None:
     ended = end_processes_naming(folder.name)
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/mounts").read_text().splitlines():
+            if line.split()[1].startswith(f"{folder}/"):
+                subprocess.run(["umount", "-l", line.split()[1]], check=False)
     for path in (folder, *MEMORY.glob(f"{folder.name}-*")):
         shutil.rmtree(path, ignore_errors=True)
     sys.stdout.write("".join(f"{command}\n" for command in ended))
