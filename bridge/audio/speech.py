@@ -18,7 +18,7 @@ from typing import Any
 
 from bridge.audio.frames import Frames
 from bridge.audio.peaks import Peaks
-from bridge.audio.wav import LONGEST_HEADER, Codec, WavFormat, read_header
+from bridge.audio.wav import LONGEST_HEADER, Codec, WavFormat, is_chunk_name, read_header
 from bridge.errors import WrongUse
 
 CONTENT_TYPE = "audio/mpeg"
@@ -30,11 +30,8 @@ _RATES = (8_000, 11_025, 12_000, 16_000)
 _QUALITY = 5
 # Sample frames that are converted and encoded at once, whatever pieces the bytes came in.
 _BLOCK = 8_192
-# What may follow the sound in a WAV. Anything else there is sound, and the header's size was wrong.
-_TRAILERS = {
-    b"LIST", b"list", b"id3 ", b"ID3 ", b"bext", b"cue ", b"fact", b"iXML", b"_PMX", b"PEAK", b"smpl",
-    b"inst", b"junk", b"JUNK", b"PAD ", b"FLLR", b"acid", b"plst", b"DISP",
-}  # fmt: skip
+# A chunk behind the sound is no larger, however much a title page or a proof of origin holds.
+_LARGEST_TRAILER = 64_000_000
 
 
 class SpeechEncoder:
@@ -112,9 +109,9 @@ class SpeechEncoder:
         while not self._ended:
             size = _BLOCK * whole
             if self._left is not None and self._left < size:
-                # The header says that the sound ends here. Eight bytes more tell whether that is so.
+                # The header says that the sound ends here. The next chunk's head tells whether that is so.
                 size = self._left
-                if len(self._waiting) < size + size % 2 + 4 and not rest:
+                if len(self._waiting) < size + 1 + 8 and not rest:
                     break
                 if self._is_end(size, rest=rest):
                     self._ended = True
@@ -137,11 +134,17 @@ class SpeechEncoder:
         return bytes(out)
 
     def _is_end(self, size: int, *, rest: bool) -> bool:
-        for pad in {0, size % 2}:
-            if bytes(self._waiting[size + pad : size + pad + 4]) in _TRAILERS:
+        """Whether the head of another chunk follows, or nothing: else it is sound, and the size was wrong."""
+        if len(self._waiting) <= size + 1:
+            return rest
+        for at in (size, size + 1)[: 1 + size % 2]:
+            name, length = (
+                self._waiting[at : at + 4],
+                int.from_bytes(self._waiting[at + 4 : at + 8], "little"),
+            )
+            if is_chunk_name(name) and len(self._waiting) >= at + 8 and length <= _LARGEST_TRAILER:
                 return True
-        # At the very end nothing, or a pad byte, follows.
-        return rest and len(self._waiting) < size + size % 2 + 4
+        return rest and len(self._waiting) < size + 4
 
     def _encode(self, block: bytes, whole: int) -> bytes:
         self._samples += len(block) // whole

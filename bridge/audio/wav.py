@@ -48,11 +48,12 @@ class NotAudio(Rejected):
 
     Args:
         looks_like: `empty`, `html`, `json`, `mp3`, `wav` (damaged, or a codec we do not read), `unknown`.
+        codec: of a WAV that is whole, in a codec that neither we nor browsers read.
     """
 
-    def __init__(self, message: str, *, looks_like: str) -> None:
+    def __init__(self, message: str, *, looks_like: str, codec: str = "") -> None:
         super().__init__(message)
-        self.looks_like = looks_like
+        self.looks_like, self.codec = looks_like, codec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,9 +131,21 @@ def _read_chunks(start: bytes) -> WavFormat | None:
             sound = _read_format(start[body : body + size])
         elif name == b"ds64" and size >= 16:
             size_64 = int.from_bytes(start[body + 8 : body + 16], "little")
-        # Chunks begin at even places; the byte between is not in the size.
-        at = body + size + size % 2
+        at = next_chunk(start, body + size)
     return None
+
+
+def next_chunk(data: bytes | bytearray, end: int) -> int:
+    """Where the chunk after the one that ends here begins.
+
+    Chunks begin at even places, and the byte between, a zero, is not in the size; some writers leave it out.
+    """
+    return end if end % 2 == 0 or is_chunk_name(data[end : end + 4]) else end + 1
+
+
+def is_chunk_name(name: bytes | bytearray) -> bool:
+    """Four letters, digits, blanks or underscores, as all chunks in use are named."""
+    return len(name) == 4 and all(chr(c).isalnum() or c in b" _" for c in name) and name.isascii()
 
 
 def _believable(size: int) -> int | None:
@@ -156,6 +169,7 @@ def _read_format(chunk: bytes) -> tuple[Codec, int, int, int]:
         raise NotAudio(
             f"The recording is a WAV in codec {code}{name}; PCM, float, A-law and mu-law are read",
             looks_like="wav",
+            codec=_NAMES.get(code, f"codec {code}"),
         ) from cause
     if not 1 <= channels <= _MOST_CHANNELS or rate not in _RATES:
         raise _damaged(f"its format says {channels} channels at {rate} Hz")

@@ -325,5 +325,7 @@ def _download(response: httpx2.Response) -> Download:
         start=start,
         size=size,
         etag=response.headers.get("etag"),
+        framed=response.http_version == "HTTP/2"
+        or "chunked" in response.headers.get("transfer-encoding", "").lower(),
         content_type=response.headers.get("content-type", "").partition(";")[0] or "audio/x-wav",
     )

@@ -211,6 +211,10 @@ def _sound(recording: Recording, rules: Rules, link: str) -> str:
             return "in CloudTalk"
         case Sound.GONE:
             return recording.reason
+        case Sound.STORED if recording.is_empty:
+            return "empty"
+        case Sound.STORED if not recording.plays:
+            return f"{link or 'kept by the bridge'} (browsers cannot play it: {recording.kind})"
         case Sound.STORED:
             length = f" ({span(round(recording.seconds))})" if recording.seconds is not None else ""
             if attachment_of(recording, rules) is not None:

@@ -40,9 +40,17 @@ class Recording:
     original: Stored | None = None
     speech: Stored | None = None
     seconds: float | None = None
+    # What the file is, where it is not a WAV that all browsers play; and whether they play it.
+    kind: str = ""
+    plays: bool = True
     reason: str = ""
     # Why Kustomer would not take it as an attachment.
     refused: str = ""
+
+    @property
+    def is_empty(self) -> bool:
+        """A file without any sound in it."""
+        return self.sound is Sound.STORED and self.seconds == 0
 
     @property
     def settled(self) -> bool:
@@ -74,6 +82,8 @@ def read_recording(
             original=Stored(**stored["original"]),
             speech=Stored(**speech) if speech else None,
             seconds=stored.get("seconds"),
+            kind=str(stored.get("kind") or ""),
+            plays=stored.get("plays") is not False,
             refused=refused,
         )
     if not call.recorded:
@@ -94,7 +104,9 @@ def may_record(call: Call, rules: Rules) -> bool:
 
 
 def attachment_of(recording: Recording, rules: Rules) -> Stored | None:
-    """The file to attach to the note; None where there is none, or the rules or its size forbid it."""
+    """The file to attach; None where nothing can be heard of it, or the rules or its size forbid it."""
+    if recording.is_empty or not recording.plays:
+        return None
     if recording.sound is not Sound.STORED or rules.attach == "never" or recording.refused:
         return None
     file = recording.speech if rules.attach == "speech" and recording.speech else recording.original

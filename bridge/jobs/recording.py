@@ -12,8 +12,10 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
+from itertools import chain
 from typing import IO, Any
 
+from bridge.audio import kinds
 from bridge.audio.speech import SpeechEncoder
 from bridge.audio.wav import NotAudio, WavFormat
 from bridge.clients.cloudtalk import Download
@@ -24,7 +26,7 @@ from bridge.jobs.deps import Deps, End
 from bridge.ledger.keys import Lane
 from bridge.ledger.ledger import Claim
 from bridge.ledger.record import Record
-from bridge.storage.contract import Kind, name_of
+from bridge.storage.contract import Kind, Storage, name_of
 
 # Retries of a 404: 5 s after the first, then 10, 20, 40 ... within 45 minutes.
 _FIRST_PAUSE_S = 5
@@ -33,7 +35,7 @@ _RESUME_AT_MOST = 5
 _IN_MEMORY = 1_000_000
 # CloudTalk's last word on a recording, as notes say it.
 EXPIRED = "expired or deleted in CloudTalk"
-_WAV, _MP3 = "audio/x-wav", "audio/mpeg"
+_MP3 = "audio/mpeg"
 
 
 def fetch_recording(claim: Claim, deps: Deps) -> End:
@@ -101,7 +103,8 @@ def _ask_later(claim: Claim, deps: Deps, record: Record, call: Call, error: NotT
         deps.ledger.keep(claim, {"rec:asks": str(asks + 1), "rec:since": str(since_ms)})
         return End(again_in_ms=pause_s * 1000, log=f"{error}: asked {asks + 1} times")
     deps.ledger.keep(claim, {"rec:asks": None, "rec:since": None})
-    _observe(claim, deps, record, call, "recording_gone", {"reason": "never appeared in CloudTalk"})
+    reason = "empty in CloudTalk" if isinstance(error, _Empty) else "never appeared in CloudTalk"
+    _observe(claim, deps, record, call, "recording_gone", {"reason": reason})
     raise Rejected(f"{error}: gave up after {_GIVE_UP_AFTER_S // 60} minutes", status=404)
 
 
@@ -112,6 +115,7 @@ class _Fetch:
         self._call, self._record, self._deps = call, record, deps
         self._encoder = SpeechEncoder()
         self._playable = True
+        self._kind = kinds.WAV
         self._received = 0
         self._whole_told = False
         self._ends_at = time.monotonic() + deps.longest_transfer_s
@@ -122,20 +126,51 @@ class _Fetch:
         wav = self._name("wav")
         with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as speech:
             if storage.size(wav) is None:
-                # Raises Exists where another run was faster: this one is then repeated, and finds the file.
-                kept = storage.write(wav, self._encoded(self._download(), speech), content_type=_WAV)
-                original = Stored(name=wav, content_type=_WAV, size=kept.size, sha256=kept.sha256)
+                original = self._kept(storage, wav, self._judged(self._download()), speech)
             else:
                 # Stored by a run that ended before it could say so; only whole files are visible.
-                self._whole_told = True
-                original = _again(wav, self._encoded(storage.open(wav), speech))
+                original = self._read_again(storage, wav, speech)
             small = self._store_speech(speech)
         return {
             "original": asdict(original),
             "speech": asdict(small) if small else None,
             "seconds": round(self._encoder.seconds, 2) if self._playable else None,
             "peaks": [round(peak * 100) for peak in self._encoder.peaks] if self._playable else [],
+            "kind": None if self._kind is kinds.WAV else self._kind.name,
+            "plays": self._kind.plays,
         }
+
+    def _kept(self, storage: Storage, wav: str, chunks: Iterator[bytes], speech: IO[bytes]) -> Stored:
+        """The untouched file in storage, under the ending of what it is."""
+        name = wav
+        if self._kind.ending != "wav":
+            # Not that of the speech file.
+            name = f"{wav.removesuffix('.wav')}-original.{self._kind.ending}"
+            if storage.size(name) is not None:
+                return self._read_again(storage, name, speech)
+        content_type = self._kind.content_type
+        # Raises Exists where another run was faster: this one is then repeated, and finds the file.
+        kept = storage.write(name, self._encoded(chunks, speech), content_type=content_type)
+        return Stored(name=name, content_type=content_type, size=kept.size, sha256=kept.sha256)
+
+    def _read_again(self, storage: Storage, name: str, speech: IO[bytes]) -> Stored:
+        self._whole_told = True
+        chunks = self._encoded(self._judged(storage.open(name)), speech)
+        return _again(name, chunks, self._kind.content_type)
+
+    def _judged(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        """The same bytes, once it is known of which kind they are."""
+        start = b""
+        while len(start) < kinds.NEEDED and (chunk := next(chunks, b"")):
+            start += chunk
+        if not start:
+            raise _Empty("CloudTalk sent a recording of 0 bytes")
+        kind = kinds.kind_of(start)
+        if kind is None:
+            # An error page is gone by the next try.
+            raise Unavailable("CloudTalk sent something that is no recording: a text")
+        self._kind, self._playable = kind, kind is kinds.WAV
+        return chain([start], chunks)
 
     def _name(self, kind: Kind) -> str:
         first = min((event.at for event in self._record.events), default=datetime.now(UTC))
@@ -156,13 +191,9 @@ class _Fetch:
 
     def _encoded(self, chunks: Iterator[bytes], speech: IO[bytes]) -> Iterator[bytes]:
         """Passes the bytes on as they are, and makes the speech file on the way."""
-        started = False
         for chunk in chunks:
-            started = started or bool(chunk)
             self._feed(chunk, speech)
             yield chunk
-        if not started:
-            raise Unavailable("CloudTalk sent a recording of 0 bytes")
         if self._playable:
             try:
                 speech.write(self._encoder.finish())
@@ -181,10 +212,10 @@ class _Fetch:
             self._judge(error)
 
     def _judge(self, error: NotAudio) -> None:
-        """A WAV that we cannot read is kept as it is; an error page is gone by the next try."""
-        if error.looks_like != "wav":
-            raise Unavailable(f"CloudTalk sent something that is no recording: {error}") from error
+        """A WAV that we cannot read is kept as it is."""
         self._playable = False
+        if error.codec:
+            self._kind = replace(kinds.WAV, name=f"a WAV in {error.codec}", plays=False)
 
     def _download(self) -> Iterator[bytes]:
         call_id = self._call.call_id
@@ -227,7 +258,7 @@ class _Fetch:
 
     def _counted(self, download: Download) -> Iterator[bytes]:
         """The bytes as they come, counted, for as long as a transfer may take."""
-        self._whole_told = download.size is not None
+        self._whole_told = download.size is not None or download.framed
         self._check_size(download.size or 0, "are announced")
         for chunk in download.chunks:
             if not self._received and chunk.lstrip().startswith(b"<"):
@@ -251,6 +282,10 @@ class OverCeiling(TooLarge):
     """Larger than the operator wants to keep."""
 
 
+class _Empty(NotThereYet):
+    """A file without a byte in it, which may be filled later."""
+
+
 class _NotResumed(Unavailable):
     """To be begun anew, in another run."""
 
@@ -259,13 +294,13 @@ def _is_short(wav: WavFormat, received: int) -> bool:
     return wav.data_bytes is not None and received < wav.data_offset + wav.data_bytes
 
 
-def _again(name: str, chunks: Iterator[bytes]) -> Stored:
+def _again(name: str, chunks: Iterator[bytes], content_type: str) -> Stored:
     """Read a stored file once more, for its size and sum."""
     total, digest = 0, hashlib.sha256()
     for chunk in chunks:
         total += len(chunk)
         digest.update(chunk)
-    return Stored(name=name, content_type=_WAV, size=total, sha256=digest.hexdigest())
+    return Stored(name=name, content_type=content_type, size=total, sha256=digest.hexdigest())
 
 
 def _link_in(body: Any) -> str | None:

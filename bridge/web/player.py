@@ -35,6 +35,13 @@ _BARS = 180
 _SUFFIXES = {
     "audio/mpeg": "mp3",
     "audio/ogg": "ogg",
+    "audio/aac": "aac",
+    "audio/aiff": "aiff",
+    "audio/amr": "amr",
+    "audio/basic": "au",
+    "audio/flac": "flac",
+    "audio/mp4": "m4a",
+    "audio/webm": "webm",
     "audio/wav": "wav",
     "audio/x-wav": "wav",
     "audio/wave": "wav",
@@ -137,6 +144,8 @@ async def player(request: Request, opened: Opened) -> Response:
     call, recording = opened.call, opened.recording
     place = f"{PLAYER}/{quote(opened.key, safe=':')}"
     passed = f"?{urlencode({'sig': request.query_params['sig']})}" if opened.by_link else ""
+    if not recording.plays:
+        return _not_playable(request, opened, f"{place}/original{passed}")
     seconds = recording.seconds or 0
     return page(
         request,
@@ -233,6 +242,14 @@ def _no_sound(request: Request, opened: Opened) -> Response:
 def _gone(request: Request, opened: Opened) -> Response:
     text = "It was kept, and has been deleted from the storage since."
     return _message_of_call(request, opened, "There is no recording any more", text)
+
+
+def _not_playable(request: Request, opened: Opened, original: str) -> Response:
+    text = f"{headline(opened.call)}. Browsers cannot play it: it is {opened.recording.kind}."
+    link = (original, "Download it")
+    return message(
+        request, 200, "This recording has to be downloaded", text, link=link, link_only=opened.by_link
+    )
 
 
 def _message_of_call(request: Request, opened: Opened, title: str, text: str) -> Response:

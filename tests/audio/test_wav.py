@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bridge.audio.wav import LONGEST_HEADER, Codec, NotAudio, WavFormat, read_header
 from bridge.errors import Rejected
-from tests.audio.given import chunk, fmt, wav
+from tests.audio.given import chunk, encode, fmt, speech, wav
 
 SOUND = bytes(range(200)) * 80
 GUID = bytes.fromhex("000000001000800000aa00389b71")
@@ -164,3 +164,32 @@ def test_any_bytes_get_an_answer(tail: bytes) -> None:
             assert str(error)
         else:
             assert found is None or found.bytes_per_second > 0
+
+
+@pytest.mark.parametrize("name", [b"C2PA", b"ABCD", b"x_1 ", b"LIST", b"id3 "])
+@pytest.mark.parametrize("pieces", [1, 7, 65_536])
+def test_any_chunk_behind_the_sound_is_no_sound(name: bytes, pieces: int) -> None:
+    sound = speech(0.5).tobytes()
+
+    _, encoder = encode(wav(sound, after=chunk(name, b"\x55\xaa" * 4000)), pieces=pieces)
+
+    assert encoder.seconds == 0.5
+
+
+@pytest.mark.parametrize("size", [0, 1000, 44 + 8000, 0xFFFFFFFF])
+def test_a_size_that_is_wrong_takes_nothing_away_from_the_sound(size: int) -> None:
+    sound = speech(0.5).tobytes()
+
+    assert encode(wav(sound, size=size))[1].seconds == 0.5
+
+
+def test_a_chunk_of_an_odd_size_may_lack_its_pad_byte() -> None:
+    sound = speech(0.5).tobytes()
+    odd = chunk(b"LIST", b"INFOx")[:-1]
+
+    assert encode(wav(sound, before=odd))[1].seconds == 0.5
+    assert encode(wav(sound, before=odd + b"\0"))[1].seconds == 0.5
+    # Eight bits a sample, so that the sound itself may be odd.
+    assert encode(wav(b"\x80" * 4001, bits=8, after=chunk(b"C2PA", b"x" * 9)))[1].seconds == 4001 / 8000
+    without = wav(b"\x80" * 4001, bits=8)[:-1] + chunk(b"C2PA", b"x" * 9)
+    assert encode(without)[1].seconds == 4001 / 8000
