@@ -146,7 +146,11 @@ def test_a_copied_cookie_is_dead_after_the_sign_out_in_all_processes(
 def test_signing_out_without_a_session_ends_nothing(guarded: Site) -> None:
     cookie = session(guarded)
 
-    for forged in ({}, {"Cookie": f"{COOKIE}=x"}, {"Cookie": cookie["Cookie"][:-1] + "0"}):
+    for forged in (
+        {},
+        {"Cookie": f"{COOKIE}=x"},
+        {"Cookie": cookie["Cookie"][:-1] + ("1" if cookie["Cookie"].endswith("0") else "0")},
+    ):
         assert guarded.ask("POST", "/logout", headers={**forged, **HOME}).status == 303
 
     assert guarded.ask("GET", "/api/queue", headers=cookie).status == 200
