@@ -86,7 +86,7 @@ def _region(value: str) -> str:
 
 def _key(value: SecretStr) -> SecretStr:
     """A key that a service gave: it goes into a header, which carries printable ASCII only."""
-    text = value.get_secret_value().strip()
+    text = value.get_secret_value()
     for at, letter in enumerate(text, 1):
         if _is_control(letter):
             raise ValueError(f"has a control character or line end at place {at}; copy the key again")
@@ -94,12 +94,12 @@ def _key(value: SecretStr) -> SecretStr:
             raise ValueError(f"has a blank at place {at}; copy the key again")
         if not letter.isascii():
             raise ValueError(f"has a letter or sign outside ASCII at place {at}; copy the key again")
-    return SecretStr(text)
+    return value
 
 
 def _token(value: SecretStr) -> SecretStr:
     """A token that the operator made up, in any alphabet."""
-    text = value.get_secret_value().strip()
+    text = value.get_secret_value()
     if any(_is_control(letter) for letter in text):
         raise ValueError("holds a control character or line end")
     if len(text) < SHORTEST_TOKEN:
@@ -107,7 +107,7 @@ def _token(value: SecretStr) -> SecretStr:
             f"must have at least {SHORTEST_TOKEN} characters, better {GOOD_TOKEN} or more: "
             "whoever guesses it is let in"
         )
-    return SecretStr(text)
+    return value
 
 
 def _signing_secret(value: SecretStr) -> SecretStr:
