@@ -23,6 +23,7 @@ from workers.actors import declare
 from workers.broker import LocalBroker
 from workers.dispatcher import Dispatcher
 from workers.stopping import ENDS_WITHIN_S, end_within, stop_event, tried_for
+from workers.time_limit import TimeLimit
 
 log = get_logger(__name__)
 
@@ -46,6 +47,7 @@ class WorkerProcess:
         self._client = make_client()
         deps = open_deps(settings, self.ledger, client=self._client, still_ours=self.leases.sure)
         self.runner = Runner(deps, self.leases)
+        self.jobs = TimeLimit(self.runner, self.leases, self.ledger)
         self.broker = LocalBroker(room=settings.worker_threads)
         self.heartbeat = Heartbeat(
             self.ledger.redis,
@@ -54,7 +56,7 @@ class WorkerProcess:
             busy=lambda: settings.worker_threads - self.broker.room,
             command=command,
         )
-        self.dispatcher = Dispatcher(self.ledger, self.broker, declare(self.broker, self.runner))
+        self.dispatcher = Dispatcher(self.ledger, self.broker, declare(self.broker, self.jobs))
         self._worker: Worker | None = None
 
     def start(self, *, with_threads: bool = True) -> None:

@@ -53,6 +53,14 @@ class Leases:
         with self._lock:
             return [claim for claim, _ in self._held.values()]
 
+    def give_up(self, name: str) -> Claim | None:
+        """Let go of a job whose run hangs; nothing can be sent under its lease from now on."""
+        with self._lock:
+            found = next((claim for claim, _ in self._held.values() if claim.name == name), None)
+            if found is not None:
+                del self._held[found.token]
+            return found
+
     def sure(self, claim: Claim) -> None:
         """Check, just before something is sent, that the lease cannot have run out.
 

@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 import redis
 
+from bridge.clients.pace import Pace, keeping
 from bridge.errors import (
     BridgeError,
     Busy,
@@ -45,14 +46,27 @@ _MAX_BACKOFF_S = 300.0
 # A fault of our own does not mend itself, but may hang on data that is still changing.
 _MOST_FAULTS = 5
 _MOST_REFUSALS = 4
+# Of one run: more than the slowest service may take for all its requests. A recording has its own.
+_LIMIT_S, _LIMITS_S = 600.0, {"recording": 960.0}
+
+
+def limit_s(kind: str) -> float:
+    """Seconds after which no request of a run waits any longer."""
+    return _LIMITS_S.get(kind, _LIMIT_S)
 
 
 class Runner:
     """Runs jobs in this process; one for all threads."""
 
     def __init__(
-        self, deps: Deps, leases: Leases, kinds: Mapping[str, Callable[[Claim, Deps], End]] = KINDS
+        self,
+        deps: Deps,
+        leases: Leases,
+        kinds: Mapping[str, Callable[[Claim, Deps], End]] = KINDS,
+        *,
+        limit_s: Callable[[str], float] = limit_s,
     ) -> None:
+        self.limit_s = limit_s
         self._deps = deps
         self._leases = leases
         self._kinds = kinds
@@ -70,7 +84,11 @@ class Runner:
             if claim is None:
                 return "gone"
             spending = Turn(lane=claim.lane, name=claim.name, kind=claim.kind)
-            with self._leases.holding(claim, since=since), taking_turns(spending):
+            with (
+                self._leases.holding(claim, since=since),
+                taking_turns(spending),
+                keeping(Pace(total_s=self.limit_s(kind))),
+            ):
                 end = self._run(claim)
             ledger.count(f"job:{kind}:{end}")
             log.info(

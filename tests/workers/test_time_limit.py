@@ -1,0 +1,92 @@
+"""A job that hangs does not hold its thread for ever, and can do no harm when it goes on."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+import redis
+
+from bridge.clients.http import Service, make_client
+from bridge.errors import LeaseLost
+from bridge.jobs.deps import Deps, End
+from bridge.jobs.runner import Runner
+from bridge.ledger.ledger import Claim
+from bridge.sandbox.running import RunningSandbox
+from tests.clients.evil import Peer, service
+from tests.support import Bridge, ended
+from workers.time_limit import TimeLimit
+
+KEY = "uuid:11111111-2222-4333-8444-555555555500"
+
+
+def due(bridge: Bridge) -> None:
+    bridge.receive("call-ended", ended())
+    assert bridge.ledger.dispatch(1)[1] == [f"sync|{KEY}"]
+
+
+def job(bridge: Bridge) -> dict[str, object]:
+    (found,) = bridge.ledger.job_states(KEY)
+    return found
+
+
+def test_a_job_that_hangs_frees_its_thread_and_can_write_nothing_when_it_goes_on(
+    redis_client: redis.Redis, sandbox: RunningSandbox
+) -> None:
+    goes_on, went_on = threading.Event(), threading.Event()
+    lost: list[type[BaseException]] = []
+
+    def hang(claim: Claim, deps: Deps) -> End:
+        goes_on.wait()
+        try:
+            deps.still_ours(claim)
+        except LeaseLost as error:
+            lost.append(type(error))
+        try:
+            deps.ledger.keep(claim, {"note": "late"})
+        except LeaseLost as error:
+            lost.append(type(error))
+        went_on.set()
+        return End()
+
+    bridge = Bridge(redis_client, sandbox, kinds={"sync": hang})
+    runner = Runner(bridge.deps, bridge.leases, {"sync": hang}, limit_s=lambda kind: 0.1)
+    due(bridge)
+
+    assert TimeLimit(runner, bridge.leases, bridge.ledger, grace_s=0.1).run("sync", KEY) == "left"
+
+    assert bridge.leases.held() == []
+    waits = job(bridge)
+    assert (waits["state"], waits["cause"], waits["attempts"]) == ("waiting", "TimeLimit", 1)
+    goes_on.set()
+    assert went_on.wait(10)
+    assert lost == [LeaseLost, LeaseLost]
+    assert job(bridge)["state"] == "waiting"
+
+
+def test_a_job_whose_requests_drip_one_after_the_other_ends_at_its_limit(
+    redis_client: redis.Redis, sandbox: RunningSandbox
+) -> None:
+    def drip(peer: Peer) -> None:
+        peer.read_request()
+        peer.send(b"HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n")
+        peer.drip(b" ")
+
+    with service(drip) as url, make_client() as client:
+
+        def ask(claim: Claim, deps: Deps) -> End:
+            while True:
+                Service("kustomer", client=client, headers={}).request("note", "GET", url)
+
+        bridge = Bridge(redis_client, sandbox, kinds={"sync": ask})
+        runner = Runner(bridge.deps, bridge.leases, {"sync": ask}, limit_s=lambda kind: 0.3)
+        due(bridge)
+
+        assert TimeLimit(runner, bridge.leases, bridge.ledger).run("sync", KEY) == "failed"
+
+    assert job(bridge)["cause"] == "TooSlow"
+
+
+@pytest.mark.parametrize("kind", ["sync", "recording"])
+def test_every_kind_has_a_limit(bridge: Bridge, kind: str) -> None:
+    assert 0 < bridge.runner.limit_s(kind) < 1000
