@@ -181,6 +181,11 @@ def span(seconds: int) -> str:
     return " ".join(part for part in parts if part) or "0 s"
 
 
+def sound_length(seconds: float) -> str:
+    """As `span`, and tenths of what is shorter than a second: no sound that there is lasts 0 s."""
+    return f"{max(seconds, 0.1):.1f} s" if seconds < 0.95 else span(round(seconds))
+
+
 def length(text: str) -> int:
     """Characters in UTF-16 units."""
     return len(text) + sum(ord(c) > 0xFFFF for c in text)

@@ -30,8 +30,7 @@ _MOST_ZEROS_LOST = 3
 # Caller ids that are letters on a keypad, as exchanges send them that can send digits only.
 _KEYPAD = str.maketrans("abcdefghijklmnopqrstuvwxyz", "22233344455566677778889999")
 _SPELLED = frozenset(
-    word.translate(_KEYPAD)
-    for word in ("anonymous", "unavailable", "restricted", "blocked", "unknown", "private")
+    word.translate(_KEYPAD) for word in ("anonymous", "unavailable", "restricted", "blocked", "private")
 )
 # The words for an extension that the parser knows, with the digits behind them.
 _EXTENSION = re.compile(

@@ -8,7 +8,7 @@ from enum import Enum, auto
 from uuid import UUID
 
 from bridge.domain.call import Call
-from bridge.domain.note import cut, headline, note_before_marks, note_text, span, who
+from bridge.domain.note import cut, headline, note_before_marks, note_text, sound_length, who
 from bridge.domain.outcome import Direction, Outcome, Status
 from bridge.domain.phone import Kind
 from bridge.domain.recording import NO_RECORDING, Recording, Sound, Stored, attachment_of
@@ -216,7 +216,7 @@ def _sound(recording: Recording, rules: Rules, link: str) -> str:
         case Sound.STORED if not recording.plays:
             return f"{link or 'kept by the bridge'} (browsers cannot play it: {recording.kind})"
         case Sound.STORED:
-            length = f" ({span(round(recording.seconds))})" if recording.seconds is not None else ""
+            length = f" ({sound_length(recording.seconds)})" if recording.seconds is not None else ""
             if attachment_of(recording, rules) is not None:
                 return f"attached{length}"
             return f"{link}{length}" if link else f"kept by the bridge{length}"

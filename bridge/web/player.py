@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from bridge.domain.call import Call
-from bridge.domain.note import headline, span
+from bridge.domain.note import headline, sound_length
 from bridge.domain.outcome import Outcome
 from bridge.domain.recording import Recording, Sound, Stored, read_recording
 from bridge.errors import BridgeError
@@ -154,7 +154,7 @@ async def player(request: Request, opened: Opened) -> Response:
         title=headline(call),
         started_at=call.started_at.isoformat() if call.started_at else None,
         when=_spoken_time(call.started_at, ZoneInfo(request.app.state.desk.rules.zone)),
-        length=span(round(seconds)) if recording.seconds is not None else None,
+        length=sound_length(seconds) if recording.seconds is not None else None,
         clock=_clock(seconds),
         seconds=round(seconds, 2),
         spoken=_spoken_span(seconds),

@@ -125,3 +125,7 @@ def test_an_error_page_in_place_of_a_recording_is_none(bridge: Bridge, sandbox: 
 
     assert "Recording: still to come" in one_of_each(sandbox)[2]["attributes"]["body"]
     assert "recording" not in bridge.record(f"uuid:{UUID}").observations
+
+
+def test_the_length_of_a_short_sound_is_told_in_tenths(bridge: Bridge, sandbox: RunningSandbox) -> None:
+    assert _fetched(bridge, sandbox, wav(HALF, after=chunk(b"C2PA", bytes(4000))))[0] == "attached (0.5 s)"
