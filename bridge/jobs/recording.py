@@ -20,6 +20,8 @@ from bridge.audio.speech import SpeechEncoder
 from bridge.audio.wav import NotAudio, WavFormat
 from bridge.clients.cloudtalk import Download
 from bridge.domain.call import Call
+from bridge.domain.envelopes import unwrap
+from bridge.domain.keys import DEFAULT_KEYS
 from bridge.domain.recording import Sound, Stored
 from bridge.errors import BridgeError, NotThereYet, Rejected, TooLarge, Unavailable, WebPage
 from bridge.jobs.deps import Deps, End
@@ -303,9 +305,10 @@ def _again(name: str, chunks: Iterator[bytes], content_type: str) -> Stored:
     return Stored(name=name, content_type=content_type, size=total, sha256=digest.hexdigest())
 
 
-def _link_in(body: Any) -> str | None:
-    """The recording's public link in a webhook body, native or not."""
-    for value in (body, body.get("data") if isinstance(body, dict) else None):
+def _link_in(body: object) -> str | None:
+    """The recording's public link in a webhook body, native or not, and whatever a tool put around it."""
+    found = unwrap(body, DEFAULT_KEYS).body if isinstance(body, dict) else {}
+    for value in (body, found, found.get("data")):
         for item in value.values() if isinstance(value, dict) else ():
             if isinstance(item, str) and item.startswith(("https://", "http://")) and "/pub/r/" in item:
                 return item.strip()

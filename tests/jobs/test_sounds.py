@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+import json
 from typing import Any
 
 import pytest
 
+from bridge.jobs.recording import _link_in
 from bridge.sandbox.running import RunningSandbox
 from tests.audio.given import chunk, fmt, speech, wav
 from tests.jobs.desk import one_of_each
@@ -129,3 +131,12 @@ def test_an_error_page_in_place_of_a_recording_is_none(bridge: Bridge, sandbox: 
 
 def test_the_length_of_a_short_sound_is_told_in_tenths(bridge: Bridge, sandbox: RunningSandbox) -> None:
     assert _fetched(bridge, sandbox, wav(HALF, after=chunk(b"C2PA", bytes(4000))))[0] == "attached (0.5 s)"
+
+
+def test_a_public_link_is_found_inside_what_a_tool_put_around_it() -> None:
+    link = "https://my.cloudtalk.io/pub/r/MTAwMDAwMDUwMA==/eA==.wav"
+
+    for body in ({"recording_url": link}, {"body": {"call_id": 5, "recording_url": link}}):
+        assert _link_in(body) == link
+    assert _link_in({"body": json.dumps({"call_id": 5, "recording_url": link})}) == link
+    assert _link_in({"call_id": 5}) is None
