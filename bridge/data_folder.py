@@ -5,8 +5,10 @@ from __future__ import annotations
 import stat
 from pathlib import Path
 
+# The last sample that `send` made up.
+LAST_CALL = "last-call.json"
 # What the bridge keeps there. Nothing else is touched: other things may be in the folder, too.
-_FILES = ("ops-token", "webhook-token", "run.json", "up.lock")
+_FILES = ("ops-token", "webhook-token", "run.json", "up.lock", LAST_CALL)
 _FOLDERS = ("redis", "journal", "recordings", "spool", "sandbox")
 
 

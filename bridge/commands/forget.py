@@ -13,6 +13,7 @@ from bridge.commands import DONE, NEEDS_A_PERSON
 from bridge.commands.confirming import confirm
 from bridge.commands.opening import opened_ledger
 from bridge.commands.printing import say
+from bridge.data_folder import LAST_CALL
 from bridge.domain.phone import read_phone
 from bridge.errors import RateLimited, Rejected, WrongUse
 from bridge.jobs.deps import Deps, open_deps
@@ -99,6 +100,7 @@ def _erasure(ledger: Ledger, settings: Settings, remove_at: Sequence[str]) -> Er
         storage=open_storage(settings.recordings_url, data_dir=settings.data_dir),
         rules=settings.rules,
         journal=settings.data_dir / "journal",
+        files=[settings.data_dir / LAST_CALL],
         who=trail.person(),
         services=services,
         remove_at=remove_at,

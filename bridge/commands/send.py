@@ -19,6 +19,7 @@ from bridge.commands.context import Run, living_run, load_settings
 from bridge.commands.given import ONE_LINE
 from bridge.commands.printing import say
 from bridge.commands.samples import OUTCOMES, TEMPLATES, SampleCall
+from bridge.data_folder import LAST_CALL
 from bridge.embedded import write_private
 from bridge.errors import Unavailable, WrongUse
 from bridge.kept_token import read_ops_token
@@ -79,7 +80,7 @@ def send(
         if file is not None:
             sent = sender.post(trigger, file.read_bytes())
         else:
-            kept = settings.data_dir / "last-call.json"
+            kept = settings.data_dir / LAST_CALL
             call = choose(
                 trigger,
                 last_call(kept),

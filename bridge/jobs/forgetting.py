@@ -52,6 +52,7 @@ class Erasure:
     """One request of a person, or in their name.
 
     Args:
+        files: small ones that commands keep, each removed whole where it speaks of the person.
         services: to look up and remove what is there; None where no keys are set.
         remove_at: of `cloudtalk` and `kustomer`, those at which to remove it too.
         ask: asks a service, however long its budget makes it wait. Where one does not answer, nothing is
@@ -64,6 +65,7 @@ class Erasure:
     rules: Rules
     journal: Path
     who: str
+    files: Sequence[Path] = ()
     services: Deps | None = None
     remove_at: Collection[str] = ()
     ask: Callable[[Callable[[], object]], object] = lambda question: question()
@@ -121,9 +123,9 @@ class Erasure:
         self._journal(words, receipt)
         receipt.add("held", "event", erasing.let_go(self.ledger, held))
         numbers = [record.call_id for record in records if record.call_id is not None]
-        receipt.add("caches", "entry tied to the number", erasing.erase_caches(self.ledger, phones, numbers))
+        receipt.add("caches", "entry", erasing.erase_caches(self.ledger, phones, numbers))
         erasing.forget_round(self.ledger.redis, ROUND, numbers)
-        receipt.add("trail", "line without its call now", erasing.blank_trail(self.ledger, words))
+        receipt.add("trail", "blanked line", erasing.blank_trail(self.ledger, words))
         if ends:
             self._end(receipt)
 
@@ -136,8 +138,8 @@ class Erasure:
         receipt.calls.append(record.key)
         receipt.add("ledger", "record", 1)
         receipt.add("ledger", "event", len(record.events))
-        receipt.add("ledger", "answer of CloudTalk", len(record.observations))
-        receipt.add("ledger", "line of the call's log", len(record.log))
+        receipt.add("ledger", "observation", len(record.observations))
+        receipt.add("ledger", "log line", len(record.log))
         receipt.add("queue", "job", jobs)
 
     def _end(self, receipt: Receipt) -> None:
@@ -152,6 +154,10 @@ class Erasure:
         receipt.notes.append("Backups of Redis, of the data folder and of a bucket are not touched.")
 
     def _journal(self, words: Mentions, receipt: Receipt) -> None:
+        for path in self.files:
+            if path.is_file() and words.are_in(path.read_text(errors="replace")):
+                path.unlink(missing_ok=True)
+                receipt.add("data folder", "file", 1)
         try:
             gone = erase_lines(self.journal, words.are_in)
         except OSError as error:

@@ -74,6 +74,7 @@ def erasure(desk: Bridge, **more: Any) -> Erasure:
         else desk.rules,
         journal=deps.data_dir / "journal",
         who="ops@host",
+        files=[deps.data_dir / "last-call.json"],
         **given,
     )
 
@@ -121,6 +122,7 @@ def _on_disk(desk: Bridge) -> None:
     recordings.mkdir(parents=True, exist_ok=True)
     started = ended(call_id=CALL, uuid=UUID)["started_at"][:10]
     (recordings / f"{started}-{UUID}.wav.123-abc").write_bytes(b"half of what Ada said")
+    (folder / "last-call.json").write_text(json.dumps({"number": "+44 1632 960304"}))
     journal = folder / "journal"
     texts = [
         json.dumps({"at": 1, "trigger": "call-ended", "body": {"call_uuid": UUID}}),
