@@ -75,6 +75,10 @@ class RateLimited(Transient):
         return f"{max(1, math.ceil(self.retry_after_s))} s"
 
 
+class TooManyLooks(RateLimited):
+    """The part of the budget for what may not be there is spent; the rest of it is not."""
+
+
 class Conflict(Transient):
     """409: the thing exists, or changed meanwhile. Look before writing again."""
 

@@ -129,6 +129,11 @@ class LedgerCollector(Collector):
         for kind, count in commands_of(processes(self._ledger.redis)).items():
             running.add_metric([kind], count)
         yield running
+        yield GaugeMetricFamily(
+            "callbridge_ledger_other_events",
+            "Messages and changes of contacts that are kept: they speak of no call, and are not held.",
+            value=self._ledger.other_count(),
+        )
         yield from self._spending()
         yield from self._roads()
         with boundary("metrics.calls_missing"):

@@ -253,7 +253,7 @@ def let_pass(client: redis.Redis, seconds: float) -> None:
         for member in client.zrange(name, 0, -1):
             pipe.zincrby(name, -ms, str(member))
     for name in client.scan_iter(f"{keys.TAG}:call:*"):
-        for field in ("first_at", "last_at", "asking_since", "rec:since", "synced_at"):
+        for field in ("first_at", "last_at", "asking_since", "looked_at", "rec:since", "synced_at"):
             if client.hexists(name, field):
                 pipe.hincrby(name, field, -ms)
     for name in client.scan_iter(f"{keys.TAG}:events:*"):
@@ -261,6 +261,8 @@ def let_pass(client: redis.Redis, seconds: float) -> None:
             value: dict[str, Any] = json.loads(text)
             value.update({key: value[key] - ms for key in ("at", "last_at", "asked_at") if key in value})
             pipe.hset(name, event_name, json.dumps(value))
+    if client.hexists(keys.NEWEST, "asked_at"):
+        pipe.hincrby(keys.NEWEST, "asked_at", -ms)
     for job_name, job_text in client.hgetall(keys.JOBS).items():
         job: dict[str, Any] = json.loads(job_text)
         job.update({key: job[key] - ms for key in ("since", "again_at", "failing_since") if key in job})

@@ -112,17 +112,43 @@ def run(settings: Settings) -> int:
     heartbeat = Heartbeat(clock.ledger.redis, "clock", busy=lambda: int(at_work.is_set()))
     heartbeat.start()
     log.info("clock started", pid=os.getpid())
+    # Apart from each other: however much is held, calls that no webhook told of are looked for.
+
+    def keep_house() -> None:
+        try:
+            _repeat(clock.beat, _BEAT_S, stopping, at_work)
+        finally:
+            # By a fault of ours: the whole process ends, and is started again.
+            stopping.set()
+
+    housekeeping = threading.Thread(target=keep_house, daemon=True)
+    housekeeping.start()
+    if rounds is None:
+        stopping.wait()
+    else:
+        going = rounds
+        _repeat(
+            lambda: going.go(clock.now(), stopping=stopping.is_set),
+            min(_BEAT_S, settings.reconcile_every_s),
+            stopping,
+            at_work,
+        )
+    housekeeping.join()
+    heartbeat.stop()
+    return 0
+
+
+def _repeat(
+    what: Callable[[], object], every_s: float, stopping: threading.Event, at_work: threading.Event
+) -> None:
     while True:
         at_work.set()
         try:
-            clock.beat()
-            if rounds is not None:
-                rounds.go(clock.now(), stopping=stopping.is_set)
+            what()
         except redis.RedisError as error:
             log.warning("housekeeping not done, to be tried again", why=why(error))
         except BridgeError as error:
             log.warning("housekeeping not done, to be tried again", error=type(error).__name__)
         at_work.clear()
-        if stopping.wait(min(_BEAT_S, settings.reconcile_every_s or _BEAT_S)):
-            heartbeat.stop()
-            return 0
+        if stopping.wait(every_s):
+            return

@@ -95,6 +95,11 @@ class CloudTalk:
         self.check = self._service.check
         self._piece, self._beside = piece, beside
 
+    @property
+    def budget(self) -> Budget | None:
+        """The share of CloudTalk's budget that requests are sent within."""
+        return self._service.budget
+
     @cached_property
     def api(self) -> CloudTalkApi:
         """All of CloudTalk. Its many types are built on first use: workers start without them."""

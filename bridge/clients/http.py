@@ -170,7 +170,7 @@ class Service:
         self._client = client
         self._plain = plain or client
         self._headers = dict(headers)
-        self._budget = budget
+        self.budget = budget
         self._window_s = budget.window_s if budget else WINDOW_S
 
     def request(
@@ -304,7 +304,7 @@ class Service:
         probed = gate.check(operation) if gate else None
         if (job := pace.current()) and job.is_over:
             raise NotSent(f"the time of this job was over before {self.name} was asked for {operation}")
-        slot = self._budget.take() if self._budget else None
+        slot = self.budget.take() if self.budget else None
         sent = _Sent(operation=operation, slot=slot, window_s=self._window_s)
         try:
             yield sent
@@ -365,8 +365,8 @@ class Service:
             gate.slow(operation)
 
     def _book(self, sent: _Sent) -> None:
-        if self._budget and sent.slot:
-            self._budget.replied(
+        if self.budget and sent.slot:
+            self.budget.replied(
                 sent.slot,
                 operation=sent.operation,
                 status=sent.status,

@@ -12,6 +12,7 @@ import click
 from bridge.commands.confirming import confirm, is_at_terminal
 from bridge.commands.opening import opened_ledger
 from bridge.commands.printing import say
+from bridge.domain.events import OTHER_TRIGGERS
 from bridge.domain.moments import read_moment, shown_time
 from bridge.errors import Rejected
 from bridge.ledger import held as desk
@@ -29,17 +30,24 @@ def held() -> None:
 
 
 @held.command()
+@click.option("--other", is_flag=True, help="List messages and changes of contacts: they speak of no call.")
 @click.option("--json", "as_json", is_flag=True)
-def ls(*, as_json: bool) -> int:
+def ls(*, other: bool, as_json: bool) -> int:
     """List held events, the oldest first; numbers by their last digits."""
     with opened_ledger() as (ledger, settings):
-        lines = [_line(event, settings) for event in desk.held_events(ledger)]
+        lines = [_line(event, settings) for event in desk.held_events(ledger, other=other)]
+        apart = 0 if other else ledger.other_count()
     if as_json:
-        say(json.dumps({"held": lines}, indent=2))
+        say(json.dumps({"held": lines, "other": len(lines) if other else apart}, indent=2))
     else:
         _print(lines, settings)
         if not lines:
             say("Nothing is held.")
+        if apart:
+            say(
+                f"Kept apart, as they speak of no call: {apart} messages or changes of contacts "
+                "(callbridge held ls --other)."
+            )
     return 0
 
 
@@ -114,9 +122,12 @@ def drop(
             "--older-than", older_than, now=datetime.now(UTC), zone=settings.time_zone
         )
         named = [_found(ledger, one).fingerprint for one in fingerprints]
+        # Messages and changes of contacts are chosen by their names only.
+        lists = (False, True) if named or trigger in OTHER_TRIGGERS else (False,)
         chosen = [
             event
-            for event in desk.held_events(ledger)
+            for other in lists
+            for event in desk.held_events(ledger, other=other)
             if (not named or event.fingerprint in named)
             and (trigger is None or event.trigger == trigger)
             and (not before or event.at < before)
@@ -140,7 +151,12 @@ def _print(lines: Sequence[Mapping[str, Any]], settings: Settings) -> None:
 
 
 def _found(ledger: Ledger, prefix: str) -> HeldEvent:
-    found = [event for event in desk.held_events(ledger) if event.fingerprint.startswith(prefix.lower())]
+    found = [
+        event
+        for other in (False, True)
+        for event in desk.held_events(ledger, other=other)
+        if event.fingerprint.startswith(prefix.lower())
+    ]
     if len(found) != 1:
         many = f"{len(found)} held events begin" if found else "No held event begins"
         raise Rejected(f"{many} with {prefix!r}: callbridge held ls gives the whole fingerprints.")

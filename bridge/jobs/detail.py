@@ -5,20 +5,31 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from bridge.domain.call import Call
-from bridge.domain.listed import ListedCall
 from bridge.domain.phone import Kind
 from bridge.domain.values import read_uuid
 from bridge.errors import NotThereYet
 from bridge.jobs.asking import ASK_SLOWLY_FOR, GIVE_UP_AFTER
 from bridge.jobs.deps import Deps, End
+from bridge.jobs.looking import (
+    ALL_LOOKS,
+    LIST_LOOKS,
+    Seen,
+    ask,
+    heard_at,
+    is_confirmed,
+    newest_of,
+    seen_of,
+)
 from bridge.ledger.keys import Lane
 from bridge.ledger.learning import ASKED, TOLD
 from bridge.ledger.ledger import Claim
 from bridge.ledger.record import Record
+from bridge.ledger.turns import looking
 
 # Each candidate costs a request out of a small budget.
 _MOST_CANDIDATES = 5
@@ -37,7 +48,10 @@ def ask_detail(claim: Claim, deps: Deps) -> End:
     if call.call_id is None:
         return _identify(claim, deps, record, call)
     try:
-        body = deps.cloudtalk.call_detail(call.call_id)
+        missed = "asking_since" in record.fields
+        body = ask(
+            claim, deps, record, call, partial(deps.cloudtalk.call_detail, call.call_id), missed=missed
+        )
         uuid = read_uuid(body.get("uuid"))
         if record.contested and uuid is not None:
             learn_uuid(claim, deps, record, uuid, call.call_id, "identity", {"uuid": str(uuid)})
@@ -96,23 +110,22 @@ def identify(claim: Claim, deps: Deps) -> End:
 def _identify(claim: Claim, deps: Deps, record: Record, call: Call) -> End:
     """There is no look-up by uuid: list by number and time, ask for each candidate until the uuid fits."""
     try:
-        for candidate in _candidates(deps, record, call):
-            other = deps.ledger.read(f"id:{candidate.call_id}")
-            if other.uuid is not None and other.uuid != call.uuid:
-                continue
-            cached = deps.ledger.memory.cached(f"uuid-of:{candidate.call_id}")
+        for call_id in _candidates(claim, deps, record, call):
+            cached = deps.ledger.memory.cached(f"uuid-of:{call_id}")
             if cached is not None and cached != str(call.uuid):
                 continue
-            body = deps.cloudtalk.call_detail(candidate.call_id)
-            uuid = read_uuid(body.get("uuid"))
-            deps.ledger.memory.cache(f"uuid-of:{candidate.call_id}", str(uuid), for_s=UUID_KEPT_S)
+            with looking(ALL_LOOKS - LIST_LOOKS) as look:
+                body = deps.cloudtalk.call_detail(call_id)
+                uuid = read_uuid(body.get("uuid"))
+                look.found = uuid == call.uuid
+            deps.ledger.memory.cache(f"uuid-of:{call_id}", str(uuid), for_s=UUID_KEPT_S)
             if uuid == call.uuid:
                 deps.ledger.keep(claim, {"asking_since": None})
                 deps.ledger.observe(
                     "detail",
                     body,
                     uuid=call.uuid,
-                    call_id=candidate.call_id,
+                    call_id=call_id,
                     asked_at_ms=claim.now_ms,
                     sure=ASKED,
                 )
@@ -122,33 +135,43 @@ def _identify(claim: Claim, deps: Deps, record: Record, call: Call) -> End:
         return _not_yet(claim, deps, record, error)
 
 
-def _candidates(deps: Deps, record: Record, call: Call) -> list[ListedCall]:
-    """Calls that may be this one, the closest in time first."""
+def _candidates(claim: Claim, deps: Deps, record: Record, call: Call) -> list[int]:
+    """Numbers of calls that may be this one: those of no other call first, then the closest in time."""
     if call.external is None or call.external.kind is not Kind.E164:
         return []
-    around = call.started_at or min((event.at for event in record.events), default=datetime.now(UTC))
-    day = timedelta(days=1)
-    found: dict[int, ListedCall] = {}
-    # Whether the filter wants the plus is not documented: the items themselves come without it.
-    for number in (call.external.text.removeprefix("+"), call.external.text):
-        listed = deps.cloudtalk.list_calls(
-            external=number, since=around - day, until=around + day, region=deps.rules.region
-        )
-        found = {item.call_id: item for item in listed if _fits(item, call)}
-        if found:
-            break
+    around = heard_at(record, call)
+    found = newest_of(claim, deps, record, call)
+    if found is None:
+        found = _listed_then(deps, call, around)
     last = datetime.max.replace(tzinfo=UTC)
-    nearest = sorted(found.values(), key=lambda item: abs((item.started_at or last) - around))
-    return nearest[:_MOST_CANDIDATES]
-
-
-def _fits(item: ListedCall, call: Call) -> bool:
-    told = (
-        (item.external, call.external),
-        (item.internal, call.internal),
-        (item.direction, call.direction),
+    near = sorted(
+        (item for item in found if item.fits(call)), key=lambda item: abs((item.started_at or last) - around)
     )
-    return all(theirs is None or ours is None or theirs == ours for theirs, ours in told)
+    free, others = [], []
+    for item in near:
+        other = deps.ledger.read(f"id:{item.call_id}")
+        if other.uuid is None or other.uuid == call.uuid:
+            free.append(item.call_id)
+        elif not is_confirmed(other):
+            # Somebody said that its number goes with that uuid, which need not be true.
+            others.append(item.call_id)
+    return (free + others)[:_MOST_CANDIDATES]
+
+
+def _listed_then(deps: Deps, call: Call, around: datetime) -> list[Seen]:
+    """The calls with the customer's number of days ago; each look costs requests of its own."""
+    day = timedelta(days=1)
+    text = call.external.text if call.external is not None else ""
+    # Whether the filter wants the plus is not documented: the items themselves come without it.
+    for number in (text.removeprefix("+"), text):
+        with looking(ALL_LOOKS - LIST_LOOKS):
+            listed = deps.cloudtalk.list_calls(
+                external=number, since=around - day, until=around + day, region=deps.rules.region
+            )
+            found = [fitting for item in listed if (fitting := seen_of(item)).fits(call)]
+        if found:
+            return found
+    return []
 
 
 def _not_yet(claim: Claim, deps: Deps, record: Record, error: NotThereYet) -> End:

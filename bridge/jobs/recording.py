@@ -25,6 +25,7 @@ from bridge.domain.keys import DEFAULT_KEYS
 from bridge.domain.recording import Sound, Stored
 from bridge.errors import BridgeError, NotThereYet, Rejected, TooLarge, Unavailable, WebPage
 from bridge.jobs.deps import Deps, End
+from bridge.jobs.looking import ask
 from bridge.ledger.keys import Lane
 from bridge.ledger.ledger import Claim
 from bridge.ledger.record import Record
@@ -48,7 +49,7 @@ def fetch_recording(claim: Claim, deps: Deps) -> End:
     if recording.sound is not Sound.COMING or call.call_id is None:
         return End()
     try:
-        stored = _Fetch(call=call, record=record, deps=deps).run()
+        stored = ask(claim, deps, record, call, lambda: _Fetch(call=call, record=record, deps=deps).run())
     except NotThereYet as error:
         return _ask_later(claim, deps, record, call, error)
     except OverCeiling as error:

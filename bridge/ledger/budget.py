@@ -9,10 +9,10 @@ from typing import Any
 import redis
 
 from bridge.boundary import boundary
-from bridge.errors import RateLimited
+from bridge.errors import RateLimited, TooManyLooks
 from bridge.ledger import keys, scripts
 from bridge.ledger.keys import LANE_NAMES, Lane
-from bridge.ledger.turns import Spent, Turn, current_turn
+from bridge.ledger.turns import Spent, Turn, current_look, current_turn
 
 # A request that got no reply in this time counts as one that did: it may have been counted there. A matter of
 # HTTP's time limits, not of the window.
@@ -22,6 +22,7 @@ _IN_THE_WAY = {
     "closed": "{} has told us to wait",
     "paced": "requests to {} are spread over time, so that a live call finds room",
     "spent": "our share of {}'s budget is used up",
+    "looks": "enough was looked for at {} in vain, for now",
     "others": "others spend from {}'s budget, and too little of it is left just now",
 }
 # How much the last run of a kind weighs in what such runs usually send.
@@ -58,6 +59,7 @@ class Budget:
 
     def __init__(self, client: redis.Redis, *, service: str, share: int, window_s: float = 60) -> None:
         self.service, self.share, self.window_s = service, share, window_s
+        self._redis, self._looks = client, keys.looks(service)
         self._keys = keys.budget(service)
         self._plan = (share, int(window_s * 1000))
         self._take = client.register_script(scripts.source("take"))
@@ -78,9 +80,16 @@ class Budget:
         name, turn = secrets.token_hex(8), current_turn()
         spent = turn.at(self)
         sent, usual = (0, 1) if turn.kind is None else (spent.sent, round(self._usual.get(turn.kind, 1)))
+        look = current_look()
+        if look is not None and look.taken:
+            # What comes after the first request, such as a second piece of a recording, is no look any more.
+            look = None
+        looks = 0 if look is None else max(1, int(self.share * look.part))
         granted, number, *why = self._run(
-            self._take, name, _LOST_AFTER_MS, turn.name, int(turn.lane), sent, max(1, usual)
+            self._take, name, _LOST_AFTER_MS, turn.name, int(turn.lane), sent, max(1, usual), looks
         )
+        if not int(granted) and why[0] == "looks":
+            raise TooManyLooks(_IN_THE_WAY[why[0]].format(self.service), retry_after_s=int(number) / 1000)
         if not int(granted):
             spent.refused = True
             raise RateLimited(
@@ -89,7 +98,14 @@ class Budget:
                 booked=True,
             )
         spent.sent, spent.kept = spent.sent + 1, int(number)
+        if look is not None:
+            look.taken.append((self, name))
         return Slot(service=self.service, name=name)
+
+    @boundary("budget.give_back_look")
+    def give_back_look(self, name: str) -> None:
+        """A look found something: it does not count among those that did not."""
+        self._redis.zrem(self._looks, name)
 
     def ended(self, turn: Turn, spent: Spent) -> None:
         """A turn is over: learn from it, and give back what was kept for it."""

@@ -17,7 +17,7 @@ from bridge.domain.mentions import Mentions
 from bridge.domain.phone import Phone
 from bridge.domain.rules import Rules
 from bridge.ledger import keys
-from bridge.ledger.held import HeldEvent, held_events
+from bridge.ledger.held import LISTS, HeldEvent, all_events
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.reading import read_all
 from bridge.ledger.record import Record
@@ -80,7 +80,7 @@ def _batches(names: Sequence[str]) -> Iterator[Sequence[str]]:
 def held_of_number(ledger: Ledger, rules: Rules, phone: Phone, mentions: Mentions) -> list[HeldEvent]:
     return [
         event
-        for event in held_events(ledger)
+        for event in all_events(ledger)
         if event.number(rules) == phone or mentions.are_in(json.dumps(event.body, ensure_ascii=False))
     ]
 
@@ -93,7 +93,7 @@ def held_of_call(ledger: Ledger, rules: Rules, call: Call, ids: Mentions) -> lis
         may_be = told is not None and fits(told, event.at, call)
         return may_be or ids.are_in(json.dumps(event.body, ensure_ascii=False))
 
-    return [event for event in held_events(ledger) if is_of_it(event)]
+    return [event for event in all_events(ledger) if is_of_it(event)]
 
 
 def let_go(ledger: Ledger, events: Iterable[HeldEvent]) -> int:
@@ -101,8 +101,9 @@ def let_go(ledger: Ledger, events: Iterable[HeldEvent]) -> int:
     if fingerprints:
         with boundary("erasing.held"):
             pipe = ledger.redis.pipeline()
-            pipe.hdel(keys.HELD, *fingerprints)
-            pipe.zrem(keys.HELD_AT, *fingerprints)
+            for held, held_at in LISTS:
+                pipe.hdel(held, *fingerprints)
+                pipe.zrem(held_at, *fingerprints)
             pipe.execute()
     return len(fingerprints)
 

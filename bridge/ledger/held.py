@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, cast
 
 from bridge.boundary import boundary
@@ -23,7 +25,14 @@ from bridge.ledger.record import Record, moment
 
 # Fingerprints that a line of the trail names.
 _SHOWN = 5
+# Each as fingerprint -> event and fingerprint -> when: what is held, and what speaks of no call by nature.
+LISTS = ((keys.HELD, keys.HELD_AT), (keys.OTHER, keys.OTHER_AT))
 _MATCHED_FOR = timedelta(days=1)
+# Read, and matched, in one go.
+_AT_ONCE = 300
+# Of which one is sought: beyond these it does not matter how many there are.
+_MOST_FITTING = 5
+SEVERAL_FIT = f"names no call, and more than {_MOST_FITTING} calls fit"
 # A call that fits was told of at its end, or after the start that the event names: no longer before it than
 # this, by clocks and zones that differ.
 _HEARD_BEFORE = timedelta(hours=4)
@@ -63,24 +72,45 @@ def with_ids(body: Mapping[str, Any], ids: Mapping[str, str]) -> dict[str, Any]:
     return {**body, **ids}
 
 
+def held_events(ledger: Ledger, *, other: bool = False) -> Iterator[HeldEvent]:
+    """All that is held, the oldest first, some at a time.
+
+    Args:
+        other: the messages and changes of contacts instead, which speak of no call by nature.
+    """
+    start = 0
+    while page := _page(ledger, start, other=other):
+        yield from page
+        start += _AT_ONCE
+
+
+def all_events(ledger: Ledger) -> Iterator[HeldEvent]:
+    """What is held, and what speaks of no call."""
+    yield from held_events(ledger)
+    yield from held_events(ledger, other=True)
+
+
 @boundary("held.read")
-def held_events(ledger: Ledger) -> list[HeldEvent]:
-    """All that is held, the oldest first."""
-    when = cast(list[tuple[str, float]], ledger.redis.zrange(keys.HELD_AT, 0, -1, withscores=True))
-    texts = cast(dict[str, str], ledger.redis.hgetall(keys.HELD))
+def _page(ledger: Ledger, start: int, *, other: bool = False) -> list[HeldEvent]:
+    held, held_at = LISTS[other]
+    when = cast(
+        list[tuple[str, float]], ledger.redis.zrange(held_at, start, start + _AT_ONCE - 1, withscores=True)
+    )
+    if not when:
+        return []
+    texts = cast(list[str | None], ledger.redis.hmget(held, [fingerprint for fingerprint, _ in when]))
     found = []
-    for fingerprint, at in when:
-        if fingerprint in texts:
-            kept = json.loads(texts[fingerprint])
-            found.append(
-                HeldEvent(
-                    fingerprint=fingerprint,
-                    trigger=kept["trigger"],
-                    reason=kept["reason"],
-                    at=cast(datetime, moment(at)),
-                    body=json.loads(kept["body"]),
-                )
+    for (fingerprint, at), text in zip(when, texts, strict=True):
+        kept = json.loads(text) if text is not None else {"trigger": "", "reason": "", "body": "{}"}
+        found.append(
+            HeldEvent(
+                fingerprint=fingerprint,
+                trigger=kept["trigger"],
+                reason=kept["reason"],
+                at=cast(datetime, moment(at)),
+                body=json.loads(kept["body"]),
             )
+        )
     return found
 
 
@@ -116,11 +146,7 @@ def assign(ledger: Ledger, event: HeldEvent, record: Record, rules: Rules, *, wh
             f"{learnt.key} was forgotten on request: nothing is kept of it any more. The event stays held."
         )
     trail.leave(ledger, who=who, what=f"assigned: {event.trigger}", call=learnt.key, more=event.fingerprint)
-    with boundary("held.let_go"):
-        pipe = ledger.redis.pipeline()
-        pipe.hdel(keys.HELD, event.fingerprint)
-        pipe.zrem(keys.HELD_AT, event.fingerprint)
-        pipe.execute()
+    _let_go(ledger, event)
     return learnt
 
 
@@ -134,28 +160,46 @@ def drop(ledger: Ledger, events: Sequence[HeldEvent], *, who: str, reason: str) 
     line = trail.line(ledger, who=who, what=f"dropped: {len(events)} held", more=f"{reason} ({shown})")
     # Together, so that nothing goes without a line that says by whom.
     pipe = ledger.redis.pipeline()
-    pipe.hdel(keys.HELD, *fingerprints)
-    pipe.zrem(keys.HELD_AT, *fingerprints)
+    for held, held_at in LISTS:
+        pipe.hdel(held, *fingerprints)
+        pipe.zrem(held_at, *fingerprints)
     pipe.lpush(keys.TRAIL, line)
     pipe.ltrim(keys.TRAIL, 0, keys.TRAIL_LINES - 1)
     pipe.expire(keys.TRAIL, ledger.keep_for.outputs_s)
-    return int(pipe.execute()[0])
+    gone = pipe.execute()
+    return int(gone[0]) + int(gone[2])
 
 
-def match_held(ledger: Ledger, rules: Rules, near: Nearby | None = None) -> int:
+@boundary("held.let_go")
+def _let_go(ledger: Ledger, event: HeldEvent) -> None:
+    pipe = ledger.redis.pipeline()
+    for held, held_at in LISTS:
+        pipe.hdel(held, event.fingerprint)
+        pipe.zrem(held_at, event.fingerprint)
+    pipe.execute()
+
+
+def match_held(ledger: Ledger, rules: Rules, near: Nearby | None = None, *, within_s: float = 5.0) -> int:
     """Put held events to the one call that fits each, whichever came first; how many were.
 
     Costs nothing while nothing is held, and no webhook anything ever: the clock does it. Nothing is put to a
     call before all calls that it may be of are read, as the one that fits may be one of two. An event a day
-    old is left to a person, and so is one of a call that began a day before it.
+    old is left to a person, and so is one of a call that began a day before it. However many are held, it
+    looks at a few hundred each time, and goes on with the next ones at the next beat.
 
     Args:
         near: kept from beat to beat, so that each reads only what was learnt since the last one.
+        within_s: after this it is left to the next beat, too.
     """
     near = near or Nearby(ledger, rules)
+    ends = time.monotonic() + within_s
     now = cast(datetime, moment(ledger.now_ms()))
+    page = _page(ledger, near.start) or (_page(ledger, 0) if near.start else [])
+    near.start = near.start + len(page) if len(page) == _AT_ONCE else 0
     events = []
-    for event in held_events(ledger):
+    for event in page:
+        if event.trigger in OTHER_TRIGGERS:
+            _set_apart(ledger, event)
         if event.trigger not in STAGE_OF or now - event.at >= _MATCHED_FOR:
             continue
         told = event.as_event_of(rules, {})
@@ -166,12 +210,19 @@ def match_held(ledger: Ledger, rules: Rules, near: Nearby | None = None) -> int:
     since = min(_earliest(event, told) for event, told in events) - _HEARD_BEFORE
     if not near.look(since.timestamp() * 1000):
         return 0
+    # Read anew: one may have been forgotten, or joined with another. Once for all events of the number.
+    read = cache(ledger.read)
     done = 0
     for event, told in events:
-        # Read anew: one may have been forgotten, or joined with another.
-        found = {record.key: record for record in map(ledger.read, near.fitting(told, event.at))}
-        calls = [(key, record.call(rules)) for key, record in found.items() if not record.forgotten]
-        key, reason = match(told, event.at, calls)
+        if time.monotonic() > ends:
+            break
+        fitting = near.fitting(told, event.at, most=_MOST_FITTING)
+        if len(fitting) > _MOST_FITTING:
+            key, reason = None, SEVERAL_FIT
+        else:
+            found = {record.key: record for record in map(read, fitting)}
+            calls = [(key, record.call(rules)) for key, record in found.items() if not record.forgotten]
+            key, reason = match(told, event.at, calls)
         if key is not None:
             try:
                 assign(ledger, event, found[key], rules, who="clock")
@@ -181,7 +232,20 @@ def match_held(ledger: Ledger, rules: Rules, near: Nearby | None = None) -> int:
             done += 1
         elif reason != event.reason:
             _say_why(ledger, event, reason)
+    near.start = max(0, near.start - done)
     return done
+
+
+@boundary("held.set_apart")
+def _set_apart(ledger: Ledger, event: HeldEvent) -> None:
+    """Earlier versions held what speaks of no call together with the rest."""
+    value = {"trigger": event.trigger, "reason": event.reason, "body": canonical_json(event.body)}
+    pipe = ledger.redis.pipeline()
+    pipe.hset(keys.OTHER, event.fingerprint, json.dumps(value))
+    pipe.zadd(keys.OTHER_AT, {event.fingerprint: round(event.at.timestamp() * 1000)})
+    pipe.hdel(keys.HELD, event.fingerprint)
+    pipe.zrem(keys.HELD_AT, event.fingerprint)
+    pipe.execute()
 
 
 def _earliest(event: HeldEvent, told: Event) -> datetime:

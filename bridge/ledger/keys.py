@@ -39,6 +39,8 @@ JOBS, PARKED = QUEUE_KEYS[12], QUEUE_KEYS[13]
 CALLS = f"{TAG}:calls"
 COUNTS = f"{TAG}:counts"
 HELD, HELD_AT = f"{TAG}:held", f"{TAG}:held:at"
+# Messages and changes of contacts, which speak of no call by nature: at most so many, the newest.
+OTHER, OTHER_AT, MOST_OTHER = f"{TAG}:other", f"{TAG}:other:at", 10_000
 META = f"{TAG}:meta"
 # Marks of the calls that were forgotten on request; see lua/forget.lua.
 FORGOTTEN = f"{TAG}:forgotten"
@@ -51,6 +53,8 @@ TRAIL = f"{TAG}:trail"
 # How many of its lines are kept, the newest.
 TRAIL_LINES = 10_000
 CONNECTIONS = f"{TAG}:connections"
+# CloudTalk's newest calls, for all calls that wait to be found in them; see `bridge.jobs.looking`.
+NEWEST = f"{TAG}:newest"
 
 
 def call_key(*, uuid: UUID | None, call_id: int | None) -> str:
@@ -96,6 +100,11 @@ def refused(scope: str) -> str:
 def slow(service: str) -> str:
     """What a service did not answer in time lately."""
     return f"{TAG}:slow:{service}"
+
+
+def looks(service: str) -> str:
+    """Requests of this window for what was not there, see take.lua."""
+    return f"{TAG}:budget:{service}:looks"
 
 
 def budget(service: str) -> list[str]:

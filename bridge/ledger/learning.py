@@ -129,12 +129,14 @@ def learn_arguments(
 def hold_delivery(
     held: Held, body: Mapping[str, Any], keep: Retention, *, came_at_ms: int | None = None
 ) -> tuple[list[str], list[Any]]:
-    """Keys and arguments for a delivery that cannot be tied to a call."""
+    """Keys and arguments for a delivery that cannot be tied to a call; some speak of none by nature."""
+    apart = held.trigger in OTHER_TRIGGERS
     value = {"trigger": held.trigger, "reason": held.reason, "body": canonical_json(body)}
     return (
-        [keys.HELD, keys.HELD_AT, keys.COUNTS],
+        [*((keys.OTHER, keys.OTHER_AT) if apart else (keys.HELD, keys.HELD_AT)), keys.COUNTS],
         [
             held.fingerprint, json.dumps(value), keep.events_s * 1000,
             f"webhook:{counted(held.trigger)}:held", "" if came_at_ms is None else came_at_ms,
+            keys.MOST_OTHER if apart else 0,
         ],
     )  # fmt: skip

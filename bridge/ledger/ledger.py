@@ -371,6 +371,11 @@ class Ledger:
     def held_count(self) -> int:
         return self.redis.hlen(keys.HELD)
 
+    @boundary("ledger.other_count")
+    def other_count(self) -> int:
+        """How many messages and changes of contacts are kept: they speak of no call by nature."""
+        return self.redis.hlen(keys.OTHER)
+
     @boundary("ledger.counts")
     def counts(self) -> dict[str, int]:
         """All counters: `webhook:…`, `refused:…`, `upstream:…`, `job:…`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from datetime import datetime
+from itertools import islice
 from typing import cast
 
 from bridge.boundary import boundary
@@ -35,6 +36,8 @@ class Nearby:
     def __init__(self, ledger: Ledger, rules: Rules, *, most: int = _MOST_CALLS) -> None:
         """Args: most: how many calls one look reads."""
         self._ledger, self._rules, self._most = ledger, rules, most
+        # How many of the held events were looked at, of those that there are.
+        self.start = 0
         # When each was last heard of, ms since 1970, and what of it says whether an event fits.
         self._calls: dict[str, tuple[float, Call]] = {}
         self._of_number: dict[Phone, list[str]] = {}
@@ -67,12 +70,13 @@ class Nearby:
             self._of_number[cast(Phone, call.external)].append(key)
         return is_all
 
-    def fitting(self, event: Event, came_at: datetime) -> list[str]:
-        """The calls that the event may speak of, as far as they were known at the last look."""
+    def fitting(self, event: Event, came_at: datetime, *, most: int) -> list[str]:
+        """The calls known at the last look that the event may speak of: `most`, and one more if there are."""
         if event.external is None:
             return []
         keys_of = self._of_number.get(event.external, [])
-        return [key for key in keys_of if fits(event, came_at, self._calls[key][1])]
+        fitting = (key for key in keys_of if fits(event, came_at, self._calls[key][1]))
+        return list(islice(fitting, most + 1))
 
     def _take_in(self, found: list[tuple[str, float]]) -> None:
         for (key, heard_ms), record in zip(

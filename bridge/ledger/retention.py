@@ -9,6 +9,7 @@ from typing import cast
 
 from bridge.boundary import boundary
 from bridge.ledger import keys
+from bridge.ledger.held import LISTS
 from bridge.ledger.ledger import Ledger
 
 _AT_ONCE = 500
@@ -27,11 +28,12 @@ def enforce_retention(ledger: Ledger) -> None:
 @boundary("retention.held")
 def _end_held(ledger: Ledger, before_ms: int) -> None:
     client = ledger.redis
-    while old := cast(list[str], client.zrangebyscore(keys.HELD_AT, "-inf", before_ms, 0, _AT_ONCE)):
-        pipe = client.pipeline()
-        pipe.hdel(keys.HELD, *old)
-        pipe.zrem(keys.HELD_AT, *old)
-        pipe.execute()
+    for held, held_at in LISTS:
+        while old := cast(list[str], client.zrangebyscore(held_at, "-inf", before_ms, 0, _AT_ONCE)):
+            pipe = client.pipeline()
+            pipe.hdel(held, *old)
+            pipe.zrem(held_at, *old)
+            pipe.execute()
 
 
 @boundary("retention.parked")

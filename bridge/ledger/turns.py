@@ -83,3 +83,45 @@ def name_of_turn() -> str | None:
     """Of the job which runs; None outside of one."""
     turn = _current.get()
     return None if turn is None else turn.name
+
+
+@dataclass(slots=True, kw_only=True)
+class Look:
+    """Requests for what may not be there at all: a small part of a budget is for those that find nothing.
+
+    Args:
+        part: the part of the share that all looks of a window may have together, this one among them.
+    """
+
+    part: float
+    found: bool = False
+    # What was taken for it: the budget's name for each request.
+    taken: list[tuple[Looking, str]] = field(default_factory=list)
+
+
+class Looking(Protocol):
+    """What a look asks of a budget that it took from."""
+
+    def give_back_look(self, name: str) -> None: ...
+
+
+_look: ContextVar[Look | None] = ContextVar("look", default=None)
+
+
+@contextmanager
+def looking(part: float) -> Iterator[Look]:
+    """What is sent inside is a look; one that found something does not count as one."""
+    look = Look(part=part)
+    before = _look.set(look)
+    try:
+        yield look
+    finally:
+        _look.reset(before)
+        if look.found:
+            for budget, name in look.taken:
+                with contextlib.suppress(redis.RedisError):
+                    budget.give_back_look(name)
+
+
+def current_look() -> Look | None:
+    return _look.get()

@@ -217,7 +217,9 @@ def test_news_of_a_parked_call_is_kept_and_waits_with_it(bridge: Bridge, sandbox
     bridge.receive("call-ended", ended())
     bridge.run_jobs()
 
-    bridge.receive("call-answered", {"call_uuid": UUID, "contact_name": "Ada Maria Example"})
+    bridge.receive(
+        "call-answered", {"call_uuid": UUID, "contact_id": "1400000104", "contact_name": "Ada Maria Example"}
+    )
     assert bridge.run_jobs() == []
     bridge.ledger.replay("sync", KEY, who="test")
     bridge.run_jobs()
@@ -228,7 +230,7 @@ def test_news_of_a_parked_call_is_kept_and_waits_with_it(bridge: Bridge, sandbox
 def test_something_learnt_while_a_job_runs_makes_it_run_again(
     bridge: Bridge, sandbox: RunningSandbox
 ) -> None:
-    told = {"call_uuid": UUID, "contact_name": "Ada Maria Example"}
+    told = {"call_uuid": UUID, "contact_id": "1400000104", "contact_name": "Ada Maria Example"}
     bridge.wire.once("before", "POST", CREATES["note"], lambda: bridge.receive("call-answered", told))
     bridge.receive("call-ended", ended())
 

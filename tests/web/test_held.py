@@ -56,7 +56,7 @@ def test_held_events_are_dropped_by_name_trigger_and_age_with_a_reason(
     drop = ("held", "drop", "--reason", "a test", "--json")
 
     def left() -> set[str]:
-        return {event.fingerprint for event in desk.held_events(ledger)}
+        return {event.fingerprint for event in desk.all_events(ledger)}
 
     assert terminal.types(*drop, "--trigger", "message-received", "--dry-run").json["chosen"] == [message]
     assert left() == {one, message, old}
@@ -76,7 +76,7 @@ def test_all_held_events_are_dropped_only_when_that_is_asked_for_and_confirmed(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     come(ledger, "call-answered", NAMELESS)
-    come(ledger, "message-received", {"text": "Hello"})
+    come(ledger, "call-started", NAMELESS)
     terminal = Terminal(monkeypatch)
     drop = ("held", "drop", "--reason", "a test")
 
@@ -138,7 +138,7 @@ def test_what_speaks_of_no_call_is_not_put_to_one(ledger: Ledger, capsys: pytest
     assert main(["held", "assign", fingerprint, UUID]) == 1
 
     assert "speaks of no call" in capsys.readouterr().err
-    assert ledger.held_count() == 1
+    assert (ledger.held_count(), ledger.other_count()) == (0, 1)
 
 
 def test_an_unknown_call_and_an_ambiguous_fingerprint_are_said(
@@ -296,7 +296,7 @@ def test_an_event_is_not_lost_when_its_call_is_forgotten_while_it_is_put_there(l
     ledger.forget(record)
 
     with pytest.raises(Rejected, match="forgotten"):
-        desk.assign(ledger, desk.held_events(ledger)[0], record, Rules(), who="test")
+        desk.assign(ledger, next(desk.held_events(ledger)), record, Rules(), who="test")
 
     assert ledger.held_count() == 1
 
@@ -321,3 +321,96 @@ def test_a_call_forgotten_while_the_clock_looks_leaves_the_event_held_and_the_ot
 
     assert ledger.held_count() == 1
     assert [line["call"] for line in trail.read(ledger)] == [other]
+
+
+def test_messages_and_contacts_are_kept_apart_and_shown(
+    ledger: Ledger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    come(ledger, "contact-updated", {"id": 5})
+    fingerprint = come(ledger, "message-received", NAMELESS)
+
+    assert main(["held", "ls"]) == 0
+    out = capsys.readouterr().out
+    assert "Nothing is held." in out and "2 messages or changes of contacts" in out
+    assert main(["held", "ls", "--other", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [line["trigger"] for line in told["held"]] == ["contact-updated", "message-received"]
+    assert told["other"] == 2
+    assert main(["held", "show", fingerprint, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["body"] == NAMELESS
+
+
+def test_messages_go_after_their_time_and_are_not_more_than_so_many(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keys, "MOST_OTHER", 3)
+    for n in range(5):
+        come(ledger, "message-received", {"text": f"m{n}"})
+    assert len(list(desk.held_events(ledger, other=True))) == ledger.other_count() == 3
+
+    long_ago = ledger.now_ms() - ledger.keep_for.events_s * 1000 - 1
+    for event in desk.held_events(ledger, other=True):
+        ledger.redis.zadd(keys.OTHER_AT, {event.fingerprint: long_ago})
+    come(ledger, "message-received", {"text": "new"})
+
+    assert [event.body["text"] for event in desk.held_events(ledger, other=True)] == ["new"]
+
+
+def test_messages_that_an_earlier_version_held_are_set_apart(ledger: Ledger) -> None:
+    value = {"trigger": "message-received", "reason": "speaks of no call", "body": json.dumps(NAMELESS)}
+    ledger.redis.hset(keys.HELD, "f1", json.dumps(value))
+    came_ms = ledger.now_ms() - 3 * 86_400_000
+    ledger.redis.zadd(keys.HELD_AT, {"f1": came_ms})
+
+    Clock(ledger).beat()
+
+    assert (ledger.held_count(), ledger.other_count()) == (0, 1)
+    (event,) = desk.held_events(ledger, other=True)
+    assert (event.body, event.at) == (NAMELESS, datetime.fromtimestamp(came_ms / 1000, UTC))
+
+
+class Counting(Ledger):
+    """Counts what it asks Redis for by itself."""
+
+    reads = 0
+
+    def read(self, key: str) -> Any:
+        self.reads += 1
+        return super().read(key)
+
+
+def test_many_held_events_of_one_number_cost_little(ledger: Ledger) -> None:
+    phone = NAMELESS["external_number"]
+    for number in range(1, 101):
+        call_of(ledger, number, phone=phone, started=timedelta(seconds=number))
+    for n in range(700):
+        come(ledger, "call-answered", {**NAMELESS, "notes": f"n{n}"})
+    counting, near = Counting(ledger.redis), Nearby(ledger, Rules())
+    before = int(ledger.redis.info("stats")["total_commands_processed"])
+
+    for _ in range(3):
+        assert match_held(counting, Rules(), near) == 0
+
+    spent = int(ledger.redis.info("stats")["total_commands_processed"]) - before
+    assert counting.reads == 0
+    assert spent < 3000, "of which two for each event are to note why it is held"
+    assert set(reasons(ledger)) == {desk.SEVERAL_FIT}
+
+
+def test_all_held_events_get_their_turn(ledger: Ledger) -> None:
+    for n in range(650):
+        come(ledger, "call-answered", {"external_number": "+441632960999", "notes": f"n{n}"})
+    come(ledger, "call-answered", NAMELESS)
+    come(ledger, "call-ended", just_now())
+    near = Nearby(ledger, Rules())
+
+    assert [match_held(ledger, Rules(), near) for _ in range(3)] == [0, 0, 1]
+    assert [match_held(ledger, Rules(), near) for _ in range(3)] == [0, 0, 0]
+
+
+def test_matching_ends_in_time(ledger: Ledger) -> None:
+    come(ledger, "call-answered", NAMELESS)
+    come(ledger, "call-ended", just_now())
+
+    assert match_held(ledger, Rules(), within_s=-1) == 0
+    assert match_held(ledger, Rules()) == 1

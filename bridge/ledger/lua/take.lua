@@ -4,7 +4,9 @@
 -- ARGV 1-2 as in planner.lua   3 name of this request   4 ms after which it counts as lost
 --      5 who asks: a job's name, or another   6 lane   7 requests that it has sent in this run
 --      8 requests that such a run usually sends
--- Answers {1, places still kept for the rest of this run}, or {0, ms to wait, why} (see `earliest`).
+--      9 of looks for what may not be there, how many a window may hold if this is one, else 0
+-- Answers {1, places still kept for the rest of this run}, or {0, ms to wait, why} (see `earliest`; 'looks': too many of
+-- those in this window, and nothing was booked).
 --
 -- Guarantees: replies in the last window and requests in flight together never exceed the share, over all
 -- processes. The reply's time counts, not the request's: whatever window the service keeps, a request was
@@ -17,6 +19,15 @@ local place = tonumber(redis.call('ZSCORE', BOOKED, name) or 0)
 if redis.call('ZSCORE', FLYING, request) then return {1, place > 0 and places_of(place) or 0} end
 note('seen:' .. lane, NOW)
 local limit = limit_of(lane)
+-- Looks that found something were taken out again (budget.py): what is left here was in vain, or is under way.
+local LOOKS, most_looks = string.gsub(REPLIES, 'replies$', 'looks'), tonumber(ARGV[9]) or 0
+if most_looks > 0 then
+  redis.call('ZREMRANGEBYSCORE', LOOKS, '-inf', NOW - WINDOW)
+  if redis.call('ZCARD', LOOKS) >= most_looks then
+    local first = redis.call('ZRANGE', LOOKS, 0, 0, 'WITHSCORES')[2]
+    return {0, math.ceil(first + WINDOW - NOW) + 1, 'looks'}
+  end
+end
 local booked = place > 0 and lane_of(place) == lane and places_of(place) or 0
 -- A run that waited begins once all its places are free; one that sent something is under way.
 local wanted = sent == 0 and booked or 1
@@ -41,6 +52,10 @@ cancel(name)
 local left = math.max(0, booked - 1)
 if left > 0 then book(name, begins and order(lane, true) or place, left, NOW) end
 redis.call('ZADD', FLYING, NOW + tonumber(ARGV[4]), request)
+if most_looks > 0 then
+  redis.call('ZADD', LOOKS, NOW, request)
+  redis.call('PEXPIRE', LOOKS, WINDOW * 2)
+end
 note('paced', math.max(fact('paced'), NOW) + SPACING)
 if fact('told_until') > NOW then note('left', fact('left') - 1) end
 redis.call('PEXPIRE', REPLIES, WINDOW * 2)

@@ -23,7 +23,7 @@ from bridge.jobs.mending import mend
 from bridge.jobs.patience import Patience
 from bridge.jobs.reconcile import Span
 from bridge.jobs.rounds import LOCK, Rounds
-from bridge.ledger import erasing, parked, trail
+from bridge.ledger import erasing, keys, parked, trail
 from bridge.ledger.budget import Budget
 from bridge.ledger.held import drop, held_events, match_held
 from bridge.ledger.keys import Lane
@@ -93,7 +93,8 @@ def _recorded(hand: Hand) -> None:
 def _changed_later(hand: Hand) -> None:
     _ended(hand)
     hand.tell("call-modified", MODIFIED)
-    hand.tell("call-answered", {"call_uuid": UUID, "contact_name": "Ada Maria Example"})
+    named = {"contact_id": ENDED["contact_id"], "contact_name": "Ada Maria Example"}
+    hand.tell("call-answered", {"call_uuid": UUID, **named})
     hand.run_all()
 
 
@@ -123,6 +124,12 @@ def _by_its_public_link(hand: Hand) -> None:
 
 def _known_by_uuid(hand: Hand) -> None:
     hand.tell("call-ended", _without("call_id", "direction"))
+    hand.run_all()
+
+
+def _known_by_number(hand: Hand) -> None:
+    """Its detail comes late: it is asked for again once the call is listed."""
+    hand.tell("call-ended", _without("call_uuid"))
     hand.run_all()
 
 
@@ -237,8 +244,14 @@ def _by_hand(hand: Hand) -> None:
     unnamed = read_event("call-ended", nameless, Rules())
     assert isinstance(unnamed, Held)
     hand.ledger.hold(unnamed, nameless)
+    message = {"trigger": "message-received", "reason": "speaks of no call", "body": "{}"}
+    with hand.watch.aside():
+        # As earlier versions held it.
+        hand.ledger.redis.hset(keys.HELD, "message", json.dumps(message))
+        hand.ledger.redis.zadd(keys.HELD_AT, {"message": hand.ledger.now_ms()})
     match_held(hand.ledger, Rules())
-    drop(hand.ledger, held_events(hand.ledger), who="test", reason="a test")
+    hand.ledger.other_count()
+    drop(hand.ledger, list(held_events(hand.ledger)), who="test", reason="a test")
     jobs = parked.choose(hand.ledger, {})
     parked.run_again(hand.ledger, jobs, who="test")
     job = parked.Parked(
@@ -310,6 +323,7 @@ JOURNEYS = {
         rules=Rules(public_link=True),
     ),
     "known by uuid": Journey(run=_known_by_uuid, prepare=_call),
+    "known by number": Journey(run=_known_by_number, prepare=lambda sandbox: _call(sandbox, ready_after=1)),
     "told in time": Journey(run=_told_in_time, prepare=_call),
     "replies lost": Journey(run=_ended, prepare=_replies_get_lost),
     "refused, then replayed": Journey(

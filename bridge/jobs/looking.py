@@ -1,0 +1,204 @@
+"""Calls of which CloudTalk has confirmed nothing yet: anybody with a token can make ids up.
+
+Looks that find nothing have a quarter of the budget, all together: recordings and details of true calls
+have the rest. Calls that wait share one request for CloudTalk's newest calls; what is on that list is
+confirmed, and asked about like any other. What is too old for it is found by the clock's comparison
+(`reconcile`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar, cast
+
+from bridge.boundary import boundary
+from bridge.domain.call import Call
+from bridge.domain.listed import ListedCall
+from bridge.domain.phone import Phone
+from bridge.errors import NotThereYet, RateLimited, TooManyLooks
+from bridge.jobs.deps import Deps
+from bridge.jobs.reconcile import Span, ask_page
+from bridge.ledger import keys
+from bridge.ledger.ledger import Claim
+from bridge.ledger.record import Record
+from bridge.ledger.turns import looking
+
+# Parts of the share: of all looks, and of those for the list, which are kept free for it.
+ALL_LOOKS, LIST_LOOKS = 1 / 4, 1 / 12
+# How far back the list is read.
+_BACK = timedelta(hours=2)
+_KEPT_S = 600
+_LOCK_MS = 10_000
+_CONFIRMED_BY = frozenset({"detail", "identity", "listed", "recording"})
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """One call of the list. Numbers are kept as digests: what is compared need not be known."""
+
+    call_id: int
+    started_at: datetime | None
+    external: str
+    internal: str
+    direction: str
+
+    def fits(self, call: Call) -> bool:
+        """Whether it may be this call: nothing that both tell differs."""
+        told = (
+            (self.external, _digest(call.external)),
+            (self.internal, _digest(call.internal)),
+            (self.direction, call.direction.value if call.direction else ""),
+        )
+        return all(theirs == ours for theirs, ours in told if theirs and ours)
+
+
+def is_confirmed(record: Record) -> bool:
+    """Whether CloudTalk itself told of this call, by an answer, its list or its signature."""
+    return bool(_CONFIRMED_BY & record.observations.keys()) or any(event.signed for event in record.events)
+
+
+def ask(
+    claim: Claim, deps: Deps, record: Record, call: Call, question: Callable[[], T], *, missed: bool = False
+) -> T:
+    """The answer about a call that is known by its number.
+
+    Args:
+        missed: asked before, in vain: asked again only once it is listed.
+
+    Raises:
+        NotThereYet: by CloudTalk's answer, or as its list does not have it.
+        RateLimited: enough was looked for in vain, and the list is to be read again shortly.
+    """
+    if is_confirmed(record):
+        return question()
+    if not (missed and _is_recent(claim, record, call)):
+        try:
+            with looking(ALL_LOOKS - LIST_LOOKS) as look:
+                answer = question()
+                look.found = True
+                return answer
+        except TooManyLooks:
+            if not _is_recent(claim, record, call):
+                raise
+    _wait_for_list(claim, deps, record)
+    with boundary("looking.is_listed"):
+        listed = deps.ledger.redis.hexists(keys.NEWEST, f"id:{call.call_id}")
+    if not listed:
+        raise NotThereYet(
+            f"CloudTalk has no detail of call {call.call_id} (yet), nor is it among its newest calls"
+        )
+    return question()
+
+
+def newest_of(claim: Claim, deps: Deps, record: Record, call: Call) -> list[Seen] | None:
+    """The listed calls with the customer's number, by one list for all that wait; None: it is too old for it.
+
+    Raises:
+        RateLimited: the list is to be read again shortly.
+    """
+    if not _is_recent(claim, record, call):
+        return None
+    _wait_for_list(claim, deps, record)
+    with boundary("looking.newest_of"):
+        text = cast(str | None, deps.ledger.redis.hget(keys.NEWEST, f"of:{_digest(call.external)}"))
+    return [_seen(item) for item in json.loads(text or "[]")]
+
+
+def heard_at(record: Record, call: Call) -> datetime:
+    """About when the call was."""
+    return call.started_at or min((event.at for event in record.events), default=datetime.now(UTC))
+
+
+def _is_recent(claim: Claim, record: Record, call: Call) -> bool:
+    return heard_at(record, call).timestamp() * 1000 > claim.now_ms - _BACK / timedelta(milliseconds=1)
+
+
+def _wait_for_list(claim: Claim, deps: Deps, record: Record) -> None:
+    """Have a list that is newer than what we know of the call, and note which one was looked at."""
+    newest = max((event.last_at.timestamp() * 1000 for event in record.events), default=0)
+    needed_ms = max(int(record.fields.get("looked_at", 0)), newest)
+    with boundary("looking.asked_at"):
+        asked_at = int(cast(str | None, deps.ledger.redis.hget(keys.NEWEST, "asked_at")) or 0)
+    if asked_at <= needed_ms:
+        asked_at = _read_list(deps, asked_at)
+    deps.ledger.keep(claim, {"looked_at": str(asked_at)})
+
+
+def _read_list(deps: Deps, last_ms: int) -> int:
+    """Read CloudTalk's newest calls for all that wait; when it was asked for them, ms since 1970."""
+    now_ms = deps.ledger.now_ms()
+    wait_ms = last_ms + _beat_ms(deps) - now_ms
+    if wait_ms > 0:
+        raise RateLimited(
+            "one list of CloudTalk's newest calls is read for all", retry_after_s=wait_ms / 1000
+        )
+    lock = f"{keys.NEWEST}:lock"
+    with boundary("looking.lock"):
+        ours = deps.ledger.redis.set(lock, secrets.token_hex(8), nx=True, px=_LOCK_MS)
+    if not ours:
+        raise RateLimited("CloudTalk's newest calls are being read", retry_after_s=0.5)
+    try:
+        now = datetime.fromtimestamp(now_ms / 1000, UTC)
+        with looking(ALL_LOOKS):
+            page = ask_page(deps, Span(since=now - _BACK, until=now), 1)
+        _keep(deps, now_ms, page.calls)
+    finally:
+        with boundary("looking.unlock"):
+            deps.ledger.redis.delete(lock)
+    return now_ms
+
+
+def _keep(deps: Deps, asked_at: int, calls: Iterable[ListedCall]) -> None:
+    fields: dict[Any, Any] = {"asked_at": str(asked_at)}
+    of: dict[str, list[list[object]]] = {}
+    for call in calls:
+        fields[f"id:{call.call_id}"] = "1"
+        seen = seen_of(call)
+        at = seen.started_at.timestamp() if seen.started_at else None
+        item: list[object] = [seen.call_id, at, seen.external, seen.internal, seen.direction]
+        of.setdefault(seen.external, []).append(item)
+    fields.update({f"of:{digest}": json.dumps(items) for digest, items in of.items()})
+    with boundary("looking.keep"):
+        pipe = deps.ledger.redis.pipeline()
+        pipe.delete(keys.NEWEST)
+        pipe.hset(keys.NEWEST, mapping=fields)
+        pipe.expire(keys.NEWEST, _KEPT_S)
+        pipe.execute()
+
+
+def seen_of(call: ListedCall) -> Seen:
+    return Seen(
+        call_id=call.call_id,
+        started_at=call.started_at,
+        external=_digest(call.external),
+        internal=_digest(call.internal),
+        direction=call.direction.value if call.direction else "",
+    )
+
+
+def _seen(item: list[object]) -> Seen:
+    call_id, started, external, internal, direction = item
+    return Seen(
+        call_id=int(str(call_id)),
+        started_at=None if started is None else datetime.fromtimestamp(float(str(started)), UTC),
+        external=str(external),
+        internal=str(internal),
+        direction=str(direction),
+    )
+
+
+def _beat_ms(deps: Deps) -> int:
+    """How often the list may be read: so that it stays within its part of the share."""
+    budget = deps.cloudtalk.budget
+    return 0 if budget is None else int(budget.window_s * 1000 / max(1, int(budget.share * LIST_LOOKS)))
+
+
+def _digest(phone: Phone | None) -> str:
+    return "" if phone is None else hashlib.sha256(phone.text.encode()).hexdigest()[:16]
