@@ -147,7 +147,7 @@ def test_the_place_of_an_exception_is_our_line_rather_than_a_librarys(log: Log) 
     except AttributeError:
         get_logger("x").exception("failed")
 
-    assert log.lines[0]["where"].startswith("bridge/settings.py:")
+    assert log.lines[0]["where"].startswith("bridge/setting_sources.py:")
 
 
 def test_a_thread_that_crashes_says_so_without_the_text(log: Log) -> None:
