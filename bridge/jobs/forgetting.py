@@ -117,14 +117,17 @@ class Erasure:
         # First what may fail: as long as the records are here, it can be done again.
         for record in records:
             self._at_services(record, receipt)
-        for record in records:
-            self._here(record, receipt)
         # Before, it was not known which ids to look for.
         self._journal(words, receipt)
         receipt.add("held", "event", erasing.let_go(self.ledger, held))
         numbers = [record.call_id for record in records if record.call_id is not None]
         receipt.add("caches", "entry", erasing.erase_caches(self.ledger, phones, numbers))
         erasing.forget_round(self.ledger.redis, ROUND, numbers)
+        # The records go last: should this be cut short, they still say what is left to remove.
+        for record in records:
+            self._here(record, receipt)
+        # A job that ran until now may have remembered the customer again.
+        receipt.add("caches", "entry", erasing.erase_caches(self.ledger, phones, numbers))
         receipt.add("trail", "blanked line", erasing.blank_trail(self.ledger, words))
         if ends:
             self._end(receipt)

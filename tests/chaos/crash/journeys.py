@@ -28,6 +28,7 @@ from bridge.ledger.budget import Budget
 from bridge.ledger.held import drop, held_events, match_held
 from bridge.ledger.keys import Lane
 from bridge.ledger.ledger import LEASE_MS
+from bridge.ledger.retention import enforce_retention
 from bridge.ledger.turns import Spent, Turn
 from bridge.roads import Roads
 from bridge.sandbox.cloudtalk_recordings import public_path
@@ -212,6 +213,12 @@ def _forgotten(hand: Hand) -> None:
     hand.tell("call-ended", ENDED)
     hand.tell("recording-uploaded", UPLOADED)
     hand.run_all()
+    # What a person could be held under, too.
+    nameless = {"external_number": NUMBER, "started_at": ENDED["started_at"]}
+    held = read_event("call-ended", nameless, Rules())
+    assert isinstance(held, Held)
+    hand.ledger.hold(held, nameless)
+    enforce_retention(hand.ledger)
     record = hand.ledger.find(UUID)
     if record is not None and not record.forgotten:
         Erasure(

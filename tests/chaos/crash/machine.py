@@ -214,7 +214,7 @@ class Machine:
 
     def let_a_lease_pass(self) -> None:
         let_pass(self.client, LEASE_AND_A_LITTLE_S)
-        self.client.delete(keys.BEAT, f"{keys.TAG}:recordings:tidied")
+        self.client.delete(keys.BEAT, f"{keys.TAG}:recordings:tidied", f"{keys.TAG}:swept")
 
     def state(self) -> dict[str, Any]:
         """What must be the same with and without a kill."""
