@@ -11,5 +11,9 @@ end
 undo('HDEL', KEYS[1], ARGV[1])
 undo('ZREM', KEYS[2], ARGV[1])
 undo('HDEL', KEYS[3], ARGV[4])
-if not worked then error(answer, 0) end
+if not worked then
+  -- Redis 7 and newer, and Valkey: with its code in front. 6.2 has a text, which it wraps as it would.
+  if type(answer) == 'table' then return answer end
+  error(answer, 0)
+end
 return failed or answer

@@ -24,5 +24,9 @@ for _, what in ipairs({'accepted', 'duplicate', 'forgotten'}) do undo('HDEL', KE
 for _, number in ipairs({15, 16, 17, 18, 21}) do undo('DEL', KEYS[number]) end
 
 -- Its own error, and as it came: what the server says of it is what a webhook would be told.
-if not worked then error(answer, 0) end
+if not worked then
+  -- Redis 7 and newer, and Valkey: with its code in front. 6.2 has a text, which it wraps as it would.
+  if type(answer) == 'table' then return answer end
+  error(answer, 0)
+end
 return failed or answer
