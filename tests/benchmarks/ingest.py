@@ -3,7 +3,8 @@
     python -m tests.benchmarks.ingest [--rounds N] [--seconds S] [--senders N] FOLDER...
 
 Each folder is a checkout (`git worktree add /tmp/before COMMIT`); the first is what the others are compared
-with. All have a web process of their own and share one Redis. Read the ratios: the rest is chance.
+with. All have a web process of their own and share one Redis. Read the ratios and the time of the processor;
+name a folder twice to see how much is chance.
 """
 
 from __future__ import annotations
@@ -35,26 +36,29 @@ def main() -> None:
         redis = EmbeddedRedis(Path(text), appendfsync="everysec")
         redis.start()
         stack.callback(redis.stop)
-        ways = []
+        ways, sites, cpu_s = [], [], [0.0] * len(given.folders)
         for number, folder in enumerate(given.folders):
             own = Path(text) / str(number)
             own.mkdir()
             site = web_process(stack, own, redis.url, code=folder.absolute(), LOG_LEVEL="ERROR")
             ways.append(Way(str(folder), site.port))
+            sites.append(site)
         number = 1
         for _ in range(given.rounds):
-            for way in ways:
+            for at, way in enumerate(ways):
+                before_s = sites[at].cpu_s
                 took = asyncio.run(load(way.port, given.seconds, given.senders, first=number))
+                cpu_s[at] += sites[at].cpu_s - before_s
                 number += len(took)
                 way.rates.append(len(took) / given.seconds)
                 way.seconds += took
-    for way in ways:
+    for way, spent_s in zip(ways, cpu_s, strict=True):
         ratios = [rate / base for rate, base in zip(way.rates, ways[0].rates, strict=True)]
         ms = sorted(one * 1000 for one in way.seconds)
         print(  # noqa: T201
             f"{way.name:30} {statistics.median(way.rates):6.0f}/s   ratio {statistics.median(ratios):5.2f} "
             f"({min(ratios):.2f} to {max(ratios):.2f})   p50 {statistics.median(ms):6.1f} ms   "
-            f"p99 {ms[int(len(ms) * 0.99)]:6.1f} ms"
+            f"p99 {ms[int(len(ms) * 0.99)]:6.1f} ms   processor {spent_s / len(ms) * 1e6:4.0f} us a webhook"
         )
 
 
