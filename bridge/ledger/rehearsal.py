@@ -23,12 +23,15 @@ from bridge.ledger.learning import Retention, hold_delivery, learn_arguments
 _UUID, _CALL_ID = UUID(int=0), 0
 _NAME = "rehearsal"
 
+_AGES_S = 100 * 365 * 86_400
+
 REPLIES = 6
 
 
 def ask(pipe: Pipeline | AsyncPipeline) -> None:
     """Put a dry learn and a dry hold into a pipeline; it has `REPLIES` replies, for `check`."""
-    keep = Retention(events_s=60, outputs_s=60)
+    # Longer than anybody keeps anything: hold.lua removes what is past it.
+    keep = Retention(events_s=_AGES_S, outputs_s=_AGES_S)
     event = learn_arguments(
         _UUID, _CALL_ID, _NAME, {"trigger": _NAME, "body": "{}"}, "once", Lane.LIVE, keep, f"webhook:{_NAME}:"
     )

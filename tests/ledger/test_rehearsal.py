@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 import redis
 
-from bridge.domain.events import Event, read_event
+from bridge.domain.events import Event, Held, read_event
 from bridge.domain.rules import Rules
 from bridge.ledger import keys, rehearsal
 from bridge.ledger.connect import connect
@@ -50,6 +50,15 @@ def test_it_leaves_an_empty_redis_empty(redis_client: redis.Redis) -> None:
     rehearse(redis_client)
 
     assert everything(redis_client) == {}
+
+
+def test_what_is_held_for_long_stays_held(redis_client: redis.Redis, ledger: Ledger) -> None:
+    ledger.hold(Held(trigger="call-ended", fingerprint="f", reason="made up"), {})
+    redis_client.zadd(keys.HELD_AT, {"f": 1})
+
+    rehearse(redis_client)
+
+    assert redis_client.hkeys(keys.HELD) == ["f"]
 
 
 def test_it_changes_nothing_of_what_is_there(redis_client: redis.Redis, ledger: Ledger) -> None:
