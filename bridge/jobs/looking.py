@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -33,7 +32,6 @@ ALL_LOOKS, LIST_LOOKS = 1 / 4, 1 / 12
 # How far back the list is read.
 _BACK = timedelta(hours=2)
 _KEPT_S = 600
-_LOCK_MS = 10_000
 _CONFIRMED_BY = frozenset({"detail", "identity", "listed", "recording"})
 
 T = TypeVar("T")
@@ -127,11 +125,11 @@ def _wait_for_list(claim: Claim, deps: Deps, record: Record) -> None:
     with boundary("looking.asked_at"):
         asked_at = int(cast(str | None, deps.ledger.redis.hget(keys.NEWEST, "asked_at")) or 0)
     if asked_at <= needed_ms:
-        asked_at = _read_list(deps, asked_at)
+        asked_at = _read_list(claim, deps, asked_at)
     deps.ledger.keep(claim, {"looked_at": str(asked_at)})
 
 
-def _read_list(deps: Deps, last_ms: int) -> int:
+def _read_list(claim: Claim, deps: Deps, last_ms: int) -> int:
     """Read CloudTalk's newest calls for all that wait; when it was asked for them, ms since 1970."""
     now_ms = deps.ledger.now_ms()
     wait_ms = last_ms + _beat_ms(deps) - now_ms
@@ -139,19 +137,12 @@ def _read_list(deps: Deps, last_ms: int) -> int:
         raise RateLimited(
             "one list of CloudTalk's newest calls is read for all", retry_after_s=wait_ms / 1000
         )
-    lock = f"{keys.NEWEST}:lock"
-    with boundary("looking.lock"):
-        ours = deps.ledger.redis.set(lock, secrets.token_hex(8), nx=True, px=_LOCK_MS)
-    if not ours:
-        raise RateLimited("CloudTalk's newest calls are being read", retry_after_s=0.5)
-    try:
+    # Held for as long as the job is: who dies with it keeps nobody waiting for longer than a lease.
+    with deps.ledger.lock(claim, "newest", busy="CloudTalk's newest calls are being read"):
         now = datetime.fromtimestamp(now_ms / 1000, UTC)
         with looking(ALL_LOOKS):
             page = ask_page(deps, Span(since=now - _BACK, until=now), 1)
         _keep(deps, now_ms, page.calls)
-    finally:
-        with boundary("looking.unlock"):
-            deps.ledger.redis.delete(lock)
     return now_ms
 
 

@@ -389,7 +389,9 @@ class Ledger:
     # -- one writer per caller
 
     @contextmanager
-    def lock(self, claim: Claim, name: str) -> Iterator[None]:
+    def lock(
+        self, claim: Claim, name: str, *, busy: str = "another call of this customer is being written"
+    ) -> Iterator[None]:
         """Held over processes, for as long as the claim is.
 
         Raises:
@@ -398,7 +400,7 @@ class Ledger:
         key = f"{keys.TAG}:lock:{name}"
         if not self._run("lock", [*QUEUE_KEYS, key], claim.name, claim.token, _LOCK_FORGOTTEN_MS):
             pause = random.uniform(0.2, 0.6)  # noqa: S311
-            raise Busy("another call of this customer is being written", retry_after_s=pause)
+            raise Busy(busy, retry_after_s=pause)
         try:
             yield
         finally:
