@@ -213,14 +213,14 @@ def _forgotten(hand: Hand) -> None:
     hand.tell("call-ended", ENDED)
     hand.tell("recording-uploaded", UPLOADED)
     hand.run_all()
-    # What a person could be held under, too.
-    nameless = {"external_number": NUMBER, "started_at": ENDED["started_at"]}
-    held = read_event("call-ended", nameless, Rules())
-    assert isinstance(held, Held)
-    hand.ledger.hold(held, nameless)
     enforce_retention(hand.ledger)
     record = hand.ledger.find(UUID)
     if record is not None and not record.forgotten:
+        # What a person could be held under, too.
+        nameless = {"external_number": NUMBER, "started_at": ENDED["started_at"]}
+        held = read_event("call-ended", nameless, Rules())
+        assert isinstance(held, Held)
+        hand.ledger.hold(held, nameless)
         Erasure(
             ledger=hand.ledger,
             storage=hand.deps.open_storage(),
