@@ -30,7 +30,7 @@ def event(number: int = 7) -> tuple[Event, dict[str, int]]:
     return read, body
 
 
-HELD = Held(trigger="contact-updated", fingerprint="f", reason="speaks of no call")
+HELD = Held(trigger="call-ended", fingerprint="f", reason="speaks of no call")
 
 
 def ask(

@@ -14,6 +14,7 @@ undo('HDEL', KEYS[3], ARGV[4])
 if not worked then
   -- Redis 7 and newer, and Valkey: with its code in front. 6.2 has a text, which it wraps as it would.
   if type(answer) == 'table' then return answer end
+  if string.match(answer, '^%u+ ') then return redis.error_reply('-' .. answer) end
   error(answer, 0)
 end
 return failed or answer
