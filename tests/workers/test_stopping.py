@@ -17,6 +17,7 @@ import pytest
 
 from bridge.sandbox.running import RunningSandbox
 from tests.clients.evil import service
+from tests.processes import end, start
 
 pytestmark = pytest.mark.slow
 
@@ -58,7 +59,7 @@ def started(command: str, redis_url: str, sandbox: RunningSandbox, folder: Path)
         "PORT": "0",
         "HOST": "127.0.0.1",
     }
-    return subprocess.Popen(
+    return start(
         [sys.executable, "-m", "bridge", *command.split()],
         env={**environ, "PYTHONPATH": str(Path(__file__).parents[2])},
         cwd=folder,
@@ -69,15 +70,15 @@ def started(command: str, redis_url: str, sandbox: RunningSandbox, folder: Path)
 
 def ended_after(process: subprocess.Popen[bytes], how: int, *, at_work_s: float) -> float:
     """Seconds from the signal to the end; it is sent in the midst of the work."""
-    threading.Event().wait(at_work_s)
-    began = time.monotonic()
-    if process.poll() is None:
-        process.send_signal(how)
     try:
+        threading.Event().wait(at_work_s)
+        began = time.monotonic()
+        if process.poll() is None:
+            process.send_signal(how)
         process.communicate(timeout=40)
+        return time.monotonic() - began
     finally:
-        process.kill()
-    return time.monotonic() - began
+        end(process)
 
 
 @pytest.mark.parametrize("command", ["worker", "clock", "web"])
