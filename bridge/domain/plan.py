@@ -89,19 +89,8 @@ class Skip:
     reason: str
 
 
-def plan(
-    call: Call,
-    rules: Rules,
-    patience: Patience = Patience.FRESH,
-    *,
-    recording: Recording = NO_RECORDING,
-    link: str = "",
-) -> Plan | Wait | Skip:
-    """What Kustomer should hold for this call, or why nothing.
-
-    Args:
-        link: where people can play the recording, for a note that cannot have it attached.
-    """
+def policy(call: Call, rules: Rules, patience: Patience = Patience.FRESH) -> CustomerDraft | Wait | Skip:
+    """Whose customer record the call belongs to, or why the call is not written yet, or not at all."""
     if call.outcome is Outcome.INTERNAL and not rules.write_internal:
         return Skip(reason="internal call (write.internal is off)")
     if not call.ended:
@@ -117,6 +106,25 @@ def plan(
         if call.external is None and patience is not Patience.GONE and call.wants_detail:
             return Wait(reason="CloudTalk has not told the customer's number yet")
         return Skip(reason=customer)
+    return customer
+
+
+def plan(
+    call: Call,
+    rules: Rules,
+    patience: Patience = Patience.FRESH,
+    *,
+    recording: Recording = NO_RECORDING,
+    link: str = "",
+) -> Plan | Wait | Skip:
+    """What Kustomer should hold for this call, or why nothing.
+
+    Args:
+        link: where people can play the recording, for a note that cannot have it attached.
+    """
+    customer = policy(call, rules, patience)
+    if not isinstance(customer, CustomerDraft):
+        return customer
     external_id = external_ids(uuid=call.uuid, call_id=call.call_id)[0]
     tags, left_out = _tags(call, rules)
     # No promise of more, once CloudTalk has said that there is no more.

@@ -24,12 +24,12 @@ from bridge.jobs.deps import Deps, End
 from bridge.jobs.detail import ask_detail, identify
 from bridge.jobs.leases import Leases, clock
 from bridge.jobs.recording import fetch_recording
-from bridge.jobs.sync import sync
 from bridge.ledger.connections import LOOK
 from bridge.ledger.faults import server_fault
 from bridge.ledger.ledger import Claim, Ledger
 from bridge.ledger.turns import Turn, taking_turns
 from bridge.logs import get_logger
+from bridge.sync.job import sync
 
 log = get_logger(__name__)
 

@@ -1,0 +1,1 @@
+"""Make Kustomer match the plan for one call: read, decide, write."""

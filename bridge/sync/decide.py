@@ -1,0 +1,137 @@
+"""What a sync does with a call, from what is on record. Pure: no Redis, no service, no clock.
+
+What the record shows                                          What the sync decides
+-----------------------------------------------------------    ---------------------------------------------
+The call has not ended                                         wait; after 2 hours ask CloudTalk
+Ended, but the webhooks left something out                     ask CloudTalk; wait up to 20 s for the answer
+The same, 20 s later                                           write what is known, keep asking
+CloudTalk does not know the call                               write what the webhooks said
+Internal call, withheld or short number, and no rule for it    skip, with the reason
+A recording was announced and is not there yet                 fetch it; wait up to 15 s for it
+Ended before this ledger's first record                        look in Kustomer before writing
+The same, and Redis came back without its last moments         wait for one lease, then look, then write
+Anything else that has ended                                   write
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from bridge.domain.call import Call
+from bridge.domain.plan import Patience, Skip, Wait, policy
+from bridge.domain.recording import Recording, Sound
+from bridge.domain.rules import Rules
+from bridge.jobs.asking import Asking, asking, note_waits_until
+from bridge.ledger.reach import Reach
+from bridge.ledger.record import Record
+
+_ON_ITS_WAY = "the recording is on its way"
+_REDIS_RESTARTED = "Redis restarted; waiting for requests still in flight to finish"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Later:
+    """Nothing to write now. `until`: when to look again; None: when something new is recorded."""
+
+    reason: str
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Never:
+    """Nothing to write at all, by the rules. `until`: when the rules may judge it differently."""
+
+    reason: str
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Write:
+    """Make Kustomer match the plan. `until`: when CloudTalk's answer is given up, which changes the note."""
+
+    patience: Patience
+    recording: Recording
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What to do with one call.
+
+    Args:
+        question: the job that asks CloudTalk, and when; None where nothing is left to ask.
+        withdrawn: a job planned by an earlier sync, whose question the webhooks have answered since.
+        fetch_recording: a recording was announced, and nobody has asked for it yet.
+    """
+
+    then: Later | Never | Write
+    question: tuple[str, datetime] | None = None
+    withdrawn: str | None = None
+    fetch_recording: bool = False
+
+
+def decide(record: Record, call: Call, rules: Rules, now: datetime) -> Decision:
+    ask = asking(record, call, rules, now)
+    verdict = policy(call, rules, ask.patience)
+    recording = record.recording(rules, call)
+    fetch = False
+    then: Later | Never | Write
+    if isinstance(verdict, Wait):
+        then = Later(reason=verdict.reason, until=ask.until)
+    elif isinstance(verdict, Skip):
+        then = Never(reason=verdict.reason, until=ask.until)
+    else:
+        fetch = _is_to_be_fetched(record, call, recording)
+        coming_until = note_waits_until(record, recording)
+        if coming_until is not None and now < coming_until:
+            # It usually arrives within a second or two, and one write of the note then says both.
+            then = Later(reason=_ON_ITS_WAY, until=coming_until)
+        else:
+            then = Write(patience=ask.patience, recording=recording, until=ask.until)
+    return Decision(
+        then=then,
+        question=(ask.job, ask.at) if ask.job and ask.at else None,
+        withdrawn=_withdrawn(record, call, ask),
+        fetch_recording=fetch,
+    )
+
+
+def _withdrawn(record: Record, call: Call, ask: Asking) -> str | None:
+    planned = record.fields.get("asking")
+    if not planned:
+        return None
+    # The webhooks have answered it since, or told the number, by which another job asks.
+    answered = planned != ask.job if ask.job else not call.wants_detail
+    return planned if answered else None
+
+
+def _is_to_be_fetched(record: Record, call: Call, recording: Recording) -> bool:
+    return recording.sound is Sound.COMING and call.call_id is not None and "rec:asks" not in record.fields
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Horizon:
+    """Whether a ledger that was lost may have written this call.
+
+    Args:
+        before_us: the call is older than this ledger's records.
+        search_first: so look in Kustomer before writing anything.
+        wait: Redis may have forgotten the lease of a worker that is about to write it: let that one finish.
+    """
+
+    before_us: bool
+    search_first: bool
+    wait: Later | None = None
+
+
+def look_back(record: Record, call: Call, reach: Reach, now: datetime) -> Horizon:
+    ended_at = call.ended_at or call.started_at
+    before_us = ended_at is None or ended_at < reach.since
+    rests = reach.rests_until if before_us and "note" not in record.outputs else None
+    return Horizon(
+        before_us=before_us,
+        # What no webhook told of may have been told to a ledger that lost its last moments.
+        search_first=before_us or record.listed,
+        wait=Later(reason=_REDIS_RESTARTED, until=rests) if rests and now < rests else None,
+    )

@@ -1,0 +1,144 @@
+"""The sync job: make Kustomer match the plan for one call. The only writer to Kustomer; safe to repeat."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+from bridge.domain.call import Call
+from bridge.domain.plan import Patience, Plan, external_ids, plan
+from bridge.domain.recording import Sound
+from bridge.jobs.asking import usual_wait_ms
+from bridge.jobs.deps import Deps, End
+from bridge.jobs.detail import learn_uuid
+from bridge.jobs.finding import find_uuid
+from bridge.jobs.people import user_of, with_agent
+from bridge.jobs.refused import left_out_of
+from bridge.jobs.scribe import Scribe
+from bridge.jobs.writing import Pen
+from bridge.ledger.keys import Lane
+from bridge.ledger.ledger import Claim
+from bridge.ledger.record import Record, moment
+from bridge.sync.decide import Decision, Horizon, Later, Never, Write, decide, look_back
+
+_NO_UUID = "CloudTalk gave no uuid, so we cannot check whether Kustomer already has this call"
+_DETAILS_TO_COME = "details from CloudTalk are still to come"
+
+
+def sync(claim: Claim, deps: Deps) -> End:
+    """One run for one call."""
+    record = deps.ledger.read(claim.key)
+    if record.key != claim.key or record.forgotten:
+        # This part has become part of another record, whose sync is due when this run ends.
+        return End()
+    call = record.call(deps.rules)
+    now = moment(claim.now_ms) or datetime.now(UTC)
+    decision = decide(record, call, deps.rules, now)
+    _plan_jobs(claim, deps, record, call, decision, now)
+    match decision.then:
+        case Later() as later:
+            return _wait(claim, deps, record, later, now)
+        case Never(reason=reason, until=until):
+            deps.ledger.keep(claim, {"state": "skipped", "reason": reason})
+            return End(again_in_ms=_ms(until, now), log=f"not written: {reason}")
+        case Write() as write:
+            return _write(claim, deps, record, call, write, now)
+
+
+def _plan_jobs(
+    claim: Claim, deps: Deps, record: Record, call: Call, decision: Decision, now: datetime
+) -> None:
+    """Plan the questions to CloudTalk that the decision names; withdraw the one that is answered."""
+    ledger = deps.ledger
+    if decision.withdrawn:
+        ledger.cancel(decision.withdrawn, record.key, under=claim)
+        ledger.keep(claim, {"asking": None})
+    if decision.question:
+        job, at = decision.question
+        ledger.keep(claim, {"asking": job})
+        ledger.schedule(job, record.key, in_ms=_ms(at, now) or 0, lane=record.lane(Lane.LIVE), under=claim)
+    if decision.fetch_recording:
+        ledger.schedule(
+            "recording",
+            record.key,
+            in_ms=usual_wait_ms(record, call, ledger.memory.usual_delay_s(), now),
+            lane=record.lane(Lane.RECORDING),
+            told_at=record.recording_announced_at,
+            under=claim,
+        )
+
+
+def _wait(claim: Claim, deps: Deps, record: Record, later: Later, now: datetime) -> End:
+    state = "synced" if "note" in record.outputs else "waiting"
+    deps.ledger.keep(claim, {"state": state, "reason": later.reason})
+    return End(again_in_ms=_ms(later.until, now))
+
+
+def _write(claim: Claim, deps: Deps, record: Record, call: Call, write: Write, now: datetime) -> End:
+    horizon = look_back(record, call, deps.ledger.reach(), now)
+    if horizon.wait:
+        return _wait(claim, deps, record, horizon.wait, now)
+    call = with_agent(call, deps)
+    link = deps.link_to(record.key, call) if write.recording.sound is Sound.STORED else ""
+    want = plan(call, deps.rules, write.patience, recording=write.recording, link=link)
+    assert isinstance(want, Plan)  # noqa: S101  # decided from the same facts; an agent's name changes nothing
+    pen = Pen(claim=claim, deps=deps)
+    scribe = Scribe(
+        record=record,
+        pen=pen,
+        deps=deps,
+        # Not the number in its events: one typed into a template is that of many calls.
+        keys=external_ids(uuid=call.uuid, call_id=record.call_id),
+        old=horizon.search_first,
+        verify=record.must_look,
+    )
+    ended = _known_under_its_uuid(claim, deps, record, call, want, scribe, horizon)
+    if ended is not None:
+        return ended
+    if not scribe.write(want, user_of(call, deps)):
+        # The note should say something that was recorded meanwhile: this job is due again for it at once.
+        return End()
+    late = [_DETAILS_TO_COME] if write.patience is Patience.LATE else []
+    reason = "; ".join([*late, *want.left_out, *left_out_of(record, pen)])
+    done = {"state": "synced", "synced_at": str(deps.ledger.now_ms()), "reason": reason, "look": None}
+    deps.ledger.keep(claim, done)
+    _count_if_recovered(deps, record)
+    return End(again_in_ms=_ms(write.until, now))
+
+
+def _known_under_its_uuid(
+    claim: Claim, deps: Deps, record: Record, call: Call, want: Plan, scribe: Scribe, horizon: Horizon
+) -> End | None:
+    """For a call whose uuid is not known: another ledger may have written it under its uuid.
+
+    Returns:
+        How this run ends, where the uuid was found in our note, or where nobody can tell; None: write it.
+    """
+    number = record.call_id
+    if call.uuid is not None or number is None or not scribe.may_be_there or scribe.is_there():
+        return None
+    uuid = find_uuid(number, want.customer, deps.kustomer)
+    if uuid is not None and _is_free(deps, uuid, number):
+        learn_uuid(claim, deps, record, uuid, number, "uuid_in_note", {"uuid": str(uuid)})
+        return End(again_in_ms=0, log="found its uuid in its note")
+    if horizon.before_us and record.listed:
+        deps.ledger.keep(claim, {"state": "skipped", "reason": _NO_UUID})
+        return End(log=f"not written: {_NO_UUID}")
+    return None
+
+
+def _is_free(deps: Deps, uuid: UUID, number: int) -> bool:
+    """A uuid that is another call's already does not join the two."""
+    return deps.ledger.read(f"uuid:{uuid}").call_id in (None, number)
+
+
+def _count_if_recovered(deps: Deps, record: Record) -> None:
+    """Count a call that only CloudTalk's list told of, and that was not in Kustomer."""
+    if record.listed and not record.events and "synced_at" not in record.fields:
+        written = deps.ledger.read(record.key).outputs
+        if any(written[name].created for name in ("conversation", "note")):
+            deps.ledger.count("calls:recovered")
+
+
+def _ms(at: datetime | None, now: datetime) -> int | None:
+    return None if at is None else max(0, int((at - now).total_seconds() * 1000))

@@ -1,0 +1,142 @@
+"""Facts about a call, and what a sync decides: a table that a support lead could read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from bridge.domain.rules import Rules
+from bridge.ledger.reach import Reach
+from bridge.ledger.record import KeptEvent, Observation, Output, Record
+from bridge.sync.decide import Later, Never, Write, decide, look_back
+
+CALL = UUID("11111111-2222-4333-8444-555555555500")
+END = datetime(2026, 3, 2, 9, 24, 51, tzinfo=UTC)
+ENDED: Mapping[str, Any] = {
+    "call_id": "1000000500",
+    "call_uuid": str(CALL),
+    "external_number": "+441632960304",
+    "direction": "incoming",
+    "talking_time": "97",
+    "started_at": (END - timedelta(seconds=111)).isoformat(),
+    "ended_at": END.isoformat(),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """`after_s`: seconds since the last webhook; `says`: a part of the reason."""
+
+    trigger: str = "call-ended"
+    body: Mapping[str, Any] = field(default_factory=dict)
+    without: tuple[str, ...] = ()
+    more: tuple[str, ...] = ()
+    fields: Mapping[str, str] = field(default_factory=dict)
+    observed: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    after_s: float = 1
+    then: type[Later] | type[Never] | type[Write]
+    says: str = ""
+    asks: str | None = None
+    fetches: bool = False
+
+
+CASES: Mapping[str, Case] = {
+    "it has ended, and the webhook says everything": Case(then=Write),
+    "it rings": Case(trigger="call-ringing", then=Later, says="not ended", asks="detail"),
+    "the webhook leaves out the direction": Case(
+        without=("direction",), then=Later, says="asking CloudTalk", asks="detail"
+    ),
+    "the same, 21 s later": Case(without=("direction",), after_s=21, then=Write, asks="detail"),
+    "only the uuid is known": Case(
+        without=("call_id", "direction"), then=Later, says="asking", asks="identify"
+    ),
+    "CloudTalk does not know the call": Case(
+        without=("direction",), observed={"detail_gone": {}}, after_s=30, then=Write
+    ),
+    "colleagues talked": Case(body={"direction": "internal"}, then=Never, says="internal call"),
+    "the caller withheld the number": Case(
+        body={"external_number": "anonymous"}, then=Never, says="withheld"
+    ),
+    "a recording was announced": Case(
+        more=("recording-uploaded",), then=Later, says="recording is on its way", fetches=True
+    ),
+    "the same, 16 s later": Case(more=("recording-uploaded",), after_s=16, then=Write, fetches=True),
+    "its recording was asked for before": Case(
+        more=("recording-uploaded",), fields={"rec:asks": "1"}, then=Write
+    ),
+}
+
+
+def record_of_case(case: Case, now: datetime) -> Record:
+    at = now - timedelta(seconds=case.after_s)
+    body = {name: value for name, value in {**ENDED, **case.body}.items() if name not in case.without}
+    events = [(case.trigger, body)]
+    events += [(trigger, {"call_id": "1000000500", "call_uuid": str(CALL)}) for trigger in case.more]
+    return Record(
+        key=f"uuid:{CALL}",
+        uuid=CALL,
+        call_id=None if "call_id" in case.without else 1000000500,
+        events=tuple(
+            KeptEvent(fingerprint=trigger, trigger=trigger, body=body, at=at, last_at=at, times=1)
+            for trigger, body in events
+        ),
+        observations={
+            name: Observation(name=name, body=body, asked_at=now, at=now)
+            for name, body in case.observed.items()
+        },
+        fields=case.fields,
+    )
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_facts_lead_to_the_decision(name: str) -> None:
+    case, now, rules = CASES[name], END + timedelta(minutes=1), Rules()
+    record = record_of_case(case, now)
+
+    decision = decide(record, record.call(rules), rules, now)
+
+    assert type(decision.then) is case.then
+    assert case.says in getattr(decision.then, "reason", "")
+    assert (decision.question[0] if decision.question else None) == case.asks
+    assert decision.fetch_recording == case.fetches
+
+
+def test_a_question_that_the_webhooks_answered_meanwhile_is_withdrawn() -> None:
+    now, rules = END + timedelta(minutes=1), Rules()
+    record = record_of_case(Case(fields={"asking": "detail"}, then=Write), now)
+
+    assert decide(record, record.call(rules), rules, now).withdrawn == "detail"
+
+
+@pytest.mark.parametrize(
+    ("since", "rests_s", "note", "looks_first", "waits"),
+    [
+        (-3600, None, False, False, False),  # this ledger was there when the call ended
+        (3600, None, False, True, False),  # it was made since
+        (3600, 30, False, True, True),  # and Redis may have forgotten the lease of a worker
+        (3600, 30, True, True, False),  # which does not matter once the note is on record
+        (-3600, 30, False, False, False),
+    ],
+)
+def test_a_call_from_before_this_ledger_is_looked_for_first(
+    since: int, rests_s: int | None, note: bool, looks_first: bool, waits: bool
+) -> None:
+    now, rules = END + timedelta(minutes=1), Rules()
+    record = record_of_case(Case(then=Write), now)
+    if note:
+        record = Record(
+            key=record.key, events=record.events, outputs={"note": Output(id="5f0e", sent={}, created=True)}
+        )
+    reach = Reach(
+        since=END + timedelta(seconds=since),
+        rests_until=None if rests_s is None else now + timedelta(seconds=rests_s),
+    )
+
+    horizon = look_back(record, record.call(rules), reach, now)
+
+    assert (horizon.search_first, horizon.wait is not None) == (looks_first, waits)
