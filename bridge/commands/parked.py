@@ -17,6 +17,7 @@ from bridge.domain.moments import shown_time
 from bridge.errors import Rejected
 from bridge.ledger import parked as desk
 from bridge.ledger import trail
+from bridge.ledger.kinds import KINDS
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.parked import Parked
 from bridge.plain import plain_line
@@ -37,7 +38,7 @@ def filtered(command: F) -> F:
         click.option("--json", "as_json", is_flag=True),
         click.option("--call", help="Key, number or uuid of a call."),
         click.option("--cause", help="Such as Rejected, Unauthorized, crashed."),
-        click.option("--kind", help="Such as sync, recording, detail."),
+        click.option("--kind", help=f"One of {', '.join(KINDS)}."),
     ):
         command = option(command)
     return command

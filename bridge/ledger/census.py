@@ -12,7 +12,7 @@ from uuid import UUID
 
 from bridge.boundary import boundary
 from bridge.domain.values import read_time
-from bridge.ledger import keys
+from bridge.ledger import keys, kinds
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.tombstones import forgotten_at, tombstone
 
@@ -160,8 +160,8 @@ def _leading(ledger: Ledger, parts: Sequence[_Part]) -> list[Mapping[str, str | 
 def _jobs(ledger: Ledger, parts: Sequence[_Part]) -> list[_Jobs]:
     pipe = ledger.redis.pipeline(transaction=False)
     for part in parts:
-        writing = [keys.job(kind, key) for key in part.keys for kind in keys.WRITING_KINDS]
-        fetching = [keys.job("recording", key) for key in part.keys]
+        writing = [keys.job(kind, key) for key in part.keys for kind in kinds.WRITING]
+        fetching = [keys.job(kinds.RECORDING.name, key) for key in part.keys]
         pipe.zmscore(keys.PARKED, [*writing, *fetching])
         pipe.hmget(keys.JOBS, [*writing, *fetching])
         # Kept under the leading part.
@@ -169,7 +169,7 @@ def _jobs(ledger: Ledger, parts: Sequence[_Part]) -> list[_Jobs]:
     answers = pipe.execute()
     found = []
     for part, scores, texts, sounds in zip(parts, answers[::3], answers[1::3], answers[2::3], strict=True):
-        writing_jobs = len(part.keys) * len(keys.WRITING_KINDS)
+        writing_jobs = len(part.keys) * len(kinds.WRITING)
         causes = [
             json.loads(text or "{}").get("error") or ""
             for score, text in zip(scores[:writing_jobs], texts[:writing_jobs], strict=True)

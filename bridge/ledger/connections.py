@@ -18,12 +18,13 @@ from typing import Any, cast
 from bridge.boundary import boundary
 from bridge.errors import Disconnected, Unauthorized
 from bridge.ledger import keys
+from bridge.ledger.kinds import CONNECTION
 from bridge.ledger.ledger import Claim, Ledger
 from bridge.ledger.record import moment
 from bridge.ledger.turns import name_of_turn
 
 # The kind of the job that looks at a connection; its key is the service.
-LOOK = "connection"
+LOOK = CONNECTION.name
 # A job that waits tries by itself, should nobody look; at a closed gate that costs nothing.
 _SLOW_BEAT_S = 300.0
 _WOKEN_AT_ONCE = 500

@@ -9,10 +9,6 @@ from uuid import UUID
 TAG = "{callbridge}"
 
 
-# Jobs without which a call is not written.
-WRITING_KINDS = ("sync", "detail", "identify")
-
-
 class Lane(IntEnum):
     """Priority of a job; the number is its place in the scripts."""
 

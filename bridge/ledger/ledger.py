@@ -22,7 +22,7 @@ from bridge.boundary import boundary
 from bridge.domain.events import Event, Held
 from bridge.domain.values import read_call_id, read_uuid
 from bridge.errors import Busy, LeaseLost
-from bridge.ledger import keys, scripts
+from bridge.ledger import keys, kinds, scripts
 from bridge.ledger.keys import QUEUE_KEYS, Lane
 from bridge.ledger.learning import TOLD, Learnt, Retention, hold_delivery, learn_event, learn_observation
 from bridge.ledger.memory import Memory
@@ -318,7 +318,7 @@ class Ledger:
         Args:
             line: for the trail (`bridge.ledger.trail`); kept only if it was.
         """
-        told = f"dropped by {who}: {why}" if kind in keys.WRITING_KINDS else ""
+        told = f"dropped by {who}: {why}" if kind in kinds.WRITING else ""
         # What the leading part of a joined record says counts.
         names = [*QUEUE_KEYS, keys.record(self.read(key).key), keys.log(key), keys.TRAIL]
         arguments = (f"{why} ({who})", told, line, keys.TRAIL_LINES, self.keep_for.outputs_s)

@@ -6,6 +6,8 @@ import hashlib
 from functools import cache
 from importlib.resources import files
 
+from bridge.ledger.kinds import OF_CALLS
+
 # These stand alone; those of a budget get planner.lua in front, all others prelude.lua.
 _ALONE = {"hold", "unlock"}
 OF_A_BUDGET = {"take", "reply", "release", "forecast"}
@@ -27,12 +29,18 @@ def source(name: str) -> str:
     if name in _REHEARSED:
         tried = _REHEARSED[name]
         own = (folder / f"{tried}.lua").read_text("utf-8")
-        before = "" if tried in _ALONE else (folder / "prelude.lua").read_text("utf-8")
-        return f"{before}local function run()\n{own}\nend\n{text}"
+        return f"{_front(tried)}local function run()\n{own}\nend\n{text}"
+    return _front(name) + text
+
+
+def _front(name: str) -> str:
     if name in _ALONE or name == "beat":
-        return text
-    before = "planner" if name in OF_A_BUDGET else "prelude"
-    return (folder / f"{before}.lua").read_text("utf-8") + text
+        return ""
+    folder = files("bridge.ledger") / "lua"
+    if name in OF_A_BUDGET:
+        return (folder / "planner.lua").read_text("utf-8")
+    kinds = ", ".join(f"'{kind}'" for kind in OF_CALLS)
+    return f"local KINDS_OF_CALLS = {{{kinds}}}\n" + (folder / "prelude.lua").read_text("utf-8")
 
 
 @cache

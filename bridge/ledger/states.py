@@ -11,9 +11,8 @@ import redis
 from bridge.boundary import boundary
 from bridge.ledger import keys
 from bridge.ledger.keys import LANE_NAMES, QUEUE_KEYS, Lane
+from bridge.ledger.kinds import OF_CALLS
 from bridge.ledger.record import moment
-
-_KINDS = ("sync", "detail", "identify", "recording", "insights")
 
 
 @boundary("ledger.job_states")
@@ -27,7 +26,9 @@ def job_states(client: redis.Redis, calls: Sequence[Sequence[str]]) -> list[list
         For each call, of each of its jobs: kind, state, lane, `at` (when due, or parked since), attempts,
         deliveries, cause and error.
     """
-    whose = [(i, kind, keys.job(kind, key)) for i, own in enumerate(calls) for key in own for kind in _KINDS]
+    whose = [
+        (i, kind, keys.job(kind, key)) for i, own in enumerate(calls) for key in own for kind in OF_CALLS
+    ]
     found: list[list[dict[str, Any]]] = [[] for _ in calls]
     if not whose:
         return found

@@ -132,7 +132,7 @@ if uuid ~= '' and number ~= '' then
     redis.call('HSET', call_u, 'id', number)
     redis.call('HSET', call_i, 'uuid', uuid)
     redis.call('ZREM', KEYS[19], 'id:' .. number)
-    for _, kind in ipairs({'sync', 'detail', 'recording', 'insights'}) do
+    for _, kind in ipairs(KINDS_OF_CALLS) do
       local name = kind .. '|id:' .. number
       local job = job_of(name)
       if job then

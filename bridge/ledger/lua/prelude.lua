@@ -5,6 +5,7 @@
 --      9-12   handed:<lane>   sorted sets: until when a job handed to a worker process may be on its way
 --      13     jobs            hash: job name -> JSON {lane, attempts, deliveries, steps, token, again_at, error, ...}
 --      14     parked          sorted set: since when a job waits for a person
+-- KINDS_OF_CALLS, the kinds of jobs that a call may have, comes from kinds.py (scripts.py).
 -- All keys carry one hash tag, so that they live in one slot of a cluster. Times are the server's own:
 -- no process's clock is trusted.
 --
@@ -126,7 +127,7 @@ local function erase(uuid, number, marks, secret, now)
   if uuid ~= '' then parts[1] = 'uuid:' .. uuid end
   if number ~= '' then parts[#parts + 1] = 'id:' .. number end
   for _, part in ipairs(parts) do
-    for _, kind in ipairs({'sync', 'detail', 'identify', 'recording', 'insights'}) do
+    for _, kind in ipairs(KINDS_OF_CALLS) do
       local name = kind .. '|' .. part
       redis.call('ZREM', PARKED, name)
       for _, service in ipairs({'cloudtalk', 'kustomer'}) do

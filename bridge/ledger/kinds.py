@@ -1,0 +1,38 @@
+"""The kinds of jobs. The only list of them: scripts, pages and help texts read it here.
+
+`workers/actors.py` has an actor of the same name for each.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bridge.ledger.keys import Lane
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """
+    Args:
+        of_call: its key is that of a call's record; else a service, or one operation of it.
+        writes_call: a call is not written without it.
+        lane: of a job that is sent without one.
+        limit_s: time limit of one run: more than the slowest service may take for all its requests.
+    """
+
+    name: str
+    of_call: bool = True
+    writes_call: bool = False
+    lane: Lane = Lane.LIVE
+    limit_s: float = 600.0
+
+
+SYNC = Kind(name="sync", writes_call=True)
+DETAIL = Kind(name="detail", writes_call=True)
+IDENTIFY = Kind(name="identify", writes_call=True)
+RECORDING = Kind(name="recording", lane=Lane.RECORDING, limit_s=960.0)
+CONNECTION = Kind(name="connection", of_call=False)
+
+KINDS = {kind.name: kind for kind in (SYNC, DETAIL, IDENTIFY, RECORDING, CONNECTION)}
+OF_CALLS = tuple(kind.name for kind in KINDS.values() if kind.of_call)
+WRITING = tuple(kind.name for kind in KINDS.values() if kind.writes_call)
