@@ -96,7 +96,7 @@ class Settings(BaseSettings):
     membrane_cloudtalk_connection: Word | None = None
     membrane_kustomer_connection: Word | None = None
     # How often a connection that is down is looked at.
-    membrane_check_every_s: float = Field(default=30, gt=0)
+    membrane_check_every_s: float = Field(default=10, gt=0)
     cloudtalk_requests_per_minute: int = Field(default=50, ge=1)
     kustomer_requests_per_minute: int = Field(default=900, ge=1)
     cloudtalk_window_s: float = Field(default=60, gt=0)

@@ -74,11 +74,15 @@ def look_at(reach: Reach, service: ServiceName) -> Connection:
         return _connection(service, State.CLIENT_ACTION_REQUIRED, to_do=what)
     try:
         with send(reach.road(service), "GET", known.question) as answer:
+            is_page = "html" in answer.headers.get("content-type", "").lower()
             status, wait_s = answer.status, retry_after_s(httpx2.Response(429, headers=answer.headers))
     except RateLimited as error:
         return _connection(service, UNREACHABLE, fault=f"{error}: ask again in {error.wait}.")
     except Unavailable as error:
         return _connection(service, UNREACHABLE, fault=f"{error}: check network and address.")
+    if status < 300 and is_page:
+        fault = "It answers with a web page instead of data: maintenance, or something in between."
+        return _connection(service, UNREACHABLE, fault=fault)
     if status < 300:
         return _connection(service, State.READY)
     if status in (401, 403):

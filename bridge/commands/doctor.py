@@ -18,12 +18,16 @@ import redis
 from pydantic import SecretStr
 
 from bridge.clients.bounds import Client
+from bridge.clients.replies import is_page
 from bridge.commands.checks import Check, clock, not_answered
 from bridge.commands.context import load_settings
 from bridge.commands.printing import say
-from bridge.commands.redis_checks import fault_check, look_at_processes, look_at_redis
+from bridge.commands.redis_checks import fault_check, look_at_pauses, look_at_processes, look_at_redis
+from bridge.domain.json_values import read_json
 from bridge.errors import BridgeError, Unavailable
+from bridge.jobs.deps import open_connections
 from bridge.ledger.connect import connect
+from bridge.ledger.ledger import Ledger
 from bridge.ledger.proof import Proof
 from bridge.setting_values import GOOD_TOKEN
 from bridge.settings import Settings
@@ -171,6 +175,7 @@ def _redis(settings: Settings) -> Iterator[Check]:
             proof = Proof(after=settings.accept_after, within_ms=settings.accept_within_ms)
             yield from look_at_redis(client, proof)
             yield look_at_processes(client)
+            yield from look_at_pauses(open_connections(settings, Ledger(client)))
     except (redis.RedisError, OSError) as error:
         yield fault_check("Redis", error)
 
@@ -208,7 +213,7 @@ def _upstream(
         response = ask(client)
     except (httpx2.RequestError, Unavailable) as error:
         return [not_answered(name, error)]
-    checks = [_verdict(name, response.status_code, refused)]
+    checks = [_verdict(name, response, refused)]
     try:
         theirs = parsedate_to_datetime(response.headers["date"])
     except (KeyError, ValueError, TypeError):
@@ -218,8 +223,12 @@ def _upstream(
     return checks
 
 
-def _verdict(name: str, status: int, refused: str) -> Check:
+def _verdict(name: str, response: httpx2.Response, refused: str) -> Check:
+    status = response.status_code
     if status < 300:
+        if is_page(response) or not _is_data(response):
+            says = "answers with a web page or another thing that is no data"
+            return Check(name, "FAIL", says, "check its address and proxies; or it is under maintenance")
         return Check(name, "ok", "takes the key")
     if status in (401, 403):
         return Check(name, "FAIL", f"refuses the key ({status})", refused)
@@ -228,3 +237,10 @@ def _verdict(name: str, status: int, refused: str) -> Check:
     if status >= 500:
         return Check(name, "warn", f"has trouble of its own ({status})", "ask again later")
     return Check(name, "FAIL", f"answered {status}", "check its address in the settings")
+
+
+def _is_data(response: httpx2.Response) -> bool:
+    try:
+        return isinstance(read_json(response.content), dict)
+    except (ValueError, RecursionError):
+        return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any, cast
 
 import redis
@@ -12,6 +13,7 @@ import redis
 from bridge.commands.checks import Check, clock
 from bridge.embedded import OLDEST
 from bridge.ledger import rehearsal
+from bridge.ledger.connections import TITLES, Connections, closed_as, paused_as
 from bridge.ledger.faults import server_fault
 from bridge.ledger.processes import commands_of, missing, processes
 from bridge.ledger.proof import CannotProve, NotProven, Proof, proves_everysec
@@ -59,6 +61,31 @@ def look_at_processes(client: redis.Redis) -> Check:
     if lacking := missing(running):
         return Check("processes", "warn", "; ".join(lacking), "start them: callbridge web, worker, clock")
     return Check("processes", "ok", told)
+
+
+def look_at_pauses(connections: Connections) -> Iterator[Check]:
+    """The services that jobs wait for, as workers found them: a missing role shows in no question of ours."""
+    try:
+        states, slow = connections.state(), connections.slow()
+    except redis.ResponseError:
+        yield _unknown("pause", "which services are paused")
+        return
+    for scope, found in states.items():
+        if found["state"] == "READY":
+            continue
+        why = closed_as(scope, found["state"]) or f"its Membrane connection is {found['state']}"
+        jobs = "1 job waits" if found["jobs_waiting"] == 1 else f"{found['jobs_waiting']} jobs wait"
+        since = f"{datetime.fromisoformat(found['since']):%Y-%m-%d %H:%M} UTC"
+        steps = [found["text"].rstrip("."), f"open {found['link']}" if found["link"] else ""]
+        do = ": ".join(step for step in steps if step) or "see the other checks"
+        yield Check("pause", "FAIL", f"{paused_as(scope)}: {why}; {jobs} since {since}", do)
+    for service, operation in slow.items():
+        yield Check(
+            "pause",
+            "warn",
+            f"{TITLES[service]} did not answer {operation} in time within the last minutes",
+            "nothing, unless it stays so: jobs try again",
+        )
 
 
 def _webhooks(client: redis.Redis) -> Check:

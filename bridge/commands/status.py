@@ -15,6 +15,7 @@ from bridge.commands.tables import show_table
 from bridge.errors import Unavailable
 from bridge.jobs.deps import open_connections, retention
 from bridge.ledger.connect import connect
+from bridge.ledger.connections import TITLES, paused_as
 from bridge.ledger.faults import why
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.processes import Process, missing, processes
@@ -22,7 +23,6 @@ from bridge.web.views import budgets_of, queue_view
 
 _WELL, _REDIS_AWAY, _NEEDS_A_PERSON = 0, 1, 3
 _NUMBERS = ("due", "overdue", "waiting", "running", "parked", "held", "calls_missing")
-_TITLES = {"cloudtalk": "CloudTalk", "kustomer": "Kustomer"}
 
 
 @click.command()
@@ -61,7 +61,7 @@ def problems(queue: Mapping[str, Any], running: Sequence[Process]) -> list[str]:
     says = [f"{text}: start `callbridge {text.split()[1]}`" for text in missing(running)]
     for service, found in queue["connections"].items():
         if found["state"] != "READY":
-            says.append(f"{_TITLES.get(service, service)} is paused ({found['state']}): callbridge doctor")
+            says.append(f"{paused_as(service)} ({found['state']}): callbridge doctor")
     if parked := queue["parked"]:
         jobs = "1 job is parked" if parked == 1 else f"{parked} jobs are parked"
         says.append(f"{jobs}: callbridge parked ls")
@@ -83,5 +83,6 @@ def _print(says: Sequence[str], queue: Mapping[str, Any], running: Sequence[Proc
         numbers = [f"{queue[name]} {name.replace('_', ' ')}" for name in _NUMBERS if queue[name] is not None]
         say("\nJobs: " + ", ".join(numbers))
         for service, budget in queue["budgets"].items():
-            title = _TITLES.get(service, service)
-            say(f"{title}: {budget['left']} of {budget['per_window']} requests left")
+            say(f"{TITLES[service]}: {budget['left']} of {budget['per_window']} requests left")
+        for service, operation in queue["slow"].items():
+            say(f"{TITLES[service]} did not answer {operation} in time within the last minutes.")

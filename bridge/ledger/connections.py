@@ -13,7 +13,7 @@ import json
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from bridge.boundary import boundary
 from bridge.errors import Disconnected, Unauthorized
@@ -22,6 +22,10 @@ from bridge.ledger.kinds import CONNECTION
 from bridge.ledger.ledger import Claim, Ledger
 from bridge.ledger.record import moment
 from bridge.ledger.turns import name_of_turn
+
+if TYPE_CHECKING:
+    from redis.asyncio.client import Pipeline as AsyncPipeline
+    from redis.client import Pipeline
 
 # The kind of the job that looks at a connection; its key is the service.
 LOOK = CONNECTION.name
@@ -51,6 +55,30 @@ def closed_as(scope: str, state: str) -> str:
     """What is the matter with a scope in one of our states; empty in one of Membrane's."""
     service, _, operation = scope.partition(":")
     return _SAYS[state].format(TITLES.get(service, service), operation) if state in _SAYS else ""
+
+
+def paused_as(scope: str) -> str:
+    """That a scope is closed, in words for everybody."""
+    service, _, operation = scope.partition(":")
+    return f"{TITLES.get(service, service)} is paused" + (f" for {operation}" if operation else "")
+
+
+TROUBLE_REPLIES = 2
+
+
+def ask_troubles(pipe: Pipeline | AsyncPipeline) -> None:
+    """Ask what is closed or slow; `read_troubles` takes the `TROUBLE_REPLIES` replies."""
+    pipe.hkeys(keys.CONNECTIONS)
+    pipe.mget([keys.slow(service) for service in SERVICES])
+
+
+def read_troubles(replies: Sequence[Any]) -> list[str]:
+    """What is closed or slow, without details."""
+    closed, slow = replies
+    return [
+        *(paused_as(scope) for scope in sorted(closed)),
+        *(f"{TITLES[service]} is slow" for service, what in zip(SERVICES, slow, strict=True) if what),
+    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

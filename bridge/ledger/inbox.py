@@ -12,8 +12,8 @@ from bridge.boundary import boundary
 from bridge.domain.events import Event, Held
 from bridge.ledger import keys, processes, rehearsal, scripts
 from bridge.ledger.batches import Batches, Call
+from bridge.ledger.connections import TROUBLE_REPLIES, ask_troubles, read_troubles
 from bridge.ledger.learning import Learnt, Retention, hold_delivery, learn_event
-from bridge.ledger.processes import Process
 from bridge.ledger.proof import Proof
 
 
@@ -84,10 +84,11 @@ class Inbox:
         with boundary("inbox.ping"):
             await self._redis.ping()
 
-    async def ready(self) -> list[Process]:
+    async def ready(self) -> list[str]:
         """Raises unless a webhook would be kept: its own scripts are tried, and leave nothing.
 
-        Gives the processes that run.
+        Gives what keeps webhooks from being written all the same: a process that does not run, a service
+        that is closed or slow.
 
         That Redis proves it, in time, is not waited for: probes want their answer sooner than a disk may.
         """
@@ -96,13 +97,18 @@ class Inbox:
         self.proof.ask_place(pipe)
         replace(self.proof, within_ms=1).ask(pipe)
         processes.ask(pipe)
+        ask_troubles(pipe)
         with boundary("inbox.ready"):
             replies = await pipe.execute(raise_on_error=False)
         rehearsal.check(replies[: rehearsal.REPLIES])
         asked = rehearsal.REPLIES + self.proof.place_replies
         self.proof.check_place(replies[rehearsal.REPLIES : asked])
-        self.proof.check_able(replies[asked : -processes.REPLIES])
-        return processes.read(replies[-processes.REPLIES :])
+        told = len(replies) - processes.REPLIES - TROUBLE_REPLIES
+        self.proof.check_able(replies[asked:told])
+        running = processes.read(replies[told:-TROUBLE_REPLIES])
+        # It is asked of a web process.
+        lacking = [text for text in processes.missing(running) if text != "no web runs"]
+        return [*lacking, *read_troubles(replies[-TROUBLE_REPLIES:])]
 
     async def close(self) -> None:
         await self._redis.aclose()

@@ -11,7 +11,6 @@ from starlette.responses import JSONResponse
 from bridge.journal.journal import Journal
 from bridge.ledger.faults import server_fault
 from bridge.ledger.inbox import Inbox
-from bridge.ledger.processes import missing
 from bridge.ledger.proof import CannotProve
 from bridge.logs import AtMost
 from bridge.web.answers import REDIS_AWAY
@@ -35,7 +34,7 @@ async def readyz(request: Request) -> JSONResponse:
     checking: asyncio.Semaphore = request.app.state.checking
     try:
         async with asyncio.timeout(READY_WITHIN_S), checking:
-            running = await inbox.ready()
+            notes = await inbox.ready()
     except CannotProve as error:
         # A journal would be no help: nothing of it could be handed on.
         return _unready(str(error))
@@ -50,8 +49,7 @@ async def readyz(request: Request) -> JSONResponse:
     unproven = request.app.state.keeper.unproven
     if unproven is not None:
         return _unready(unproven)
-    # What is taken now is written once they run; a balancer must not turn webhooks away for that.
-    notes = [text for text in missing(running) if text != "no web runs"]
+    # What is taken now is written later; a balancer must not turn webhooks away for that.
     if journal.depth().stuck:
         # What comes now is kept; what came before, and waits there, needs a person.
         notes.append("a file of the journal cannot be handed on: the log names it, and the reason")

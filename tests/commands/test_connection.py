@@ -94,6 +94,15 @@ def test_trouble_of_theirs_says_nothing_about_the_key(
     assert ("in 7 s" if status == 429 else "trouble of its own") in ran.out
 
 
+def test_a_web_page_is_no_accepted_key(direct: Terminal, services: RunningSandbox) -> None:
+    services.cloudtalk.answer_next("<title>Maintenance</title>", "text/html", status=200)
+
+    ran = direct.types("connection", "get", "cloudtalk")
+
+    assert (ran.code, "UNREACHABLE" in ran.out) == (1, True)
+    assert "a web page instead of data" in ran.out
+
+
 def test_a_service_that_does_not_answer_is_said_so(direct: Terminal, services: RunningSandbox) -> None:
     services.cloudtalk.drop_next_request()
 

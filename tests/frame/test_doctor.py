@@ -8,6 +8,7 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -15,7 +16,10 @@ import pytest
 from bridge.commands.checks import Check, not_answered
 from bridge.commands.doctor import examine
 from bridge.embedded import EmbeddedRedis
+from bridge.errors import Disconnected
 from bridge.ledger.connect import connect
+from bridge.ledger.connections import ROLE_MISSING, Connections
+from bridge.ledger.ledger import Ledger
 from bridge.settings import Settings
 from tests.users import PASSWORD, user
 
@@ -98,6 +102,46 @@ def test_a_refused_key_is_told_with_where_to_mend_it(checked: Callable[..., list
 
     assert state(checks, "CloudTalk") == "FAIL"
     assert state(checks, "Kustomer") == "ok"
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        {"html": "<!doctype html><title>Maintenance</title>"},
+        {"content": b"<html>", "headers": {"content-type": "application/json"}},
+        {"content": b""},
+        {"content": b"OK"},
+        {"json": "OK"},
+    ],
+    ids=["HTML", "HTML announced as JSON", "nothing", "text", "JSON text"],
+)
+def test_an_answer_that_is_no_data_is_no_accepted_key(
+    checked: Callable[..., list[Check]], reply: dict[str, Any]
+) -> None:
+    checks = checked(lambda request: httpx2.Response(200, **reply), **KEYS)
+
+    assert failed(checks) >= {"CloudTalk", "Kustomer"}
+    assert "no data" in said(checks, "CloudTalk")
+
+
+def test_what_workers_found_closed_is_told_with_what_to_do(
+    checked: Callable[..., list[Check]], ledger: Ledger, redis_url: str
+) -> None:
+    """Also a role that is missing, which no question of the doctor's own would show."""
+    closed = Connections(ledger, check_every_s=10, through={})
+    role = Disconnected(
+        "no role", connection="", state=ROLE_MISSING, text="Give org.user.note.write.", service="kustomer"
+    )
+    closed.mark_down("kustomer:create_note", role)
+    closed.mark_slow("cloudtalk", "list_calls")
+
+    checks = checked(**KEYS, REDIS_URL=redis_url)
+
+    failure, warning = (check for check in checks if check.name == "pause")
+    assert (failure.state, failure.do) == ("FAIL", "Give org.user.note.write")
+    assert failure.says.startswith("Kustomer is paused for create_note: Kustomer refuses create_note")
+    assert "0 jobs wait since 20" in failure.says
+    assert (warning.state, "CloudTalk did not answer list_calls in time" in warning.says) == ("warn", True)
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])

@@ -12,7 +12,7 @@ import redis
 
 from bridge.commands import main
 from bridge.errors import Disconnected
-from bridge.ledger.connections import Connections
+from bridge.ledger.connections import ROLE_MISSING, Connections
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.processes import Heartbeat
 from tests.support import ended
@@ -87,10 +87,18 @@ def test_a_parked_job_and_a_paused_service_need_a_person(
     monkeypatch.setenv("MEMBRANE_KUSTOMER_CONNECTION", "a-connection")
     monkeypatch.setenv("MEMBRANE_TOKEN", "a-token")
 
+    role = Disconnected("no role", connection="", state=ROLE_MISSING, service="kustomer:create_note")
+    down.mark_down("kustomer:create_note", role)
+    down.mark_slow("cloudtalk", "list_calls")
+
     with running(redis_client, "web", "worker", "clock"):
         code, told = asked(capsys)
+        main(["status"])
+        said = capsys.readouterr().out
 
     assert code == 3
+    assert "Kustomer is paused for create_note (ROLE_MISSING): callbridge doctor" in told["says"]
+    assert "CloudTalk did not answer list_calls in time" in said
     assert any("Kustomer is paused (DISCONNECTED)" in text for text in told["says"])
     assert "1 job is parked: callbridge parked ls" in told["says"]
 

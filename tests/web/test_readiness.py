@@ -10,9 +10,12 @@ from pathlib import Path
 import pytest
 import redis
 
+from bridge.errors import Disconnected
 from bridge.journal.files import JournalFile
 from bridge.ledger import keys
 from bridge.ledger.connect import connect
+from bridge.ledger.connections import KEY_REFUSED, Connections
+from bridge.ledger.ledger import Ledger
 from bridge.ledger.processes import Heartbeat
 from tests.users import PASSWORD, user
 from tests.web.conftest import RedisServer
@@ -213,6 +216,25 @@ def test_that_nobody_does_the_work_is_a_note_and_no_failure(site: Site, store: r
 
     assert (alone.status, alone.json) == (200, {"status": "ready", "note": "no worker runs; no clock runs"})
     assert (together.status, together.json) == (200, {"status": "ready"})
+
+
+def test_a_service_that_is_paused_or_slow_is_a_note_without_details(
+    site: Site, store: redis.Redis, ledger: Ledger
+) -> None:
+    services = Connections(ledger, check_every_s=10, through={})
+    refusal = Disconnected(
+        "refused", connection="", state=KEY_REFUSED, text="The key of Bo.", service="kustomer"
+    )
+    services.mark_down("kustomer", refusal)
+    services.mark_down("cloudtalk:call_detail", refusal)
+    services.mark_slow("cloudtalk", "list_calls")
+
+    told = site.get("/readyz")
+
+    assert told.status == 200
+    assert told.json["note"].partition("no clock runs; ")[2] == (
+        "CloudTalk is paused for call_detail; Kustomer is paused; CloudTalk is slow"
+    )
 
 
 def test_processes_are_told_by_the_api_the_metrics_and_the_page(
