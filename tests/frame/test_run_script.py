@@ -174,7 +174,7 @@ def test_an_install_that_fails_is_not_taken_for_done(installing: Path) -> None:
     result = run(installing, "up")
 
     assert result.returncode == 2
-    assert "Starting again tries again" in result.stderr
+    assert "Run the same command to try again" in result.stderr
     assert not list((installing / ".venv").glob("*.stamp"))
 
 
