@@ -1,0 +1,110 @@
+"""The documents match the code: settings, rules, links and the files they name."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+from pydantic import AliasChoices
+
+from bridge.settings import Settings
+
+ROOT = Path(__file__).parents[1]
+HANDBOOK = ROOT / "deploy" / "README.md"
+DOCUMENTS = [
+    path
+    for folder in ("", "deploy", "bridge", "workers", "tests")
+    for path in sorted((ROOT / folder).glob("**/README.md" if folder else "*.md"))
+]
+SOURCES = [
+    path for folder in ("bridge", "workers", "tests") for path in sorted((ROOT / folder).rglob("*.py"))
+]
+
+
+def settings_in_the_handbook() -> dict[str, str]:
+    """Each setting of the table, with its default as written."""
+    found: dict[str, str] = {}
+    table = HANDBOOK.read_text().partition("\n## Settings\n")[2]
+    for cell, default in re.findall(r"(?m)^\| (`[A-Z][A-Z_]+`.*?) \| (.*?) \|", table.partition("\n## ")[0]):
+        names = re.findall(r"`(\w+)`", cell.partition(" (or ")[0])
+        defaults = [part.strip("`") for part in default.split(", ")]
+        # One default for all names of a row, or one for each.
+        of_each = defaults if len(defaults) == len(names) else [default.strip("`")] * len(names)
+        found |= dict(zip(names, of_each, strict=True))
+    return found
+
+
+def test_the_handbook_lists_every_setting() -> None:
+    names = {name.upper() for name, field in Settings.model_fields.items() if not field.exclude}
+
+    assert set(settings_in_the_handbook()) == names
+
+
+def test_the_handbook_names_the_second_spelling_of_a_setting() -> None:
+    text = HANDBOOK.read_text()
+
+    for name, field in Settings.model_fields.items():
+        if isinstance(field.validation_alias, AliasChoices):
+            _, other = field.validation_alias.choices
+            assert f"`{name.upper()}` (or `{str(other).upper()}`)" in text
+
+
+@pytest.mark.parametrize("name", sorted(settings_in_the_handbook()))
+def test_the_handbook_gives_the_default_of_a_setting(name: str) -> None:
+    written = settings_in_the_handbook()[name]
+    default = Settings().model_dump()[name.lower()]
+
+    if default in (None, []):
+        assert written.startswith(("none", "generated"))
+    elif isinstance(default, float):
+        assert float(written) == default
+    else:
+        assert written == (str(default).lower() if isinstance(default, bool) else str(default))
+
+
+def test_the_rules_in_the_handbook_are_the_defaults(tmp_path: Path) -> None:
+    rules = tmp_path / "rules.toml"
+    rules.write_text(HANDBOOK.read_text().partition("```toml\n")[2].partition("```")[0])
+
+    settings = Settings.from_env({"CALLBRIDGE_RULES": str(rules)}, dotenv=None)
+
+    assert settings.rules == Settings.from_env({}, dotenv=None).rules
+
+
+@cache
+def anchors_of(document: Path) -> set[str]:
+    """The anchors that GitHub makes of the headings."""
+    headings = re.findall(r"(?m)^#+ (.+)$", document.read_text())
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_link_of_a_document_leads_somewhere(document: Path) -> None:
+    for link in re.findall(r"\]\(([^)\s]+)\)", document.read_text()):
+        if link.startswith("https://"):
+            continue
+        path, _, anchor = link.partition("#")
+        target = document.parent / path if path else document
+
+        assert target.exists(), link
+        assert not anchor or anchor in anchors_of(target), link
+
+
+def test_every_heading_that_the_code_refers_to_exists() -> None:
+    for source in SOURCES:
+        for document, heading in re.findall(r'(\w+/README\.md), "([^"]+)"', source.read_text()):
+            assert f"\n## {heading}\n" in (ROOT / document).read_text(), source
+
+
+@pytest.mark.parametrize("folder", ["workers", "tests/chaos"])
+def test_every_file_that_a_map_names_exists(folder: str) -> None:
+    """In a folder's README, paths start at that folder or at the project's."""
+    text = (ROOT / folder / "README.md").read_text()
+
+    named = set(re.findall(r"(?<![\w/.*-])((?:[a-z_]+/)*[a-z_]+\.(?:py|lua))\b", text))
+
+    assert named
+    missing = [path for path in sorted(named) if not any((ROOT / at / path).exists() for at in (folder, "."))]
+    assert missing == []
