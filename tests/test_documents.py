@@ -98,7 +98,7 @@ def test_every_heading_that_the_code_refers_to_exists() -> None:
             assert f"\n## {heading}\n" in (ROOT / document).read_text(), source
 
 
-@pytest.mark.parametrize("folder", ["workers", "tests/chaos"])
+@pytest.mark.parametrize("folder", ["bridge", "workers", "tests/chaos"])
 def test_every_file_that_a_map_names_exists(folder: str) -> None:
     """In a folder's README, paths start at that folder or at the project's."""
     text = (ROOT / folder / "README.md").read_text()
