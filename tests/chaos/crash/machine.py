@@ -37,6 +37,8 @@ _ROOT = Path(__file__).parents[3]
 LEASE_AND_A_LITTLE_S = 11
 # It asks neither service, and tells how their connections are.
 _OF_THE_WEB = ("cloudtalk", "kustomer")
+# What a web process sends only when it is asked to end.
+_AT_ITS_END = ("processes.end",)
 TOKEN = "crash-token-of-this-test"
 KILLED = -9
 
@@ -54,11 +56,12 @@ class Machine:
 
     def __init__(self, client: redis.Redis, redis_url: str, sandbox: RunningSandbox, folder: Path) -> None:
         self.client, self.sandbox, self.ledger = client, sandbox, Ledger(client)
-        for script in scripts.NAMES:
+        for script in (*scripts.NAMES, "beat"):
             # Loaded once, so that each run asks the same number of times.
             client.script_load(scripts.source(script))
         self._redis_url, self._folder = redis_url, folder
         self._trace = folder / "trace"
+        self._alive: int | None = None
         self._listening = socket.create_server(("127.0.0.1", 0), backlog=64)
         # Each request on a connection of its own: one that a killed process left behind tells nothing.
         self._visitor = httpx2.Client(
@@ -101,8 +104,13 @@ class Machine:
 
     def begin(self, name: str, target: Point | None = None) -> int:
         """Start the process of a journey, or a web process for a stay. Its id."""
-        self._trace.unlink(missing_ok=True)
-        return int(self._ask(self._told(name, target))["pid"])
+        if self._alive is not None:
+            # Left by a journey that failed; as a web process it would answer in place of those to come.
+            os.kill(self._alive, signal.SIGKILL)
+            self.end(self._alive)
+        self._trace.write_bytes(b"")
+        self._alive = int(self._ask(self._told(name, target))["pid"])
+        return self._alive
 
     def rehearse(self, journey: str) -> None:
         """Have the processes to come find imported and read what this journey needs."""
@@ -132,6 +140,7 @@ class Machine:
     def end(self, pid: int) -> Life:
         """Wait until a process is over."""
         code = int(self._ask({"wait": pid})["exit"])
+        self._alive = None
         return Life(code, tuple(_point(line) for line in self._trace.read_text().splitlines()))
 
     def is_over(self, pid: int) -> bool:
@@ -164,25 +173,41 @@ class Machine:
         stay = STAYS[name]
         self.start_afresh()
         stay.prepare(self._folder / "data")
-        pid, first = self.begin(name, target), None
+        pid, first = self._begin_web(name, target), None
         with self._configured(stay.redis):
             for visit in stay.visits:
-                status = self._ask_web(visit)
+                status = None if self.is_over(pid) else self._ask_web(visit)
                 if status is None:
-                    first = self.end(pid)
-                    pid = self.begin(name)
+                    first = self._over(pid, f"it dies {target}, and ends in no other way")
+                    pid = self._begin_web(name)
                     status = self._ask_web(visit)
                 assert status in visit.statuses, f"{visit}: {status}, {self.log.read_text()[-3000:]}"
         if target is not None and first is None:
-            # Some of its points it comes by on its own.
-            eventually(lambda: self.is_over(pid), f"it dies {target}")
-            first = self.end(pid)
-            pid = self.begin(name)
+            if target.name in _AT_ITS_END:
+                os.kill(pid, signal.SIGTERM)
+            # By others it comes on its own.
+            first = self._over(pid, f"it dies {target}")
+            pid = self._begin_web(name)
         eventually(lambda: not self._journals(), "the journal is handed on")
         # It does not end by itself, and one that was not to be killed tells all that it came by.
         os.kill(pid, signal.SIGTERM if target is None else signal.SIGKILL)
-        last = self.end(pid)
+        last = self._over(pid, "it ends")
         return first or Life(0, last.points), self.state()
+
+    def _begin_web(self, name: str, target: Point | None = None) -> int:
+        """Its id, once it answers or has died: what is asked of a dead one would wait for the next."""
+        pid = self.begin(name, target)
+        eventually(lambda: self.is_over(pid) or self._is_up(), "the web process answers")
+        return pid
+
+    def _is_up(self) -> bool:
+        with contextlib.suppress(httpx2.HTTPError):
+            return self._visitor.get("/healthz", timeout=0.5).is_success
+        return False
+
+    def _over(self, pid: int, what: str) -> Life:
+        eventually(lambda: self.is_over(pid), what)
+        return self.end(pid)
 
     def _journals(self) -> list[Path]:
         return [*(self._folder / "data" / "journal").glob("*")]
