@@ -8,7 +8,8 @@ import os
 import re
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -132,10 +133,19 @@ def test_a_taken_port_is_told_before_anything_starts(start_house: StartHouse, tm
     assert not (tmp_path / "data" / "redis").exists()
 
 
+@contextmanager
+def taken_port(port: int) -> Iterator[None]:
+    """A port that somebody listens on: this test, or a program of the machine."""
+    with ExitStack() as stack:
+        with suppress(OSError):
+            stack.enter_context(socket.create_server(("127.0.0.1", port)))
+        yield
+
+
 def test_without_a_port_that_was_asked_for_the_sandbox_takes_free_ones(
     start_house: StartHouse, tmp_path: Path
 ) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 8000)):
+    with socket.create_server(("127.0.0.1", 0)) as one, taken_port(8000):
         taken = one.getsockname()[1]
 
         house = ready(start_house(PORT="", SANDBOX_PORT=str(taken)))
