@@ -22,43 +22,43 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "up": (
             "bridge.commands.up:up",
-            "All of it on this machine; --sandbox adds services to try it against",
+            "Run everything on this machine; --sandbox adds mock services to try it with",
         ),
-        "web": ("bridge.commands.web:web", "Takes webhooks in, shows the pages"),
-        "worker": ("bridge.commands.worker:worker", "Runs the jobs: as many of these as you like"),
-        "clock": ("bridge.commands.clock:clock", "Housekeeping; one does the work, others stand by"),
-        "sandbox": ("bridge.commands.sandbox:sandbox", "CloudTalk and Kustomer to try against"),
-        "send": ("bridge.commands.send:send", "Send a sample or a webhook of your own to a running bridge"),
-        "calls": ("bridge.commands.calls:calls", "List calls, show what became of one, sync it again"),
+        "web": ("bridge.commands.web:web", "Receive webhooks and serve the pages"),
+        "worker": ("bridge.commands.worker:worker", "Run jobs; start as many as you like"),
+        "clock": ("bridge.commands.clock:clock", "Housekeeping; one is active, others stand by"),
+        "sandbox": ("bridge.commands.sandbox:sandbox", "Mock CloudTalk and Kustomer to try the bridge with"),
+        "send": ("bridge.commands.send:send", "Send a sample webhook, or your own, to a running bridge"),
+        "calls": ("bridge.commands.calls:calls", "List calls, show one, sync it again"),
         "backfill": (
             "bridge.commands.backfill:backfill",
-            "Bring a span of calls into Kustomer that no webhook told of",
+            "Import calls of a time range for which no webhook came",
         ),
         "audit": ("bridge.commands.audit:audit", "Compare CloudTalk's calls with Kustomer's conversations"),
-        "parked": ("bridge.commands.parked:parked", "Jobs that were given up: list, run again, drop"),
-        "held": ("bridge.commands.held:held", "Events tied to no call: list, assign to one, drop"),
+        "parked": ("bridge.commands.parked:parked", "Jobs that failed for good: list, run again, drop"),
+        "held": ("bridge.commands.held:held", "Events that match no call: list, assign, drop"),
         "forget": (
             "bridge.commands.forget:forget",
-            "Remove all of a person's number, or one call, and say what was removed",
+            "Erase a person's number or one call, with a receipt",
         ),
-        "trail": ("bridge.commands.trail:trail", "What people did by hand: who, when, what"),
+        "trail": ("bridge.commands.trail:trail", "Manual actions: who did what, and when"),
         "connection": (
             "bridge.commands.connection:connection",
-            "What the services are reached by: own keys, or Membrane",
+            "Connections to the services: own keys, or Membrane",
         ),
         "action": (
             "bridge.commands.action:action",
-            "What can be done at the services by name: find it, run it",
+            "Find and run actions of CloudTalk and Kustomer",
         ),
         "token": ("bridge.commands.membrane_verbs:token", "Print a token for Membrane's API"),
-        "request": ("bridge.commands.request:request", "Send any other request to a service"),
-        "status": ("bridge.commands.status:status", "Whether all is well: processes, queue, budgets"),
+        "request": ("bridge.commands.request:request", "Send any request to a service"),
+        "status": ("bridge.commands.status:status", "Show the health of processes, queue and budgets"),
         "journal": (
             "bridge.commands.journal:journal",
-            "Webhooks that wait for Redis, and those set aside: list, hand back",
+            "Webhooks waiting for Redis or set aside: list, replay",
         ),
         "doctor": ("bridge.commands.doctor:doctor", "Check settings, keys, Redis and the clock"),
-        "parity": ("bridge.commands.parity:parity", "The same reads over both roads, and what differs"),
+        "parity": ("bridge.commands.parity:parity", "Compare direct access with access through Membrane"),
         "templates": ("bridge.commands.templates:templates", "What to paste into CloudTalk"),
     }
 )
@@ -121,13 +121,13 @@ def _check_text(argv: Sequence[str]) -> None:
             text.encode()
         except UnicodeEncodeError as error:
             if not os.path.lexists(text):
-                raise WrongUse(f"argument {place} is not UTF-8 text") from error
+                raise WrongUse(f"argument {place} is not valid UTF-8") from error
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message="%(version)s")
 def cli() -> None:
-    """Carries CloudTalk phone calls into Kustomer: nothing lost, nothing twice, everything explained."""
+    """Log CloudTalk phone calls in Kustomer: none lost, none twice, every step explained."""
 
 
 def main(argv: Sequence[str] | None = None, *, group: click.Group = cli) -> int:
@@ -149,7 +149,7 @@ def main(argv: Sequence[str] | None = None, *, group: click.Group = cli) -> int:
             say("\n".join(line for line in (error.text, error.link) if line), err=True)
         return NEEDS_A_PERSON
     except BridgeError as error:
-        later = f"; ask again in {error.wait}" if isinstance(error, RateLimited) else ""
+        later = f"; try again in {error.wait}" if isinstance(error, RateLimited) else ""
         say(f"{error}{later}", err=True)
         return FAILED
     except (click.Abort, KeyboardInterrupt):

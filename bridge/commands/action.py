@@ -29,21 +29,21 @@ _RECORDING = "get-call-recording"
 
 @click.group()
 def action() -> None:
-    """What can be done at CloudTalk and Kustomer by name: find it, run it."""
+    """Find and run actions of CloudTalk and Kustomer by name."""
 
 
 @action.command(name="list")
-@connection_option("Only of this connection; of Membrane's, its own actions.")
-@click.option("--intent", metavar="TEXT", help="Best first, for what you want to do: 'text a customer'.")
-@click.option("--limit", type=click.IntRange(1), help="So many at most; all, where left out.")
+@connection_option("Only actions of this connection; a Membrane connection has its own.")
 @click.option(
-    "--all", "with_ours", is_flag=True, help="Also look-ups that Membrane's catalogue does not have."
+    "--intent", metavar="TEXT", help="What you want to do, such as 'text a customer'; best match first."
 )
-@click.option("--json", "as_json", is_flag=True, help="With the JSON Schema of each input and output.")
+@click.option("--limit", type=click.IntRange(1), help="Show at most this many; default: all.")
+@click.option("--all", "with_ours", is_flag=True, help="Include look-ups that Membrane's catalogue lacks.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, with the schema of each input and output.")
 def list_actions(
     *, connection: str | None, intent: str | None, limit: int | None, with_ours: bool, as_json: bool
 ) -> int:
-    """List the actions: all 32 of the catalogue, or those that fit an intent."""
+    """List the actions: all 32 in the catalogue, or those that match an intent."""
     if connection is None or is_service(connection):
         rows = _ours(connection, intent, with_ours=with_ours)
     else:
@@ -61,20 +61,20 @@ def list_actions(
             ],
         )
         say(
-            "(+N): so many more may be given, --json tells which. "
-            "To run one: callbridge action run KEY --input '{…}'"
+            "(+N) is the number of optional fields; --json lists them. To run one: callbridge action run "
+            "KEY --input '{…}'"
         )
     else:
-        say("No action fits. Without --intent all are listed.")
+        say("No action matches. Leave --intent out to list all.")
     return 0
 
 
 @action.command(name="get")
 @click.argument("key")
-@connection_option("Of Membrane's: show its own action of this key or id.")
+@connection_option("A Membrane connection: show its own action.")
 @click.option("--json", "as_json", is_flag=True)
 def get_action(*, key: str, connection: str | None, as_json: bool) -> int:
-    """Show one action: what it does, what goes in, what comes out."""
+    """Show one action: what it does, its input and its output."""
     if connection is None or is_service(connection):
         row = _row(find(key))
     else:
@@ -93,17 +93,15 @@ def get_action(*, key: str, connection: str | None, as_json: bool) -> int:
 
 @action.command(name="run")
 @click.argument("key", type=ONE_LINE)
-@connection_option("Of Membrane's: run its own action of this key or id.")
-@click.option(
-    "--input", "given", default="{}", metavar="JSON|@FILE|-", help="What it takes, as a JSON object."
-)
-@click.option("--dry-run", is_flag=True, help="Say what would be sent; writes nothing.")
+@connection_option("A Membrane connection: run its own action.")
+@click.option("--input", "given", default="{}", metavar="JSON|@FILE|-", help="The input, as a JSON object.")
+@click.option("--dry-run", is_flag=True, help="Show what would be sent; write nothing.")
 @click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Write what comes as bytes (a recording) to this file.",
+    help="Write the returned bytes (a recording) to this file.",
 )
 @click.option("--json", "as_json", is_flag=True, help='{"output": …}')
 def run_action(
@@ -111,9 +109,9 @@ def run_action(
 ) -> int:
     """Run one action, once.
 
-    Exit codes: 0 done; 1 refused, or no answer to a read; 2 the input is wrong, nothing was sent; 3 somebody
-    has to act: a key is missing, a connection is down, or the answer to a write was lost, so that it may have
-    been done.
+    Exit codes: 0 done; 1 refused, or a read got no reply; 2 invalid input, nothing was sent; 3 needs a
+    person: a key is missing, a connection is down, or the reply to a write was lost, so it may have been
+    done.
     """
     wanted = read_object("--input", given)
     if connection is not None and not is_service(connection):
@@ -122,12 +120,12 @@ def run_action(
     operation = find(key)
     if connection is not None and connection != operation.service:
         raise WrongUse(
-            f"{key} is {operation.service}'s: leave --connectionId out, or name {operation.service}"
+            f"{key} belongs to {operation.service}: omit --connectionId, or set it to {operation.service}"
         )
     # Before any key is asked for: a slip in the input is told first.
     check_input(operation, wanted)
     if output is not None and operation.key != _RECORDING:
-        raise WrongUse(f"-o: {key} answers JSON, not a file; --json > FILE keeps that")
+        raise WrongUse(f"-o: {key} returns JSON, not a file; use --json > FILE")
     with open_reach() as reach:
         if dry_run:
             return _rehearse(reach, operation, wanted, as_json=as_json)
@@ -136,7 +134,7 @@ def run_action(
             most_mb = reach.settings.recording_max_mb
             return _download(operation, wanted, services, output, as_json=as_json, most_mb=most_mb)
         if operation.key == _RECORDING and not as_json:
-            raise WrongUse(f"{key} gives audio: -o FILE writes it to a file, --json shows it in base64")
+            raise WrongUse(f"{key} returns audio: save it with -o FILE, or print it as base64 with --json")
         show(run(operation, wanted, services), as_json=as_json)
     return 0
 
@@ -173,7 +171,7 @@ def _fields(schema: Mapping[str, Any]) -> str:
 def _rehearse(reach: Reach, operation: Operation, wanted: Mapping[str, Any], *, as_json: bool) -> int:
     if operation.effect == "read":
         told: dict[str, Any] = {"effect": "read", "service": operation.service, "input": dict(wanted)}
-        lines = [f"{operation.key} only reads. Nothing was sent; without --dry-run it is run."]
+        lines = [f"{operation.key} only reads. Nothing was sent; run it without --dry-run."]
     else:
         try:
             services: Services | None = reach.services(operation.service)
@@ -189,7 +187,7 @@ def _rehearse(reach: Reach, operation: Operation, wanted: Mapping[str, Any], *, 
         lines += [f"  {seen.method:<10} {seen.url}"]
         lines += ["" if seen.body is None else indented(seen.body)]
         if not operation.may_repeat:
-            lines += ["Each run does it again: it is never repeated by itself."]
+            lines += ["Every run repeats the effect; the bridge never retries it."]
     say(json.dumps({"dryRun": told}, indent=2) if as_json else "\n".join(line for line in lines if line))
     return 0
 

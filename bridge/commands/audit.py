@@ -27,19 +27,19 @@ _LONGEST_WHY = 200
 _CLEAN, _NEEDS_A_PERSON = 0, 3
 _FINDINGS: Mapping[str, str] = {
     "missing": "Calls without conversation or note",
-    "duplicated": "More than one conversation or note of a call",
-    "unknown": "Conversations without call",
-    "recordings_missing": "Recordings that are not at their note",
+    "duplicated": "More than one conversation or note for a call",
+    "unknown": "Conversations without a call",
+    "recordings_missing": "Recordings not attached to their note",
 }
 
 
 @click.command()
-@click.option("--since", required=True, help="2026-11-20T08:00, 2026-11-20, or a span: 90m, 24h, 7d ago.")
-@click.option("--until", help="The same; now, when it is left out. Without a zone: in TIME_ZONE.")
+@click.option("--since", required=True, help="2026-11-20T08:00, 2026-11-20, or how long ago: 90m, 24h, 7d.")
+@click.option("--until", help="Same format; default: now. Times without a zone are in TIME_ZONE.")
 @click.option("--repair", is_flag=True, help="Queue what is missing; nothing is deleted.")
 @click.option("--json", "as_json", is_flag=True)
 def audit(*, since: str, until: str | None, repair: bool, as_json: bool) -> int:
-    """Compare CloudTalk's calls of a span with Kustomer's conversations. Ends with 3 if they differ."""
+    """Compare CloudTalk's calls with Kustomer's conversations. Exits with 3 if they differ."""
     settings = load_settings(need=("redis", "cloudtalk", "kustomer"))
     logs.configure(format=settings.log_format, level="WARNING")
     span = read_span(since, until, now=datetime.now(UTC), zone=settings.time_zone)
@@ -54,7 +54,7 @@ def audit(*, since: str, until: str | None, repair: bool, as_json: bool) -> int:
     else:
         _show(span, findings, done, settings.time_zone)
         if look.dropped:
-            say(f"\nLeft out, as a person dropped them (callbridge calls show): {len(look.dropped)}")
+            say(f"\nSkipped, because a person dropped them (callbridge calls show): {len(look.dropped)}")
     if next_is:
         # Standard output is a program's, with --json.
         say(next_is, err=as_json)
@@ -64,8 +64,8 @@ def audit(*, since: str, until: str | None, repair: bool, as_json: bool) -> int:
 def _next(listening: bool) -> str:
     """Who does what was queued."""
     if listening:
-        return "The workers do it now; run the audit again when the queue is empty."
-    return "No worker listens: it is done when one starts (callbridge worker)."
+        return "The workers are on it; run the audit again when the queue is empty."
+    return "No worker is running; the work starts when one does (callbridge worker)."
 
 
 def _show(span: Span, findings: Findings, done: list[str] | None, zone: str) -> None:
@@ -82,11 +82,11 @@ def _show(span: Span, findings: Findings, done: list[str] | None, zone: str) -> 
             rows = [[_cell(name, item.get(name), zone) for name in columns] for item in items]
             show_table([name.replace("_", " ") for name in columns], rows)
     if done is not None:
-        say("\nRepair" if done else "\nNothing that could be repaired safely.")
+        say("\nRepair" if done else "\nNothing can be repaired safely.")
         for line in done:
             say(f"  {plain_line(line)}")
     elif findings.missing or findings.recordings_missing:
-        say("\nWith --repair missing calls and recordings are brought in.")
+        say("\n--repair imports missing calls and recordings.")
 
 
 def _cell(column: str, value: Any, zone: str) -> str:

@@ -30,6 +30,7 @@ from bridge.ledger.faults import why
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.parked import workers_listen
 from bridge.settings import Settings
+from bridge.wording import counted
 
 # A worker that connects anew is not heard for a moment.
 _LOOKS_WITHOUT_WORKER = 3
@@ -44,17 +45,24 @@ PATIENCE = Patience(pause=time.sleep, say=lambda text: say(text, err=True))
 
 
 @click.command()
-@click.option("--since", required=True, help="2026-11-20T08:00, 2026-11-20, or a span: 90m, 24h, 7d ago.")
-@click.option("--until", help="The same; now, when it is left out. Without a zone: in TIME_ZONE.")
-@click.option("--dry-run", is_flag=True, help="Say what it would take, and change nothing.")
-@click.option("--no-wait", is_flag=True, help="End when the calls are queued, not when they are in Kustomer.")
-@click.option("--yes", is_flag=True, help=f"Do not ask before more than {_ASKED_ABOVE} calls.")
-@click.option("--json", "as_json", is_flag=True, help="One object, when it ends; progress on standard error.")
+@click.option("--since", required=True, help="2026-11-20T08:00, 2026-11-20, or how long ago: 90m, 24h, 7d.")
+@click.option("--until", help="Same format; default: now. Times without a zone are in TIME_ZONE.")
+@click.option("--dry-run", is_flag=True, help="Show what would be done; change nothing.")
+@click.option(
+    "--no-wait", is_flag=True, help="Exit once the calls are queued, not once they are in Kustomer."
+)
+@click.option("--yes", is_flag=True, help=f"Do not ask for confirmation above {_ASKED_ABOVE} calls.")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print one JSON object at the end; progress goes to standard error.",
+)
 def backfill(*, since: str, until: str | None, dry_run: bool, no_wait: bool, yes: bool, as_json: bool) -> int:
-    """Find the calls of a span that no webhook told of, and bring them into Kustomer.
+    """Find calls for which no webhook came, and write them to Kustomer.
 
-    Safe to run at any time, and again: what Kustomer has is found there and left as it is. Where no
-    worker listens, the jobs are run here. Ends with 3 where calls were given up, now or before.
+    Safe to run at any time and repeatedly: what Kustomer already has is found and left as it is. If no
+    worker is running, the jobs run here. Exits with 3 if calls failed for good, now or earlier.
     """
     settings = load_settings(need=("redis", "cloudtalk", "kustomer"))
     logs.configure(format=settings.log_format, level="WARNING")
@@ -70,13 +78,13 @@ def backfill(*, since: str, until: str | None, dry_run: bool, no_wait: bool, yes
         if dry_run or not wanted:
             return _end(told, as_json)
         if len(wanted) > _ASKED_ABOVE and is_at_terminal():
-            confirm(f"Bring {calls(len(wanted))} into Kustomer?", yes=yes)
+            confirm(f"Import {calls(len(wanted))} into Kustomer?", yes=yes)
         for _ in run.begin(found):
             pass
         if no_wait:
             told["queued"] = len(wanted)
             if not as_json:
-                say(f"Queued {calls(len(wanted))}. callbridge calls ls shows how they fare.")
+                say(f"Queued {calls(len(wanted))}. callbridge calls ls shows their progress.")
             return _end(told, as_json)
         try:
             with working(settings, deps.ledger) as keep_working, screen(len(wanted)) as show:
@@ -87,7 +95,7 @@ def backfill(*, since: str, until: str | None, dry_run: bool, no_wait: bool, yes
 
                 progress = run.wait(wanted, tell)
         except KeyboardInterrupt:
-            say("\nStopped waiting. What is queued stays queued; the same command goes on.", err=True)
+            say("\nStopped waiting. Queued calls stay queued; run the same command to continue.", err=True)
             raise
     if not as_json:
         say(result_text(progress))
@@ -110,8 +118,8 @@ def services(settings: Settings) -> Iterator[Deps]:
         yield open_deps(settings, Ledger(client))
     except (redis.RedisError, OSError) as error:
         raise Unavailable(
-            f"{why(error)}: `callbridge doctor` says what to do."
-            " Then run the command again: nothing is done twice."
+            f"{why(error)}. `callbridge doctor` says what to do. Then run the command again; nothing is "
+            "done twice."
         ) from error
     finally:
         client.close()
@@ -154,20 +162,20 @@ def plan_text(span: Span, found: Comparison, estimate: Estimate, *, zone: str) -
     lines = [
         f"CloudTalk lists {calls(found.calls)} {times}:",
         f"  {len(found.known) + len(found.told):>7,}  on record here{_of_them(found)}",
-        f"  {len(found.missing):>7,}  that no webhook told of",
+        f"  {len(found.missing):>7,}  without a webhook",
     ]
     if found.kept_out:
-        lines.append(f"  {len(found.kept_out):>7,}  kept out by the rules (internal, number withheld, short)")
+        lines.append(f"  {len(found.kept_out):>7,}  excluded by the rules (internal, number withheld, short)")
     if found.early:
-        lines.append(f"  {len(found.early):>7,}  too young: their webhooks may still come")
-    lines += _named("Given up before, for a person to look at (callbridge parked ls)", found.parked)
-    lines += _named("Dropped by a person, and left alone", found.dropped)
+        lines.append(f"  {len(found.early):>7,}  too recent: their webhooks may still come")
+    lines += _named("Failed earlier and need a person (callbridge parked ls)", found.parked)
+    lines += _named("Dropped by a person, left alone", found.dropped)
     if not found.missing and not found.unfinished:
         return "\n".join([*lines, "Nothing else to do." if found.parked else "Nothing to do."])
     lines.append(
-        f"To bring in: {calls(len(found.missing) + len(found.unfinished))}; at most "
-        f"{estimate.cloudtalk:,} requests to CloudTalk and {estimate.kustomer:,} to Kustomer "
-        f"(none failing), {duration(estimate.seconds)} at the bridge's share when nothing else is to be done."
+        f"To import: {calls(len(found.missing) + len(found.unfinished))}. This takes at most "
+        f"{counted(estimate.cloudtalk, 'request')} to CloudTalk and {estimate.kustomer:,} to Kustomer if "
+        f"none fails, and {duration(estimate.seconds)} if the queue is otherwise empty."
     )
     return "\n".join(lines)
 
@@ -176,11 +184,11 @@ def _of_them(found: Comparison) -> str:
     """How those on record stand that are not in Kustomer, as far as that is to be told."""
     parts = (
         (found.unfinished, "not in Kustomer yet"),
-        (found.parked, "given up"),
+        (found.parked, "failed"),
         (found.dropped, "dropped"),
     )
     told = [f"{len(those):,} {words}" for those, words in parts if those]
-    return f" (of them {', '.join(told)})" if told else ""
+    return f" ({', '.join(told)})" if told else ""
 
 
 def _named(words: str, those: Sequence[Standing]) -> list[str]:
@@ -199,7 +207,7 @@ def _reasons(those: Iterable[Standing]) -> list[dict[str, Any]]:
 
 
 def calls(number: int) -> str:
-    return f"{number:,} call{'' if number == 1 else 's'}"
+    return counted(number, "call")
 
 
 def duration(seconds: float) -> str:
@@ -215,12 +223,12 @@ def duration(seconds: float) -> str:
 
 # How calls may have ended without being written.
 _TOLD = {
-    Stands.SKIPPED: "Not written, for a reason",
+    Stands.SKIPPED: "Not written, on purpose",
     Stands.DROPPED: "Dropped by a person meanwhile",
     Stands.FORGOTTEN: "Forgotten on request meanwhile",
-    Stands.UNKNOWN: "Gone from Redis meanwhile; run it again",
-    Stands.WAITING: "Waiting, and nothing is planned that would write them (callbridge calls show CALL)",
-    Stands.PARKED: "Given up, for a person to look at (callbridge calls show CALL)",
+    Stands.UNKNOWN: "Gone from Redis meanwhile; run the command again",
+    Stands.WAITING: "Waiting, with no job scheduled to write them (callbridge calls show CALL)",
+    Stands.PARKED: "Failed, need a person (callbridge calls show CALL)",
 }
 
 
@@ -239,7 +247,7 @@ def result_text(progress: Progress) -> str:
     lines = [f"In Kustomer: {calls(progress.counted()[Stands.WRITTEN])}."]
     coming = sum(one.recording_due for one in progress.those(Stands.WRITTEN))
     if coming:
-        lines.append(f"Recordings still to come: {coming:,}.")
+        lines.append(f"Recordings still pending: {coming:,}.")
     for stands, words in _TOLD.items():
         lines += _named(words, list(progress.those(stands)))
     return "\n".join(lines)
@@ -259,7 +267,7 @@ def working(settings: Settings, ledger: Ledger) -> Iterator[Callable[[], None]]:
             return
         silent = 0 if workers_listen(ledger) else silent + 1
         if silent >= _LOOKS_WITHOUT_WORKER:
-            say(f"No worker listens: the jobs run here (recordings go to {_storage(settings)}).", err=True)
+            say(f"No worker is running: the jobs run here (recordings go to {_storage(settings)}).", err=True)
             own.append(WorkerProcess(settings))
             own[0].start()
 

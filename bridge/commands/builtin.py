@@ -41,7 +41,7 @@ KNOWN: Mapping[ServiceName, _Known] = {
         keys=("cloudtalk_access_key_id", "cloudtalk_access_key_secret"),
         where="CloudTalk: Account > Settings > API keys",
         question="/agents/index.json?limit=1",
-        refused="Make a new key in CloudTalk: Account > Settings > API keys.",
+        refused="Create a new key in CloudTalk: Account > Settings > API keys.",
     ),
     "kustomer": _Known(
         keys=("kustomer_api_key",),
@@ -49,8 +49,8 @@ KNOWN: Mapping[ServiceName, _Known] = {
         # Not /users/current, the usual check of a key: that needs a role which the bridge can do without.
         question="/v1/customers?page=1&pageSize=1",
         refused=(
-            "Check the key's expiry, its roles and its allowed addresses in Kustomer: Settings > Security > "
-            "API Keys; and KUSTOMER_API_URL, as keys of the EU do not work in the US."
+            "Check the key's expiry, roles and allowed addresses in Kustomer (Settings > Security > API "
+            "Keys), and KUSTOMER_API_URL: EU keys do not work in the US."
         ),
     ),
 }
@@ -70,29 +70,29 @@ def look_at(reach: Reach, service: ServiceName) -> Connection:
     known = KNOWN[service]
     missing = [name.upper() for name in known.keys if getattr(reach.settings, name) is None]
     if missing:
-        what = f"Set {' and '.join(missing)}, in .env or the environment. Made in {known.where}."
+        what = f"Set {' and '.join(missing)} in .env or the environment. Keys are created in {known.where}."
         return _connection(service, State.CLIENT_ACTION_REQUIRED, to_do=what)
     try:
         with send(reach.road(service), "GET", known.question) as answer:
             is_page = "html" in answer.headers.get("content-type", "").lower()
             status, wait_s = answer.status, retry_after_s(httpx2.Response(429, headers=answer.headers))
     except RateLimited as error:
-        return _connection(service, UNREACHABLE, fault=f"{error}: ask again in {error.wait}.")
+        return _connection(service, UNREACHABLE, fault=f"{error}; try again in {error.wait}.")
     except Unavailable as error:
-        return _connection(service, UNREACHABLE, fault=f"{error}: check network and address.")
+        return _connection(service, UNREACHABLE, fault=f"{error}. Check the network and the address.")
     if status < 300 and is_page:
-        fault = "It answers with a web page instead of data: maintenance, or something in between."
+        fault = "It answered with a web page instead of data: maintenance, or a proxy in between."
         return _connection(service, UNREACHABLE, fault=fault)
     if status < 300:
         return _connection(service, State.READY)
     if status in (401, 403):
-        fault = f"{TITLES[service]} refuses the key ({status}). {known.refused}"
+        fault = f"{TITLES[service]} refused the API key ({status}). {known.refused}"
         return _connection(service, State.CONFIGURATION_ERROR, fault=fault)
     if status == 429:
-        fault = f"Its budget is spent just now (429): ask again in {wait_s:.0f} s."
+        fault = f"Rate limit reached (429). Try again in {wait_s:.0f} s."
         return _connection(service, UNREACHABLE, fault=fault)
     fault = f"It answered {status}: " + (
-        "trouble of its own, ask again later." if status >= 500 else "check its address in the settings."
+        "a fault on its side; try again later." if status >= 500 else "check its address in the settings."
     )
     return _connection(service, UNREACHABLE, fault=fault)
 

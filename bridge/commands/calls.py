@@ -24,33 +24,36 @@ from bridge.plain import plain_line
 from bridge.settings import Settings
 from bridge.web.listing import DIRECTIONS, OUTCOMES, Cursor, Search, list_calls
 from bridge.web.views import STATES, call_view
+from bridge.wording import counted
 
 _WATCH_EVERY_S = 2.0
 
 
 @click.group()
 def calls() -> None:
-    """List calls, show what became of one, sync it again."""
+    """List calls, show one, sync it again."""
 
 
 @calls.command()
-@click.option("--q", default="", help="Call id, uuid, number (3 digits or more), name, conversation id.")
-@click.option("--state", type=click.Choice(STATES), help="Only calls in this state.")
-@click.option("--outcome", type=click.Choice(OUTCOMES), help="Only calls that ended so.")
-@click.option("--direction", type=click.Choice(DIRECTIONS), help="Only calls in this direction.")
-@click.option("--agent", help="A part of the agent's name, or CloudTalk's id of the agent.")
 @click.option(
-    "--since", help="Only calls that started then or later: 2026-11-20T08:00, 2026-11-20, or 24h ago."
+    "--q", default="", help="Search by call id, uuid, number (3 digits or more), name or conversation id."
 )
-@click.option("--until", help="Only calls that started before. Without a zone: in TIME_ZONE.")
-@click.option("--cursor", help="The next page: what the last answer gave as `next`.")
+@click.option("--state", type=click.Choice(STATES), help="Only calls in this state.")
+@click.option("--outcome", type=click.Choice(OUTCOMES), help="Only calls with this outcome.")
+@click.option("--direction", type=click.Choice(DIRECTIONS), help="Only calls in this direction.")
+@click.option("--agent", help="Part of the agent's name, or the agent's CloudTalk id.")
+@click.option(
+    "--since", help="Only calls that started at or after: 2026-11-20T08:00, 2026-11-20, or 24h (ago)."
+)
+@click.option("--until", help="Only calls that started before. Times without a zone are in TIME_ZONE.")
+@click.option("--cursor", help="Next page: the `next` value of the previous answer.")
 @click.option("--limit", type=click.IntRange(1, 200), default=50, show_default=True)
 @click.option("--watch", is_flag=True, help="Show the list again every 2 s until Ctrl-C.")
-@click.option("--json", "as_json", is_flag=True, help="As /api/calls answers.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, as /api/calls returns it.")
 def ls(*, limit: int, watch: bool, as_json: bool, **filters: str | None) -> int:
-    """List calls, the latest news first; numbers by their last digits."""
+    """List calls, most recent activity first; numbers show their last digits only."""
     if watch and (as_json or not sys.stdout.isatty()):
-        raise WrongUse("--watch needs a terminal and goes without --json: run the command again instead.")
+        raise WrongUse("--watch needs a terminal and excludes --json; run the command repeatedly instead.")
     given = {name: (text or "").strip() for name, text in filters.items()} | {"limit": str(limit)}
     with opened_ledger() as (ledger, settings):
         while True:
@@ -70,16 +73,16 @@ def _tell(found: Mapping[str, Any], zone: str, *, filtered: bool, as_json: bool)
     elif found["calls"]:
         _table(found["calls"], zone)
         if found["next"]:
-            say(f"There are more: --cursor '{found['next']}' shows them.")
+            say(f"More: --cursor '{found['next']}'")
     else:
-        say("No such calls." if filtered else "No calls.")
+        say("No calls match." if filtered else "No calls.")
 
 
 @calls.command()
 @click.argument("name", metavar="ID")
-@click.option("--json", "as_json", is_flag=True, help="As /api/calls/ID answers.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, as /api/calls/ID returns it.")
 def show(*, name: str, as_json: bool) -> int:
-    """Tell what came of one call, what was done, and what is next and why."""
+    """Show one call: what was received, what was done, what is next and why."""
     with opened_ledger() as (ledger, settings):
         record = found_call(ledger, name)
         view = call_view(ledger, settings.rules, record)
@@ -92,26 +95,26 @@ def show(*, name: str, as_json: bool) -> int:
 @click.argument("name", metavar="ID")
 @click.option("--json", "as_json", is_flag=True)
 def sync(*, name: str, as_json: bool) -> int:
-    """Sync one call again: looks at what Kustomer has, and writes what differs."""
+    """Sync one call again: compare with Kustomer and write what differs."""
     with opened_ledger() as (ledger, _):
         record = found_call(ledger, name)
         if record.forgotten:
-            raise Rejected(f"{record.key} was forgotten on request: nothing is kept of it to sync.")
+            raise Rejected(f"{record.key} was forgotten on request; nothing is left to sync.")
         key = record.key
         ledger.replay("sync", key, who=trail.person())
         trail.leave(ledger, who=trail.person(), what="run again: sync", call=key)
     answer = {"status": "queued", "call": key}
-    say(json.dumps(answer) if as_json else f"{key} will be synced again by the next free worker.")
+    say(json.dumps(answer) if as_json else f"{key} will be synced by the next free worker.")
     return 0
 
 
 @calls.command(name="forget")
 @click.argument("name", metavar="ID")
-@click.option("--upstream", is_flag=True, help="Delete the recording at CloudTalk too.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--upstream", is_flag=True, help="Also delete the recording at CloudTalk.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.option("--json", "as_json", is_flag=True)
 def forget_call(*, name: str, upstream: bool, yes: bool, as_json: bool) -> int:
-    """Remove one call's audio and everything kept of it here; what Kustomer holds stays.
+    """Erase one call's audio and all its data here; Kustomer's data stays.
 
     The same as callbridge forget --call ID.
     """
@@ -153,7 +156,7 @@ def _masked(line: Mapping[str, Any]) -> str:
 
 def told(view: Mapping[str, Any], *, zone: str, is_forgotten: bool = False) -> str:
     """One call for people to read, its times in `zone`."""
-    nothing_next = _FORGOTTEN if is_forgotten else _NOTHING_NEXT.get(view["state"], "  nothing is planned")
+    nothing_next = _FORGOTTEN if is_forgotten else _NOTHING_NEXT.get(view["state"], "  nothing scheduled")
     why = f": {plain_line(view['reason'])}" if view["reason"] else ""
     facts = [
         view["direction"],
@@ -162,7 +165,7 @@ def told(view: Mapping[str, Any], *, zone: str, is_forgotten: bool = False) -> s
         shown_time(view["started_at"], zone, to="seconds"),
     ]
     lines = [
-        f"Call {view['call_id'] or '(number not known)'}  {view['uuid'] or '(uuid not known)'}",
+        f"Call {view['call_id'] or '(number unknown)'}  {view['uuid'] or '(uuid unknown)'}",
         f"  {', '.join(fact for fact in facts if fact)}",
         f"  {view['state']}{why}",
         "",
@@ -176,7 +179,7 @@ def told(view: Mapping[str, Any], *, zone: str, is_forgotten: bool = False) -> s
         "",
         "In Kustomer",
         *(f"  {name}  {output['id']}" for name, output in view["outputs"].items()),
-        *([] if view["outputs"] else ["  nothing so far"]),
+        *([] if view["outputs"] else ["  nothing yet"]),
         "",
         "What is next",
         *(_next(job, zone) for job in view["jobs"]),
@@ -185,13 +188,13 @@ def told(view: Mapping[str, Any], *, zone: str, is_forgotten: bool = False) -> s
     return "\n".join(lines)
 
 
-_FORGOTTEN = "  nothing, whatever is learnt: the call was forgotten on request"
+_FORGOTTEN = "  nothing: the call was forgotten on request"
 # Of a call without jobs, by its state.
 _NOTHING_NEXT = {
-    "synced": "  nothing: all is done, unless something new is learnt",
-    "skipped": "  nothing, unless something new is learnt (callbridge calls sync ID looks at it again)",
-    "waiting": "  nothing is planned: callbridge calls sync ID looks at it again",
-    "behind": "  nothing is planned: callbridge calls sync ID looks at it again",
+    "synced": "  nothing: done, until something new arrives",
+    "skipped": "  nothing, until something new arrives (callbridge calls sync ID checks it again)",
+    "waiting": "  nothing scheduled: callbridge calls sync ID checks it again",
+    "behind": "  nothing scheduled: callbridge calls sync ID checks it again",
 }
 
 
@@ -201,10 +204,10 @@ def _after(detail: str | None) -> str:
 
 def _next(job: Mapping[str, Any], zone: str) -> str:
     when = {
-        "parked": "given up, waiting for a person (callbridge parked replay --call ID runs it again)",
+        "parked": "failed, waiting for a person (callbridge parked replay --call ID runs it again)",
         "running": "running now",
         "due": "due now",
         "waiting": f"at {shown_time(job['at'], zone, to='seconds')}",
     }[job["state"]]
-    tries = f", {job['attempts']} failed so far" if job["attempts"] else ""
+    tries = f", {counted(job['attempts'], 'failed attempt')} so far" if job["attempts"] else ""
     return f"  {job['kind']}: {when}{tries}{_after(job['error'] or job['cause'])}"

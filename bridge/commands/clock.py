@@ -9,7 +9,7 @@ from bridge.commands.context import start_process
 
 @click.command()
 def clock() -> None:
-    """Keep the ledger tidy, and look for calls that no webhook told of. Several may run, one acts."""
+    """Do housekeeping and look for calls without a webhook. Several may run; one is active."""
     settings = start_process("clock")
     from workers.clock import run
 

@@ -25,5 +25,5 @@ def confirm(question: str, *, yes: bool) -> None:
     if yes:
         return
     if not is_at_terminal():
-        raise WrongUse(f"{question} There is no terminal to ask at: add --yes to do it.")
+        raise WrongUse(f"{question} There is no terminal to ask on; add --yes to confirm.")
     click.confirm(question, abort=True, err=True)

@@ -22,7 +22,7 @@ from bridge.errors import WrongUse
 _FAILED = frozenset({State.CONFIGURATION_ERROR, State.SETUP_FAILED, State.GONE, "UNREACHABLE"})
 F = TypeVar("F", bound=Callable[..., Any])
 _PAGE = 100
-_JSON_HELP = "As Membrane's API shows it; the built-in ones in the same form."
+_JSON_HELP = "Print JSON, as Membrane's API returns it; built-in connections look the same."
 
 
 def _waiting(command: F) -> F:
@@ -30,7 +30,7 @@ def _waiting(command: F) -> F:
         click.option(
             "--timeout", type=click.FloatRange(0), default=300.0, show_default=True, metavar="SECONDS"
         ),
-        click.option("--wait", is_flag=True, help="Until the person is done."),
+        click.option("--wait", is_flag=True, help="Wait until the person is done."),
     ):
         command = option(command)
     return command
@@ -38,22 +38,22 @@ def _waiting(command: F) -> F:
 
 @click.group()
 def connection() -> None:
-    """The connections that requests travel by: cloudtalk and kustomer are built in, others are Membrane's.
+    """Connections to services: cloudtalk and kustomer are built in, others are Membrane's.
 
-    Exit codes: 0 it is READY, 1 it has failed for good (CONFIGURATION_ERROR, SETUP_FAILED), 3 somebody has to
-    act, or it is not ready yet.
+    Exit codes: 0 READY; 1 failed for good (CONFIGURATION_ERROR, SETUP_FAILED); 3 a person has to act, or it
+    is not ready yet.
     """
 
 
 @connection.command()
 @click.argument("url", type=ONE_LINE)
-@click.option("--name", type=ONE_LINE, help="For a new one.")
+@click.option("--name", type=ONE_LINE, help="Name of a new connection.")
 @click.option("--json", "as_json", is_flag=True, help=_JSON_HELP)
 def ensure(*, url: str, name: str | None, as_json: bool) -> int:
-    """Find the connection to the app at URL, or make one: asking twice makes one.
+    """Find the connection to the app at URL, or create one; repeating this creates no second one.
 
-    With Membrane set up it is Membrane's; else CloudTalk and Kustomer have theirs built in. One that is being
-    built has been made: that is exit code 0.
+    With Membrane set up, this is a Membrane connection; otherwise CloudTalk and Kustomer are built in. A
+    connection still being set up counts as created (exit code 0).
     """
     with open_reach() as reach:
         if reach.has_membrane:
@@ -74,15 +74,17 @@ def ensure(*, url: str, name: str | None, as_json: bool) -> int:
 
 
 @connection.command(name="list")
-@click.option("--search", type=ONE_LINE, default="", help="Only those with this in their name.")
-@click.option(*spelt("--integrationKey"), type=ONE_LINE, default="", help="Only those of this integration.")
-@click.option("--limit", type=click.IntRange(1, 1000), help="At most so many of Membrane's.")
-@click.option("--cursor", type=ONE_LINE, default="", help="The next page, as the last one named it.")
+@click.option("--search", type=ONE_LINE, default="", help="Only connections with this in their name.")
+@click.option(
+    *spelt("--integrationKey"), type=ONE_LINE, default="", help="Only connections of this integration."
+)
+@click.option("--limit", type=click.IntRange(1, 1000), help="At most this many Membrane connections.")
+@click.option("--cursor", type=ONE_LINE, default="", help="Next page: the cursor of the previous answer.")
 @click.option("--json", "as_json", is_flag=True, help=_JSON_HELP)
 def list_connections(
     *, search: str, integrationkey: str, limit: int | None, cursor: str, as_json: bool
 ) -> int:
-    """Show all connections; asks each service one cheap question to see whether its key is accepted."""
+    """List all connections, with one cheap request to each service to check its key."""
     more = ""
     with open_reach() as reach:
         # Once only: a service by Membrane is in Membrane's own list. A further page is Membrane's only.
@@ -110,25 +112,27 @@ def list_connections(
 
 @connection.command()
 @click.argument("name", metavar="ID", type=ONE_LINE)
-@click.option("--wait", is_flag=True, help="Until its state changes; not while a person has to act.")
+@click.option(
+    "--wait", is_flag=True, help="Wait until its state changes; returns at once if a person has to act."
+)
 @click.option(
     "--timeout",
     type=click.FloatRange(0),
     default=30.0,
     show_default=True,
     metavar="SECONDS",
-    help="How long to wait at most.",
+    help="Longest time to wait.",
 )
 @click.option("--json", "as_json", is_flag=True, help=_JSON_HELP)
 def get(*, name: str, wait: bool, timeout: float, as_json: bool) -> int:
-    """Show one connection, by its id or key: its state, and what to do where it is not READY."""
+    """Show one connection by its id or key: its state, and what to do if it is not READY."""
     with open_reach() as reach:
         found, told = _found(reach, name, wait_s=timeout if wait else None, quiet=as_json)
         if as_json or not told:
             _tell(found, as_json=as_json)
     code = exit_code(found)
     if wait and code == NEEDS_A_PERSON and not is_service(found.id):
-        say(f"{found.state} still, after {timeout:g} s. To wait on, run this again.", err=True)
+        say(f"Still {found.state} after {timeout:g} s. To keep waiting, run this again.", err=True)
     return code
 
 
@@ -142,10 +146,10 @@ def get(*, name: str, wait: bool, timeout: float, as_json: bool) -> int:
 )
 @click.option("--json", "as_json", is_flag=True, help=_JSON_HELP)
 def patch(*, name: str, data: str, as_json: bool) -> int:
-    """Change one of Membrane's connections, such as to give what `provide-input` asks for."""
+    """Change a Membrane connection, for example to supply what `provide-input` asks for."""
     fields = read_object("--data", data)
     if not fields:
-        raise WrongUse('--data names nothing to change: give a field, such as {"input": {…}}')
+        raise WrongUse('--data has nothing to change; give a field such as {"input": {…}}')
     with open_reach() as reach:
         found = _membranes(reach, name).change(name, **fields)
         _tell(found, as_json=as_json)
@@ -154,25 +158,27 @@ def patch(*, name: str, data: str, as_json: bool) -> int:
 
 @connection.command()
 @click.argument("name", metavar="ID", type=ONE_LINE)
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.option("--json", "as_json", is_flag=True)
 def archive(*, name: str, yes: bool, as_json: bool) -> int:
-    """Take one of Membrane's connections out of use. Membrane keeps it and can restore it."""
+    """Archive a Membrane connection. Membrane keeps it and can restore it."""
     with open_reach() as reach:
         connections = _membranes(reach, name)
         found = connections.get(name)
-        confirm(f"Archive the connection {found.name or found.id}? What uses it stops.", yes=yes)
+        confirm(f"Archive the connection {found.name or found.id}? Everything that uses it stops.", yes=yes)
         connections.archive(found.id)
-    say(json.dumps({"archived": found.id}) if as_json else f"{found.id} is archived.")
+    say(json.dumps({"archived": found.id}) if as_json else f"{found.id} archived.")
     return DONE
 
 
 @connection.command()
 @click.argument("name", metavar="ID", type=ONE_LINE)
 @_waiting
-@click.option("--json", "as_json", is_flag=True, help="As Membrane's API shows a connection request.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print JSON, as Membrane's API returns a connection request."
+)
 def reconnect(*, name: str, wait: bool, timeout: float, as_json: bool) -> int:
-    """Ask a person to connect one of Membrane's connections again, and show the page to open."""
+    """Ask a person to reconnect a Membrane connection, and show the page to open."""
     with open_reach() as reach:
         connections = _membranes(reach, name)
         asked = connections.request_reconnect(connections.get(name).id)
@@ -182,9 +188,11 @@ def reconnect(*, name: str, wait: bool, timeout: float, as_json: bool) -> int:
 @connection.command(name="request")
 @click.argument("request_id", metavar="REQUEST", type=ONE_LINE)
 @_waiting
-@click.option("--json", "as_json", is_flag=True, help="As Membrane's API shows a connection request.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print JSON, as Membrane's API returns a connection request."
+)
 def show_request(*, request_id: str, wait: bool, timeout: float, as_json: bool) -> int:
-    """Show how far a person has come who was asked to connect (`connection reconnect` names the REQUEST)."""
+    """Show the progress of a connection request (`connection reconnect` prints the REQUEST)."""
     with open_reach() as reach:
         connections = reach.membrane(request_id).connections
         asked = connections.request(request_id)
@@ -200,7 +208,7 @@ def _tell_request(
     lines = [f"{asked.id}: {asked.status}"]
     lines += [f"  Open: {asked.url}"] if asked.is_pending and asked.url else []
     lines += [f"  Connection: {asked.connection}"] if asked.connection else []
-    lines += [f"  Because: {asked.fault}"] if asked.fault else []
+    lines += [f"  Reason: {asked.fault}"] if asked.fault else []
     say(json.dumps(asked.raw, indent=2) if as_json else "\n".join(lines))
     return {"success": DONE, "pending": NEEDS_A_PERSON}.get(asked.status, FAILED)
 
@@ -209,8 +217,8 @@ def _membranes(reach: Reach, name: str) -> Connections:
     """Raises WrongUse for a built-in connection, which the settings change."""
     if is_service(name) and reach.is_direct(as_service(name)):
         raise WrongUse(
-            f"{name} is built in, with keys of your own: change them in .env or the environment "
-            f"(callbridge connection get {name} names them)"
+            f"{name} is built in and uses your own keys; change them in .env or the environment "
+            f"(callbridge connection get {name} lists them)"
         )
     return reach.membrane(name).connections
 
@@ -259,18 +267,18 @@ def as_text(found: Connection) -> str:
     if found.action is not None and found.action.instructions not in ("", found.says):
         lines += [f"  For an agent: {line}" for line in found.action.instructions.splitlines()]
     if found.fault and found.action is not None:
-        lines.append(f"  Because: {found.fault}")
+        lines.append(f"  Reason: {found.fault}")
     return "\n".join(lines)
 
 
 _MEANS: Mapping[str, str] = {
-    State.READY: ": it can be used",
-    State.BUILDING: ": being built, this may take minutes",
-    State.CLIENT_ACTION_REQUIRED: ": somebody has to act",
-    State.CONFIGURATION_ERROR: ": it does not work, and will not by waiting",
-    State.SETUP_FAILED: ": it could not be made; `connection ensure` starts anew",
-    State.DISCONNECTING: ": it is being taken down",
-    State.GONE: ": it was archived",
+    State.READY: ": ready to use",
+    State.BUILDING: ": being set up; this may take minutes",
+    State.CLIENT_ACTION_REQUIRED: ": a person has to act",
+    State.CONFIGURATION_ERROR: ": broken; waiting will not help",
+    State.SETUP_FAILED: ": setup failed; `connection ensure` starts over",
+    State.DISCONNECTING: ": being removed",
+    State.GONE: ": archived",
 }
 
 

@@ -106,7 +106,7 @@ def start_process(name: str) -> Settings:
     missing = [line.split()[0] for line in settings.missing(*PROCESS_NEEDS["worker"])]
     if missing:
         log.warning(
-            "callbridge worker will not start with these settings, and nothing reaches Kustomer: %s missing",
+            "callbridge worker cannot start and nothing reaches Kustomer: %s not set",
             ", ".join(missing),
         )
     return settings

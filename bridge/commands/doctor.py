@@ -32,12 +32,13 @@ from bridge.ledger.proof import Proof
 from bridge.setting_values import GOOD_TOKEN
 from bridge.settings import Settings
 from bridge.storage import open_storage
+from bridge.wording import counted
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="The same for programs.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def doctor(*, as_json: bool) -> int:
-    """Check settings, keys, Redis and the clock; 1 when something does not do."""
+    """Check settings, keys, Redis and the clock. Exits with 1 if a check fails."""
     settings = load_settings(says_notices=False)
     with Client(timeout=httpx2.Timeout(8, connect=4)) as client:
         checks = list(examine(settings, client))
@@ -53,9 +54,9 @@ def doctor(*, as_json: bool) -> int:
 
 def examine(settings: Settings, client: httpx2.Client) -> Iterator[Check]:
     """All checks, in the order in which to mend what they find."""
-    yield Check("settings", "ok", "readable, and right as far as that can be seen here")
+    yield Check("settings", "ok", "readable and valid")
     for notice in settings.notices:
-        yield Check("settings", "warn", notice, "rename it, or take it away")
+        yield Check("settings", "warn", notice, "rename or remove it")
     yield from _tokens(settings)
     yield _data_folder(settings.data_dir)
     yield _certificates()
@@ -84,7 +85,7 @@ def _cloudtalk(settings: Settings, client: httpx2.Client) -> Iterator[Check]:
         client,
         _cloudtalk_request(settings),
         missing="CLOUDTALK_ACCESS_KEY_ID and CLOUDTALK_ACCESS_KEY_SECRET, from Account > Settings > API keys",
-        refused="make a new key in CloudTalk: Account > Settings > API keys",
+        refused="create a new key in CloudTalk: Account > Settings > API keys",
     )
 
 
@@ -94,8 +95,8 @@ def _kustomer(settings: Settings, client: httpx2.Client) -> Iterator[Check]:
         client,
         _kustomer_request(settings),
         missing="KUSTOMER_API_KEY, from Settings > Security > API Keys",
-        refused="check the key's expiry, its roles and its allowed addresses in Kustomer: "
-        "Settings > Security > API Keys; and KUSTOMER_API_URL, as keys of the EU do not work in the US",
+        refused="check the key's expiry, roles and allowed addresses in Kustomer (Settings > Security > "
+        "API Keys), and KUSTOMER_API_URL: EU keys do not work in the US",
     )
 
 
@@ -103,20 +104,22 @@ def _tokens(settings: Settings) -> Iterator[Check]:
     if settings.webhook_tokens or settings.webhook_signing_secrets:
         count = len(settings.webhook_tokens)
         yield Check(
-            "webhook tokens", "ok", f"{count} tokens, {len(settings.webhook_signing_secrets)} signing secrets"
+            "webhook tokens",
+            "ok",
+            f"{counted(count, 'token')}, {counted(len(settings.webhook_signing_secrets), 'signing secret')}",
         )
     else:
         yield Check(
             "webhook tokens",
             "FAIL",
-            "none set: no webhook is let in",
+            "none set; every webhook is refused",
             "set WEBHOOK_TOKENS to a long random text",
         )
-    mended = "make a longer one; both work meanwhile"
+    mended = "add a longer one; both are accepted meanwhile"
     if any(_is_short(token) for token in settings.webhook_tokens):
-        yield Check("webhook tokens", "warn", f"one is shorter than {GOOD_TOKEN} characters", mended)
+        yield Check("webhook tokens", "warn", f"one has fewer than {GOOD_TOKEN} characters", mended)
     if settings.ops_token is not None and _is_short(settings.ops_token):
-        yield Check("OPS_TOKEN", "warn", f"shorter than {GOOD_TOKEN} characters", "make a longer one")
+        yield Check("OPS_TOKEN", "warn", f"fewer than {GOOD_TOKEN} characters", "use a longer one")
 
 
 def _is_short(token: SecretStr) -> bool:
@@ -129,8 +132,10 @@ def _data_folder(folder: Path) -> Check:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        return Check("data folder", "FAIL", f"{folder}: {error.strerror}", "give it a writable one: DATA_DIR")
-    return Check("data folder", "ok", f"{folder.absolute()} can be written")
+        return Check(
+            "data folder", "FAIL", f"{folder}: {error.strerror}", "set DATA_DIR to a writable folder"
+        )
+    return Check("data folder", "ok", f"{folder.absolute()} is writable")
 
 
 def _recordings(settings: Settings) -> Check:
@@ -146,7 +151,7 @@ def _recordings(settings: Settings) -> Check:
             storage.delete(trial)
     except (BridgeError, OSError) as error:
         return Check(name, "FAIL", str(error), "see RECORDINGS_URL in deploy/README.md")
-    return Check(name, "ok", "can be written, read and removed where RECORDINGS_URL leads")
+    return Check(name, "ok", "RECORDINGS_URL can be written, read and deleted")
 
 
 def _certificates() -> Check:
@@ -155,10 +160,8 @@ def _certificates() -> Check:
     # A folder of certificates is read only when one of them is needed.
     folder = Path(paths.capath) if paths.capath else None
     if count or (folder is not None and folder.is_dir() and any(folder.iterdir())):
-        return Check("certificates", "ok", "the system has CA certificates")
-    return Check(
-        "certificates", "FAIL", "the system has no CA certificates", "apt-get install ca-certificates"
-    )
+        return Check("certificates", "ok", "system CA certificates found")
+    return Check("certificates", "FAIL", "no system CA certificates found", "apt-get install ca-certificates")
 
 
 def _redis(settings: Settings) -> Iterator[Check]:
@@ -166,7 +169,7 @@ def _redis(settings: Settings) -> Iterator[Check]:
         yield Check(
             "Redis",
             "FAIL",
-            "REDIS_URL is not set and no `up` runs",
+            "REDIS_URL is not set and no `up` is running",
             "set REDIS_URL, or start `callbridge up`",
         )
         return
@@ -227,15 +230,15 @@ def _verdict(name: str, response: httpx2.Response, refused: str) -> Check:
     status = response.status_code
     if status < 300:
         if is_page(response) or not _is_data(response):
-            says = "answers with a web page or another thing that is no data"
-            return Check(name, "FAIL", says, "check its address and proxies; or it is under maintenance")
-        return Check(name, "ok", "takes the key")
+            says = "answered with something other than data, such as a web page"
+            return Check(name, "FAIL", says, "check its address and any proxy; it may be under maintenance")
+        return Check(name, "ok", "API key accepted")
     if status in (401, 403):
-        return Check(name, "FAIL", f"refuses the key ({status})", refused)
+        return Check(name, "FAIL", f"API key refused ({status})", refused)
     if status == 429:
-        return Check(name, "warn", "its budget is spent just now (429)", "ask again in a minute")
+        return Check(name, "warn", "rate limit reached (429)", "try again in a minute")
     if status >= 500:
-        return Check(name, "warn", f"has trouble of its own ({status})", "ask again later")
+        return Check(name, "warn", f"fault on its side ({status})", "try again later")
     return Check(name, "FAIL", f"answered {status}", "check its address in the settings")
 
 

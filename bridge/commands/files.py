@@ -64,22 +64,22 @@ def pour(
     """
     count = 0
     try:
-        _check_size(size or 0, "are announced", most_mb)
+        _check_size(size or 0, "announced", most_mb)
         for chunk in chunks:
             count += len(chunk)
-            _check_size(count, "came, and there was more", most_mb)
+            _check_size(count, "received so far", most_mb)
             file.write(chunk)
             progress.at(count)
     finally:
         progress.end()
     if size is not None and count != size:
-        raise Unavailable(f"the download broke off after {count} of {size} bytes; nothing was kept")
+        raise Unavailable(f"the download broke off after {count:,} of {size:,} bytes; nothing was kept")
     return count
 
 
 def _check_size(count: int, how: str, most_mb: int) -> None:
     if count > most_mb * 1_000_000:
-        raise TooLarge(f"the answer is over {most_mb} MB (RECORDING_MAX_MB): {count:,} bytes {how}")
+        raise TooLarge(f"the answer is larger than {most_mb} MB (RECORDING_MAX_MB): {count:,} bytes {how}")
 
 
 class Progress:

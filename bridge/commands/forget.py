@@ -30,40 +30,38 @@ from bridge.storage import open_storage
 
 
 @click.command()
-@click.option("--number", help="Everything of this phone number: its calls, and what was tied to none.")
+@click.option("--number", help="This phone number: its calls, and events that match no call.")
 @click.option("--call", metavar="ID", help="One call: its key, CloudTalk's call id or uuid.")
 @click.option("--cloudtalk", is_flag=True, help="Also delete the recordings at CloudTalk.")
 @click.option(
     "--kustomer",
     is_flag=True,
-    help="Also mark the conversations in Kustomer as deleted, and empty the notes.",
+    help="Also mark the conversations in Kustomer as deleted and empty the notes.",
 )
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.option("--json", "as_json", is_flag=True)
 def forget(
     *, number: str | None, call: str | None, cloudtalk: bool, kustomer: bool, yes: bool, as_json: bool
 ) -> int:
-    """Remove what is kept of a person, or of one call, and say what was removed where.
+    """Erase all data about a person or one call, and print a receipt.
 
-    That is: records, events, jobs, held events, caches, recordings, journal files, and Redis' own files,
-    which are written anew. A forgotten call does not come back, whatever tells of it later; a new call of the
-    same number is a new one. What CloudTalk and Kustomer hold is named, and removed there where you say so.
+    This covers records, events, jobs, held events, caches, recordings, journal files and Redis's own files,
+    which are rewritten. An erased call does not come back, even if webhooks about it arrive later; a new call
+    from the same number is a new call. Data at CloudTalk and Kustomer is listed, and deleted if you ask.
 
-    Where a service does not answer, nothing is removed here yet (exit code 1): run the command again.
-    Exit code 3: something that was asked for cannot be done; the receipt says what.
+    If a service does not answer, nothing is erased here yet (exit code 1): run the command again.
+    Exit code 3: part of the request is impossible; the receipt says which.
     """
     if (number is None) == (call is None):
-        raise WrongUse("Give --number or --call, one of them.")
+        raise WrongUse("Give either --number or --call.")
     remove_at = [name for name, wanted in (("cloudtalk", cloudtalk), ("kustomer", kustomer)) if wanted]
     if call is not None:
         return forget_one(call, remove_at=remove_at, yes=yes, as_json=as_json)
     with opened_ledger() as (ledger, settings):
         phone = read_phone(number, region=settings.rules.region)
         if phone is None or not is_number(phone):
-            raise WrongUse(
-                "--number: write it with its country's code, such as +441632960304, or set PHONE_REGION."
-            )
-        confirm(f"Remove all that is kept of {phone.text}, for good?", yes=yes)
+            raise WrongUse("--number: add the country code, such as +441632960304, or set PHONE_REGION.")
+        confirm(f"Permanently erase all data about {phone.text}?", yes=yes)
         receipt = _erasure(ledger, settings, remove_at).of_number(phone)
     return _tell(receipt, as_json=as_json)
 
@@ -72,7 +70,7 @@ def forget_one(name: str, *, remove_at: Sequence[str], yes: bool, as_json: bool)
     """Forget one call."""
     with opened_ledger() as (ledger, settings):
         record = found_call(ledger, name)
-        confirm(f"Remove the audio and all that is kept of {record.key}, for good?", yes=yes)
+        confirm(f"Permanently erase the audio and all data of {record.key}?", yes=yes)
         receipt = _erasure(ledger, settings, remove_at).of_call(record)
     return _tell(receipt, as_json=as_json, call=record.key)
 
@@ -81,9 +79,7 @@ def found_call(ledger: Ledger, name: str) -> Record:
     """Raises Rejected where there is none."""
     record = ledger.find(name)
     if record is None:
-        raise Rejected(
-            f"No call is known by {name!r}: give its key, CloudTalk's call id or uuid (callbridge calls ls)."
-        )
+        raise Rejected(f"No call found for {name!r}; give its key, call id or uuid (callbridge calls ls).")
     return record
 
 
@@ -116,7 +112,7 @@ def _ask(question: Callable[[], object]) -> object:
             try:
                 return question()
             except RateLimited as error:
-                say(f"{error}; going on in {error.wait}", err=True)
+                say(f"{error}; continuing in {error.wait}", err=True)
                 threading.Event().wait(error.retry_after_s)
 
 

@@ -102,4 +102,4 @@ def read_pairs(option: str, texts: tuple[str, ...], *, between: str = "=") -> li
 
 
 def _no_number(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no number there")
+    raise ValueError(f"{name} is not a number there")

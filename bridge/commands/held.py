@@ -22,18 +22,21 @@ from bridge.ledger.ledger import Ledger
 from bridge.plain import plain_line
 from bridge.settings import Settings
 from bridge.web.views import without_links
+from bridge.wording import counted
 
 
 @click.group()
 def held() -> None:
-    """Events that are tied to no call: list them, show one, put one to its call, drop them."""
+    """Events that match no call: list them, show one, assign one to its call, drop them."""
 
 
 @held.command()
-@click.option("--other", is_flag=True, help="List messages and changes of contacts: they speak of no call.")
+@click.option(
+    "--other", is_flag=True, help="List messages and contact changes instead; these belong to no call."
+)
 @click.option("--json", "as_json", is_flag=True)
 def ls(*, other: bool, as_json: bool) -> int:
-    """List held events, the oldest first; numbers by their last digits."""
+    """List held events, oldest first; numbers show their last digits only."""
     with opened_ledger() as (ledger, settings):
         lines = [_line(event, settings) for event in desk.held_events(ledger, other=other)]
         apart = 0 if other else ledger.other_count()
@@ -45,8 +48,8 @@ def ls(*, other: bool, as_json: bool) -> int:
             say("Nothing is held.")
         if apart:
             say(
-                f"Kept apart, as they speak of no call: {apart} messages or changes of contacts "
-                "(callbridge held ls --other)."
+                f"Listed separately, as they belong to no call: {counted(apart, 'message')} or contact "
+                "changes (callbridge held ls --other)."
             )
     return 0
 
@@ -73,15 +76,15 @@ def show(*, fingerprint: str, as_json: bool) -> int:
 @click.argument("call")
 @click.option("--json", "as_json", is_flag=True)
 def assign(*, fingerprint: str, call: str, as_json: bool) -> int:
-    """Learn a held event as one of CALL (key, number or uuid); its sync is due then."""
+    """Assign a held event to CALL (its key, call id or uuid) and sync that call."""
     with opened_ledger() as (ledger, settings):
         event = _found(ledger, fingerprint)
         record = ledger.find(call)
         if record is None:
-            raise Rejected(f"No call is known by {call!r}: callbridge calls ls gives their ids.")
+            raise Rejected(f"No call found for {call!r}; callbridge calls ls lists the ids.")
         learnt = desk.assign(ledger, event, record, settings.rules, who=trail.person())
     answer = {"status": learnt.status, "call": learnt.key, "fingerprint": event.fingerprint}
-    told = "is one of its events now" if learnt.status == "accepted" else "was known there already"
+    told = "added to the call's events" if learnt.status == "accepted" else "was already recorded"
     say(json.dumps(answer) if as_json else f"{learnt.key}: {plain_line(event.trigger)} {told}.")
     return 0
 
@@ -89,11 +92,15 @@ def assign(*, fingerprint: str, call: str, as_json: bool) -> int:
 @held.command()
 @click.argument("fingerprints", metavar="[FINGERPRINT]...", nargs=-1)
 @click.option("--trigger", help="Only events of this trigger, such as message-received.")
-@click.option("--older-than", metavar="TIME", help="Only what came before: a time, or 90m, 24h, 7d ago.")
-@click.option("--all", "everything", is_flag=True, help="All that is held, or that the options leave.")
-@click.option("--reason", required=True, help="Why they are not needed; kept on the trail.")
-@click.option("--dry-run", is_flag=True, help="Say what would be dropped, and end.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option(
+    "--older-than",
+    metavar="TIME",
+    help="Only events received before this time, or longer ago than 90m, 24h, 7d.",
+)
+@click.option("--all", "everything", is_flag=True, help="All held events, or all that match the options.")
+@click.option("--reason", required=True, help="Why they are not needed; recorded in the trail.")
+@click.option("--dry-run", is_flag=True, help="Show what would be dropped; drop nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.option("--json", "as_json", is_flag=True)
 def drop(
     *,
@@ -106,16 +113,16 @@ def drop(
     yes: bool,
     as_json: bool,
 ) -> int:
-    """Let go of held events for good: those named, those of a trigger or an age, or --all.
+    """Permanently drop held events: by fingerprint, by trigger, by age, or --all.
 
-    Asks once before more than one is dropped; without a terminal, --all wants --yes.
+    Asks for confirmation before dropping more than one; without a terminal, --all needs --yes.
     """
     if not reason.strip():
         raise click.BadParameter("say why they are not needed", param_hint="--reason")
     if not (fingerprints or trigger or older_than or everything or dry_run):
         raise click.UsageError(
-            "Which ones? Name them by the beginning of their fingerprints, or choose with --trigger or "
-            "--older-than; --all takes all that is held; --dry-run shows them first."
+            "Which ones? Give the beginning of their fingerprints, or filter with --trigger or "
+            "--older-than; --all drops all held events; --dry-run shows them first."
         )
     with opened_ledger() as (ledger, settings):
         before = older_than and read_moment(
@@ -136,7 +143,7 @@ def drop(
             say(f"To be dropped: {len(chosen)}")
             _print([_line(event, settings) for event in chosen], settings)
         if len(chosen) > 1 and not dry_run and (everything or is_at_terminal()):
-            confirm(f"Drop these {len(chosen)} held events for good?", yes=yes)
+            confirm(f"Permanently drop these {counted(len(chosen), 'held event')}?", yes=yes)
         done = 0 if dry_run else desk.drop(ledger, chosen, who=trail.person(), reason=reason.strip())
     answer = {"chosen": [event.fingerprint for event in chosen], "dropped": done}
     say(json.dumps(answer) if as_json else f"Dropped: {done}")
@@ -158,8 +165,8 @@ def _found(ledger: Ledger, prefix: str) -> HeldEvent:
         if event.fingerprint.startswith(prefix.lower())
     ]
     if len(found) != 1:
-        many = f"{len(found)} held events begin" if found else "No held event begins"
-        raise Rejected(f"{many} with {prefix!r}: callbridge held ls gives the whole fingerprints.")
+        many = f"{len(found)} held events match" if found else "No held event matches"
+        raise Rejected(f"{many} {prefix!r}; callbridge held ls shows the full fingerprints.")
     return found[0]
 
 

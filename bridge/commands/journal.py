@@ -11,19 +11,20 @@ from bridge.commands.printing import say
 from bridge.commands.tables import show_table
 from bridge.errors import Rejected
 from bridge.journal.shelf import Shelved, put_back, shelved
+from bridge.wording import counted
 
 _HINT = "callbridge journal ls lists them."
 
 
 @click.group()
 def journal() -> None:
-    """Webhooks that were accepted while Redis took nothing, and wait in DATA_DIR/journal."""
+    """Webhooks accepted while Redis was unavailable, waiting in DATA_DIR/journal."""
 
 
 @journal.command()
-@click.option("--json", "as_json", is_flag=True, help="The same for programs.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def ls(*, as_json: bool) -> int:
-    """List the files: waiting to be handed on, refused by Redis, or damaged; nothing of their content."""
+    """List the journal files: waiting for Redis, refused by Redis, or damaged. Shows no content."""
     found = shelved(load_settings().data_dir / "journal")
     if as_json:
         told = [
@@ -47,20 +48,20 @@ def ls(*, as_json: bool) -> int:
 
 @journal.command()
 @click.argument("names", nargs=-1, metavar="[FILE]...")
-@click.option("--dry-run", is_flag=True, help="Only say what would be handed back.")
+@click.option("--dry-run", is_flag=True, help="Only show what would be replayed.")
 def replay(*, names: tuple[str, ...], dry_run: bool) -> int:
-    """Hand back what Redis refused, once that is mended: all of it, or the FILEs named.
+    """Replay what Redis refused, once the cause is fixed: all of it, or the FILEs given.
 
-    `web` takes it up within 5 s, or when it starts. What Redis refuses again is set aside again, and nothing
-    is doubled: the ledger knows a repeat.
+    `web` picks it up within 5 s, or when it starts. What Redis refuses again is set aside again; repeats are
+    recognized, so nothing is processed twice.
     """
     files = _chosen(names)
     for one in files:
         if not dry_run:
             put_back(one)
-        say(f"{'Would hand back' if dry_run else 'Handed back'} {one.path.name}: {_events(one)}")
+        say(f"{'Would replay' if dry_run else 'Queued for replay'}: {one.path.name} ({_events(one)})")
     if not files:
-        say("Nothing was set aside as refused.")
+        say("No file was refused.")
     return 0
 
 
@@ -71,16 +72,16 @@ def _chosen(names: tuple[str, ...]) -> list[Shelved]:
     by_name = {one.path.name: one for one in found}
     for name in names:
         if name not in by_name:
-            raise Rejected(f"There is no file {name!r} in the journal. {_HINT}")
+            raise Rejected(f"The journal has no file {name!r}. {_HINT}")
         if by_name[name].state != "refused":
-            raise Rejected(f"{name} is {by_name[name].state}: only refused files are handed back. {_HINT}")
+            raise Rejected(f"{name} is {by_name[name].state}; only refused files can be replayed. {_HINT}")
     return [by_name[name] for name in dict.fromkeys(names)]
 
 
 def _events(one: Shelved) -> str:
     if one.events is None:
-        return "its events cannot be counted"
-    return "1 event" if one.events == 1 else f"{one.events} events"
+        return "number of events unknown"
+    return counted(one.events, "event")
 
 
 def _count(events: int | None) -> str:

@@ -17,8 +17,8 @@ from bridge.settings import SERVICES, Settings
 _READS = {"cloudtalk": ("list-agents", {"limit": 1}), "kustomer": ("list-customers", {"page_size": 1})}
 _NAMES = {"cloudtalk": "CloudTalk (Membrane)", "kustomer": "Kustomer (Membrane)"}
 _ROLES = {
-    "cloudtalk": "give its key the rights to calls, agents and recordings in CloudTalk; connect it again",
-    "kustomer": "give its key the roles of README.md (Settings > Security > API Keys); connect it again",
+    "cloudtalk": "grant its key access to calls, agents and recordings in CloudTalk, then reconnect",
+    "kustomer": "give its key the roles listed in README.md (Settings > Security > API Keys), then reconnect",
 }
 
 
@@ -31,13 +31,13 @@ def look_at_membrane(settings: Settings, client: httpx2.Client) -> Iterator[Chec
         missing = ", ".join(line.split()[0] for line in str(error).splitlines()[1:])
         yield Check("Membrane", "FAIL", "settings are missing", f"set {missing}; see deploy/README.md")
         return
-    console = "see Settings > Workspace in its console"
-    token = _asked("Membrane", roads.membrane.whoami, "takes the token", console)
+    console = "see Settings > Workspace in Membrane's console"
+    token = _asked("Membrane", roads.membrane.whoami, "token accepted", console)
     yield token
     if token.state != "ok":
         return
     for service in settings.through_membrane:
-        state = _asked(_NAMES[service], partial(roads.look, service), "the connection is ready", "")
+        state = _asked(_NAMES[service], partial(roads.look, service), "connection ready", "")
         yield state if state.state != "ok" else _carries(roads, service)
 
 
@@ -48,7 +48,7 @@ def _carries(roads: Roads, service: str) -> Check:
         kustomer=roads.kustomer() if service == "kustomer" else None,
     )
     read = partial(run, find(key), given, services)
-    return _asked(_NAMES[service], read, "the connection is ready, and carries", _ROLES[service])
+    return _asked(_NAMES[service], read, "connection ready and working", _ROLES[service])
 
 
 def _asked(name: str, question: Callable[[], object], good: str, refused: str) -> Check:
@@ -57,14 +57,14 @@ def _asked(name: str, question: Callable[[], object], good: str, refused: str) -
         question()
     except Disconnected as error:
         where = f"open {error.link}" if error.link else "see `callbridge connection list`"
-        says = f"the connection {error.connection} is {error.state}"
+        says = f"connection {error.connection} is {error.state}"
         return Check(name, "FAIL", says, f"{error.text.rstrip('.')}: {where}" if error.text else where)
     except Unauthorized as error:
         return Check(name, "FAIL", str(error), refused)
     except RateLimited as error:
-        return Check(name, "warn", str(error), "ask again in a minute")
+        return Check(name, "warn", str(error), "try again in a minute")
     except Transient as error:
-        return Check(name, "warn", str(error), "ask again later; check MEMBRANE_API_URL and the network")
+        return Check(name, "warn", str(error), "try again later; check MEMBRANE_API_URL and the network")
     except BridgeError as error:
-        return Check(name, "FAIL", str(error), "check the settings of this road in deploy/README.md")
+        return Check(name, "FAIL", str(error), "check the Membrane settings in deploy/README.md")
     return Check(name, "ok", good)

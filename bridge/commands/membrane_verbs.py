@@ -11,16 +11,16 @@ from bridge.commands.reach import open_reach
 from bridge.errors import WrongUse
 
 _SETTINGS = (
-    "callbridge signs in to nothing: it takes MEMBRANE_WORKSPACE_KEY, MEMBRANE_WORKSPACE_SECRET and "
-    "MEMBRANE_TENANT_KEY, or MEMBRANE_TOKEN, from .env or the environment. "
-    "`callbridge connection list` shows whether they are accepted."
+    "callbridge needs no sign-in: it reads MEMBRANE_WORKSPACE_KEY, MEMBRANE_WORKSPACE_SECRET and "
+    "MEMBRANE_TENANT_KEY, or MEMBRANE_TOKEN, from .env or the environment. `callbridge connection list` "
+    "shows whether they are accepted."
 )
 
 
 @click.group(invoke_without_command=True)
 @click.pass_context
 def login(ctx: click.Context) -> None:
-    """Not needed here: settings take its place."""
+    """Not needed: settings replace it."""
     if ctx.invoked_subcommand is None:
         raise WrongUse(_SETTINGS)
 
@@ -40,14 +40,14 @@ def start() -> None:
 
 @click.command()
 def logout() -> None:
-    """Not needed here: remove the settings instead."""
+    """Not needed: remove the settings instead."""
     raise WrongUse(_SETTINGS)
 
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True)
 def token(*, as_json: bool) -> int:
-    """Print a token for Membrane's API, made from the settings. Whoever has it acts for the tenant."""
+    """Print a token for Membrane's API, made from the settings. Its holder can act for the tenant."""
     with open_reach() as reach:
         bearer = reach.roads.membrane.token()
     say(json.dumps({"token": bearer}) if as_json else bearer)

@@ -23,6 +23,6 @@ def opened_ledger() -> Iterator[tuple[Ledger, Settings]]:
     try:
         yield Ledger(client, keep=retention(settings)), settings
     except (redis.RedisError, OSError) as error:
-        raise Unavailable(f"{why(error)}: `callbridge doctor` says what to do") from error
+        raise Unavailable(f"{why(error)}. `callbridge doctor` says what to do") from error
     finally:
         client.close()

@@ -27,19 +27,20 @@ from bridge.operations.operation import ServiceName
 from bridge.operations.parity import Row, compare
 from bridge.roads import Roads
 from bridge.settings import Settings, Via
+from bridge.wording import counted
 
 _SAME, _NEEDS_A_PERSON = 0, 3
 _BOTH: Sequence[ServiceName] = ("cloudtalk", "kustomer")
 
 
 @click.command()
-@click.option("--service", type=click.Choice(_BOTH), help="Only this one; else both.")
+@click.option("--service", type=click.Choice(_BOTH), help="Compare only this service; default: both.")
 @click.option("--json", "as_json", is_flag=True)
 def parity(*, service: ServiceName | None, as_json: bool) -> int:
-    """Ask both services the same over both roads, with keys and through Membrane, and show what differs.
+    """Make the same requests directly and through Membrane, and show what differs.
 
-    Reads only: about 14 requests to CloudTalk and 26 to Kustomer, within the bridge's budgets where REDIS_URL
-    is set. Ends with 3 if something differs or was not answered, with 2 where a road is not set up.
+    Reads only: about 14 requests to CloudTalk and 26 to Kustomer, within the bridge's budgets if REDIS_URL is
+    set. Exits with 3 if answers differ or are missing, with 2 if either access is not set up.
     """
     settings = load_settings()
     logs.configure(format=settings.log_format, level="WARNING")
@@ -78,7 +79,7 @@ def _need_both_roads(settings: Settings, services: Sequence[ServiceName]) -> Non
         except WrongUse as error:
             missing += str(error).splitlines()[1:]
     if missing:
-        raise WrongUse("To compare both roads, both have to be set up. Missing:\n" + "\n".join(missing))
+        raise WrongUse("Direct access and Membrane must both be set up. Missing:\n" + "\n".join(missing))
 
 
 def _by(settings: Settings, via: Via) -> Settings:
@@ -95,7 +96,7 @@ def _shares(settings: Settings) -> Iterator[dict[str, Budget]]:
     try:
         yield budgets(settings, Ledger(client))
     except redis.RedisError as error:
-        raise Unavailable(f"{why(error)}: `callbridge doctor` says what to do") from error
+        raise Unavailable(f"{why(error)}. `callbridge doctor` says what to do") from error
     finally:
         client.close()
 
@@ -103,6 +104,6 @@ def _shares(settings: Settings) -> Iterator[dict[str, Budget]]:
 def _sum(rows: Sequence[Row]) -> str:
     count = Counter(row.state for row in rows)
     if count["failed"] or count["differs"]:
-        return f"{count['same']} the same, {count['differs']} differ, {count['failed']} not answered"
-    nothing = f"; of {count['skipped']} there was nothing to read" if count["skipped"] else ""
-    return f"Both roads tell the same: {count['same']} reads{nothing}"
+        return f"{count['same']} the same, {count['differs']} differ, {count['failed']} failed"
+    nothing = f"; {count['skipped']} skipped, nothing to read" if count["skipped"] else ""
+    return f"Both give the same answers: {counted(count['same'], 'read')}{nothing}"

@@ -22,6 +22,7 @@ from bridge.ledger.ledger import Ledger
 from bridge.ledger.parked import Parked
 from bridge.plain import plain_line
 from bridge.settings import Settings
+from bridge.wording import counted
 
 F = TypeVar("F", bound=Callable[..., Any])
 _LOOK_EVERY_S = 0.2
@@ -29,15 +30,15 @@ _LOOK_EVERY_S = 0.2
 
 @click.group()
 def parked() -> None:
-    """Jobs that were given up: list them, run them again, drop them."""
+    """Jobs that failed for good: list them, run them again, drop them."""
 
 
 def filtered(command: F) -> F:
     """The filters that all of them take."""
     for option in (
         click.option("--json", "as_json", is_flag=True),
-        click.option("--call", help="Key, number or uuid of a call."),
-        click.option("--cause", help="Such as Rejected, Unauthorized, crashed."),
+        click.option("--call", help="Key, call id or uuid of a call."),
+        click.option("--cause", help="Cause, such as Rejected, Unauthorized or crashed."),
         click.option("--kind", help=f"One of {', '.join(KINDS)}."),
     ):
         command = option(command)
@@ -51,7 +52,7 @@ def _wanted(**filters: str | None) -> dict[str, str]:
 @parked.command()
 @filtered
 def ls(*, kind: str | None, cause: str | None, call: str | None, as_json: bool) -> int:
-    """List parked jobs, the one that waits longest first."""
+    """List parked jobs, longest waiting first."""
     with opened_ledger() as (ledger, settings):
         jobs = desk.choose(ledger, _wanted(kind=kind, cause=cause, call=call))
     if as_json:
@@ -65,11 +66,11 @@ def ls(*, kind: str | None, cause: str | None, call: str | None, as_json: bool) 
 @click.argument("name")
 @click.option("--json", "as_json", is_flag=True)
 def show(*, name: str, as_json: bool) -> int:
-    """Tell why one job (its NAME as `ls` gives it, such as sync|uuid:…) was given up."""
+    """Show why a job failed (its NAME as listed by `ls`, such as sync|uuid:…)."""
     with opened_ledger() as (ledger, _):
         found = [job for job in desk.choose(ledger, {}) if job.name == name]
     if not found:
-        raise Rejected(f"No parked job has the name {name!r}: callbridge parked ls gives their names.")
+        raise Rejected(f"No parked job is named {name!r}; callbridge parked ls lists the names.")
     line = found[0].line()
     say(
         json.dumps(line, indent=2)
@@ -81,11 +82,15 @@ def show(*, name: str, as_json: bool) -> int:
 
 @parked.command()
 @filtered
-@click.option("--dry-run", is_flag=True, help="Say what would be run, and end.")
-@click.option("--all-at-once", is_flag=True, help="Not a few first, then a tenth, then all.")
-@click.option("--no-wait", is_flag=True, help="Queue all of them and do not look how they end.")
+@click.option("--dry-run", is_flag=True, help="Show what would be run; run nothing.")
+@click.option("--all-at-once", is_flag=True, help="Run all at once, not a few, then a tenth, then the rest.")
+@click.option("--no-wait", is_flag=True, help="Queue all of them and do not wait for the result.")
 @click.option(
-    "--wait-s", type=click.FloatRange(min=0), default=300, show_default=True, help="For each phase."
+    "--wait-s",
+    type=click.FloatRange(min=0),
+    default=300,
+    show_default=True,
+    help="Seconds to wait for each phase.",
 )
 def replay(
     *,
@@ -98,14 +103,14 @@ def replay(
     no_wait: bool,
     wait_s: float,
 ) -> int:
-    """Run parked jobs again: a few, a tenth, all; stops (exit code 3) where they fail again.
+    """Run parked jobs again: a few, then a tenth, then all; stops (exit code 3) if they fail again.
 
-    What is dropped meanwhile is not run.
+    Jobs dropped meanwhile are not run.
     """
     told = _Told(as_json)
     with opened_ledger() as (ledger, settings):
         jobs = desk.choose(ledger, _wanted(kind=kind, cause=cause, call=call))
-        told.say(f"To be run again: {len(jobs)}", *_lines(jobs, settings))
+        told.say(f"To run again: {len(jobs)}", *_lines(jobs, settings))
         told.answer.update(chosen=[job.name for job in jobs], replayed=0, gone=0, done=0, failed=[], open=[])
         code = (
             DONE
@@ -137,7 +142,7 @@ def _replay(
 ) -> int:
     listening = desk.workers_listen(ledger)
     if not listening:
-        told.say("No worker is listening: they are run when one starts (callbridge worker). Not waiting.")
+        told.say("No worker is running; the jobs run when one starts (callbridge worker). Not waiting.")
         if not at_once:
             # Without a look at how the first ones end there is no reason to queue the others.
             jobs = jobs[: desk.FEW]
@@ -147,7 +152,7 @@ def _replay(
         answer["replayed"] += len(again.queued)
         answer["gone"] += len(again.gone)
         if again.gone:
-            told.say(f"Not parked any more, so left alone: {len(again.gone)}")
+            told.say(f"No longer parked, left alone: {len(again.gone)}")
         if no_wait or not listening:
             told.say(f"Queued: {len(again.queued)}")
             return DONE if no_wait else NEEDS_A_PERSON
@@ -158,7 +163,7 @@ def _replay(
         told.say(f"Of {len(again.queued)}: {len(outcome.done)} done, {len(outcome.failed)} failed again")
         if outcome.failed or outcome.open:
             told.say(*(f"  {job.name}" for job in (*outcome.failed, *outcome.open)))
-            told.say("Stopped here: see why with callbridge parked ls, or callbridge calls show CALL.")
+            told.say("Stopped. See why with callbridge parked ls, or callbridge calls show CALL.")
             return NEEDS_A_PERSON
     return DONE
 
@@ -169,10 +174,10 @@ def _pause() -> None:
 
 @parked.command()
 @filtered
-@click.option("--reason", required=True, help="Why they are not to be done; kept in the call's log.")
-@click.option("--dry-run", is_flag=True, help="Say what would be dropped, and end.")
-@click.option("--all", "everything", is_flag=True, help="All that is parked, or that a filter leaves.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--reason", required=True, help="Why they are not needed; recorded in the call's log.")
+@click.option("--dry-run", is_flag=True, help="Show what would be dropped; drop nothing.")
+@click.option("--all", "everything", is_flag=True, help="All parked jobs, or all that match the filters.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def drop(
     *,
     kind: str | None,
@@ -184,23 +189,22 @@ def drop(
     everything: bool,
     yes: bool,
 ) -> int:
-    """Take parked jobs off the list for good: those that a filter chooses, or --all.
+    """Permanently drop parked jobs: those that match a filter, or --all.
 
-    Asks once before more than one is dropped; without a terminal, --all wants --yes.
+    Asks for confirmation before dropping more than one; without a terminal, --all needs --yes.
     """
     if not reason.strip():
-        raise click.BadParameter("say why they are not to be done", param_hint="--reason")
+        raise click.BadParameter("say why they are not needed", param_hint="--reason")
     if not (kind or cause or call or everything or dry_run):
         raise click.UsageError(
-            "Which ones? --call, --cause or --kind choose, --all takes all that is parked; "
-            "--dry-run shows them first."
+            "Which ones? Filter with --call, --cause or --kind, or use --all; --dry-run shows them first."
         )
     told = _Told(as_json)
     with opened_ledger() as (ledger, settings):
         jobs = desk.choose(ledger, _wanted(kind=kind, cause=cause, call=call))
-        told.say(f"To be dropped: {len(jobs)}", *_lines(jobs, settings))
+        told.say(f"To drop: {len(jobs)}", *_lines(jobs, settings))
         if len(jobs) > 1 and not dry_run and (everything or is_at_terminal()):
-            confirm(f"Drop these {len(jobs)} jobs for good?", yes=yes)
+            confirm(f"Permanently drop these {counted(len(jobs), 'job')}?", yes=yes)
         done = [] if dry_run else desk.drop(ledger, jobs, who=trail.person(), reason=reason.strip())
     told.answer.update(chosen=[job.name for job in jobs], dropped=len(done))
     if not dry_run:

@@ -27,8 +27,8 @@ def check_port(host: str, port: int, *, command: str) -> int:
             return int(probe.getsockname()[1])
     except OSError as cause:
         raise WrongUse(
-            f"Cannot listen on {host} port {port}: {cause.strerror or cause}. "
-            f"To take another one: PORT={_another(port)} deploy/run {command}"
+            f"Cannot listen on {host} port {port}: {cause.strerror or cause}. To use another port: "
+            f"PORT={_another(port)} deploy/run {command}"
         ) from cause
 
 

@@ -127,8 +127,8 @@ class Reach:
         """
         if not self.has_membrane:
             raise WrongUse(
-                f"There is no connection {name}: {' and '.join(SERVICES)} are built in, and any other is "
-                "Membrane's, which is not set up (MEMBRANE_WORKSPACE_KEY, MEMBRANE_WORKSPACE_SECRET and "
+                f"There is no connection {name}. {' and '.join(SERVICES)} are built in; others need "
+                "Membrane, which is not set up (MEMBRANE_WORKSPACE_KEY, MEMBRANE_WORKSPACE_SECRET and "
                 "MEMBRANE_TENANT_KEY, or MEMBRANE_TOKEN)"
             )
         return self.roads.membrane
@@ -168,7 +168,7 @@ def open_reach() -> Iterator[Reach]:
             shares = budgets(settings, Ledger(store)) if store is not None else {}
             yield Reach(settings=settings, client=client, roads=Roads(settings, client), shares=shares)
     except redis.RedisError as error:
-        raise Unavailable(f"{why(error)}: whether the request was made is not known") from error
+        raise Unavailable(f"{why(error)}; it is unknown whether the request was made") from error
     finally:
         if store is not None:
             store.close()
@@ -199,7 +199,7 @@ def _redis(settings: Settings) -> redis.Redis | None:
     except redis.RedisError as error:
         client.close()
         say(
-            f"{why(error)}: this goes uncounted, beside the shared budget",
+            f"{why(error)}; this request is not counted in the shared budget",
             err=True,
         )
         return None

@@ -46,8 +46,8 @@ def fault_check(name: str, error: Exception) -> Check:
     fault = server_fault(error)
     words = _AROUND.sub("", "".join(c if c.isprintable() else " " for c in str(error)))[:_LONGEST_WORDS]
     if fault is None:
-        return Check(name, "FAIL", f"a script of the bridge fails: {words}", "report it, with this text")
-    told = f" (it says: {words})" if isinstance(error, redis.ResponseError) and words else ""
+        return Check(name, "FAIL", f"one of the bridge's scripts fails: {words}", "report it with this text")
+    told = f" ({words})" if isinstance(error, redis.ResponseError) and words else ""
     return Check(name, "FAIL", f"{fault.says}{told}", fault.do)
 
 
@@ -96,7 +96,7 @@ def _webhooks(client: redis.Redis) -> Check:
         rehearsal.check(pipe.execute(raise_on_error=False))
     except redis.ResponseError as error:
         return fault_check("Redis writes", error)
-    return Check("Redis writes", "ok", "the scripts that keep a webhook work, with this user")
+    return Check("Redis writes", "ok", "the scripts that store a webhook work for this user")
 
 
 def _info(client: redis.Redis) -> Mapping[str, Any]:
@@ -124,7 +124,7 @@ def _latency(client: redis.Redis) -> Check:
     latency = sorted(took_ms)[2]
     if latency < SLOW_MS:
         return Check("Redis latency", "ok", f"{latency:.1f} ms")
-    return Check("Redis latency", "warn", f"{latency:.1f} ms", "put Redis nearer: each webhook waits for it")
+    return Check("Redis latency", "warn", f"{latency:.1f} ms", "move Redis closer; each webhook waits for it")
 
 
 def _version(info: Mapping[str, Any]) -> Check:
@@ -134,7 +134,7 @@ def _version(info: Mapping[str, Any]) -> Check:
     known = tuple(int(part) for part in version.split(".")[:2])
     if known >= OLDEST:
         return Check("Redis version", "ok", version)
-    return Check("Redis version", "FAIL", version, "6.2 or newer is needed")
+    return Check("Redis version", "FAIL", version, "upgrade to 6.2 or newer")
 
 
 def _setting(client: redis.Redis, name: str) -> str | None:
@@ -149,43 +149,43 @@ def _setting(client: redis.Redis, name: str) -> str | None:
 def _on_disk(info: Mapping[str, Any], save: str | None) -> Iterator[Check]:
     enabled = info.get("aof_enabled")
     if enabled is None:
-        yield _unknown("Redis on disk", "whether it keeps an append-only file")
+        yield _unknown("Redis on disk", "whether it has an append-only file")
     elif enabled:
         yield Check("Redis on disk", "ok", "append-only file")
         if info.get("aof_last_write_status") != "ok":
-            yield Check("Redis on disk", "FAIL", "its last write failed", "look at its disk")
+            yield Check("Redis on disk", "FAIL", "last write failed", "check its disk")
     else:
-        says = "no append-only file: a restart forgets accepted calls"
+        says = "no append-only file: a restart loses accepted calls"
         if save == "":
-            says = "nothing at all: a restart forgets every call, and what was written for it"
+            says = "no persistence: a restart loses every call and the record of what was written for it"
         elif save is not None:
-            says = f"snapshots only (save {save}): a crash forgets all calls since the last one"
-        yield Check("Redis on disk", "FAIL", says, "appendonly yes, in its configuration")
+            says = f"snapshots only (save {save}): a crash loses all calls since the last snapshot"
+        yield Check("Redis on disk", "FAIL", says, "set appendonly yes in its configuration")
 
 
 def _fsync(policy: str | None, proof: Proof, info: Mapping[str, Any]) -> Check:
     name = "Redis fsync"
     if policy is None:
-        return _unknown(name, "appendfsync, and so what a power cut would cost")
+        return _unknown(name, "appendfsync, so data loss in a power cut is unknown")
     if policy == "always":
-        return Check(name, "ok", "always: neither a crash of Redis nor a power cut loses anything")
+        return Check(name, "ok", "always: no data loss in a Redis crash or power cut")
     if proof.after == "disk":
         able = ("everysec", "always") if proves_everysec(info) else ("always",)
         if policy in able:
-            return Check(name, "ok", f"{policy}: each webhook can wait for it, see acceptance")
+            return Check(name, "ok", f"{policy}: each webhook waits for the disk, see acceptance")
         return Check(
             name,
             "FAIL",
-            f"{policy}: this server does not say when the disk has it, so every webhook is answered 503",
-            f"appendfsync {' or '.join(able)}, in its configuration",
+            f"{policy}: this server does not report when data is on disk, so every webhook is answered 503",
+            f"set appendfsync {' or '.join(able)} in its configuration",
         )
-    lost = "in the last second or two" if policy == "everysec" else "in the last half minute or so"
+    lost = "the last second or two" if policy == "everysec" else "the last half minute"
     return Check(
         name,
         "warn",
-        f"{policy}: a power cut of its machine loses what came {lost}; so does a crash of Redis alone, "
-        "for up to 2 s, while its disk is slow",
-        "appendfsync always, and ACCEPT_AFTER=disk to have that checked; or leave it at that",
+        f"{policy}: a power cut of its machine loses {lost}; a crash of Redis alone can lose up to 2 s "
+        "while its disk is slow",
+        "set appendfsync always, and ACCEPT_AFTER=disk to verify it; or accept this risk",
     )
 
 
@@ -207,10 +207,10 @@ def _acceptance(client: redis.Redis, proof: Proof) -> Check:
     except redis.ResponseError as error:
         return fault_check(name, error)
     except CannotProve as error:
-        return Check(name, "FAIL", str(error), "until then every webhook is answered 503")
+        return Check(name, "FAIL", str(error), "fix this; until then every webhook is answered 503")
     except NotProven as error:
         return Check(
-            name, "FAIL", str(error), "a faster disk or replica, or a longer ACCEPT_WITHIN_MS (at most 1400)"
+            name, "FAIL", str(error), "use a faster disk or replica, or raise ACCEPT_WITHIN_MS (at most 1400)"
         )
     return Check(name, "ok", f"{proof.place} after {took_ms:.0f} ms, limit {proof.within_ms} ms")
 
@@ -223,7 +223,10 @@ def _eviction(info: Mapping[str, Any]) -> Check:
         limit = info.get("maxmemory_human") if info.get("maxmemory") else "none"
         return Check("Redis eviction", "ok", f"{policy}, memory limit {limit}")
     return Check(
-        "Redis eviction", "FAIL", f"{policy}: when full it throws records away", "maxmemory-policy noeviction"
+        "Redis eviction",
+        "FAIL",
+        f"{policy}: when full, it deletes records",
+        "set maxmemory-policy noeviction",
     )
 
 
@@ -231,6 +234,6 @@ def _unknown(name: str, what: str) -> Check:
     return Check(
         name,
         "warn",
-        f"could not be checked: this Redis does not tell {what}",
-        "ask its provider; deploy/README.md says what is promised with which setting",
+        f"not checked: this Redis does not report {what}",
+        "ask its provider; deploy/README.md explains what each setting guarantees",
     )

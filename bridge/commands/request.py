@@ -39,10 +39,13 @@ _TEXT = re.compile(r"(text/|application/(json|xml|.*\+(json|xml)|javascript)\b)"
 @click.command()
 @click.argument("connection", type=ONE_LINE)
 @click.argument("path", required=False, type=ONE_LINE)
-@click.option("-X", "--method", type=ONE_LINE, help="GET; POST where there is a body.")
-@click.option("-H", "--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="As often as needed.")
+@click.option("-X", "--method", type=ONE_LINE, help="Default: GET, or POST with a body.")
+@click.option("-H", "--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="Can be repeated.")
 @click.option(
-    "-d", "--data", metavar="TEXT|@FILE|-", help="The body: JSON, unless --rawData or a Content-Type."
+    "-d",
+    "--data",
+    metavar="TEXT|@FILE|-",
+    help="The body; JSON, unless --rawData or a Content-Type is given.",
 )
 @click.option(
     "--json",
@@ -50,10 +53,10 @@ _TEXT = re.compile(r"(text/|application/(json|xml|.*\+(json|xml)|javascript)\b)"
     is_flag=False,
     flag_value="",
     metavar="[JSON]",
-    help="The body is JSON: given here, or with -d. Answers are shown as they come in any case.",
+    help="The body is JSON, given here or with -d. Does not change how the answer is shown.",
 )
-@click.option(*spelt("--rawData"), "raw_data", is_flag=True, help="Send the body as it is, JSON or not.")
-@click.option("--query", multiple=True, metavar="NAME=VALUE", help="As often as needed.")
+@click.option(*spelt("--rawData"), "raw_data", is_flag=True, help="Send the body unchanged, JSON or not.")
+@click.option("--query", multiple=True, metavar="NAME=VALUE", help="Can be repeated.")
 @click.option(
     *spelt("--pathParam"),
     "path_params",
@@ -62,9 +65,9 @@ _TEXT = re.compile(r"(text/|application/(json|xml|.*\+(json|xml)|javascript)\b)"
     help="For {NAME} or :NAME in PATH.",
 )
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write the answer there."
+    "-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write the answer to this file."
 )
-@click.option("--dry-run", is_flag=True, help="Show the request; sends nothing.")
+@click.option("--dry-run", is_flag=True, help="Show the request; send nothing.")
 def request(
     *,
     connection: str,
@@ -119,22 +122,22 @@ def _wanted(
 ) -> _Wanted:
     """Raises WrongUse before anything is sent."""
     if data is not None and json_body:
-        raise WrongUse("--json has a body of its own: give it there, or with -d")
+        raise WrongUse("--json already has a body; give it there or with -d")
     if json_body is not None and raw_data:
-        raise WrongUse("--json checks the body, --rawData leaves it as it is: give one of them")
+        raise WrongUse("--json checks the body and --rawData does not; give only one")
     option, text = ("--json", json_body) if json_body else ("-d", data)
     body = None if text is None else read_bytes(option, text)
     own = {name: value.strip() for name, value in read_pairs("-H", headers, between=":")}
     if any(not (name + value).isascii() or not value.isprintable() for name, value in own.items()):
-        raise WrongUse("-H takes plain ASCII on one line")
+        raise WrongUse("-H must be ASCII on one line")
     if wrong := [name for name in own if not _HEADER_NAME.fullmatch(name)]:
-        raise WrongUse(f"-H {wrong[0]!r}: the name of a header has letters, digits and hyphens")
+        raise WrongUse(f"-H {wrong[0]!r}: a header name consists of letters, digits and hyphens")
     has_type = any(name.lower() == "content-type" for name in own)
     if body is not None and not raw_data and (json_body is not None or not has_type):
         try:
             read_json(option, body)
         except WrongUse as error:
-            raise WrongUse(f"{error}. To send it as it is: --rawData") from error
+            raise WrongUse(f"{error}. To send it unchanged: --rawData") from error
         if not has_type:
             own["content-type"] = "application/json"
     elif body is not None and not has_type:
@@ -171,7 +174,7 @@ def _rehearse(road: Road, wanted: _Wanted) -> int:
     shown = url.replace(THE_APP, "(the app's address)")
     lines = [f"{wanted.method} {shown}"]
     lines += [f"{name}: {value}" for name, value in wanted.headers.items()]
-    lines += ["(the credentials are added)", ""]
+    lines += ["(credentials are added)", ""]
     say("\n".join(lines))
     if wanted.body is not None:
         say(wanted.body)
@@ -207,7 +210,7 @@ def _send(road: Road, wanted: _Wanted, output: Path | None, settings: Settings) 
         out = None if output is not None or not sys.stdout.isatty() else io.StringIO()
         size = pour(answer.chunks, file, told, Progress(told, out=out), most_mb=settings.recording_max_mb)
     if output is not None:
-        say(f"{output}: {size:,} bytes of {answer.headers.get('content-type', 'no type told')}", err=True)
+        say(f"{output}: {size:,} bytes of {answer.headers.get('content-type', 'no content type')}", err=True)
     return DONE
 
 
@@ -234,7 +237,7 @@ def _said_plainly(name: str, method: str) -> Iterator[None]:
         if method in _SAFE:
             raise
         raise MaybeDone(
-            f"{lost}. The {method} may have been done; it is not repeated by itself: look at {name} first"
+            f"{lost}. The {method} may have been done and is not retried; check {name} first"
         ) from lost
 
 
@@ -253,7 +256,7 @@ def _refusal(name: str, answer: Answer, settings: Settings) -> str:
     lines = [f"{name} answered {title}", said] if said else [f"{name} answered {title}, and nothing else"]
     if answer.status == 429:
         wait_s = retry_after_s(httpx2.Response(429, headers=answer.headers))
-        lines.append(f"Its budget is spent: ask again in {wait_s:.0f} s.")
+        lines.append(f"Rate limit reached; try again in {wait_s:.0f} s.")
     return "\n".join(lines)
 
 

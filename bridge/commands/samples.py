@@ -73,27 +73,27 @@ TEMPLATES: Mapping[str, Template] = MappingProxyType(
                 "call_id! call_uuid! external_number! internal_number! direction! agent_id agent_first_name "
                 "agent_last_name contact_id contact_name talking_time! waiting_time wrapup_time started_at! "
                 "answered_at ended_at is_voicemail tags notes",
-                note="The one to start with. Both ids: without them a missed call costs several requests.",
+                note="Start with this one. Send both ids; without them a missed call costs several requests.",
             ),
             _template(
                 "recording-uploaded",
                 "Recording / Uploaded",
                 "call_id! call_uuid external_number internal_number",
-                note="Leave recording_url out: whoever has it can listen, and the bridge fetches by id.",
+                note="Leave recording_url out: anyone who has it can listen, and the bridge fetches by id.",
                 call_uuid=_IF_OFFERED,
             ),
             _template(
                 "call-modified",
                 "Call / Modified",
                 "call_id! call_uuid! external_number tags notes disposition",
-                note="Brings tags and notes made after the call.",
+                note="Adds tags and notes made after the call.",
             ),
             _template(
                 "transcription-created",
                 "Transcription / Created",
                 "call_id! call_uuid",
-                note="Not needed: the bridge does not fetch transcripts. To have one in the note, "
-                "add the key transcript; a body over 64 KiB is refused.",
+                note="Not needed: the bridge does not fetch transcripts. For one in the note, add the key "
+                "transcript; a body over 64 KiB is refused.",
                 call_uuid=_IF_OFFERED,
             ),
             _template(
@@ -108,7 +108,7 @@ TEMPLATES: Mapping[str, Template] = MappingProxyType(
                 "call-ringing",
                 "Call / Ringing on Agent",
                 "call_uuid! external_number internal_number agent_id!",
-                note="Not needed for logging calls; comes once for each agent that rings.",
+                note="Not needed for logging calls; sent once for each agent that rings.",
             ),
             _template(
                 "call-answered",
@@ -122,13 +122,13 @@ TEMPLATES: Mapping[str, Template] = MappingProxyType(
                 "message-received",
                 "Message / Received",
                 "external_number internal_number text contact_id",
-                note="Kept and shown; add any id the editor offers.",
+                note="Stored and shown; add any id the editor offers.",
             ),
             _template(
                 "message-sent",
                 "Message / Sent",
                 "external_number internal_number text contact_id",
-                note="Kept and shown; add any id the editor offers.",
+                note="Stored and shown; add any id the editor offers.",
             ),
         )
     }

@@ -18,9 +18,9 @@ from bridge.sandbox import environ
 @click.option("--kustomer-port", type=click.IntRange(0, 65535), default=8002, show_default=True)
 @click.option("--membrane-port", type=click.IntRange(0, 65535), default=8003, show_default=True)
 @click.option(
-    "--data-dir", type=click.Path(path_type=Path, file_okay=False), help="Keep what they hold in this folder."
+    "--data-dir", type=click.Path(path_type=Path, file_okay=False), help="Keep their data in this folder."
 )
-@click.option("--empty", is_flag=True, help="Leave out the made-up company.")
+@click.option("--empty", is_flag=True, help="Start empty, without the sample company.")
 @click.option("--quiet", is_flag=True, help="Do not print addresses and keys.")
 def sandbox(
     *,
@@ -32,7 +32,7 @@ def sandbox(
     empty: bool,
     quiet: bool,
 ) -> None:
-    """Run all three until Ctrl-C; prints where they are and the keys that they accept."""
+    """Run the mock services until Ctrl-C; prints their addresses and keys."""
     from bridge.sandbox.server import serve
 
     path = None
@@ -60,7 +60,7 @@ def _tell(urls: Mapping[str, str]) -> None:
         f"  Sandbox Kustomer:  {urls['kustomer']}",
         f"  Sandbox Membrane:  {urls['membrane']}",
         "",
-        "  Settings of a bridge that uses them, for its environment or .env. The keys open nothing else.",
+        "  Settings for a bridge that uses them, for its environment or .env. The keys work nowhere else.",
         "",
         *(f"{name}={value}" for name, value in settings.items()),
         "",

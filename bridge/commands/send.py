@@ -15,6 +15,7 @@ import click
 import httpx2
 
 from bridge.clients.bounds import Client
+from bridge.clients.causes import cause_of
 from bridge.commands.context import Run, living_run, load_settings
 from bridge.commands.given import ONE_LINE
 from bridge.commands.printing import say
@@ -37,19 +38,19 @@ SETTLED = ("synced", "skipped", "parked")
 @click.argument("trigger", type=ONE_LINE)
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False), required=False)
 @click.option(
-    "--url", type=ONE_LINE, help="The bridge's address; else that of the running `up`, else HOST and PORT."
+    "--url", type=ONE_LINE, help="The bridge's address; default: the running `up`, else HOST and PORT."
 )
-@click.option("--token", type=ONE_LINE, help="A webhook token; else the first of WEBHOOK_TOKENS.")
-@click.option("--call-id", type=int, help="Speak of the call with this id.")
-@click.option("--uuid", help="Speak of the call with this uuid.")
-@click.option("--number", help="The customer's number; else one reserved for fiction.")
+@click.option("--token", type=ONE_LINE, help="A webhook token; default: the first of WEBHOOK_TOKENS.")
+@click.option("--call-id", type=int, help="Use this call id.")
+@click.option("--uuid", help="Use this call uuid.")
+@click.option("--number", help="The customer's number; default: a fictional one.")
 @click.option(
     "--outcome",
     type=click.Choice(list(OUTCOMES)),
-    help="Make up a call that ended like this; answered if left out.",
+    help="Make up a call with this outcome; default: answered.",
 )
-@click.option("--new/--same", "new", default=None, help="A new call, or the one sent last.")
-@click.option("--json", "as_json", is_flag=True, help="Print the answers as JSON.")
+@click.option("--new/--same", "new", default=None, help="Send a new call, or the previous one.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def send(
     *,
     trigger: str,
@@ -65,16 +66,16 @@ def send(
 ) -> int:
     """Send TRIGGER (call-ended, recording-uploaded, …): a sample call, or the JSON in FILE."""
     if file is not None and outcome is not None:
-        raise WrongUse("--outcome makes up a call; FILE is sent as it is")
+        raise WrongUse("--outcome makes up a call and cannot be combined with FILE")
     if file is None and trigger not in TEMPLATES:
-        raise WrongUse(f"There are samples for: {', '.join(TEMPLATES)}. Anything else wants a FILE.")
+        raise WrongUse(f"Samples exist for: {', '.join(TEMPLATES)}. Anything else needs a FILE.")
     settings = load_settings()
     run = living_run(settings.data_dir)
     base = (url or (run.web_url if run else f"http://{settings.host}:{settings.port}")).rstrip("/")
     try:
         httpx2.URL(base)
     except httpx2.InvalidURL as error:
-        raise WrongUse(f"--url: no bridge can be at that address: {error}") from error
+        raise WrongUse(f"--url: not a valid address: {error}") from error
     with Client(timeout=httpx2.Timeout(10, connect=2), trust_env=False) as client:
         sender = Sender(client, base, settings, token=token, run=run)
         if file is not None:
@@ -91,7 +92,7 @@ def send(
                 asked=bool(call_id or uuid or number or outcome),
             )
             if trigger == "recording-uploaded" and not call.recorded:
-                raise WrongUse("This call has no recording. To send one of another call: --new")
+                raise WrongUse("This call has no recording. To send one for another call: --new")
             sender.tell_sandbox(call)
             sent = sender.post(trigger, json.dumps(call.body(trigger)).encode())
             keep(kept, call.having_sent(trigger))
@@ -116,7 +117,7 @@ def choose(
     """
     if new is False:
         if last is None:
-            raise WrongUse("No call was sent from this data folder yet; leave --same out")
+            raise WrongUse("No call was sent from this data folder yet; omit --same")
         return last
     if last is None or new or asked or trigger == "call-started":
         return fresh()
@@ -174,8 +175,7 @@ class Sender:
             response = self._client.post(address, content=body, headers=headers)
         except httpx2.TransportError as cause:
             raise Unavailable(
-                f"No bridge answers at {self._base} ({type(cause).__name__}). "
-                "Start one: deploy/run up --sandbox"
+                f"No bridge answers at {self._base} ({cause_of(cause)}). Start one: deploy/run up --sandbox"
             ) from cause
         answer = _json(response)
         call = answer.get("call") if isinstance(answer, dict) else None
@@ -189,11 +189,11 @@ class Sender:
         try:
             answer = self._client.post(f"{address}/_sandbox/calls", json=call.as_cloudtalk_knows_it())
         except httpx2.TransportError as cause:
-            raise Unavailable("The sandbox does not answer; see what `up` says of it") from cause
+            raise Unavailable("The sandbox does not answer; see the output of `up`") from cause
         if answer.is_error:
             raise Unavailable(
-                f"The sandbox did not take the call: {answer.status_code} {answer.text[:300]}; "
-                "see what `up` says of it"
+                f"The sandbox refused the call: {answer.status_code} {answer.text[:300]}; see the output "
+                "of `up`"
             )
 
     def _sandbox_address(self) -> str | None:
@@ -244,7 +244,9 @@ def told(outcome: Outcome, base: str, run: Run | None) -> str:
     answer = outcome.answer if isinstance(outcome.answer, str) else json.dumps(outcome.answer)
     lines = [f"{outcome.status} {answer}"]
     if outcome.status == 401:
-        lines.append("The bridge does not know this token: --token, or WEBHOOK_TOKENS as the bridge has it.")
+        lines.append(
+            "The bridge does not accept this token. Use --token, or the same WEBHOOK_TOKENS as the bridge."
+        )
     if outcome.call is None:
         return "\n".join(lines)
     record = outcome.record
@@ -261,7 +263,7 @@ def told(outcome: Outcome, base: str, run: Run | None) -> str:
         }
         lines += [f"  {name:<13} {value}" for name, value in rows.items()]
         if record.get("state") not in SETTLED:
-            lines.append(f"  (still at work after {FOLLOW_S:.0f} s)")
+            lines.append(f"  (still working after {FOLLOW_S:.0f} s)")
     lines += [
         "",
         f"More: {base}/api/calls/{quote(outcome.call, safe='')}  or  deploy/run calls show {outcome.call}",

@@ -20,21 +20,24 @@ from bridge.ledger.faults import why
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.processes import Process, missing, processes
 from bridge.web.views import budgets_of, queue_view
+from bridge.wording import counted
 
 _WELL, _REDIS_AWAY, _NEEDS_A_PERSON = 0, 1, 3
 _NUMBERS = ("due", "overdue", "waiting", "running", "parked", "held", "calls_missing")
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="The same for programs.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def status(*, as_json: bool) -> int:
-    """Say whether all is well: 0 it is, 3 a person has to act, 1 Redis takes nothing."""
+    """Show whether all is well. Exits with 0 if so, 3 if a person has to act, 1 if Redis is unavailable."""
     settings = load_settings()
     queue: dict[str, Any] = {}
     running: list[Process] = []
     try:
         if settings.redis_url is None:
-            raise Unavailable(f"REDIS_URL is not set, and no `callbridge up` runs on {settings.data_dir}")
+            raise Unavailable(
+                f"REDIS_URL is not set, and no `callbridge up` is running on {settings.data_dir}"
+            )
         with connect(settings.redis_url, timeout_s=3, patience=0) as client:
             ledger = Ledger(client, keep=retention(settings))
             connections = open_connections(settings, ledger)
@@ -63,8 +66,8 @@ def problems(queue: Mapping[str, Any], running: Sequence[Process]) -> list[str]:
         if found["state"] != "READY":
             says.append(f"{paused_as(service)} ({found['state']}): callbridge doctor")
     if parked := queue["parked"]:
-        jobs = "1 job is parked" if parked == 1 else f"{parked} jobs are parked"
-        says.append(f"{jobs}: callbridge parked ls")
+        are = "is" if parked == 1 else "are"
+        says.append(f"{counted(parked, 'job')} {are} parked: callbridge parked ls")
     return says
 
 

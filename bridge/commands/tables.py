@@ -12,6 +12,7 @@ from typing import Any
 from bridge.commands.layout import table_lines
 from bridge.commands.printing import say
 from bridge.plain import plain, plain_line
+from bridge.wording import counted
 
 _MOST_COLUMNS, _LONGEST_CELL = 7, 60
 # In a file or a pipe: no table is as wide.
@@ -76,7 +77,7 @@ def _show_page(page: Mapping[str, Any]) -> None:
     shown = told[:_MOST_COLUMNS]
     if items:
         show_table(shown, [[_cell(item.get(name)) for name in shown] for item in items])
-    parts = [f"{len(items)} items" if len(items) != 1 else "1 item"]
+    parts = [counted(len(items), "item")]
     if isinstance(page.get("total"), int):
         parts.append(f"{page['total']} on all pages")
     if page.get("next_page"):

@@ -18,10 +18,8 @@ PLACE = "Account menu > Workflow Automations > New workflow"
 
 @click.command()
 @click.argument("trigger", type=click.Choice(list(TEMPLATES)), required=False)
-@click.option("--json", "as_json", is_flag=True, help="The same for programs.")
-@click.option(
-    "--url", type=ONE_LINE, help="Where CloudTalk reaches the bridge, such as https://bridge.example.com"
-)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--url", type=ONE_LINE, help="The bridge's public address, such as https://bridge.example.com")
 def templates(*, trigger: str | None, as_json: bool, url: str | None) -> None:
     """Show what to set up in CloudTalk: all triggers, or one."""
     chosen = [TEMPLATES[trigger]] if trigger else list(TEMPLATES.values())
@@ -33,8 +31,8 @@ def templates(*, trigger: str | None, as_json: bool, url: str | None) -> None:
     say(as_text(chosen, base))
     if not settings.webhook_tokens:
         say(
-            "\nNo WEBHOOK_TOKENS are set yet. Make one, set it for the web process, and put it in the header:"
-            "\n  python3 -c 'import secrets; print(secrets.token_urlsafe(32))'"
+            "\nNo WEBHOOK_TOKENS are set yet. Create one, set it for the web process, and put it in the "
+            "header:\n  python3 -c 'import secrets; print(secrets.token_urlsafe(32))'"
         )
 
 
@@ -70,9 +68,9 @@ def as_text(chosen: Sequence[Template], base: str) -> str:
     lines = [
         "For each trigger below, in CloudTalk:",
         f"  {PLACE}, pick the trigger,",
-        '  add the action "API Request", method POST, and fill in URL, headers and keys as given.',
-        "  A value in quotes is typed in; any other is the variable of that name, clicked in the side bar,",
-        "  in text format where the editor offers one. * the bridge needs it; leave out what is not offered.",
+        '  add the action "API Request" with method POST, and fill in URL, headers and keys as shown.',
+        "  Type in values in quotes; any other value is a variable to pick in the side bar,",
+        "  in text format where the editor offers it. * is required; leave out what is not offered.",
         "  The smallest useful set is call-ended and recording-uploaded.",
     ]
     for template in chosen:

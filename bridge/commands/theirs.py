@@ -79,7 +79,7 @@ def run_theirs(
             "url": f"{membrane.api.url}/actions/{found.id}/run?connectionId={connection.id}",
             "body": {"input": wanted},
         }
-        lines = [f"{found.key} would be run by Membrane; nothing was sent:", f"  POST {told['url']}"]
+        lines = [f"Membrane would run {found.key}; nothing was sent:", f"  POST {told['url']}"]
         lines += [indented(told["body"])]
         say(json.dumps({"dryRun": told}, indent=2) if as_json else "\n".join(lines))
         return 0
@@ -87,7 +87,7 @@ def run_theirs(
     with target as out:
         answer = _run_once(reach, connection, found, wanted)
         if answer.run_id:
-            say(f"Membrane's log of it: action run {answer.run_id}", err=True)
+            say(f"In Membrane's log: action run {answer.run_id}", err=True)
         if file is None or out is None:
             show(answer.output, as_json=as_json)
             return 0

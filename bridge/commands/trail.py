@@ -16,11 +16,13 @@ from bridge.plain import plain_line
 
 
 @click.command()
-@click.option("--since", help="Only from then on: 2026-11-20T08:00, 2026-11-20, or a span: 90m, 24h, 7d ago.")
-@click.option("--until", help="The same; only what was done before. Without a zone: in TIME_ZONE.")
+@click.option(
+    "--since", help="Only from this time on: 2026-11-20T08:00, 2026-11-20, or how long ago: 90m, 24h, 7d."
+)
+@click.option("--until", help="Only before this time; same format. Times without a zone are in TIME_ZONE.")
 @click.option("--json", "as_json", is_flag=True)
 def trail(*, since: str | None, until: str | None, as_json: bool) -> int:
-    """Who ran something again, dropped, assigned or forgot it, and when; newest first."""
+    """List manual actions (sync, replay, drop, assign, forget), newest first."""
     with opened_ledger() as (ledger, settings):
         first, last = read_ends(since, until, now=datetime.now(UTC), zone=settings.time_zone)
         lines = ledger_trail.read(ledger, since=first, until=last)
@@ -30,7 +32,7 @@ def trail(*, since: str | None, until: str | None, as_json: bool) -> int:
         say(
             "\n".join(_told(line, settings.time_zone) for line in lines)
             if lines
-            else f"Nobody did anything by hand{' then' if since or until else ''}."
+            else f"No manual actions{' in that period' if since or until else ''}."
         )
     return 0
 

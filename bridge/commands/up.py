@@ -34,6 +34,7 @@ from bridge.supervisor import (
     identity,
     marked_processes,
 )
+from bridge.wording import counted
 
 READY_WITHIN_S = 90.0
 
@@ -62,14 +63,16 @@ SHARED = (
 
 @click.command()
 @click.option(
-    "--sandbox", is_flag=True, help="Start a CloudTalk and a Kustomer to try against; no keys needed."
+    "--sandbox",
+    is_flag=True,
+    help="Start a mock CloudTalk and Kustomer to try the bridge with; no keys needed.",
 )
-@click.option("--port", type=click.IntRange(0, 65535), help="Where web listens, instead of PORT.")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port for web, instead of PORT.")
 def up(*, sandbox: bool, port: int | None) -> int:
     """Run the whole bridge on this machine until Ctrl-C.
 
-    Without REDIS_URL it brings a Redis of its own, with its data in DATA_DIR. With --sandbox it finds free
-    ports: for web where neither --port nor PORT names one, for the sandbox from SANDBOX_PORT on.
+    Without REDIS_URL it starts its own Redis, with data in DATA_DIR. With --sandbox it picks free ports: for
+    web unless --port or PORT is given, for the sandbox from SANDBOX_PORT on.
     """
     reading = Settings.read(os.environ if port is None else {**os.environ, "PORT": str(port)})
     settings = reading.settled() if sandbox else reading.settled(PROCESS_NEEDS["up"], others=["webhooks"])
@@ -184,9 +187,9 @@ class House:
             supervisor.stop()
             self._say("stopped")
         if end == "late":
-            raise BridgeError(f"web did not get ready within {READY_WITHIN_S:.0f} s; the lines above say why")
+            raise BridgeError(f"web was not ready within {READY_WITHIN_S:.0f} s; the lines above say why")
         if end == "refused":
-            raise WrongUse("The settings do not do; the lines above say what to mend")
+            raise WrongUse("Invalid settings; the lines above say what to fix")
         return 0
 
     def _start(
@@ -201,9 +204,9 @@ class House:
             environment["REDIS_URL"] = self._redis.url
             supervisor.start(self._redis, later=(DiskFull,))
             if self._redis.pid is not None:
-                self._say(f"Redis runs ({self._redis.program}), data in {self._data_dir / 'redis'}")
+                self._say(f"Redis is running ({self._redis.program}), data in {self._data_dir / 'redis'}")
         else:
-            self._say("using the Redis that REDIS_URL names")
+            self._say("using the Redis at REDIS_URL")
         run = Run(
             pid=os.getpid(),
             identity=identity(os.getpid()) or "",
@@ -221,7 +224,7 @@ class House:
         tell_others()
         supervisor.changed = tell_others
         if sandbox is not None:
-            self._say("starting the sandbox: a CloudTalk and a Kustomer to try against")
+            self._say("starting the sandbox: a mock CloudTalk and Kustomer")
             supervisor.start(
                 self._child(
                     "sandbox",
@@ -250,7 +253,7 @@ class House:
             if not self._with_sandbox or "port" in self._settings.model_fields_set:
                 raise
         free = first_free_port(port + 10, host=host)
-        self._say(f"port {port} is taken, so web listens on port {free}")
+        self._say(f"port {port} is in use, so web listens on port {free}")
         return free
 
     def _child(self, name: str, environment: Mapping[str, str], *args: str) -> Child:
@@ -296,7 +299,7 @@ class House:
         for pid, known in run.children.items():
             end_process(int(pid), known, group=True)
         if ended := self._end_marked(run.mark):
-            self._say(f"ended {ended} processes that an earlier start had left behind")
+            self._say(f"stopped {counted(ended, 'process')} left over from an earlier start")
 
     def _end_marked(self, mark: str) -> int:
         left = [(pid, identity(pid)) for pid in marked_processes(mark)]
@@ -317,15 +320,15 @@ class House:
                 f"  Webhook token:     {environment['WEBHOOK_TOKENS'].split(',')[0]}",
             ]
         elif "WEBHOOK_TOKENS" not in environment and not self._settings.webhook_signing_secrets:
-            lines += ["  No WEBHOOK_TOKENS: no webhook is let in until you set some."]
+            lines += ["  No WEBHOOK_TOKENS set: every webhook is refused until you set one."]
         elsewhere = self._settings.data_dir != Settings().data_dir
         lines += ["", "  In another terminal:"]
         if elsewhere:
             lines += [f"    export DATA_DIR={shlex.quote(str(self._data_dir))}"]
         if sandbox is not None:
-            lines += ["    deploy/run send call-ended     a phone call, as CloudTalk would tell of it"]
+            lines += ["    deploy/run send call-ended     a phone call, as CloudTalk would report it"]
         lines += [
-            "    deploy/run calls ls            what became of each call",
+            "    deploy/run calls ls            the state of each call",
             *(
                 []
                 if sandbox is not None

@@ -16,7 +16,7 @@ from bridge.web.server.limits import raise_descriptor_limit
 
 @click.command()
 def web() -> int:
-    """Take webhooks in and show the pages, until it is stopped."""
+    """Receive webhooks and serve the pages."""
     settings = start_process("web")
     if settings.port:
         check_port(settings.host, settings.port, command="web")

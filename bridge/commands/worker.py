@@ -12,11 +12,17 @@ from bridge.commands.context import start_process
 
 @click.command()
 @click.option(
-    "--processes", default=1, show_default=True, type=click.IntRange(1, 64), help="Worker processes."
+    "--processes",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1, 64),
+    help="Number of worker processes.",
 )
-@click.option("--threads", type=click.IntRange(1, 256), help="Threads of each (WORKER_THREADS, 8).")
+@click.option(
+    "--threads", type=click.IntRange(1, 256), help="Threads per process (WORKER_THREADS, default 8)."
+)
 def worker(processes: int, threads: int | None) -> None:
-    """Run due jobs: what the web process learnt becomes customers, conversations and notes."""
+    """Run due jobs: they write customers, conversations and notes."""
     settings = start_process("worker")
     if threads:
         settings = settings.model_copy(update={"worker_threads": threads})

@@ -15,7 +15,7 @@ from bridge.domain.rules import Rules
 from bridge.domain.values import read_uuid
 from bridge.errors import BridgeError, Rejected, Transient
 from bridge.jobs.deps import Deps
-from bridge.jobs.receipt import Receipt, There, counted
+from bridge.jobs.receipt import Receipt, There
 from bridge.jobs.rounds import ROUND
 from bridge.journal.erasing import erase_lines
 from bridge.ledger import erasing, trail
@@ -26,6 +26,7 @@ from bridge.ledger.record import Record
 from bridge.storage import Storage
 from bridge.storage.contract import Kind as FileKind
 from bridge.storage.contract import name_of
+from bridge.wording import counted
 
 T = TypeVar("T")
 _KINDS: tuple[FileKind, ...] = ("wav", "mp3")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from bridge.wording import counted
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Removed:
@@ -73,9 +75,3 @@ class Receipt:
             told += ["", "To know"]
             told += [f"  {note}" for note in self.notes]
         return told
-
-
-def counted(number: int, what: str) -> str:
-    if number != 1:
-        what = f"{what.removesuffix('y')}ies" if what.endswith("y") else f"{what}s"
-    return f"{number} {what}"

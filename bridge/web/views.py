@@ -126,6 +126,10 @@ def line_of(record: Record, call: Call, jobs: Sequence[Job]) -> dict[str, Any]:
     }
 
 
+# The order in which the outputs of a call are written.
+_WRITTEN_AS = {"customer": 0, "conversation": 1, "note": 2, "attachment": 3}
+
+
 def call_view(ledger: Ledger, rules: Rules, record: Record) -> dict[str, Any]:
     """Everything kept about one call, recording links left out: whoever has one can listen."""
     jobs = ledger.job_states(*record.own_keys)
@@ -135,7 +139,7 @@ def call_view(ledger: Ledger, rules: Rules, record: Record) -> dict[str, Any]:
     }
     outputs = {
         name: {"id": output.id, "sent": without_links(output.sent), "created": output.created}
-        for name, output in record.outputs.items()
+        for name, output in sorted(record.outputs.items(), key=lambda item: _WRITTEN_AS.get(item[0], 9))
     }
     events = [
         {

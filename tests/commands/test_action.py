@@ -31,7 +31,7 @@ def test_actions_are_found_by_what_one_wants_to_do_without_any_setting(terminal:
     table = terminal.types("action", "list", "--intent", "text a customer").out.splitlines()
     assert table[1].split()[:3] == ["send-sms", "cloudtalk", "write"]
     assert "recipient, sender, message (+3)" in table[1]
-    assert terminal.types("action", "list", "--intent", "xyzzy").out.startswith("No action fits")
+    assert terminal.types("action", "list", "--intent", "xyzzy").out.startswith("No action matches")
 
 
 def test_look_ups_of_our_own_are_listed_on_demand(terminal: Terminal) -> None:
@@ -51,13 +51,13 @@ def test_look_ups_of_our_own_are_listed_on_demand(terminal: Terminal) -> None:
             ["get-call", "--input", '{"call_id": 1'],
             "--input is not JSON: Expecting ',' delimiter (line 1, column 14",
         ),
-        (["get-call", "--input", '{"call_id": NaN}'], "NaN is no number"),
+        (["get-call", "--input", '{"call_id": NaN}'], "NaN is not a number"),
         (["get-call", "--input", "[1]"], "--input must be a JSON object"),
         (["get-call", "--input", "@nowhere.json"], "--input: cannot read nowhere.json: No such file"),
-        (["get-call", "--connectionId", "kustomer"], "get-call is cloudtalk's"),
+        (["get-call", "--connectionId", "kustomer"], "get-call belongs to cloudtalk"),
         (["get-call", "--connectionId", "kustomr"], "There is no connection kustomr"),
-        (["list-agents", "-o", "agents.json"], "list-agents answers JSON, not a file"),
-        (["get-call-recording", "--input", '{"call_id": 1}'], "-o FILE writes it"),
+        (["list-agents", "-o", "agents.json"], "list-agents returns JSON, not a file"),
+        (["get-call-recording", "--input", '{"call_id": 1}'], "save it with -o FILE"),
         (["get-call-recording", "--input", '{"call_id": 1}', "-o", "no/such/folder.wav"], "cannot write"),
         (["get-call-recording", "--input", '{"call_id": 1}', "-o", "."], "is a folder"),
     ],
@@ -122,7 +122,7 @@ def test_a_dry_run_needs_no_keys_and_says_when_there_is_nothing_to_rehearse(term
     assert (sms.code, read.code) == (0, 0)
     assert "send-sms would write at cloudtalk; nothing was written" in sms.out
     assert "/sms/send.json" in sms.out and "Your invoice is on its way." in sms.out
-    assert "never repeated by itself" in sms.out
+    assert "never retries it" in sms.out
     assert "only reads. Nothing was sent" in read.out
 
 
@@ -167,7 +167,7 @@ def test_a_lost_answer_to_an_sms_is_for_a_person_to_look_at(
     ran = direct.types("action", "run", "send-sms", "--input", AN_SMS, "--json")
 
     assert ran.code == 3
-    assert "may have been done; it is not repeated by itself" in ran.err
+    assert "may have been done and is not retried" in ran.err
     assert ran.out == ""
     assert len(services.cloudtalk.writes) == 1
 
@@ -182,8 +182,8 @@ def test_requests_count_against_the_budget_that_all_share(
     asked = direct.types("connection", "get", "cloudtalk")
 
     assert spent.code == 1
-    assert "our share of cloudtalk's budget is used up; ask again in" in spent.err
-    assert asked.code == 1 and "ask again in" in asked.out
+    assert "our share of cloudtalk's budget is used up; try again in" in spent.err
+    assert asked.code == 1 and "try again in" in asked.out
     assert len(services.cloudtalk.requests) == 1
 
 
@@ -193,4 +193,4 @@ def test_without_its_redis_an_action_goes_uncounted_and_says_so(direct: Terminal
     ran = direct.types("action", "run", "list-agents", "--json")
 
     assert (ran.code, len(ran.json["output"]["items"])) == (0, 2)
-    assert "goes uncounted" in ran.err
+    assert "not counted in the shared budget" in ran.err

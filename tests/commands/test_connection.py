@@ -77,7 +77,7 @@ def test_a_refused_key_is_a_configuration_error_without_the_key_in_it(direct: Te
     ran = direct.types("connection", "get", "kustomer")
 
     assert ran.code == 1
-    assert "CONFIGURATION_ERROR" in ran.out and "refuses the key (401)" in ran.out
+    assert "CONFIGURATION_ERROR" in ran.out and "refused the API key (401)" in ran.out
     assert "Settings > Security > API Keys" in ran.out
     assert "revoked-key" not in ran.out + ran.err
 
@@ -91,7 +91,7 @@ def test_trouble_of_theirs_says_nothing_about_the_key(
     ran = direct.types("connection", "get", "cloudtalk")
 
     assert (ran.code, "UNREACHABLE" in ran.out) == (1, True)
-    assert ("in 7 s" if status == 429 else "trouble of its own") in ran.out
+    assert ("in 7 s" if status == 429 else "fault on its side") in ran.out
 
 
 def test_a_web_page_is_no_accepted_key(direct: Terminal, services: RunningSandbox) -> None:
@@ -239,7 +239,7 @@ def test_a_wait_that_is_over_says_so(both: Terminal, services: RunningSandbox) -
     ran = both.types("connection", "get", made, "--wait", "--timeout", "0")
 
     assert ran.code == 3
-    assert "BUILDING still, after 0 s" in ran.err
+    assert "Still BUILDING after 0 s" in ran.err
 
 
 @pytest.mark.parametrize("state", ["NOT_CONFIGURED", "DISCONNECTING"])
@@ -263,7 +263,7 @@ def test_an_unknown_connection_is_said_to_be_unknown(both: Terminal, direct: Ter
     ran = direct.types("connection", "get", "no-such")
 
     assert ran.code == 2
-    assert "There is no connection no-such: cloudtalk and kustomer are built in" in ran.err
+    assert "There is no connection no-such. cloudtalk and kustomer are built in" in ran.err
 
 
 def test_half_of_membranes_settings_are_named(terminal: Terminal) -> None:

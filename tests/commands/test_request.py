@@ -207,8 +207,8 @@ def test_a_flag_before_the_path_does_not_take_it_for_its_value(
         (["https://example.com/steal"], "its key goes to"),
         (["//example.com/steal"], "its key goes to"),
         (["/v1/notes", "-d", "body=x"], "-d is not JSON: Expecting value (line 1, column 1"),
-        (["/v1/notes", "--json", "{", "-d", "{}"], "--json has a body of its own"),
-        (["/v1/notes", "--json", "--rawData", "-d", "{}"], "give one of them"),
+        (["/v1/notes", "--json", "{", "-d", "{}"], "--json already has a body"),
+        (["/v1/notes", "--json", "--rawData", "-d", "{}"], "give only one"),
         (["/v1/notes", "-d", "@nowhere"], "cannot read nowhere"),
         (["/v1/notes", "-X", "BREW"], "method BREW"),
         (["/v1/notes", "-H", "no colon"], "-H 'no colon': give a name"),
@@ -265,7 +265,7 @@ def test_a_lost_answer_to_a_write_may_have_been_done_and_one_to_a_read_has_not(
     read = terminal.types("request", connection, "/v1/notes")
 
     assert (write.code, read.code) == (3, 1)
-    assert "may have been done; it is not repeated by itself" in write.err
+    assert "may have been done and is not retried" in write.err
     assert len(services.kustomer.writes) == 1
 
 
@@ -292,7 +292,7 @@ def test_a_spent_budget_of_theirs_says_when_to_ask_again(
 
     ran = terminal.types("request", connection, "/agents/index.json")
 
-    assert (ran.code, "ask again in 9 s" in ran.err) == (1, True)
+    assert (ran.code, "try again in 9 s" in ran.err) == (1, True)
 
 
 def test_a_connection_of_membranes_takes_paths_and_addresses_of_its_app(

@@ -147,7 +147,7 @@ def test_a_process_logs_what_is_misspelt_and_what_others_miss_once(is_of_up: boo
     assert len(said) == lines
     if lines:
         assert "did you mean OPS_TOKEN?" in said[0]
-        assert "callbridge worker will not start" in said[1] and "KUSTOMER_API_KEY" in said[1]
+        assert "callbridge worker cannot start" in said[1] and "KUSTOMER_API_KEY" in said[1]
 
 
 def test_what_is_to_be_set_up_promises_no_transcript(capsys: pytest.CaptureFixture[str]) -> None:

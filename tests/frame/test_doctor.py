@@ -92,7 +92,7 @@ def test_a_name_and_tokens_that_are_not_wrong_and_not_good_are_warnings(
     checks = checked(**KEYS | {"WEBHOOK_TOKENS": "12345678"}, OPS_TOKEN="12345678", LOGLEVEL="DEBUG")
 
     warned = {check.name: check.says for check in checks if check.state == "warn"}
-    assert "shorter than 16" in warned["webhook tokens"] and "shorter than 16" in warned["OPS_TOKEN"]
+    assert "fewer than 16" in warned["webhook tokens"] and "fewer than 16" in warned["OPS_TOKEN"]
     assert "LOG_LEVEL" in warned["settings"]
     assert state(checked(**KEYS, OPS_TOKEN="a-token-for-this-test"), "settings") == "ok"
 
@@ -223,7 +223,7 @@ def test_everysec_is_a_warning_that_says_what_is_lost_and_when(
     # This server's WAITAOF is not to be believed with everysec.
     assert failed(waiting) == {"Redis fsync", "acceptance"}
     assert "appendfsync always" in said(waiting, "acceptance")
-    assert advised(waiting, "Redis fsync") == "appendfsync always, in its configuration"
+    assert advised(waiting, "Redis fsync") == "set appendfsync always in its configuration"
     with redis.Redis.from_url(server.url) as client:
         client.config_set("appendfsync", "always")
     always = checked(**KEYS, REDIS_URL=server.url, ACCEPT_AFTER="disk")
@@ -252,9 +252,9 @@ def test_what_a_redis_keeps_on_its_disk_is_told_apart(
 
     assert failed(never) == {"Redis fsync", "acceptance"}
     # This server's WAITAOF is not to be believed with everysec.
-    assert advised(never, "Redis fsync") == "appendfsync always, in its configuration"
+    assert advised(never, "Redis fsync") == "set appendfsync always in its configuration"
     assert failed(nothing) == {"Redis on disk", "acceptance"}
-    assert "nothing at all" in said(nothing, "Redis on disk")
+    assert "no persistence" in said(nothing, "Redis on disk")
     assert "snapshots only (save 3600 1)" in said(snapshots, "Redis on disk")
 
 
@@ -273,7 +273,7 @@ def test_a_redis_that_does_not_tell_its_settings_is_no_failure(
 
     assert failed(checks) == set()
     assert state(checks, "Redis fsync") == "warn"
-    assert "could not be checked" in said(checks, "Redis fsync")
+    assert "not checked" in said(checks, "Redis fsync")
 
 
 def test_a_redis_that_is_away_is_a_failure(checked: Callable[..., list[Check]], tmp_path: Path) -> None:
@@ -349,7 +349,7 @@ def test_a_user_who_may_do_what_the_bridge_needs_and_no_more_is_no_failure(
 
     assert failed(checks) == set()
     assert state(checks, "Redis writes") == "ok"
-    assert "could not be checked" in said(checks, "Redis version")
+    assert "not checked" in said(checks, "Redis version")
 
 
 def _as_user(server: EmbeddedRedis) -> str:
@@ -432,10 +432,10 @@ def tls_server(folder: Path) -> Iterator[int]:
 @pytest.mark.parametrize(
     ("error", "says"),
     [
-        (httpx2.ReadTimeout("x"), "does not answer in time"),
-        (httpx2.RemoteProtocolError("x"), "answers with what cannot be read"),
-        (httpx2.ReadError("x"), "closed the connection"),
-        (httpx2.ConnectError("x"), "cannot be reached"),
+        (httpx2.ReadTimeout("x"), "timed out"),
+        (httpx2.RemoteProtocolError("x"), "connection closed"),
+        (httpx2.ReadError("x"), "connection closed"),
+        (httpx2.ConnectError("x"), "could not connect"),
     ],
 )
 def test_a_service_that_answered_is_not_called_unreachable(
@@ -457,7 +457,7 @@ def test_a_certificate_of_a_service_that_nobody_signed_is_named(tmp_path: Path) 
     ):
         client.get(f"https://127.0.0.1:{port}/")
 
-    assert "certificate is not trusted (self-signed" in not_answered("Kustomer", caught.value).says
+    assert "certificate not trusted (self-signed" in not_answered("Kustomer", caught.value).says
 
 
 def test_recordings_are_tried_where_they_are_kept_and_nothing_stays(

@@ -88,7 +88,7 @@ def test_what_names_nobody_is_wrong_use_and_removes_nothing(known: Ledger, args:
 
 def test_a_call_that_nobody_knows_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["forget", "--call", "4711", "--yes"]) == 1
-    assert "No call is known" in capsys.readouterr().err
+    assert "No call found" in capsys.readouterr().err
 
 
 def test_unasked_for_it_is_asked_first(known: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:

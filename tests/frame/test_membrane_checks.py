@@ -58,7 +58,7 @@ def test_a_connection_that_is_down_is_told_with_its_link(checked: Checked, sandb
 
     check = checked()["Kustomer (Membrane)"]
 
-    assert (check.state, check.says) == ("FAIL", "the connection kustomer is CLIENT_ACTION_REQUIRED")
+    assert (check.state, check.says) == ("FAIL", "connection kustomer is CLIENT_ACTION_REQUIRED")
     assert check.do.startswith("Sign in to Kustomer")
     assert f"open {sandbox.membrane.url}" in check.do
 
@@ -66,7 +66,7 @@ def test_a_connection_that_is_down_is_told_with_its_link(checked: Checked, sandb
 def test_a_connection_that_does_not_exist_is_named(checked: Checked) -> None:
     check = checked(MEMBRANE_KUSTOMER_CONNECTION="typo")["Kustomer (Membrane)"]
 
-    assert (check.state, check.says) == ("FAIL", "the connection typo is GONE")
+    assert (check.state, check.says) == ("FAIL", "connection typo is GONE")
     assert "callbridge connection list" in check.do
 
 

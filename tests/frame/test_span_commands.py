@@ -82,7 +82,7 @@ def test_a_dry_run_says_what_it_would_take_and_changes_nothing(
     assert main(["backfill", "--since", "24h", "--dry-run", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
 
-    assert "3  that no webhook told of" in said
+    assert "3  without a webhook" in said
     assert "3 requests to CloudTalk and 18 to Kustomer" in said
     assert (told["calls"], told["missing"], told["requests"]) == (3, 3, {"cloudtalk": 3, "kustomer": 18})
     assert sandbox.kustomer.requests == []
@@ -98,7 +98,7 @@ def test_a_large_backfill_is_asked_for_at_a_terminal_and_no_means_no(
     said = Terminal(monkeypatch).types("backfill", "--since", "24h", given=b"n\n", on_screen=True)
 
     assert said.code == 130
-    assert "Bring 101 calls into Kustomer? [y/N]" in said.err
+    assert "Import 101 calls into Kustomer? [y/N]" in said.err
     assert redis_client.zcard(keys.CALLS) == 0
 
 
@@ -112,7 +112,7 @@ def test_where_no_worker_listens_the_jobs_run_here(
 
     said = capsys.readouterr()
     assert json.loads(said.out)["written"] == 3
-    assert "No worker listens" in said.err
+    assert "No worker is running" in said.err
     assert len(sandbox.kustomer.conversations) == 3
 
 
@@ -148,7 +148,7 @@ def test_what_was_given_up_before_is_named_each_time_and_ends_with_3(
     assert main(["backfill", "--since", "24h", "--json"]) == 3
     waited = json.loads(capsys.readouterr().out)
 
-    assert "1  on record here (of them 1 given up)" in said
+    assert "1  on record here (1 failed)" in said
     assert f"{given_up['id']}  kustomer answered 400" in said
     assert "Nothing else to do." in said
     assert queued["queued"] == waited["written"] == 1
@@ -180,7 +180,7 @@ def test_what_a_person_dropped_is_named_and_needs_nobody(
     why = f"dropped by {trail.person()}: a call of a test"
     assert f"{call['id']}  {why}" in said
     assert told["dropped"] == [{"call_id": call["id"], "reason": why}]
-    assert "as a person dropped them (callbridge calls show): 1" in audited
+    assert "because a person dropped them (callbridge calls show): 1" in audited
     assert f"skipped: {why}" in shown
     assert "all is done" not in shown
 
@@ -196,7 +196,7 @@ def test_a_call_that_waits_for_nothing_is_named_and_ends_with_3(
     assert main(["backfill", "--since", "24h"]) == 3
 
     said = capsys.readouterr().out
-    assert "Waiting, and nothing is planned that would write them" in said
+    assert "Waiting, with no job scheduled to write them" in said
     assert f"{call['id']}  CloudTalk has not told the call's uuid yet" in said
 
 
@@ -238,7 +238,7 @@ def test_an_audit_is_told_to_people_as_tables_and_says_what_it_mends(
 
     said = capsys.readouterr().out
     assert "Calls without conversation or note: 1" in said
-    assert "Conversations without call: none" in said
+    assert "Conversations without a call: none" in said
     assert f"call {call['id']}: learnt from CloudTalk's list, will be written" in said
 
 

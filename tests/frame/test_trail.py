@@ -50,7 +50,7 @@ def test_what_an_audit_repairs_is_told_with_who_had_it_done(
 
 
 @pytest.mark.parametrize(
-    ("listening", "said"), [(True, "The workers do it now"), (False, "No worker listens")]
+    ("listening", "said"), [(True, "The workers are on it"), (False, "No worker is running")]
 )
 def test_a_repair_says_whether_anybody_is_there_to_do_it(
     sandbox: RunningSandbox,

@@ -63,7 +63,7 @@ def test_what_was_refused_is_handed_back_and_read_again(
     assert (folder / "0002-7.journal.refused").exists()
     assert main(["journal", "replay"]) == 0
 
-    assert "Handed back 0002-7.journal.refused: 2 events" in capsys.readouterr().out
+    assert "Queued for replay: 0002-7.journal.refused (2 events)" in capsys.readouterr().out
     (again,) = set(folder.iterdir()) - {waiting}
     file = JournalFile.adopt(again)
     assert file is not None
@@ -98,4 +98,4 @@ def test_an_empty_journal_is_said(folder: Path, capsys: pytest.CaptureFixture[st
     assert main(["journal", "replay"]) == 0
 
     said = capsys.readouterr().out
-    assert "empty" in said and "Nothing was set aside" in said
+    assert "empty" in said and "No file was refused" in said

@@ -74,7 +74,7 @@ def test_a_forgotten_call_is_not_offered_for_a_sync_and_is_not_synced(
     over_http = site.ask("POST", f"/api/calls/{KEY}/sync")
 
     assert shown.code == 0
-    assert "nothing, whatever is learnt: the call was forgotten on request" in shown.out
+    assert "nothing: the call was forgotten on request" in shown.out
     assert "calls sync" not in shown.out
     assert (synced.code, over_http.status) == (1, 409)
     assert "forgotten on request" in synced.err and "forgotten on request" in over_http.text
@@ -103,7 +103,7 @@ def test_the_list_can_be_narrowed_and_read_by_programs(
     assert main(["calls", "ls", "--q", "ada", "--state", "behind", "--limit", "5", "--json"]) == 0
     assert [call["key"] for call in json.loads(capsys.readouterr().out)["calls"]] == [KEY]
     assert main(["calls", "ls", "--q", "eve"]) == 0
-    assert "No such calls" in capsys.readouterr().out
+    assert "No calls match" in capsys.readouterr().out
     assert main(["calls", "ls", "--state", "lost"]) == 2
 
 
@@ -115,7 +115,7 @@ def test_one_call_is_told_with_what_came_and_what_is_next(
     assert main(["calls", "show", UUID.upper()]) == 0
 
     out = capsys.readouterr().out
-    for text in ("Call 1000000110", UUID, "event call-ended", "nothing so far", "sync: due now"):
+    for text in ("Call 1000000110", UUID, "event call-ended", "nothing yet", "sync: due now"):
         assert text in out
     assert "960304" not in out
     assert main(["calls", "show", KEY, "--json"]) == 0
@@ -136,7 +136,7 @@ def test_an_unknown_call_is_said_to_be_unknown(
     ledger: Ledger, capsys: pytest.CaptureFixture[str], command: str
 ) -> None:
     assert main(["calls", command, "12"]) == 1
-    assert "No call is known by '12'" in capsys.readouterr().err
+    assert "No call found for '12'" in capsys.readouterr().err
 
 
 def test_a_redis_that_does_not_answer_is_said_so_without_a_traceback(
@@ -177,7 +177,7 @@ def test_the_list_takes_the_filters_of_the_api(ledger: Ledger, capsys: pytest.Ca
         ["--until", "2026-11-01"],
     ):
         assert main(["calls", "ls", *other]) == 0
-        assert "No such calls" in capsys.readouterr().out
+        assert "No calls match" in capsys.readouterr().out
 
 
 def test_a_page_of_the_list_leads_to_the_next(ledger: Ledger, capsys: pytest.CaptureFixture[str]) -> None:

@@ -148,9 +148,9 @@ def test_an_unknown_call_and_an_ambiguous_fingerprint_are_said(
     come(ledger, "call-answered", {**NAMELESS, "agent_id": "7"})
 
     assert main(["held", "assign", fingerprint, "12"]) == 1
-    assert "No call is known" in capsys.readouterr().err
+    assert "No call found" in capsys.readouterr().err
     assert main(["held", "show", ""]) == 1
-    assert "2 held events begin" in capsys.readouterr().err
+    assert "2 held events match" in capsys.readouterr().err
 
 
 def test_a_signed_envelope_without_ids_is_put_to_its_call_too(ledger: Ledger) -> None:
@@ -331,7 +331,7 @@ def test_messages_and_contacts_are_kept_apart_and_shown(
 
     assert main(["held", "ls"]) == 0
     out = capsys.readouterr().out
-    assert "Nothing is held." in out and "2 messages or changes of contacts" in out
+    assert "Nothing is held." in out and "2 messages or contact changes" in out
     assert main(["held", "ls", "--other", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert [line["trigger"] for line in told["held"]] == ["contact-updated", "message-received"]

@@ -129,7 +129,7 @@ def test_what_is_dropped_between_two_phases_is_not_run(
     channel.close()
     said = capsys.readouterr().out
     assert "Of 3: 3 done" in said and "Of 1: 1 done" in said
-    assert "Not parked any more, so left alone: 1" in said
+    assert "No longer parked, left alone: 1" in said
     assert [entry["what"] for entry in ledger.read("id:5").log] == ["dropped", "parked"]
     again = [line["call"] for line in trail.read(ledger) if line["what"] == "run again: sync"]
     assert again == ["id:4", "id:3", "id:2", "id:1"]
@@ -174,7 +174,7 @@ def test_without_a_worker_it_queues_a_few_and_does_not_wait(
     park(ledger, *range(1, 13))
 
     assert main(["parked", "replay"]) == 3
-    assert "No worker is listening" in capsys.readouterr().out
+    assert "No worker is running" in capsys.readouterr().out
     assert len(ledger.parked()) == 9
     assert main(["parked", "replay", "--no-wait"]) == 0
     assert ledger.parked() == {}
@@ -210,7 +210,7 @@ def test_dropping_everything_has_to_be_asked_for_and_confirmed(
     assert (which.code, unasked.code, refused.code) == (2, 2, 130)
     assert "--all" in which.err and "--dry-run" in which.err
     assert "--yes" in unasked.err
-    assert "Drop these 3 jobs for good? [y/N]" in refused.err
+    assert "Permanently drop these 3 jobs? [y/N]" in refused.err
     assert list(ledger.parked()) == names
 
     agreed = terminal.types(*drop, "--all", given=b"y\n", on_screen=True)
