@@ -25,7 +25,7 @@ def only_once(operation: str, look: str) -> Iterator[None]:
         raise
     except Unavailable as lost:
         raise MaybeDone(
-            f"{lost}. {operation} may have been done; it is not repeated by itself: look {look} first"
+            f"{lost}. {operation} may have been done and is not retried; look {look} first"
         ) from lost
 
 

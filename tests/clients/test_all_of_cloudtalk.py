@@ -238,7 +238,7 @@ def test_a_message_of_which_nothing_is_known_may_have_been_sent_and_is_not_repea
 ) -> None:
     wire = Wire(answer)
 
-    with pytest.raises(MaybeDone, match="may have been done; it is not repeated"):
+    with pytest.raises(MaybeDone, match="may have been done and is not retried"):
         wire.cloudtalk().api.messages.send_sms(SMS)
 
     assert len(wire.requests) == 1
