@@ -11,7 +11,13 @@ from functools import lru_cache
 import phonenumbers
 
 from bridge.domain.outcome import Direction
-from bridge.domain.phone_text import LONGEST, has_other_letters, spells_withheld, unwrapped
+from bridge.domain.phone_text import (
+    LONGEST,
+    has_other_letters,
+    says_withheld,
+    spells_withheld,
+    unwrapped,
+)
 from bridge.domain.placeholders import means_nobody
 from bridge.domain.values import read_name
 
@@ -23,8 +29,10 @@ _DIGITS = re.compile(r"\d+")
 # Of a whole number that came for one: far longer than any, and short enough to be written out.
 _LARGEST = 10**_LONGEST_OTHER
 # Old forms of mobile numbers, which carriers and address books still have and nobody can dial from abroad:
-# country code -> the national digits, and what they are by now. (Mexico until 2019, Brazil until 2016.)
+# country code -> the national digits, and what they are by now. (Mexico until 2019, Brazil until 2016,
+# Benin until 2024.)
 _OLD_FORMS = {
+    229: (re.compile(r"(\d{8})"), r"01\1"),
     52: (re.compile(r"(?:1|01|04[45])(\d{10})"), r"\1"),
     55: (re.compile(r"(\d\d)([6-9]\d{7})"), r"\g<1>9\2"),
     # The prefix of home and that of abroad at once; each by itself is known to the parser.
@@ -107,19 +115,37 @@ def read_phone(
         return WITHHELD
     text = unwrapped(told) if len(told) <= LONGEST else None
     digits = "".join(c for c in text or "" if c.isdigit())
+    if text and direction is not Direction.INTERNAL and says_withheld(text):
+        return WITHHELD
     if text and (means_nobody(text) or (text.startswith("+") and spells_withheld(digits))):
         return WITHHELD
     if not text or not digits or has_other_letters(text):
         text = read_name(told[:LONGEST]) if any(c.isprintable() for c in told) else None
         return Phone(Kind.OTHER, text[:_LONGEST_OTHER]) if text else None
     if len(digits) <= _LONGEST_SHORT_NUMBER and not text.startswith("+"):
+        if direction is not Direction.INTERNAL and (number := _whole_at_home(text, region)):
+            return _e164(number)
         return Phone(Kind.INTERNAL if direction is Direction.INTERNAL else Kind.SHORT, digits)
     number = _parse(text, region)
     if number is None:
         if spells_withheld(digits):
             return WITHHELD
         return Phone(Kind.OTHER, digits[:_LONGEST_OTHER])
+    return _e164(number)
+
+
+def _e164(number: phonenumbers.PhoneNumber) -> Phone:
     return Phone(Kind.E164, phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
+
+
+@lru_cache(maxsize=1024)
+def _whole_at_home(text: str, region: str | None) -> phonenumbers.PhoneNumber | None:
+    """A few digits, where the country's numbers have no more (Andorra, the Faroes)."""
+    usual = phonenumbers.example_number(region) if region else None
+    if not usual or len(phonenumbers.national_significant_number(usual)) > _LONGEST_SHORT_NUMBER:
+        return None
+    number = _candidate(text, region)
+    return number if number and phonenumbers.is_valid_number(number) else None
 
 
 def _parse(text: str, region: str | None) -> phonenumbers.PhoneNumber | None:
@@ -140,10 +166,12 @@ def _parse_short(text: str, region: str | None) -> phonenumbers.PhoneNumber | No
 
 def _readings(text: str, region: str | None) -> Iterator[phonenumbers.PhoneNumber | None]:
     """The numbers that a text may mean, the likeliest first."""
-    start = text.lstrip("( ")
+    start = re.sub(r"^\+\s*00", "+", text.lstrip("( "))
     if start.startswith(("+", "\uff0b")) or "phone-context=" in text:
-        yield _candidate(text, None)
+        yield _candidate(start, None)
     elif start.startswith("00"):
+        if not _dials_00(region):
+            yield _dialled_abroad(text, region)
         yield _candidate("+" + start[2:], None)
         yield _candidate(text, region)
     elif start.startswith("0"):
@@ -160,13 +188,28 @@ def _readings(text: str, region: str | None) -> Iterator[phonenumbers.PhoneNumbe
             yield _candidate("+" + start, None)
 
 
+def _dials_00(region: str | None) -> bool:
+    """Whether calls abroad begin with 00 there: not so in Australia (0011) and parts of Asia (001)."""
+    country = phonenumbers.PhoneMetadata.metadata_for_region(region) if region else None
+    return country is None or bool(re.fullmatch(country.international_prefix or "00", "00"))
+
+
+def _dialled_abroad(text: str, region: str | None) -> phonenumbers.PhoneNumber | None:
+    """The number, if it begins as calls abroad are dialled in the country."""
+    try:
+        number = phonenumbers.parse(text, region, keep_raw_input=True)
+    except phonenumbers.NumberParseException:
+        return None
+    abroad = number.country_code_source == phonenumbers.CountryCodeSource.FROM_NUMBER_WITH_IDD
+    return _candidate(text, region) if abroad else None
+
+
 def _candidate(text: str, region: str | None) -> phonenumbers.PhoneNumber | None:
     """The number, if it can be called from elsewhere: not one that is whole within a town only."""
     try:
-        number = phonenumbers.parse(text, region)
+        number = _of_today(phonenumbers.parse(text, region))
     except phonenumbers.NumberParseException:
         return None
-    number = _of_today(number)
     reason = phonenumbers.is_possible_number_with_reason(number)
     return number if reason == phonenumbers.ValidationResult.IS_POSSIBLE else None
 
@@ -181,8 +224,4 @@ def _of_today(number: phonenumbers.PhoneNumber) -> phonenumbers.PhoneNumber:
         return number
     old, new = _OLD_FORMS[code]
     mended = old.sub(new, digits) if old.fullmatch(digits) else digits
-    return (
-        phonenumbers.PhoneNumber(country_code=code, national_number=int(mended))
-        if mended != digits
-        else number
-    )
+    return phonenumbers.parse(f"+{code}{mended}") if mended != digits else number

@@ -19,7 +19,8 @@ _NO_VALUE = frozenset({"", "null", "none", "undefined", "nil", "nan", "[object o
 _TEMPLATE = re.compile(r"^\{\{.*\}\}$", re.DOTALL)
 _UUID = re.compile(r"^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$")
 # Bounded, as `int` refuses thousands of digits, and a length of a call that cannot be is none.
-_CLOCK = re.compile(r"^(?:([0-9]{1,6}):)?([0-9]{1,2}):([0-9]{2})$")
+_CLOCK = re.compile(r"^(?:([0-9]{1,6}):)?([0-9]{1,2}):([0-9]{2})(?:[.,][0-9]{1,9})?$")
+_FRACTION = re.compile(r"([0-9]{1,10})[.,][0-9]{1,9}")
 _LONGEST_TEXT = 20_000
 _MOST_TAGS = 1000
 # Of all other values: a number, a time or a flag is told in less.
@@ -37,6 +38,12 @@ _HARMLESS = "\u2039"
 _ZONES = {"Z": 0, "UT": 0, "UTC": 0, "GMT": 0, "WET": 0, "WEST": 1, "CET": 1, "CEST": 2, "EET": 2, "EEST": 3}
 _ZONE_NAME = re.compile(r"\s*\b([A-Z]{1,4})$")
 _ISO = re.compile(r"\d{4}-?\d{2}-?\d{2}")
+_YEAR_FIRST = re.compile(r"^(\d{4})/(\d{2})/(\d{2})(?=\D|$)")
+_ONE_DIGIT_HOUR = re.compile(r"(?<=^\d{4}-\d\d-\d\d[T ])(?=\d:)")
+# `t` and `z` are as good as `T` and `Z` (RFC 3339).
+_SMALL_LETTERS = re.compile(r"(?<=\d)t(?=\d)|(?<=\d)z$")
+# 12:25 AM is 00:25. Unread, the mail form's reader would pass over it.
+_HALF_OF_DAY = re.compile(r"\b(\d{1,2})(:\d\d(?::\d\d)?(?:[.,]\d+)?)\s*([AP])\.?M\b\.?", re.IGNORECASE)
 # An offset after a blank, and what Java adds behind it ("[Europe/Prague]").
 _ISO_EXTRAS = re.compile(r"\[[^\]]*\]$")
 _BLANK_OFFSET = re.compile(r"\s+(?=[+-]\d{2}:?\d{2}$)")
@@ -100,9 +107,12 @@ def _since_1970(number: float) -> datetime:
 def _written_time(text: str) -> datetime:
     if re.fullmatch(r"\d{1,19}(\.\d{1,9})?", text) and not re.fullmatch(r"\d{8}", text):
         return _since_1970(float(text))
+    text = _HALF_OF_DAY.sub(_of_24_hours, text[:_LONGEST_VALUE])
+    text = _ONE_DIGIT_HOUR.sub("0", _YEAR_FIRST.sub(r"\1-\2-\3", text))
     if not _ISO.match(text):
         # As browsers print it, the zone is told twice ("GMT+0100 (CET)").
         return email.utils.parsedate_to_datetime(_ZONE_TWICE.sub("", text[:64]))
+    text = _SMALL_LETTERS.sub(lambda letter: letter[0].upper(), text)
     text = _BLANK_OFFSET.sub("", _ISO_EXTRAS.sub("", text))
     # Two ways to write the first moment of what follows: midnight as 24:00, and a leap second as :60.
     later = timedelta(0)
@@ -116,6 +126,14 @@ def _written_time(text: str) -> datetime:
         local = datetime.fromisoformat(text[: zone.start()])
         return local.replace(tzinfo=UTC) - timedelta(hours=_ZONES[zone[1]]) + later
     return datetime.fromisoformat(text) + later
+
+
+def _of_24_hours(time: re.Match[str]) -> str:
+    hour = int(time[1])
+    if not 1 <= hour <= 12:
+        # 13:05 PM says the same twice; 00:25 AM too.
+        return f"{time[1]}{time[2]}"
+    return f"{hour % 12 + (12 if time[3] in 'pP' else 0):02}{time[2]}"
 
 
 def read_whole(value: object) -> int | None:
@@ -132,11 +150,13 @@ def read_whole(value: object) -> int | None:
 
 
 def read_seconds(value: object) -> int | None:
-    """Seconds as number or text, or `h:mm:ss` as some templates format them."""
+    """Whole seconds of a number or text, or `h:mm:ss` as some templates format them."""
     if isinstance(value, str) and (clock := _CLOCK.match(value.strip())):
         hours, minutes, seconds = (int(part or 0) for part in clock.groups())
         total = hours * 3600 + minutes * 60 + seconds
         return total if total < 2**31 else None
+    if isinstance(value, str) and (parts := _FRACTION.fullmatch(value.strip())):
+        value = parts[1]
     if isinstance(value, float) and value >= 0 and value < 2**31:
         return int(value)
     number = read_whole(value)
@@ -197,7 +217,8 @@ def read_name(value: object) -> str | None:
 def read_person(*parts: object) -> str | None:
     """A person's name from its parts, without what programs put where a name is missing."""
     names = [str(part).strip() if part in _CALLED_SO else read_name(part) for part in parts]
-    name = without_placeholders(" ".join(name for name in names if name))
+    name = " ".join(name for name in names if name)
+    name = "" if means_nobody(name) else without_placeholders(name)
     # A number in place of a name is what a phone shows of somebody it does not know.
     return name if name and not means_nobody(name) and any(c.isalpha() for c in name) else None
 

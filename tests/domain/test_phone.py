@@ -49,7 +49,12 @@ def test_a_national_number_needs_the_country() -> None:
         "&plus;15550102011", "%2B15550102011", "%252B15550102011", "15550102011.0", "15550102011,0",
         "1.5550102011E+10", "1,5550102011e10", 15550102011.0, "'+15550102011",
         "+1 555\u202a010\u200b2011", "＋１５５５０１０２０１１", "(+1) 555-010-2011", "1-555-010-2011",
-        "+1 555 010 2011 (mobile)",
+        "+1 555 010 2011 (mobile)", "+1 555 010 2011 [home]", "Tel.: +1 555 010 2011",
+        "skype:+15550102011?call",
+        "&amp;#43;15550102011", "\\u002b15550102011", "1.5550102011e+010", "15,550,102,011", '="15550102011"',
+        "\ufe6215550102011", "+1·555·010·2011", "+001 555 010 2011", "9,+15550102011", "*31#+15550102011",
+        "*67 +1 555 010 2011", "+15550102011 EXT=12", "+15550102011 ramal 12", "+15550102011 Nst. 12",
+        "+15550102011*12", "+15550102011P12W34", "+15550102011T12", "+15550102011!12",
     ],
 )  # fmt: skip
 def test_a_number_is_taken_out_of_its_wrapping(sent: object) -> None:
@@ -78,6 +83,13 @@ def test_a_number_is_taken_out_of_its_wrapping(sent: object) -> None:
         ("3235550142", "US", "+3235550142"),
         ("44 1632 960304", "US", "+441632960304"),
         ("011 44 1632 960304", "US", "+441632960304"),
+        ("0011 44 1632 960304", "AU", "+441632960304"),
+        ("0011 32 12 34 56 78", "AU", "+3212345678"),
+        ("001 44 1632 960304", "HK", "+441632960304"),
+        ("0093 23 456 7890", "HK", "+93234567890"),
+        ("21 12 34", "FO", "+298211234"),
+        ("312345", "AD", "+376312345"),
+        ("+229 95 12 34 56", None, "+2290195123456"),
         ("030/23125010", "DE", "+493023125010"),
         ("8 (495) 123-45-67", "RU", "+74951234567"),
         # A number, and a word on a keypad: bare, it is the number.
@@ -116,7 +128,8 @@ def test_what_can_be_called_in_its_town_or_country_only_is_no_number_of_the_worl
         "RESTRICTED", "Unavailable", "No Caller ID", "Private number", "Unbekannt",
         "Rufnummer unterdrückt", "Numéro masqué", "Número oculto", "numero privato", "Anoniem",
         "Zastrzeżony", "Skryté číslo", "Номер скрыт", "非通知", "+266696687", "266696687",
-        "+86282452253",
+        "+86282452253", "-1", "-2", "P", "O", "0", "0000000000", "+0", "CLIR", "anonymous.invalid",
+        "Identidad oculta", "非通知設定", "No disponible",
     ],
 )  # fmt: skip
 def test_a_withheld_number_is_told_in_many_ways(sent: str) -> None:
@@ -134,6 +147,8 @@ def test_a_few_digits_are_a_short_number(sent: object) -> None:
 def test_a_few_digits_of_an_internal_call_are_an_extension() -> None:
     assert read_phone("1001", direction=Direction.INTERNAL) == Phone(Kind.INTERNAL, "1001")
     assert read_phone("1001", direction=Direction.INCOMING) == Phone(Kind.SHORT, "1001")
+    assert read_phone("0", direction=Direction.INTERNAL) == Phone(Kind.INTERNAL, "0")
+    assert read_phone("312345", region="AD", direction=Direction.INTERNAL) == Phone(Kind.INTERNAL, "312345")
 
 
 @pytest.mark.parametrize("sent", ["", "  ", "anonymous", "Anonymous", "RESTRICTED", "unknown", "withheld"])

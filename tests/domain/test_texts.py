@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bridge.domain import placeholders
 from bridge.domain.placeholders import means_nobody
 from bridge.domain.values import read_name, read_person, read_seconds, read_tags, read_text, read_time
 
@@ -109,6 +110,9 @@ def test_what_opens_markup_is_shown_with_another_sign(sent: str) -> None:
         "Ismeretlen", "Bilinmeyen numara", "Άγνωστος", "非通知", "未知来电", "알 수 없음",
         "غير معروف", "לא ידוע",
         "+1 555-010-2005", "undefined undefined", "null null",
+        "Mr. Unknown", "Neznámy volajúci", "Непознат номер", "Neznana številka", "Özel numara", "非通知設定",
+        "발신자 정보 없음", "अज्ञात", "अज्ञात नंबर", "Không xác định", "ไม่ทราบ", "رقم غير معروف",
+        "Óþekkt", "#REF!", "- -",
     ],
 )  # fmt: skip
 def test_a_placeholder_is_nobodys_name(name: str) -> None:
@@ -138,16 +142,30 @@ def test_a_name_with_such_a_word_in_it_stays(name: str) -> None:
         "Ada (unknown)",
         "Ada N/A",
         "Ada Unknown",
+        "Ada -",
+        "Ada ?",
+        "Ada #N/A",
+        "Ada <unknown>",
+        "Ada unbekannt",
+        "неизвестно Ada",
     ],
 )
 def test_a_placeholder_inside_a_name_is_left_out(sent: str) -> None:
     assert read_person(sent) == "Ada"
 
 
+def test_every_listed_word_is_known_as_it_is_written() -> None:
+    words = placeholders._MISSING.split() + placeholders._ROLES.split()
+
+    assert [word for word in words if not means_nobody(word)] == []
+
+
 def test_a_name_in_parts_is_put_together() -> None:
     assert read_person("Ada", "Example") == "Ada Example"
     assert read_person("Ada", "null") == read_person("Ada", None) == "Ada"
     assert read_person("Jennifer", "Null") == "Jennifer Null"
+    assert read_person("Mr", "Null") == "Mr Null"
+    assert read_person("Bo & Ada") == "Bo & Ada"
     assert read_person("Null") is None
     assert read_person("Unknown", "Unknown") is None
 
@@ -182,6 +200,13 @@ def test_tags_may_be_of_any_alphabet() -> None:
         ("2026-10-25 02:10:00 CET", "2026-10-25T01:10:00"),
         ("2026-10-25T02:50:00+02:00[Europe/Prague]", "2026-10-25T00:50:00"),
         ("Fri, 20 Nov 2026 10:00:00 GMT", "2026-11-20T10:00:00"),
+        ("Nov 20, 2026 12:25 AM", "2026-11-20T00:25:00"),
+        ("Friday, November 20, 2026 3:25:10 p.m.", "2026-11-20T15:25:10"),
+        ("2026-11-20 12:25:00 PM", "2026-11-20T12:25:00"),
+        ("2026-11-20 13:05 PM", "2026-11-20T13:05:00"),
+        ("2026/11/20 10:00:00", "2026-11-20T10:00:00"),
+        ("2026-11-20 9:05:00", "2026-11-20T09:05:00"),
+        ("2026-11-20t10:00:00z", "2026-11-20T10:00:00"),
         ("Fri Nov 20 2026 10:00:00 GMT+0100 (Central European Standard Time)", "2026-11-20T09:00:00"),
         (1795168800, "2026-11-20T10:00:00"),
         ("1795168800000", "2026-11-20T10:00:00"),
@@ -194,6 +219,11 @@ def test_a_moment_is_read_however_it_is_written(sent: object, at: str) -> None:
 
     assert found is not None
     assert found.isoformat() == f"{at}+00:00"
+
+
+@pytest.mark.parametrize("sent", ["97.6", "97,6", "00:01:37.5", 97.6])
+def test_parts_of_a_second_are_no_seconds(sent: object) -> None:
+    assert read_seconds(sent) == 97
 
 
 @pytest.mark.parametrize(
