@@ -20,7 +20,7 @@ from bridge.clients.http import make_client
 from bridge.clients.network import paced
 from bridge.domain.events import Event, Held, read_event
 from bridge.domain.rules import Rules
-from bridge.jobs.deps import Deps, End, open_deps
+from bridge.jobs.deps import Deps, End
 from bridge.jobs.leases import Leases
 from bridge.jobs.runner import KINDS, Runner
 from bridge.ledger import keys
@@ -30,6 +30,7 @@ from bridge.ledger.ledger import LEASE_MS, Claim, Ledger
 from bridge.ledger.record import Record
 from bridge.sandbox.running import RunningSandbox
 from bridge.settings import Settings
+from bridge.wiring import open_deps
 
 
 class Wire(httpx2.BaseTransport):
@@ -171,6 +172,7 @@ class Bridge:
         public_url: str = "",
         longest_transfer_s: float = 900.0,
         recording_max_mb: int = 500,
+        data_dir: Path | None = None,
         kinds: Mapping[str, Callable[[Claim, Deps], End]] | None = None,
         through_membrane: Collection[str] = THROUGH_MEMBRANE,
     ) -> None:
@@ -178,7 +180,7 @@ class Bridge:
             "REDIS_URL": "unix:///unused",
             "PUBLIC_URL": public_url,
             "RECORDING_MAX_MB": str(recording_max_mb),
-            "DATA_DIR": tempfile.mkdtemp(prefix="callbridge-test-"),
+            "DATA_DIR": str(data_dir or tempfile.mkdtemp(prefix="callbridge-test-")),
             "KUSTOMER_REQUESTS_PER_MINUTE": "100000",
             "CLOUDTALK_REQUESTS_PER_MINUTE": "100000",
             **sandbox.environ(through_membrane=through_membrane),
@@ -186,7 +188,7 @@ class Bridge:
         settings = Settings.from_env(environ, dotenv=None)
         if rules is not None:
             settings = settings.model_copy(update={"rules": rules})
-        self.rules = settings.rules
+        self.rules, self.data_dir = settings.rules, settings.data_dir
         self.ledger = Ledger(client, lease_ms=lease_ms)
         # As of long ago, so that calls of now are calls of its time.
         client.hset(keys.META, "born_at", str(self.ledger.now_ms() - 3_600_000))

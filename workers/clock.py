@@ -8,24 +8,23 @@ import secrets
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import redis
 
-from bridge.boundary import boundary
 from bridge.domain.rules import Rules
 from bridge.errors import BridgeError, WrongUse
-from bridge.jobs.deps import open_deps, open_ledger
 from bridge.jobs.rounds import Rounds
 from bridge.ledger import keys
 from bridge.ledger.faults import why
 from bridge.ledger.held import match_held
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.nearby import Nearby
-from bridge.ledger.processes import Heartbeat
 from bridge.ledger.retention import enforce_retention
 from bridge.logs import get_logger
 from bridge.settings import Settings
-from bridge.storage import Storage, open_storage
+from bridge.storage import Storage
+from bridge.wiring import open_deps, open_ledger, open_recordings
 from workers.stopping import stop_event
 
 log = get_logger(__name__)
@@ -58,9 +57,7 @@ class Clock:
     def beat(self) -> bool:
         """One beat; whether it was ours to make."""
         lock_ms = int(_BEAT_S * 900)
-        with boundary("clock.beat"):
-            ours = self.ledger.redis.set(keys.BEAT, self._name, nx=True, px=lock_ms)
-        if not ours:
+        if not self.ledger.take_turn(keys.BEAT, self._name, for_ms=lock_ms):
             return False
         self.ledger.reach()
         self.ledger.tidy()
@@ -73,15 +70,13 @@ class Clock:
         """Delete what killed workers left of recordings, and recordings past their time; once an hour."""
         if self._storage is None:
             return
-        with boundary("clock.recordings"):
-            turn = self.ledger.redis.set(f"{keys.TAG}:recordings:tidied", self._name, nx=True, ex=3600)
-        if not turn:
+        if not self.ledger.take_turn(keys.RECORDINGS_TIDIED, self._name, for_ms=3_600_000):
             return
-        storage = self._storage()
-        if parts := storage.clear_leftovers():
+        kept = self._storage()
+        if parts := kept.clear_leftovers():
             log.info("partial recordings deleted", count=parts)
         if self._keep_recordings is not None:
-            gone = storage.delete_older_than(self.now() - self._keep_recordings)
+            gone = kept.delete_older_than(self.now() - self._keep_recordings)
             log.info("old recordings deleted", count=gone)
 
 
@@ -102,14 +97,14 @@ def run(settings: Settings) -> int:
     days = settings.recording_retention_days
     clock = Clock(
         open_ledger(settings),
-        storage=lambda: open_storage(settings.recordings_url, data_dir=settings.data_dir),
+        storage=partial(open_recordings, settings),
         keep_recordings=timedelta(days=days) if days else None,
         rules=settings.rules,
     )
     rounds = open_rounds(settings, clock.ledger)
     stopping = stop_event(within_s=_ENDS_WITHIN_S)
     at_work = threading.Event()
-    heartbeat = Heartbeat(clock.ledger.redis, "clock", busy=lambda: int(at_work.is_set()))
+    heartbeat = clock.ledger.heartbeat("clock", busy=lambda: int(at_work.is_set()))
     heartbeat.start()
     log.info("clock started", pid=os.getpid())
     # Apart from each other: however much is held, calls that no webhook told of are looked for.

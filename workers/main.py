@@ -13,12 +13,11 @@ from dramatiq.worker import Worker
 
 from bridge.clients.http import make_client
 from bridge.errors import WrongUse
-from bridge.jobs.deps import open_deps, open_ledger
 from bridge.jobs.leases import Leases
 from bridge.jobs.runner import Runner
-from bridge.ledger.processes import Heartbeat
 from bridge.logs import get_logger
 from bridge.settings import Settings
+from bridge.wiring import open_deps, open_ledger
 from workers.actors import declare
 from workers.broker import LocalBroker
 from workers.dispatcher import Dispatcher
@@ -49,8 +48,7 @@ class WorkerProcess:
         self.runner = Runner(deps, self.leases)
         self.jobs = TimeLimit(self.runner, self.leases, self.ledger)
         self.broker = LocalBroker(room=settings.worker_threads)
-        self.heartbeat = Heartbeat(
-            self.ledger.redis,
+        self.heartbeat = self.ledger.heartbeat(
             "worker",
             threads=settings.worker_threads,
             busy=lambda: settings.worker_threads - self.broker.room,

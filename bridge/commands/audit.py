@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from bridge import logs
-from bridge.commands.backfill import PATIENCE, calls, services
+from bridge.commands.backfill import AGAIN, PATIENCE, calls
 from bridge.commands.context import load_settings
 from bridge.commands.printing import say
 from bridge.commands.spans import read_span
@@ -22,6 +22,7 @@ from bridge.jobs.reconcile import Span
 from bridge.ledger import trail
 from bridge.ledger.parked import workers_listen
 from bridge.plain import plain_line
+from bridge.wiring import open_deps, opened_ledger
 
 _LONGEST_WHY = 200
 _CLEAN, _NEEDS_A_PERSON = 0, 3
@@ -43,12 +44,12 @@ def audit(*, since: str, until: str | None, repair: bool, as_json: bool) -> int:
     settings = load_settings(need=("redis", "cloudtalk", "kustomer"))
     logs.configure(format=settings.log_format, level="WARNING")
     span = read_span(since, until, now=datetime.now(UTC), zone=settings.time_zone)
-    with services(settings) as deps:
-        look = Audit(deps, span, PATIENCE)
+    with opened_ledger(settings, hint=AGAIN) as ledger:
+        look = Audit(open_deps(settings, ledger), span, PATIENCE)
         findings = look.look(datetime.now(UTC))
-        done = mend(deps.ledger, look, findings, who=trail.person()) if repair else None
+        done = mend(ledger, look, findings, who=trail.person()) if repair else None
         queued = repair and bool(findings.missing or findings.recordings_missing)
-        next_is = _next(workers_listen(deps.ledger)) if queued else ""
+        next_is = _next(workers_listen(ledger)) if queued else ""
     if as_json:
         say(json.dumps(findings.as_json(span) | ({} if done is None else {"repaired": done}), indent=2))
     else:

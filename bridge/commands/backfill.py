@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import click
-import redis
 
 from bridge import logs
 from bridge.commands.confirming import confirm, is_at_terminal
@@ -19,17 +18,14 @@ from bridge.commands.context import load_settings
 from bridge.commands.printing import say
 from bridge.commands.spans import read_span
 from bridge.domain.moments import shown_time
-from bridge.errors import Unavailable
-from bridge.jobs.backfill import Backfill, Estimate, Progress, Share
-from bridge.jobs.deps import Deps, open_deps
+from bridge.jobs.backfill import Backfill, Estimate, Progress
 from bridge.jobs.patience import Patience
 from bridge.jobs.reconcile import Comparison, Span
 from bridge.ledger.census import Standing, Stands
-from bridge.ledger.connect import connect
-from bridge.ledger.faults import why
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.parked import workers_listen
 from bridge.settings import Settings
+from bridge.wiring import open_deps, opened_ledger, shares
 from bridge.wording import counted
 
 # A worker that connects anew is not heard for a moment.
@@ -41,6 +37,8 @@ _ASKED_ABOVE = 100
 _DONE, _NEEDS_A_PERSON = 0, 3
 # What backfill cannot bring to an end by itself, by its name in the JSON.
 _OPEN = ("parked", "waiting", "unknown")
+# After an error of Redis.
+AGAIN = ". Then run the command again; nothing is done twice."
 PATIENCE = Patience(pause=time.sleep, say=lambda text: say(text, err=True))
 
 
@@ -67,8 +65,8 @@ def backfill(*, since: str, until: str | None, dry_run: bool, no_wait: bool, yes
     settings = load_settings(need=("redis", "cloudtalk", "kustomer"))
     logs.configure(format=settings.log_format, level="WARNING")
     span = read_span(since, until, now=datetime.now(UTC), zone=settings.time_zone)
-    with services(settings) as deps:
-        run = Backfill(deps, span, PATIENCE)
+    with opened_ledger(settings, hint=AGAIN) as ledger:
+        run = Backfill(open_deps(settings, ledger), span, PATIENCE)
         found = run.look(datetime.now(UTC))
         estimate = Estimate.of(found, settings.rules, **shares(settings))
         told = plan_of(span, found, estimate)
@@ -87,7 +85,7 @@ def backfill(*, since: str, until: str | None, dry_run: bool, no_wait: bool, yes
                 say(f"Queued {calls(len(wanted))}. callbridge calls ls shows their progress.")
             return _end(told, as_json)
         try:
-            with working(settings, deps.ledger) as keep_working, screen(len(wanted)) as show:
+            with working(settings, ledger) as keep_working, screen(len(wanted)) as show:
 
                 def tell(progress: Progress) -> None:
                     keep_working()
@@ -108,32 +106,6 @@ def _end(told: dict[str, Any], as_json: bool) -> int:
     if as_json:
         say(json.dumps(told, indent=2))
     return _NEEDS_A_PERSON if any(told.get(name) for name in _OPEN) else _DONE
-
-
-@contextlib.contextmanager
-def services(settings: Settings) -> Iterator[Deps]:
-    """Ledger and clients for a command that asks both services. Their lane is set here."""
-    client = connect(settings.redis_url or "", patience=1)
-    try:
-        yield open_deps(settings, Ledger(client))
-    except (redis.RedisError, OSError) as error:
-        raise Unavailable(
-            f"{why(error)}. `callbridge doctor` says what to do. Then run the command again; nothing is "
-            "done twice."
-        ) from error
-    finally:
-        client.close()
-
-
-def shares(settings: Settings) -> dict[str, Share]:
-    return {
-        "cloudtalk": Share(
-            requests=settings.cloudtalk_requests_per_minute, window_s=settings.cloudtalk_window_s
-        ),
-        "kustomer": Share(
-            requests=settings.kustomer_requests_per_minute, window_s=settings.kustomer_window_s
-        ),
-    }
 
 
 def plan_of(span: Span, found: Comparison, estimate: Estimate) -> dict[str, Any]:

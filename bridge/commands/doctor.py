@@ -25,13 +25,9 @@ from bridge.commands.printing import say
 from bridge.commands.redis_checks import fault_check, look_at_pauses, look_at_processes, look_at_redis
 from bridge.domain.json_values import read_json
 from bridge.errors import BridgeError, Unavailable
-from bridge.jobs.deps import open_connections
-from bridge.ledger.connect import connect
-from bridge.ledger.ledger import Ledger
-from bridge.ledger.proof import Proof
 from bridge.setting_values import GOOD_TOKEN
 from bridge.settings import Settings
-from bridge.storage import open_storage
+from bridge.wiring import ledger_on, open_connections, open_recordings, open_redis, proof
 from bridge.wording import counted
 
 
@@ -142,13 +138,13 @@ def _recordings(settings: Settings) -> Check:
     """Whether a recording could be kept: a small file is written, read, and removed."""
     name = "recordings"
     try:
-        storage = open_storage(settings.recordings_url, data_dir=settings.data_dir)
+        kept = open_recordings(settings)
         trial = f"check-{secrets.token_hex(8)}.txt"
-        storage.write(trial, [b"callbridge doctor"], content_type="text/plain")
+        kept.write(trial, [b"callbridge doctor"], content_type="text/plain")
         try:
-            b"".join(storage.open(trial))
+            b"".join(kept.open(trial))
         finally:
-            storage.delete(trial)
+            kept.delete(trial)
     except (BridgeError, OSError) as error:
         return Check(name, "FAIL", str(error), "see RECORDINGS_URL in deploy/README.md")
     return Check(name, "ok", "RECORDINGS_URL can be written, read and deleted")
@@ -174,11 +170,10 @@ def _redis(settings: Settings) -> Iterator[Check]:
         )
         return
     try:
-        with connect(settings.redis_url, timeout_s=3, patience=0) as client:
-            proof = Proof(after=settings.accept_after, within_ms=settings.accept_within_ms)
-            yield from look_at_redis(client, proof)
+        with open_redis(settings, timeout_s=3, patience=0) as client:
+            yield from look_at_redis(client, proof(settings))
             yield look_at_processes(client)
-            yield from look_at_pauses(open_connections(settings, Ledger(client)))
+            yield from look_at_pauses(open_connections(settings, ledger_on(client, settings)))
     except (redis.RedisError, OSError) as error:
         yield fault_check("Redis", error)
 

@@ -16,7 +16,7 @@ from bridge.commands.printing import say
 from bridge.data_folder import LAST_CALL
 from bridge.domain.phone import read_phone
 from bridge.errors import RateLimited, Rejected, WrongUse
-from bridge.jobs.deps import Deps, open_deps
+from bridge.jobs.deps import Deps
 from bridge.jobs.forgetting import Erasure, is_number
 from bridge.jobs.receipt import Receipt
 from bridge.ledger import trail
@@ -26,7 +26,7 @@ from bridge.ledger.record import Record
 from bridge.ledger.turns import Turn, taking_turns
 from bridge.plain import plain_line
 from bridge.settings import Settings
-from bridge.storage import open_storage
+from bridge.wiring import open_deps, open_recordings
 
 
 @click.command()
@@ -93,7 +93,7 @@ def _erasure(ledger: Ledger, settings: Settings, remove_at: Sequence[str]) -> Er
             raise
     return Erasure(
         ledger=ledger,
-        storage=open_storage(settings.recordings_url, data_dir=settings.data_dir),
+        storage=open_recordings(settings),
         rules=settings.rules,
         journal=settings.data_dir / "journal",
         files=[settings.data_dir / LAST_CALL],

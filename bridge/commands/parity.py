@@ -5,28 +5,23 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 
 import click
-import redis
 
 from bridge import logs
 from bridge.clients.http import make_client
 from bridge.commands.context import load_settings
 from bridge.commands.printing import say
-from bridge.errors import Unavailable, WrongUse
-from bridge.jobs.deps import budgets
+from bridge.errors import WrongUse
 from bridge.jobs.patience import Patience
-from bridge.ledger.budget import Budget
-from bridge.ledger.connect import connect
-from bridge.ledger.faults import why
-from bridge.ledger.ledger import Ledger
 from bridge.operations import Services
 from bridge.operations.operation import ServiceName
 from bridge.operations.parity import Row, compare
 from bridge.roads import Roads
 from bridge.settings import Settings, Via
+from bridge.wiring import open_budgets, opened_ledger
 from bridge.wording import counted
 
 _SAME, _NEEDS_A_PERSON = 0, 3
@@ -47,7 +42,11 @@ def parity(*, service: ServiceName | None, as_json: bool) -> int:
     services = (service,) if service else tuple(_BOTH)
     _need_both_roads(settings, services)
     patience = Patience(pause=time.sleep, say=lambda text: say(text, err=True))
-    with make_client() as client, _shares(settings) as shares:
+    with ExitStack() as ends:
+        client = ends.enter_context(make_client())
+        # Both roads lead to the same service, and spend of one share. None where no bridge runs.
+        ledger = ends.enter_context(opened_ledger(settings)) if settings.redis_url is not None else None
+        shares = open_budgets(settings, ledger) if ledger is not None else {}
 
         def by(via: Via) -> Services:
             roads = Roads(_by(settings, via), client)
@@ -84,21 +83,6 @@ def _need_both_roads(settings: Settings, services: Sequence[ServiceName]) -> Non
 
 def _by(settings: Settings, via: Via) -> Settings:
     return settings.model_copy(update={"cloudtalk_via": via, "kustomer_via": via})
-
-
-@contextmanager
-def _shares(settings: Settings) -> Iterator[dict[str, Budget]]:
-    """Both roads lead to the same service, and spend of one share. None where no bridge runs."""
-    if settings.redis_url is None:
-        yield {}
-        return
-    client = connect(settings.redis_url, patience=1)
-    try:
-        yield budgets(settings, Ledger(client))
-    except redis.RedisError as error:
-        raise Unavailable(f"{why(error)}. `callbridge doctor` says what to do") from error
-    finally:
-        client.close()
 
 
 def _sum(rows: Sequence[Row]) -> str:

@@ -24,9 +24,7 @@ from bridge.clients.raw import Road
 from bridge.commands.context import load_settings
 from bridge.commands.printing import say
 from bridge.errors import NeedsAPerson, Unavailable, WrongUse
-from bridge.jobs.deps import budgets
 from bridge.ledger.budget import Budget
-from bridge.ledger.connect import connect
 from bridge.ledger.faults import why
 from bridge.ledger.keys import Lane
 from bridge.ledger.ledger import Ledger
@@ -34,6 +32,7 @@ from bridge.ledger.turns import Turn, taking_turns
 from bridge.operations import Services
 from bridge.roads import Roads
 from bridge.settings import Settings
+from bridge.wiring import open_budgets, open_ledger
 
 ServiceName = Literal["cloudtalk", "kustomer"]
 SERVICES: tuple[ServiceName, ...] = get_args(ServiceName)
@@ -160,18 +159,18 @@ def open_reach() -> Iterator[Reach]:
         WrongUse: names every setting that is wrong. One that is missing matters only once it is needed.
     """
     settings = load_settings()
-    store = _redis(settings)
+    ledger = _ledger(settings)
     try:
         # A person waits for this, so it goes before what can wait.
         turn = Turn(lane=Lane.LIVE, name=f"by-hand:{secrets.token_hex(4)}")
         with make_client() as client, taking_turns(turn):
-            shares = budgets(settings, Ledger(store)) if store is not None else {}
+            shares = open_budgets(settings, ledger) if ledger is not None else {}
             yield Reach(settings=settings, client=client, roads=Roads(settings, client), shares=shares)
     except redis.RedisError as error:
         raise Unavailable(f"{why(error)}; it is unknown whether the request was made") from error
     finally:
-        if store is not None:
-            store.close()
+        if ledger is not None:
+            ledger.close()
 
 
 def app_of(connection: Connection) -> ServiceName | None:
@@ -189,18 +188,15 @@ def as_service(name: str) -> ServiceName:
     return {one: one for one in SERVICES}[name]  # type: ignore[index]
 
 
-def _redis(settings: Settings) -> redis.Redis | None:
+def _ledger(settings: Settings) -> Ledger | None:
     """To count requests by, as the bridge's workers do; keys alone are enough to do without."""
     if settings.redis_url is None:
         return None
-    client = connect(settings.redis_url, timeout_s=2, patience=0)
+    ledger = open_ledger(settings, timeout_s=2, patience=0)
     try:
-        client.ping()
+        ledger.now_ms()
     except redis.RedisError as error:
-        client.close()
-        say(
-            f"{why(error)}; this request is not counted in the shared budget",
-            err=True,
-        )
+        ledger.close()
+        say(f"{why(error)}; this request is not counted in the shared budget", err=True)
         return None
-    return client
+    return ledger

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from typing import Any
 
 import click
@@ -13,13 +14,11 @@ from bridge.commands.context import load_settings
 from bridge.commands.printing import say
 from bridge.commands.tables import show_table
 from bridge.errors import Unavailable
-from bridge.jobs.deps import open_connections, retention
-from bridge.ledger.connect import connect
 from bridge.ledger.connections import TITLES, paused_as
 from bridge.ledger.faults import why
-from bridge.ledger.ledger import Ledger
-from bridge.ledger.processes import Process, missing, processes
-from bridge.web.views import budgets_of, queue_view
+from bridge.ledger.processes import Process, missing
+from bridge.web.views import queue_view
+from bridge.wiring import open_budgets, open_connections, open_ledger
 from bridge.wording import counted
 
 _WELL, _REDIS_AWAY, _NEEDS_A_PERSON = 0, 1, 3
@@ -38,11 +37,10 @@ def status(*, as_json: bool) -> int:
             raise Unavailable(
                 f"REDIS_URL is not set, and no `callbridge up` is running on {settings.data_dir}"
             )
-        with connect(settings.redis_url, timeout_s=3, patience=0) as client:
-            ledger = Ledger(client, keep=retention(settings))
-            connections = open_connections(settings, ledger)
-            queue = queue_view(ledger, budgets_of(ledger, settings), connections)
-            running = processes(client)
+        with closing(open_ledger(settings, timeout_s=3, patience=0)) as ledger:
+            budgets = open_budgets(settings, ledger).values()
+            queue = queue_view(ledger, budgets, open_connections(settings, ledger))
+            running = ledger.processes()
         says = problems(queue, running)
         code = _NEEDS_A_PERSON if says else _WELL
     except (redis.RedisError, OSError) as error:
@@ -51,8 +49,8 @@ def status(*, as_json: bool) -> int:
         says, code = [str(error)], _REDIS_AWAY
     if as_json:
         shown = [one.shown() for one in running]
-        budgets = queue.pop("budgets", {})
-        told = {"ok": not says, "says": says, "processes": shown, "queue": queue, "budgets": budgets}
+        left = queue.pop("budgets", {})
+        told = {"ok": not says, "says": says, "processes": shown, "queue": queue, "budgets": left}
         say(json.dumps(told, indent=2))
     else:
         _print(says, queue, running)

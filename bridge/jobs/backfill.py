@@ -13,6 +13,7 @@ from bridge.jobs.deps import Deps
 from bridge.jobs.patience import Patience
 from bridge.jobs.people import AGENTS_FOR_S, USERS_FOR_S
 from bridge.jobs.reconcile import Comparison, Span, ask_page, compare, help_on, learn, read_list
+from bridge.ledger.budget import Share
 from bridge.ledger.census import Standing, Stands, standings
 
 # Between two looks; a look at many calls is not cheap for Redis.
@@ -21,17 +22,6 @@ _LOOK_EVERY_S, _AND_FOR_EACH_S = 0.5, 0.001
 # its customer; make both, and the note. With a recording: look in the note, register, read the note again,
 # name it there. CloudTalk is asked for detail and recording.
 _WRITE, _ATTACH = 6, 4
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Share:
-    """What the bridge may ask of a service: so many requests in each window."""
-
-    requests: int
-    window_s: float
-
-    def seconds_for(self, requests: int) -> float:
-        return requests / self.requests * self.window_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from bridge.boundary import boundary
 from bridge.errors import RateLimited, TooManyLooks
 from bridge.ledger import keys, scripts
 from bridge.ledger.keys import LANE_NAMES, Lane
+from bridge.ledger.ledger import Ledger
 from bridge.ledger.turns import Spent, Turn, current_look, current_turn
 
 # A request that got no reply in this time counts as one that did: it may have been counted there. A matter of
@@ -27,6 +29,17 @@ _IN_THE_WAY = {
 }
 # How much the last run of a kind weighs in what such runs usually send.
 _NEWEST = 0.2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """What the bridge may ask of a service: so many requests in each window."""
+
+    requests: int
+    window_s: float
+
+    def seconds_for(self, requests: int) -> float:
+        return requests / self.requests * self.window_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,3 +183,11 @@ class Budget:
 
     def _run(self, script: Any, *arguments: object) -> Any:
         return script(keys=self._keys, args=[*self._plan, *arguments])
+
+
+def budgets_of(ledger: Ledger, shares: Mapping[str, Share]) -> dict[str, Budget]:
+    """The budget of each service, in the ledger's Redis."""
+    return {
+        service: Budget(ledger.redis, service=service, share=share.requests, window_s=share.window_s)
+        for service, share in shares.items()
+    }

@@ -44,6 +44,7 @@ SERVERS = f"{TAG}:servers"
 WAKE = f"{TAG}:wake"
 REFUSED = f"{TAG}:refused"
 BEAT = f"{TAG}:beat"
+RECORDINGS_TIDIED = f"{TAG}:recordings:tidied"
 PROCESSES = f"{TAG}:processes"
 TRAIL = f"{TAG}:trail"
 # How many of its lines are kept, the newest.

@@ -26,8 +26,10 @@ from bridge.ledger import keys, kinds, scripts
 from bridge.ledger.keys import QUEUE_KEYS, Lane
 from bridge.ledger.learning import TOLD, Learnt, Retention, hold_delivery, learn_event, learn_observation
 from bridge.ledger.memory import Memory
+from bridge.ledger.processes import Heartbeat, Process, processes
 from bridge.ledger.reach import Reach, ask_reach
 from bridge.ledger.record import Part, Record, record_of
+from bridge.ledger.sessions import Sessions
 from bridge.ledger.states import job_states
 from bridge.ledger.tombstones import forgotten_at, tombstone
 
@@ -80,6 +82,9 @@ class Ledger:
         self.lease_ms = lease_ms
         self.memory = Memory(client)
         self._scripts = {name: client.register_script(source(name)) for name in scripts.NAMES}
+
+    def close(self) -> None:
+        self.redis.close()
 
     def _run(self, script: str, names: list[str], *arguments: Any) -> Any:
         with boundary(f"ledger.{script}"):
@@ -405,6 +410,25 @@ class Ledger:
             yield
         finally:
             self._run("unlock", [key], f"{claim.name} {claim.token}")
+
+    # -- processes
+
+    def heartbeat(self, kind: str, **options: Any) -> Heartbeat:
+        """Tells the others that this process runs; see `Heartbeat` for the options."""
+        return Heartbeat(self.redis, kind, **options)
+
+    def processes(self) -> list[Process]:
+        """Those of the bridge that run now: web first, then workers and clocks."""
+        return processes(self.redis)
+
+    def sessions(self, token: bytes) -> Sessions:
+        """The sessions of people who signed in with this token."""
+        return Sessions.under(token, self.redis)
+
+    @boundary("ledger.take_turn")
+    def take_turn(self, name: str, who: str, *, for_ms: int) -> bool:
+        """Whether nobody had the turn of this name in that time; then it is ours."""
+        return bool(self.redis.set(name, who, nx=True, px=for_ms))
 
     @boundary("ledger.tidy")
     def tidy(self) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 
 from prometheus_client import generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
@@ -15,17 +16,13 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Mount, Route, Router
+from starlette.routing import BaseRoute, Mount, Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bridge.ledger.connect import connect, connect_web
-from bridge.ledger.connections import Connections
+from bridge import wiring
 from bridge.ledger.faults import server_fault
 from bridge.ledger.inbox import Inbox
-from bridge.ledger.learning import Retention
-from bridge.ledger.ledger import Ledger
-from bridge.ledger.processes import Heartbeat
-from bridge.ledger.proof import CannotProve, Proof
+from bridge.ledger.proof import CannotProve
 from bridge.metrics import ledger_down, registry_of
 from bridge.settings import Settings
 from bridge.storage.contract import Storage
@@ -40,10 +37,7 @@ from bridge.web.rates import Rates
 from bridge.web.server.limits import Limits
 from bridge.web.server.traffic import Traffic, TrafficCollector
 from bridge.web.sounds import Sounds
-from bridge.web.views import budgets_of
 from bridge.web.webhooks import ADDRESS, Webhooks, log, refusals
-
-_DAY_S = 86_400
 
 
 class Bridge(Starlette):
@@ -79,94 +73,79 @@ def create_app(
     Raises:
         WrongUse: REDIS_URL is missing.
     """
-    url = settings.need("redis").redis_url
-    assert url is not None  # noqa: S101  # for the type checker: `need` has seen to it
-    keep = Retention(
-        events_s=int(settings.event_retention_days * _DAY_S),
-        outputs_s=int(settings.output_retention_days * _DAY_S),
-    )
-    proof = Proof(after=settings.accept_after, within_ms=settings.accept_within_ms)
-    inbox = Inbox(connect_web(url, waits_s=proof.within_ms / 1000), keep=keep, proof=proof)
+    inbox = wiring.open_inbox(settings)
+    ledger = wiring.open_ledger(settings, timeout_s=1.0, patience=0)
+    budgets = tuple(wiring.open_budgets(settings, ledger).values())
+    connections = wiring.open_connections(settings, ledger)
     keeper = Keeper(
         inbox,
         settings.rules,
         now=now,
         journal_folder=settings.data_dir / "journal",
         journal_bytes=settings.journal_mb * 1_000_000,
-        keep_aside_s=keep.events_s,
-    )
-    client = connect(url, timeout_s=1.0, patience=0)
-    ledger = Ledger(client, keep=keep)
-    budgets = budgets_of(ledger, settings)
-    connections = Connections(
-        ledger, check_every_s=settings.membrane_check_every_s, through=settings.through_membrane
+        keep_aside_s=ledger.keep_for.events_s,
     )
     desk = api.Desk(ledger, budgets, connections, settings.rules)
     callers = Callers.of(
         access or Access(token=settings.ops_token),
-        client,
+        ledger.sessions,
         run=desk.run,
         pace=Pace(sign_in_takes_s),
         now=now,
     )
-    heartbeat = Heartbeat(client, "web", threads=desk.threads, busy=lambda: desk.busy)
     admission = Admission.of(settings.webhook_tokens, settings.webhook_signing_secrets)
-
-    @contextlib.asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        if admission.admits_nobody:
-            log.warning("no webhook will be let in: set WEBHOOK_TOKENS or WEBHOOK_SIGNING_SECRETS")
-        await _tell_if_nothing_can_be_proven(inbox)
-        await _end_sessions_of_others(callers)
-        keeper.journal.start()
-        heartbeat.start()
-        yield
-        # Beside the event loop: Redis may be frozen.
-        await asyncio.to_thread(heartbeat.stop)
-        await keeper.close()
-        await inbox.close()
-        client.close()
-
-    measured: ASGIApp = Route("/metrics", _metrics).app
     app = Bridge(
-        routes=[
-            Route("/", pages.front, methods=["GET"]),
-            *signin.ROUTES,
-            *player.ROUTES,
-            Route("/static/{name}", rendering.static, methods=["GET"]),
-            Route(membrane.PATH, membrane.told, methods=["POST"]),
-            Route("/healthz", health.healthz, methods=["GET"]),
-            Route("/readyz", health.readyz, methods=["GET"]),
-            Route(
-                "/metrics",
-                _metrics if settings.metrics_public else Guard(measured, callers),
-                methods=["GET"],
-            ),
-            Mount("/api", app=Guard(Router(api.ROUTES, redirect_slashes=False), callers)),
-        ],
+        routes=_routes(callers, metrics_public=settings.metrics_public),
         middleware=[Middleware(_Headers)],
-        exception_handlers={
-            HTTPException: _http_error,
-            Refused: _refused,
-            ClientDisconnect: _nobody_there,
-            **dict.fromkeys(REDIS_AWAY, _redis_away),
-            Exception: _fault,
-        },
-        lifespan=lifespan,
+        exception_handlers=_ERRORS,
+        lifespan=_lifespan,
     )
     app.router.redirect_slashes = False
     rates = Rates(settings.webhooks_per_minute)
     app.webhooks = Webhooks(inbox, keeper, admission, now=now, body_within_s=body_within_s, rates=rates)
-    app.state.inbox, app.state.keeper, app.state.journal = inbox, keeper, keeper.journal
+    state = app.state
+    state.inbox, state.keeper, state.journal = inbox, keeper, keeper.journal
     # Anybody may ask; the connections are for webhooks.
-    app.state.checking = asyncio.Semaphore(4)
-    app.state.callers, app.state.admission = callers, admission
-    app.state.sounds = Sounds.of(settings) if storage is None else Sounds(storage)
-    app.state.desk = desk
-    app.state.traffic = Traffic(limits or Limits.of_this_process(per_peer=settings.connections_per_peer))
-    app.state.own_numbers = TrafficCollector(app.state.traffic)
-    app.state.registry = registry_of(ledger, budgets, connections, keeper.journal, app.state.own_numbers)
+    state.checking = asyncio.Semaphore(4)
+    state.callers, state.admission, state.desk = callers, admission, desk
+    state.sounds = Sounds(storage or partial(wiring.open_recordings, settings))
+    state.traffic = Traffic(limits or Limits.of_this_process(per_peer=settings.connections_per_peer))
+    state.own_numbers = TrafficCollector(state.traffic)
+    state.registry = registry_of(ledger, budgets, connections, keeper.journal, state.own_numbers)
     return app
+
+
+@contextlib.asynccontextmanager
+async def _lifespan(app: Starlette) -> AsyncIterator[None]:
+    desk, keeper = app.state.desk, app.state.keeper
+    if app.state.admission.admits_nobody:
+        log.warning("no webhook will be let in: set WEBHOOK_TOKENS or WEBHOOK_SIGNING_SECRETS")
+    await _tell_if_nothing_can_be_proven(app.state.inbox)
+    await _end_sessions_of_others(app.state.callers)
+    keeper.journal.start()
+    heartbeat = desk.ledger.heartbeat("web", threads=desk.threads, busy=lambda: desk.busy)
+    heartbeat.start()
+    yield
+    # Beside the event loop: Redis may be frozen.
+    await asyncio.to_thread(heartbeat.stop)
+    await keeper.close()
+    await app.state.inbox.close()
+    desk.ledger.close()
+
+
+def _routes(callers: Callers, *, metrics_public: bool) -> list[BaseRoute]:
+    measured: ASGIApp = Route("/metrics", _metrics).app
+    return [
+        Route("/", pages.front, methods=["GET"]),
+        *signin.ROUTES,
+        *player.ROUTES,
+        Route("/static/{name}", rendering.static, methods=["GET"]),
+        Route(membrane.PATH, membrane.told, methods=["POST"]),
+        Route("/healthz", health.healthz, methods=["GET"]),
+        Route("/readyz", health.readyz, methods=["GET"]),
+        Route("/metrics", _metrics if metrics_public else Guard(measured, callers), methods=["GET"]),
+        Mount("/api", app=Guard(Router(api.ROUTES, redirect_slashes=False), callers)),
+    ]
 
 
 async def _tell_if_nothing_can_be_proven(inbox: Inbox) -> None:
@@ -260,3 +239,12 @@ async def _nobody_there(request: Request, error: Exception) -> Response:
 async def _fault(request: Request, error: Exception) -> Response:
     content = {"error": "the bridge made a mistake", "hint": "Its log names the place; please report it."}
     return JSONResponse(content, status_code=500)
+
+
+_ERRORS = {
+    HTTPException: _http_error,
+    Refused: _refused,
+    ClientDisconnect: _nobody_there,
+    **dict.fromkeys(REDIS_AWAY, _redis_away),
+    Exception: _fault,
+}

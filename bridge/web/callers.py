@@ -15,15 +15,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import quote, urlencode, urlsplit
 
-import redis
 from pydantic import SecretStr
 from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from bridge.ledger.sessions import COOKIE, Sessions
 from bridge.web.answers import Refused
 from bridge.web.pace import Pace, client_name
-from bridge.web.sessions import COOKIE, Sessions
 
 LOGIN = "/login"
 
@@ -76,11 +75,18 @@ class Callers:
 
     @classmethod
     def of(
-        cls, access: Access, store: redis.Redis, *, run: Run, pace: Pace, now: Callable[[], float] = time.time
+        cls,
+        access: Access,
+        sessions: Callable[[bytes], Sessions],
+        *,
+        run: Run,
+        pace: Pace,
+        now: Callable[[], float] = time.time,
     ) -> Callers:
+        """Args: sessions: gives those of a token."""
         told = access.token.get_secret_value().strip().encode() if access.token is not None else b""
         if told:
-            return cls(token=told, sessions=Sessions.under(told, store), run=run, pace=pace, now=now)
+            return cls(token=told, sessions=sessions(told), run=run, pace=pace, now=now)
         return cls(off=access.off, open_here=access.open_here, run=run, pace=pace, now=now)
 
     async def fault_of(self, scope: Scope) -> str | None:

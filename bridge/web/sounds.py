@@ -14,7 +14,6 @@ from starlette.types import Receive, Scope, Send
 
 from bridge.domain.recording import Stored
 from bridge.errors import BridgeError, Unavailable
-from bridge.settings import Settings
 from bridge.storage.contract import Storage
 
 log = logging.getLogger(__name__)
@@ -35,16 +34,6 @@ class Sounds:
         self._lock = threading.Lock()
         # Each holds a piece of a recording in memory.
         self._threads = anyio.CapacityLimiter(_AT_ONCE)
-
-    @classmethod
-    def of(cls, settings: Settings) -> Sounds:
-        def opening() -> Storage:
-            # Not before it is wanted: a bucket's library is large.
-            from bridge.storage.opening import open_storage
-
-            return open_storage(settings.recordings_url, data_dir=settings.data_dir)
-
-        return cls(opening)
 
     async def is_there(self, file: Stored) -> bool:
         """Raises BridgeError when the storage cannot tell."""

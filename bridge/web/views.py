@@ -18,7 +18,6 @@ from bridge.ledger.connections import Connections
 from bridge.ledger.keys import LANE_NAMES
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.record import Record, moment
-from bridge.settings import Settings
 
 State = Literal["waiting", "synced", "behind", "skipped", "parked"]
 STATES: tuple[State, ...] = get_args(State)
@@ -29,24 +28,6 @@ Job = Mapping[str, Any]
 HIDDEN = "(hidden)"
 _RECORDING_LINK = re.compile(r"https?:\\*/\S*?/pub\\*/r\\*/[^\s\"'<>]*", re.IGNORECASE)
 _LINK = re.compile(r"https?://", re.IGNORECASE)
-
-
-def budgets_of(ledger: Ledger, settings: Settings) -> tuple[Budget, ...]:
-    """The two services' budgets, for looking at what is left of them."""
-    return (
-        Budget(
-            ledger.redis,
-            service="cloudtalk",
-            share=settings.cloudtalk_requests_per_minute,
-            window_s=settings.cloudtalk_window_s,
-        ),
-        Budget(
-            ledger.redis,
-            service="kustomer",
-            share=settings.kustomer_requests_per_minute,
-            window_s=settings.kustomer_window_s,
-        ),
-    )
 
 
 @boundary("web.queue")

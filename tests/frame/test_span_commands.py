@@ -272,3 +272,21 @@ def test_the_halves_of_a_span_are_the_span() -> None:
 
     assert (first.since, second.until) == (NOON - timedelta(days=9), NOON)
     assert first.until == second.since
+
+
+@pytest.mark.parametrize("command", [["backfill", "--no-wait"], ["audit", "--repair"]], ids=" ".join)
+def test_what_a_command_learns_is_kept_for_as_long_as_the_settings_say(
+    command: list[str],
+    sandbox: RunningSandbox,
+    redis_client: redis.Redis,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("EVENT_RETENTION_DAYS", "2")
+    monkeypatch.setenv("OUTPUT_RETENTION_DAYS", "500")
+    call = sandbox.cloudtalk.add_call(started_at=ago(hours=2))
+
+    main([*command, "--since", "24h"])
+
+    key, day = f"id:{call['id']}", 86_400
+    assert day < redis_client.ttl(keys.events(key)) <= 2 * day
+    assert 400 * day < redis_client.ttl(keys.record(key)) <= 500 * day

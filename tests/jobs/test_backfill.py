@@ -11,9 +11,10 @@ import httpx2
 import pytest
 
 from bridge.domain.rules import Rules
-from bridge.jobs.backfill import Backfill, Estimate, Progress, Share
+from bridge.jobs.backfill import Backfill, Estimate, Progress
 from bridge.jobs.patience import Patience
 from bridge.jobs.reconcile import Span
+from bridge.ledger.budget import Share
 from bridge.ledger.census import Stands
 from bridge.sandbox.running import RunningSandbox
 from bridge.sandbox.views import kustomer_state

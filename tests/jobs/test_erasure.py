@@ -58,9 +58,7 @@ def client(server: EmbeddedRedis) -> Iterator[redis.Redis]:
 
 @pytest.fixture
 def desk(client: redis.Redis, sandbox: RunningSandbox, tmp_path: Path) -> Bridge:
-    bridge = Bridge(client, sandbox)
-    bridge.use(data_dir=tmp_path / "data")
-    return bridge
+    return Bridge(client, sandbox, data_dir=tmp_path / "data")
 
 
 def erasure(desk: Bridge, **more: Any) -> Erasure:
@@ -72,9 +70,9 @@ def erasure(desk: Bridge, **more: Any) -> Erasure:
         rules=desk.rules.model_copy(update={"region": "GB"})
         if hasattr(desk.rules, "model_copy")
         else desk.rules,
-        journal=deps.data_dir / "journal",
+        journal=desk.data_dir / "journal",
         who="ops@host",
-        files=[deps.data_dir / "last-call.json"],
+        files=[desk.data_dir / "last-call.json"],
         **given,
     )
 
@@ -117,7 +115,7 @@ def a_full_house(desk: Bridge, sandbox: RunningSandbox) -> None:
 
 
 def _on_disk(desk: Bridge) -> None:
-    folder = desk.deps.data_dir
+    folder = desk.data_dir
     recordings = folder / "recordings" / ".incoming"
     recordings.mkdir(parents=True, exist_ok=True)
     started = ended(call_id=CALL, uuid=UUID)["started_at"][:10]
@@ -150,11 +148,9 @@ def everything_left(desk: Bridge) -> dict[str, str]:
     for name in map(str, client.scan_iter("*")):
         found[f"key {name}"] = json.dumps([name, repr(read[str(client.type(name))](name))])
     found["slow log"] = repr(client.slowlog_get())
-    for path in desk.deps.data_dir.rglob("*"):
+    for path in desk.data_dir.rglob("*"):
         if path.is_file():
-            found[f"file {path.relative_to(desk.deps.data_dir)}"] = path.name + path.read_bytes().decode(
-                "latin-1"
-            )
+            found[f"file {path.relative_to(desk.data_dir)}"] = path.name + path.read_bytes().decode("latin-1")
     return found
 
 

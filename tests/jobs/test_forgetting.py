@@ -27,7 +27,7 @@ def erasure(bridge: Bridge, *, remove_at: Collection[str] = (), services: bool =
         ledger=bridge.ledger,
         storage=deps.open_storage(),
         rules=bridge.rules,
-        journal=deps.data_dir / "journal",
+        journal=bridge.data_dir / "journal",
         who="test",
         services=deps if services else None,
         remove_at=remove_at,
@@ -110,7 +110,7 @@ def test_a_recording_that_arrives_meanwhile_goes_too(bridge: Bridge, sandbox: Ru
 
     bridge.run_jobs_for(30)
 
-    kept = [path for path in bridge.deps.data_dir.rglob("*") if path.is_file()]
+    kept = [path for path in bridge.data_dir.rglob("*") if path.is_file()]
     assert kept == []
     assert bridge.record(UUID).observations == {}
 

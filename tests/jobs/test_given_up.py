@@ -12,11 +12,12 @@ import pytest
 
 from bridge.domain.rules import Rules
 from bridge.jobs.audit import Audit
-from bridge.jobs.backfill import Backfill, Estimate, Share
+from bridge.jobs.backfill import Backfill, Estimate
 from bridge.jobs.mending import mend
 from bridge.jobs.patience import Patience
 from bridge.jobs.rounds import Rounds
 from bridge.ledger import parked, trail
+from bridge.ledger.budget import Share
 from bridge.ledger.census import Stands, standings
 from bridge.sandbox.running import RunningSandbox
 from bridge.web.views import call_view, calls_missing

@@ -12,8 +12,8 @@ import redis
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bridge.ledger.sessions import COOKIE, LASTS_S, Sessions
 from bridge.web.callers import local_path
-from bridge.web.sessions import COOKIE, LASTS_S, Sessions
 from tests.web.serving import Answer, Site
 
 OPS = "ops-ž-token"

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import replace
+from typing import Any, cast
 
 import httpx2
 
 from bridge.domain.events import Event, read_event
 from bridge.domain.rules import Rules
-from bridge.jobs.deps import Deps, open_deps, open_ledger
 from bridge.jobs.leases import Leases
 from bridge.jobs.runner import Runner
 from bridge.ledger.keys import QUEUE_KEYS, Lane
 from bridge.settings import Settings
+from bridge.wiring import open_deps, open_ledger
 from tests.chaos.crash.watch import Watch, WatchedStorage
 from tests.support import let_pass
 from tests.waiting import eventually
@@ -23,17 +23,6 @@ from workers.broker import LocalBroker
 from workers.dispatcher import Dispatcher
 
 _MOST_ROUNDS = 300
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WatchedDeps(Deps):
-    """What jobs work with, with the storage under watch too."""
-
-    watch: Watch
-
-    def open_storage(self) -> Any:
-        # `super()` does not work in a dataclass with slots.
-        return WatchedStorage(Deps.open_storage(self), self.watch)
 
 
 class Hand:
@@ -45,8 +34,8 @@ class Hand:
         self.ledger.lease_ms = lease_ms
         self.leases = Leases(self.ledger)
         deps = open_deps(settings, self.ledger, client=client, still_ours=self.leases.sure)
-        told = {one.name: getattr(deps, one.name) for one in fields(deps)}
-        self.deps = WatchedDeps(**told, watch=watch)
+        # The storage under watch, too.
+        self.deps = replace(deps, open_storage=lambda: cast(Any, WatchedStorage(deps.open_storage(), watch)))
         self._runner = Runner(self.deps, self.leases)
         self._dispatcher = Dispatcher(self.ledger, LocalBroker(room=8), self._run)
         self._handed = 0

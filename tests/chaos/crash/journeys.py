@@ -225,7 +225,7 @@ def _forgotten(hand: Hand) -> None:
             ledger=hand.ledger,
             storage=hand.deps.open_storage(),
             rules=hand.deps.rules,
-            journal=hand.deps.data_dir / "journal",
+            journal=hand.settings.data_dir / "journal",
             who="test",
             services=hand.deps,
             remove_at=("cloudtalk",),

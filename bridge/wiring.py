@@ -1,0 +1,158 @@
+"""The composition root: builds Redis clients, ledger, budgets, connections, service clients and storage from
+the settings. Nothing else builds them.
+
+The modules of the service clients are imported when one is built: a web process starts without them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from functools import cache, partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import redis
+
+from bridge.errors import Unavailable
+from bridge.ledger.budget import Budget, Share, budgets_of
+from bridge.ledger.connect import connect, connect_web
+from bridge.ledger.connections import Connections
+from bridge.ledger.faults import why
+from bridge.ledger.inbox import Inbox
+from bridge.ledger.learning import Retention
+from bridge.ledger.ledger import Claim, Ledger
+from bridge.ledger.proof import Proof
+from bridge.settings import Settings
+from bridge.storage.contract import Storage
+from bridge.storage.opening import open_storage
+
+if TYPE_CHECKING:
+    import httpx2
+
+    from bridge.jobs.deps import Deps
+
+_DAY_S = 86_400
+
+
+def open_redis(settings: Settings, *, timeout_s: float = 5.0, patience: int = 8) -> redis.Redis:
+    """A client of the Redis at `REDIS_URL`; see `bridge.ledger.connect.connect`.
+
+    Raises:
+        WrongUse: REDIS_URL is missing.
+    """
+    return connect(str(settings.need("redis").redis_url), timeout_s=timeout_s, patience=patience)
+
+
+def open_ledger(settings: Settings, *, timeout_s: float = 5.0, patience: int = 8) -> Ledger:
+    """The ledger at `REDIS_URL`; raises as `open_redis`."""
+    return ledger_on(open_redis(settings, timeout_s=timeout_s, patience=patience), settings)
+
+
+def ledger_on(client: redis.Redis, settings: Settings) -> Ledger:
+    return Ledger(client, keep=retention(settings))
+
+
+@contextmanager
+def opened_ledger(settings: Settings, *, hint: str = "") -> Iterator[Ledger]:
+    """The ledger for one command, closed at its end.
+
+    Args:
+        hint: what else to do after an error of Redis.
+    Raises:
+        Unavailable: Redis failed; one line says why.
+    """
+    with closing(open_ledger(settings, patience=1)) as ledger:
+        try:
+            yield ledger
+        except (redis.RedisError, OSError) as error:
+            raise Unavailable(f"{why(error)}. `callbridge doctor` says what to do{hint}") from error
+
+
+def open_inbox(settings: Settings) -> Inbox:
+    """The web process's side of the ledger; raises as `open_redis`."""
+    needed = proof(settings)
+    url = str(settings.need("redis").redis_url)
+    client = connect_web(url, waits_s=needed.within_ms / 1000)
+    return Inbox(client, keep=retention(settings), proof=needed)
+
+
+def retention(settings: Settings) -> Retention:
+    return Retention(
+        events_s=int(settings.event_retention_days * _DAY_S),
+        outputs_s=int(settings.output_retention_days * _DAY_S),
+    )
+
+
+def proof(settings: Settings) -> Proof:
+    return Proof(after=settings.accept_after, within_ms=settings.accept_within_ms)
+
+
+def shares(settings: Settings) -> dict[str, Share]:
+    """What the bridge may ask of each service."""
+    return {
+        "cloudtalk": Share(
+            requests=settings.cloudtalk_requests_per_minute, window_s=settings.cloudtalk_window_s
+        ),
+        "kustomer": Share(
+            requests=settings.kustomer_requests_per_minute, window_s=settings.kustomer_window_s
+        ),
+    }
+
+
+def open_budgets(settings: Settings, ledger: Ledger) -> dict[str, Budget]:
+    return budgets_of(ledger, shares(settings))
+
+
+def open_connections(settings: Settings, ledger: Ledger) -> Connections:
+    """Which of the connections that the settings name are down."""
+    return Connections(
+        ledger, check_every_s=settings.membrane_check_every_s, through=settings.through_membrane
+    )
+
+
+def open_recordings(settings: Settings) -> Storage:
+    """Where recordings are kept; one object a process.
+
+    Raises:
+        WrongUse: RECORDINGS_URL names no storage, or its library is not installed.
+    """
+    return _storage(settings.recordings_url, settings.data_dir.absolute())
+
+
+@cache
+def _storage(url: str, data_dir: Path) -> Storage:
+    return open_storage(url, data_dir=data_dir)
+
+
+def open_deps(
+    settings: Settings,
+    ledger: Ledger,
+    *,
+    client: httpx2.Client | None = None,
+    still_ours: Callable[[Claim], None] | None = None,
+) -> Deps:
+    """Everything that jobs work with.
+
+    Raises:
+        WrongUse: names every setting that is missing.
+    """
+    from bridge.clients.http import make_client
+    from bridge.jobs.deps import Deps
+    from bridge.roads import Roads
+
+    settings.need("redis", "cloudtalk", "kustomer")
+    budgets, connections = open_budgets(settings, ledger), open_connections(settings, ledger)
+    roads = Roads(settings, client or make_client())
+    return Deps(
+        ledger=ledger,
+        cloudtalk=roads.cloudtalk(budgets["cloudtalk"], connections.gate("cloudtalk")),
+        kustomer=roads.kustomer(budgets["kustomer"], connections.gate("kustomer")),
+        rules=settings.rules,
+        connections=connections,
+        looks={service: partial(roads.look, service) for service in settings.through_membrane},
+        public_url=settings.public_url,
+        open_storage=partial(open_recordings, settings),
+        largest_recording=settings.recording_max_mb * 1_000_000,
+        still_ours=still_ours or (lambda claim: None),
+    )
