@@ -6,21 +6,21 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-import redis
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from bridge.boundary import boundary
 from bridge.domain.events import OTHER_TRIGGERS, STAGE_OF
 from bridge.journal.journal import Journal
 from bridge.ledger import keys
 from bridge.ledger.budget import Budget
+from bridge.ledger.comparison import calls_missing
 from bridge.ledger.connections import SERVICES, Connections
+from bridge.ledger.faults import RedisError
 from bridge.ledger.keys import LANE_NAMES
 from bridge.ledger.ledger import Ledger
-from bridge.ledger.processes import commands_of, processes
+from bridge.ledger.processes import commands_of
 
 _TRIGGERS = STAGE_OF.keys() | OTHER_TRIGGERS
 
@@ -40,7 +40,7 @@ class LedgerCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         try:
             found = [*self._queue(), *self._counters(), *self._rest()]
-        except (redis.RedisError, OSError):
+        except (RedisError, OSError):
             found = []
         yield _ledger_up(bool(found))
         yield from found
@@ -126,7 +126,7 @@ class LedgerCollector(Collector):
             "Global: processes that run, one for each web, worker and clock command.",
             labels=["kind"],
         )
-        for kind, count in commands_of(processes(self._ledger.redis)).items():
+        for kind, count in commands_of(self._ledger.processes()).items():
             running.add_metric([kind], count)
         yield running
         yield GaugeMetricFamily(
@@ -136,13 +136,12 @@ class LedgerCollector(Collector):
         )
         yield from self._spending()
         yield from self._roads()
-        with boundary("metrics.calls_missing"):
-            missing = self._ledger.redis.hget(keys.META, "calls_missing")
+        missing = calls_missing(self._ledger)
         if missing is not None:
             yield GaugeMetricFamily(
                 "callbridge_calls_missing",
                 "Calls of CloudTalk's list that the last look did not find here or in Kustomer.",
-                value=int(str(missing)),
+                value=missing,
             )
 
     def _roads(self) -> Iterator[Metric]:

@@ -10,13 +10,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
-import redis
-
 from bridge.domain.rules import Rules
 from bridge.errors import BridgeError, WrongUse
 from bridge.jobs.rounds import Rounds
 from bridge.ledger import keys
-from bridge.ledger.faults import why
+from bridge.ledger.faults import RedisError, why
 from bridge.ledger.held import match_held
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.nearby import Nearby
@@ -140,7 +138,7 @@ def _repeat(
         at_work.set()
         try:
             what()
-        except redis.RedisError as error:
+        except RedisError as error:
             log.warning("housekeeping not done, to be tried again", why=why(error))
         except BridgeError as error:
             log.warning("housekeeping not done, to be tried again", error=type(error).__name__)

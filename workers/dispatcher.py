@@ -6,10 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-import redis
-
-from bridge.boundary import boundary
-from bridge.ledger.faults import why
+from bridge.ledger.faults import RedisError, why
 from bridge.ledger.keys import WAKE, split_job
 from bridge.ledger.ledger import Ledger
 from bridge.logs import get_logger
@@ -62,7 +59,7 @@ class Dispatcher:
             try:
                 wait_s = self.dispatch()
                 away = False
-            except redis.RedisError as error:
+            except RedisError as error:
                 if not away:
                     log.warning(
                         "redis takes nothing, waiting for it", error=type(error).__name__, why=why(error)
@@ -71,19 +68,15 @@ class Dispatcher:
             # At least a moment, so that a job which is due and cannot be taken does not spin.
             self._broker.freed.wait(max(wait_s, 0.002))
 
-    @boundary("dispatcher.listen")
     def _listen(self) -> None:
         """Wakes the dispatcher when something was learnt, so that an idle worker starts at once."""
         while not self._stop.is_set():
             try:
-                with self._ledger.redis.pubsub(  # type: ignore[no-untyped-call]
-                    ignore_subscribe_messages=True
-                ) as channel:
-                    channel.subscribe(self.wake)
+                with self._ledger.wakeups(self.wake) as is_woken:
                     # What was published before we listened was not heard.
                     self._broker.freed.set()
                     while not self._stop.is_set():
-                        if channel.get_message(timeout=_LONGEST_WAIT_S):
+                        if is_woken(_LONGEST_WAIT_S):
                             self._broker.freed.set()
-            except redis.RedisError:
+            except RedisError:
                 self._stop.wait(_REDIS_AWAY_PAUSE_S)

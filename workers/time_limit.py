@@ -11,11 +11,10 @@ from __future__ import annotations
 
 import threading
 
-import redis
-
 from bridge.jobs.leases import Leases
 from bridge.jobs.runner import Runner, backoff_s
 from bridge.ledger import keys
+from bridge.ledger.faults import RedisError
 from bridge.ledger.ledger import Ledger
 from bridge.logs import get_logger
 
@@ -76,6 +75,6 @@ class TimeLimit:
                 "a disk, the storage for recordings, or Redis",
                 failed=True,
             )
-        except redis.RedisError:
+        except RedisError:
             # Due again when its lease ends, which nobody renews.
             log.warning("redis is away, the job is due again when its lease ends", job=kind)

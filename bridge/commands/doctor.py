@@ -14,7 +14,6 @@ from pathlib import Path
 
 import click
 import httpx2
-import redis
 from pydantic import SecretStr
 
 from bridge.clients.bounds import Client
@@ -25,6 +24,7 @@ from bridge.commands.printing import say
 from bridge.commands.redis_checks import fault_check, look_at_pauses, look_at_processes, look_at_redis
 from bridge.domain.json_values import read_json
 from bridge.errors import BridgeError, Unavailable
+from bridge.ledger.faults import RedisError
 from bridge.setting_values import GOOD_TOKEN
 from bridge.settings import Settings
 from bridge.wiring import ledger_on, open_connections, open_recordings, open_redis, proof
@@ -174,7 +174,7 @@ def _redis(settings: Settings) -> Iterator[Check]:
             yield from look_at_redis(client, proof(settings))
             yield look_at_processes(client)
             yield from look_at_pauses(open_connections(settings, ledger_on(client, settings)))
-    except (redis.RedisError, OSError) as error:
+    except (RedisError, OSError) as error:
         yield fault_check("Redis", error)
 
 

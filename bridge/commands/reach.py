@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 import httpx2
-import redis
 
 from bridge.clients.http import Service, make_client
 from bridge.clients.membrane import Membrane
@@ -25,7 +24,7 @@ from bridge.commands.context import load_settings
 from bridge.commands.printing import say
 from bridge.errors import NeedsAPerson, Unavailable, WrongUse
 from bridge.ledger.budget import Budget
-from bridge.ledger.faults import why
+from bridge.ledger.faults import RedisError, why
 from bridge.ledger.keys import Lane
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.turns import Turn, taking_turns
@@ -166,7 +165,7 @@ def open_reach() -> Iterator[Reach]:
         with make_client() as client, taking_turns(turn):
             shares = open_budgets(settings, ledger) if ledger is not None else {}
             yield Reach(settings=settings, client=client, roads=Roads(settings, client), shares=shares)
-    except redis.RedisError as error:
+    except RedisError as error:
         raise Unavailable(f"{why(error)}; it is unknown whether the request was made") from error
     finally:
         if ledger is not None:
@@ -195,7 +194,7 @@ def _ledger(settings: Settings) -> Ledger | None:
     ledger = open_ledger(settings, timeout_s=2, patience=0)
     try:
         ledger.now_ms()
-    except redis.RedisError as error:
+    except RedisError as error:
         ledger.close()
         say(f"{why(error)}; this request is not counted in the shared budget", err=True)
         return None

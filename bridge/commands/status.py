@@ -8,14 +8,13 @@ from contextlib import closing
 from typing import Any
 
 import click
-import redis
 
 from bridge.commands.context import load_settings
 from bridge.commands.printing import say
 from bridge.commands.tables import show_table
 from bridge.errors import Unavailable
 from bridge.ledger.connections import TITLES, paused_as
-from bridge.ledger.faults import why
+from bridge.ledger.faults import RedisError, why
 from bridge.ledger.processes import Process, missing
 from bridge.web.views import queue_view
 from bridge.wiring import open_budgets, open_connections, open_ledger
@@ -43,7 +42,7 @@ def status(*, as_json: bool) -> int:
             running = ledger.processes()
         says = problems(queue, running)
         code = _NEEDS_A_PERSON if says else _WELL
-    except (redis.RedisError, OSError) as error:
+    except (RedisError, OSError) as error:
         says, code = [why(error)], _REDIS_AWAY
     except Unavailable as error:
         says, code = [str(error)], _REDIS_AWAY

@@ -18,9 +18,10 @@ from bridge.errors import NotThereYet
 from bridge.jobs.deps import Deps
 from bridge.jobs.detail import UUID_KEPT_S
 from bridge.jobs.patience import Patience
-from bridge.jobs.reconcile import Span, ask_page, compare, read_list, say_missing
+from bridge.jobs.reconcile import Span, ask_page, compare, read_list
 from bridge.jobs.recording import EXPIRED
 from bridge.ledger.census import Standing, Stands, standings
+from bridge.ledger.comparison import keep_calls_missing
 from bridge.ledger.record import Record
 
 # A conversation may be older or younger than its call by the two services' clocks.
@@ -101,7 +102,7 @@ class Audit:
             for key, items in there.items()
             if len(items) > 1
         ]
-        say_missing(self._deps.ledger, len(findings.missing))
+        keep_calls_missing(self._deps.ledger, len(findings.missing))
         return findings
 
     # -- CloudTalk's end

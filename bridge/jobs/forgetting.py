@@ -16,10 +16,10 @@ from bridge.domain.values import read_uuid
 from bridge.errors import BridgeError, Rejected, Transient
 from bridge.jobs.deps import Deps
 from bridge.jobs.receipt import Receipt, There
-from bridge.jobs.rounds import ROUND
 from bridge.journal.erasing import erase_lines
 from bridge.ledger import erasing, trail
-from bridge.ledger.disk import Rewrite, rewrite_files
+from bridge.ledger.comparison import RoundStore
+from bridge.ledger.disk import Rewrite
 from bridge.ledger.held import HeldEvent
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.record import Record
@@ -70,7 +70,7 @@ class Erasure:
     services: Deps | None = None
     remove_at: Collection[str] = ()
     ask: Callable[[Callable[[], object]], object] = lambda question: question()
-    rewrite: Callable[[Ledger], Rewrite] = lambda ledger: rewrite_files(ledger.redis)
+    rewrite: Callable[[Ledger], Rewrite] = Ledger.rewrite_files
     kustomer_url: str = ""
 
     def of_call(self, record: Record) -> Receipt:
@@ -123,7 +123,7 @@ class Erasure:
         receipt.add("held", "event", erasing.let_go(self.ledger, held))
         numbers = [record.call_id for record in records if record.call_id is not None]
         receipt.add("caches", "entry", erasing.erase_caches(self.ledger, phones, numbers))
-        erasing.forget_round(self.ledger.redis, ROUND, numbers)
+        RoundStore(self.ledger).forget(numbers)
         # The records go last: should this be cut short, they still say what is left to remove.
         for record in records:
             self._here(record, receipt)

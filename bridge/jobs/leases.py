@@ -7,10 +7,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import redis
-
 from bridge.errors import LeaseLost
-from bridge.ledger.faults import why
+from bridge.ledger.faults import RedisError, why
 from bridge.ledger.ledger import Claim, Ledger
 from bridge.logs import get_logger
 
@@ -90,7 +88,7 @@ class Leases:
         while not self._stop.wait(self._lease_s / 4):
             try:
                 self.renew()
-            except redis.RedisError as error:
+            except RedisError as error:
                 log.warning("leases not renewed", why=why(error))
 
 

@@ -9,20 +9,17 @@ confirmed, and asked about like any other. What is too old for it is found by th
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar, cast
+from typing import TypeVar
 
-from bridge.boundary import boundary
 from bridge.domain.call import Call
 from bridge.domain.listed import ListedCall
 from bridge.domain.phone import Phone
 from bridge.errors import NotThereYet, RateLimited, TooManyLooks
 from bridge.jobs.deps import Deps
 from bridge.jobs.reconcile import Span, ask_page
-from bridge.ledger import keys
 from bridge.ledger.ledger import Claim
 from bridge.ledger.record import Record
 from bridge.ledger.turns import looking
@@ -31,7 +28,6 @@ from bridge.ledger.turns import looking
 ALL_LOOKS, LIST_LOOKS = 1 / 4, 1 / 12
 # How far back the list is read.
 _BACK = timedelta(hours=2)
-_KEPT_S = 600
 _CONFIRMED_BY = frozenset({"detail", "identity", "listed", "recording"})
 
 T = TypeVar("T")
@@ -86,9 +82,7 @@ def ask(
             if not _is_recent(claim, record, call):
                 raise
     _wait_for_list(claim, deps, record)
-    with boundary("looking.is_listed"):
-        listed = deps.ledger.redis.hexists(keys.NEWEST, f"id:{call.call_id}")
-    if not listed:
+    if not deps.ledger.memory.newest_has(call.call_id):
         raise NotThereYet(
             f"CloudTalk has no detail of call {call.call_id} (yet), nor is it among its newest calls"
         )
@@ -104,9 +98,7 @@ def newest_of(claim: Claim, deps: Deps, record: Record, call: Call) -> list[Seen
     if not _is_recent(claim, record, call):
         return None
     _wait_for_list(claim, deps, record)
-    with boundary("looking.newest_of"):
-        text = cast(str | None, deps.ledger.redis.hget(keys.NEWEST, f"of:{_digest(call.external)}"))
-    return [_seen(item) for item in json.loads(text or "[]")]
+    return [_seen(item) for item in deps.ledger.memory.newest_of(_digest(call.external))]
 
 
 def heard_at(record: Record, call: Call) -> datetime:
@@ -122,8 +114,7 @@ def _wait_for_list(claim: Claim, deps: Deps, record: Record) -> None:
     """Have a list that is newer than what we know of the call, and note which one was looked at."""
     newest = max((event.last_at.timestamp() * 1000 for event in record.events), default=0)
     needed_ms = max(int(record.fields.get("looked_at", 0)), newest)
-    with boundary("looking.asked_at"):
-        asked_at = int(cast(str | None, deps.ledger.redis.hget(keys.NEWEST, "asked_at")) or 0)
+    asked_at = deps.ledger.memory.newest_read_at()
     if asked_at <= needed_ms:
         asked_at = _read_list(claim, deps, asked_at)
     deps.ledger.keep(claim, {"looked_at": str(asked_at)})
@@ -147,21 +138,15 @@ def _read_list(claim: Claim, deps: Deps, last_ms: int) -> int:
 
 
 def _keep(deps: Deps, asked_at: int, calls: Iterable[ListedCall]) -> None:
-    fields: dict[Any, Any] = {"asked_at": str(asked_at)}
+    ids: list[int] = []
     of: dict[str, list[list[object]]] = {}
     for call in calls:
-        fields[f"id:{call.call_id}"] = "1"
+        ids.append(call.call_id)
         seen = seen_of(call)
         at = seen.started_at.timestamp() if seen.started_at else None
         item: list[object] = [seen.call_id, at, seen.external, seen.internal, seen.direction]
         of.setdefault(seen.external, []).append(item)
-    fields.update({f"of:{digest}": json.dumps(items) for digest, items in of.items()})
-    with boundary("looking.keep"):
-        pipe = deps.ledger.redis.pipeline()
-        pipe.delete(keys.NEWEST)
-        pipe.hset(keys.NEWEST, mapping=fields)
-        pipe.expire(keys.NEWEST, _KEPT_S)
-        pipe.execute()
+    deps.ledger.memory.keep_newest(asked_at, ids, of)
 
 
 def seen_of(call: ListedCall) -> Seen:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from bridge.boundary import boundary
 from bridge.jobs.audit import Audit, Expected, Findings
 from bridge.jobs.reconcile import learn
-from bridge.ledger import keys, trail
+from bridge.ledger import trail
 from bridge.ledger.census import Stands
 from bridge.ledger.keys import Lane
 from bridge.ledger.ledger import Ledger
@@ -45,8 +44,7 @@ def _fetch_again(ledger: Ledger, one: Expected, who: str) -> str:
     """The list says that there is a recording, which counts as its announcement."""
     if one.standing.stands is not Stands.UNKNOWN:
         for part in {f"id:{one.call.call_id}", one.standing.key}:
-            with boundary("mending.forget_gone"):
-                ledger.redis.hdel(keys.events(part), "obs:recording_gone")
+            ledger.forget_observation("recording_gone", part)
     _learn(ledger, one, who)
     if one.standing.stands is not Stands.UNKNOWN:
         _replay(ledger, "recording", one, who)

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from bridge.boundary import boundary
 from bridge.clients.cloudtalk import LARGEST_PAGE, CallPage
 from bridge.domain.call import Call
 from bridge.domain.listed import ListedCall
@@ -19,7 +18,6 @@ from bridge.domain.phone import Kind
 from bridge.domain.recording import Sound, may_record
 from bridge.domain.rules import Rules
 from bridge.jobs.deps import Deps
-from bridge.ledger import keys
 from bridge.ledger.census import Standing, Stands, known_by_uuid_only, standings
 from bridge.ledger.keys import Lane
 from bridge.ledger.ledger import Ledger
@@ -199,12 +197,6 @@ def learn(ledger: Ledger, calls: Iterable[ListedCall]) -> Iterator[int]:
             lane=Lane.BACKFILL,
         )
         yield call.call_id
-
-
-@boundary("reconcile.say_missing")
-def say_missing(ledger: Ledger, number: int) -> None:
-    """For the metric and `/api/queue`: what the last look over a whole span found missing."""
-    ledger.redis.hset(keys.META, "calls_missing", str(number))
 
 
 def help_on(ledger: Ledger, found: Comparison) -> None:

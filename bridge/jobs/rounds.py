@@ -5,27 +5,21 @@ How far a round has come is kept in Redis after each page, so that any process g
 
 from __future__ import annotations
 
-import json
-import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from typing import cast
+from typing import Any
 
-from bridge.boundary import boundary
 from bridge.clients.cloudtalk import LARGEST_PAGE
 from bridge.errors import Permanent, Transient
 from bridge.jobs.deps import Deps
-from bridge.jobs.reconcile import Span, ask_page, compare, help_on, learn, say_missing
-from bridge.ledger import keys
+from bridge.jobs.reconcile import Span, ask_page, compare, help_on, learn
+from bridge.ledger.comparison import RoundStore, keep_calls_missing
 from bridge.logs import get_logger
 
 log = get_logger(__name__)
 
 _BACK = timedelta(hours=24)
-LOCK, ROUND = f"{keys.TAG}:reconcile:lock", f"{keys.TAG}:reconcile"
-# Longer than a page takes; a holder that dies keeps others waiting for no longer.
-_LOCK_MS = 60_000
 # Calls shift through the pages meanwhile, but a round that hangs for hours says nothing of now.
 _TOO_OLD = timedelta(hours=1)
 
@@ -51,6 +45,7 @@ class Rounds:
 
     def __init__(self, deps: Deps, *, every: timedelta, limit: int = LARGEST_PAGE) -> None:
         self._deps, self._every, self._limit = deps, every, limit
+        self._store = RoundStore(deps.ledger)
 
     def go(self, now: datetime, *, stopping: Callable[[], bool] = lambda: False) -> bool:
         """Go on with the round that is due, as far as the budget reaches; whether it ended.
@@ -72,30 +67,17 @@ class Rounds:
 
     def _page(self, now: datetime) -> bool | None:
         """One page. None: there are more; False: nothing is due, or another process is at it."""
-        redis, token = self._deps.ledger.redis, secrets.token_hex(8)
-        with boundary("rounds.lock"):
-            ours = redis.set(LOCK, token, nx=True, px=_LOCK_MS)
-        if not ours:
-            return False
-        try:
-            at = self._due(now)
+        with self._store.lock() as ours:
+            at = self._due(now) if ours else None
             if at is None:
                 return False
             after = self._look(at, now)
-            with boundary("rounds.keep"):
-                if redis.get(LOCK) == token:
-                    redis.set(ROUND, json.dumps(asdict(after)))
+            self._store.keep(asdict(after))
             return True if after.ended else None
-        finally:
-            with boundary("rounds.unlock"):
-                if redis.get(LOCK) == token:
-                    redis.delete(LOCK)
 
     def _due(self, now: datetime) -> Round | None:
         """The round to go on with, or a new one; None when it is too early for that."""
-        with boundary("rounds.last"):
-            text = cast(str | None, self._deps.ledger.redis.get(ROUND))
-        last = _read(text)
+        last = _read(self._store.last())
         seconds = now.timestamp()
         if last is not None:
             age = seconds - last.began_at
@@ -119,7 +101,7 @@ class Rounds:
             log.warning("recordings found that no webhook told of", count=len(silent))
         ended = at.page >= page.pages
         if ended:
-            say_missing(deps.ledger, len(missing))
+            keep_calls_missing(deps.ledger, len(missing))
         return Round(
             began_at=at.began_at,
             since=at.since,
@@ -130,12 +112,12 @@ class Rounds:
         )
 
 
-def _read(text: str | None) -> Round | None:
-    if text is None:
+def _read(state: Mapping[str, Any] | None) -> Round | None:
+    if state is None:
         return None
     try:
-        return Round(**json.loads(text))
-    except (ValueError, TypeError):
+        return Round(**state)
+    except TypeError:
         # Of another version: begin anew.
         return None
 

@@ -6,8 +6,6 @@ import random
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-import redis
-
 from bridge.clients.pace import Pace, keeping
 from bridge.errors import (
     BridgeError,
@@ -25,7 +23,7 @@ from bridge.jobs.detail import ask_detail, identify
 from bridge.jobs.leases import Leases, clock
 from bridge.jobs.recording import fetch_recording
 from bridge.ledger.connections import LOOK
-from bridge.ledger.faults import server_fault
+from bridge.ledger.faults import RedisError, server_fault
 from bridge.ledger.ledger import Claim, Ledger
 from bridge.ledger.turns import Turn, taking_turns
 from bridge.logs import get_logger
@@ -100,7 +98,7 @@ class Runner:
                 ms=round((clock() - since) * 1000),
             )
             return end
-        except redis.RedisError as error:
+        except RedisError as error:
             fault = server_fault(error)
             log.warning(
                 "redis takes nothing, the job is due again when its lease ends",
@@ -142,7 +140,7 @@ class Runner:
         except Permanent as error:
             return self._park(ledger, claim, error)
         except Exception as error:
-            if isinstance(error, redis.RedisError) and server_fault(error) is not None:
+            if isinstance(error, RedisError) and server_fault(error) is not None:
                 raise
             # A fault of ours, or a value of this call that Redis cannot read.
             log.exception("fault in a job", job=claim.kind, key=claim.key)

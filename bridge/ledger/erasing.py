@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-import redis
 from redis.client import Pipeline
 
 from bridge.boundary import boundary
@@ -114,14 +113,6 @@ def erase_caches(ledger: Ledger, phones: Iterable[Phone], call_ids: Iterable[int
     names = [f"{keys.TAG}:{kind}:{phone.text}" for phone in phones for kind in ("customer", "lock:customer")]
     names += [f"{keys.TAG}:cache:uuid-of:{number}" for number in call_ids]
     return ledger.redis.delete(*names) if names else 0
-
-
-@boundary("erasing.round")
-def forget_round(client: redis.Redis, name: str, call_ids: Iterable[int]) -> None:
-    """Begin the comparison with CloudTalk's list anew, where the one under way has found such a call."""
-    text = cast(str | None, client.get(name))
-    if text is not None and set(json.loads(text).get("missing", ())) & set(call_ids):
-        client.delete(name)
 
 
 @boundary("erasing.trail")

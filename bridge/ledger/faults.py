@@ -20,6 +20,9 @@ import redis
 import redis.asyncio.sentinel
 import redis.sentinel
 
+# What callers catch: nobody outside of `bridge.ledger` imports redis.
+RedisError, RedisTimeout = redis.RedisError, redis.TimeoutError
+
 _FULL_BELOW_BYTES = 256 * 1024
 _SEE = 'deploy/README.md, "What Redis has to be"'
 _PERMISSIONS = f"give it what it needs (ACL SETUSER, see {_SEE})"

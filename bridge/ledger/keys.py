@@ -40,6 +40,8 @@ OTHER, OTHER_AT, MOST_OTHER = f"{TAG}:other", f"{TAG}:other:at", 10_000
 META = f"{TAG}:meta"
 # Marks of the calls that were forgotten on request; see lua/forget.lua.
 FORGOTTEN = f"{TAG}:forgotten"
+# Of the comparison with CloudTalk's list: who is at it, and how far it has come.
+ROUND_LOCK, ROUND = f"{TAG}:reconcile:lock", f"{TAG}:reconcile"
 SERVERS = f"{TAG}:servers"
 WAKE = f"{TAG}:wake"
 REFUSED = f"{TAG}:refused"

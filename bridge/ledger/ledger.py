@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import random
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,6 +23,7 @@ from bridge.domain.events import Event, Held
 from bridge.domain.values import read_call_id, read_uuid
 from bridge.errors import Busy, LeaseLost
 from bridge.ledger import keys, kinds, scripts
+from bridge.ledger.disk import Rewrite, rewrite_files
 from bridge.ledger.keys import QUEUE_KEYS, Lane
 from bridge.ledger.learning import TOLD, Learnt, Retention, hold_delivery, learn_event, learn_observation
 from bridge.ledger.memory import Memory
@@ -170,11 +171,15 @@ class Ledger:
         names = [*QUEUE_KEYS, keys.META, keys.FORGOTTEN]
         self._run("forget", names, uuid, number, secrets.token_hex(32))
 
+    @boundary("ledger.forget_observation")
+    def forget_observation(self, name: str, key: str) -> None:
+        self.redis.hdel(keys.events(key), f"obs:{name}")
+
     @boundary("ledger.recent")
-    def recent(self, *, before: float | None, count: int) -> list[tuple[str, float]]:
+    def recent(self, *, up_to: float | None = None, skip: int = 0, count: int) -> list[tuple[str, float]]:
         """Keys of calls, the one last heard of first, with the score to go on from."""
-        top = f"({before}" if before is not None else "+inf"
-        found = self.redis.zrevrangebyscore(keys.CALLS, top, "-inf", start=0, num=count, withscores=True)
+        top = up_to if up_to is not None else "+inf"
+        found = self.redis.zrevrangebyscore(keys.CALLS, top, "-inf", start=skip, num=count, withscores=True)
         return cast(list[tuple[str, float]], found)
 
     def reach(self) -> Reach:
@@ -345,7 +350,11 @@ class Ledger:
 
     def job_states(self, *own: str) -> list[dict[str, Any]]:
         """The jobs of one call, by the keys of its records; see `bridge.ledger.states`."""
-        return job_states(self.redis, [own])[0]
+        return self.job_states_of([own])[0]
+
+    def job_states_of(self, calls: Sequence[Sequence[str]]) -> list[list[dict[str, Any]]]:
+        """The jobs of many calls, by the keys of the records of each."""
+        return job_states(self.redis, calls)
 
     # -- numbers
 
@@ -371,6 +380,10 @@ class Ledger:
             return {}
         texts = cast(list[str | None], self.redis.hmget(keys.JOBS, names))
         return {name: json.loads(text) if text else {} for name, text in zip(names, texts, strict=True)}
+
+    @boundary("ledger.parked_count")
+    def parked_count(self) -> int:
+        return int(self.redis.zcard(keys.PARKED))
 
     @boundary("ledger.held_count")
     def held_count(self) -> int:
@@ -411,7 +424,21 @@ class Ledger:
         finally:
             self._run("unlock", [key], f"{claim.name} {claim.token}")
 
+    def rewrite_files(self) -> Rewrite:
+        """Have Redis write its files anew; see `bridge.ledger.disk`."""
+        return rewrite_files(self.redis)
+
     # -- processes
+
+    @contextmanager
+    def wakeups(self, channel: str = keys.WAKE) -> Iterator[Callable[[float], bool]]:
+        """Hears when something became due; the function that it gives waits so many seconds for that."""
+        with (
+            boundary("dispatcher.listen"),
+            self.redis.pubsub(ignore_subscribe_messages=True) as heard,  # type: ignore[no-untyped-call]
+        ):
+            heard.subscribe(channel)
+            yield lambda timeout_s: bool(heard.get_message(timeout=timeout_s))
 
     def heartbeat(self, kind: str, **options: Any) -> Heartbeat:
         """Tells the others that this process runs; see `Heartbeat` for the options."""

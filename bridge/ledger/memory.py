@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 import redis
@@ -11,6 +12,7 @@ from bridge.boundary import boundary
 from bridge.ledger import keys
 
 _PHONE_CACHE_S = 24 * 3600
+_NEWEST_S = 600
 # Upper ends of the slots in which the delay of recordings is counted, in seconds.
 DELAY_EDGES_S = (3, 6, 12, 25, 50, 100, 200, 400, 800, 1600, 3200)
 
@@ -46,6 +48,36 @@ class Memory:
     @boundary("memory.cache")
     def cache(self, name: str, value: Any, *, for_s: int) -> None:
         self._redis.set(f"{keys.TAG}:cache:{name}", json.dumps(value), ex=for_s)
+
+    # CloudTalk's newest calls: one list for all calls that wait to be found in it (`bridge.jobs.looking`).
+
+    @boundary("memory.newest_read_at")
+    def newest_read_at(self) -> int:
+        """When CloudTalk was asked for the list, ms since 1970; 0 where there is none."""
+        return int(cast(str | None, self._redis.hget(keys.NEWEST, "asked_at")) or 0)
+
+    @boundary("memory.newest_has")
+    def newest_has(self, call_id: int | None) -> bool:
+        return bool(self._redis.hexists(keys.NEWEST, f"id:{call_id}"))
+
+    @boundary("memory.newest_of")
+    def newest_of(self, digest: str) -> list[list[object]]:
+        """What was kept of the calls with a number, given as its digest."""
+        text = cast(str | None, self._redis.hget(keys.NEWEST, f"of:{digest}"))
+        return cast(list[list[object]], json.loads(text or "[]"))
+
+    @boundary("memory.keep_newest")
+    def keep_newest(
+        self, asked_at: int, call_ids: Iterable[int], of: Mapping[str, list[list[object]]]
+    ) -> None:
+        """Keep a new list instead of the last one; `of`: digest of a number -> its calls."""
+        fields: dict[Any, Any] = {"asked_at": str(asked_at), **{f"id:{call_id}": "1" for call_id in call_ids}}
+        fields |= {f"of:{digest}": json.dumps(calls) for digest, calls in of.items()}
+        pipe = self._redis.pipeline()
+        pipe.delete(keys.NEWEST)
+        pipe.hset(keys.NEWEST, mapping=fields)
+        pipe.expire(keys.NEWEST, _NEWEST_S)
+        pipe.execute()
 
     @boundary("memory.keep_delay")
     def keep_delay(self, seconds: float) -> None:

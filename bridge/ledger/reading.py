@@ -29,6 +29,15 @@ def read_all(ledger: Ledger, names: Sequence[str]) -> list[Record]:
     ]
 
 
+@boundary("ledger.have_observation")
+def have_observation(ledger: Ledger, name: str, parts: Sequence[str]) -> list[bool]:
+    """Of each part of a record whether it has this observation, in one round trip."""
+    pipe = ledger.redis.pipeline(transaction=False)
+    for part in parts:
+        pipe.hexists(keys.events(part), f"obs:{name}")
+    return [bool(there) for there in pipe.execute()]
+
+
 @boundary("ledger.read_all")
 def _parts(ledger: Ledger, names: Sequence[str]) -> dict[str, Part]:
     if not names:

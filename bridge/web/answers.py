@@ -8,11 +8,12 @@ import secrets
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import redis
 from starlette.types import Send
 
+from bridge.ledger.faults import RedisError
+
 # What redis-py and the network under it raise while Redis is away, frozen or unwilling.
-REDIS_AWAY = (redis.RedisError, OSError, TimeoutError)
+REDIS_AWAY = (RedisError, OSError, TimeoutError)
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}", re.ASCII)
 

@@ -19,7 +19,6 @@ from bridge.ledger import parked, trail
 from bridge.ledger.budget import Budget
 from bridge.ledger.connections import Connections
 from bridge.ledger.ledger import Ledger
-from bridge.ledger.processes import processes as running_processes
 from bridge.web.answers import Refused
 from bridge.web.body import LARGEST, parse_object, read_body, too_large
 from bridge.web.listing import SEARCH_FIELDS, Search, list_calls
@@ -86,7 +85,7 @@ async def queue(request: Request) -> JSONResponse:
 async def processes(request: Request) -> JSONResponse:
     """Every process that runs, also each of a worker that has several."""
     ledger = _desk(request).ledger
-    found = await _desk(request).run(lambda: running_processes(ledger.redis))
+    found = await _desk(request).run(ledger.processes)
     return _answer({"processes": [one.shown() for one in found], "next": None})
 
 

@@ -12,13 +12,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import redis
-
 from bridge.domain.events import Event, Held, fingerprint_of, read_event
 from bridge.domain.rules import Rules
 from bridge.journal.journal import Journal, JournalFull
 from bridge.ledger import keys
-from bridge.ledger.faults import server_fault
+from bridge.ledger.faults import RedisTimeout, server_fault
 from bridge.ledger.inbox import Delivery, Inbox
 from bridge.ledger.proof import CannotProve, NotProven
 from bridge.logs import AtMost
@@ -114,7 +112,7 @@ class Keeper:
             self._unproven = (str(error), self._now())
             return Outcome(status=503, content=_unproven(str(error)), cause="not-proven")
         except REDIS_AWAY as error:
-            if isinstance(error, (TimeoutError, redis.TimeoutError)):
+            if isinstance(error, (TimeoutError, RedisTimeout)):
                 self.gate.shut()
             fault = server_fault(error)
             if fault is None:
@@ -199,7 +197,7 @@ class Keeper:
                     await self._inbox.ping()
                     return []
                 faults = await self._inbox.keep_all(deliveries)
-        except (TimeoutError, redis.TimeoutError):
+        except (TimeoutError, RedisTimeout):
             self.gate.shut()
             raise
         for fault in faults:

@@ -7,20 +7,17 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
-from bridge.boundary import boundary
 from bridge.domain.call import Call
 from bridge.domain.moments import read_moment
 from bridge.domain.outcome import Direction, Outcome
 from bridge.domain.rules import Rules
 from bridge.errors import WrongUse
-from bridge.ledger import keys
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.reading import read_all
 from bridge.ledger.record import Record
-from bridge.ledger.states import job_states
 from bridge.web.views import STATES, line_of
 
 LONGEST_PAGE = 200
@@ -143,7 +140,7 @@ def list_calls(ledger: Ledger, rules: Rules, search: Search) -> dict[str, Any]:
     looked, last = 0, search.cursor
     for chunk in _chunks(ledger, search.cursor):
         records = read_all(ledger, [at.key for at in chunk])
-        jobs = job_states(ledger.redis, [record.own_keys for record in records])
+        jobs = ledger.job_states_of([record.own_keys for record in records])
         for at, record, own in zip(chunk, records, jobs, strict=True):
             if search.since is not None and at.score < search.since.timestamp() * 1000:
                 # Heard of for the last time before: all that follow began before, too.
@@ -201,17 +198,11 @@ def _is_uuid(text: str) -> bool:
 def _chunks(ledger: Ledger, cursor: Cursor | None) -> Iterator[list[Cursor]]:
     """Positions in the list, some at a time, newest first and by key within one millisecond."""
     while True:
-        top = cursor.score if cursor is not None else "+inf"
+        top = cursor.score if cursor is not None else None
         skipped = 0
         chunk: list[Cursor] = []
         while not chunk:
-            with boundary("web.calls"):
-                found = cast(
-                    list[tuple[str, float]],
-                    ledger.redis.zrevrangebyscore(
-                        keys.CALLS, top, "-inf", start=skipped, num=_AT_ONCE, withscores=True
-                    ),
-                )
+            found = ledger.recent(up_to=top, skip=skipped, count=_AT_ONCE)
             if not found:
                 return
             skipped += len(found)

@@ -9,13 +9,12 @@ from urllib.parse import quote
 from starlette.requests import Request
 from starlette.responses import Response
 
-from bridge.boundary import boundary
 from bridge.domain.moments import shown_time
-from bridge.ledger import keys
 from bridge.ledger.connections import TITLES, closed_as
 from bridge.ledger.faults import why
 from bridge.ledger.ledger import Ledger
-from bridge.ledger.processes import Process, missing, processes
+from bridge.ledger.processes import Process, missing
+from bridge.ledger.reading import have_observation
 from bridge.links import PLAYER
 from bridge.web.answers import REDIS_AWAY
 from bridge.web.api import Desk
@@ -38,7 +37,7 @@ async def front(request: Request) -> Response:
         calls: list[dict[str, Any]] = desk.calls(Search(limit=20))["calls"]
         heard = with_recording(desk.ledger, calls)
         rows = [_row(call, heard=call["key"] in heard, zone=desk.rules.zone) for call in calls]
-        return desk.queue(), rows, processes(desk.ledger.redis)
+        return desk.queue(), rows, desk.ledger.processes()
 
     try:
         queue, rows, running = await desk.run(work)
@@ -64,17 +63,12 @@ async def front(request: Request) -> Response:
     )
 
 
-@boundary("web.with_recording")
 def with_recording(ledger: Ledger, calls: Sequence[dict[str, Any]]) -> set[str]:
     """Keys of the calls whose recording was stored, in one round trip."""
     parts = [(call["key"], call["key"]) for call in calls]
     parts += [(call["key"], f"id:{call['call_id']}") for call in calls if call["call_id"] is not None]
-    if not parts:
-        return set()
-    pipe = ledger.redis.pipeline(transaction=False)
-    for _, part in parts:
-        pipe.hexists(keys.events(part), "obs:recording")
-    return {key for (key, _), there in zip(parts, pipe.execute(), strict=True) if there}
+    found = have_observation(ledger, "recording", [part for _, part in parts]) if parts else []
+    return {key for (key, _), there in zip(parts, found, strict=True) if there}
 
 
 def _process(one: Process, zone: str) -> tuple[str, ...]:

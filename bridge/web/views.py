@@ -8,12 +8,11 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Literal, cast, get_args
 
-from bridge.boundary import boundary
 from bridge.domain.call import Call
 from bridge.domain.keys import DEFAULT_KEYS, canonical_key
 from bridge.domain.rules import Rules
-from bridge.ledger import keys
 from bridge.ledger.budget import Budget
+from bridge.ledger.comparison import calls_missing
 from bridge.ledger.connections import Connections
 from bridge.ledger.keys import LANE_NAMES
 from bridge.ledger.ledger import Ledger
@@ -30,7 +29,6 @@ _RECORDING_LINK = re.compile(r"https?:\\*/\S*?/pub\\*/r\\*/[^\s\"'<>]*", re.IGNO
 _LINK = re.compile(r"https?://", re.IGNORECASE)
 
 
-@boundary("web.queue")
 def queue_view(ledger: Ledger, budgets: Iterable[Budget], connections: Connections) -> dict[str, Any]:
     lanes = {LANE_NAMES[lane]: asdict(state) for lane, state in ledger.queue().items()}
     sums = {
@@ -38,7 +36,7 @@ def queue_view(ledger: Ledger, budgets: Iterable[Budget], connections: Connectio
     }
     return {
         **sums,
-        "parked": int(ledger.redis.zcard(keys.PARKED)),
+        "parked": ledger.parked_count(),
         "held": ledger.held_count(),
         "oldest_due_s": max(lane["oldest_due_s"] for lane in lanes.values()),
         "lanes": lanes,
@@ -47,13 +45,6 @@ def queue_view(ledger: Ledger, budgets: Iterable[Budget], connections: Connectio
         "slow": connections.slow(),
         "calls_missing": calls_missing(ledger),
     }
-
-
-@boundary("web.calls_missing")
-def calls_missing(ledger: Ledger) -> int | None:
-    """What the last reconciliation or audit found to be missing; None before the first."""
-    text = cast(str | None, ledger.redis.hget(keys.META, "calls_missing"))
-    return int(text) if text is not None else None
 
 
 def state_of(*, stored: str | None, ended: bool, jobs: Sequence[Job]) -> State:

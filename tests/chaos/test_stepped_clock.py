@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from bridge.ledger.comparison import calls_missing
 from bridge.ledger.ledger import Ledger
 from bridge.sandbox.running import RunningSandbox
 from bridge.storage import open_storage
-from bridge.web.views import calls_missing
 from tests.chaos.stage import Child, Nursery
 from tests.chaos.stepped import write_offset
 from tests.waiting import eventually

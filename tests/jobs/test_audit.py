@@ -10,8 +10,8 @@ import pytest
 from bridge.jobs.audit import Audit, Expected, Findings
 from bridge.jobs.mending import mend
 from bridge.jobs.patience import Patience
+from bridge.ledger.comparison import calls_missing
 from bridge.sandbox.running import RunningSandbox
-from bridge.web.views import calls_missing
 from tests.jobs.listing import ago, key_of, now, the_day, webhook_of
 from tests.support import Bridge
 

@@ -19,8 +19,9 @@ from bridge.jobs.rounds import Rounds
 from bridge.ledger import parked, trail
 from bridge.ledger.budget import Share
 from bridge.ledger.census import Stands, standings
+from bridge.ledger.comparison import calls_missing
 from bridge.sandbox.running import RunningSandbox
-from bridge.web.views import call_view, calls_missing
+from bridge.web.views import call_view
 from tests.jobs.desk import one_of_each
 from tests.jobs.listing import ago, now, the_day, webhook_of
 from tests.jobs.test_backfill import fill

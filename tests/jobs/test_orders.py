@@ -126,7 +126,7 @@ def test_a_call_told_by_uuid_and_by_number_is_one_record(
 
     assert bridge.record("1000000500").key == bridge.record(UUID).key == f"uuid:{UUID}"
     assert len(bridge.record(UUID).events) == 2
-    assert [key for key, _ in bridge.ledger.recent(before=None, count=10)] == [f"uuid:{UUID}"]
+    assert [key for key, _ in bridge.ledger.recent(count=10)] == [f"uuid:{UUID}"]
     assert len(sandbox.kustomer.conversations) == len(sandbox.kustomer.notes) == 1
 
 

@@ -15,9 +15,9 @@ from bridge.jobs.reconcile import Span, read_list
 from bridge.jobs.rounds import Rounds
 from bridge.ledger import keys
 from bridge.ledger.census import Stands, standings
+from bridge.ledger.comparison import calls_missing
 from bridge.ledger.keys import Lane
 from bridge.sandbox.running import RunningSandbox
-from bridge.web.views import calls_missing
 from tests.jobs.desk import one_of_each
 from tests.jobs.listing import ago, lists, now, webhook_of
 from tests.support import Bridge

@@ -17,6 +17,7 @@ import pytest
 
 from bridge.embedded import EmbeddedRedis
 from bridge.ledger import keys
+from bridge.ledger.comparison import calls_missing
 from bridge.ledger.connect import connect
 from bridge.ledger.keys import Lane
 from bridge.ledger.ledger import Ledger
@@ -25,7 +26,6 @@ from bridge.ledger.processes import processes as running_processes
 from bridge.sandbox.running import RunningSandbox
 from bridge.settings import Settings
 from bridge.storage import open_storage
-from bridge.web.views import calls_missing
 from tests.processes import started
 from tests.support import Bridge, ended
 from tests.waiting import eventually

@@ -22,7 +22,7 @@ from bridge.jobs.forgetting import Erasure
 from bridge.jobs.mending import mend
 from bridge.jobs.patience import Patience
 from bridge.jobs.reconcile import Span
-from bridge.jobs.rounds import LOCK, Rounds
+from bridge.jobs.rounds import Rounds
 from bridge.ledger import erasing, keys, parked, trail
 from bridge.ledger.budget import Budget
 from bridge.ledger.held import drop, held_events, match_held
@@ -241,7 +241,7 @@ def _by_hand(hand: Hand) -> None:
     assert isinstance(held, Held)
     hand.ledger.hold(held, {"event": "call_ended"})
     hand.tell("call-ended", ENDED)
-    hand.ledger.recent(before=None, count=10)
+    hand.ledger.recent(count=10)
     hand.ledger.job_states(KEY)
     hand.ledger.parked()
     hand.ledger.queue()
@@ -291,7 +291,7 @@ def _later() -> datetime:
 def _found_by_the_clock(hand: Hand) -> None:
     with hand.watch.aside():
         # What a killed one left is nobody's after a minute.
-        hand.ledger.redis.delete(LOCK)
+        hand.ledger.redis.delete(keys.ROUND_LOCK)
     Rounds(hand.deps, every=timedelta(days=1)).go(_later())
     hand.run_all()
 

@@ -1,0 +1,55 @@
+"""One module builds what reaches Redis, the services and the storage, and only the ledger talks to Redis."""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from pathlib import Path
+
+_ROOT = Path(__file__).parents[2]
+_WIRING = "bridge/wiring.py"
+# What is built -> where. `rehearsal` hands its clients a transport that sends nothing.
+_BUILT_IN = {
+    "connect": {_WIRING},
+    "connect_web": {_WIRING},
+    "Ledger": {_WIRING},
+    "Inbox": {_WIRING},
+    "Budget": {"bridge/ledger/budget.py"},
+    "budgets_of": {_WIRING},
+    "Deps": {_WIRING},
+    "CloudTalk": {"bridge/roads.py", "bridge/operations/rehearsal.py"},
+    "Kustomer": {"bridge/roads.py", "bridge/operations/rehearsal.py"},
+    "Membrane": {"bridge/roads.py"},
+    # A URL of a storage is tried when the settings are read.
+    "open_storage": {_WIRING, "bridge/setting_sources.py"},
+}
+
+
+def test_only_the_wiring_builds_what_reaches_redis_the_services_and_the_storage() -> None:
+    found = defaultdict(set)
+    for path, node in _nodes():
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            found[node.func.id].add(path)
+
+    assert {name: found[name] for name in _BUILT_IN} == _BUILT_IN
+
+
+def test_only_the_ledger_uses_its_redis_client() -> None:
+    found = [
+        f"{path}:{node.lineno}"
+        for path, node in _nodes()
+        if isinstance(node, ast.Attribute) and node.attr == "redis" and not path.startswith("bridge/ledger/")
+    ]
+
+    assert found == []
+
+
+def _nodes() -> list[tuple[str, ast.AST]]:
+    files = sorted([*_ROOT.glob("bridge/**/*.py"), *_ROOT.glob("workers/**/*.py")])
+    # The sandbox has classes of the same names.
+    return [
+        (file.relative_to(_ROOT).as_posix(), node)
+        for file in files
+        if "/sandbox/" not in file.as_posix()
+        for node in ast.walk(ast.parse(file.read_text("utf-8")))
+    ]
