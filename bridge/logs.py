@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, MutableMapping
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, TextIO
@@ -45,6 +46,12 @@ _OPEN_FIELDS = frozenset(
     }
 )
 _SECRET_FIELD = re.compile(r"token|secret|passw|authorization|api_?key|credential", re.IGNORECASE)
+
+# Plain words, and the key of a call: most of what a line holds, and known without a closer look.
+_HARMLESS = re.compile(
+    r"(?:[a-z]{1,20}[ -]){0,8}[a-z]{1,20}|uuid:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+)
+_SIGN_IN_WORD = re.compile(r"bearer|basic")
 
 _SECRETS = (
     (re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]+"), r"\1 ***"),
@@ -207,14 +214,21 @@ def mask(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
 def _masked(name: str, value: object) -> Any:
     if value is None or isinstance(value, bool | int | float):
         return value
-    if _SECRET_FIELD.search(name):
+    if _is_secret(name):
         return "***"
     if isinstance(value, Mapping):
         return {str(key): _masked(str(key), item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [_masked(name, item) for item in value]
     text = value if isinstance(value, str) else str(value)
+    if _HARMLESS.fullmatch(text) and not _SIGN_IN_WORD.search(text):
+        return text
     return without_secrets(text) if name in _OPEN_FIELDS else masked(text)
+
+
+@lru_cache(maxsize=256)
+def _is_secret(name: str) -> bool:
+    return _SECRET_FIELD.search(name) is not None
 
 
 def masked(text: str) -> str:

@@ -221,3 +221,10 @@ def test_of_a_message_that_strangers_cause_so_many_lines_a_second_are_logged(log
         ("refused", 5, 3),
         ("refused", 6, None),
     ]
+
+
+def test_words_that_look_harmless_hide_no_token(log: Log) -> None:
+    logs.get_logger("callbridge").info("sent bearer abcdefgh", header="basic abcdefgh", note="whsec_abcdefgh")
+
+    (line,) = log.lines
+    assert "abcdefgh" not in json.dumps(line)
