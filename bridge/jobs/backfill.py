@@ -11,10 +11,10 @@ from bridge.clients.cloudtalk import LARGEST_PAGE, CallPage
 from bridge.domain.rules import Rules
 from bridge.jobs.deps import Deps
 from bridge.jobs.patience import Patience
-from bridge.jobs.people import AGENTS_FOR_S, USERS_FOR_S
 from bridge.jobs.reconcile import Comparison, Span, ask_page, compare, help_on, learn, read_list
 from bridge.ledger.budget import Share
 from bridge.ledger.census import Standing, Stands, standings
+from bridge.sync.agents import AGENTS_FOR_S, USERS_FOR_S
 
 # Between two looks; a look at many calls is not cheap for Redis.
 _LOOK_EVERY_S, _AND_FOR_EACH_S = 0.5, 0.001

@@ -13,7 +13,6 @@ from bridge.domain.call import Call
 from bridge.domain.phone import Kind
 from bridge.domain.values import read_uuid
 from bridge.errors import NotThereYet
-from bridge.jobs.asking import ASK_SLOWLY_FOR, GIVE_UP_AFTER
 from bridge.jobs.deps import Deps, End
 from bridge.jobs.looking import (
     ALL_LOOKS,
@@ -31,6 +30,9 @@ from bridge.ledger.ledger import Claim
 from bridge.ledger.record import Record
 from bridge.ledger.turns import looking
 
+# How long CloudTalk may say "not there (yet)" before we write what we have, and keep asking slowly.
+_GIVE_UP_AFTER = timedelta(seconds=12)
+_ASK_SLOWLY_FOR = timedelta(hours=24)
 # Each candidate costs a request out of a small budget.
 _MOST_CANDIDATES = 5
 UUID_KEPT_S = 86_400
@@ -178,7 +180,7 @@ def _not_yet(claim: Claim, deps: Deps, record: Record, error: NotThereYet) -> En
     """Try again shortly; after a while say that CloudTalk does not know the call, and ask slowly."""
     since_ms = int(record.fields.get("asking_since", claim.now_ms))
     waited = timedelta(milliseconds=claim.now_ms - since_ms)
-    if waited < GIVE_UP_AFTER:
+    if waited < _GIVE_UP_AFTER:
         deps.ledger.keep(claim, {"asking_since": str(since_ms)})
         raise error
     if "detail_gone" not in record.observations:
@@ -191,7 +193,7 @@ def _not_yet(claim: Claim, deps: Deps, record: Record, error: NotThereYet) -> En
             asked_at_ms=claim.now_ms,
             lane=record.lane(Lane.LIVE),
         )
-    if waited >= ASK_SLOWLY_FOR:
+    if waited >= _ASK_SLOWLY_FOR:
         deps.ledger.keep(claim, {"asking_since": None})
         return End(log=f"gave up: {error}")
     # Each time as long again as it has taken so far.

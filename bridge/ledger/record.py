@@ -52,7 +52,7 @@ class Observation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Output:
+class Written:
     """One thing written to Kustomer: its id there, and the fields last sent."""
 
     id: str
@@ -69,7 +69,7 @@ class Record:
     call_id: int | None = None
     events: tuple[KeptEvent, ...] = ()
     observations: Mapping[str, Observation] = field(default_factory=dict)
-    outputs: Mapping[str, Output] = field(default_factory=dict)
+    outputs: Mapping[str, Written] = field(default_factory=dict)
     # Creations begun and not known to have ended: name -> the fields sent.
     intents: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     # Changes of what is there, begun and not known to have ended: name -> the fields sent.
@@ -118,7 +118,7 @@ class Record:
     @property
     def left_out(self) -> Mapping[str, int]:
         """How many events of a trigger came beyond those that are kept."""
-        return {name[9:]: int(n) for name, n in self.fields.items() if name.startswith("left_out:")}
+        return {name[9:]: int(n) for name, n in self.fields.items() if _counts_left_out(name)}
 
     @property
     def must_look(self) -> bool:
@@ -208,7 +208,7 @@ def record_of(key: str, parts: Sequence[Part]) -> Record:
     log: list[Mapping[str, Any]] = []
     for call, kept, lines in parts:
         for name in call.keys() & fields.keys():
-            if name.startswith("left_out:"):
+            if _counts_left_out(name):
                 call = {**call, name: str(int(call[name]) + int(fields[name]))}
                 fields.pop(name)
         # The first part is the leading one; its outputs count before the other's. A reason goes with its
@@ -244,7 +244,7 @@ def record_of(key: str, parts: Sequence[Part]) -> Record:
     for name, text in fields.items():
         if name.startswith("out:"):
             value = json.loads(text)
-            outputs[name[4:]] = Output(
+            outputs[name[4:]] = Written(
                 id=value["id"], sent=value["sent"], created=value.get("created", False)
             )
     kind, _, own = key.partition(":")
@@ -262,6 +262,11 @@ def record_of(key: str, parts: Sequence[Part]) -> Record:
         fields=fields,
         log=tuple(sorted(log, key=lambda line: -line["at"])),
     )
+
+
+def _counts_left_out(name: str) -> bool:
+    """`left_out:call-ended` counts events; `left_out:note:tags` is a sentence about an output."""
+    return name.startswith("left_out:") and name.count(":") == 1
 
 
 def _sure(ms: float | str) -> datetime:

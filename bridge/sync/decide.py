@@ -22,9 +22,9 @@ from bridge.domain.call import Call
 from bridge.domain.plan import Patience, Skip, Wait, policy
 from bridge.domain.recording import Recording, Sound
 from bridge.domain.rules import Rules
-from bridge.jobs.asking import Asking, asking, note_waits_until
 from bridge.ledger.reach import Reach
 from bridge.ledger.record import Record
+from bridge.sync.asking import Asking, asking, note_waits_until
 
 _ON_ITS_WAY = "the recording is on its way"
 _REDIS_RESTARTED = "Redis restarted; waiting for requests still in flight to finish"

@@ -8,18 +8,20 @@ from uuid import UUID
 from bridge.domain.call import Call
 from bridge.domain.plan import Patience, Plan, external_ids, plan
 from bridge.domain.recording import Sound
-from bridge.jobs.asking import usual_wait_ms
 from bridge.jobs.deps import Deps, End
 from bridge.jobs.detail import learn_uuid
-from bridge.jobs.finding import find_uuid
-from bridge.jobs.people import user_of, with_agent
-from bridge.jobs.refused import left_out_of
-from bridge.jobs.scribe import Scribe
-from bridge.jobs.writing import Pen
 from bridge.ledger.keys import Lane
 from bridge.ledger.ledger import Claim
 from bridge.ledger.record import Record, moment
+from bridge.sync.agents import user_of, with_agent
+from bridge.sync.asking import usual_wait_ms
 from bridge.sync.decide import Decision, Horizon, Later, Never, Write, decide, look_back
+from bridge.sync.outputs.call import write_call
+from bridge.sync.outputs.conversation import look_up
+from bridge.sync.outputs.note import find_uuid
+from bridge.sync.refused import left_out_of
+from bridge.sync.write_log import WriteLog
+from bridge.sync.writer import CallWriter
 
 _NO_UUID = "CloudTalk gave no uuid, so we cannot check whether Kustomer already has this call"
 _DETAILS_TO_COME = "details from CloudTalk are still to come"
@@ -82,24 +84,24 @@ def _write(claim: Claim, deps: Deps, record: Record, call: Call, write: Write, n
     link = deps.link_to(record.key, call) if write.recording.sound is Sound.STORED else ""
     want = plan(call, deps.rules, write.patience, recording=write.recording, link=link)
     assert isinstance(want, Plan)  # noqa: S101  # decided from the same facts; an agent's name changes nothing
-    pen = Pen(claim=claim, deps=deps)
-    scribe = Scribe(
+    writer = CallWriter(
         record=record,
-        pen=pen,
-        deps=deps,
+        log=WriteLog(claim=claim, deps=deps),
         # Not the number in its events: one typed into a template is that of many calls.
         keys=external_ids(uuid=call.uuid, call_id=record.call_id),
-        old=horizon.search_first,
+        search_first=horizon.search_first,
         verify=record.must_look,
     )
-    ended = _known_under_its_uuid(claim, deps, record, call, want, scribe, horizon)
-    if ended is not None:
-        return ended
-    if not scribe.write(want, user_of(call, deps)):
+    there = look_up(writer) if writer.may_be_written else None
+    if there is None and writer.may_be_written and call.uuid is None and record.call_id is not None:
+        ended = _known_under_its_uuid(claim, deps, record, record.call_id, want, horizon)
+        if ended is not None:
+            return ended
+    if not write_call(writer, want, user_of(call, deps), there):
         # The note should say something that was recorded meanwhile: this job is due again for it at once.
         return End()
     late = [_DETAILS_TO_COME] if write.patience is Patience.LATE else []
-    reason = "; ".join([*late, *want.left_out, *left_out_of(record, pen)])
+    reason = "; ".join([*late, *want.left_out, *left_out_of(writer)])
     done = {"state": "synced", "synced_at": str(deps.ledger.now_ms()), "reason": reason, "look": None}
     deps.ledger.keep(claim, done)
     _count_if_recovered(deps, record)
@@ -107,16 +109,13 @@ def _write(claim: Claim, deps: Deps, record: Record, call: Call, write: Write, n
 
 
 def _known_under_its_uuid(
-    claim: Claim, deps: Deps, record: Record, call: Call, want: Plan, scribe: Scribe, horizon: Horizon
+    claim: Claim, deps: Deps, record: Record, number: int, want: Plan, horizon: Horizon
 ) -> End | None:
     """For a call whose uuid is not known: another ledger may have written it under its uuid.
 
     Returns:
         How this run ends, where the uuid was found in our note, or where nobody can tell; None: write it.
     """
-    number = record.call_id
-    if call.uuid is not None or number is None or not scribe.may_be_there or scribe.is_there():
-        return None
     uuid = find_uuid(number, want.customer, deps.kustomer)
     if uuid is not None and _is_free(deps, uuid, number):
         learn_uuid(claim, deps, record, uuid, number, "uuid_in_note", {"uuid": str(uuid)})

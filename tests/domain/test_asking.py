@@ -8,8 +8,8 @@ import pytest
 
 from bridge.domain.plan import Patience
 from bridge.domain.rules import Rules
-from bridge.jobs.asking import MORE_TO_COME, NEVER_ENDED, WRITE_WITHOUT_AFTER, Asking, asking
 from bridge.ledger.record import KeptEvent, Observation, Record
+from bridge.sync.asking import MORE_TO_COME, NEVER_ENDED, WRITE_WITHOUT_AFTER, Asking, asking
 from tests.domain.given import CALL_ID, IDS, UUID_TEXT
 
 CAME_AT = datetime(2026, 3, 2, 9, 25, tzinfo=UTC)

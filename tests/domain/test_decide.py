@@ -12,7 +12,7 @@ import pytest
 
 from bridge.domain.rules import Rules
 from bridge.ledger.reach import Reach
-from bridge.ledger.record import KeptEvent, Observation, Output, Record
+from bridge.ledger.record import KeptEvent, Observation, Record, Written
 from bridge.sync.decide import Later, Never, Write, decide, look_back
 
 CALL = UUID("11111111-2222-4333-8444-555555555500")
@@ -130,7 +130,7 @@ def test_a_call_from_before_this_ledger_is_looked_for_first(
     record = record_of_case(Case(then=Write), now)
     if note:
         record = Record(
-            key=record.key, events=record.events, outputs={"note": Output(id="5f0e", sent={}, created=True)}
+            key=record.key, events=record.events, outputs={"note": Written(id="5f0e", sent={}, created=True)}
         )
     reach = Reach(
         since=END + timedelta(seconds=since),

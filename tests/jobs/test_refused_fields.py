@@ -10,8 +10,9 @@ import redis
 
 from bridge.domain.rules import Rules
 from bridge.errors import Rejected
-from bridge.jobs.refused import named_place
+from bridge.ledger import keys
 from bridge.sandbox.running import RunningSandbox
+from bridge.sync.refused import named_place
 from bridge.web.views import call_view
 from tests.jobs.desk import one_of_each
 from tests.support import Bridge, ended
@@ -155,3 +156,16 @@ def test_a_refusal_about_something_else_names_no_optional_field() -> None:
     error = Rejected("x", status=400, detail="externalId: the name tags", places=("externalId",))
 
     assert named_place(error, body, {"name", "tags"}) is None
+
+
+def test_events_that_came_too_often_are_told_apart_from_refused_fields(
+    bridge: Bridge, sandbox: RunningSandbox
+) -> None:
+    refuse(sandbox, "/conversations$", {"code": "bad_request", "message": "tags: unknown tag"})
+    bridge.receive("call-ended", ended())
+    bridge.ledger.redis.hset(keys.record(f"uuid:{UUID}"), "left_out:call-modified", "375")
+
+    bridge.run_jobs()
+
+    assert bridge.record(UUID).left_out == {"call-modified": 375}
+    assert reason_of(bridge).startswith("Kustomer refused the tags of the conversation")

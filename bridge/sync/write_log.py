@@ -1,9 +1,9 @@
-"""One write to Kustomer, exactly once: the intent on record, the write, the id on record.
+"""One write to Kustomer, exactly once: record the intent, write, record the id.
 
-A crash or a lost reply leaves an intent without an id; the next run finds it and looks before it
-writes. What Kustomer surely did not do (refused, nothing sent) takes the intent back. A change leaves on
-record what was sent, too: whether it was carried out shows in what is there, and what is ours is told from
-what a person wrote since.
+A crash or a lost reply leaves an intent without an id; the next run finds it and searches before it writes.
+A write that Kustomer certainly did not carry out (refused, or never sent) takes the intent back. For an
+update the record also keeps what was sent: comparing that with Kustomer shows whether it was carried out, and
+which values are ours and which a person wrote since.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from bridge.clients.http import checked_at_last
 from bridge.errors import NotSent, Permanent, RateLimited
 from bridge.jobs.deps import Deps
 from bridge.ledger.ledger import Claim
-from bridge.ledger.record import Output
+from bridge.ledger.record import Written
 
 T = TypeVar("T")
 Done = Literal["created", "found", "brought up to date"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pen:
+class WriteLog:
     """Writes under one claim."""
 
     claim: Claim
@@ -32,15 +32,15 @@ class Pen:
     noted: dict[str, str | None] = field(default_factory=dict)
 
     def create(self, name: str, sent: Mapping[str, Any], send: Callable[[], str]) -> str:
-        """Create one thing in Kustomer and keep its id.
+        """Create one thing in Kustomer and record its id.
 
         Args:
-            name: `customer`, `conversation` or `note`.
+            name: of the output.
             sent: the fields, kept so that a later plan can be compared with them.
-            send: makes the request and gives the id.
+            send: makes the request and returns the id.
 
         Raises:
-            Conflict: it exists; the intent stays, so that a later run looks as well.
+            Conflict: it exists; the intent stays, so that a later run searches as well.
         """
         self.begin(name, sent)
         try:
@@ -52,7 +52,7 @@ class Pen:
         return made
 
     def begin(self, name: str, sent: Mapping[str, Any]) -> None:
-        """Record the intent; raises LeaseLost where the job is not ours any more."""
+        """Record the intent; raises LeaseLost where the job is no longer ours."""
         self.deps.ledger.keep(self.claim, {f"intent:{name}": dict(sent)})
 
     def keep(
@@ -62,7 +62,7 @@ class Pen:
 
         Args:
             done: for whoever reads what happened to the call.
-            created: whether it is of our making, by this run or an earlier one.
+            created: whether the bridge made it, in this run or an earlier one.
         """
         self.deps.ledger.keep(
             self.claim,
@@ -84,11 +84,11 @@ class Pen:
             self.claim, {f"out:{name}": None, f"intent:{name}": None, f"change:{name}": None}
         )
 
-    def update(self, name: str, known: Output, changed: Mapping[str, Any], send: Callable[[], None]) -> None:
-        """A change that may be repeated without harm; only made while the job is ours.
+    def update(self, name: str, known: Written, changed: Mapping[str, Any], send: Callable[[], None]) -> None:
+        """Send a change that may be repeated without harm, only while the job is ours.
 
         Args:
-            known: what is there now, see `as_left`.
+            known: what is there now, see `last_sent`.
             changed: the fields that a person may change as well.
         """
         kept = {"id": known.id, "sent": dict(known.sent), "created": known.created}
@@ -100,12 +100,12 @@ class Pen:
             raise
 
     def repeat(self, send: Callable[[], None]) -> None:
-        """What may be repeated without harm, with nothing to compare later; only sent while ours."""
+        """Send what may be repeated without harm, with nothing to compare later, only while ours."""
         self.deps.ledger.keep(self.claim, {})
         self.while_ours(send)
 
     def while_ours(self, send: Callable[[], T]) -> T:
-        """Send under the lease, which is looked at once more as the last thing before the body goes out."""
+        """Send under the lease, which is checked once more right before the body goes out."""
 
         def check() -> None:
             self.deps.still_ours(self.claim)
@@ -115,10 +115,10 @@ class Pen:
             return send()
 
 
-def as_left(known: Output, begun: Mapping[str, Any], there: Mapping[str, Any]) -> Output:
-    """What we sent last, a change whose reply was lost included where it is there.
+def last_sent(known: Written, begun: Mapping[str, Any], there: Mapping[str, Any]) -> Written:
+    """What we sent last, including a change whose reply was lost, if it was carried out.
 
-    Without it our own words of before would be taken for a person's, and left alone for good.
+    Otherwise our own text of before would be taken for a person's, and never updated again.
 
     Args:
         begun: the change that is not known to have ended; empty where there is none.

@@ -12,18 +12,15 @@ from bridge.domain.recording import Recording, Sound
 from bridge.domain.rules import Rules
 from bridge.ledger.record import Record
 
-# A call that was never told to have ended is asked about after this.
+# Of a call whose end no webhook reported, CloudTalk is asked after this.
 NEVER_ENDED = timedelta(hours=2)
-# Of a call known by its recording, or by its uuid only, more is usually told within seconds (recordings
-# were announced from 12 s before to 11 s after the end): waiting a little saves the request.
+# Of a call known by its recording, or by its uuid only, more webhooks usually come within seconds (recordings
+# were announced from 12 s before to 11 s after the end): a short wait saves the request.
 MORE_TO_COME = timedelta(seconds=5)
 # How long a note waits for details; CloudTalk usually answers within the first second of it.
 WRITE_WITHOUT_AFTER = timedelta(seconds=20)
-# After these nothing more is to be waited for.
+# After these no other webhook is needed.
 _TELLS_ALL = frozenset({"call-ended", "listed"})
-# How long CloudTalk may say "not there (yet)" before we write what we have, and go on asking slowly.
-GIVE_UP_AFTER = timedelta(seconds=12)
-ASK_SLOWLY_FOR = timedelta(hours=24)
 # How long a note waits for a recording that was announced.
 NOTE_WAITS = timedelta(seconds=15)
 
@@ -46,25 +43,30 @@ def asking(record: Record, call: Call, rules: Rules, now: datetime) -> Asking:
         return Asking(patience=Patience.FRESH)
     if _gone(record, events):
         return Asking(patience=Patience.GONE)
-    newest = max((e.received_at for e in events if e.received_at), default=now)
-    oldest = min((e.at for e in record.events), default=call.started_at or now)
     job = "detail" if call.call_id is not None else "identify"
-    if record.contested and call.call_id is not None:
-        # Whose number it is decides what goes where: asked at once, and the note waits a while for it.
-        until = newest + WRITE_WITHOUT_AFTER
-        fresh = now < until
-        patience = Patience.FRESH if fresh else Patience.LATE
-        return Asking(patience=patience, job=job, at=now, until=until if fresh else None)
-    if not call.ended:
-        return Asking(patience=Patience.FRESH, job=job, at=oldest + NEVER_ENDED)
-    told_to_the_end = any(e.trigger in _TELLS_ALL for e in events) and call.call_id is not None
-    until = newest + WRITE_WITHOUT_AFTER
-    return Asking(
-        patience=Patience.FRESH if now < until else Patience.LATE,
-        job=job,
-        at=now if told_to_the_end else newest + MORE_TO_COME,
-        until=until if now < until else None,
-    )
+    # Whose number it is decides what goes where: that is asked at once.
+    contested = record.contested and call.call_id is not None
+    if not call.ended and not contested:
+        return Asking(patience=Patience.FRESH, job=job, at=_first_heard(record, call, now) + NEVER_ENDED)
+    last = _last_received(events) or now
+    until = last + WRITE_WITHOUT_AFTER
+    at_once = contested or _has_all_webhooks(call, events)
+    at = now if at_once else last + MORE_TO_COME
+    if now < until:
+        return Asking(patience=Patience.FRESH, job=job, at=at, until=until)
+    return Asking(patience=Patience.LATE, job=job, at=at)
+
+
+def _first_heard(record: Record, call: Call, now: datetime) -> datetime:
+    return min((e.at for e in record.events), default=call.started_at or now)
+
+
+def _last_received(events: list[Event]) -> datetime | None:
+    return max((e.received_at for e in events if e.received_at), default=None)
+
+
+def _has_all_webhooks(call: Call, events: list[Event]) -> bool:
+    return call.call_id is not None and any(e.trigger in _TELLS_ALL for e in events)
 
 
 def _gone(record: Record, events: list[Event]) -> bool:

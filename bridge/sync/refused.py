@@ -7,32 +7,31 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping
-from types import MappingProxyType
 from typing import Any, TypeVar
 
 from bridge.errors import Rejected
-from bridge.jobs.writing import Pen
-from bridge.ledger.record import Record
+from bridge.sync.write_log import WriteLog
+from bridge.sync.writer import CallWriter
 
 T = TypeVar("T")
 
-# By output, in Kustomer's spelling. What makes a thing what it is (phone, external id, body) is not optional.
-OPTIONAL: Mapping[str, frozenset[str]] = MappingProxyType(
-    {
-        "customer": frozenset({"name"}),
-        "conversation": frozenset({"name", "direction", "status", "tags", "assignedUsers"}),
-    }
-)
 # A list of 20 tags, one refused at a time, and the other fields.
 _MOST_TRIES = 25
-# Names of record fields: `left_out:conversation:tags`.
+# Names of record fields: `left_out:conversation:tags`. Those with one part count events that came too often.
 _LEFT_OUT = "left_out:"
 
 
 def send_without_refused(
-    pen: Pen, record: Record, output: str, body: Mapping[str, Any], send: Callable[[Mapping[str, Any]], T]
+    writer: CallWriter,
+    output: str,
+    optional: Collection[str],
+    body: Mapping[str, Any],
+    send: Callable[[Mapping[str, Any]], T],
 ) -> T:
     """Send a body, and once more without each optional field (or item of a list) that the service names.
+
+    Args:
+        optional: in Kustomer's spelling. What makes a thing what it is (phone, external id, body) is not.
 
     Raises:
         Rejected: the refusal names nothing that could be left out.
@@ -44,7 +43,7 @@ def send_without_refused(
             done = send(kept)
             break
         except Rejected as error:
-            place = named_place(error, kept, OPTIONAL[output]) if error.status in (400, 422) else None
+            place = named_place(error, kept, optional) if error.status in (400, 422) else None
             if place is None or not tries_left:
                 raise
             name, index = place
@@ -53,22 +52,28 @@ def send_without_refused(
             else:
                 kept[name] = [item for at, item in enumerate(kept[name]) if at != index]
             refused.add(name)
-            say_left_out(pen, output, name, f"Kustomer refused the {name} of the {output}: {error.detail}")
+            say_left_out(
+                writer.log, output, name, f"Kustomer refused the {name} of the {output}: {error.detail}"
+            )
     for name in kept.keys() - refused:
-        if _field(output, name) in record.fields:
-            pen.note(_field(output, name), None)
+        if _field(output, name) in writer.record.fields:
+            writer.log.note(_field(output, name), None)
     return done
 
 
-def say_left_out(pen: Pen, output: str, name: str, text: str) -> None:
+def say_left_out(log: WriteLog, output: str, name: str, text: str) -> None:
     """Record what was not written of an output, in a sentence for people."""
-    pen.note(_field(output, name), text)
+    log.note(_field(output, name), text)
 
 
-def left_out_of(record: Record, pen: Pen) -> list[str]:
+def left_out_of(writer: CallWriter) -> list[str]:
     """The sentences about what was not written, by this run or an earlier one."""
-    fields = {**record.fields, **pen.noted}
-    return [text for name, text in sorted(fields.items()) if name.startswith(_LEFT_OUT) and text]
+    fields = {**writer.record.fields, **writer.log.noted}
+    return [
+        text
+        for name, text in sorted(fields.items())
+        if name.startswith(_LEFT_OUT) and name.count(":") == 2 and text
+    ]
 
 
 def _field(output: str, name: str) -> str:
@@ -83,27 +88,24 @@ def named_place(
     Kustomer names it as `source.parameter` (seen) or in `meta`, such as `tags.3`, else in words.
     """
     candidates = [name for name in body if name in optional and body[name]]
-    for place in error.places:
-        steps = [step for step in re.split(r"[/.\[\]]+", place) if step]
-        for at, step in enumerate(steps):
-            if step in candidates:
-                after = steps[at + 1] if at + 1 < len(steps) else ""
-                return step, _index(after, body[step])
     if error.places:
-        # It is about something else, whatever other words it uses.
-        return None
+        # Where none of them is one of ours it is about something else, whatever other words it uses.
+        found = (_place_in(place, candidates, body) for place in error.places)
+        return next((one for one in found if one is not None), None)
     words = set(re.findall(r"[A-Za-z]+", error.detail))
     named = [name for name in candidates if name in words or name.removesuffix("s") in words]
     return (named[0], None) if len(named) == 1 else None
 
 
-def _index(text: str, value: Any) -> int | None:
-    if (
-        isinstance(value, list)
-        and text.isascii()
-        and text.isdigit()
-        and len(text) < 4
-        and int(text) < len(value)
-    ):
-        return int(text)
+def _place_in(place: str, candidates: list[str], body: Mapping[str, Any]) -> tuple[str, int | None] | None:
+    """`/data/attributes/tags/3`, `tags[3]`, `tags.3`, `tags`."""
+    steps = [step for step in re.split(r"[/.\[\]]+", place) if step]
+    for step, after in zip(steps, [*steps[1:], ""], strict=True):
+        if step in candidates:
+            return step, _index(after, body[step])
     return None
+
+
+def _index(text: str, items: Any) -> int | None:
+    is_index = re.fullmatch("[0-9]{1,3}", text) is not None and isinstance(items, list)
+    return int(text) if is_index and int(text) < len(items) else None

@@ -1,0 +1,1 @@
+"""What a sync writes to Kustomer, one file an output."""

@@ -1,0 +1,121 @@
+"""The call's one note, under an id and an external id made from the call."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, ClassVar
+from uuid import UUID
+
+from bridge.clients.kustomer import Kustomer, Note
+from bridge.domain.note import says_call
+from bridge.domain.plan import CustomerDraft, NoteDraft, note_key, note_uuid
+from bridge.errors import Conflict, Rejected
+from bridge.ledger.record import Written
+from bridge.sync.outputs.attachment import all_attachments
+from bridge.sync.writer import CallWriter, Fields, Output
+
+_NO_NOTE_IDS = "kustomer:no-note-ids"
+_NO_NOTE_IDS_FOR_S = 86_400
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoteOutput(Output[Note]):
+    name: ClassVar[str] = "note"
+
+    writer: CallWriter
+    draft: NoteDraft
+    conversation_id: str
+    conversation_is_new: bool
+    attachment: Fields | None = None
+
+    def fields(self, known: Written | None) -> Fields:
+        # An upgrade alone is no reason to rewrite a note.
+        as_before = known is not None and known.sent.get("body") == self.draft.former_body
+        body = self.draft.former_body if as_before else self.draft.body
+        attached = {"attachments": [self.attachment]} if self.attachment else {}
+        return {"externalId": self.draft.external_id, "body": body, **attached}
+
+    def is_searched(self) -> bool:
+        writer = self.writer
+        lost = (writer.search_first or writer.verify) and not self.conversation_is_new
+        return lost or writer.begun(self.name) is not None
+
+    def there(self) -> Note | None:
+        """The note that Kustomer has, whether it is on record or not."""
+        known = self.writer.record.outputs.get(self.name)
+        return self.writer.kustomer.note(known.id) if known is not None else self._look_up()
+
+    def find(self) -> Written | None:
+        there = self._look_up()
+        if there is None:
+            return None
+        return self.writer.adopted(self.name, there.id, self.fields(None), external_id=there.external_id)
+
+    def create(self, fields: Fields) -> str:
+        memory = self.writer.memory
+        if memory.cached(_NO_NOTE_IDS):
+            return self._send(fields, note_id=None)
+        try:
+            return self._send(fields, note_id=self.draft.id)
+        except Rejected as error:
+            if error.status != 400 or not _names_id(error.detail):
+                raise
+            # An org that lets nobody choose ids (documented as allowed, never seen): the external id and the
+            # search before writing remain.
+            memory.cache(_NO_NOTE_IDS, True, for_s=_NO_NOTE_IDS_FOR_S)
+            return self._send(fields, note_id=None)
+
+    def create_hidden(self, fields: Fields, conflict: Conflict) -> str:
+        """The id is taken and the note is not there: a person deleted it, and it is wanted again."""
+        return self._send(fields, note_id=None)
+
+    def read(self, id_: str) -> Note | None:
+        return self.writer.kustomer.note(id_)
+
+    def editable(self, current: Note) -> Fields:
+        return {"body": current.body.strip()}
+
+    def changes(self, fields: Fields, known: Written, current: Note) -> Fields:
+        changes: dict[str, Any] = {}
+        if current.body.strip() == str(known.sent.get("body", "")).strip():
+            changes["body"] = fields["body"].strip()
+        if fields["externalId"] != known.sent.get("externalId"):
+            changes["externalId"] = fields["externalId"]
+        whole = all_attachments(current, fields.get("attachments", ()), self.writer.kustomer)
+        if whole is not None:
+            changes["attachments"] = whole
+        return changes
+
+    def update(self, current: Note, changes: Fields) -> None:
+        self.writer.kustomer.update_note(current.id, changes)
+
+    def _send(self, fields: Fields, *, note_id: str | None) -> str:
+        return self.writer.kustomer.create_note(self.conversation_id, fields, note_id=note_id).id
+
+    def _look_up(self) -> Note | None:
+        """By the id that we choose, else by any external id of the call, among those of the conversation."""
+        found = self.writer.kustomer.note(self.draft.id)
+        if found is not None:
+            return found
+        ours = {note_key(key) for key in self.writer.keys}
+        notes = self.writer.kustomer.notes_of(self.conversation_id)
+        return next((note for note in notes if note.external_id in ours), None)
+
+
+def find_uuid(call_id: int, customer: CustomerDraft, kustomer: Kustomer) -> UUID | None:
+    """The uuid of a call that was written under it before, and of which only the number is known now.
+
+    Kustomer cannot be searched by the number, but our note contains it, and has the uuid in its external id.
+    Nothing is found where a person removed that line from the note, or moved the call to another customer,
+    and where several calls have this number: one typed into a template.
+    """
+    there = kustomer.customer_by_phone(customer.phone) if customer.phone else None
+    notes = kustomer.notes_of_customer(there.id) if there else ()
+    uuids = {note_uuid(note.external_id or "") for note in notes if says_call(note.body, call_id)}
+    return uuids.pop() if len(uuids) == 1 else None
+
+
+def _names_id(detail: str) -> bool:
+    """Whether a refusal is about the property `id`."""
+    return "id" in re.findall(r"[A-Za-z_]+", detail)

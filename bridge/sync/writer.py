@@ -1,0 +1,163 @@
+"""Makes Kustomer hold one output of a call, exactly once. The steps are the same for every output:
+
+1. Known: its id is on record. Where a person asked for a check, Kustomer must still have it.
+2. Find: after a lost reply, or where a ledger that was lost may have written it, look for it by our key and
+   adopt it.
+3. Create it, with the intent on record first. Where Kustomer says that it exists, find and adopt it.
+4. Update what the plan changed, except what a person changed since.
+5. Record its id and what was sent.
+
+What is special about one output is in its own file in `outputs/`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, ClassVar, Generic, TypeVar
+
+from bridge.clients.kustomer import Kustomer
+from bridge.errors import Conflict
+from bridge.ledger.memory import Memory
+from bridge.ledger.record import Record, Written
+from bridge.sync.write_log import WriteLog, last_sent
+
+Fields = Mapping[str, Any]
+Current = TypeVar("Current")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallWriter:
+    """Writes the outputs of one call, under one claim."""
+
+    record: Record
+    log: WriteLog
+    # The external ids that the call's conversation may have, the current one first.
+    keys: tuple[str, ...]
+    # A ledger that was lost may have written this call.
+    search_first: bool
+    # A person asked for this run: check that what is on record is still there.
+    verify: bool
+
+    @property
+    def may_be_written(self) -> bool:
+        """Nothing on record says that the call was written, and what would may be lost."""
+        return "conversation" not in self.record.outputs and (self.search_first or self.verify)
+
+    @property
+    def kustomer(self) -> Kustomer:
+        return self.log.deps.kustomer
+
+    @property
+    def memory(self) -> Memory:
+        return self.log.deps.ledger.memory
+
+    def begun(self, name: str) -> Fields | None:
+        """The fields of a create that is not known to have ended."""
+        return self.record.intents.get(name)
+
+    def ensure(self, output: Output[Any]) -> tuple[str, bool]:
+        """Its id in Kustomer, and whether it was created just now."""
+        known = self.record.outputs.get(output.name)
+        if known is not None and self.verify and not output.exists(known.id):
+            known = None
+        if known is None and output.is_searched():
+            known = self._adopt(output)
+        if known is None:
+            fields = output.fields(None)
+            try:
+                return self.log.create(output.name, fields, partial(output.create, fields)), True
+            except Conflict as error:
+                known = self._adopt(output)
+                if known is None:
+                    retry = partial(output.create_hidden, fields, error)
+                    return self.log.create(output.name, fields, retry), True
+        self._update(output, known)
+        return known.id, False
+
+    def adopted(self, name: str, id_: str, fields: Fields, *, external_id: str | None) -> Written:
+        """Something of ours that was found, as it was last sent.
+
+        Begun by an earlier run: what the intent says. Written by a ledger that was lost: nobody knows what a
+        person changed since, so it is left as it is, except for our key.
+        """
+        begun = self.begun(name)
+        if begun is not None:
+            return Written(id=id_, sent=begun, created=True)
+        return Written(id=id_, sent={**fields, "externalId": external_id or fields["externalId"]})
+
+    def _adopt(self, output: Output[Any]) -> Written | None:
+        found = output.find()
+        if found is not None:
+            self.log.keep(output.name, found.id, found.sent, done="found", created=found.created)
+        return found
+
+    def _update(self, output: Output[Any], known: Written) -> None:
+        fields, begun = output.fields(known), self.record.changes.get(output.name, {})
+        if known.sent == fields and not begun:
+            return
+        current = output.read(known.id)
+        if current is None:
+            output.gone(known.id)
+        else:
+            editable = output.editable(current)
+            known = last_sent(known, begun, editable)
+            changes = output.changes(fields, known, current)
+            if changes:
+                compared_later = {name: changes[name] for name in editable if name in changes}
+                self.log.update(output.name, known, compared_later, partial(output.update, current, changes))
+        self.log.keep(output.name, known.id, fields, done="brought up to date", created=known.created)
+
+
+class Output(ABC, Generic[Current]):
+    """One kind of thing that a call is written as. `Current`: what the client returns when it is read."""
+
+    # Also its name on the record: `out:note`, `intent:note`, `change:note`.
+    name: ClassVar[str]
+
+    @abstractmethod
+    def fields(self, known: Written | None) -> Fields:
+        """What to send; kept, and compared with what a later plan wants."""
+
+    @abstractmethod
+    def is_searched(self) -> bool:
+        """Whether to look for it before creating it."""
+
+    @abstractmethod
+    def find(self) -> Written | None:
+        """Look for it by our key; what was found, as it was last sent."""
+
+    @abstractmethod
+    def create(self, fields: Fields) -> str:
+        """Create it and return its id.
+
+        Raises:
+            Conflict: it exists.
+        """
+
+    def create_hidden(self, fields: Fields, conflict: Conflict) -> str:
+        """Kustomer says that it exists, and `find` does not find it."""
+        raise conflict
+
+    @abstractmethod
+    def read(self, id_: str) -> Current | None:
+        """What Kustomer holds now; None: nothing."""
+
+    def exists(self, id_: str) -> bool:
+        return self.read(id_) is not None
+
+    def gone(self, id_: str) -> None:
+        """It is to be updated and is not there. By default, what a person deleted stays deleted."""
+
+    def editable(self, current: Current) -> Fields:
+        """The current values of the fields that people change as well."""
+        return {}
+
+    def changes(self, fields: Fields, known: Written, current: Current) -> Fields:
+        """What to change. By default nothing: once written, it stays as it is."""
+        return {}
+
+    def update(self, current: Current, changes: Fields) -> None:
+        raise NotImplementedError
