@@ -40,17 +40,21 @@ def burst(site: Site, numbers: Iterable[int] = range(CROWD)) -> list[Crowded]:
     ]
 
 
-def kept(site: Site) -> set[bytes]:
-    """The statuses of a burst. What a busy machine alone kept from its turn is sent again, as senders do."""
-    statuses: set[bytes] = set()
+def answered(site: Site) -> list[Crowded]:
+    """A burst's answers. What a busy machine alone kept from its turn is sent again, as senders do."""
+    found: list[Crowded] = []
     left = list(range(CROWD))
     while left:
         before_s = _kept_waiting_s()
         answers = burst(site, left)
         busy = _kept_waiting_s() - before_s > TURN_WITHIN_S / 2
         left = [answer.number for answer in answers if busy and answer.status == b"503"]
-        statuses |= {answer.status for answer in answers if answer.number not in left}
-    return statuses
+        found += [answer for answer in answers if answer.number not in left]
+    return found
+
+
+def kept(site: Site) -> set[bytes]:
+    return {answer.status for answer in answered(site)}
 
 
 def _kept_waiting_s() -> float:

@@ -16,7 +16,7 @@ from bridge.ledger.ledger import Ledger
 from bridge.web.keeping import KEPT_AT_ONCE
 from tests.ledger.servers import never_syncs, syncs
 from tests.web.conftest import RedisServer
-from tests.web.crowd import burst
+from tests.web.crowd import answered
 from tests.web.serving import ENDED, UUID, Site, is_ready
 from tests.web.test_metrics import measured
 
@@ -112,7 +112,7 @@ def test_a_redis_that_syncs_when_it_likes_is_told_at_the_start_and_is_not_ready(
 def test_a_crowd_waits_for_the_disk_together(serve: Serve, on_disk: RedisServer) -> None:
     site = serve(redis_url=on_disk.url, accept_after="disk")
 
-    answers = burst(site)
+    answers = answered(site)
 
     assert len(answers) > 5 * KEPT_AT_ONCE
     assert {answer.status for answer in answers} == {b"202"}
@@ -281,7 +281,7 @@ def test_a_burst_before_a_frozen_redis_is_all_in_the_journal_and_then_in_redis(
     site.post({"call_id": 1})
 
     with redis_server.frozen():
-        answers = burst(site)
+        answers = answered(site)
 
     assert {answer.status for answer in answers} == {b"202"}
     assert max(answer.took_s for answer in answers) < 2

@@ -69,9 +69,9 @@ def test_a_worker_carries_a_call_to_kustomer(
 
     eventually(lambda: _synced(bridge), "the call is synced")
 
+    eventually(lambda: bridge.ledger.counts().get("job:sync:done") == 1, "the job has ended")
+    assert bridge.ledger.queue()[Lane.LIVE].running == 0
     assert len(sandbox.kustomer.notes) == 1
-    eventually(lambda: bridge.ledger.queue()[Lane.LIVE].running == 0, "the job has ended")
-    assert bridge.ledger.counts()["job:sync:done"] == 1
 
 
 def test_an_idle_worker_is_woken_and_does_not_wait_for_its_beat(
