@@ -99,6 +99,10 @@ class NotThereYet(Transient):
     """404 for something that may still appear (call detail shortly after a call, a recording)."""
 
 
+# States of a service that are ours, beside Membrane's.
+KEY_REFUSED, UNPAID, MAINTENANCE, ROLE_MISSING = "KEY_REFUSED", "UNPAID", "MAINTENANCE", "ROLE_MISSING"
+
+
 class Disconnected(Transient):
     """A service, or its Membrane connection, does nothing for us until a person acts, or until it is back.
 
@@ -106,7 +110,7 @@ class Disconnected(Transient):
         connection: id or key of the Membrane connection, as the settings name it; empty for keys of our own.
         link: what to open to reconnect it; a secret of a kind, so for pages and records, not for logs.
         text: what the person is asked to do there, in Membrane's words.
-        state: as Membrane calls it, as far as it was asked; or one of ours (`bridge.ledger.connections`).
+        state: as Membrane calls it, as far as it was asked; or one of ours, above.
         service: whose road it is; set by its client. `SERVICE:OPERATION` where only that one is closed.
     """
 

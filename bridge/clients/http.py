@@ -19,6 +19,7 @@ from bridge import __version__
 from bridge.boundary import boundary
 from bridge.clients import pace
 from bridge.clients.bounds import ANSWER, TRANSFER, Bounds, Client
+from bridge.clients.ports import Budget, Gate, RateLimitHeaders
 from bridge.clients.replies import LONGEST_ERROR, WINDOW_S, closed_for_s, error_for, is_page, told_by
 from bridge.clients.standing import KeyCheck, refusal_of
 from bridge.domain.json_values import read_json
@@ -34,8 +35,6 @@ from bridge.errors import (
     Unavailable,
     WebPage,
 )
-from bridge.ledger.budget import Budget, Slot, Told
-from bridge.ledger.connections import Gate
 from bridge.logs import get_logger
 
 log = get_logger(__name__)
@@ -113,11 +112,11 @@ class _Sent:
     """A request on its way: its slot of the budget, and how it ended."""
 
     operation: str
-    slot: Slot | None
+    slot: Any
     window_s: float
     status: str = "none"
     closed_for_s: float = 0.0
-    told: Told | None = None
+    told: RateLimitHeaders | None = None
 
     def answered(self, response: httpx2.Response) -> None:
         self.status = str(response.status_code)

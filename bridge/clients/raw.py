@@ -24,7 +24,7 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Road:
+class RawEndpoint:
     """A service and its addresses; a path alone is taken to be of the first of them.
 
     Args:
@@ -96,7 +96,7 @@ class Answer:
 
 @contextmanager
 def send(
-    road: Road,
+    endpoint: RawEndpoint,
     method: str,
     path: str,
     *,
@@ -118,7 +118,7 @@ def send(
     """
     if method.upper() not in METHODS:
         raise WrongUse(f"method {method}: one of {', '.join(METHODS)}")
-    url = urldefrag(road.url(path)).url
+    url = urldefrag(endpoint.url(path)).url
     if query:
         # Not by the HTTP client, which would replace what the path has.
         url += ("&" if urlsplit(url).query else "?") + urlencode(query, quote_via=quote)
@@ -126,11 +126,11 @@ def send(
         httpx2.URL(url)
     except httpx2.InvalidURL as error:
         raise WrongUse(f"no request can be sent to that path: {error}") from error
-    with road.service.exchange("request", method.upper(), url, headers=headers, content=body) as response:
+    with endpoint.service.exchange("request", method.upper(), url, headers=headers, content=body) as response:
         yield Answer(
             status=response.status_code,
             headers=response.headers,
-            chunks=_chunks(road.service.name, response),
+            chunks=_chunks(endpoint.service.name, response),
         )
 
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import httpx2
 
+from bridge.clients.ports import RateLimitHeaders
 from bridge.domain.json_values import read_json
 from bridge.errors import BridgeError, Conflict, RateLimited, Rejected, Unauthorized, Unavailable, WebPage
-from bridge.ledger.budget import Told
 
 # A clock that is off, or no header at all, must not stop us for hours, nor make us hammer. In windows of the
 # service: 1 s, 90 s and 60 s of the usual minute.
@@ -144,7 +144,7 @@ def retry_after_s(response: httpx2.Response, window_s: float = WINDOW_S) -> floa
     return _bounded(_USUAL_WAIT * window_s if resets_in_s is None else resets_in_s, window_s)
 
 
-def told_by(response: httpx2.Response) -> Told | None:
+def told_by(response: httpx2.Response) -> RateLimitHeaders | None:
     """What the headers say of the company's budget; None where they say nothing that can be true.
 
     Kustomer sends them with every answer, CloudTalk perhaps with its 429 only (its OpenAPI 1.7).
@@ -155,7 +155,9 @@ def told_by(response: httpx2.Response) -> Told | None:
             resets_in_s = _resets_in_s(response)
             # In the past: their clocks disagree, or it is over by now. Neither tells when the next one ends.
             usable = resets_in_s is not None and 0 < resets_in_s < math.inf
-            return Told(limit=limit, remaining=remaining, resets_in_s=resets_in_s if usable else None)
+            return RateLimitHeaders(
+                limit=limit, remaining=remaining, resets_in_s=resets_in_s if usable else None
+            )
     return None
 
 

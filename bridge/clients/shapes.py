@@ -23,7 +23,7 @@ class NullNotTaken(ValueError):
     """A null where the service takes none, in a place where it may be meant to clear something."""
 
 
-class Wanted(BaseModel):
+class RequestModel(BaseModel):
     """What we ask for or write: unknown fields are refused, as are texts where a number has to be."""
 
     model_config = ConfigDict(extra="forbid", strict=True, validate_by_name=True, validate_by_alias=False)
@@ -53,7 +53,7 @@ class Wanted(BaseModel):
         }
 
 
-class Shown(BaseModel):
+class ResponseModel(BaseModel):
     """What a service told us. `extra` holds, in the vendor's spelling, what has no name of ours."""
 
     model_config = ConfigDict(extra="ignore", validate_by_name=True, validate_by_alias=True)

@@ -5,8 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from bridge.errors import BridgeError, Disconnected, Rejected, Unauthorized, WebPage
-from bridge.ledger.connections import KEY_REFUSED, MAINTENANCE, UNPAID
+from bridge.errors import (
+    KEY_REFUSED,
+    MAINTENANCE,
+    UNPAID,
+    BridgeError,
+    Disconnected,
+    Rejected,
+    Unauthorized,
+    WebPage,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,7 @@ from bridge.clients.http import Service, make_client
 from bridge.clients.membrane import Membrane
 from bridge.clients.membrane.proxy import THE_APP
 from bridge.clients.membrane.states import Connection
-from bridge.clients.raw import Road
+from bridge.clients.raw import RawEndpoint
 from bridge.commands.context import load_settings
 from bridge.commands.printing import say
 from bridge.errors import NeedsAPerson, Unavailable, WrongUse
@@ -77,16 +77,16 @@ class Reach:
             return Services(cloudtalk=self.roads.cloudtalk(share))
         return Services(kustomer=self.roads.kustomer(share))
 
-    def road(self, service: ServiceName) -> Road:
+    def road(self, service: ServiceName) -> RawEndpoint:
         """For any request to a service; raises as `services`."""
         found = self.services(service)
         sender = found.for_cloudtalk.service if service == "cloudtalk" else found.for_kustomer.service
-        return Road(service=sender, bases=self._bases(service))
+        return RawEndpoint(service=sender, bases=self._bases(service))
 
-    def road_shown(self, name: str) -> Road:
+    def road_shown(self, name: str) -> RawEndpoint:
         """To tell where a request would go: it has no credentials, and asks for none."""
         bases = self._bases(as_service(name)) if is_service(name) else [THE_APP]
-        return Road(service=Service(name, client=self.client, headers={}), bases=bases)
+        return RawEndpoint(service=Service(name, client=self.client, headers={}), bases=bases)
 
     def _bases(self, service: ServiceName) -> list[str]:
         ours = self.settings
@@ -99,7 +99,7 @@ class Reach:
             ours.cloudtalk_platform_url,
         ]
 
-    def membrane_road(self, connection: Connection) -> Road:
+    def membrane_road(self, connection: Connection) -> RawEndpoint:
         """For any request through a connection of Membrane's: by path, or to a host of the app's.
 
         Membrane adds the app's credentials to whatever address it is given, so any other is refused.
@@ -109,7 +109,7 @@ class Reach:
         budget = self.shares.get(service) if service else None
         client = self.membrane(connection.id).road(connection.id)
         name = connection.name or connection.id
-        return Road(
+        return RawEndpoint(
             service=Service(name, client=client, headers={}, budget=budget),
             bases=[THE_APP, *(self._bases(app) if app else [])],
             domains=DOMAINS[app] if app else (),

@@ -18,7 +18,7 @@ import click
 import httpx2
 
 from bridge.clients.membrane.proxy import THE_APP
-from bridge.clients.raw import Answer, Road, send
+from bridge.clients.raw import Answer, RawEndpoint, send
 from bridge.clients.replies import retry_after_s
 from bridge.commands import DONE
 from bridge.commands.files import Progress, pour, whole_file
@@ -167,7 +167,7 @@ def _filled(path: str, params: dict[str, str]) -> str:
     return path
 
 
-def _rehearse(road: Road, wanted: _Wanted) -> int:
+def _rehearse(road: RawEndpoint, wanted: _Wanted) -> int:
     url = road.url(wanted.path)
     if wanted.query:
         url += ("&" if "?" in url else "?") + urlencode(wanted.query, quote_via=quote)
@@ -182,7 +182,7 @@ def _rehearse(road: Road, wanted: _Wanted) -> int:
     return DONE
 
 
-def _send(road: Road, wanted: _Wanted, output: Path | None, settings: Settings) -> int:
+def _send(road: RawEndpoint, wanted: _Wanted, output: Path | None, settings: Settings) -> int:
     with ExitStack() as stack:
         # Opened first: a folder that is not there costs no request.
         file = stack.enter_context(_sink(output))

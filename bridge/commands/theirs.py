@@ -10,7 +10,6 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from bridge.clients.careful import only_once
 from bridge.clients.http import Service, make_client
 from bridge.clients.membrane.actions import Action, Run
 from bridge.clients.membrane.checking import check_input
@@ -21,6 +20,7 @@ from bridge.commands.reach import Reach
 from bridge.commands.tables import indented, show, show_file
 from bridge.errors import BridgeError, Unavailable
 from bridge.operations import OPERATIONS
+from bridge.operations.at_most_once import at_most_once
 
 # Of Membrane's search, which answers ten where nothing is said.
 _MOST_FOUND = 100
@@ -149,7 +149,7 @@ def _run_once(reach: Reach, connection: Connection, found: Action, wanted: dict[
     status = "none"
     try:
         known = OPERATIONS.get(found.key)
-        with nullcontext() if known and known.may_repeat else only_once(found.key, "in the app itself"):
+        with nullcontext() if known and known.may_repeat else at_most_once(found.key, "in the app itself"):
             answer = reach.roads.membrane.actions.run(connection.id, found.key, wanted)
         status = "200"
         return answer

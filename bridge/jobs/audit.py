@@ -136,7 +136,7 @@ class Audit:
             known = read_uuid(self._deps.ledger.memory.cached(name))
             if known is None:
                 try:
-                    body = self._patience.ask(lambda: self._deps.cloudtalk.call_detail(number))
+                    body = self._patience.ask(lambda: self._deps.cloudtalk.calls.detail(number))
                     known = read_uuid(body.get("uuid"))
                 except NotThereYet:
                     known = None
@@ -156,13 +156,13 @@ class Audit:
         found: dict[str, dict[str, Conversation]] = {}
         number, more, since = 1, True, self._span.since - _CLOCKS_DIFFER
         while more:
-            items, more = self._patience.ask(partial(self._deps.kustomer.conversation_page, number))
-            for item in items:
+            page = self._patience.ask(partial(self._deps.kustomer.conversations.latest, number))
+            for item in page.items:
                 key = str(item.fields.get("externalId") or "")
                 # Pages shift while conversations are made: one may come twice.
                 if key.startswith(OUR_PREFIX):
                     found.setdefault(key, {})[item.id] = item
-            more = more and any(_touched(item, since) for item in items)
+            more = page.next_page is not None and any(_touched(item, since) for item in page.items)
             number += 1
         return {key: list(items.values()) for key, items in found.items()}
 
@@ -187,13 +187,13 @@ class Audit:
 
     def _asked(self, one: Expected) -> list[Conversation]:
         """Not among the latest: perhaps the list had it elsewhere."""
-        ask = self._deps.kustomer.conversation_by_external_id
+        ask = self._deps.kustomer.conversations.by_external_id
         answers = [self._patience.ask(partial(ask, key)) for key in one.keys]
         return [found for found in answers if found is not None]
 
     def _notes_of(self, item: Conversation, one: Expected) -> list[Note]:
         wanted = {*map(note_key, one.keys)}
-        notes = self._patience.ask(lambda: list(self._deps.kustomer.notes_of(item.id)))
+        notes = self._patience.ask(lambda: list(self._deps.kustomer.notes.every(conversation_id=item.id)))
         return [note for note in notes if note.external_id in wanted]
 
     def _wants_attachment(self, one: Expected) -> bool:

@@ -52,7 +52,7 @@ def ask_detail(claim: Claim, deps: Deps) -> End:
     try:
         missed = "asking_since" in record.fields
         body = ask(
-            claim, deps, record, call, partial(deps.cloudtalk.call_detail, call.call_id), missed=missed
+            claim, deps, record, call, partial(deps.cloudtalk.calls.detail, call.call_id), missed=missed
         )
         uuid = read_uuid(body.get("uuid"))
         if record.contested and uuid is not None:
@@ -117,7 +117,7 @@ def _identify(claim: Claim, deps: Deps, record: Record, call: Call) -> End:
             if cached is not None and cached != str(call.uuid):
                 continue
             with looking(ALL_LOOKS - LIST_LOOKS) as look:
-                body = deps.cloudtalk.call_detail(call_id)
+                body = deps.cloudtalk.calls.detail(call_id)
                 uuid = read_uuid(body.get("uuid"))
                 look.found = uuid == call.uuid
             deps.ledger.memory.cache(f"uuid-of:{call_id}", str(uuid), for_s=UUID_KEPT_S)
@@ -167,7 +167,7 @@ def _listed_then(deps: Deps, call: Call, around: datetime) -> list[Seen]:
     # Whether the filter wants the plus is not documented: the items themselves come without it.
     for number in (text.removeprefix("+"), text):
         with looking(ALL_LOOKS - LIST_LOOKS):
-            listed = deps.cloudtalk.list_calls(
+            listed = deps.cloudtalk.calls.all_between(
                 external=number, since=around - day, until=around + day, region=deps.rules.region
             )
             found = [fitting for item in listed if (fitting := seen_of(item)).fits(call)]

@@ -184,7 +184,7 @@ class Erasure:
         try:
             if services is None:
                 raise Rejected("no keys are set here")
-            body = self.ask(lambda: services.cloudtalk.call_detail(number))
+            body = self.ask(lambda: services.cloudtalk.calls.detail(number))
             uuid = read_uuid(body.get("uuid")) if isinstance(body, dict) else None
             if uuid is None:
                 raise Rejected("CloudTalk told none")
@@ -222,7 +222,7 @@ class Erasure:
         )
         if "cloudtalk" not in self.remove_at or number is None or self.services is None:
             return there
-        delete = self.services.cloudtalk.delete_recording
+        delete = self.services.cloudtalk.recordings.delete
         return replace(
             there, state=self._tried(lambda: "removed" if delete(number) else "not there", receipt)
         )
@@ -236,9 +236,9 @@ class Erasure:
         # Kustomer publishes no deletion of its own; these say the same when they are repeated.
         if name == "conversation":
             fields = {"deleted": True, "name": _EMPTY_NOTE}
-            change = partial(kustomer.update_conversation, id_, fields)
+            change: Callable[[], object] = partial(kustomer.conversations.update, id_, fields)
         elif name == "note":
-            change = partial(kustomer.update_note, id_, {"body": _EMPTY_NOTE, "attachments": []})
+            change = partial(kustomer.notes.update, id_, {"body": _EMPTY_NOTE, "attachments": []})
         else:
             return replace(there, state="kept: Kustomer publishes no way to delete it; do it by hand")
 

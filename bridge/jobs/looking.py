@@ -172,7 +172,7 @@ def _seen(item: list[object]) -> Seen:
 
 def _beat_ms(deps: Deps) -> int:
     """How often the list may be read: so that it stays within its part of the share."""
-    budget = deps.cloudtalk.budget
+    budget = deps.cloudtalk.service.budget
     return 0 if budget is None else int(budget.window_s * 1000 / max(1, int(budget.share * LIST_LOOKS)))
 
 

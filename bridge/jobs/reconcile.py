@@ -52,7 +52,7 @@ class Span:
 
 def ask_page(deps: Deps, span: Span, number: int, *, limit: int = LARGEST_PAGE) -> CallPage:
     """One page of the list that surely has the calls of this span among its own."""
-    return deps.cloudtalk.call_page(
+    return deps.cloudtalk.calls.between(
         number,
         since=span.since - _BEHIND,
         until=span.until + _BEFORE,

@@ -227,7 +227,7 @@ class _Fetch:
         for attempt in range(_RESUME_AT_MOST):
             before = self._received
             try:
-                with self._deps.cloudtalk.recording(call_id, start=before, etag=etag) as download:
+                with self._deps.cloudtalk.recordings.get(call_id, start=before, etag=etag) as download:
                     if download.start != before:
                         raise _NotResumed("the transfer was cut off, and CloudTalk does not resume it")
                     etag = download.etag
@@ -256,7 +256,7 @@ class _Fetch:
         link = next((url for event in self._record.events if (url := _link_in(event.body))), None)
         if link is None:
             raise error
-        with self._deps.cloudtalk.public_recording(link) as download:
+        with self._deps.cloudtalk.recordings.public(link) as download:
             yield from self._counted(download)
 
     def _counted(self, download: Download) -> Iterator[bytes]:

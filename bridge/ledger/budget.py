@@ -50,19 +50,6 @@ class Slot:
     name: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
-    """What a reply's headers say of the whole company's budget.
-
-    Args:
-        resets_in_s: until their window ends; None where they do not say.
-    """
-
-    limit: int
-    remaining: int
-    resets_in_s: float | None
-
-
 class Budget:
     """A log of reply times: send only while last window's replies and those in flight stay under the share.
 
@@ -140,18 +127,17 @@ class Budget:
         operation: str,
         status: str,
         closed_for_s: float = 0,
-        told: Told | None = None,
+        told: tuple[int, int, float | None] | None = None,
     ) -> None:
         """Book the end of a request.
 
         Args:
             closed_for_s: when the service told us to wait.
-            told: what else its headers said.
+            told: what else its headers said of the whole company's budget: its limit, what remains of it, and
+                the seconds until their window ends.
         """
         counter = f"upstream:{self.service}:{operation}:{status}"
-        limit, remaining, resets_in_s = (
-            (told.limit, told.remaining, told.resets_in_s) if told else (-1, -1, None)
-        )
+        limit, remaining, resets_in_s = told or (-1, -1, None)
         resets_in_ms = -1 if resets_in_s is None else int(resets_in_s * 1000)
         self._reply(
             keys=[*self._keys, keys.COUNTS],

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from bridge.boundary import boundary
-from bridge.errors import Disconnected, Unauthorized
+from bridge.errors import KEY_REFUSED, MAINTENANCE, ROLE_MISSING, UNPAID, Disconnected, Unauthorized
 from bridge.ledger import keys
 from bridge.ledger.kinds import CONNECTION
 from bridge.ledger.ledger import Claim, Ledger
@@ -37,8 +37,7 @@ _SHOWN_AS_SLOW_S = 300
 SERVICES = ("cloudtalk", "kustomer")
 TITLES = {"cloudtalk": "CloudTalk", "kustomer": "Kustomer"}
 
-# Our states, beside Membrane's: what is said of a service in one.
-KEY_REFUSED, UNPAID, MAINTENANCE, ROLE_MISSING = "KEY_REFUSED", "UNPAID", "MAINTENANCE", "ROLE_MISSING"
+# What is said of a service in one of our states.
 _SAYS = {
     KEY_REFUSED: "{} refuses our key",
     UNPAID: "{} wants to be paid",

@@ -19,13 +19,14 @@ them. Inputs and outputs are spelt our way, the same over either road. A write t
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from types import MappingProxyType
 from typing import Any
 
-from bridge.clients.cloudtalk_api.calls import OneCall
-from bridge.clients.download import Download
+from bridge.clients.cloudtalk import Download
+from bridge.clients.cloudtalk.requests import OneCall
 from bridge.errors import WrongUse
+from bridge.operations.at_most_once import at_most_once
 from bridge.operations.checking import check_input, nearest
 from bridge.operations.cloudtalk import CLOUDTALK
 from bridge.operations.kustomer import KUSTOMER
@@ -72,7 +73,9 @@ def run(operation: Operation, given: Mapping[str, Any], services: Services) -> A
         MaybeDone: the answer was lost to something that must not be repeated by itself.
         What else `bridge.clients` raise.
     """
-    answer = operation.call(services, check_input(operation, given))
+    request = check_input(operation, given)
+    with nullcontext() if operation.look_first is None else at_most_once(operation.key, operation.look_first):
+        answer = operation.call(services.client(operation.service), request)
     return _extra_last(answer.model_dump(mode="json", by_alias=False))
 
 
@@ -96,5 +99,5 @@ def stream(operation: Operation, given: Mapping[str, Any], services: Services) -
     wanted = check_input(operation, given)
     if operation.key != "get-call-recording" or not isinstance(wanted, OneCall):
         raise WrongUse(f"{operation.key} answers JSON, not a file")
-    with services.for_cloudtalk.calls.recording(wanted) as download:
+    with services.for_cloudtalk.recordings.get(wanted.call_id) as download:
         yield download

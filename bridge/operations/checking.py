@@ -9,12 +9,12 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from bridge.clients.shapes import NullNotTaken, Wanted
+from bridge.clients.shapes import NullNotTaken, RequestModel
 from bridge.errors import WrongUse
 from bridge.operations.operation import Operation
 
 
-def check_input(operation: Operation, given: Mapping[str, Any]) -> Wanted:
+def check_input(operation: Operation, given: Mapping[str, Any]) -> RequestModel:
     """The input as its type.
 
     Raises:

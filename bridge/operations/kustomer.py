@@ -2,13 +2,52 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
-from bridge.clients.kustomer_api import asked, drafts, shown
+from bridge.clients.kustomer import Kustomer, requests, responses
+from bridge.clients.kustomer.resources import Resource
 from bridge.clients.shapes import Page
-from bridge.operations.operation import Operation
+from bridge.errors import Rejected, Unavailable
+from bridge.operations.operation import Operation, shown
 
 _operation = partial(Operation, service="kustomer")
+
+
+def _shown(kind: type[responses.ResourceModel], call: Callable[[Kustomer, Any], Any]) -> Callable[..., Any]:
+    """A call whose answer is shown as this kind; where there is no such resource, that is a 404."""
+
+    def read(found: Resource | None) -> responses.ResourceModel:
+        if found is None:
+            raise Rejected(f"kustomer has no such {kind.__name__.lower()}", status=404)
+        return kind.of(found)
+
+    return shown(read, call)
+
+
+def _changed(kind: type[responses.ResourceModel], call: Callable[[Kustomer, Any], Any]) -> Callable[..., Any]:
+    """A change; its answer has to show the resource."""
+
+    def read(found: Resource | None) -> responses.ResourceModel:
+        if found is None:
+            raise Unavailable(f"kustomer changed a {kind.__name__.lower()} and did not show it")
+        return kind.of(found)
+
+    return shown(read, call)
+
+
+def _create_message(kustomer: Kustomer, request: requests.CreateMessage) -> responses.Message:
+    where = _scope(request)
+    in_path = [name for name, value in where.items() if value is not None]
+    return responses.Message.of(kustomer.messages.create(request.wire(*in_path), **where))
+
+
+def _scope(request: requests.ListMessages | requests.CreateMessage) -> dict[str, str | None]:
+    """The conversation or, without one, the customer that the path names."""
+    customer_id = None if request.conversation_id is not None else request.customer_id
+    return {"conversation_id": request.conversation_id, "customer_id": customer_id}
+
 
 KUSTOMER = (
     _operation(
@@ -16,9 +55,9 @@ KUSTOMER = (
         name="List Customers",
         description="List the customers of a Kustomer org",
         effect="read",
-        input_type=asked.ListCustomers,
-        output_type=Page[shown.Customer],
-        call=lambda services, wanted: services.for_kustomer.customers.list(wanted),
+        input_type=requests.ListCustomers,
+        output_type=Page[responses.Customer],
+        call=_shown(responses.Customer, lambda kustomer, request: kustomer.customers.page(request.query())),
         said="people clients",
     ),
     _operation(
@@ -26,9 +65,14 @@ KUSTOMER = (
         name="List Conversations",
         description="List conversations of a Kustomer org, or of one customer",
         effect="read",
-        input_type=asked.ListConversations,
-        output_type=Page[shown.Conversation],
-        call=lambda services, wanted: services.for_kustomer.conversations.list(wanted),
+        input_type=requests.ListConversations,
+        output_type=Page[responses.Conversation],
+        call=_shown(
+            responses.Conversation,
+            lambda kustomer, request: kustomer.conversations.page(
+                request.query("customer_id"), customer_id=request.customer_id
+            ),
+        ),
         said="tickets cases threads",
     ),
     _operation(
@@ -36,9 +80,9 @@ KUSTOMER = (
         name="List Companies",
         description="List the companies of a Kustomer org; by name or external id",
         effect="read",
-        input_type=asked.ListCompanies,
-        output_type=Page[shown.Company],
-        call=lambda services, wanted: services.for_kustomer.companies.list(wanted),
+        input_type=requests.ListCompanies,
+        output_type=Page[responses.Company],
+        call=_shown(responses.Company, lambda kustomer, request: kustomer.companies.page(request.query())),
         said="organisations organizations accounts firms",
     ),
     _operation(
@@ -46,9 +90,9 @@ KUSTOMER = (
         name="List Users",
         description="List the users (agents and machines) of a Kustomer org; by e-mail address",
         effect="read",
-        input_type=asked.ListUsers,
-        output_type=Page[shown.User],
-        call=lambda services, wanted: services.for_kustomer.users.list(wanted),
+        input_type=requests.ListUsers,
+        output_type=Page[responses.User],
+        call=_shown(responses.User, lambda kustomer, request: kustomer.users.page(request.query())),
         said="colleagues staff team employees",
     ),
     _operation(
@@ -56,9 +100,14 @@ KUSTOMER = (
         name="List Messages",
         description="List messages of a Kustomer org, of a conversation or of a customer",
         effect="read",
-        input_type=asked.ListMessages,
-        output_type=Page[shown.Message],
-        call=lambda services, wanted: services.for_kustomer.messages.list(wanted),
+        input_type=requests.ListMessages,
+        output_type=Page[responses.Message],
+        call=_shown(
+            responses.Message,
+            lambda kustomer, request: kustomer.messages.page(
+                request.query("conversation_id", "customer_id"), **_scope(request)
+            ),
+        ),
         said="texts mails chats history",
     ),
     _operation(
@@ -66,9 +115,14 @@ KUSTOMER = (
         name="List Notes",
         description="List internal notes of a Kustomer org, of a conversation or of a customer",
         effect="read",
-        input_type=asked.ListNotes,
-        output_type=Page[shown.Note],
-        call=lambda services, wanted: services.for_kustomer.notes.list(wanted),
+        input_type=requests.ListNotes,
+        output_type=Page[responses.Note],
+        call=_shown(
+            responses.Note,
+            lambda kustomer, request: kustomer.notes.page(
+                request.query("conversation_id", "customer_id"), **_scope(request)
+            ),
+        ),
         said="comments remarks",
     ),
     _operation(
@@ -76,9 +130,11 @@ KUSTOMER = (
         name="Get Customer by ID",
         description="Show one Kustomer customer, by Kustomer's id",
         effect="read",
-        input_type=asked.CustomerById,
-        output_type=shown.Customer,
-        call=lambda services, wanted: services.for_kustomer.customers.get(wanted),
+        input_type=requests.CustomerById,
+        output_type=responses.Customer,
+        call=_shown(
+            responses.Customer, lambda kustomer, request: kustomer.customers.get(request.customer_id)
+        ),
         said="person client",
     ),
     _operation(
@@ -86,9 +142,9 @@ KUSTOMER = (
         name="Get Customer by Email",
         description="Find a Kustomer customer by e-mail address",
         effect="read",
-        input_type=asked.CustomerByEmail,
-        output_type=shown.Customer,
-        call=lambda services, wanted: services.for_kustomer.customers.by_email(wanted),
+        input_type=requests.CustomerByEmail,
+        output_type=responses.Customer,
+        call=_shown(responses.Customer, lambda kustomer, request: kustomer.customers.by_email(request.email)),
         said="who person client mail look up",
     ),
     _operation(
@@ -96,9 +152,12 @@ KUSTOMER = (
         name="Get Conversation by ID",
         description="Show one Kustomer conversation, by its id",
         effect="read",
-        input_type=asked.ConversationById,
-        output_type=shown.Conversation,
-        call=lambda services, wanted: services.for_kustomer.conversations.get(wanted),
+        input_type=requests.ConversationById,
+        output_type=responses.Conversation,
+        call=_shown(
+            responses.Conversation,
+            lambda kustomer, request: kustomer.conversations.get(request.conversation_id),
+        ),
         said="ticket case thread",
     ),
     _operation(
@@ -106,9 +165,9 @@ KUSTOMER = (
         name="Get Company by ID",
         description="Show one Kustomer company, by its id",
         effect="read",
-        input_type=asked.CompanyById,
-        output_type=shown.Company,
-        call=lambda services, wanted: services.for_kustomer.companies.get(wanted),
+        input_type=requests.CompanyById,
+        output_type=responses.Company,
+        call=_shown(responses.Company, lambda kustomer, request: kustomer.companies.get(request.company_id)),
         said="organisation organization firm",
     ),
     _operation(
@@ -116,9 +175,9 @@ KUSTOMER = (
         name="Get User by ID",
         description="Show one Kustomer user, by its id",
         effect="read",
-        input_type=asked.UserById,
-        output_type=shown.User,
-        call=lambda services, wanted: services.for_kustomer.users.get(wanted),
+        input_type=requests.UserById,
+        output_type=responses.User,
+        call=_shown(responses.User, lambda kustomer, request: kustomer.users.get(request.user_id)),
         said="colleague staff employee agent",
     ),
     _operation(
@@ -126,9 +185,9 @@ KUSTOMER = (
         name="Get Message by ID",
         description="Show one Kustomer message, by its id",
         effect="read",
-        input_type=asked.MessageById,
-        output_type=shown.Message,
-        call=lambda services, wanted: services.for_kustomer.messages.get(wanted),
+        input_type=requests.MessageById,
+        output_type=responses.Message,
+        call=_shown(responses.Message, lambda kustomer, request: kustomer.messages.get(request.message_id)),
         said="mail chat",
     ),
     _operation(
@@ -136,9 +195,9 @@ KUSTOMER = (
         name="Get Note by ID",
         description="Show one internal note of Kustomer, by its id",
         effect="read",
-        input_type=asked.NoteById,
-        output_type=shown.Note,
-        call=lambda services, wanted: services.for_kustomer.notes.get(wanted),
+        input_type=requests.NoteById,
+        output_type=responses.Note,
+        call=_shown(responses.Note, lambda kustomer, request: kustomer.notes.get(request.note_id)),
         said="comment remark",
     ),
     _operation(
@@ -146,10 +205,10 @@ KUSTOMER = (
         name="Create Customer",
         description="Create a customer in Kustomer; phones, e-mail and external ids are unique there",
         effect="write",
-        input_type=drafts.CreateCustomer,
-        output_type=shown.Customer,
-        call=lambda services, draft: services.for_kustomer.customers.create(draft),
-        may_repeat=False,
+        input_type=requests.CreateCustomer,
+        output_type=responses.Customer,
+        call=_shown(responses.Customer, lambda kustomer, request: kustomer.customers.create(request.wire())),
+        look_first="for it in Kustomer",
         said="new add make person client",
     ),
     _operation(
@@ -157,10 +216,12 @@ KUSTOMER = (
         name="Create Conversation",
         description="Create a conversation of a customer in Kustomer",
         effect="write",
-        input_type=drafts.CreateConversation,
-        output_type=shown.Conversation,
-        call=lambda services, draft: services.for_kustomer.conversations.create(draft),
-        may_repeat=False,
+        input_type=requests.CreateConversation,
+        output_type=responses.Conversation,
+        call=_shown(
+            responses.Conversation, lambda kustomer, request: kustomer.conversations.create(request.wire())
+        ),
+        look_first="for it in Kustomer",
         said="new open start ticket case",
     ),
     _operation(
@@ -168,10 +229,10 @@ KUSTOMER = (
         name="Create Company",
         description="Create a company in Kustomer",
         effect="write",
-        input_type=drafts.CreateCompany,
-        output_type=shown.Company,
-        call=lambda services, draft: services.for_kustomer.companies.create(draft),
-        may_repeat=False,
+        input_type=requests.CreateCompany,
+        output_type=responses.Company,
+        call=_shown(responses.Company, lambda kustomer, request: kustomer.companies.create(request.wire())),
+        look_first="for it in Kustomer",
         said="new add make organisation organization firm",
     ),
     _operation(
@@ -179,10 +240,10 @@ KUSTOMER = (
         name="Create Message",
         description="Put a message on record in Kustomer; nothing is delivered",
         effect="write",
-        input_type=drafts.CreateMessage,
-        output_type=shown.Message,
-        call=lambda services, draft: services.for_kustomer.messages.create(draft),
-        may_repeat=False,
+        input_type=requests.CreateMessage,
+        output_type=responses.Message,
+        call=_create_message,
+        look_first="for it in Kustomer",
         said="new add log mail chat voice",
     ),
     _operation(
@@ -190,10 +251,15 @@ KUSTOMER = (
         name="Create Note",
         description="Write an internal note into a Kustomer conversation",
         effect="write",
-        input_type=drafts.CreateNote,
-        output_type=shown.Note,
-        call=lambda services, draft: services.for_kustomer.notes.create(draft),
-        may_repeat=False,
+        input_type=requests.CreateNote,
+        output_type=responses.Note,
+        call=_shown(
+            responses.Note,
+            lambda kustomer, request: kustomer.notes.create(
+                request.conversation_id, request.wire("conversation_id")
+            ),
+        ),
+        look_first="for it in Kustomer",
         said="new add comment remark",
     ),
     _operation(
@@ -201,9 +267,14 @@ KUSTOMER = (
         name="Update Customer",
         description="Change an existing Kustomer customer; lists replace, the company stays unless named",
         effect="write",
-        input_type=drafts.UpdateCustomer,
-        output_type=shown.Customer,
-        call=lambda services, draft: services.for_kustomer.customers.update(draft),
+        input_type=requests.UpdateCustomer,
+        output_type=responses.Customer,
+        call=_changed(
+            responses.Customer,
+            lambda kustomer, request: kustomer.customers.update(
+                request.customer_id, request.wire("customer_id")
+            ),
+        ),
         said="edit modify rename",
     ),
     _operation(
@@ -211,9 +282,14 @@ KUSTOMER = (
         name="Update Conversation",
         description="Change an existing Kustomer conversation: status, tags, assignment and more; or move it",
         effect="write",
-        input_type=drafts.UpdateConversation,
-        output_type=shown.Conversation,
-        call=lambda services, draft: services.for_kustomer.conversations.update(draft),
+        input_type=requests.UpdateConversation,
+        output_type=responses.Conversation,
+        call=_changed(
+            responses.Conversation,
+            lambda kustomer, request: kustomer.conversations.update(
+                request.conversation_id, request.wire("conversation_id")
+            ),
+        ),
         said="edit modify close done snooze reopen assign ticket",
     ),
     _operation(
@@ -221,9 +297,9 @@ KUSTOMER = (
         name="Get Customer by Phone",
         description="Find a Kustomer customer by phone number",
         effect="read",
-        input_type=asked.CustomerByPhone,
-        output_type=shown.Customer,
-        call=lambda services, wanted: services.for_kustomer.customers.by_phone(wanted),
+        input_type=requests.CustomerByPhone,
+        output_type=responses.Customer,
+        call=_shown(responses.Customer, lambda kustomer, request: kustomer.customers.by_phone(request.phone)),
         catalogue=False,
         said="who caller calling called person client look up",
     ),
@@ -232,9 +308,12 @@ KUSTOMER = (
         name="Get Customer by External ID",
         description="Find a Kustomer customer by the id that another system gave",
         effect="read",
-        input_type=asked.CustomerByExternalId,
-        output_type=shown.Customer,
-        call=lambda services, wanted: services.for_kustomer.customers.by_external_id(wanted),
+        input_type=requests.CustomerByExternalId,
+        output_type=responses.Customer,
+        call=_shown(
+            responses.Customer,
+            lambda kustomer, request: kustomer.customers.by_external_id(request.external_id),
+        ),
         catalogue=False,
         said="who person client look up",
     ),
@@ -243,9 +322,12 @@ KUSTOMER = (
         name="Get Conversation by External ID",
         description="Find a Kustomer conversation by the id that another system gave",
         effect="read",
-        input_type=asked.ConversationByExternalId,
-        output_type=shown.Conversation,
-        call=lambda services, wanted: services.for_kustomer.conversations.by_external_id(wanted),
+        input_type=requests.ConversationByExternalId,
+        output_type=responses.Conversation,
+        call=_shown(
+            responses.Conversation,
+            lambda kustomer, request: kustomer.conversations.by_external_id(request.external_id),
+        ),
         catalogue=False,
         said="ticket case look up",
     ),

@@ -6,9 +6,9 @@ import base64
 
 from pydantic import BaseModel, Field
 
-from bridge.clients.cloudtalk_api.calls import OneCall
+from bridge.clients.cloudtalk import CloudTalk
+from bridge.clients.cloudtalk.requests import OneCall
 from bridge.errors import WrongUse
-from bridge.operations.operation import Services
 
 # A quarter of an hour of CloudTalk's WAV. More than that belongs into a file rather than into JSON.
 LARGEST_INLINE = 15_000_000
@@ -20,10 +20,10 @@ class Recording(BaseModel):
     content_base64: str
 
 
-def whole_recording(services: Services, wanted: OneCall) -> Recording:
+def whole_recording(cloudtalk: CloudTalk, wanted: OneCall) -> Recording:
     """Raises WrongUse where it is too large for JSON."""
     content = bytearray()
-    with services.for_cloudtalk.calls.recording(wanted) as download:
+    with cloudtalk.recordings.get(wanted.call_id) as download:
         for chunk in download.chunks:
             content += chunk
             if len(content) > LARGEST_INLINE:

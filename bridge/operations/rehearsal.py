@@ -71,10 +71,10 @@ def preview(operation: Operation, given: Mapping[str, Any], services: Services |
     if operation.effect == "read":
         raise WrongUse(f"{operation.key} only reads: there is nothing to rehearse, run it")
     wanted = check_input(operation, given)
-    cloudtalk = services.cloudtalk.api if services and services.cloudtalk else None
-    kustomer = services.kustomer.api if services and services.kustomer else None
-    api = cloudtalk if operation.service == "cloudtalk" else kustomer
-    wire = _Wire(api.service if api else None)
+    cloudtalk = services.cloudtalk if services else None
+    kustomer = services.kustomer if services else None
+    real = cloudtalk if operation.service == "cloudtalk" else kustomer
+    wire = _Wire(real.service if real else None)
     with make_client(wire) as client:
         # Without keys: what is shown must hold none.
         stage = Services(
@@ -88,7 +88,7 @@ def preview(operation: Operation, given: Mapping[str, Any], services: Services |
             kustomer=Kustomer(client=client, url=kustomer.url if kustomer else _KUSTOMER, api_key=None),
         )
         try:
-            operation.call(stage, wanted)
+            operation.call(stage.client(operation.service), wanted)
         except _Rehearsed as reached:
             request = reached.request
             return Preview(

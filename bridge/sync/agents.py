@@ -36,7 +36,7 @@ def user_of(call: Call, deps: Deps) -> list[str]:
     name = f"user:{call.agent_email}"
     found: list[str] | None = deps.ledger.memory.cached(name)
     if found is None:
-        found = deps.kustomer.users_by_email(call.agent_email)[:1]
+        found = deps.kustomer.users.by_email(call.agent_email)[:1]
         deps.ledger.memory.cache(name, found, for_s=USERS_FOR_S)
     return found
 
@@ -46,7 +46,7 @@ def _agents(deps: Deps) -> dict[str, dict[str, Any]]:
     if kept is None:
         kept = {
             str(agent.agent_id): {"name": agent.name, "email": agent.email}
-            for agent in deps.cloudtalk.agents()
+            for agent in deps.cloudtalk.agents.all()
         }
         deps.ledger.memory.cache("agents", kept, for_s=AGENTS_FOR_S)
     return kept

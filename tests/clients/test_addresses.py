@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx2
 import pytest
 
-from bridge.clients.attachments import UploadForm
+from bridge.clients.kustomer.attachments import UploadForm
 from bridge.clients.kustomer import Customer, Kustomer
 from bridge.clients.paths import segment
 from bridge.errors import Rejected, Unavailable
@@ -80,14 +80,14 @@ def test_an_id_that_is_none_reaches_no_path_of_kustomers(id_: str) -> None:
     kustomer = wire.kustomer()
 
     for ask in (
-        lambda: kustomer.customer(id_),
+        lambda: kustomer.customers.get(id_),
         lambda: kustomer.update_customer(Customer(id=id_), name="x"),
-        lambda: kustomer.conversation(id_),
-        lambda: kustomer.update_conversation(id_, {}),
-        lambda: kustomer.note(id_),
-        lambda: kustomer.update_note(id_, {}),
-        lambda: list(kustomer.notes_of(id_)),
-        lambda: list(kustomer.notes_of_customer(id_)),
+        lambda: kustomer.conversations.get(id_),
+        lambda: kustomer.conversations.update(id_, {}),
+        lambda: kustomer.notes.get(id_),
+        lambda: kustomer.notes.update(id_, {}),
+        lambda: list(kustomer.notes.every(conversation_id=id_)),
+        lambda: list(kustomer.notes.every(customer_id=id_)),
         lambda: kustomer.create_note(id_, {}, note_id=None),
     ):
         with pytest.raises(Rejected):
@@ -102,7 +102,7 @@ def test_an_answer_with_an_id_that_is_none_is_no_answer(id_: object) -> None:
     kustomer: Kustomer = Wire(httpx2.Response(200, json={"data": {"id": id_, "attributes": {}}})).kustomer()
 
     with pytest.raises(Unavailable):
-        kustomer.customer_by_phone("+441632960304")
+        kustomer.customers.by_phone("+441632960304")
     with pytest.raises(Unavailable):
         kustomer.create_customer(phone="+441632960304", name=None)
     with pytest.raises(Unavailable):

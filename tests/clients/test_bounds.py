@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import httpx2
 import pytest
 
-from bridge.clients.attachments import Attachments, UploadForm
+from bridge.clients.kustomer.attachments import Attachments, UploadForm
 from bridge.clients.bounds import ANSWER, Bounds
 from bridge.clients.http import Service, make_client
 from bridge.clients.membrane.proxy import Proxy

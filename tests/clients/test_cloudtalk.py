@@ -43,7 +43,7 @@ def item(call_id: object, **cdr: object) -> dict[str, Any]:
 def test_detail_is_answered_as_it_came(cloudtalk: CloudTalk, sandbox: RunningSandbox) -> None:
     call = sandbox.cloudtalk.add_call(external_number=ADA, talking_time=97, tags=["VIP"])
 
-    detail = read_detail(cloudtalk.call_detail(call["id"]), asked_at=SINCE)
+    detail = read_detail(cloudtalk.calls.detail(call["id"]), asked_at=SINCE)
 
     assert (str(detail.uuid), detail.call_id) == (call["uuid"], call["id"])
     assert (detail.status, detail.external) == (Outcome.ANSWERED, Phone(Kind.E164, ADA))
@@ -52,14 +52,14 @@ def test_detail_is_answered_as_it_came(cloudtalk: CloudTalk, sandbox: RunningSan
 
 def test_detail_that_is_not_there_may_still_come(cloudtalk: CloudTalk, sandbox: RunningSandbox) -> None:
     with pytest.raises(NotThereYet, match="1000000999"):
-        cloudtalk.call_detail(1000000999)
+        cloudtalk.calls.detail(1000000999)
 
 
 def test_a_spent_budget_is_told_with_its_end(cloudtalk: CloudTalk, sandbox: RunningSandbox) -> None:
     sandbox.cloudtalk.limit(0)
 
     with pytest.raises(RateLimited) as error:
-        cloudtalk.call_detail(1000000110)
+        cloudtalk.calls.detail(1000000110)
 
     assert 1 <= error.value.retry_after_s <= 90
 
@@ -87,7 +87,7 @@ def test_calls_are_found_by_number_and_time(cloudtalk: CloudTalk, sandbox: Runni
     sandbox.cloudtalk.add_call(external_number="+441632960305", started_at="2026-03-02T09:23:00Z")
     sandbox.cloudtalk.add_call(external_number=ADA, started_at="2026-03-04T09:23:00Z")
 
-    (found,) = cloudtalk.list_calls(external=ADA, since=SINCE, until=UNTIL)
+    (found,) = cloudtalk.calls.all_between(external=ADA, since=SINCE, until=UNTIL)
 
     assert found.call_id == wanted["id"]
     assert found.started_at == datetime(2026, 3, 2, 9, 23, tzinfo=UTC)
@@ -97,7 +97,7 @@ def test_calls_are_found_by_number_and_time(cloudtalk: CloudTalk, sandbox: Runni
 def test_a_withheld_number_is_listed_as_such(cloudtalk: CloudTalk, sandbox: RunningSandbox) -> None:
     sandbox.cloudtalk.add_call(external_number=None, started_at="2026-03-02T09:23:00Z")
 
-    (found,) = cloudtalk.list_calls(external=None, since=SINCE, until=UNTIL)
+    (found,) = cloudtalk.calls.all_between(external=None, since=SINCE, until=UNTIL)
 
     assert found.external == WITHHELD
 
@@ -157,16 +157,16 @@ def test_an_answer_without_a_list_is_no_answer(body: Any) -> None:
     cloudtalk = Wire(httpx2.Response(200, json=body)).cloudtalk()
 
     with pytest.raises(Unavailable):
-        list(cloudtalk.list_calls(external=None, since=SINCE, until=UNTIL))
+        list(cloudtalk.calls.all_between(external=None, since=SINCE, until=UNTIL))
     with pytest.raises(Unavailable):
-        cloudtalk.agents()
+        cloudtalk.agents.all()
 
 
 # Agents
 
 
 def test_agents_are_listed_with_names_and_addresses(cloudtalk: CloudTalk) -> None:
-    assert cloudtalk.agents() == [
+    assert cloudtalk.agents.all() == [
         Agent(agent_id=400101, name="Bo Sample", email="bo.sample@example.com"),
         Agent(agent_id=400102, name="Cy Fictional", email="cy.fictional@example.com"),
     ]

@@ -160,9 +160,9 @@ def test_a_web_page_is_never_read_as_data(status: int, content: str, headers: di
     kustomer = Wire(answer).kustomer()
 
     with pytest.raises(WebPage):
-        kustomer.customer_by_phone("+441632960304")
+        kustomer.customers.by_phone("+441632960304")
     with pytest.raises(WebPage):
-        kustomer.update_note("1", {"body": "x"})
+        kustomer.notes.update("1", {"body": "x"})
 
 
 @pytest.mark.parametrize("content", [b"{", b"\xff\xfe", b"[" * 100_000])
@@ -177,9 +177,9 @@ def test_a_success_without_a_resource_is_not_taken_for_a_miss(body: Any) -> None
     kustomer = Wire(answer).kustomer()
 
     looks: list[Callable[[], object]] = [
-        lambda: kustomer.customer_by_phone("+441632960304"),
-        lambda: kustomer.conversation_by_external_id("cloudtalk:call:x"),
-        lambda: kustomer.note("1"),
+        lambda: kustomer.customers.by_phone("+441632960304"),
+        lambda: kustomer.conversations.by_external_id("cloudtalk:call:x"),
+        lambda: kustomer.notes.get("1"),
     ]
     for look in looks:
         with pytest.raises(Unavailable, match="without a resource"):
@@ -277,10 +277,10 @@ def test_every_answer_is_booked_with_what_it_tells_of_the_budget(
     kustomer = Wire(answer).kustomer(budget)
 
     if answer.status_code == 404:
-        kustomer.customer("1")
+        kustomer.customers.get("1")
     else:
         with pytest.raises(BridgeError):
-            kustomer.customer("1")
+            kustomer.customers.get("1")
 
     assert budget.booked == [("customer", status, closed_for_s)]
 
@@ -399,11 +399,11 @@ def test_every_request_says_who_is_asking_and_what_it_reads() -> None:
     wire = Wire(httpx2.Response(404))
     kustomer, cloudtalk = wire.kustomer(), wire.cloudtalk()
 
-    kustomer.customer("1")
+    kustomer.customers.get("1")
     for ask in (
-        lambda: kustomer.update_note("1", {}),
-        lambda: cloudtalk.agents(),
-        lambda: cloudtalk.call_detail(1),
+        lambda: kustomer.notes.update("1", {}),
+        lambda: cloudtalk.agents.all(),
+        lambda: cloudtalk.calls.detail(1),
     ):
         with pytest.raises(BridgeError):
             ask()

@@ -28,23 +28,23 @@ def conversation_of(kustomer: Kustomer, external_id: str = "cloudtalk:call:1") -
 def test_a_customer_is_made_and_found_by_everything_known_of_her(kustomer: Kustomer) -> None:
     made = kustomer.create_customer(phone=ADA, name="Ada Example", external_id="cloudtalk:x")
 
-    assert kustomer.customer(made.id) == made
-    assert kustomer.customer_by_phone(ADA) == made
-    assert kustomer.customer_by_external_id("cloudtalk:x") == made
+    assert kustomer.customers.get(made.id) == made
+    assert kustomer.customers.by_phone(ADA) == made
+    assert kustomer.customers.by_external_id("cloudtalk:x") == made
     assert (made.name, [one["phone"] for one in made.phones]) == ("Ada Example", [ADA])
 
 
 def test_a_customer_who_is_not_there_is_none(kustomer: Kustomer) -> None:
-    assert kustomer.customer(NOTE_ID) is None
-    assert kustomer.customer_by_phone(ADA) is None
-    assert kustomer.customer_by_email("ada@example.com") is None
-    assert kustomer.customer_by_external_id("cloudtalk:x") is None
+    assert kustomer.customers.get(NOTE_ID) is None
+    assert kustomer.customers.by_phone(ADA) is None
+    assert kustomer.customers.by_email("ada@example.com") is None
+    assert kustomer.customers.by_external_id("cloudtalk:x") is None
 
 
 def test_a_customer_is_found_by_e_mail(kustomer: Kustomer, sandbox: RunningSandbox) -> None:
     id_ = sandbox.kustomer.add_customer(emails=[{"type": "work", "email": "ada+calls@example.com"}])
 
-    found = kustomer.customer_by_email("ada+calls@example.com")
+    found = kustomer.customers.by_email("ada+calls@example.com")
 
     assert found is not None
     assert found.id == id_
@@ -54,10 +54,10 @@ def test_values_in_a_path_are_encoded_whole() -> None:
     wire = Wire(httpx2.Response(404))
     kustomer = wire.kustomer()
 
-    kustomer.customer_by_phone(ADA)
-    kustomer.customer_by_email("ada/calls@example.com")
-    kustomer.customer_by_external_id("cloudtalk:number:1 2?x#y")
-    kustomer.conversation_by_external_id("cloudtalk:call:1")
+    kustomer.customers.by_phone(ADA)
+    kustomer.customers.by_email("ada/calls@example.com")
+    kustomer.customers.by_external_id("cloudtalk:number:1 2?x#y")
+    kustomer.conversations.by_external_id("cloudtalk:call:1")
 
     assert [request.url.raw_path.decode() for request in wire.requests] == [
         "/v1/customers/phone=%2B441632960304",
@@ -103,12 +103,12 @@ def test_naming_a_customer_loses_nothing_else(kustomer: Kustomer, sandbox: Runni
         emails=[{"type": "work", "email": "ada@example.com"}],
         externalId="somebody-elses",
     )
-    before = kustomer.customer(id_)
+    before = kustomer.customers.get(id_)
     assert before is not None
 
     kustomer.update_customer(before, name="Ada Example")
 
-    after = kustomer.customer(id_)
+    after = kustomer.customers.get(id_)
     assert after is not None
     assert after.name == "Ada Example"
     assert after.company_id is not None
@@ -126,12 +126,12 @@ def test_a_further_phone_is_added_to_those_that_are_there(
     id_ = sandbox.kustomer.add_customer(
         company=sandbox.kustomer.add_company(), phones=[{"type": "mobile", "phone": ADA, "verified": True}]
     )
-    before = kustomer.customer(id_)
+    before = kustomer.customers.get(id_)
     assert before is not None
 
     kustomer.add_phone(before, EVE)
 
-    after = kustomer.customer(id_)
+    after = kustomer.customers.get(id_)
     assert after is not None
     assert [(one["type"], one["phone"]) for one in after.phones] == [("mobile", ADA), ("other", EVE)]
     assert after.phones[0]["verified"] is True
@@ -171,9 +171,9 @@ def test_a_conversation_is_made_and_found(kustomer: Kustomer, sandbox: RunningSa
 
     made = kustomer.create_conversation(customer.id, fields, assigned_users=[user])
 
-    found = kustomer.conversation_by_external_id("cloudtalk:call:1")
+    found = kustomer.conversations.by_external_id("cloudtalk:call:1")
     assert found is not None
-    assert kustomer.conversation(made.id) == found
+    assert kustomer.conversations.get(made.id) == found
     assert (found.id, found.customer_id) == (made.id, customer.id)
     assert {name: found.fields[name] for name in ("name", "direction", "status")} == {
         "name": "Call",
@@ -220,7 +220,7 @@ def test_a_conversation_of_a_customer_who_is_gone_is_refused_with_404(kustomer: 
 def test_a_conversation_is_changed(kustomer: Kustomer, sandbox: RunningSandbox) -> None:
     id_ = conversation_of(kustomer)
 
-    kustomer.update_conversation(id_, {"status": "done", "name": "Voicemail", "tags": ["VIP", "late"]})
+    kustomer.conversations.update(id_, {"status": "done", "name": "Voicemail", "tags": ["VIP", "late"]})
 
     (conversation,) = sandbox.kustomer.conversations
     assert (conversation["attributes"]["status"], conversation["attributes"]["name"]) == ("done", "Voicemail")
@@ -236,13 +236,13 @@ def test_a_note_is_made_under_the_id_we_chose(kustomer: Kustomer) -> None:
     made = kustomer.create_note(id_, {"externalId": "x:note", "body": "Missed call ☎"}, note_id=NOTE_ID)
 
     assert (made.id, made.external_id, made.body) == (NOTE_ID, "x:note", "Missed call ☎")
-    assert kustomer.note(NOTE_ID) == made
+    assert kustomer.notes.get(NOTE_ID) == made
 
 
 def test_a_note_is_made_without_an_id_of_ours(kustomer: Kustomer) -> None:
     made = kustomer.create_note(conversation_of(kustomer), {"body": "Call"}, note_id=None)
 
-    assert kustomer.note(made.id) == made
+    assert kustomer.notes.get(made.id) == made
 
 
 @pytest.mark.parametrize(("reading", "notes"), [("conflict", 1), ("ignore", 2), ("refuse", 0)])
@@ -296,7 +296,7 @@ def test_a_create_that_answers_no_id_leaves_it_open_what_was_made(body: Any) -> 
 def test_a_note_is_changed(kustomer: Kustomer, sandbox: RunningSandbox) -> None:
     made = kustomer.create_note(conversation_of(kustomer), {"body": "Call"}, note_id=NOTE_ID)
 
-    kustomer.update_note(made.id, {"body": "Voicemail"})
+    kustomer.notes.update(made.id, {"body": "Voicemail"})
 
     assert [one["attributes"]["body"] for one in sandbox.kustomer.notes] == ["Voicemail"]
 
@@ -311,14 +311,14 @@ def test_all_pages_of_notes_are_read(kustomer: Kustomer, sandbox: RunningSandbox
         kustomer.create_note(id_, {"body": f"Note {number}"}, note_id=None)
     sandbox.kustomer.forget_requests()
 
-    bodies = {note.body for note in kustomer.notes_of(id_)}
+    bodies = {note.body for note in kustomer.notes.every(conversation_id=id_)}
 
     assert bodies == {f"Note {number}" for number in range(103)}
     assert len(sandbox.kustomer.requests) == 2
 
 
 def test_a_conversation_without_notes_has_none(kustomer: Kustomer) -> None:
-    assert list(kustomer.notes_of(conversation_of(kustomer))) == []
+    assert list(kustomer.notes.every(conversation_id=conversation_of(kustomer))) == []
 
 
 def test_a_list_that_always_promises_more_ends() -> None:
@@ -340,8 +340,8 @@ def test_notes_that_are_no_list_are_no_answer(body: Any) -> None:
 def test_an_agent_is_found_by_e_mail(kustomer: Kustomer, sandbox: RunningSandbox) -> None:
     id_ = sandbox.kustomer.add_user(name="Bo Sample", email="bo.sample@example.com")
 
-    assert kustomer.users_by_email("Bo.Sample@example.com") == [id_]
-    assert kustomer.users_by_email("nobody@example.com") == []
+    assert kustomer.users.by_email("Bo.Sample@example.com") == [id_]
+    assert kustomer.users.by_email("nobody@example.com") == []
 
 
 @pytest.mark.parametrize(
@@ -366,7 +366,7 @@ def test_an_agent_is_found_by_e_mail(kustomer: Kustomer, sandbox: RunningSandbox
 def test_users_that_make_no_sense_are_nobody(body: Any) -> None:
     kustomer = Wire(httpx2.Response(200, json=body)).kustomer()
 
-    assert kustomer.users_by_email("a@example.com") == []
+    assert kustomer.users.by_email("a@example.com") == []
 
 
 @pytest.mark.parametrize("value", [None, "x", 5, {}, [None, 5, "x"]])

@@ -12,7 +12,7 @@ import httpx2
 import pytest
 
 from bridge.clients import pace
-from bridge.clients.attachments import Attachments, UploadForm
+from bridge.clients.kustomer.attachments import Attachments, UploadForm
 from bridge.clients.bounds import ANSWER, TRANSFER, Bounds, Client
 from bridge.clients.http import Service, make_client
 from bridge.clients.membrane.proxy import Proxy

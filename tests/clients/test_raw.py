@@ -6,7 +6,7 @@ import httpx2
 import pytest
 
 from bridge.clients.http import Service, make_client
-from bridge.clients.raw import Road, send
+from bridge.clients.raw import RawEndpoint, send
 from bridge.errors import NotSent, RateLimited, Unavailable, WrongUse
 from bridge.ledger.budget import Budget, Slot
 from tests.clients.given import Answer, Booked
@@ -22,7 +22,7 @@ class Far:
         self.requests: list[httpx2.Request] = []
         client = make_client(httpx2.MockTransport(self._reply))
         service = Service("cloudtalk", client=client, headers={"authorization": "Basic key"}, budget=budget)
-        self.road = Road(service=service, bases=(CORE, ANALYTICS))
+        self.road = RawEndpoint(service=service, bases=(CORE, ANALYTICS))
 
     def _reply(self, request: httpx2.Request) -> httpx2.Response:
         self.requests.append(request)

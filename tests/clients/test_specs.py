@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bridge.clients.attachments import Attachments
+from bridge.clients.kustomer.attachments import Attachments
 from bridge.clients.cloudtalk import CloudTalk
 from bridge.clients.kustomer import Customer, Kustomer
 from bridge.sandbox import ANALYTICS_PREFIX, CORE_PREFIX

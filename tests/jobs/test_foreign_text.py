@@ -59,7 +59,7 @@ def test_a_note_of_before_the_marks_is_written_anew_only_where_there_is_news(
     bridge.run_jobs()
     note = one_of_each(sandbox)[2]
     former = note["attributes"]["body"].replace("\n> ", "\n")
-    bridge.deps.kustomer.update_note(note["id"], {"body": former})
+    bridge.deps.kustomer.notes.update(note["id"], {"body": former})
     name = record_name(KEY)
     output = json.loads(str(redis_client.hget(name, "out:note")))
     output["sent"]["body"] = former

@@ -243,9 +243,9 @@ def test_what_a_person_wrote_is_left_alone(bridge: Bridge, sandbox: RunningSandb
     bridge.run_jobs()
     customer, conversation, note = one_of_each(sandbox)
     kustomer = bridge.deps.kustomer
-    kustomer.update_conversation(conversation["id"], {"name": "Invoice question", "status": "open"})
-    kustomer.update_note(note["id"], {"body": "Edited by a person."})
-    found = kustomer.customer(customer["id"])
+    kustomer.conversations.update(conversation["id"], {"name": "Invoice question", "status": "open"})
+    kustomer.notes.update(note["id"], {"body": "Edited by a person."})
+    found = kustomer.customers.get(customer["id"])
     assert found is not None
     kustomer.update_customer(found, name="Ada E. Lovelace-Example")
 
@@ -265,7 +265,7 @@ def test_tags_that_a_person_added_stay(redis_client: redis.Redis, sandbox: Runni
     bridge.run_jobs()
     _, conversation, _ = one_of_each(sandbox)
     tags = [*conversation["attributes"]["tags"], "by-hand"]
-    bridge.deps.kustomer.update_conversation(conversation["id"], {"tags": tags})
+    bridge.deps.kustomer.conversations.update(conversation["id"], {"tags": tags})
     sandbox.cloudtalk.add_call(id=1000000500, uuid=UUID, external_number="+441632960304", tags=["Re#fund:1"])
 
     bridge.receive("call-modified", {"call_id": "1000000500", "call_uuid": UUID})

@@ -67,11 +67,11 @@ def test_what_a_person_wrote_after_a_lost_reply_stays_theirs(bridge: Bridge, san
         bridge.run_jobs()
         bridge.let_pass(30)
 
-    found = kustomer.customer(customer["id"])
+    found = kustomer.customers.get(customer["id"])
     assert found is not None
     kustomer.update_customer(found, name="Ada of the Person")
-    kustomer.update_conversation(conversation["id"], {"name": "Invoice question"})
-    kustomer.update_note(note["id"], {"body": "Edited by a person."})
+    kustomer.conversations.update(conversation["id"], {"name": "Invoice question"})
+    kustomer.notes.update(note["id"], {"body": "Edited by a person."})
     _named(bridge, "Ada Sample")
     bridge.run_jobs_for(120, step_s=5)
 

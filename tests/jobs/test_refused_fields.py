@@ -138,7 +138,7 @@ def test_our_tags_give_way_to_those_of_people(bridge: Bridge, sandbox: RunningSa
     _, conversation, _ = one_of_each(sandbox)
     by_hand = [f"by hand {number:02}" for number in range(18)]
     tags = [*conversation["attributes"]["tags"], *by_hand]
-    bridge.deps.kustomer.update_conversation(conversation["id"], {"tags": tags})
+    bridge.deps.kustomer.conversations.update(conversation["id"], {"tags": tags})
     sandbox.cloudtalk.add_call(
         id=1000000500, uuid=UUID, external_number="+441632960304", tags=["Billing", "VIP"]
     )

@@ -13,8 +13,8 @@ from dataclasses import asdict
 from functools import partial
 from typing import Any
 
-from bridge.clients.attachments import FormRefused, UploadForm, reference
 from bridge.clients.kustomer import Kustomer, Note
+from bridge.clients.kustomer.attachments import FormRefused, UploadForm, reference
 from bridge.domain.plan import AttachmentDraft
 from bridge.errors import Rejected, Unavailable
 from bridge.jobs.deps import Deps

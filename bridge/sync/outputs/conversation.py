@@ -26,7 +26,7 @@ def look_up(writer: CallWriter) -> Conversation | None:
     begun = (writer.begun("conversation") or {}).get("externalId")
     current, *others = writer.keys
     others = [key for key in others if writer.search_first or writer.verify or key == begun]
-    found = (writer.kustomer.conversation_by_external_id(key) for key in (current, *others))
+    found = (writer.kustomer.conversations.by_external_id(key) for key in (current, *others))
     return next((one for one in found if one is not None), None)
 
 
@@ -65,15 +65,14 @@ class ConversationOutput(Output[Conversation]):
 
     def create(self, fields: Fields) -> str:
         def send(body: Mapping[str, Any]) -> str:
-            own = {name: value for name, value in body.items() if name != "assignedUsers"}
-            users = body.get("assignedUsers", ())
-            return self.writer.kustomer.create_conversation(self.customer_id, own, assigned_users=users).id
+            given = {name: value for name, value in body.items() if value}
+            return self.writer.kustomer.conversations.create({"customer": self.customer_id, **given}).id
 
         body = {**fields, "assignedUsers": self.assigned}
         return send_without_refused(self.writer, self.name, _OPTIONAL, body, send)
 
     def read(self, id_: str) -> Conversation | None:
-        return self.writer.kustomer.conversation(id_)
+        return self.writer.kustomer.conversations.get(id_)
 
     def gone(self, id_: str) -> None:
         raise Rejected(f"conversation {id_} is gone in Kustomer: deleted, or merged into another", status=404)
@@ -99,7 +98,7 @@ class ConversationOutput(Output[Conversation]):
 
     def update(self, current: Conversation, changes: Fields) -> None:
         def send(body: Mapping[str, Any]) -> None:
-            self.writer.kustomer.update_conversation(current.id, body)
+            self.writer.kustomer.conversations.update(current.id, body)
 
         send_without_refused(self.writer, self.name, _OPTIONAL, changes, send)
 

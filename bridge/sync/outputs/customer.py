@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from bridge.clients.kustomer import Customer
+from bridge.clients.kustomer import Customer, new_customer
 from bridge.domain.plan import CustomerDraft
 from bridge.errors import Conflict
 from bridge.ledger.record import Written
@@ -73,10 +73,10 @@ class CustomerOutput(Output[Customer]):
 
     def create(self, fields: Fields) -> str:
         def send(body: Mapping[str, Any]) -> str:
-            made = self.writer.kustomer.create_customer(
+            made = new_customer(
                 phone=self.draft.phone, name=body.get("name"), external_id=self.draft.external_id
             )
-            return made.id
+            return self.writer.kustomer.customers.create(made).id
 
         return send_without_refused(self.writer, self.name, _OPTIONAL, {"name": fields["name"]}, send)
 
@@ -87,7 +87,7 @@ class CustomerOutput(Output[Customer]):
         ) from conflict
 
     def read(self, id_: str) -> Customer | None:
-        return self.writer.kustomer.customer(id_)
+        return self.writer.kustomer.customers.get(id_)
 
     def editable(self, current: Customer) -> Fields:
         return {"name": current.name}
@@ -101,7 +101,7 @@ class CustomerOutput(Output[Customer]):
     def update(self, current: Customer, changes: Fields) -> None:
         def send(body: Mapping[str, Any]) -> None:
             if body:
-                self.writer.kustomer.update_customer(current, **body)
+                self.writer.kustomer.customers.update(current.id, body, current=current)
 
         send_without_refused(self.writer, self.name, _OPTIONAL, changes, send)
 
@@ -112,5 +112,5 @@ class CustomerOutput(Output[Customer]):
 
     def _look_up(self) -> Customer | None:
         if self.draft.phone:
-            return self.writer.kustomer.customer_by_phone(self.draft.phone)
-        return self.writer.kustomer.customer_by_external_id(self.draft.external_id or "")
+            return self.writer.kustomer.customers.by_phone(self.draft.phone)
+        return self.writer.kustomer.customers.by_external_id(self.draft.external_id or "")

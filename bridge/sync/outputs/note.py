@@ -44,7 +44,7 @@ class NoteOutput(Output[Note]):
     def there(self) -> Note | None:
         """The note that Kustomer has, whether it is on record or not."""
         known = self.writer.record.outputs.get(self.name)
-        return self.writer.kustomer.note(known.id) if known is not None else self._look_up()
+        return self.writer.kustomer.notes.get(known.id) if known is not None else self._look_up()
 
     def find(self) -> Written | None:
         there = self._look_up()
@@ -71,7 +71,7 @@ class NoteOutput(Output[Note]):
         return self._send(fields, note_id=None)
 
     def read(self, id_: str) -> Note | None:
-        return self.writer.kustomer.note(id_)
+        return self.writer.kustomer.notes.get(id_)
 
     def editable(self, current: Note) -> Fields:
         return {"body": current.body.strip()}
@@ -88,18 +88,19 @@ class NoteOutput(Output[Note]):
         return changes
 
     def update(self, current: Note, changes: Fields) -> None:
-        self.writer.kustomer.update_note(current.id, changes)
+        self.writer.kustomer.notes.update(current.id, changes)
 
     def _send(self, fields: Fields, *, note_id: str | None) -> str:
-        return self.writer.kustomer.create_note(self.conversation_id, fields, note_id=note_id).id
+        body = {**fields, "id": note_id} if note_id else fields
+        return self.writer.kustomer.notes.create(self.conversation_id, body).id
 
     def _look_up(self) -> Note | None:
         """By the id that we choose, else by any external id of the call, among those of the conversation."""
-        found = self.writer.kustomer.note(self.draft.id)
+        found = self.writer.kustomer.notes.get(self.draft.id)
         if found is not None:
             return found
         ours = {note_key(key) for key in self.writer.keys}
-        notes = self.writer.kustomer.notes_of(self.conversation_id)
+        notes = self.writer.kustomer.notes.every(conversation_id=self.conversation_id)
         return next((note for note in notes if note.external_id in ours), None)
 
 
@@ -110,8 +111,8 @@ def find_uuid(call_id: int, customer: CustomerDraft, kustomer: Kustomer) -> UUID
     Nothing is found where a person removed that line from the note, or moved the call to another customer,
     and where several calls have this number: one typed into a template.
     """
-    there = kustomer.customer_by_phone(customer.phone) if customer.phone else None
-    notes = kustomer.notes_of_customer(there.id) if there else ()
+    there = kustomer.customers.by_phone(customer.phone) if customer.phone else None
+    notes = kustomer.notes.every(customer_id=there.id) if there else ()
     uuids = {note_uuid(note.external_id or "") for note in notes if says_call(note.body, call_id)}
     return uuids.pop() if len(uuids) == 1 else None
 

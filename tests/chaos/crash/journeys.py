@@ -268,7 +268,7 @@ def _by_hand(hand: Hand) -> None:
     parked.drop(hand.ledger, [job], who="test", reason="a test")
     parked.workers_listen(hand.ledger)
     trail.read(hand.ledger)
-    hand.deps.kustomer.customer_by_email("ada@example.com")
+    hand.deps.kustomer.customers.by_email("ada@example.com")
     hand.deps.kustomer.attachments.reference("0" * 24)
     # A run that was given more places of a budget than it needed in the end.
     budget = Budget(hand.ledger.redis, service="kustomer", share=1000)

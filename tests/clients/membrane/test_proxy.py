@@ -178,7 +178,7 @@ def test_a_rate_limit_of_membranes_closes_the_budget() -> None:
     kustomer = Kustomer(client=far.membrane.road(C1), url=VENDOR, api_key=None, budget=budget)
 
     with pytest.raises(RateLimited) as raised:
-        kustomer.customer("c")
+        kustomer.customers.get("c")
 
     assert raised.value.retry_after_s == 7
     assert budget.booked == [("customer", "ratelimited", 7)]
@@ -252,10 +252,10 @@ def test_both_clients_work_over_their_connections_without_a_key(sandbox: Running
         kustomer, cloudtalk = roads.kustomer(), roads.cloudtalk()
         made = kustomer.create_customer(phone="+441632960304", name="Ada", external_id="a/b:c")
 
-        assert kustomer.customer_by_phone("+441632960304") == made
-        assert kustomer.customer_by_external_id("a/b:c") == made
-        assert kustomer.customer_by_email("nobody@example.com") is None
-        assert [agent.name for agent in cloudtalk.agents()] == ["Bo Sample", "Cy Fictional"]
+        assert kustomer.customers.by_phone("+441632960304") == made
+        assert kustomer.customers.by_external_id("a/b:c") == made
+        assert kustomer.customers.by_email("nobody@example.com") is None
+        assert [agent.name for agent in cloudtalk.agents.all()] == ["Bo Sample", "Cy Fictional"]
 
     assert len(sandbox.kustomer.requests) + len(sandbox.cloudtalk.requests) == len(sandbox.membrane.requests)
 
@@ -318,7 +318,7 @@ def test_where_pieces_are_not_granted_the_way_out_is_told(
     with membrane_of(sandbox, largest_response=40_000) as membrane:
         cloudtalk = cloudtalk_at(sandbox.cloudtalk.url, membrane.road("cloudtalk"))
         told = pytest.raises(TooLarge, match="CLOUDTALK_ACCESS_KEY_ID")
-        with told, cloudtalk.recording(1000000500) as download:
+        with told, cloudtalk.recordings.get(1000000500) as download:
             for _ in download.chunks:
                 pass
 
@@ -350,11 +350,11 @@ def test_a_disconnect_is_seen_at_once_and_passes_on_reconnect(sandbox: RunningSa
             sandbox.membrane.read_as(disconnected_as=how)
             sandbox.membrane.disconnect("kustomer")
             with pytest.raises(Disconnected) as raised:
-                kustomer.customer_by_phone("+441632960304")
+                kustomer.customers.by_phone("+441632960304")
             assert raised.value.link is not None
             assert raised.value.link.startswith(sandbox.membrane.url)
             sandbox.membrane.reconnect("kustomer")
-            assert kustomer.customer_by_phone("+441632960304") is None
+            assert kustomer.customers.by_phone("+441632960304") is None
 
 
 def test_a_connection_that_is_gone_is_not_a_customer_that_is_not_there(sandbox: RunningSandbox) -> None:

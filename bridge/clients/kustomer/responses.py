@@ -1,15 +1,17 @@
-"""What Kustomer tells, typed: attributes by our names, ids of what it belongs to, and the rest in `extra`."""
+"""What actions show of Kustomer's resources, typed.
+
+Attributes by our names, ids of what it belongs to, and the rest in `extra`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Self
 
 from pydantic import ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from bridge.clients.shapes import Decimal, Flag, Moment, Shown, SureText, Text, Whole
-from bridge.errors import Unavailable
+from bridge.clients.kustomer.resources import Resource
+from bridge.clients.shapes import Decimal, Flag, Moment, ResponseModel, SureText, Text, Whole
 
 # A field of ours -> the relation that tells it.
 _BELONGS = {
@@ -20,7 +22,7 @@ _BELONGS = {
 }
 
 
-class Resource(Shown):
+class ResourceModel(ResponseModel):
     """One of Kustomer's resources. `extra` has attributes without a name of ours; `related` all relations."""
 
     model_config = ConfigDict(alias_generator=to_camel)
@@ -34,26 +36,17 @@ class Resource(Shown):
     )
 
     @classmethod
-    def of(cls, operation: str, data: Any) -> Self:
-        """Read `data` of an answer.
-
-        Raises:
-            Unavailable: it is no resource.
-        """
-        attributes = data.get("attributes") if isinstance(data, dict) else None
-        if not isinstance(data, dict) or not isinstance(data.get("id"), str):
-            raise Unavailable(f"kustomer answered {operation} without a resource")
-        related = _related(data.get("relationships"))
+    def of(cls, found: Resource) -> Self:
+        related = found.related
         known = {
             name: related[theirs]
             for name, theirs in _BELONGS.items()
             if name in cls.model_fields and theirs in related
         }
-        told = attributes if isinstance(attributes, dict) else {}
-        return cls.read(told, **known, id=data["id"], related=related)
+        return cls.read(found.fields, **known, id=found.id, related=related)
 
 
-class Customer(Resource):
+class Customer(ResourceModel):
     name: Text = None
     display_name: Text = None
     external_id: Text = None
@@ -73,7 +66,7 @@ class Customer(Resource):
     deleted: Flag = None
 
 
-class Conversation(Resource):
+class Conversation(ResourceModel):
     customer_id: Text = None
     name: Text = None
     external_id: Text = None
@@ -91,7 +84,7 @@ class Conversation(Resource):
     ended_at: Moment = None
 
 
-class Company(Resource):
+class Company(ResourceModel):
     name: Text = None
     external_id: Text = None
     emails: list[dict[str, Any]] = Field(default_factory=list)
@@ -101,7 +94,7 @@ class Company(Resource):
     custom: dict[str, Any] = Field(default_factory=dict, description="custom attributes")
 
 
-class User(Resource):
+class User(ResourceModel):
     name: Text = None
     display_name: Text = None
     email: Text = None
@@ -110,7 +103,7 @@ class User(Resource):
     roles: list[str] = Field(default_factory=list)
 
 
-class Message(Resource):
+class Message(ResourceModel):
     customer_id: Text = None
     conversation_id: Text = None
     created_by_id: Text = None
@@ -127,22 +120,9 @@ class Message(Resource):
     custom: dict[str, Any] = Field(default_factory=dict, description="custom attributes")
 
 
-class Note(Resource):
+class Note(ResourceModel):
     customer_id: Text = None
     conversation_id: Text = None
     created_by_id: Text = None
     external_id: Text = None
     body: Text = None
-
-
-def _related(relationships: Any) -> dict[str, str | list[str]]:
-    found: dict[str, str | list[str]] = {}
-    for name, told in relationships.items() if isinstance(relationships, Mapping) else ():
-        data = told.get("data") if isinstance(told, Mapping) else None
-        if isinstance(data, Mapping) and isinstance(data.get("id"), str):
-            found[name] = data["id"]
-        elif isinstance(data, list):
-            found[name] = [
-                one["id"] for one in data if isinstance(one, Mapping) and isinstance(one.get("id"), str)
-            ]
-    return found

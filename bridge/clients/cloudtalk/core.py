@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from bridge.clients.http import Reply, Service
-from bridge.clients.shapes import ItemT, Page
+from bridge.clients.pages import Listing
 from bridge.domain.values import read_whole
 from bridge.errors import Unavailable
 
@@ -22,21 +22,21 @@ class Core:
     def _send(self, operation: str, method: str, path: str, json: Any = None) -> Reply:
         return self._service.request(operation, method, self._url + path, json=json)
 
-    def _page(
-        self, operation: str, path: str, query: Mapping[str, str], read: Callable[[Mapping[str, Any]], ItemT]
-    ) -> Page[ItemT]:
+    def _page(self, operation: str, path: str, query: Mapping[str, str]) -> Listing[Mapping[str, Any]]:
+        """One page, its items as they came."""
         reply = self._service.request(operation, "GET", self._url + path, params=query)
         told = response_data(operation, reply)
         items = told.get("data")
         if not isinstance(items, list):
             raise Unavailable(f"cloudtalk answered {operation} without a list")
         page = int(query.get("page", "1"))
-        more = page < (read_whole(told.get("pageCount")) or 1)
-        return Page(
-            items=[read(item) for item in items if isinstance(item, dict)],
+        pages = read_whole(told.get("pageCount")) or 1
+        return Listing(
+            items=[item for item in items if isinstance(item, dict)],
             page=page,
-            next_page=page + 1 if more else None,
+            next_page=page + 1 if page < pages else None,
             total=read_whole(told.get("itemsCount")),
+            pages=pages,
         )
 
 

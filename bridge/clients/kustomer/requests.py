@@ -1,4 +1,4 @@
-"""What is written to Kustomer, typed.
+"""What Kustomer is asked for and sent by actions, typed: lists, look-ups, writes.
 
 Unknown properties are refused by Kustomer; a list that is sent is taken to replace the stored one (it is
 documented so for tags only). A field that is left out is not sent.
@@ -10,11 +10,13 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from bridge.clients.kustomer_api.parts import (
+from bridge.clients.kustomer.fields import (
+    E164,
     AttachmentPart,
     Custom,
     DomainPart,
     Draft,
+    EmailAddress,
     EmailPart,
     ExternalIdPart,
     ImportedAt,
@@ -34,14 +36,138 @@ from bridge.clients.kustomer_api.parts import (
     UrlPart,
     WhatsappPart,
 )
-from bridge.clients.shapes import When
+from bridge.clients.shapes import PAGE, RequestModel, When, page_field
 
+LARGEST_PAGE = 100
+_MOST_USERS = 500
 Body = Annotated[str, Field(min_length=1, max_length=10_240)]
 Priority = Annotated[int, Field(ge=1, le=5)]
 Revision = Annotated[
     float, Field(description="of the version that was read; Kustomer refuses (409) if there is a newer one")
 ]
 Lang = Annotated[str, Field(max_length=100)]
+
+
+class Listed(Draft):
+    page: int = PAGE
+    page_size: int = page_field(LARGEST_PAGE, 100)
+
+
+class ListCustomers(Listed):
+    sort: Literal["createdAt", "-createdAt", "updatedAt", "-updatedAt"] | None = Field(
+        default=None, description="a minus: newest first"
+    )
+    created_after: When | None = Field(default=None, alias="filter[createdAt][gte]")
+    created_before: When | None = Field(default=None, alias="filter[createdAt][lte]")
+    updated_after: When | None = Field(default=None, alias="filter[updatedAt][gte]")
+    updated_before: When | None = Field(default=None, alias="filter[updatedAt][lte]")
+
+
+class ListConversations(Listed):
+    customer_id: ObjectId | None = Field(default=None, description="of this customer only")
+    sort: Literal["desc"] | None = Field(default=None, description="newest first; not with customer_id")
+    since: When | None = Field(default=None, alias="fromDate", description="only with customer_id")
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.customer_id is None and self.since is not None:
+            raise ValueError("since goes with customer_id only")
+        if self.customer_id is not None and self.sort is not None:
+            raise ValueError("sort does not go with customer_id")
+        return self
+
+
+class ListCompanies(Listed):
+    external_id: Text256 | None = None
+    name: Text256 | None = Field(default=None, alias="filter", description="not together with external_id")
+
+    @model_validator(mode="after")
+    def _not_both(self) -> Self:
+        if self.external_id is not None and self.name is not None:
+            raise ValueError("external_id and name cannot be combined: Kustomer then ignores both")
+        return self
+
+
+class ListUsers(Draft):
+    """One filter at a time."""
+
+    email: EmailAddress | None = None
+    user_type: Literal["user", "machine", "limited"] | None = None
+    pending: bool | None = None
+    deleted: bool | None = None
+    page: int = PAGE
+    page_size: int = page_field(_MOST_USERS, 100)
+
+    @model_validator(mode="after")
+    def _one_filter(self) -> Self:
+        given = [
+            name for name in ("email", "user_type", "pending", "deleted") if getattr(self, name) is not None
+        ]
+        if len(given) > 1:
+            raise ValueError(f"{' and '.join(given)} cannot be combined: one filter at a time")
+        return self
+
+
+class ListMessages(Listed):
+    conversation_id: ObjectId | None = Field(default=None, description="of this conversation only")
+    customer_id: ObjectId | None = Field(default=None, description="of this customer only")
+    sort: Literal["asc", "desc"] | None = Field(default=None, description="only for the whole org")
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        _one_scope(self.conversation_id, self.customer_id, self.sort)
+        return self
+
+
+class ListNotes(ListMessages):
+    pass
+
+
+class CustomerById(RequestModel):
+    customer_id: ObjectId
+
+
+class CustomerByEmail(RequestModel):
+    email: EmailAddress
+
+
+class CustomerByPhone(RequestModel):
+    phone: E164
+
+
+class CustomerByExternalId(RequestModel):
+    external_id: str = Field(min_length=1, max_length=256)
+
+
+class ConversationById(RequestModel):
+    conversation_id: ObjectId
+
+
+class ConversationByExternalId(RequestModel):
+    external_id: str = Field(min_length=1, max_length=256)
+
+
+class CompanyById(RequestModel):
+    company_id: ObjectId
+
+
+class UserById(RequestModel):
+    user_id: ObjectId
+
+
+class MessageById(RequestModel):
+    message_id: ObjectId
+
+
+class NoteById(RequestModel):
+    note_id: ObjectId
+
+
+def _one_scope(conversation_id: str | None, customer_id: str | None, sort: str | None) -> None:
+    if conversation_id is not None and customer_id is not None:
+        raise ValueError("conversation_id and customer_id cannot be combined")
+    if sort is not None and (conversation_id is not None or customer_id is not None):
+        raise ValueError("sort does not go with conversation_id or customer_id")
 
 
 class CustomerFields(Draft):

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, ConfigDict, Field, GetJsonSchemaHandler, mo
 from pydantic.alias_generators import to_camel
 from pydantic_core import CoreSchema
 
-from bridge.clients.shapes import Wanted, When
+from bridge.clients.shapes import RequestModel, When
 
 ObjectId = Annotated[str, Field(pattern=r"^[0-9a-fA-F]{24}$", description="24 hex digits")]
 TagName = Annotated[
@@ -53,7 +53,7 @@ UpToTen = Annotated[Unique[T], Field(max_length=10)]
 UpToTwenty = Annotated[Unique[T], Field(max_length=20)]
 
 
-class Draft(Wanted):
+class Draft(RequestModel):
     """What is written; camelCase on the wire.
 
     A null that Kustomer does not take is left out of a create, and refused in an update: there it may be

@@ -1,0 +1,172 @@
+"""Recordings at CloudTalk: read as a stream, in pieces where the road carries only so many bytes; deleted."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from urllib.parse import urlsplit
+
+import httpx2
+
+from bridge.clients.cloudtalk.core import Core
+from bridge.clients.http import Moved, Service
+from bridge.domain.values import read_whole
+from bridge.errors import NotThereYet, Rejected, TooLarge, Unavailable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Download:
+    """A recording on its way. `size`: of the whole file in bytes, where it is told.
+
+    `framed`: the transfer has an end of its own (chunks, HTTP/2), so that one cut off is known as such.
+    """
+
+    chunks: Iterator[bytes]
+    start: int = 0
+    size: int | None = None
+    etag: str | None = None
+    framed: bool = False
+    content_type: str = "application/octet-stream"
+
+
+class Recordings(Core):
+    """
+    Args:
+        piece: the most bytes to ask for at once, where the road carries only so many; each further piece
+            is a request within the budget.
+        beside: another way to a recording that the road does not carry.
+    """
+
+    def __init__(
+        self, service: Service, core: str, *, piece: int | None = None, beside: Recordings | None = None
+    ) -> None:
+        super().__init__(service, core)
+        self._piece, self._beside = piece, beside
+
+    @contextmanager
+    def get(self, call_id: int, *, start: int = 0, etag: str | None = None) -> Iterator[Download]:
+        """The audio of a call, as a stream (`audio/x-wav`; errors are announced as that too).
+
+        Args:
+            start: resume from this byte; whether the service grants it shows in `Download.start`.
+            etag: of the first part, so that what is resumed is the same file.
+
+        Raises:
+            NotThereYet: 404; not there, or not there yet.
+            Rejected: 410 (expired or deleted, final), or a redirect to a host that is not CloudTalk's.
+            TooLarge: the road does not carry it, in pieces neither.
+        """
+        url = f"{self._url}/calls/recording/{call_id}.json"
+        with ExitStack() as stack:
+            try:
+                download = stack.enter_context(
+                    self._download("recording", url, start=start, etag=etag, signed_in=True)
+                )
+            except TooLarge:
+                if self._beside is None:
+                    raise
+                download = stack.enter_context(self._beside.get(call_id, start=start, etag=etag))
+            yield download
+
+    def delete(self, call_id: int) -> bool:
+        """Delete a call's recording at CloudTalk; False where there was none (404, 410: counts as done)."""
+        try:
+            self._send("delete_recording", "DELETE", f"/recordings/delete/{call_id}.json")
+        except Rejected as error:
+            if error.status not in (404, 410):
+                raise
+            return False
+        return True
+
+    @contextmanager
+    def public(self, url: str) -> Iterator[Download]:
+        """The audio behind a public link from a webhook. Whoever has the link can listen: it is a secret.
+
+        Raises:
+            Rejected: the link is not one of CloudTalk's.
+        """
+        if not self._is_theirs(url):
+            raise Rejected("the recording's public link does not lead to CloudTalk", status=0)
+        with self._download("public_recording", url, start=0, etag=None, signed_in=False) as download:
+            yield download
+
+    @contextmanager
+    def _download(
+        self, operation: str, url: str, *, start: int, etag: str | None, signed_in: bool, hops: int = 0
+    ) -> Iterator[Download]:
+        headers = {}
+        if start or (self._piece and signed_in):
+            last = start + self._piece - 1 if self._piece and signed_in else ""
+            headers["range"] = f"bytes={start}-{last}"
+        if start and etag:
+            headers["if-range"] = etag
+        try:
+            with self._service.stream(operation, url, headers=headers, signed_in=signed_in) as response:
+                download = _download(response)
+                yield replace(download, chunks=self._and_the_rest(operation, url, download, signed_in))
+        except Moved as moved:
+            if hops or not self._is_theirs(moved.location):
+                raise Rejected(f"cloudtalk redirected {operation} to a host that is not its own") from moved
+            # The credentials are for the host they were made for.
+            with self._download(
+                operation, moved.location, start=start, etag=etag, signed_in=False, hops=1
+            ) as download:
+                yield download
+        except Rejected as error:
+            if error.status != 404:
+                raise
+            raise NotThereYet("CloudTalk has no recording of this call (yet)") from error
+
+    def _and_the_rest(self, operation: str, url: str, first: Download, signed_in: bool) -> Iterator[bytes]:
+        """The bytes of a first piece, and of those after it, one request each."""
+        at = first.start
+        for chunk in first.chunks:
+            at += len(chunk)
+            yield chunk
+        while self._piece and signed_in and first.size is not None and at < first.size:
+            headers = {"range": f"bytes={at}-{at + self._piece - 1}"}
+            if first.etag:
+                headers["if-range"] = first.etag
+            before = at
+            with self._service.stream(operation, url, headers=headers) as response:
+                piece = _download(response)
+                if piece.start != at:
+                    raise Unavailable("cloudtalk sent another part of a recording than was asked for")
+                for chunk in piece.chunks:
+                    at += len(chunk)
+                    yield chunk
+            if at == before:
+                raise Unavailable("cloudtalk sent a part of a recording without bytes")
+
+    def _is_theirs(self, url: str) -> bool:
+        """Whether an address is CloudTalk's, or of the very host that we were told to use for it."""
+        parts, own = urlsplit(url), urlsplit(self._url)
+        if parts.scheme == own.scheme and parts.netloc == own.netloc:
+            return True
+        host = parts.hostname or ""
+        return parts.scheme == "https" and (host == "cloudtalk.io" or host.endswith(".cloudtalk.io"))
+
+
+def _download(response: httpx2.Response) -> Download:
+    """What the answer's headers tell; neither `Content-Length` nor ranges are documented."""
+    length = response.headers.get("content-length", "")
+    start, size = 0, read_whole(length)
+    if response.status_code == 206:
+        found = re.fullmatch(
+            r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|\*)",
+            response.headers.get("content-range", "").strip(),
+        )
+        if found is None:
+            raise Unavailable("cloudtalk sent a part of a recording and does not say which")
+        start, size = int(found[1]), int(found[2]) if found[2] != "*" else None
+    return Download(
+        chunks=response.iter_bytes(),
+        start=start,
+        size=size,
+        etag=response.headers.get("etag"),
+        framed=response.http_version == "HTTP/2"
+        or "chunked" in response.headers.get("transfer-encoding", "").lower(),
+        content_type=response.headers.get("content-type", "").partition(";")[0] or "audio/x-wav",
+    )

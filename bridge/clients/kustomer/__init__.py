@@ -1,0 +1,80 @@
+"""Kustomer's API, one class a kind of resource.
+
+Requests are plain objects, answers JSON:API envelopes; unknown properties are refused, so only what is
+documented is sent. There are no idempotency keys and this client repeats nothing: whoever calls it decides
+what to do about a lost reply. The bridge's jobs look before they repeat a write (`bridge.sync.writer`); an
+action is done at most once (`bridge.operations.at_most_once`).
+
+Source: Kustomer's "Core Resources". The typed requests and responses of the actions are in `requests.py` and
+`responses.py`; they take a while to build, and workers start without them.
+"""
+
+from __future__ import annotations
+
+import httpx2
+
+from bridge.clients.http import Service
+from bridge.clients.kustomer.attachments import Attachments
+from bridge.clients.kustomer.resources import (
+    Companies,
+    Conversation,
+    Conversations,
+    Customer,
+    Customers,
+    Messages,
+    Note,
+    Notes,
+    Users,
+    new_customer,
+)
+from bridge.clients.ports import Budget, Gate
+from bridge.clients.standing import KeyCheck
+
+__all__ = ["Conversation", "Customer", "Kustomer", "Note", "new_customer"]
+
+
+class Kustomer:
+    """
+    Args:
+        client: with a key of ours, or a road that adds the credentials.
+        url: ends at the host.
+        api_key: None where the road adds it.
+        plain: for uploads, which go to another host and need no key; the same client where left out.
+        gate: see `Service`.
+    """
+
+    def __init__(
+        self,
+        *,
+        client: httpx2.Client,
+        url: str,
+        api_key: str | None,
+        budget: Budget | None = None,
+        plain: httpx2.Client | None = None,
+        gate: Gate | None = None,
+    ) -> None:
+        self.url = url
+        root = f"{url}/v1"
+        headers = {"authorization": f"Bearer {api_key}"} if api_key else {}
+        self.service = Service(
+            "kustomer",
+            client=client,
+            headers=headers,
+            budget=budget,
+            plain=plain,
+            gate=gate,
+            # Not /users/current, the usual check of a key: that needs a role which the bridge can do without.
+            key_check=KeyCheck(
+                url=f"{root}/customers",
+                params={"page": "1", "pageSize": "1"},
+                advice="Check the key's expiry, roles and allowed addresses: Settings > Security > API Keys.",
+            ),
+        )
+        self.check = self.service.check
+        self.customers = Customers(self.service, root)
+        self.conversations = Conversations(self.service, root)
+        self.companies = Companies(self.service, root)
+        self.users = Users(self.service, root)
+        self.messages = Messages(self.service, root)
+        self.notes = Notes(self.service, root)
+        self.attachments = Attachments(self.service, plain or client, root)

@@ -1,0 +1,64 @@
+"""What a client needs of the process it runs in, whoever provides it; the ledger does (`bridge.ledger`)."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Protocol
+
+from bridge.errors import Disconnected
+
+
+class RateLimitHeaders(NamedTuple):
+    """What a reply's headers say of the whole company's budget.
+
+    Args:
+        resets_in_s: until their window ends; None where they do not say.
+    """
+
+    limit: int
+    remaining: int
+    resets_in_s: float | None
+
+
+class Budget(Protocol):
+    """Our share of a service's rate limit."""
+
+    share: int
+    window_s: float
+
+    def take(self) -> Any:
+        """A slot for one request, to be handed back with `replied`.
+
+        Raises:
+            RateLimited: the share is used up; nothing was sent.
+        """
+
+    def replied(
+        self,
+        slot: Any,
+        *,
+        operation: str,
+        status: str,
+        closed_for_s: float = 0,
+        told: RateLimitHeaders | None = None,
+    ) -> None:
+        """Book the end of a request, however it ended."""
+
+
+class Gate(Protocol):
+    """Stands before all requests to one service; closed while the service is known to be down."""
+
+    def check(self, operation: str) -> str | None:
+        """The scope that this request may probe; None where all is open.
+
+        Raises:
+            Disconnected: the service or this operation is closed; nothing was sent.
+        """
+
+    def rose(self, scope: str) -> None:
+        """What was probed is open again."""
+
+    def slow(self, operation: str) -> None:
+        """The service did not answer in time."""
+
+    def fell(self, error: Disconnected) -> None:
+        """The service is closed."""
