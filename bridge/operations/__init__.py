@@ -23,8 +23,11 @@ from contextlib import contextmanager, nullcontext
 from types import MappingProxyType
 from typing import Any
 
+from pydantic import BaseModel
+
 from bridge.clients.cloudtalk import Download
 from bridge.clients.cloudtalk.requests import OneCall
+from bridge.clients.shapes import RequestModel
 from bridge.errors import WrongUse
 from bridge.operations.at_most_once import at_most_once
 from bridge.operations.checking import check_input, nearest
@@ -41,6 +44,7 @@ __all__ = [
     "Services",
     "check_input",
     "find",
+    "perform",
     "preview",
     "rank",
     "run",
@@ -73,10 +77,15 @@ def run(operation: Operation, given: Mapping[str, Any], services: Services) -> A
         MaybeDone: the answer was lost to something that must not be repeated by itself.
         What else `bridge.clients` raise.
     """
-    request = check_input(operation, given)
-    with nullcontext() if operation.look_first is None else at_most_once(operation.key, operation.look_first):
-        answer = operation.call(services.client(operation.service), request)
+    answer = perform(operation, check_input(operation, given), services)
     return _extra_last(answer.model_dump(mode="json", by_alias=False))
+
+
+def perform(operation: Operation, request: RequestModel, services: Services) -> BaseModel:
+    """As `run`, for an input that is typed already; answers the typed output."""
+    client = services.client(operation.service)
+    with nullcontext() if operation.look_first is None else at_most_once(operation.key, operation.look_first):
+        return operation.call(client, request)
 
 
 def _extra_last(value: Any) -> Any:

@@ -10,7 +10,9 @@ import httpx2
 from bridge.clients.cloudtalk import CloudTalk
 from bridge.clients.http import make_client
 from bridge.clients.kustomer import Kustomer
-from bridge.ledger.budget import Budget, Slot, Told
+from bridge.clients.shapes import RequestModel
+from bridge.ledger.budget import Budget, Slot
+from bridge.operations import OPERATIONS, Services, perform
 from bridge.sandbox import ANALYTICS_PREFIX, CLOUDTALK_KEY_ID, CLOUDTALK_KEY_SECRET, CORE_PREFIX, KUSTOMER_KEY
 
 Answer = Callable[[httpx2.Request], httpx2.Response]
@@ -22,7 +24,7 @@ class Booked(Budget):
     def __init__(self) -> None:
         self.service, self.window_s = "test", 60.0
         self.booked: list[tuple[str, str, float]] = []
-        self.told: list[Told | None] = []
+        self.told: list[tuple[int, int, float | None] | None] = []
 
     def take(self) -> Slot:
         return Slot(service=self.service, name="slot")
@@ -34,7 +36,7 @@ class Booked(Budget):
         operation: str,
         status: str,
         closed_for_s: float = 0,
-        told: Told | None = None,
+        told: tuple[int, int, float | None] | None = None,
     ) -> None:
         self.booked.append((operation, status, closed_for_s))
         self.told.append(told)
@@ -51,6 +53,11 @@ class Wire:
     def _reply(self, request: httpx2.Request) -> httpx2.Response:
         self.requests.append(request)
         return self._answer if isinstance(self._answer, httpx2.Response) else self._answer(request)
+
+    def action(self, key: str, request: RequestModel) -> Any:
+        """What an action answers, typed."""
+        services = Services(cloudtalk=self.cloudtalk(), kustomer=self.kustomer())
+        return perform(OPERATIONS[key], request, services)
 
     def kustomer(self, budget: Budget | None = None) -> Kustomer:
         return kustomer_at("https://kustomer.example", self.client, budget)

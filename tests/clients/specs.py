@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -31,7 +32,9 @@ def description(name: str) -> dict[str, Any]:
 
 
 def public(client: type) -> set[str]:
-    return {name for name in vars(client) if not name.startswith("_")}
+    return {
+        name for name, value in vars(client).items() if isinstance(value, FunctionType) and name[0] != "_"
+    }
 
 
 def requests_of(make: Callable[[httpx2.Client], object]) -> list[httpx2.Request]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import httpx2
 import pytest
 
-from bridge.clients.kustomer.attachments import UploadForm
 from bridge.clients.kustomer import Customer, Kustomer
+from bridge.clients.kustomer.attachments import UploadForm
 from bridge.clients.paths import segment
 from bridge.errors import Rejected, Unavailable
 from bridge.loopback import is_loopback_host
@@ -81,14 +81,14 @@ def test_an_id_that_is_none_reaches_no_path_of_kustomers(id_: str) -> None:
 
     for ask in (
         lambda: kustomer.customers.get(id_),
-        lambda: kustomer.update_customer(Customer(id=id_), name="x"),
+        lambda: kustomer.customers.update(id_, {"name": "x"}, current=Customer(id=id_)),
         lambda: kustomer.conversations.get(id_),
         lambda: kustomer.conversations.update(id_, {}),
         lambda: kustomer.notes.get(id_),
         lambda: kustomer.notes.update(id_, {}),
         lambda: list(kustomer.notes.every(conversation_id=id_)),
         lambda: list(kustomer.notes.every(customer_id=id_)),
-        lambda: kustomer.create_note(id_, {}, note_id=None),
+        lambda: kustomer.notes.create(id_, {}),
     ):
         with pytest.raises(Rejected):
             ask()
@@ -104,7 +104,7 @@ def test_an_answer_with_an_id_that_is_none_is_no_answer(id_: object) -> None:
     with pytest.raises(Unavailable):
         kustomer.customers.by_phone("+441632960304")
     with pytest.raises(Unavailable):
-        kustomer.create_customer(phone="+441632960304", name=None)
+        kustomer.customers.create({})
     with pytest.raises(Unavailable):
         kustomer.attachments.create(name="a", content_type="audio/wav", size=1)
 

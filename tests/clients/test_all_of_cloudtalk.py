@@ -8,10 +8,16 @@ from typing import Any
 import httpx2
 import pytest
 
-from bridge.clients.cloudtalk_api.agents import ListAgents, OneAgent
-from bridge.clients.cloudtalk_api.calls import ListCalls, OneCall
-from bridge.clients.cloudtalk_api.contacts import CreateContact, ListContacts, OneContact
-from bridge.clients.cloudtalk_api.messages import SendSms
+from bridge.clients.cloudtalk.requests import (
+    CreateContact,
+    ListAgents,
+    ListCalls,
+    ListContacts,
+    OneAgent,
+    OneCall,
+    OneContact,
+    SendSms,
+)
 from bridge.errors import MaybeDone, NotSent, RateLimited, Rejected, Unauthorized, Unavailable
 from tests.clients.given import Wire
 
@@ -52,7 +58,7 @@ def test_a_contact_is_read_as_a_real_answer_was() -> None:
         }
     )
 
-    contact = wire.cloudtalk().api.contacts.get(OneContact(contact_id=1400000101))
+    contact = wire.action("get-contact", OneContact(contact_id=1400000101))
 
     assert (contact.id, contact.name, contact.country_id) == (1400000101, "Ada & Sons", 1)
     assert contact.created_at == datetime(2025, 9, 25, 8, 34, 27, tzinfo=UTC)
@@ -74,8 +80,7 @@ def test_a_documented_contact_has_its_tags_under_another_name_and_objects_for_li
                 "ContactsTag": [{"name": "VIP"}],
             }
         )
-        .cloudtalk()
-        .api.contacts.list(ListContacts())
+        .action("list-contacts", ListContacts())
         .items
     )
 
@@ -85,7 +90,7 @@ def test_a_documented_contact_has_its_tags_under_another_name_and_objects_for_li
 def test_a_value_that_cannot_be_read_is_kept_as_it_came() -> None:
     contact = told({"Contact": {"id": "7", "name": ["a"], "country_id": "GB", "created": "yesterday"}})
 
-    found = contact.cloudtalk().api.contacts.get(OneContact(contact_id=7))
+    found = contact.action("get-contact", OneContact(contact_id=7))
 
     assert (found.id, found.name, found.country_id, found.created_at) == (7, None, None, None)
     assert found.extra == {"name": ["a"], "country_id": "GB", "created": "yesterday"}
@@ -93,11 +98,11 @@ def test_a_value_that_cannot_be_read_is_kept_as_it_came() -> None:
 
 def test_an_answer_without_an_id_or_envelope_is_no_answer() -> None:
     with pytest.raises(Unavailable, match="no Contact"):
-        told({"Contact": {"name": "Ada"}}).cloudtalk().api.contacts.get(OneContact(contact_id=7))
+        told({"Contact": {"name": "Ada"}}).action("get-contact", OneContact(contact_id=7))
     with pytest.raises(Unavailable, match="without responseData"):
-        Wire(httpx2.Response(200, json=[])).cloudtalk().api.contacts.get(OneContact(contact_id=7))
+        Wire(httpx2.Response(200, json=[])).action("get-contact", OneContact(contact_id=7))
     with pytest.raises(Unavailable, match="without a list"):
-        told({"data": "none"}).cloudtalk().api.contacts.list(ListContacts())
+        told({"data": "none"}).action("list-contacts", ListContacts())
 
 
 def test_a_call_of_the_list_has_texts_for_numbers_and_numbers_without_a_plus() -> None:
@@ -124,8 +129,7 @@ def test_a_call_of_the_list_has_texts_for_numbers_and_numbers_without_a_plus() -
                 "BillingCall": {"price": "0.1"},
             }
         )
-        .cloudtalk()
-        .api.calls.list(ListCalls())
+        .action("list-calls", ListCalls())
         .items
     )
 
@@ -157,7 +161,7 @@ def test_the_detail_of_a_call_names_its_tags_otherwise() -> None:
         )
     )
 
-    call = wire.cloudtalk().api.calls.get(OneCall(call_id=1000000110))
+    call = wire.action("get-call", OneCall(call_id=1000000110))
 
     assert (call.id, call.uuid) == (1000000110, "2dae93e6-ac4e-4a1d-97be-aa3ef7aeb468")
     assert (call.contact_id, call.external_number, call.internal_number) == (
@@ -180,7 +184,7 @@ def test_the_detail_of_a_call_names_its_tags_otherwise() -> None:
 def test_an_agents_password_is_left_where_it_is() -> None:
     wire = listed({"Agent": {"id": "7", "firstname": "Bo", "pass": "hidden", "extension": 1001, "novel": 1}})
 
-    agent = wire.cloudtalk().api.agents.get(OneAgent(agent_id=7))
+    agent = wire.action("get-agent", OneAgent(agent_id=7))
 
     assert (agent.id, agent.extension, agent.extra) == (7, "1001", {"novel": 1})
     assert "hidden" not in agent.model_dump_json()
@@ -189,38 +193,32 @@ def test_an_agents_password_is_left_where_it_is() -> None:
 def test_an_agent_who_is_not_there_is_a_404_although_the_service_says_200() -> None:
     for wire in (listed(), listed({"Agent": {"id": "8"}})):
         with pytest.raises(Rejected) as refused:
-            wire.cloudtalk().api.agents.get(OneAgent(agent_id=7))
+            wire.action("get-agent", OneAgent(agent_id=7))
         assert refused.value.status == 404
 
 
-def test_pages_are_followed_up_to_the_bound() -> None:
+def test_pages_are_followed() -> None:
     def answer(request: httpx2.Request) -> httpx2.Response:
         page = int(request.url.params["page"])
         item = {"Agent": {"id": page}}
         return httpx2.Response(200, json={"responseData": {"pageCount": "3", "data": [item]}})
 
     wire = Wire(answer)
-    api = wire.cloudtalk().api
 
-    assert [agent.id for agent in api.agents.every(ListAgents())] == [1, 2, 3]
-    assert [agent.id for agent in api.agents.every(ListAgents(), most_pages=2)] == [1, 2]
-    assert len(wire.requests) == 5
-    page = api.agents.list(ListAgents(page=2))
+    assert [agent.agent_id for agent in wire.cloudtalk().agents.all()] == [1, 2, 3]
+    assert len(wire.requests) == 3
+    page = wire.action("list-agents", ListAgents(page=2))
     assert (page.page, page.next_page) == (2, 3)
-    assert api.agents.list(ListAgents(page=3)).next_page is None
+    assert wire.action("list-agents", ListAgents(page=3)).next_page is None
 
 
 def test_a_message_that_a_success_says_was_not_sent_is_refused_with_their_reason() -> None:
     for success in (False, "false"):
         with pytest.raises(Rejected, match="Limit exceeded") as refused:
-            told({"success": success, "data": "Limit exceeded"}).cloudtalk().api.messages.send_sms(SMS)
+            told({"success": success, "data": "Limit exceeded"}).action("send-sms", SMS)
         assert (refused.value.status, refused.value.detail) == (200, "Limit exceeded")
     for success in (True, "true"):
-        sent = (
-            told({"success": success, "data": {"sender": "+15550100101"}})
-            .cloudtalk()
-            .api.messages.send_sms(SMS)
-        )
+        sent = told({"success": success, "data": {"sender": "+15550100101"}}).action("send-sms", SMS)
         assert sent.sender == "+15550100101"
 
 
@@ -239,7 +237,7 @@ def test_a_message_of_which_nothing_is_known_may_have_been_sent_and_is_not_repea
     wire = Wire(answer)
 
     with pytest.raises(MaybeDone, match="may have been done and is not retried"):
-        wire.cloudtalk().api.messages.send_sms(SMS)
+        wire.action("send-sms", SMS)
 
     assert len(wire.requests) == 1
 
@@ -255,7 +253,7 @@ def test_a_message_that_surely_was_not_sent_says_so() -> None:
         (httpx2.Response(400, json={"responseData": {"message": "Bad request"}}), Rejected),
     ):
         with pytest.raises(error):
-            Wire(answer).cloudtalk().api.messages.send_sms(SMS)
+            Wire(answer).action("send-sms", SMS)
 
 
 def test_the_services_own_words_about_a_field_are_kept() -> None:
@@ -266,7 +264,7 @@ def test_the_services_own_words_about_a_field_are_kept() -> None:
     }
 
     with pytest.raises(Rejected, match="Please supply a valid one") as refused:
-        told(refusal, 406).cloudtalk().api.contacts.create(CreateContact(name="Ada"))
+        told(refusal, 406).action("create-contact", CreateContact(name="Ada"))
 
     assert refused.value.status == 406
 
@@ -278,9 +276,9 @@ def test_without_keys_of_ours_no_credentials_are_sent() -> None:
     wire = listed()
     CloudTalk(
         client=wire.client, core="https://x.example", analytics="", key_id=None, key_secret=None
-    ).api.agents.list(ListAgents())
+    ).agents.all()
     with pytest.raises(Unavailable):
-        Kustomer(client=wire.client, url="https://x.example", api_key=None).customer("7")
+        Kustomer(client=wire.client, url="https://x.example", api_key=None).customers.get("7")
 
     assert len(wire.requests) == 2
     assert not [request for request in wire.requests if "authorization" in request.headers]

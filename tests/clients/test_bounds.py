@@ -13,9 +13,9 @@ from collections.abc import Iterator
 import httpx2
 import pytest
 
-from bridge.clients.kustomer.attachments import Attachments, UploadForm
 from bridge.clients.bounds import ANSWER, Bounds
 from bridge.clients.http import Service, make_client
+from bridge.clients.kustomer.attachments import Attachments, UploadForm
 from bridge.clients.membrane.proxy import Proxy
 from bridge.errors import AnswerTooLarge, Rejected, Unavailable
 from tests.clients.evil import Does, Peer, service

@@ -67,12 +67,12 @@ def test_a_spent_budget_is_told_with_its_end(cloudtalk: CloudTalk, sandbox: Runn
 @pytest.mark.parametrize("body", [[], "x", 5, None])
 def test_detail_that_is_no_object_is_no_answer(body: Any) -> None:
     with pytest.raises(Unavailable):
-        Wire(httpx2.Response(200, json=body)).cloudtalk().call_detail(1)
+        Wire(httpx2.Response(200, json=body)).cloudtalk().calls.detail(1)
 
 
 def test_other_refusals_of_detail_stay_what_they_are() -> None:
     with pytest.raises(Rejected) as error:
-        Wire(httpx2.Response(400, json={"message": "not a number"})).cloudtalk().call_detail(1)
+        Wire(httpx2.Response(400, json={"message": "not a number"})).cloudtalk().calls.detail(1)
 
     assert error.value.status == 400
 
@@ -106,7 +106,7 @@ def test_the_question_is_in_utc_and_the_plus_is_encoded() -> None:
     wire = pages([])
     prague = timezone(timedelta(hours=1))
 
-    list(wire.cloudtalk().list_calls(external=ADA, since=SINCE.astimezone(prague), until=UNTIL))
+    list(wire.cloudtalk().calls.all_between(external=ADA, since=SINCE.astimezone(prague), until=UNTIL))
 
     query = urlsplit(str(wire.requests[0].url)).query
     assert "public_external=%2B441632960304" in query
@@ -117,7 +117,9 @@ def test_the_question_is_in_utc_and_the_plus_is_encoded() -> None:
 def test_all_pages_are_read_up_to_the_most() -> None:
     wire = pages([item(1), item("2")], [item(3)], [item(4)], [item(5)])
 
-    assert [c.call_id for c in wire.cloudtalk().list_calls(external=None, since=SINCE, until=UNTIL)] == [
+    assert [
+        c.call_id for c in wire.cloudtalk().calls.all_between(external=None, since=SINCE, until=UNTIL)
+    ] == [
         1,
         2,
         3,
@@ -125,7 +127,7 @@ def test_all_pages_are_read_up_to_the_most() -> None:
     ]
     assert [request.url.params["page"] for request in wire.requests] == ["1", "2", "3"]
 
-    found = wire.cloudtalk().list_calls(external=None, since=SINCE, until=UNTIL, most=1)
+    found = wire.cloudtalk().calls.all_between(external=None, since=SINCE, until=UNTIL, most=1)
     assert [call.call_id for call in found] == [1, 2]
 
 
@@ -133,13 +135,13 @@ def test_all_pages_are_read_up_to_the_most() -> None:
 def test_a_page_count_that_is_none_ends_the_list(count: Any) -> None:
     wire = pages([item(1)], [item(2)], count=count)
 
-    assert len(list(wire.cloudtalk().list_calls(external=None, since=SINCE, until=UNTIL))) == 1
+    assert len(list(wire.cloudtalk().calls.all_between(external=None, since=SINCE, until=UNTIL))) == 1
 
 
 def test_a_page_count_may_be_text() -> None:
     wire = pages([item(1)], [item(2)], count="2")
 
-    assert len(list(wire.cloudtalk().list_calls(external=None, since=SINCE, until=UNTIL))) == 2
+    assert len(list(wire.cloudtalk().calls.all_between(external=None, since=SINCE, until=UNTIL))) == 2
 
 
 def test_items_that_make_no_sense_are_left_out() -> None:
@@ -147,7 +149,7 @@ def test_items_that_make_no_sense_are_left_out() -> None:
         ["x", None, {}, {"Cdr": None}, {"Cdr": []}, item(None), item("test-1"), item("7", started_at=5)]
     )
 
-    (found,) = wire.cloudtalk().list_calls(external=None, since=SINCE, until=UNTIL)
+    (found,) = wire.cloudtalk().calls.all_between(external=None, since=SINCE, until=UNTIL)
 
     assert (found.call_id, found.started_at, found.external, found.direction) == (7, None, None, None)
 
@@ -177,5 +179,5 @@ def test_nothing_else_of_an_agent_is_kept() -> None:
         [{"Agent": {"id": "7", "firstname": "Bo", "lastname": None, "email": "", "pass": "hidden"}}, {}]
     )
 
-    assert wire.cloudtalk().agents() == [Agent(agent_id=7, name="Bo", email=None)]
-    assert "hidden" not in repr(wire.cloudtalk().agents())
+    assert wire.cloudtalk().agents.all() == [Agent(agent_id=7, name="Bo", email=None)]
+    assert "hidden" not in repr(wire.cloudtalk().agents.all())

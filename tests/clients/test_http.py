@@ -10,6 +10,7 @@ import httpx2
 import pytest
 
 from bridge.clients.http import make_client
+from bridge.clients.ports import RateLimitHeaders
 from bridge.errors import (
     BridgeError,
     Conflict,
@@ -21,7 +22,6 @@ from bridge.errors import (
     Unavailable,
     WebPage,
 )
-from bridge.ledger.budget import Told
 from bridge.sandbox import CLOUDTALK_KEY_SECRET, KUSTOMER_KEY
 from bridge.sandbox.running import RunningSandbox
 from tests.clients.given import Booked, Wire, cloudtalk_at, kustomer_at
@@ -34,7 +34,7 @@ HTML = "<html><head><title>Oops</title></head><body>nginx</body></html>"
 def failure(answer: httpx2.Response) -> BridgeError:
     """What a client makes of an answer."""
     with pytest.raises(BridgeError) as raised:
-        Wire(answer).kustomer().customer("5f0e0000000000000000a1cc")
+        Wire(answer).kustomer().customers.get("5f0e0000000000000000a1cc")
     return raised.value
 
 
@@ -91,7 +91,7 @@ def test_a_status_says_what_becomes_of_the_job(status: int, kind: type[BridgeErr
 
 
 def test_not_found_is_a_normal_result_of_a_look_up() -> None:
-    assert Wire(httpx2.Response(404)).kustomer().customer_by_phone("+441632960304") is None
+    assert Wire(httpx2.Response(404)).kustomer().customers.by_phone("+441632960304") is None
 
 
 @pytest.mark.parametrize("status", [408, 409, 425, 429, 500, 503])
@@ -168,7 +168,7 @@ def test_a_web_page_is_never_read_as_data(status: int, content: str, headers: di
 @pytest.mark.parametrize("content", [b"{", b"\xff\xfe", b"[" * 100_000])
 def test_a_success_that_is_not_json_is_no_answer(content: bytes) -> None:
     with pytest.raises(Unavailable, match="not JSON"):
-        Wire(httpx2.Response(200, content=content)).kustomer().customer("1")
+        Wire(httpx2.Response(200, content=content)).kustomer().customers.get("1")
 
 
 @pytest.mark.parametrize("body", [None, {}, {"data": None}, {"data": []}, {"data": {"id": 5}}, [], "x"])
@@ -291,7 +291,7 @@ def test_a_request_without_an_answer_is_booked_too() -> None:
 
     budget = Booked()
     with pytest.raises(Unavailable):
-        Wire(broken).kustomer(budget).customer("1")
+        Wire(broken).kustomer(budget).customers.get("1")
 
     assert budget.booked == [("customer", "broken", 0)]
 
@@ -303,7 +303,7 @@ def test_a_spent_share_sends_nothing() -> None:
 
     wire, budget = Wire(httpx2.Response(200)), Spent()
     with pytest.raises(RateLimited):
-        wire.kustomer(budget).customer("1")
+        wire.kustomer(budget).customers.get("1")
 
     assert (wire.requests, budget.booked) == ([], [])
 
@@ -332,7 +332,7 @@ def test_only_a_failed_connection_is_known_to_have_done_nothing(
         raise raised
 
     with pytest.raises(Unavailable) as error:
-        Wire(fail).kustomer().customer("1")
+        Wire(fail).kustomer().customers.get("1")
 
     assert type(error.value) is kind
     assert error.value.__cause__ is raised
@@ -344,16 +344,16 @@ def test_a_refused_connection_means_that_nothing_was_sent(http: httpx2.Client) -
         nobody = f"http://127.0.0.1:{closed.getsockname()[1]}"
 
         with pytest.raises(NotSent, match="kustomer could not be reached for customer"):
-            kustomer_at(nobody, http).customer("1")
+            kustomer_at(nobody, http).customers.get("1")
         with pytest.raises(NotSent, match="cloudtalk could not be reached for call_detail"):
-            cloudtalk_at(nobody, http).call_detail(1)
+            cloudtalk_at(nobody, http).calls.detail(1)
 
 
 def test_a_lost_reply_leaves_it_open_what_was_done(http: httpx2.Client, sandbox: RunningSandbox) -> None:
     sandbox.kustomer.lose_next_reply(method="POST")
 
     with pytest.raises(Unavailable) as error:
-        kustomer_at(sandbox.kustomer.url, http).create_customer(phone="+441632960304", name=None)
+        kustomer_at(sandbox.kustomer.url, http).customers.create({"phones": [{"phone": "+441632960304"}]})
 
     assert not isinstance(error.value, NotSent)
     assert len(sandbox.kustomer.customers) == 1
@@ -363,7 +363,7 @@ def test_a_dropped_request_looks_the_same(http: httpx2.Client, sandbox: RunningS
     sandbox.kustomer.drop_next_request(method="POST")
 
     with pytest.raises(Unavailable) as error:
-        kustomer_at(sandbox.kustomer.url, http).create_customer(phone="+441632960304", name=None)
+        kustomer_at(sandbox.kustomer.url, http).customers.create({"phones": [{"phone": "+441632960304"}]})
 
     assert not isinstance(error.value, NotSent)
     assert sandbox.kustomer.customers == []
@@ -375,7 +375,7 @@ def test_trouble_on_their_side_is_not_tried_again_by_the_client(
     sandbox.kustomer.fail_next(503)
 
     with pytest.raises(Unavailable):
-        kustomer_at(sandbox.kustomer.url, http).customer_by_phone("+441632960304")
+        kustomer_at(sandbox.kustomer.url, http).customers.by_phone("+441632960304")
 
     assert len(sandbox.kustomer.requests) == 1
 
@@ -388,9 +388,9 @@ def test_a_redirect_is_not_followed_and_no_key_leaves_for_another_host(status: i
     wire = Wire(httpx2.Response(status, headers={"location": "https://elsewhere.example/take-it"}))
 
     with pytest.raises((Rejected, Unavailable)):
-        wire.kustomer().customer("1")
+        wire.kustomer().customers.get("1")
     with pytest.raises((Rejected, Unavailable)):
-        wire.cloudtalk().call_detail(1)
+        wire.cloudtalk().calls.detail(1)
 
     assert [request.url.host for request in wire.requests] == ["kustomer.example", "cloudtalk.example"]
 
@@ -416,9 +416,9 @@ def test_every_request_says_who_is_asking_and_what_it_reads() -> None:
 def test_each_service_gets_its_own_key_and_no_other() -> None:
     wire = Wire(httpx2.Response(404))
 
-    wire.kustomer().customer("1")
+    wire.kustomer().customers.get("1")
     with pytest.raises(BridgeError):
-        wire.cloudtalk().call_detail(1)
+        wire.cloudtalk().calls.detail(1)
 
     told = [request.headers["authorization"] for request in wire.requests]
     assert told[0] == f"Bearer {KUSTOMER_KEY}"
@@ -442,7 +442,7 @@ def test_a_wrong_key_is_refused_without_repeating_it(http: httpx2.Client, sandbo
     wrong = CloudTalk(client=http, core=url, analytics=url, key_id="someone", key_secret="wrong-secret")
 
     with pytest.raises(Unauthorized) as error:
-        wrong.call_detail(1000000110)
+        wrong.calls.detail(1000000110)
 
     assert "wrong-secret" not in str(error.value)
     assert CLOUDTALK_KEY_SECRET not in str(error.value)
@@ -496,9 +496,9 @@ def test_what_can_be_true_of_their_budget_is_booked(
     )
     budget = Booked()
 
-    Wire(answer).kustomer(budget).customer("1")
+    Wire(answer).kustomer(budget).customers.get("1")
 
-    expected = None if told is None else Told(limit=told[0], remaining=told[1], resets_in_s=told[2])
+    expected = None if told is None else RateLimitHeaders(*told)
     assert budget.told == [expected]
 
 
@@ -507,7 +507,7 @@ def test_a_429_may_be_of_a_narrower_limit_and_tells_only_when_to_come() -> None:
     budget = Booked()
 
     with pytest.raises(RateLimited):
-        Wire(httpx2.Response(429, headers=headers)).kustomer(budget).customer("1")
+        Wire(httpx2.Response(429, headers=headers)).kustomer(budget).customers.get("1")
 
     assert (budget.booked, budget.told) == ([("customer", "429", 7)], [None])
 
@@ -519,6 +519,6 @@ def test_waits_are_measured_in_the_windows_of_the_service(retry_after: str | Non
     budget.window_s = 3
 
     with pytest.raises(RateLimited) as spent:
-        Wire(httpx2.Response(429, headers=headers)).kustomer(budget).customer("1")
+        Wire(httpx2.Response(429, headers=headers)).kustomer(budget).customers.get("1")
 
     assert spent.value.retry_after_s == pytest.approx(seconds)

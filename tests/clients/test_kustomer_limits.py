@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, TypeAdapter
 
-from bridge.clients.kustomer_api import drafts, parts
+from bridge.clients.kustomer import fields, requests
 from bridge.sandbox import kustomer_message_schemas as messages
 from bridge.sandbox import kustomer_schemas as schemas
 from tests.clients.specs import description
@@ -28,23 +28,23 @@ SANDBOX: Mapping[str, TypeAdapter[Any]] = {
     "MessageCreateInConversation": messages.MESSAGE,
     "CompanyCreate": messages.COMPANY,
 }
-DRAFTS: Mapping[str, type[parts.Draft]] = {
-    "CustomerCreate": drafts.CreateCustomer,
-    "CustomerUpdate": drafts.UpdateCustomer,
-    "ConversationCreate": drafts.CreateConversation,
-    "ConversationAttributesUpdate": drafts.UpdateConversation,
-    "NoteCreateInConversation": drafts.CreateNote,
-    "MessageCreate": drafts.CreateMessage,
-    "CompanyCreate": drafts.CreateCompany,
-    "Email": parts.EmailPart,
-    "Phone": parts.PhonePart,
-    "WhatsappPhone": parts.WhatsappPart,
-    "ExternalIdEntry": parts.ExternalIdPart,
-    "Social": parts.SocialPart,
-    "WebUrl": parts.UrlPart,
-    "Location": parts.LocationPart,
-    "QueueRef": parts.QueuePart,
-    "AttachmentRef": parts.AttachmentPart,
+DRAFTS: Mapping[str, type[fields.Draft]] = {
+    "CustomerCreate": requests.CreateCustomer,
+    "CustomerUpdate": requests.UpdateCustomer,
+    "ConversationCreate": requests.CreateConversation,
+    "ConversationAttributesUpdate": requests.UpdateConversation,
+    "NoteCreateInConversation": requests.CreateNote,
+    "MessageCreate": requests.CreateMessage,
+    "CompanyCreate": requests.CreateCompany,
+    "Email": fields.EmailPart,
+    "Phone": fields.PhonePart,
+    "WhatsappPhone": fields.WhatsappPart,
+    "ExternalIdEntry": fields.ExternalIdPart,
+    "Social": fields.SocialPart,
+    "WebUrl": fields.UrlPart,
+    "Location": fields.LocationPart,
+    "QueueRef": fields.QueuePart,
+    "AttachmentRef": fields.AttachmentPart,
 }
 LIMITS = ("maxItems", "uniqueItems", "maxProperties", "maxLength")
 

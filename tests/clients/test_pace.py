@@ -12,9 +12,9 @@ import httpx2
 import pytest
 
 from bridge.clients import pace
-from bridge.clients.kustomer.attachments import Attachments, UploadForm
 from bridge.clients.bounds import ANSWER, TRANSFER, Bounds, Client
 from bridge.clients.http import Service, make_client
+from bridge.clients.kustomer.attachments import Attachments, UploadForm
 from bridge.clients.membrane.proxy import Proxy
 from bridge.clients.pace import Pace, keeping
 from bridge.errors import NotSent, TooSlow, Unavailable

@@ -16,9 +16,9 @@ import pytest
 from bridge.commands.checks import Check, not_answered
 from bridge.commands.doctor import examine
 from bridge.embedded import EmbeddedRedis
-from bridge.errors import Disconnected
+from bridge.errors import ROLE_MISSING, Disconnected
 from bridge.ledger.connect import connect
-from bridge.ledger.connections import ROLE_MISSING, Connections
+from bridge.ledger.connections import Connections
 from bridge.ledger.ledger import Ledger
 from bridge.settings import Settings
 from tests.users import PASSWORD, user

@@ -11,8 +11,8 @@ import pytest
 import redis
 
 from bridge.commands import main
-from bridge.errors import Disconnected
-from bridge.ledger.connections import ROLE_MISSING, Connections
+from bridge.errors import ROLE_MISSING, Disconnected
+from bridge.ledger.connections import Connections
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.processes import Heartbeat
 from tests.support import ended

@@ -10,6 +10,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from bridge.clients.cloudtalk.calls import Calls
 from bridge.domain.rules import Rules
 from bridge.jobs.backfill import Backfill, Estimate, Progress
 from bridge.jobs.patience import Patience
@@ -125,13 +126,13 @@ def test_a_filter_in_another_zone_hides_nothing(
     """Of an account whose list is filtered by its local time, told without a zone."""
     call = sandbox.cloudtalk.add_call(started_at=ago(hours=2, minutes=30))
     shift = timedelta(hours=hours)
-    page = type(bridge.deps.cloudtalk).call_page
+    page = Calls.between
 
     def in_their_zone(client: Any, number: int, **asked: Any) -> Any:
         asked |= {name: asked[name] - shift for name in ("since", "until")}
         return page(client, number, **asked)
 
-    monkeypatch.setattr(type(bridge.deps.cloudtalk), "call_page", in_their_zone)
+    monkeypatch.setattr(Calls, "between", in_their_zone)
 
     fill(bridge, Span(since=ago(hours=3), until=ago(hours=2)))
 

@@ -247,7 +247,7 @@ def test_what_a_person_wrote_is_left_alone(bridge: Bridge, sandbox: RunningSandb
     kustomer.notes.update(note["id"], {"body": "Edited by a person."})
     found = kustomer.customers.get(customer["id"])
     assert found is not None
-    kustomer.update_customer(found, name="Ada E. Lovelace-Example")
+    kustomer.customers.update(found.id, {"name": "Ada E. Lovelace-Example"}, current=found)
 
     bridge.receive("call-answered", {"call_uuid": UUID, "contact_name": "Ada Example"})
     bridge.run_jobs()

@@ -35,8 +35,8 @@ def spent(bridge: Bridge, *operations: str) -> int:
 
 @pytest.fixture
 def share(bridge: Bridge) -> Budget:
-    budget = bridge.deps.cloudtalk.budget
-    assert budget is not None
+    budget = bridge.deps.cloudtalk.service.budget
+    assert isinstance(budget, Budget)
     budget.share = SHARE
     budget._plan = (SHARE, 60_000)
     return budget

@@ -69,7 +69,7 @@ def test_what_a_person_wrote_after_a_lost_reply_stays_theirs(bridge: Bridge, san
 
     found = kustomer.customers.get(customer["id"])
     assert found is not None
-    kustomer.update_customer(found, name="Ada of the Person")
+    kustomer.customers.update(found.id, {"name": "Ada of the Person"}, current=found)
     kustomer.conversations.update(conversation["id"], {"name": "Invoice question"})
     kustomer.notes.update(note["id"], {"body": "Edited by a person."})
     _named(bridge, "Ada Sample")

@@ -9,9 +9,10 @@ from contextlib import contextmanager
 import pytest
 import redis
 
+from bridge.clients.ports import RateLimitHeaders
 from bridge.errors import RateLimited
 from bridge.ledger import keys
-from bridge.ledger.budget import Budget, Slot, Told
+from bridge.ledger.budget import Budget, Slot
 from bridge.ledger.keys import Lane
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.turns import Turn, taking_turns
@@ -57,7 +58,7 @@ def spend(budget: Budget, times: int) -> None:
             reply(budget, budget.take())
 
 
-def reply(budget: Budget, slot: Slot, told: Told | None = None, closed_for_s: float = 0) -> None:
+def reply(budget: Budget, slot: Slot, told: RateLimitHeaders | None = None, closed_for_s: float = 0) -> None:
     budget.replied(slot, operation="x", status="200", told=told, closed_for_s=closed_for_s)
 
 
@@ -314,7 +315,7 @@ def test_who_is_only_paced_is_not_told_that_the_share_is_used_up(clock: TestCloc
 def test_who_waits_for_the_service_or_for_others_is_told_so(clock: TestClock) -> None:
     budget = budget_of(clock)
 
-    reply(budget, budget.take(), Told(limit=60, remaining=1, resets_in_s=8))
+    reply(budget, budget.take(), RateLimitHeaders(limit=60, remaining=1, resets_in_s=8))
     assert "others spend from cloudtalk's budget" in why(budget, "next")
 
     reply(budget, Slot(service="cloudtalk", name="another"), closed_for_s=30)
@@ -327,7 +328,7 @@ def test_who_waits_for_the_service_or_for_others_is_told_so(clock: TestClock) ->
 def test_what_others_spend_is_not_spent_again(clock: TestClock) -> None:
     budget = budget_of(clock, share=60)
 
-    reply(budget, budget.take(), Told(limit=60, remaining=5, resets_in_s=8))
+    reply(budget, budget.take(), RateLimitHeaders(limit=60, remaining=5, resets_in_s=8))
 
     state = budget.state()
     assert (state["left"], state["others_spend"]) == (5, True)
@@ -339,12 +340,12 @@ def test_what_others_spend_is_not_spent_again(clock: TestClock) -> None:
 
 def test_after_their_window_one_request_asks_how_things_stand(clock: TestClock) -> None:
     budget = budget_of(clock, share=60)
-    reply(budget, budget.take(), Told(limit=60, remaining=1, resets_in_s=8))
+    reply(budget, budget.take(), RateLimitHeaders(limit=60, remaining=1, resets_in_s=8))
     clock.set(START_S + 8)
 
     asking = budget.take()
     assert wait_s(budget, "others") > 0
-    reply(budget, asking, Told(limit=60, remaining=59, resets_in_s=60))
+    reply(budget, asking, RateLimitHeaders(limit=60, remaining=59, resets_in_s=60))
 
     clock.set(START_S + 9)
     assert wait_s(budget, "others") == 0
@@ -354,8 +355,8 @@ def test_replies_that_overtake_each_other_do_not_give_places_back(clock: TestClo
     budget = budget_of(clock, share=60)
     first, second = budget.take(), budget.take()
 
-    reply(budget, second, Told(limit=60, remaining=3, resets_in_s=8))
-    reply(budget, first, Told(limit=60, remaining=4, resets_in_s=8))
+    reply(budget, second, RateLimitHeaders(limit=60, remaining=3, resets_in_s=8))
+    reply(budget, first, RateLimitHeaders(limit=60, remaining=4, resets_in_s=8))
 
     assert budget.state()["left"] == 2
 
@@ -364,7 +365,7 @@ def test_headers_that_tell_of_plenty_change_nothing(clock: TestClock) -> None:
     budget = budget_of(clock, share=2)
 
     for _ in range(2):
-        reply(budget, budget.take(), Told(limit=1000, remaining=999, resets_in_s=60))
+        reply(budget, budget.take(), RateLimitHeaders(limit=1000, remaining=999, resets_in_s=60))
 
     assert wait_s(budget, "next") == 60.001
     assert budget.state()["others_spend"] is False

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import redis
 
-from bridge.ledger.budget import Told
+from bridge.clients.ports import RateLimitHeaders
 from bridge.ledger.connect import connect
 
 _CLOCK = "{callbridge}:clock-of-the-test"
@@ -59,7 +59,7 @@ class Upstream(Protocol):
 
     def ask(self, now: float) -> bool: ...
 
-    def told(self, now: float) -> Told: ...
+    def told(self, now: float) -> RateLimitHeaders: ...
 
 
 @dataclass
@@ -81,9 +81,11 @@ class FixedWindow:
         self.taken += 1
         return True
 
-    def told(self, now: float) -> Told:
+    def told(self, now: float) -> RateLimitHeaders:
         resets_in_s = self.opened_at + self.window_s - now
-        return Told(limit=self.limit, remaining=self.limit - self.taken, resets_in_s=math.ceil(resets_in_s))
+        return RateLimitHeaders(
+            limit=self.limit, remaining=self.limit - self.taken, resets_in_s=math.ceil(resets_in_s)
+        )
 
 
 @dataclass
@@ -103,10 +105,10 @@ class SlidingLog:
         self.log.append(now)
         return True
 
-    def told(self, now: float) -> Told:
+    def told(self, now: float) -> RateLimitHeaders:
         self._forget(now)
         oldest = self.log[0] if self.log else now
-        return Told(
+        return RateLimitHeaders(
             limit=self.limit,
             remaining=self.limit - len(self.log),
             resets_in_s=math.ceil(oldest + self.window_s - now),
@@ -136,12 +138,12 @@ class TokenBucket:
         self.tokens -= 1
         return True
 
-    def told(self, now: float) -> Told:
+    def told(self, now: float) -> RateLimitHeaders:
         self._fill(now)
         assert self.tokens is not None
         rate = self.limit / self.window_s
         missing_s = (1 - self.tokens) / rate
-        return Told(
+        return RateLimitHeaders(
             limit=self.limit, remaining=int(self.tokens), resets_in_s=math.ceil(max(missing_s, 1 / rate))
         )
 

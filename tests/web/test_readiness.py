@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 import redis
 
-from bridge.errors import Disconnected
+from bridge.errors import KEY_REFUSED, Disconnected
 from bridge.journal.files import JournalFile
 from bridge.ledger import keys
 from bridge.ledger.connect import connect
-from bridge.ledger.connections import KEY_REFUSED, Connections
+from bridge.ledger.connections import Connections
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.processes import Heartbeat
 from tests.users import PASSWORD, user

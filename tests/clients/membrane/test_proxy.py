@@ -8,7 +8,7 @@ import httpx2
 import pytest
 
 from bridge.clients.http import make_client
-from bridge.clients.kustomer import Kustomer
+from bridge.clients.kustomer import Kustomer, new_customer
 from bridge.clients.membrane.proxy import Proxy
 from bridge.errors import (
     BridgeError,
@@ -250,7 +250,7 @@ def test_an_answer_over_the_limit_is_not_begun() -> None:
 def test_both_clients_work_over_their_connections_without_a_key(sandbox: RunningSandbox) -> None:
     with roads_of(sandbox) as roads:
         kustomer, cloudtalk = roads.kustomer(), roads.cloudtalk()
-        made = kustomer.create_customer(phone="+441632960304", name="Ada", external_id="a/b:c")
+        made = kustomer.customers.create(new_customer(phone="+441632960304", name="Ada", external_id="a/b:c"))
 
         assert kustomer.customers.by_phone("+441632960304") == made
         assert kustomer.customers.by_external_id("a/b:c") == made
@@ -272,7 +272,7 @@ def test_a_file_goes_to_its_form_and_not_through_membrane(sandbox: RunningSandbo
 
 
 def recording(roads: Any, call_id: int = 1000000500) -> bytes:
-    with roads.cloudtalk().recording(call_id) as download:
+    with roads.cloudtalk().recordings.get(call_id) as download:
         return b"".join(download.chunks)
 
 
@@ -296,7 +296,7 @@ def test_a_recording_over_the_limit_comes_in_pieces(sandbox: RunningSandbox, lon
 
 def test_each_piece_is_booked_on_the_budget(sandbox: RunningSandbox, long_call: bytes) -> None:
     budget = Booked()
-    with roads_of(sandbox) as roads, roads.cloudtalk(budget).recording(1000000500) as download:
+    with roads_of(sandbox) as roads, roads.cloudtalk(budget).recordings.get(1000000500) as download:
         assert download.size == len(long_call)
         assert b"".join(download.chunks) == long_call
 
@@ -304,7 +304,7 @@ def test_each_piece_is_booked_on_the_budget(sandbox: RunningSandbox, long_call: 
 
 
 def test_a_recording_is_resumed_where_it_broke_off(sandbox: RunningSandbox, long_call: bytes) -> None:
-    with roads_of(sandbox) as roads, roads.cloudtalk().recording(1000000500, start=50_000) as download:
+    with roads_of(sandbox) as roads, roads.cloudtalk().recordings.get(1000000500, start=50_000) as download:
         assert download.start == 50_000
         assert b"".join(download.chunks) == long_call[50_000:]
 
@@ -328,7 +328,7 @@ def test_keys_beside_membrane_fetch_what_it_does_not_carry(sandbox: RunningSandb
     keys = {name: value for name, value in sandbox.environ().items() if name.startswith("CLOUDTALK_ACCESS")}
     with roads_of(sandbox, **keys) as roads:
         assert recording(roads) == long_call
-        assert [agent.name for agent in roads.cloudtalk().agents()] == ["Bo Sample", "Cy Fictional"]
+        assert [agent.name for agent in roads.cloudtalk().agents.all()] == ["Bo Sample", "Cy Fictional"]
 
     assert [one.path.split("/")[1] for one in sandbox.membrane.requests] == ["connections", "connections"]
 
@@ -337,7 +337,7 @@ def test_a_redirected_recording_is_fetched_without_membrane(sandbox: RunningSand
     sandbox.cloudtalk.add_call(id=1000000500, talking_time=2, recorded=True)
     link = sandbox.cloudtalk.public_link_of(1000000500)
     whole = sandbox.cloudtalk.recording_of(1000000500)
-    with roads_of(sandbox) as roads, roads.cloudtalk().public_recording(link) as download:
+    with roads_of(sandbox) as roads, roads.cloudtalk().recordings.public(link) as download:
         assert b"".join(download.chunks) == whole
 
     assert sandbox.membrane.requests == []
@@ -360,4 +360,4 @@ def test_a_disconnect_is_seen_at_once_and_passes_on_reconnect(sandbox: RunningSa
 def test_a_connection_that_is_gone_is_not_a_customer_that_is_not_there(sandbox: RunningSandbox) -> None:
     road = roads_of(sandbox, MEMBRANE_KUSTOMER_CONNECTION="archived")
     with road as roads, pytest.raises(Disconnected, match="no connection archived"):
-        roads.kustomer().customer_by_phone("+441632960304")
+        roads.kustomer().customers.by_phone("+441632960304")
