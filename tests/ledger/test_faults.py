@@ -140,7 +140,7 @@ def _certificate(message: str) -> ssl.SSLCertVerificationError:
         (redis.ConnectionError("Error 111 connecting to redis.example:6379. Connection refused."), "reached"),
         (OSError(111, "Connection refused"), "cannot be reached"),
         (redis.ConnectionError("Error -2 connecting to x:1. Name or service not known."), "host name"),
-        (redis.ConnectionError("Connection closed by server."), "connection closed"),
+        (redis.ConnectionError("Connection closed by server."), "closed the connection"),
         (redis.TimeoutError("Timeout reading from redis.example"), "in time"),
         (TimeoutError(), "in time"),
         (redis.InvalidResponse("Protocol Error: b'HTTP/1.1 400'"), "not a Redis"),
