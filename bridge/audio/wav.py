@@ -75,14 +75,6 @@ class WavFormat:
         """One sample of every channel."""
         return self.channels * self.bits // 8
 
-    @property
-    def bytes_per_second(self) -> int:
-        return self.rate * self.bytes_per_frame
-
-    def seconds_of(self, data_bytes: int) -> float:
-        """How long so many bytes of sound last; a last frame cut off half-way is none."""
-        return data_bytes // self.bytes_per_frame / self.rate
-
 
 def read_header(start: bytes, *, complete: bool = False) -> WavFormat | None:
     """Read a WAV's header from the first bytes of it.

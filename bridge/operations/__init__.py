@@ -3,7 +3,7 @@
     from bridge.operations import OPERATIONS, Services, find, preview, rank, run, stream
 
     operation = find("get-contact")                 WrongUse names the nearest right key
-    operation.name, .description, .effect, .service, .may_repeat, .catalogue, .membrane_action
+    operation.name, .description, .effect, .service, .may_repeat, .catalogue
     operation.input_schema(), .output_schema()      JSON Schema, draft 2020-12
     check_input(operation, {...})                   WrongUse names each field that is wrong, and the right one
     run(operation, {...}, Services(cloudtalk=…, kustomer=…))        what it answered, as JSON

@@ -79,11 +79,6 @@ class Operation:
         """Whether doing it twice ends as doing it once. Where False, nothing repeats it by itself."""
         return self.look_first is None
 
-    @property
-    def membrane_action(self) -> str | None:
-        """The key of Membrane's action that does the same; None: it has none."""
-        return self.key if self.catalogue else None
-
     def input_schema(self) -> dict[str, Any]:
         """JSON Schema (draft 2020-12) of the input; no other property is taken."""
         return {"$schema": _DIALECT, **self.input_type.model_json_schema(by_alias=False)}

@@ -175,21 +175,6 @@ class Actions:
             raise error_of(envelope, f"run_action {action}", response, connection=connection)
         return _run(self._api.read("run_action", response))
 
-    def act(self, **fields: Any) -> Run:
-        """The newer entry point: one of `id`, `key`, `api`, `code`, with a connection and `input`."""
-        if len({"id", "key", "api", "code"} & fields.keys()) != 1:
-            raise WrongUse("act wants exactly one of id, key, api and code")
-        connection = str(fields.get("connectionId") or fields.get("connectionKey") or "")
-        return _run(
-            self._api.ask(
-                "act", "POST", "/act", json=fields, connection=connection, read_timeout_s=_RUN_TIMEOUT_S
-            )
-        )
-
-    def run_log(self, run_id: str) -> Mapping[str, Any]:
-        found = self._api.ask("action_run_log", "GET", f"/action-run-logs/{segment(run_id)}")
-        return found if isinstance(found, dict) else {}
-
 
 def slug(name: str) -> str:
     """`Get Customer by ID` -> `get-customer-by-id`."""

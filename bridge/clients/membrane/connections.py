@@ -77,10 +77,6 @@ class Connections:
         path = f"/connections/{segment(connection)}"
         self._api.ask("archive_connection", "DELETE", path, connection=connection)
 
-    def refresh_credentials(self, connection: str) -> None:
-        path = f"/connections/{segment(connection)}/refresh-credentials"
-        self._api.ask("refresh_credentials", "POST", path, connection=connection)
-
     def request_reconnect(self, connection: str) -> ConnectionRequest:
         """Ask a person to reconnect it. Always the same record: a new one would be an orphan."""
         body = {"connectionId": connection}

@@ -282,16 +282,6 @@ def test_our_own_id_goes_along_for_the_log() -> None:
     assert bodies(far.requests)[-1] == {"input": NOTE, "meta": {"call": "k"}}
 
 
-@pytest.mark.parametrize("fields", [{}, {"id": "1", "key": "a"}])
-def test_act_wants_one_thing_to_do(fields: dict[str, str]) -> None:
-    far = Far(RUN)
-
-    with pytest.raises(WrongUse, match="exactly one"):
-        far.membrane.actions.act(**fields)
-
-    assert far.requests == []
-
-
 # Against the sandbox
 
 
