@@ -328,6 +328,11 @@ class Reading:
 
 def _plain(message: str) -> str:
     """pydantic's message, to go on after the setting's name."""
+    for kind, wanted in (("a valid integer", "a whole number"), ("a valid number", "a number")):
+        if message.startswith(f"Input should be {kind}") or (kind[8:] in message and "parse" in message):
+            return f"must be {wanted}"
+    if message.startswith("Input should be a valid boolean"):
+        return "must be true or false"
     return message.removeprefix("Value error, ").replace("Input should be", "must be")
 
 

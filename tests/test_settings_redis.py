@@ -60,6 +60,7 @@ def complaint(url: str) -> str:
         ("redis+sentinel://:26379/SERVICE/0", "names no host"),
         ("redis+sentinel:///SERVICE/0", "names no sentinel"),
         ("redis+sentinel://h1:26379", "must name the service"),
+        ("redis+sentinel://h1:26379//0", "must name the service"),
         # Which database.
         ("redis://127.0.0.1:6379/x", "database"),
         ("redis://127.0.0.1:6379/-1", "database"),

@@ -99,7 +99,10 @@ def test_a_path_or_name_that_no_system_takes_is_refused(name: str, value: str) -
 
 
 def test_what_the_library_says_of_a_value_goes_on_after_its_name() -> None:
-    assert "  PORT  must be a valid integer" in complaint(PORT="x")
+    assert "  PORT  must be a whole number\n" in f"{complaint(PORT='x')}\n"
+    assert "  METRICS_PUBLIC  must be true or false\n" in f"{complaint(METRICS_PUBLIC='maybe')}\n"
+    assert "  RECORDINGS_URL  must name a bucket" in complaint(RECORDINGS_URL="s3://")
+    assert "  RECORDINGS_URL  must say what storage it is" in complaint(RECORDINGS_URL="/srv/recordings")
 
 
 # Addresses

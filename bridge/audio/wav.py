@@ -49,11 +49,12 @@ class NotAudio(Rejected):
     Args:
         looks_like: `empty`, `html`, `json`, `mp3`, `wav` (damaged, or a codec we do not read), `unknown`.
         codec: of a WAV that is whole, in a codec that neither we nor browsers read.
+        damaged: a WAV's beginning, with which nobody can play what follows.
     """
 
-    def __init__(self, message: str, *, looks_like: str, codec: str = "") -> None:
+    def __init__(self, message: str, *, looks_like: str, codec: str = "", damaged: bool = False) -> None:
         super().__init__(message)
-        self.looks_like, self.codec = looks_like, codec
+        self.looks_like, self.codec, self.damaged = looks_like, codec, damaged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +99,8 @@ def read_header(start: bytes, *, complete: bool = False) -> WavFormat | None:
         raise _no_wav(start)
     found = _read_chunks(start)
     if found is None and (complete or len(start) >= LONGEST_HEADER):
-        raise _damaged(f"no sound begins within its first {len(start)} bytes")
+        # Longer headers than we read may be whole.
+        raise _damaged(f"no sound begins within its first {len(start)} bytes", surely=complete)
     return found
 
 
@@ -174,8 +176,8 @@ def _read_format(chunk: bytes) -> tuple[Codec, int, int, int]:
     return codec, channels, rate, width
 
 
-def _damaged(how: str) -> NotAudio:
-    return NotAudio(f"The recording is a damaged WAV: {how}", looks_like="wav")
+def _damaged(how: str, *, surely: bool = True) -> NotAudio:
+    return NotAudio(f"The recording is a damaged WAV: {how}", looks_like="wav", damaged=surely)
 
 
 def _no_wav(start: bytes) -> NotAudio:

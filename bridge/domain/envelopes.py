@@ -7,6 +7,7 @@ what they pass on; an id elsewhere may be that of another call, and is only poin
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,8 @@ _DEEPEST = 6
 _MOST = 200
 _LONGEST_JSON = 65_536
 _BLANK = "\ufeff \t\r\n"
+# A text with JSON in it, once more as JSON: `"{\"call_id\": …`.
+_TWICE = re.compile(r'"\s*(?:\\[nrt])*\s*[{\[]')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +123,8 @@ def _walk(value: object, path: str, *, wrapped: bool, left: list[int], depth: in
 def _holds_more(value: object) -> bool:
     """Whether a value may hold others. Most bodies are flat, and read thousands of times a minute."""
     return isinstance(value, dict | list) or (
-        isinstance(value, str) and value.lstrip(_BLANK)[:1] in ("{", "[")
+        isinstance(value, str)
+        and ((text := value.lstrip(_BLANK))[:1] in ("{", "[") or bool(_TWICE.match(text)))
     )
 
 

@@ -219,6 +219,8 @@ class _Fetch:
         self._playable = False
         if error.codec:
             self._kind = replace(kinds.WAV, name=f"a WAV in {error.codec}", plays=False)
+        elif error.damaged:
+            self._kind = replace(kinds.WAV, name="a damaged WAV", plays=False)
 
     def _download(self) -> Iterator[bytes]:
         call_id = self._call.call_id

@@ -165,7 +165,7 @@ def _sentinel(parts: SplitResult) -> SentinelAddress:
     hosts = [_check_host(item, usual_port=SENTINEL_PORT) for item in netloc.split(",") if item]
     if not hosts:
         raise _WrongAddress("names no sentinel: redis+sentinel://host:26379,host:26379/SERVICE/DB")
-    service, _, db = parts.path.strip("/").partition("/")
+    service, _, db = parts.path.removeprefix("/").removesuffix("/").partition("/")
     if not service:
         raise _WrongAddress("must name the service: redis+sentinel://host:26379,host:26379/SERVICE/DB")
     options = dict(_options(parts))

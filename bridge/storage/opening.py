@@ -30,9 +30,14 @@ def open_storage(url: str, *, data_dir: Path) -> Storage:
             raise WrongUse(f"RECORDINGS_URL: a folder is written file:/its/full/path, not {url!r}")
         folder = Path(unquote(parts.path)) if parts.path else data_dir.absolute() / "recordings"
         return LocalStorage(folder)
-    if parts.scheme not in _CLOUDS or not parts.netloc or parts.fragment:
-        # Not the URL itself: it may hold a password.
-        raise WrongUse(f"RECORDINGS_URL: no storage begins with '{parts.scheme or '?'}:'. There are {_FORMS}")
+    # Not the URL itself: it may hold a password.
+    if parts.scheme in _CLOUDS and (not parts.netloc or parts.fragment):
+        raise WrongUse(f"RECORDINGS_URL: must name a bucket, and end before any #. There are {_FORMS}")
+    if parts.scheme not in _CLOUDS:
+        begins = (
+            f"no storage begins with '{parts.scheme}:'" if parts.scheme else "must say what storage it is"
+        )
+        raise WrongUse(f"RECORDINGS_URL: {begins}. There are {_FORMS}")
     if "@" in parts.netloc:
         raise WrongUse("RECORDINGS_URL: keys do not belong into the URL; give them in the environment")
     from bridge.storage.cloud import CloudStorage

@@ -34,6 +34,7 @@ AROUND = {"headers": {"host": "bridge.example.com"}, "params": {}, "query": {}}
         {"payload": {"data": CALL}},
         {"Payload": CALL},
         {"body": json.dumps(CALL)},
+        {"body": json.dumps(json.dumps(CALL))},
         {"body": "\ufeff " + json.dumps({"data": CALL})},
         {"data": [CALL]},
         {"events": [{"body": CALL}]},

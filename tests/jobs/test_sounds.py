@@ -69,6 +69,10 @@ def test_a_sound_that_browsers_play_is_attached_as_it_is(
         (wav(bytes(650), format_chunk=fmt(codec=49, bits=0, extra=b"\x02\x00\x40\x01")), "a WAV in GSM 6.10"),
         (wav(bytes(512), format_chunk=fmt(codec=2, bits=4)), "a WAV in Microsoft ADPCM"),
         (wav(bytes(512), format_chunk=fmt(codec=17, bits=4)), "a WAV in IMA ADPCM"),
+        (b"RIFF\x04\x00\x00\x00WAVE", "a damaged WAV"),
+        (wav(HALF)[:36], "a damaged WAV"),
+        (wav(HALF)[:22] + bytes(2) + wav(HALF)[24:], "a damaged WAV"),
+        (wav(HALF)[:24] + bytes(4) + wav(HALF)[28:], "a damaged WAV"),
     ],
 )
 def test_a_sound_that_browsers_do_not_play_is_kept_and_said_once(
