@@ -65,8 +65,10 @@ class Resource:
         return found
 
     def related_id(self, name: str) -> str | None:
-        found = self.related.get(name)
-        return found if isinstance(found, str) and is_id(found) else None
+        value = self.relationships.get(name)
+        data = value.get("data") if isinstance(value, dict) else None
+        found = data.get("id") if isinstance(data, dict) else None
+        return found if is_id(found) else None
 
 
 class Customer(Resource):
