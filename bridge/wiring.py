@@ -137,20 +137,20 @@ def open_deps(
     Raises:
         WrongUse: names every setting that is missing.
     """
+    from bridge.client_factory import ClientFactory
     from bridge.clients.http import make_client
     from bridge.jobs.deps import Deps
-    from bridge.roads import Roads
 
     settings.need("redis", "cloudtalk", "kustomer")
     budgets, connections = open_budgets(settings, ledger), open_connections(settings, ledger)
-    roads = Roads(settings, client or make_client())
+    clients = ClientFactory(settings, client or make_client())
     return Deps(
         ledger=ledger,
-        cloudtalk=roads.cloudtalk(budgets["cloudtalk"], connections.gate("cloudtalk")),
-        kustomer=roads.kustomer(budgets["kustomer"], connections.gate("kustomer")),
+        cloudtalk=clients.cloudtalk(budgets["cloudtalk"], connections.gate("cloudtalk")),
+        kustomer=clients.kustomer(budgets["kustomer"], connections.gate("kustomer")),
         rules=settings.rules,
         connections=connections,
-        looks={service: partial(roads.look, service) for service in settings.through_membrane},
+        looks={service: partial(clients.look, service) for service in settings.through_membrane},
         public_url=settings.public_url,
         open_storage=partial(open_recordings, settings),
         largest_recording=settings.recording_max_mb * 1_000_000,

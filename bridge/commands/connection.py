@@ -57,7 +57,7 @@ def ensure(*, url: str, name: str | None, as_json: bool) -> int:
     """
     with open_reach() as reach:
         if reach.has_membrane:
-            found = reach.roads.membrane.connections.ensure(url, name=name)
+            found = reach.clients.membrane.connections.ensure(url, name=name)
         else:
             service = service_at(checked_app_url(url))
             if service is None:
@@ -92,7 +92,7 @@ def list_connections(
         own = [one for one in own if search.casefold() in TITLES[one].casefold()]
         found = [look_at(reach, one) for one in own if integrationkey in ("", one)]
         if reach.has_membrane:
-            connections = reach.roads.membrane.connections
+            connections = reach.clients.membrane.connections
             if limit is None and not cursor:
                 found += connections.all(search=search, integrationKey=integrationkey)
             else:

@@ -7,10 +7,10 @@ from functools import partial
 
 import httpx2
 
+from bridge.client_factory import ClientFactory
 from bridge.commands.checks import Check
 from bridge.errors import BridgeError, Disconnected, RateLimited, Transient, Unauthorized, WrongUse
 from bridge.operations import Services, find, run
-from bridge.roads import Roads
 from bridge.settings import SERVICES, Settings
 
 # A cheap read each: that a connection is ready does not say that its key has the roles.
@@ -24,7 +24,7 @@ _ROLES = {
 
 def look_at_membrane(settings: Settings, client: httpx2.Client) -> Iterator[Check]:
     """The token, then each service that is reached so; none of these where the token does not do."""
-    roads = Roads(settings, client)
+    clients = ClientFactory(settings, client)
     try:
         settings.need("membrane", *(name for name in SERVICES if name in settings.through_membrane))
     except WrongUse as error:
@@ -32,20 +32,20 @@ def look_at_membrane(settings: Settings, client: httpx2.Client) -> Iterator[Chec
         yield Check("Membrane", "FAIL", "settings are missing", f"set {missing}; see deploy/README.md")
         return
     console = "see Settings > Workspace in Membrane's console"
-    token = _asked("Membrane", roads.membrane.whoami, "token accepted", console)
+    token = _asked("Membrane", clients.membrane.whoami, "token accepted", console)
     yield token
     if token.state != "ok":
         return
     for service in settings.through_membrane:
-        state = _asked(_NAMES[service], partial(roads.look, service), "connection ready", "")
-        yield state if state.state != "ok" else _carries(roads, service)
+        state = _asked(_NAMES[service], partial(clients.look, service), "connection ready", "")
+        yield state if state.state != "ok" else _carries(clients, service)
 
 
-def _carries(roads: Roads, service: str) -> Check:
+def _carries(clients: ClientFactory, service: str) -> Check:
     key, given = _READS[service]
     services = Services(
-        cloudtalk=roads.cloudtalk() if service == "cloudtalk" else None,
-        kustomer=roads.kustomer() if service == "kustomer" else None,
+        cloudtalk=clients.cloudtalk() if service == "cloudtalk" else None,
+        kustomer=clients.kustomer() if service == "kustomer" else None,
     )
     read = partial(run, find(key), given, services)
     return _asked(_NAMES[service], read, "connection ready and working", _ROLES[service])

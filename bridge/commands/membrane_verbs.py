@@ -49,6 +49,6 @@ def logout() -> None:
 def token(*, as_json: bool) -> int:
     """Print a token for Membrane's API, made from the settings. Its holder can act for the tenant."""
     with open_reach() as reach:
-        bearer = reach.roads.membrane.token()
+        bearer = reach.clients.membrane.token()
     say(json.dumps({"token": bearer}) if as_json else bearer)
     return 0

@@ -11,6 +11,7 @@ from contextlib import ExitStack
 import click
 
 from bridge import logs
+from bridge.client_factory import ClientFactory
 from bridge.clients.http import make_client
 from bridge.commands.context import load_settings
 from bridge.commands.printing import say
@@ -19,7 +20,6 @@ from bridge.jobs.patience import Patience
 from bridge.operations import Services
 from bridge.operations.operation import ServiceName
 from bridge.operations.parity import Row, compare
-from bridge.roads import Roads
 from bridge.settings import Settings, Via
 from bridge.wiring import open_budgets, opened_ledger
 from bridge.wording import counted
@@ -49,10 +49,10 @@ def parity(*, service: ServiceName | None, as_json: bool) -> int:
         shares = open_budgets(settings, ledger) if ledger is not None else {}
 
         def by(via: Via) -> Services:
-            roads = Roads(_by(settings, via), client)
+            clients = ClientFactory(_by(settings, via), client)
             return Services(
-                cloudtalk=roads.cloudtalk(shares.get("cloudtalk")) if "cloudtalk" in services else None,
-                kustomer=roads.kustomer(shares.get("kustomer")) if "kustomer" in services else None,
+                cloudtalk=clients.cloudtalk(shares.get("cloudtalk")) if "cloudtalk" in services else None,
+                kustomer=clients.kustomer(shares.get("kustomer")) if "kustomer" in services else None,
             )
 
         rows = []

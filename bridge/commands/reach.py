@@ -15,6 +15,7 @@ from typing import Literal, get_args
 
 import httpx2
 
+from bridge.client_factory import ClientFactory
 from bridge.clients.http import Service, make_client
 from bridge.clients.membrane import Membrane
 from bridge.clients.membrane.proxy import THE_APP
@@ -29,7 +30,6 @@ from bridge.ledger.keys import Lane
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.turns import Turn, taking_turns
 from bridge.operations import Services
-from bridge.roads import Roads
 from bridge.settings import Settings
 from bridge.wiring import open_budgets, open_ledger
 
@@ -49,12 +49,12 @@ class Reach:
 
     settings: Settings
     client: httpx2.Client
-    roads: Roads
+    clients: ClientFactory
     shares: Mapping[str, Budget]
 
     @property
     def has_membrane(self) -> bool:
-        """Whether anything says that Membrane is to be used; whether all is there, `roads.membrane` finds."""
+        """Whether any setting names Membrane; `clients.membrane` checks that none is missing."""
         ours = self.settings
         told = (ours.membrane_token, ours.membrane_workspace_key, ours.membrane_workspace_secret)
         return any(value is not None for value in told)
@@ -74,8 +74,8 @@ class Reach:
             raise NeedsAPerson(f"{service} is CLIENT_ACTION_REQUIRED. {missing}") from missing
         share = self.shares.get(service)
         if service == "cloudtalk":
-            return Services(cloudtalk=self.roads.cloudtalk(share))
-        return Services(kustomer=self.roads.kustomer(share))
+            return Services(cloudtalk=self.clients.cloudtalk(share))
+        return Services(kustomer=self.clients.kustomer(share))
 
     def road(self, service: ServiceName) -> RawEndpoint:
         """For any request to a service; raises as `services`."""
@@ -129,7 +129,7 @@ class Reach:
                 "Membrane, which is not set up (MEMBRANE_WORKSPACE_KEY, MEMBRANE_WORKSPACE_SECRET and "
                 "MEMBRANE_TENANT_KEY, or MEMBRANE_TOKEN)"
             )
-        return self.roads.membrane
+        return self.clients.membrane
 
     def ready(self, name: str) -> Connection:
         """A connection of Membrane's that can be used now.
@@ -164,7 +164,9 @@ def open_reach() -> Iterator[Reach]:
         turn = Turn(lane=Lane.LIVE, name=f"by-hand:{secrets.token_hex(4)}")
         with make_client() as client, taking_turns(turn):
             shares = open_budgets(settings, ledger) if ledger is not None else {}
-            yield Reach(settings=settings, client=client, roads=Roads(settings, client), shares=shares)
+            yield Reach(
+                settings=settings, client=client, clients=ClientFactory(settings, client), shares=shares
+            )
     except RedisError as error:
         raise Unavailable(f"{why(error)}; it is unknown whether the request was made") from error
     finally:

@@ -29,7 +29,7 @@ _MOST_FOUND = 100
 def list_theirs(reach: Reach, name: str, intent: str | None, limit: int | None) -> list[dict[str, Any]]:
     """The actions of a connection of Membrane's; with an intent, those that Membrane finds for it."""
     connection = reach.ready(name)
-    actions = reach.roads.membrane.actions
+    actions = reach.clients.membrane.actions
     found: Iterable[Action]
     if intent is None:
         found = actions.all(connection.id)
@@ -41,7 +41,7 @@ def list_theirs(reach: Reach, name: str, intent: str | None, limit: int | None) 
 def their_row(reach: Reach, name: str, key: str) -> dict[str, Any]:
     """One action of a connection of Membrane's, by its key or id."""
     connection = reach.ready(name)
-    return _row(reach.roads.membrane.actions.resolve(connection.id, key), connection)
+    return _row(reach.clients.membrane.actions.resolve(connection.id, key), connection)
 
 
 def _row(one: Action, connection: Connection) -> dict[str, Any]:
@@ -69,7 +69,7 @@ def run_theirs(
 ) -> int:
     """Run an action of Membrane's, once; its output is shown as it came."""
     connection = reach.ready(name)
-    membrane = reach.roads.membrane
+    membrane = reach.clients.membrane
     found = membrane.actions.resolve(connection.id, key)
     check_input(found.key, wanted, found.input_schema)
     if dry_run:
@@ -150,7 +150,7 @@ def _run_once(reach: Reach, connection: Connection, found: Action, wanted: dict[
     try:
         known = OPERATIONS.get(found.key)
         with nullcontext() if known and known.may_repeat else at_most_once(found.key, "in the app itself"):
-            answer = reach.roads.membrane.actions.run(connection.id, found.key, wanted)
+            answer = reach.clients.membrane.actions.run(connection.id, found.key, wanted)
         status = "200"
         return answer
     except BridgeError as error:

@@ -17,9 +17,9 @@ _BUILT_IN = {
     "Budget": {"bridge/ledger/budget.py"},
     "budgets_of": {_WIRING},
     "Deps": {_WIRING},
-    "CloudTalk": {"bridge/roads.py", "bridge/operations/rehearsal.py"},
-    "Kustomer": {"bridge/roads.py", "bridge/operations/rehearsal.py"},
-    "Membrane": {"bridge/roads.py"},
+    "CloudTalk": {"bridge/client_factory.py", "bridge/operations/rehearsal.py"},
+    "Kustomer": {"bridge/client_factory.py", "bridge/operations/rehearsal.py"},
+    "Membrane": {"bridge/client_factory.py"},
     # A URL of a storage is tried when the settings are read.
     "open_storage": {_WIRING, "bridge/setting_sources.py"},
 }

@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urljoin
 
+from bridge.client_factory import ClientFactory
 from bridge.domain.events import Held, read_event
 from bridge.domain.phone import Kind, Phone
 from bridge.domain.rules import Rules
@@ -30,7 +31,6 @@ from bridge.ledger.keys import Lane
 from bridge.ledger.ledger import LEASE_MS
 from bridge.ledger.retention import enforce_retention
 from bridge.ledger.turns import Spent, Turn
-from bridge.roads import Roads
 from bridge.sandbox.cloudtalk_recordings import public_path
 from bridge.sandbox.running import RunningSandbox
 from tests.chaos.crash.hand import Hand
@@ -189,7 +189,9 @@ def _disconnected(hand: Hand) -> None:
     hand.deps.connections.slow()
     hand.deps.connections.state()
     with hand.watch.aside():
-        Roads(hand.settings, hand.client).membrane.connections.change("kustomer", input={"signed": "in"})
+        ClientFactory(hand.settings, hand.client).membrane.connections.change(
+            "kustomer", input={"signed": "in"}
+        )
     hand.run_all()
 
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from bridge.client_factory import ClientFactory
 from bridge.clients.http import make_client
 from bridge.clients.membrane import Membrane
 from bridge.clients.membrane.tokens import Minted
-from bridge.roads import Roads
 from bridge.sandbox import MEMBRANE_TENANT_KEY, MEMBRANE_WORKSPACE_KEY, MEMBRANE_WORKSPACE_SECRET
 from bridge.sandbox.running import RunningSandbox
 from bridge.settings import Settings
@@ -30,8 +30,8 @@ def membrane_of(sandbox: RunningSandbox, **more: Any) -> Iterator[Membrane]:
 
 
 @contextmanager
-def roads_of(sandbox: RunningSandbox, **environ: str) -> Iterator[Roads]:
+def clients_of(sandbox: RunningSandbox, **environ: str) -> Iterator[ClientFactory]:
     """Both services through Membrane."""
     found = sandbox.environ(through_membrane=("cloudtalk", "kustomer"))
     with make_client() as client:
-        yield Roads(Settings.from_env(found | environ, dotenv=None), client)
+        yield ClientFactory(Settings.from_env(found | environ, dotenv=None), client)

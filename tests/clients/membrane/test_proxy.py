@@ -22,7 +22,7 @@ from bridge.errors import (
 from bridge.sandbox.running import RunningSandbox
 from tests.clients.given import Booked, cloudtalk_at
 from tests.clients.membrane.given import C1, READY_TOKEN, Far, connection, minted, says
-from tests.clients.membrane.over import membrane_of, roads_of
+from tests.clients.membrane.over import clients_of, membrane_of
 
 LINK = "https://ui.example/connect?id=1"
 DOWN = connection(
@@ -248,8 +248,8 @@ def test_an_answer_over_the_limit_is_not_begun() -> None:
 
 
 def test_both_clients_work_over_their_connections_without_a_key(sandbox: RunningSandbox) -> None:
-    with roads_of(sandbox) as roads:
-        kustomer, cloudtalk = roads.kustomer(), roads.cloudtalk()
+    with clients_of(sandbox) as clients:
+        kustomer, cloudtalk = clients.kustomer(), clients.cloudtalk()
         made = kustomer.customers.create(new_customer(phone="+441632960304", name="Ada", external_id="a/b:c"))
 
         assert kustomer.customers.by_phone("+441632960304") == made
@@ -261,8 +261,8 @@ def test_both_clients_work_over_their_connections_without_a_key(sandbox: Running
 
 
 def test_a_file_goes_to_its_form_and_not_through_membrane(sandbox: RunningSandbox) -> None:
-    with roads_of(sandbox) as roads:
-        attachments = roads.kustomer().attachments
+    with clients_of(sandbox) as clients:
+        attachments = clients.kustomer().attachments
         form = attachments.create(name="a.mp3", content_type="audio/mpeg", size=3)
         attachments.upload(form, name="a.mp3", content_type="audio/mpeg", size=3, chunks=[b"abc"])
 
@@ -271,8 +271,8 @@ def test_a_file_goes_to_its_form_and_not_through_membrane(sandbox: RunningSandbo
     assert len(sandbox.membrane.requests) == 1
 
 
-def recording(roads: Any, call_id: int = 1000000500) -> bytes:
-    with roads.cloudtalk().recordings.get(call_id) as download:
+def recording(clients: Any, call_id: int = 1000000500) -> bytes:
+    with clients.cloudtalk().recordings.get(call_id) as download:
         return b"".join(download.chunks)
 
 
@@ -281,22 +281,22 @@ def long_call(sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch) -> bytes
     """Of 80 KB where Membrane carries 40 KB, and 30 KB are asked for at once."""
     sandbox.cloudtalk.add_call(id=1000000500, talking_time=5, recorded=True)
     sandbox.membrane.read_as(largest_response=40_000)
-    monkeypatch.setattr("bridge.roads.PIECE", 30_000)
+    monkeypatch.setattr("bridge.client_factory.PIECE", 30_000)
     whole = sandbox.cloudtalk.recording_of(1000000500)
     assert 60_000 < len(whole) < 90_000
     return whole
 
 
 def test_a_recording_over_the_limit_comes_in_pieces(sandbox: RunningSandbox, long_call: bytes) -> None:
-    with roads_of(sandbox) as roads:
-        assert recording(roads) == long_call
+    with clients_of(sandbox) as clients:
+        assert recording(clients) == long_call
 
     assert [one.status for one in sandbox.cloudtalk.requests] == [206, 206, 206]
 
 
 def test_each_piece_is_booked_on_the_budget(sandbox: RunningSandbox, long_call: bytes) -> None:
     budget = Booked()
-    with roads_of(sandbox) as roads, roads.cloudtalk(budget).recordings.get(1000000500) as download:
+    with clients_of(sandbox) as clients, clients.cloudtalk(budget).recordings.get(1000000500) as download:
         assert download.size == len(long_call)
         assert b"".join(download.chunks) == long_call
 
@@ -304,7 +304,10 @@ def test_each_piece_is_booked_on_the_budget(sandbox: RunningSandbox, long_call: 
 
 
 def test_a_recording_is_resumed_where_it_broke_off(sandbox: RunningSandbox, long_call: bytes) -> None:
-    with roads_of(sandbox) as roads, roads.cloudtalk().recordings.get(1000000500, start=50_000) as download:
+    with (
+        clients_of(sandbox) as clients,
+        clients.cloudtalk().recordings.get(1000000500, start=50_000) as download,
+    ):
         assert download.start == 50_000
         assert b"".join(download.chunks) == long_call[50_000:]
 
@@ -326,9 +329,9 @@ def test_where_pieces_are_not_granted_the_way_out_is_told(
 def test_keys_beside_membrane_fetch_what_it_does_not_carry(sandbox: RunningSandbox, long_call: bytes) -> None:
     sandbox.cloudtalk.read_as(recording_ranges=False)
     keys = {name: value for name, value in sandbox.environ().items() if name.startswith("CLOUDTALK_ACCESS")}
-    with roads_of(sandbox, **keys) as roads:
-        assert recording(roads) == long_call
-        assert [agent.name for agent in roads.cloudtalk().agents.all()] == ["Bo Sample", "Cy Fictional"]
+    with clients_of(sandbox, **keys) as clients:
+        assert recording(clients) == long_call
+        assert [agent.name for agent in clients.cloudtalk().agents.all()] == ["Bo Sample", "Cy Fictional"]
 
     assert [one.path.split("/")[1] for one in sandbox.membrane.requests] == ["connections", "connections"]
 
@@ -337,15 +340,15 @@ def test_a_redirected_recording_is_fetched_without_membrane(sandbox: RunningSand
     sandbox.cloudtalk.add_call(id=1000000500, talking_time=2, recorded=True)
     link = sandbox.cloudtalk.public_link_of(1000000500)
     whole = sandbox.cloudtalk.recording_of(1000000500)
-    with roads_of(sandbox) as roads, roads.cloudtalk().recordings.public(link) as download:
+    with clients_of(sandbox) as clients, clients.cloudtalk().recordings.public(link) as download:
         assert b"".join(download.chunks) == whole
 
     assert sandbox.membrane.requests == []
 
 
 def test_a_disconnect_is_seen_at_once_and_passes_on_reconnect(sandbox: RunningSandbox) -> None:
-    with roads_of(sandbox) as roads:
-        kustomer = roads.kustomer()
+    with clients_of(sandbox) as clients:
+        kustomer = clients.kustomer()
         for how in ("envelope", "code"):
             sandbox.membrane.read_as(disconnected_as=how)
             sandbox.membrane.disconnect("kustomer")
@@ -358,6 +361,6 @@ def test_a_disconnect_is_seen_at_once_and_passes_on_reconnect(sandbox: RunningSa
 
 
 def test_a_connection_that_is_gone_is_not_a_customer_that_is_not_there(sandbox: RunningSandbox) -> None:
-    road = roads_of(sandbox, MEMBRANE_KUSTOMER_CONNECTION="archived")
-    with road as roads, pytest.raises(Disconnected, match="no connection archived"):
-        roads.kustomer().customers.by_phone("+441632960304")
+    road = clients_of(sandbox, MEMBRANE_KUSTOMER_CONNECTION="archived")
+    with road as clients, pytest.raises(Disconnected, match="no connection archived"):
+        clients.kustomer().customers.by_phone("+441632960304")

@@ -1,6 +1,6 @@
-"""Which road each service is reached by: with keys of our own, or through a Membrane connection.
+"""Builds the service clients: with our own keys, or through a Membrane connection.
 
-The settings say it (`CLOUDTALK_VIA`, `KUSTOMER_VIA`); whoever uses a client does not see it.
+The settings decide (`CLOUDTALK_VIA`, `KUSTOMER_VIA`); code that uses a client does not see the difference.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from bridge.ledger.connections import Gate
 from bridge.settings import Settings
 
 
-class Roads:
+class ClientFactory:
     """
     Args:
         client: carries everything in the end; must not follow redirects.
