@@ -28,6 +28,7 @@ from bridge.ledger.keys import Lane
 from bridge.ledger.learning import ASKED, TOLD
 from bridge.ledger.ledger import Claim
 from bridge.ledger.record import Record
+from bridge.ledger.record_fields import Field
 from bridge.ledger.turns import looking
 
 # How long CloudTalk may say "not there (yet)" before we write what we have, and keep asking slowly.
@@ -50,7 +51,7 @@ def ask_detail(claim: Claim, deps: Deps) -> End:
     if call.call_id is None:
         return _identify(claim, deps, record, call)
     try:
-        missed = "asking_since" in record.fields
+        missed = record.asking_since_ms is not None
         body = ask(
             claim, deps, record, call, partial(deps.cloudtalk.calls.detail, call.call_id), missed=missed
         )
@@ -63,7 +64,7 @@ def ask_detail(claim: Claim, deps: Deps) -> End:
             raise NotThereYet(f"CloudTalk does not say that call {call.call_id} has ended")
     except NotThereYet as error:
         return _not_yet(claim, deps, record, error)
-    deps.ledger.keep(claim, {"asking_since": None})
+    deps.ledger.keep(claim, {Field.ASKING_SINCE: None})
     learn_uuid(claim, deps, record, uuid or record.uuid, call.call_id, "detail", body)
     return End(log="asked CloudTalk for the call's detail")
 
@@ -122,7 +123,7 @@ def _identify(claim: Claim, deps: Deps, record: Record, call: Call) -> End:
                 look.found = uuid == call.uuid
             deps.ledger.memory.cache(f"uuid-of:{call_id}", str(uuid), for_s=UUID_KEPT_S)
             if uuid == call.uuid:
-                deps.ledger.keep(claim, {"asking_since": None})
+                deps.ledger.keep(claim, {Field.ASKING_SINCE: None})
                 deps.ledger.observe(
                     "detail",
                     body,
@@ -178,10 +179,10 @@ def _listed_then(deps: Deps, call: Call, around: datetime) -> list[Seen]:
 
 def _not_yet(claim: Claim, deps: Deps, record: Record, error: NotThereYet) -> End:
     """Try again shortly; after a while say that CloudTalk does not know the call, and ask slowly."""
-    since_ms = int(record.fields.get("asking_since", claim.now_ms))
+    since_ms = claim.now_ms if record.asking_since_ms is None else record.asking_since_ms
     waited = timedelta(milliseconds=claim.now_ms - since_ms)
     if waited < _GIVE_UP_AFTER:
-        deps.ledger.keep(claim, {"asking_since": str(since_ms)})
+        deps.ledger.keep(claim, {Field.ASKING_SINCE: str(since_ms)})
         raise error
     if "detail_gone" not in record.observations:
         uuid: UUID | None = record.uuid
@@ -194,7 +195,7 @@ def _not_yet(claim: Claim, deps: Deps, record: Record, error: NotThereYet) -> En
             lane=record.lane(Lane.LIVE),
         )
     if waited >= _ASK_SLOWLY_FOR:
-        deps.ledger.keep(claim, {"asking_since": None})
+        deps.ledger.keep(claim, {Field.ASKING_SINCE: None})
         return End(log=f"gave up: {error}")
     # Each time as long again as it has taken so far.
     return End(again_in_ms=int(max(_SLOWEST_FIRST_BEAT, waited) / timedelta(milliseconds=1)), log=str(error))

@@ -22,6 +22,7 @@ from bridge.jobs.deps import Deps
 from bridge.jobs.reconcile import Span, ask_page
 from bridge.ledger.ledger import Claim
 from bridge.ledger.record import Record
+from bridge.ledger.record_fields import Field
 from bridge.ledger.turns import looking
 
 # Parts of the share: of all looks, and of those for the list, which are kept free for it.
@@ -113,11 +114,11 @@ def _is_recent(claim: Claim, record: Record, call: Call) -> bool:
 def _wait_for_list(claim: Claim, deps: Deps, record: Record) -> None:
     """Have a list that is newer than what we know of the call, and note which one was looked at."""
     newest = max((event.last_at.timestamp() * 1000 for event in record.events), default=0)
-    needed_ms = max(int(record.fields.get("looked_at", 0)), newest)
+    needed_ms = max(record.looked_at_ms, newest)
     asked_at = deps.ledger.memory.newest_read_at()
     if asked_at <= needed_ms:
         asked_at = _read_list(claim, deps, asked_at)
-    deps.ledger.keep(claim, {"looked_at": str(asked_at)})
+    deps.ledger.keep(claim, {Field.LOOKED_AT: str(asked_at)})
 
 
 def _read_list(claim: Claim, deps: Deps, last_ms: int) -> int:

@@ -21,6 +21,7 @@ from bridge.jobs.deps import Deps
 from bridge.ledger.census import Standing, Stands, known_by_uuid_only, standings
 from bridge.ledger.keys import Lane
 from bridge.ledger.ledger import Ledger
+from bridge.ledger.record_fields import State
 
 # Clocks of the world are 12 h behind UTC to 14 h before it.
 _BEHIND, _BEFORE = timedelta(hours=12), timedelta(hours=14)
@@ -160,7 +161,7 @@ def _told_by_uuid(
     since, until = span.since - _TOLD_WITHIN, span.until + _TOLD_WITHIN
     for key in known_by_uuid_only(ledger, since=since, until=until):
         record = ledger.read(key)
-        if record.fields.get("state") not in ("synced", "skipped", "dropped"):
+        if record.state in (None, State.WAITING):
             # Its number would help it on.
             continue
         call = record.call(rules)

@@ -29,6 +29,7 @@ from bridge.jobs.looking import ask
 from bridge.ledger.keys import Lane
 from bridge.ledger.ledger import Claim
 from bridge.ledger.record import Record
+from bridge.ledger.record_fields import Field
 from bridge.storage.contract import Kind, Storage, name_of
 
 # Retries of a 404: 5 s after the first, then 10, 20, 40 ... within 45 minutes.
@@ -81,7 +82,7 @@ def _delay_s(deps: Deps, record: Record, announced: datetime) -> float:
     enough is all it says. Counted from the announcement, each wait of ours would make the next one longer.
     """
     taken_s = deps.ledger.now_ms() / 1000 - announced.timestamp()
-    if "rec:asks" in record.fields:
+    if record.recording_asks is not None:
         return taken_s
     return min(taken_s, deps.ledger.memory.usual_delay_s())
 
@@ -99,13 +100,13 @@ def _observe(claim: Claim, deps: Deps, record: Record, call: Call, name: str, bo
 
 def _ask_later(claim: Claim, deps: Deps, record: Record, call: Call, error: NotThereYet) -> End:
     """Not there, or not there yet: ask again at growing distances, and give up visibly."""
-    asks = int(record.fields.get("rec:asks", "0"))
-    since_ms = int(record.fields.get("rec:since", claim.now_ms))
+    asks = record.recording_asks or 0
+    since_ms = claim.now_ms if record.recording_since_ms is None else record.recording_since_ms
     pause_s = _FIRST_PAUSE_S * 2**asks
     if (claim.now_ms - since_ms) / 1000 + pause_s <= _GIVE_UP_AFTER_S:
-        deps.ledger.keep(claim, {"rec:asks": str(asks + 1), "rec:since": str(since_ms)})
+        deps.ledger.keep(claim, {Field.RECORDING_ASKS: str(asks + 1), Field.RECORDING_SINCE: str(since_ms)})
         return End(again_in_ms=pause_s * 1000, log=f"{error}: asked {asks + 1} times")
-    deps.ledger.keep(claim, {"rec:asks": None, "rec:since": None})
+    deps.ledger.keep(claim, {Field.RECORDING_ASKS: None, Field.RECORDING_SINCE: None})
     reason = "empty in CloudTalk" if isinstance(error, _Empty) else "never appeared in CloudTalk"
     _observe(claim, deps, record, call, "recording_gone", {"reason": reason})
     raise Rejected(f"{error}: gave up after {_GIVE_UP_AFTER_S // 60} minutes", status=404)

@@ -14,10 +14,12 @@ from bridge.boundary import boundary
 from bridge.domain.values import read_time
 from bridge.ledger import keys, kinds
 from bridge.ledger.ledger import Ledger
+from bridge.ledger.record_fields import Family, Field, State
 from bridge.ledger.tombstones import forgotten_at, tombstone
 
 _AT_ONCE = 1000
-_FIELDS = ("forgotten", "state", "reason", "out:conversation")
+_CONVERSATION = Family.OUTPUT.field("conversation")
+_FIELDS = (Field.FORGOTTEN, Field.STATE, Field.REASON, _CONVERSATION)
 _SOUND = ("obs:recording", "obs:recording_gone")
 
 
@@ -64,7 +66,7 @@ def standings(ledger: Ledger, call_ids: Sequence[int]) -> dict[int, Standing]:
         some = call_ids[start : start + _AT_ONCE]
         pipe = ledger.redis.pipeline(transaction=False)
         for number in some:
-            pipe.hmget(keys.record(f"id:{number}"), ["first_at", "uuid", *_FIELDS])
+            pipe.hmget(keys.record(f"id:{number}"), [Field.FIRST_AT, Field.UUID, *_FIELDS])
             pipe.hget(keys.events(f"id:{number}"), "obs:listed")
         answers = pipe.execute()
         parts = [
@@ -83,7 +85,9 @@ def standings(ledger: Ledger, call_ids: Sequence[int]) -> dict[int, Standing]:
     marks = forgotten_at(ledger.redis, [f"id:{number}" for number in unknown])
     for number, at in zip(unknown, marks, strict=True):
         if at is not None:
-            found[number] = Standing(call_id=number, stands=Stands.FORGOTTEN, reason=tombstone(at)["reason"])
+            found[number] = Standing(
+                call_id=number, stands=Stands.FORGOTTEN, reason=tombstone(at)[Field.REASON]
+            )
     return found
 
 
@@ -107,20 +111,20 @@ class _Part:
         def told(name: str) -> str:
             return leading.get(name) or self.fields[name] or ""
 
-        known = self.first_at or self.uuid or told("forgotten")
+        known = self.first_at or self.uuid or told(Field.FORGOTTEN)
         stands = Stands.WAITING if known else Stands.UNKNOWN
         # A reason goes with its state, see `record_of`.
-        reason = (leading.get("reason") if leading.get("state") else told("reason")) or ""
-        if told("forgotten"):
+        reason = (leading.get(Field.REASON) if leading.get(Field.STATE) else told(Field.REASON)) or ""
+        if told(Field.FORGOTTEN):
             stands = Stands.FORGOTTEN
         elif jobs.parked is not None:
             stands, reason = Stands.PARKED, jobs.parked
-        elif told("state") == "dropped":
+        elif told(Field.STATE) == State.DROPPED:
             # Unless something was learnt since.
             stands = Stands.WAITING if jobs.writing else Stands.DROPPED
-        elif told("state") in ("synced", "skipped"):
-            stands = Stands.WRITTEN if told("state") == "synced" else Stands.SKIPPED
-        conversation = told("out:conversation")
+        elif told(Field.STATE) in (State.SYNCED, State.SKIPPED):
+            stands = Stands.WRITTEN if told(Field.STATE) == State.SYNCED else Stands.SKIPPED
+        conversation = told(_CONVERSATION)
         return Standing(
             call_id=self.call_id,
             stands=stands,

@@ -30,6 +30,7 @@ from bridge.ledger.memory import Memory
 from bridge.ledger.processes import Heartbeat, Process, processes
 from bridge.ledger.reach import Reach, ask_reach
 from bridge.ledger.record import Part, Record, record_of
+from bridge.ledger.record_fields import Field
 from bridge.ledger.sessions import Sessions
 from bridge.ledger.states import job_states
 from bridge.ledger.tombstones import forgotten_at, tombstone
@@ -139,10 +140,10 @@ class Ledger:
         call, events, log = self._part(key)
         if not events and (at_ms := forgotten_at(self.redis, [key])[0]) is not None:
             return record_of(key, [(tombstone(at_ms), {}, [])])
-        if key.startswith("id:") and (uuid := call.get("uuid")):
+        if key.startswith("id:") and (uuid := call.get(Field.UUID)):
             return record_of(f"uuid:{uuid}", [self._part(f"uuid:{uuid}"), (call, events, log)])
         parts = [(call, events, log)]
-        if key.startswith("uuid:") and (number := call.get("id")):
+        if key.startswith("uuid:") and (number := call.get(Field.ID)):
             parts.append(self._part(f"id:{number}"))
         return record_of(key, parts)
 

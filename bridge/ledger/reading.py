@@ -8,6 +8,7 @@ from bridge.boundary import boundary
 from bridge.ledger import keys
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.record import Part, Record, record_of
+from bridge.ledger.record_fields import Field
 
 
 def read_all(ledger: Ledger, names: Sequence[str]) -> list[Record]:
@@ -20,7 +21,7 @@ def read_all(ledger: Ledger, names: Sequence[str]) -> list[Record]:
     others = {
         name: f"id:{number}"
         for name, (fields, _, _) in own.items()
-        if name.startswith("uuid:") and (number := fields.get("id"))
+        if name.startswith("uuid:") and (number := fields.get(Field.ID))
     }
     other_parts = _parts(ledger, list(others.values()))
     return [

@@ -18,6 +18,7 @@ from bridge.domain.recording import Recording, read_recording
 from bridge.domain.rules import Rules
 from bridge.domain.values import read_flag
 from bridge.ledger.keys import Lane
+from bridge.ledger.record_fields import Family, Field, State
 
 # The hash of a call, the hash of its events, its log.
 Part = tuple[Mapping[str, str], Mapping[str, str], list[str]]
@@ -90,40 +91,82 @@ class Record:
     @property
     def forgotten(self) -> bool:
         """Removed on request; only that is kept."""
-        return "forgotten" in self.fields
+        return Field.FORGOTTEN in self.fields
 
     @property
     def heard_at(self) -> datetime | None:
         """When the first webhook or answer about it came."""
-        return moment(self.fields.get("first_at"))
+        return moment(self.fields.get(Field.FIRST_AT))
 
     @property
     def contested(self) -> bool:
         """Two events say of one number that it is theirs, and CloudTalk has not said yet whose it is."""
-        return "contested" in self.fields
+        return Field.CONTESTED in self.fields
 
     @property
     def contradictions(self) -> tuple[str, ...]:
         """What events said of its ids that cannot be true together, and what became of it."""
         said = []
-        if rival := self.fields.get("rival"):
+        if rival := self.fields.get(Field.RIVAL):
             settled = "CloudTalk is asked whose it is" if self.contested else "it is this call's"
             said.append(f"call {self.call_id} was said to be uuid {rival} too: {settled}")
-        if other := self.fields.get("conflict"):
+        if other := self.fields.get(Field.CONFLICT):
             said.append(f"an event says that this is call {other}, which is another call's number")
-        if other := self.fields.get("untied"):
+        if other := self.fields.get(Field.UNTIED):
             said.append(f"call {other}, which an event said this to be, is another call")
         return tuple(said)
 
     @property
     def left_out(self) -> Mapping[str, int]:
         """How many events of a trigger came beyond those that are kept."""
-        return {name[9:]: int(n) for name, n in self.fields.items() if _counts_left_out(name)}
+        return {name: int(n) for name, n in Family.LEFT_OUT.of(self.fields).items() if ":" not in name}
+
+    @property
+    def state(self) -> State | None:
+        """What the last sync said, or a person; None before the first."""
+        text = self.fields.get(Field.STATE)
+        return next((state for state in State if state == text), None)
+
+    @property
+    def reason(self) -> str | None:
+        return self.fields.get(Field.REASON)
+
+    @property
+    def synced_at(self) -> datetime | None:
+        return moment(self.fields.get(Field.SYNCED_AT) or None)
+
+    @property
+    def asking(self) -> str | None:
+        """The kind of the job that asks CloudTalk about it."""
+        return self.fields.get(Field.ASKING)
+
+    @property
+    def asking_since_ms(self) -> int | None:
+        """Since when CloudTalk was asked in vain."""
+        return self._number(Field.ASKING_SINCE)
+
+    @property
+    def looked_at_ms(self) -> int:
+        """When the list was read in which it was looked for last."""
+        return self._number(Field.LOOKED_AT) or 0
+
+    @property
+    def recording_asks(self) -> int | None:
+        """How often its recording was asked for in vain; None: not yet, or given up."""
+        return self._number(Field.RECORDING_ASKS)
+
+    @property
+    def recording_since_ms(self) -> int | None:
+        return self._number(Field.RECORDING_SINCE)
+
+    def _number(self, name: Field) -> int | None:
+        text = self.fields.get(name)
+        return None if text is None else int(text)
 
     @property
     def must_look(self) -> bool:
         """Asked to be run again, or restored: what it says of Kustomer may be out of date."""
-        return self.fields.get("look") == "1"
+        return self.fields.get(Field.VERIFY) == "1"
 
     @property
     def listed(self) -> bool:
@@ -176,14 +219,14 @@ class Record:
             rules,
             stored=stored.body if stored else None,
             gone=gone.body if gone else None,
-            refused=self.fields.get("refused:attachment", ""),
+            refused=self.fields.get(Family.REFUSED.field("attachment"), ""),
         )
 
     def call(self, rules: Rules) -> Call:
         """The call that events and observations make."""
         call = fold(self.read_events(rules), self.read_detail(rules))
         # Ids learnt on the way (one part found the other) count as told; another call's number does not.
-        others = {self.fields.get("conflict"), self.fields.get("untied")}
+        others = {self.fields.get(Field.CONFLICT), self.fields.get(Field.UNTIED)}
         told_id = None if str(call.call_id) in others else call.call_id
         return replace(
             call,
@@ -208,13 +251,13 @@ def record_of(key: str, parts: Sequence[Part]) -> Record:
     log: list[Mapping[str, Any]] = []
     for call, kept, lines in parts:
         for name in call.keys() & fields.keys():
-            if _counts_left_out(name):
+            if _is_count(name):
                 call = {**call, name: str(int(call[name]) + int(fields[name]))}
                 fields.pop(name)
         # The first part is the leading one; its outputs count before the other's. A reason goes with its
         # state: the leading part's state has none where none is there.
-        if "state" in fields:
-            call = {name: text for name, text in call.items() if name != "reason"}
+        if Field.STATE in fields:
+            call = {name: text for name, text in call.items() if name != Field.REASON}
         fields = {**call, **fields}
         log += [json.loads(line) for line in lines]
         for name, text in kept.items():
@@ -240,16 +283,13 @@ def record_of(key: str, parts: Sequence[Part]) -> Record:
                         signed=bool(value.get("signed")),
                     )
                 )
-    outputs = {}
-    for name, text in fields.items():
-        if name.startswith("out:"):
-            value = json.loads(text)
-            outputs[name[4:]] = Written(
-                id=value["id"], sent=value["sent"], created=value.get("created", False)
-            )
+    outputs = {
+        name: Written(id=value["id"], sent=value["sent"], created=value.get("created", False))
+        for name, value in _values(Family.OUTPUT, fields).items()
+    }
     kind, _, own = key.partition(":")
-    uuid = own if kind == "uuid" else fields.get("uuid")
-    number = own if kind == "id" else fields.get("id")
+    uuid = own if kind == "uuid" else fields.get(Field.UUID)
+    number = own if kind == "id" else fields.get(Field.ID)
     return Record(
         key=key,
         uuid=UUID(uuid) if uuid else None,
@@ -257,16 +297,20 @@ def record_of(key: str, parts: Sequence[Part]) -> Record:
         events=tuple(sorted(events, key=lambda e: (e.at, e.fingerprint))),
         observations=observations,
         outputs=outputs,
-        intents={name[7:]: json.loads(text) for name, text in fields.items() if name.startswith("intent:")},
-        changes={name[7:]: json.loads(text) for name, text in fields.items() if name.startswith("change:")},
+        intents=_values(Family.INTENT, fields),
+        changes=_values(Family.CHANGE, fields),
         fields=fields,
         log=tuple(sorted(log, key=lambda line: -line["at"])),
     )
 
 
-def _counts_left_out(name: str) -> bool:
-    """`left_out:call-ended` counts events; `left_out:note:tags` is a sentence about an output."""
-    return name.startswith("left_out:") and name.count(":") == 1
+def _values(family: Family, fields: Mapping[str, str]) -> dict[str, Any]:
+    return {name: json.loads(text) for name, text in family.of(fields).items()}
+
+
+def _is_count(name: str) -> bool:
+    """Whether a field counts events; `left_out:OUTPUT:FIELD` is a sentence."""
+    return name.startswith(Family.LEFT_OUT) and name.count(":") == 1
 
 
 def _sure(ms: float | str) -> datetime:

@@ -11,6 +11,7 @@ from bridge.boundary import boundary
 from bridge.ledger import keys
 from bridge.ledger.held import LISTS
 from bridge.ledger.ledger import Ledger
+from bridge.ledger.record_fields import Field
 
 _AT_ONCE = 500
 _SWEEP_EVERY_S = 3600
@@ -101,7 +102,7 @@ def _make_marks(ledger: Ledger, names: list[str]) -> None:
     with boundary("retention.marks"):
         pipe = ledger.redis.pipeline(transaction=False)
         for name in names:
-            pipe.hexists(name, "forgotten")
+            pipe.hexists(name, Field.FORGOTTEN)
         forgotten = [name for name, there in zip(names, pipe.execute(), strict=True) if there]
     for name in forgotten:
         ledger.forget(ledger.read(name.removeprefix(f"{keys.TAG}:call:")))

@@ -6,6 +6,7 @@ import hashlib
 from functools import cache
 from importlib.resources import files
 
+from bridge.ledger import record_fields
 from bridge.ledger.kinds import OF_CALLS
 
 # These stand alone; those of a budget get planner.lua in front, all others prelude.lua.
@@ -40,7 +41,8 @@ def _front(name: str) -> str:
     if name in OF_A_BUDGET:
         return (folder / "planner.lua").read_text("utf-8")
     kinds = ", ".join(f"'{kind}'" for kind in OF_CALLS)
-    return f"local KINDS_OF_CALLS = {{{kinds}}}\n" + (folder / "prelude.lua").read_text("utf-8")
+    handed = f"local KINDS_OF_CALLS = {{{kinds}}}\n" + record_fields.lua()
+    return handed + (folder / "prelude.lua").read_text("utf-8")
 
 
 @cache

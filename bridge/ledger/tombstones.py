@@ -10,6 +10,7 @@ import redis
 
 from bridge.boundary import boundary
 from bridge.ledger import keys
+from bridge.ledger.record_fields import Field, State
 
 
 @boundary("tombstones.forgotten_at")
@@ -32,4 +33,8 @@ def mark(secret: str, name: str) -> str:
 
 def tombstone(at_ms: float) -> dict[str, str]:
     """What is known of a forgotten call, as the fields of a record."""
-    return {"forgotten": str(int(at_ms)), "state": "skipped", "reason": "forgotten on request"}
+    return {
+        Field.FORGOTTEN: str(int(at_ms)),
+        Field.STATE: State.SKIPPED,
+        Field.REASON: "forgotten on request",
+    }

@@ -83,7 +83,7 @@ def usual_wait_ms(record: Record, call: Call, usual_s: float, now: datetime) -> 
 
 def note_waits_until(record: Record, recording: Recording) -> datetime | None:
     """Until when the note waits for a recording that was announced; None when it does not."""
-    if recording.sound is not Sound.COMING or "rec:asks" in record.fields:
+    if recording.sound is not Sound.COMING or record.recording_asks is not None:
         return None
     newest = max((event.last_at for event in record.events), default=None)
     return newest + NOTE_WAITS if newest is not None else None

@@ -98,7 +98,7 @@ def decide(record: Record, call: Call, rules: Rules, now: datetime) -> Decision:
 
 
 def _withdrawn(record: Record, call: Call, ask: Asking) -> str | None:
-    planned = record.fields.get("asking")
+    planned = record.asking
     if not planned:
         return None
     # The webhooks have answered it since, or told the number, by which another job asks.
@@ -107,7 +107,7 @@ def _withdrawn(record: Record, call: Call, ask: Asking) -> str | None:
 
 
 def _is_to_be_fetched(record: Record, call: Call, recording: Recording) -> bool:
-    return recording.sound is Sound.COMING and call.call_id is not None and "rec:asks" not in record.fields
+    return recording.sound is Sound.COMING and call.call_id is not None and record.recording_asks is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from bridge.jobs.detail import learn_uuid
 from bridge.ledger.keys import Lane
 from bridge.ledger.ledger import Claim
 from bridge.ledger.record import Record, moment
+from bridge.ledger.record_fields import Field, State
 from bridge.sync.agents import user_of, with_agent
 from bridge.sync.asking import usual_wait_ms
 from bridge.sync.decide import Decision, Horizon, Later, Never, Write, decide, look_back
@@ -41,7 +42,7 @@ def sync(claim: Claim, deps: Deps) -> End:
         case Later() as later:
             return _wait(claim, deps, record, later, now)
         case Never(reason=reason, until=until):
-            deps.ledger.keep(claim, {"state": "skipped", "reason": reason})
+            deps.ledger.keep(claim, {Field.STATE: State.SKIPPED, Field.REASON: reason})
             return End(again_in_ms=_ms(until, now), log=f"not written: {reason}")
         case Write() as write:
             return _write(claim, deps, record, call, write, now)
@@ -54,10 +55,10 @@ def _plan_jobs(
     ledger = deps.ledger
     if decision.withdrawn:
         ledger.cancel(decision.withdrawn, record.key, under=claim)
-        ledger.keep(claim, {"asking": None})
+        ledger.keep(claim, {Field.ASKING: None})
     if decision.question:
         job, at = decision.question
-        ledger.keep(claim, {"asking": job})
+        ledger.keep(claim, {Field.ASKING: job})
         ledger.schedule(job, record.key, in_ms=_ms(at, now) or 0, lane=record.lane(Lane.LIVE), under=claim)
     if decision.fetch_recording:
         ledger.schedule(
@@ -71,8 +72,8 @@ def _plan_jobs(
 
 
 def _wait(claim: Claim, deps: Deps, record: Record, later: Later, now: datetime) -> End:
-    state = "synced" if "note" in record.outputs else "waiting"
-    deps.ledger.keep(claim, {"state": state, "reason": later.reason})
+    state = State.SYNCED if "note" in record.outputs else State.WAITING
+    deps.ledger.keep(claim, {Field.STATE: state, Field.REASON: later.reason})
     return End(again_in_ms=_ms(later.until, now))
 
 
@@ -102,7 +103,12 @@ def _write(claim: Claim, deps: Deps, record: Record, call: Call, write: Write, n
         return End()
     late = [_DETAILS_TO_COME] if write.patience is Patience.LATE else []
     reason = "; ".join([*late, *want.left_out, *left_out_of(writer)])
-    done = {"state": "synced", "synced_at": str(deps.ledger.now_ms()), "reason": reason, "look": None}
+    done: dict[str, str | None] = {
+        Field.STATE: State.SYNCED,
+        Field.SYNCED_AT: str(deps.ledger.now_ms()),
+        Field.REASON: reason,
+        Field.VERIFY: None,
+    }
     deps.ledger.keep(claim, done)
     _count_if_recovered(deps, record)
     return End(again_in_ms=_ms(write.until, now))
@@ -121,7 +127,7 @@ def _known_under_its_uuid(
         learn_uuid(claim, deps, record, uuid, number, "uuid_in_note", {"uuid": str(uuid)})
         return End(again_in_ms=0, log="found its uuid in its note")
     if horizon.before_us and record.listed:
-        deps.ledger.keep(claim, {"state": "skipped", "reason": _NO_UUID})
+        deps.ledger.keep(claim, {Field.STATE: State.SKIPPED, Field.REASON: _NO_UUID})
         return End(log=f"not written: {_NO_UUID}")
     return None
 
@@ -133,7 +139,7 @@ def _is_free(deps: Deps, uuid: UUID, number: int) -> bool:
 
 def _count_if_recovered(deps: Deps, record: Record) -> None:
     """Count a call that only CloudTalk's list told of, and that was not in Kustomer."""
-    if record.listed and not record.events and "synced_at" not in record.fields:
+    if record.listed and not record.events and record.synced_at is None:
         written = deps.ledger.read(record.key).outputs
         if any(written[name].created for name in ("conversation", "note")):
             deps.ledger.count("calls:recovered")

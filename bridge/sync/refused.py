@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeVar
 
 from bridge.errors import Rejected
+from bridge.ledger.record_fields import Family
 from bridge.sync.write_log import WriteLog
 from bridge.sync.writer import CallWriter
 
@@ -17,8 +18,6 @@ T = TypeVar("T")
 
 # A list of 20 tags, one refused at a time, and the other fields.
 _MOST_TRIES = 25
-# Names of record fields: `left_out:conversation:tags`. Those with one part count events that came too often.
-_LEFT_OUT = "left_out:"
 
 
 def send_without_refused(
@@ -68,16 +67,12 @@ def say_left_out(log: WriteLog, output: str, name: str, text: str) -> None:
 
 def left_out_of(writer: CallWriter) -> list[str]:
     """The sentences about what was not written, by this run or an earlier one."""
-    fields = {**writer.record.fields, **writer.log.noted}
-    return [
-        text
-        for name, text in sorted(fields.items())
-        if name.startswith(_LEFT_OUT) and name.count(":") == 2 and text
-    ]
+    fields = {name: text or "" for name, text in {**writer.record.fields, **writer.log.noted}.items()}
+    return [text for name, text in sorted(Family.LEFT_OUT.of(fields).items()) if ":" in name and text]
 
 
 def _field(output: str, name: str) -> str:
-    return f"{_LEFT_OUT}{output}:{name}"
+    return Family.LEFT_OUT.field(f"{output}:{name}")
 
 
 def named_place(

@@ -17,6 +17,7 @@ from bridge.errors import NotSent, Permanent, RateLimited
 from bridge.jobs.deps import Deps
 from bridge.ledger.ledger import Claim
 from bridge.ledger.record import Written
+from bridge.ledger.record_fields import Family
 
 T = TypeVar("T")
 Done = Literal["created", "found", "brought up to date"]
@@ -46,14 +47,14 @@ class WriteLog:
         try:
             made = self.while_ours(send)
         except (Permanent, RateLimited, NotSent):
-            self.deps.ledger.keep(self.claim, {f"intent:{name}": None})
+            self.deps.ledger.keep(self.claim, {Family.INTENT.field(name): None})
             raise
         self.keep(name, made, sent, done="created", created=True)
         return made
 
     def begin(self, name: str, sent: Mapping[str, Any]) -> None:
         """Record the intent; raises LeaseLost where the job is no longer ours."""
-        self.deps.ledger.keep(self.claim, {f"intent:{name}": dict(sent)})
+        self.deps.ledger.keep(self.claim, {Family.INTENT.field(name): dict(sent)})
 
     def keep(
         self, name: str, id_: str, sent: Mapping[str, Any], *, done: Done, created: bool = False
@@ -67,9 +68,9 @@ class WriteLog:
         self.deps.ledger.keep(
             self.claim,
             {
-                f"out:{name}": {"id": id_, "sent": dict(sent), "created": created},
-                f"intent:{name}": None,
-                f"change:{name}": None,
+                Family.OUTPUT.field(name): {"id": id_, "sent": dict(sent), "created": created},
+                Family.INTENT.field(name): None,
+                Family.CHANGE.field(name): None,
             },
             note=f"{name} {done}",
         )
@@ -80,9 +81,8 @@ class WriteLog:
         self.noted[name] = text
 
     def forget(self, name: str) -> None:
-        self.deps.ledger.keep(
-            self.claim, {f"out:{name}": None, f"intent:{name}": None, f"change:{name}": None}
-        )
+        gone = (Family.OUTPUT, Family.INTENT, Family.CHANGE)
+        self.deps.ledger.keep(self.claim, {family.field(name): None for family in gone})
 
     def update(self, name: str, known: Written, changed: Mapping[str, Any], send: Callable[[], None]) -> None:
         """Send a change that may be repeated without harm, only while the job is ours.
@@ -92,11 +92,12 @@ class WriteLog:
             changed: the fields that a person may change as well.
         """
         kept = {"id": known.id, "sent": dict(known.sent), "created": known.created}
-        self.deps.ledger.keep(self.claim, {f"out:{name}": kept, f"change:{name}": dict(changed)})
+        begun = {Family.OUTPUT.field(name): kept, Family.CHANGE.field(name): dict(changed)}
+        self.deps.ledger.keep(self.claim, begun)
         try:
             self.while_ours(send)
         except (Permanent, RateLimited, NotSent):
-            self.deps.ledger.keep(self.claim, {f"change:{name}": None})
+            self.deps.ledger.keep(self.claim, {Family.CHANGE.field(name): None})
             raise
 
     def repeat(self, send: Callable[[], None]) -> None:

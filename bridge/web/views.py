@@ -80,20 +80,19 @@ def reason_of(state: State, stored: str | None, jobs: Sequence[Job]) -> str | No
 
 def line_of(record: Record, call: Call, jobs: Sequence[Job]) -> dict[str, Any]:
     """One call as a line of a list: nothing in it tells who called."""
-    stored = record.fields.get("reason")
-    state = state_of(stored=record.fields.get("state"), ended=call.ended, jobs=jobs)
+    state = state_of(stored=record.state, ended=call.ended, jobs=jobs)
     conversation = record.outputs.get("conversation")
     return {
         "key": record.key,
         "call_id": call.call_id,
         "uuid": str(call.uuid) if call.uuid else None,
         "state": state,
-        "reason": reason_of(state, stored, jobs),
+        "reason": reason_of(state, record.reason, jobs),
         "direction": call.direction.value if call.direction else None,
         "outcome": call.outcome.value,
         "number_tail": (call.external.tail or None) if call.external else None,
         "started_at": _iso(call.started_at),
-        "synced_at": _iso(moment(record.fields.get("synced_at") or None)),
+        "synced_at": _iso(record.synced_at),
         "conversation_id": conversation.id if conversation else None,
     }
 

@@ -25,7 +25,7 @@ local score = tonumber(redis.call('ZSCORE', due(job.lane), name) or 0)
 local on_its_way = redis.call('ZREM', handed(job.lane), name) == 1
 if score > now and not on_its_way then return {'early'} end
 
-local number = redis.call('HGET', KEYS[15], 'id')
+local number = redis.call('HGET', KEYS[15], FIELD.ID)
 if number then
   local other = ARGV[5] .. '|id:' .. number
   local twin = other ~= name and job_of(other)

@@ -17,7 +17,7 @@ if wish >= 0 then again = math.min(again or now + wish, now + wish) end
 release(name, job)
 
 -- The record became part of another while this ran: the rest is that one's job.
-local uuid = string.find(name, '|id:', 1, true) and redis.call('HGET', KEYS[15], 'uuid')
+local uuid = string.find(name, '|id:', 1, true) and redis.call('HGET', KEYS[15], FIELD.UUID)
 if uuid then
   local lane = job.lane
   drop(name, job)

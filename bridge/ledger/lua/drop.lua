@@ -13,8 +13,8 @@ if redis.call('ZREM', PARKED, name) == 0 then return 0 end
 drop(name)
 note_down(KEYS[16], now, 'dropped', ARGV[2])
 if ARGV[3] ~= '' then
-  if redis.call('HGET', KEYS[15], 'state') ~= 'synced' then redis.call('HSET', KEYS[15], 'state', 'dropped') end
-  redis.call('HSET', KEYS[15], 'reason', ARGV[3])
+  if redis.call('HGET', KEYS[15], FIELD.STATE) ~= STATE.SYNCED then redis.call('HSET', KEYS[15], FIELD.STATE, STATE.DROPPED) end
+  redis.call('HSET', KEYS[15], FIELD.REASON, ARGV[3])
   redis.call('EXPIRE', KEYS[15], ARGV[6])
 end
 redis.call('LPUSH', KEYS[17], ARGV[4])

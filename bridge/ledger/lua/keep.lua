@@ -8,7 +8,7 @@
 -- Guarantees: a new output or upload form is a step on the way: deliveries are counted anew from this one, so
 -- that a job whose workers are killed for no fault of its own is not given up while it gets on. Only so many
 -- times before it ends, so that one which kills its workers is given up all the same.
-local STEPS, MOST_STEPS = {['out:'] = true, ['form:'] = true}, 5
+local STEPS, MOST_STEPS = {[FAMILY.OUTPUT] = true, [FAMILY.FORM] = true}, 5
 local job = holds(ARGV[1], ARGV[2])
 if not job then return 0 end
 local now, stepped = now_ms(), false

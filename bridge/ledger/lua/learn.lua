@@ -47,7 +47,7 @@ end
 -- under that one goes too, and is not let in again either.
 local function was_forgotten()
   -- As earlier versions remembered it; the clock makes marks of it.
-  if redis.call('HEXISTS', call_u, 'forgotten') == 1 or redis.call('HEXISTS', call_i, 'forgotten') == 1 then
+  if redis.call('HEXISTS', call_u, FIELD.FORGOTTEN) == 1 or redis.call('HEXISTS', call_i, FIELD.FORGOTTEN) == 1 then
     return true
   end
   local secret = redis.call('HGET', KEYS[22], 'forget_secret')
@@ -66,14 +66,14 @@ if was_forgotten() then
   return {'forgotten', key}
 end
 
-local function sure_of(of) return tonumber(redis.call('HGET', ROOT .. 'call:id:' .. of, 'sure') or 0) end
+local function sure_of(of) return tonumber(redis.call('HGET', ROOT .. 'call:id:' .. of, FIELD.SURE) or 0) end
 
 -- Take a number from a uuid: CloudTalk, or whoever is surer, says that they are two calls.
 local function untie(u, n)
   local call_of_u = ROOT .. 'call:uuid:' .. u
-  redis.call('HDEL', ROOT .. 'call:id:' .. n, 'uuid', 'sure')
-  redis.call('HDEL', call_of_u, 'id')
-  redis.call('HSET', call_of_u, 'untied', n)
+  redis.call('HDEL', ROOT .. 'call:id:' .. n, FIELD.UUID, FIELD.SURE)
+  redis.call('HDEL', call_of_u, FIELD.ID)
+  redis.call('HSET', call_of_u, FIELD.UNTIED, n)
   if u == uuid then
     -- What came under that number alone is a record of its own now.
     redis.call('ZADD', KEYS[19], now, 'id:' .. n)
@@ -95,42 +95,42 @@ local function settle(of_uuid, of_number)
   if weak_uuid then untie(uuid, of_uuid) end
   if weak_number then
     untie(of_number, number)
-    redis.call('HSET', call_i, 'rival', of_number)
+    redis.call('HSET', call_i, FIELD.RIVAL, of_number)
   end
   return nil, nil
 end
 
 -- Two pairs contradict each other, and none is surer: CloudTalk is asked about the number that is tied.
 local function contest(of_uuid, of_number)
-  if redis.call('HSET', call_u, 'conflict', number) == 1 then
+  if redis.call('HSET', call_u, FIELD.CONFLICT, number) == 1 then
     note_down(KEYS[21], now, 'contradiction', 'an event says call ' .. number .. ', which is uuid ' .. (of_number or '?'))
   end
   local n = of_number and number or of_uuid
   local u = of_number or uuid
   local call_of_n = ROOT .. 'call:id:' .. n
-  if of_number then redis.call('HSET', call_of_n, 'rival', uuid) end
-  if sure_of(n) > sure or sure_of(n) == 2 or redis.call('HEXISTS', call_of_n, 'contested') == 1 then return end
-  redis.call('HSET', call_of_n, 'contested', now)
+  if of_number then redis.call('HSET', call_of_n, FIELD.RIVAL, uuid) end
+  if sure_of(n) > sure or sure_of(n) == 2 or redis.call('HEXISTS', call_of_n, FIELD.CONTESTED) == 1 then return end
+  redis.call('HSET', call_of_n, FIELD.CONTESTED, now)
   note_down(ROOT .. 'log:uuid:' .. u, now, 'contradiction', 'call ' .. number .. ' was said to be uuid ' .. uuid .. ' too')
   redis.call('EXPIRE', ROOT .. 'log:uuid:' .. u, ARGV[8])
   if u ~= uuid then mark_due('sync|uuid:' .. u, lane, now, now) end
 end
 
 if uuid ~= '' and number ~= '' then
-  local of_uuid = redis.call('HGET', call_u, 'id')
-  local of_number = redis.call('HGET', call_i, 'uuid')
+  local of_uuid = redis.call('HGET', call_u, FIELD.ID)
+  local of_number = redis.call('HGET', call_i, FIELD.UUID)
   if of_uuid ~= number or of_number ~= uuid then
     of_uuid, of_number = settle(of_uuid, of_number)
   end
   if of_uuid == number and of_number == uuid then
-    if sure > sure_of(number) then redis.call('HSET', call_i, 'sure', sure) end
-    if sure == 2 then redis.call('HDEL', call_i, 'contested') end
+    if sure > sure_of(number) then redis.call('HSET', call_i, FIELD.SURE, sure) end
+    if sure == 2 then redis.call('HDEL', call_i, FIELD.CONTESTED) end
   elseif not of_uuid and not of_number then
-    if sure > 0 then redis.call('HSET', call_i, 'sure', sure) end
-    redis.call('HDEL', call_i, 'contested')
-    redis.call('HDEL', call_u, 'conflict')
-    redis.call('HSET', call_u, 'id', number)
-    redis.call('HSET', call_i, 'uuid', uuid)
+    if sure > 0 then redis.call('HSET', call_i, FIELD.SURE, sure) end
+    redis.call('HDEL', call_i, FIELD.CONTESTED)
+    redis.call('HDEL', call_u, FIELD.CONFLICT)
+    redis.call('HSET', call_u, FIELD.ID, number)
+    redis.call('HSET', call_i, FIELD.UUID, uuid)
     redis.call('ZREM', KEYS[19], 'id:' .. number)
     for _, kind in ipairs(KINDS_OF_CALLS) do
       local name = kind .. '|id:' .. number
@@ -151,7 +151,7 @@ if uuid ~= '' and number ~= '' then
     contest(of_uuid, of_number)
   end
 elseif uuid == '' then
-  local of_number = redis.call('HGET', call_i, 'uuid')
+  local of_number = redis.call('HGET', call_i, FIELD.UUID)
   if of_number then key = 'uuid:' .. of_number end
 end
 
@@ -170,7 +170,7 @@ end
 
 -- Make room for one more event, and remember in which order they came. The newest one always stays.
 local function make_room(size)
-  local name = 'kept:' .. trigger
+  local name = FAMILY.KEPT .. trigger
   local text = redis.call('EXISTS', events) == 1 and redis.call('HGET', call, name)
   local kept = text and cjson.decode(text) or {}
   kept[#kept + 1] = {field, size}
@@ -180,7 +180,7 @@ local function make_room(size)
     local gone = table.remove(kept, math.min(FIRST + 1, #kept - 1))
     bytes = bytes - gone[2]
     redis.call('HDEL', events, gone[1], gone[1] .. ':unsigned')
-    redis.call('HINCRBY', call, 'left_out:' .. trigger, 1)
+    redis.call('HINCRBY', call, FAMILY.LEFT_OUT .. trigger, 1)
   end
   redis.call('HSET', call, name, cjson.encode(kept))
 end
@@ -215,8 +215,8 @@ end
 
 if ARGV[9] ~= '' then redis.call('HINCRBY', KEYS[20], ARGV[9] .. answer, 1) end
 if answer == 'accepted' then
-  redis.call('HSETNX', call, 'first_at', came)
-  redis.call('HSET', call, 'last_at', now)
+  redis.call('HSETNX', call, FIELD.FIRST_AT, came)
+  redis.call('HSET', call, FIELD.LAST_AT, now)
   redis.call('ZADD', KEYS[19], now, key)
   mark_due('sync|' .. key, lane, start, now)
 end

@@ -5,7 +5,8 @@
 --      9-12   handed:<lane>   sorted sets: until when a job handed to a worker process may be on its way
 --      13     jobs            hash: job name -> JSON {lane, attempts, deliveries, steps, token, again_at, error, ...}
 --      14     parked          sorted set: since when a job waits for a person
--- KINDS_OF_CALLS, the kinds of jobs that a call may have, comes from kinds.py (scripts.py).
+-- KINDS_OF_CALLS, the kinds of jobs that a call may have, comes from kinds.py; FIELD, FAMILY and STATE, the names in
+-- a call's record, come from record_fields.py (scripts.py).
 -- All keys carry one hash tag, so that they live in one slot of a cluster. Times are the server's own:
 -- no process's clock is trusted.
 --
@@ -121,8 +122,8 @@ local function forgotten_mark(secret, text) return redis.sha1hex(secret .. '|' .
 -- of them. `marks` is a sorted set: mark -> since when. A job that runs for the call loses its hold.
 local function erase(uuid, number, marks, secret, now)
   local base = string.gsub(JOBS, 'jobs$', '')
-  if number == '' then number = redis.call('HGET', base .. 'call:uuid:' .. uuid, 'id') or '' end
-  if uuid == '' then uuid = redis.call('HGET', base .. 'call:id:' .. number, 'uuid') or '' end
+  if number == '' then number = redis.call('HGET', base .. 'call:uuid:' .. uuid, FIELD.ID) or '' end
+  if uuid == '' then uuid = redis.call('HGET', base .. 'call:id:' .. number, FIELD.UUID) or '' end
   local parts = {}
   if uuid ~= '' then parts[1] = 'uuid:' .. uuid end
   if number ~= '' then parts[#parts + 1] = 'id:' .. number end

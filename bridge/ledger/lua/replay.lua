@@ -9,7 +9,7 @@ local name, now = ARGV[1], now_ms()
 if redis.call('ZREM', PARKED, name) == 0 and ARGV[4] == '1' then return {'gone'} end
 local job = job_of(name)
 if job and lease_end(name, job) <= now then drop(name, job) end
-redis.call('HSET', KEYS[15], 'look', 1)
+redis.call('HSET', KEYS[15], FIELD.VERIFY, 1)
 note_down(KEYS[16], now, 'run again', ARGV[3])
 mark_due(name, tonumber(ARGV[2]), now, now)
 return {'queued'}

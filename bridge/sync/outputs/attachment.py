@@ -19,11 +19,13 @@ from bridge.domain.plan import AttachmentDraft
 from bridge.errors import Rejected, Unavailable
 from bridge.jobs.deps import Deps
 from bridge.ledger.record import Written
+from bridge.ledger.record_fields import Family
 from bridge.sync.writer import CallWriter
 
 # The life of an upload form is not documented; S3 policies are made for minutes or an hour.
 _FORM_KEPT_MS = 10 * 60_000
 _ORPHANED = "attachment:orphaned"
+_FORM = Family.FORM.field("attachment")
 
 
 def ensure_attachment(writer: CallWriter, draft: AttachmentDraft) -> dict[str, Any] | None:
@@ -41,7 +43,7 @@ def ensure_attachment(writer: CallWriter, draft: AttachmentDraft) -> dict[str, A
             if error.status not in (400, 413, 415):
                 raise
             # Its type or its size is not accepted: the note is planned again, with a link instead.
-            log.note("refused:attachment", error.detail or str(error))
+            log.note(Family.REFUSED.field("attachment"), error.detail or str(error))
             log.deps.ledger.schedule("sync", writer.record.key, in_ms=0, under=log.claim)
             return None
     return {"_id": known.id, **{key: sent[key] for key in ("name", "contentType", "contentLength")}}
@@ -90,7 +92,7 @@ def _upload(writer: CallWriter, draft: AttachmentDraft, sent: Mapping[str, Any])
     """Register and send. The form of a run that did not end is used, if it is still accepted."""
     record, log = writer.record, writer.log
     attachments, ledger = writer.kustomer.attachments, log.deps.ledger
-    form = _kept_form(record.fields.get("form:attachment"), sent, ledger.now_ms())
+    form = _kept_form(record.fields.get(_FORM), sent, ledger.now_ms())
     if form is None and "attachment" in record.intents:
         # Registered, and the reply with its id was lost: an empty one stays behind in Kustomer.
         ledger.count(_ORPHANED)
@@ -105,16 +107,16 @@ def _upload(writer: CallWriter, draft: AttachmentDraft, sent: Mapping[str, Any])
             )
             form = log.while_ours(register)
             kept = {**asdict(form), "sent": dict(sent), "at": ledger.now_ms()}
-            ledger.keep(log.claim, {"form:attachment": kept, "intent:attachment": None})
+            ledger.keep(log.claim, {_FORM: kept, Family.INTENT.field("attachment"): None})
         try:
             log.repeat(partial(_send, form, draft, log.deps))
         except FormRefused:
             ledger.count(_ORPHANED)
-            ledger.keep(log.claim, {"form:attachment": None})
+            ledger.keep(log.claim, {_FORM: None})
             form = None
             continue
         log.keep("attachment", form.attachment_id, sent, done="created", created=True)
-        ledger.keep(log.claim, {"form:attachment": None})
+        ledger.keep(log.claim, {_FORM: None})
         return Written(id=form.attachment_id, sent=sent, created=True)
     raise Unavailable("kustomer's upload host refused two fresh forms")
 

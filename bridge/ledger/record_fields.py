@@ -1,0 +1,74 @@
+"""The fields of a call's record in Redis (the hash `call:<key>`): the only place that spells their names.
+
+`Record` reads them as typed values. Scripts get the names as the tables FIELD, FAMILY and STATE in front of
+their text (`scripts.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+
+class Field(StrEnum):
+    # Of which call the record is, and what contradicts it (lua/learn.lua).
+    ID = "id"
+    UUID = "uuid"
+    SURE = "sure"  # how sure it is that both ids are of one call
+    UNTIED = "untied"
+    RIVAL = "rival"
+    CONFLICT = "conflict"
+    CONTESTED = "contested"
+    FORGOTTEN = "forgotten"
+    FIRST_AT = "first_at"
+    LAST_AT = "last_at"
+    # What the last sync said.
+    STATE = "state"
+    REASON = "reason"
+    SYNCED_AT = "synced_at"
+    VERIFY = "look"  # "1": look in Kustomer before the next write
+    # Questions to CloudTalk.
+    ASKING = "asking"  # kind of the job that asks
+    ASKING_SINCE = "asking_since"
+    LOOKED_AT = "looked_at"  # when the list was read in which the call was looked for
+    RECORDING_ASKS = "rec:asks"
+    RECORDING_SINCE = "rec:since"
+
+
+class Family(StrEnum):
+    """Fields with a name of their own behind this: `out:note`."""
+
+    OUTPUT = "out:"
+    INTENT = "intent:"
+    CHANGE = "change:"
+    FORM = "form:"  # an upload begun
+    REFUSED = "refused:"
+    # `left_out:TRIGGER`: how many events came beyond those kept.
+    # `left_out:OUTPUT:FIELD`: why a field was not written.
+    LEFT_OUT = "left_out:"
+    KEPT = "kept:"  # the events of a trigger in the order they came
+
+    def field(self, name: str) -> str:
+        return f"{self.value}{name}"
+
+    def of(self, fields: Mapping[str, str]) -> dict[str, str]:
+        """The fields of this family, by their own names."""
+        return {name.removeprefix(self): text for name, text in fields.items() if name.startswith(self)}
+
+
+class State(StrEnum):
+    """What `Field.STATE` says."""
+
+    WAITING = "waiting"
+    SYNCED = "synced"
+    SKIPPED = "skipped"
+    DROPPED = "dropped"  # by a person
+
+
+def lua() -> str:
+    """The names for scripts, as Lua."""
+
+    def table(names: type[StrEnum]) -> str:
+        return f"{{{', '.join(f'{one.name} = {one.value!r}' for one in names)}}}"
+
+    return f"local FIELD = {table(Field)}\nlocal FAMILY, STATE = {table(Family)}, {table(State)}\n"
