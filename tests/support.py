@@ -9,12 +9,18 @@ import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
+import dramatiq
 import httpx2
 import redis
+from dramatiq import Message, MessageProxy
+from dramatiq.actor import Actor
+from dramatiq.middleware import Middleware
+from dramatiq.worker import WorkerThread
 
 from bridge.clients.http import make_client
 from bridge.clients.network import paced
@@ -22,7 +28,6 @@ from bridge.domain.events import Event, Held, read_event
 from bridge.domain.rules import Rules
 from bridge.jobs.deps import Deps, End
 from bridge.jobs.leases import Leases
-from bridge.jobs.runner import KINDS, Runner
 from bridge.ledger import keys
 from bridge.ledger.keys import QUEUE_KEYS, Lane, split_job
 from bridge.ledger.learning import Learnt
@@ -31,6 +36,10 @@ from bridge.ledger.record import Record
 from bridge.sandbox.running import RunningSandbox
 from bridge.settings import Settings
 from bridge.wiring import open_deps
+from workers import actors
+from workers.broker import LedgerBroker
+from workers.middleware import EXPECTED, Claims, run
+from workers.time_limit import GRACE_S
 
 
 class Wire(httpx2.BaseTransport):
@@ -159,6 +168,68 @@ def ended(
     return {key: value for key, value in body.items() if value is not None}
 
 
+class _RaisesWhatKills(Middleware):
+    """An exception that stands for the death of the process ends the test's own thread."""
+
+    def after_process_message(
+        self,
+        broker: dramatiq.Broker,
+        message: MessageProxy,
+        *,
+        result: object = None,
+        exception: BaseException | None = None,
+    ) -> None:
+        if exception is not None and not isinstance(exception, Exception):
+            raise exception
+
+
+class Runner:
+    """Runs jobs by dramatiq's actors and middleware, one at a time, in the test's hands."""
+
+    def __init__(
+        self,
+        deps: Deps,
+        leases: Leases,
+        kinds: Mapping[str, Callable[[Claim, Deps], End]] | None = None,
+        *,
+        limit_s: float = 600,
+        grace_s: float = GRACE_S,
+    ) -> None:
+        """Args: kinds: other jobs than those of the bridge, and their time limit."""
+        self.claims = Claims(grace_s=grace_s)
+        self.claims.use(deps, leases)
+        self.broker = LedgerBroker(
+            lambda: deps.ledger, middleware=[_RaisesWhatKills(), self.claims], threads=8
+        )
+        if kinds is None:
+            actors.declare_on(self.broker)
+        for kind, job in (kinds or {}).items():
+            Actor(
+                partial(_run_job, job),
+                broker=self.broker,
+                actor_name=kind,
+                queue_name="jobs",
+                priority=0,
+                options={"time_limit": limit_s * 1000, "throws": EXPECTED},
+            )
+        nobody = Mock()
+        self._thread = WorkerThread(
+            broker=self.broker, consumers={"jobs": nobody}, work_queue=nobody, worker_timeout=0
+        )
+
+    def run(self, kind: str, key: str) -> str:
+        """How it ended; see `Claims`."""
+        message = MessageProxy(
+            Message(queue_name="jobs", actor_name=kind, args=(key,), kwargs={}, options={})
+        )
+        self._thread.process_message(message)
+        return str(message.options["outcome"])
+
+
+def _run_job(job: Callable[[Claim, Deps], End], key: str) -> None:
+    run(job)
+
+
 class Bridge:
     """A bridge in the test's hands: the web's and the workers' parts, without processes."""
 
@@ -195,15 +266,14 @@ class Bridge:
         self.leases = Leases(self.ledger)
         self.deps: Deps = open_deps(settings, self.ledger, client=http_client(), still_ours=self.leases.sure)
         self.deps = replace(self.deps, longest_transfer_s=longest_transfer_s)
-        self._kinds = kinds or KINDS
-        self.runner = Runner(self.deps, self.leases, self._kinds)
+        self.runner = Runner(self.deps, self.leases, kinds)
         self.wire = wire()
         self.wire.forget()
 
     def use(self, **changes: Any) -> None:
         """Have the jobs work with something else from now on; see `Deps`."""
         self.deps = replace(self.deps, **changes)
-        self.runner = Runner(self.deps, self.leases, self._kinds)
+        self.runner.claims.use(self.deps, self.leases)
 
     def receive(self, trigger: str | None, body: Mapping[str, Any]) -> Learnt | Held:
         event = read_event(trigger, body, self.rules)

@@ -1,1 +1,1 @@
-"""How jobs run: dramatiq actors, the dispatcher that feeds them, the clock."""
+"""How jobs run: a dramatiq broker on the ledger, its actors and middleware; and the clock."""

@@ -1,24 +1,80 @@
-"""The one actor: take a job, run it, and let the ledger say what comes next."""
+"""The actors, one for each kind of job. `sync.send("uuid:…")` works wherever the same Redis is reached."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, cast
-
 import dramatiq
+from dramatiq.actor import Actor, ActorDecorator
 
-from workers.time_limit import TimeLimit
+from bridge.jobs.connection import look_at_connection
+from bridge.jobs.detail import ask_detail
+from bridge.jobs.detail import identify as identify_call
+from bridge.jobs.recording import fetch_recording
+from bridge.ledger import kinds
+from bridge.ledger.kinds import Kind
+from bridge.ledger.ledger import Ledger
+from bridge.sync.job import sync as sync_call
+from bridge.wiring import open_ledger
+from workers.broker import LedgerBroker
+from workers.middleware import EXPECTED, Claims, run
 
-QUEUE = "jobs"
+_QUEUE = "jobs"
 
 
-def declare(broker: dramatiq.Broker, jobs: TimeLimit) -> Callable[[str, str], Any]:
-    """Declare the actor on a broker; what comes back sends a message to it."""
+def _ledger() -> Ledger:
+    """That of the environment; read once a message is sent or a worker starts, not before."""
+    from bridge.commands.context import load_settings
 
-    # The ledger retries, delays and recovers, and a job's lease ends by itself: dramatiq is to do
-    # none of that. A lost or repeated message costs nothing, as the claim decides.
-    @dramatiq.actor(broker=broker, queue_name=QUEUE, actor_name="run_job")
-    def run_job(kind: str, key: str) -> None:
-        jobs.run(kind, key)
+    return open_ledger(load_settings(says_notices=False))
 
-    return cast(Callable[[str, str], Any], run_job.send)
+
+broker = LedgerBroker(_ledger, middleware=[Claims()])
+
+
+def _actor(kind: Kind) -> ActorDecorator:
+    limit_ms = round(kind.limit_s * 1000)
+    return dramatiq.actor(
+        broker=broker, queue_name=_QUEUE, actor_name=kind.name, time_limit=limit_ms, throws=EXPECTED
+    )
+
+
+@_actor(kinds.SYNC)
+def sync(key: str) -> None:
+    """Make Kustomer hold what is known of this call."""
+    run(sync_call)
+
+
+@_actor(kinds.DETAIL)
+def detail(key: str) -> None:
+    """Ask CloudTalk for the detail of a call whose number is known."""
+    run(ask_detail)
+
+
+@_actor(kinds.IDENTIFY)
+def identify(key: str) -> None:
+    """Find the number of a call of which only the uuid is known."""
+    run(identify_call)
+
+
+@_actor(kinds.RECORDING)
+def recording(key: str) -> None:
+    """Fetch the recording of a call and store it."""
+    run(fetch_recording)
+
+
+@_actor(kinds.CONNECTION)
+def connection(scope: str) -> None:
+    """Check whether a service, or one operation of it, is open to us again."""
+    run(look_at_connection)
+
+
+def declare_on(other: LedgerBroker) -> None:
+    """Declare the same actors on a broker with a ledger of its own."""
+    for one in broker.actors.values():
+        Actor(
+            one.fn,
+            broker=other,
+            actor_name=one.actor_name,
+            queue_name=one.queue_name,
+            priority=one.priority,
+            options=one.options,
+        )

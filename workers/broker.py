@@ -1,108 +1,213 @@
-"""The dramatiq broker of a worker process: messages in this process's memory, and nowhere else.
+"""A dramatiq broker whose queue is the ledger's due set in Redis.
 
-A message says "look at this job now". What must be done is in the ledger, so a message needs no
-durability, and one kept in Redis would only be a second truth to rescue: see README.md.
+A message says "look at this job now". The job itself is in the ledger, under its name, so a message that is
+lost or repeated costs one look at most. See README.md.
 """
 
 from __future__ import annotations
 
-import queue
 import threading
-from collections.abc import Iterable
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from dramatiq import Broker, Consumer, Message, MessageProxy
-from dramatiq.errors import QueueNotFound
+from dramatiq.errors import ActorNotFound, QueueNotFound
 from dramatiq.middleware import Middleware
 
+from bridge.ledger.faults import RedisError, why
+from bridge.ledger.keys import LANE_NAMES, WAKE, split_job
+from bridge.ledger.kinds import KINDS
+from bridge.ledger.ledger import Ledger
+from bridge.logs import get_logger
 
-class LocalBroker(Broker):
-    """Hands messages from the dispatcher to the worker threads of the same process.
+log = get_logger(__name__)
 
-    Delays are refused: only the ledger knows of times.
+# A wake-up that got lost costs at most this.
+_LONGEST_WAIT_S = 1.0
+_REDIS_AWAY_PAUSE_S = 0.25
+# So that a job which is due and cannot be taken does not spin.
+_SHORTEST_WAIT_S = 0.002
+_LANES = {name: lane for lane, name in LANE_NAMES.items()}
+
+
+class LedgerBroker(Broker):
+    """Sends jobs to the ledger, and hands due ones to the threads of this process.
 
     Args:
-        room: how many messages may be on their way or running at once: as many as there are threads,
-            so that no job is taken which others could run now.
+        open_ledger: called once, when the ledger is first needed.
+        middleware: none of dramatiq's own is added: the ledger retries, delays and recovers.
+        threads: how many jobs this process runs at once; a dramatiq worker sets it when it starts.
     """
 
-    def __init__(self, *, room: int, middleware: list[Middleware] | None = None) -> None:
-        super().__init__(middleware=middleware or [])
-        self.queues: dict[str, queue.SimpleQueue[bytes]] = {}
-        self._room = room
+    def __init__(
+        self,
+        open_ledger: Callable[[], Ledger],
+        *,
+        middleware: Sequence[Middleware] = (),
+        threads: int = 1,
+    ) -> None:
+        super().__init__(middleware=list(middleware))
+        self.queues: set[str] = set()
+        self.threads = threads
+        # Set by a wake-up, when a thread becomes free, and when this process stops.
+        self.wake = threading.Event()
+        self.channel = WAKE
+        self._open_ledger = open_ledger
+        self._ledger: Ledger | None = None
         self._taken = 0
+        self._stopped = threading.Event()
         self._lock = threading.Lock()
-        # Set whenever a message is done with, so that the dispatcher can fetch the next.
-        self.freed = threading.Event()
+        self._fetching = threading.Lock()
 
     @property
-    def room(self) -> int:
-        """How many more messages can be run at once."""
+    def ledger(self) -> Ledger:
+        if self._ledger is None:
+            self._ledger = self._open_ledger()
+        return self._ledger
+
+    @property
+    def busy(self) -> int:
+        """How many jobs are on their way to a thread, or running in one."""
         with self._lock:
-            return self._room - self._taken
+            return self._taken
 
     def declare_queue(self, queue_name: str) -> None:
         if queue_name not in self.queues:
             self.emit_before("declare_queue", queue_name)
-            self.queues[queue_name] = queue.SimpleQueue()
+            self.queues.add(queue_name)
             self.emit_after("declare_queue", queue_name)
-
-    def enqueue(self, message: Message[Any], *, delay: int | None = None) -> Message[Any]:
-        if delay is not None:
-            raise ValueError("this broker holds no delays: have the ledger schedule the job")
-        if message.queue_name not in self.queues:
-            raise QueueNotFound(message.queue_name)  # type: ignore[no-untyped-call]
-        with self._lock:
-            self._taken += 1
-        self.emit_before("enqueue", message, delay)
-        self.queues[message.queue_name].put(message.encode())
-        self.emit_after("enqueue", message, delay)
-        return message
-
-    def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 30_000) -> Consumer:
-        return _LocalConsumer(self, self.queues[queue_name], timeout)
 
     def get_declared_queues(self) -> set[str]:
         return set(self.queues)
 
-    def get_declared_delay_queues(self) -> set[str]:
-        return set()
+    def enqueue(self, message: Message[Any], *, delay: int | None = None) -> Message[Any]:
+        """Have the job looked at after `delay` ms; where it is planned for earlier, that stands.
 
-    def flush(self, queue_name: str) -> None:
-        while not self.queues[queue_name].empty():
-            self.queues[queue_name].get()
-            self.done()
+        Its only argument is the job's key, such as `uuid:…` or `id:…`. The option `lane` names a lane.
+        Nothing else of the message is kept: a job is there once, however often it is sent.
+        """
+        if message.queue_name not in self.queues:
+            raise QueueNotFound(message.queue_name)  # type: ignore[no-untyped-call]
+        if message.actor_name not in KINDS:
+            raise ActorNotFound(message.actor_name)  # type: ignore[no-untyped-call]
+        key = message.args[0] if len(message.args) == 1 and not message.kwargs else None
+        if not isinstance(key, str):
+            raise TypeError(f"{message.actor_name} takes one argument, the key of the job")
+        kind = KINDS[message.actor_name]
+        lane = _LANES[message.options["lane"]] if "lane" in message.options else kind.lane
+        self.emit_before("enqueue", message, delay)
+        self.ledger.schedule(kind.name, key, in_ms=delay or 0, lane=lane)
+        self.emit_after("enqueue", message, delay)
+        return message
 
-    def flush_all(self) -> None:
-        for name in self.queues:
-            self.flush(name)
+    def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 30_000) -> Consumer:
+        """Jobs, one at a time. `prefetch` is not used: none is taken that no thread is free for."""
+        return _LedgerConsumer(self, queue_name, timeout)
 
-    def done(self) -> None:
+    # -- of a process that runs jobs
+
+    def take(self) -> tuple[float, list[str]]:
+        """Seconds until it is worth looking again, and names of due jobs, best lane first."""
+        with self._fetching:
+            room = self.threads - self.busy
+            if room <= 0 or self._stopped.is_set():
+                return _LONGEST_WAIT_S, []
+            wait_ms, names = self.ledger.dispatch(room)
+            with self._lock:
+                self._taken += len(names)
+        if len(names) == room or wait_ms < 0:
+            return _LONGEST_WAIT_S, names
+        return min(_LONGEST_WAIT_S, wait_ms / 1000), names
+
+    def done(self, jobs: int = 1) -> None:
+        """So many threads are free again."""
         with self._lock:
-            self._taken -= 1
-        self.freed.set()
+            self._taken -= jobs
+        self.wake.set()
+
+    def start_listening(self) -> None:
+        """Have wake-ups heard, so that an idle worker starts at once."""
+        threading.Thread(target=self._listen, name="wake", daemon=True).start()
+
+    def stop_taking(self) -> None:
+        """Take no more jobs. Returns when no look at the ledger is under way."""
+        self._stopped.set()
+        self.wake.set()
+        with self._fetching:
+            pass
+
+    def _listen(self) -> None:
+        while not self._stopped.is_set():
+            try:
+                with self.ledger.wakeups(self.channel) as is_woken:
+                    # What was published before we listened was not heard.
+                    self.wake.set()
+                    while not self._stopped.is_set():
+                        if is_woken(_LONGEST_WAIT_S):
+                            self.wake.set()
+            except RedisError:
+                self._stopped.wait(_REDIS_AWAY_PAUSE_S)
 
 
-class _LocalConsumer(Consumer):
-    def __init__(self, broker: LocalBroker, messages: queue.SimpleQueue[bytes], timeout_ms: int) -> None:
-        self._broker, self._messages, self._timeout_s = broker, messages, timeout_ms / 1000
+class _LedgerConsumer(Consumer):
+    """Looks at the ledger when something was learnt, a job is due, or a thread became free."""
+
+    def __init__(self, broker: LedgerBroker, queue_name: str, timeout_ms: int) -> None:
+        self._broker, self._queue_name, self._timeout_s = broker, queue_name, timeout_ms / 1000
+        self._names: deque[str] = deque()
+        self._look_at = 0.0
+        self._redis_is_away = False
 
     def __next__(self) -> MessageProxy | None:
-        try:
-            return MessageProxy(Message.decode(self._messages.get(timeout=self._timeout_s)))
-        except queue.Empty:
+        if not self._names:
+            self._wait_and_take()
+        if not self._names:
             return None
+        kind, key = split_job(self._names.popleft())
+        return MessageProxy(
+            Message(queue_name=self._queue_name, actor_name=kind, args=(key,), kwargs={}, options={})
+        )
+
+    def _wait_and_take(self) -> None:
+        wait_s = max(0.0, min(self._timeout_s, self._look_at - time.monotonic()))
+        if not self._broker.wake.wait(wait_s) and time.monotonic() < self._look_at:
+            return
+        self._broker.wake.clear()
+        try:
+            wait_s, names = self._broker.take()
+            self._names.extend(names)
+            self._redis_is_away = False
+        except RedisError as error:
+            if not self._redis_is_away:
+                log.warning("redis takes nothing, waiting for it", error=type(error).__name__, why=why(error))
+            self._redis_is_away, wait_s = True, _REDIS_AWAY_PAUSE_S
+        self._look_at = time.monotonic() + max(wait_s, _SHORTEST_WAIT_S)
 
     def ack(self, message: MessageProxy) -> None:
+        """The middleware `Claims` has ended the job, or somebody else has it."""
         self._broker.done()
 
     def nack(self, message: MessageProxy) -> None:
-        self._broker.done()
-
-    def requeue(self, messages: Iterable[MessageProxy]) -> None:
-        # At shutdown: nothing to put back, the job is still due in the ledger.
-        for _ in messages:
+        """As `ack`: `Claims` has ended the job. One of a kind that is not known here is parked."""
+        try:
+            if message.actor_name not in self._broker.actors:
+                self._park(message.actor_name, message.args[0])
+        except RedisError as error:
+            log.warning("redis takes nothing, the job is due again by itself", why=why(error))
+        finally:
             self._broker.done()
 
+    def _park(self, kind: str, key: str) -> None:
+        ledger = self._broker.ledger
+        if (claim := ledger.claim(kind, key)) is not None:
+            ledger.park(claim, cause="unknown", error=f"this version has no job of the kind {kind}")
+
+    def requeue(self, messages: Iterable[MessageProxy]) -> None:
+        """Hand back what no thread has begun: in the ledger it is due again 3 s after it was taken."""
+        self._broker.done(sum(1 for _ in messages))
+
     def close(self) -> None:
-        pass
+        self._broker.done(len(self._names))
+        self._names.clear()

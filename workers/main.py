@@ -1,11 +1,13 @@
-"""A worker process: dispatcher, lease keeper, and dramatiq's threads around the one actor."""
+"""A worker process, of `callbridge worker` or of `dramatiq workers.main`: what it has beside the threads."""
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 
 import dramatiq
 from dramatiq.middleware import Middleware
@@ -14,15 +16,13 @@ from dramatiq.worker import Worker
 from bridge.clients.http import make_client
 from bridge.errors import WrongUse
 from bridge.jobs.leases import Leases
-from bridge.jobs.runner import Runner
 from bridge.logs import get_logger
 from bridge.settings import Settings
 from bridge.wiring import open_deps, open_ledger
-from workers.actors import declare
-from workers.broker import LocalBroker
-from workers.dispatcher import Dispatcher
+from workers import actors
+from workers.broker import LedgerBroker
+from workers.middleware import Claims
 from workers.stopping import ENDS_WITHIN_S, end_within, stop_event, tried_for
-from workers.time_limit import TimeLimit
 
 log = get_logger(__name__)
 
@@ -35,59 +35,84 @@ _STOP_ONE_S = 1.5
 _LEFT_BEHIND_MS = 3_000
 
 
-class WorkerProcess:
-    """Everything of one worker process. Opens Redis and HTTP when started, not before."""
+class WorkerProcess(Middleware):
+    """Lease keeper, heartbeat and wake-ups, which start and stop with the threads of a dramatiq worker."""
 
-    def __init__(self, settings: Settings, *, command: Callable[[], int] = os.getpid) -> None:
+    def __init__(self, settings: Settings) -> None:
+        self._begin(LedgerBroker(partial(open_ledger, settings), middleware=[Claims()]))
+        actors.declare_on(self.broker)
+        self._open(settings)
+
+    def _begin(self, broker: LedgerBroker, *, command: Callable[[], int] = os.getpid) -> None:
         """Args: command: the process that somebody started, which may be the parent of this one."""
+        self.broker, self._command = broker, command
+        self._worker: Worker | None = None
+        self._left: int | None = None
+        broker.add_middleware(self)
+
+    def _open(self, settings: Settings) -> None:
         self.settings = settings
-        self.ledger = open_ledger(settings)
+        self.ledger = self.broker.ledger
         self.leases = Leases(self.ledger)
         self._client = make_client()
         deps = open_deps(settings, self.ledger, client=self._client, still_ours=self.leases.sure)
-        self.runner = Runner(deps, self.leases)
-        self.jobs = TimeLimit(self.runner, self.leases, self.ledger)
-        self.broker = LocalBroker(room=settings.worker_threads)
-        self.heartbeat = self.ledger.heartbeat(
-            "worker",
-            threads=settings.worker_threads,
-            busy=lambda: settings.worker_threads - self.broker.room,
-            command=command,
-        )
-        self.dispatcher = Dispatcher(self.ledger, self.broker, declare(self.broker, self.jobs))
-        self._worker: Worker | None = None
+        for one in self.broker.middleware:
+            if isinstance(one, Claims):
+                one.use(deps, self.leases)
 
-    def start(self, *, with_threads: bool = True) -> None:
-        """Start working. `with_threads=False`: dramatiq's own command brings the threads."""
-        # Kept from the first start on; if Redis is away now, the first job does it.
-        tried_for(_START_WITHOUT_S, self.ledger.reach)
-        self.leases.start()
-        if with_threads:
-            self._worker = Worker(
-                self.broker, worker_threads=self.settings.worker_threads, worker_timeout=200
-            )
-            self._worker.start()
-        self.dispatcher.start()
-        self.heartbeat.start()
-        log.info("worker started", threads=self.settings.worker_threads, pid=os.getpid())
+    def start(self) -> None:
+        """Start working, in threads of this process."""
+        threads = self.settings.worker_threads
+        self._worker = Worker(self.broker, worker_threads=threads, worker_timeout=200)
+        self._worker.start()
 
     def stop(self, within_s: float = _STOP_WITHIN_S) -> None:
         """Take nothing more, let running jobs end, hand back what does not end in time."""
+        left = self._end(within_s)
+        if self._worker is not None:
+            self._worker.stop(timeout=1 if left else 1_000)
+
+    def before_worker_boot(self, broker: dramatiq.Broker, worker: Worker) -> None:
+        self.broker.threads = worker.worker_threads
+        # `Claims` logs how each job ended; a message that is skipped is nothing to worry about.
+        logging.getLogger("dramatiq.worker.WorkerThread").setLevel(logging.CRITICAL)
+        # Kept from the first start on; if Redis is away now, the first job does it.
+        tried_for(_START_WITHOUT_S, self.ledger.reach)
+        self.leases.start()
+        self.broker.start_listening()
+        self._heartbeat = self.ledger.heartbeat(
+            "worker",
+            threads=worker.worker_threads,
+            busy=lambda: self.broker.busy,
+            command=self._command,
+        )
+        self._heartbeat.start()
+        log.info("worker started", threads=worker.worker_threads, pid=os.getpid())
+
+    def before_worker_shutdown(self, broker: dramatiq.Broker, worker: Worker) -> None:
+        self._end(_STOP_WITHIN_S)
+
+    def _end(self, within_s: float) -> int:
+        """How many jobs were handed back; does nothing the second time."""
+        if self._left is not None:
+            return self._left
         began = time.monotonic()
         # Each of these may be waiting for a Redis that does not answer.
-        tried_for(_STOP_ONE_S, self.dispatcher.stop)
-        deadline = began + within_s
-        while self.broker.room < self.settings.worker_threads and time.monotonic() < deadline:
-            self.broker.freed.wait(0.05)
-            self.broker.freed.clear()
-        tried_for(_STOP_ONE_S, self.heartbeat.stop)
+        tried_for(_STOP_ONE_S, self.broker.stop_taking)
+        while self.broker.busy and time.monotonic() < began + within_s:
+            self.broker.wake.wait(0.05)
+            self.broker.wake.clear()
+        tried_for(_STOP_ONE_S, self._heartbeat.stop)
         left = self.leases.held()
-        if self._worker and not left:
-            self._worker.stop(timeout=1_000)
+        self._left = len(left)
         tried_for(_STOP_ONE_S, self.leases.stop)
+        for claim in left:
+            # Whoever is still at it sends nothing more.
+            self.leases.give_up(claim.name)
         tried_for(_STOP_ONE_S, lambda: self.ledger.shorten(left, to_ms=_LEFT_BEHIND_MS))
         self._client.close()
         log.info("worker stopped", handed_back=len(left), pid=os.getpid())
+        return len(left)
 
 
 def run(settings: Settings) -> int:
@@ -101,31 +126,36 @@ def run(settings: Settings) -> int:
     return 0
 
 
-class _Lifecycle(Middleware):
-    """Starts and stops the rest of a process whose threads dramatiq's own command has made."""
+class _OfDramatiqsCommand(WorkerProcess):
+    """One of the processes of `dramatiq workers.main`. Its settings are read when it starts."""
 
-    def __init__(self, process: WorkerProcess) -> None:
-        self._process = process
+    def __init__(self) -> None:
+        # One command, however many processes it has.
+        self._begin(actors.broker, command=os.getppid)
+        self._is_open = False
 
-    def after_worker_boot(self, broker: dramatiq.Broker, worker: Worker) -> None:
-        self._process.start(with_threads=False)
+    def after_process_boot(self, broker: dramatiq.Broker) -> None:
+        from bridge.commands.context import start_process
+
+        if self._is_open:
+            return
+        try:
+            self._open(start_process("worker"))
+        except WrongUse as error:
+            # dramatiq's command would show a traceback.
+            sys.stderr.write(f"{error}\n")
+            raise SystemExit(2) from None
+        self._is_open = True
 
     def before_worker_shutdown(self, broker: dramatiq.Broker, worker: Worker) -> None:
         end_within(ENDS_WITHIN_S)
-        self._process.stop()
+        super().before_worker_shutdown(broker, worker)
+
+
+_process = _OfDramatiqsCommand()
+dramatiq.set_broker(actors.broker)
 
 
 def setup() -> None:
-    """For dramatiq's own command, which runs several processes: `dramatiq workers.main:setup -p 2 -t 8`."""
-    from bridge.commands.context import start_process
-
-    try:
-        settings = start_process("worker")
-    except WrongUse as error:
-        # dramatiq's command would show a traceback.
-        sys.stderr.write(f"{error}\n")
-        raise SystemExit(2) from None
-    # One command, however many processes it has.
-    process = WorkerProcess(settings, command=os.getppid)
-    process.broker.add_middleware(_Lifecycle(process))
-    dramatiq.set_broker(process.broker)
+    """For `dramatiq workers.main:setup`, as earlier versions wanted it."""
+    _process.after_process_boot(actors.broker)

@@ -27,10 +27,10 @@ def worker(processes: int, threads: int | None) -> None:
     if threads:
         settings = settings.model_copy(update={"worker_threads": threads})
     if processes > 1:
-        # Each process has its own dispatcher; dramatiq's command looks after the processes.
+        # dramatiq's command looks after the processes.
         count = str(settings.worker_threads)
         os.environ["WORKER_THREADS"] = count
-        command = [sys.executable, "-m", "dramatiq", "workers.main:setup"]
+        command = [sys.executable, "-m", "dramatiq", "workers.main"]
         # Running jobs were waited for before that.
         command += ["--processes", str(processes), "--threads", count, "--worker-shutdown-timeout", "2000"]
         os.execv(command[0], command)  # noqa: S606

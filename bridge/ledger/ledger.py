@@ -435,7 +435,7 @@ class Ledger:
     def wakeups(self, channel: str = keys.WAKE) -> Iterator[Callable[[float], bool]]:
         """Hears when something became due; the function that it gives waits so many seconds for that."""
         with (
-            boundary("dispatcher.listen"),
+            boundary("broker.listen"),
             self.redis.pubsub(ignore_subscribe_messages=True) as heard,  # type: ignore[no-untyped-call]
         ):
             heard.subscribe(channel)

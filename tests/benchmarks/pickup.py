@@ -40,7 +40,7 @@ def main(rounds: int) -> None:
         for round_ in range(rounds):
             for how, channel in (("woken", wake), ("polling", f"{wake}:nobody")):
                 process = WorkerProcess(settings)
-                process.dispatcher.wake = channel
+                process.broker.channel = channel
                 process.start()
                 eventually(partial(_listens, client, channel), "the worker listens")
                 for n in range(10):

@@ -27,7 +27,7 @@ from tests.waiting import eventually
 
 KILLS = int(os.environ.get("CHAOS_RECOVERIES", "1"))
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
-# The dispatcher of another worker looks at what is due at the latest after this.
+# Another worker looks at what is due at the latest after this.
 BEAT_MS = 1_000
 # A thread of a process on a busy machine has its turn; with Redis back, redis-py's last pause (1 s) is over.
 SLACK_MS = 4_000

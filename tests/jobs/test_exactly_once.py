@@ -11,7 +11,7 @@ import pytest
 import redis
 
 from bridge.errors import LeaseLost
-from bridge.jobs import leases, runner
+from bridge.jobs import leases
 from bridge.jobs.deps import End
 from bridge.ledger import keys
 from bridge.ledger.keys import split_job
@@ -20,6 +20,7 @@ from bridge.sandbox.running import RunningSandbox
 from tests.jobs.desk import desk, one_of_each
 from tests.support import Bridge, ended
 from tests.waiting import eventually
+from workers import middleware
 
 UUID = "11111111-2222-4333-8444-555555555500"
 KEY = f"uuid:{UUID}"
@@ -141,7 +142,7 @@ def test_a_worker_that_is_stopped_after_it_looked_at_its_lease_does_not_send_whe
 
     def stopped_meanwhile() -> None:
         began = leases.clock
-        for module in (leases, runner):
+        for module in (leases, middleware):
             monkeypatch.setattr(module, "clock", lambda: began() + 11)
         bridge.let_pass(11)
         _, names = bridge.ledger.dispatch(1)

@@ -10,12 +10,10 @@ import redis
 from bridge.clients.http import Service, make_client
 from bridge.errors import LeaseLost
 from bridge.jobs.deps import Deps, End
-from bridge.jobs.runner import Runner
 from bridge.ledger.ledger import Claim
 from bridge.sandbox.running import RunningSandbox
 from tests.clients.evil import Peer, service
-from tests.support import Bridge, ended
-from workers.time_limit import TimeLimit
+from tests.support import Bridge, Runner, ended
 
 KEY = "uuid:11111111-2222-4333-8444-555555555500"
 
@@ -50,10 +48,10 @@ def test_a_job_that_hangs_frees_its_thread_and_can_write_nothing_when_it_goes_on
         return End()
 
     bridge = Bridge(redis_client, sandbox, kinds={"sync": hang})
-    runner = Runner(bridge.deps, bridge.leases, {"sync": hang}, limit_s=lambda kind: 0.1)
+    runner = Runner(bridge.deps, bridge.leases, {"sync": hang}, limit_s=0.1, grace_s=0.1)
     due(bridge)
 
-    assert TimeLimit(runner, bridge.leases, bridge.ledger, grace_s=0.1).run("sync", KEY) == "left"
+    assert runner.run("sync", KEY) == "left"
 
     assert bridge.leases.held() == []
     waits = job(bridge)
@@ -79,14 +77,14 @@ def test_a_job_whose_requests_drip_one_after_the_other_ends_at_its_limit(
                 Service("kustomer", client=client, headers={}).request("note", "GET", url)
 
         bridge = Bridge(redis_client, sandbox, kinds={"sync": ask})
-        runner = Runner(bridge.deps, bridge.leases, {"sync": ask}, limit_s=lambda kind: 0.3)
+        runner = Runner(bridge.deps, bridge.leases, {"sync": ask}, limit_s=0.3)
         due(bridge)
 
-        assert TimeLimit(runner, bridge.leases, bridge.ledger).run("sync", KEY) == "failed"
+        assert runner.run("sync", KEY) == "failed"
 
     assert job(bridge)["cause"] == "TooSlow"
 
 
 @pytest.mark.parametrize("kind", ["sync", "recording"])
 def test_every_kind_has_a_limit(bridge: Bridge, kind: str) -> None:
-    assert 0 < bridge.runner.limit_s(kind) < 1000
+    assert 0 < bridge.runner.broker.actors[kind].options["time_limit"] / 1000 < 1000

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import dramatiq
 import pytest
 
 from bridge.embedded import EmbeddedRedis
@@ -29,8 +28,7 @@ from bridge.storage import open_storage
 from tests.processes import started
 from tests.support import Bridge, ended
 from tests.waiting import eventually
-from workers import dispatcher
-from workers.broker import LocalBroker
+from workers import broker
 from workers.clock import Clock, open_rounds
 from workers.main import WorkerProcess
 
@@ -78,7 +76,7 @@ def test_an_idle_worker_is_woken_and_does_not_wait_for_its_beat(
     redis_url: str, bridge: Bridge, sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With a beat of an hour, only the wake-up can have started the job."""
-    monkeypatch.setattr(dispatcher, "_LONGEST_WAIT_S", 3600.0)
+    monkeypatch.setattr(broker, "_LONGEST_WAIT_S", 3600.0)
     subscribed = lambda: bridge.ledger.redis.pubsub_numsub(keys.WAKE)[0][1] == 1  # noqa: E731
     with working(redis_url, sandbox):
         eventually(subscribed, "the worker listens")
@@ -141,42 +139,6 @@ def test_a_worker_sits_out_a_redis_that_is_killed_and_restarted(
         bridge.receive("call-ended", ended(call_id=1000000501, uuid=second))
 
         eventually(lambda: len(sandbox.kustomer.notes) == 2, "the second call is written")
-
-
-def test_no_more_is_taken_than_can_be_run_at_once(ledger: Ledger) -> None:
-    broker = LocalBroker(room=2)
-    sent: list[str] = []
-
-    def send(kind: str, key: str) -> None:
-        sent.append(key)
-        broker.enqueue(message)
-
-    @dramatiq.actor(broker=broker, queue_name="jobs")
-    def run_job() -> None: ...
-
-    message = run_job.message()
-    for n in range(5):
-        ledger.schedule("sync", f"id:{n}", in_ms=0)
-
-    dispatcher.Dispatcher(ledger, broker, send).dispatch()
-    dispatcher.Dispatcher(ledger, broker, send).dispatch()
-
-    assert len(sent) == 2
-    assert ledger.queue()[Lane.LIVE].due == 5
-    broker.flush_all()
-    assert broker.room == 2
-
-
-def test_dramatiq_is_given_nothing_to_delay_or_to_retry() -> None:
-    broker = LocalBroker(room=1)
-
-    @dramatiq.actor(broker=broker, queue_name="jobs")
-    def run_job() -> None: ...
-
-    assert broker.middleware == []
-    assert broker.get_declared_delay_queues() == set()
-    with pytest.raises(ValueError, match="ledger"):
-        run_job.send_with_options(delay=1000)
 
 
 def test_one_of_several_clocks_acts(ledger: Ledger) -> None:

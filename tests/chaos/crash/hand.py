@@ -8,19 +8,17 @@ from dataclasses import replace
 from typing import Any, cast
 
 import httpx2
+from dramatiq import MessageProxy
 
 from bridge.domain.events import Event, read_event
 from bridge.domain.rules import Rules
 from bridge.jobs.leases import Leases
-from bridge.jobs.runner import Runner
 from bridge.ledger.keys import QUEUE_KEYS, Lane
 from bridge.settings import Settings
 from bridge.wiring import open_deps, open_ledger
 from tests.chaos.crash.watch import Watch, WatchedStorage
-from tests.support import let_pass
+from tests.support import Runner, let_pass
 from tests.waiting import eventually
-from workers.broker import LocalBroker
-from workers.dispatcher import Dispatcher
 
 _MOST_ROUNDS = 300
 
@@ -37,8 +35,7 @@ class Hand:
         # The storage under watch, too.
         self.deps = replace(deps, open_storage=lambda: cast(Any, WatchedStorage(deps.open_storage(), watch)))
         self._runner = Runner(self.deps, self.leases)
-        self._dispatcher = Dispatcher(self.ledger, LocalBroker(room=8), self._run)
-        self._handed = 0
+        self._consumer = self._runner.broker.consume("jobs", timeout=0)
 
     def tell(self, trigger: str, body: Mapping[str, Any]) -> None:
         """A webhook, kept as the web process does; its own journeys kill that one."""
@@ -51,11 +48,16 @@ class Hand:
     def run_due(self) -> None:
         """Run what is due now, until nothing is."""
         for _ in range(_MOST_ROUNDS):
-            before = self._handed
-            self._dispatcher.dispatch()
-            if self._handed == before:
+            message = self._next_message()
+            if message is None:
                 return
+            self._runner.run(message.actor_name, message.args[0])
+            self._consumer.ack(message)
         raise AssertionError("jobs without end")
+
+    def _next_message(self) -> MessageProxy | None:
+        self._runner.broker.wake.set()
+        return next(self._consumer)
 
     def run_all(self) -> None:
         """Run all there is to do, letting time pass to each next job; no real time passes."""
@@ -76,10 +78,6 @@ class Hand:
         """Wait for something that other threads of this process bring about."""
         with self.watch.aside():
             eventually(is_so, what)
-
-    def _run(self, kind: str, key: str) -> None:
-        self._handed += 1
-        self._runner.run(kind, key)
 
     def _next_in_s(self) -> float | None:
         client = self.ledger.redis

@@ -355,7 +355,7 @@ JOURNEYS = {
         only=frozenset({"ledger.renew"}),
         lease_ms=400,
     ),
-    "woken": Journey(run=_woken, only=frozenset({"dispatcher.listen"})),
+    "woken": Journey(run=_woken, only=frozenset({"broker.listen"})),
     "forgotten": Journey(run=_forgotten, prepare=_with_recording),
     "by hand": Journey(run=_by_hand),
     "clock": Journey(run=_clock),

@@ -1,0 +1,278 @@
+"""Claim, lease and end of a job, around its actor: done, again at a time, or parked. Errors say which."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from contextlib import ExitStack
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from functools import partial
+
+from dramatiq import Broker, MessageProxy
+from dramatiq.middleware import Middleware, SkipMessage
+
+from bridge.clients.pace import Pace, keeping
+from bridge.errors import (
+    BridgeError,
+    Busy,
+    Disconnected,
+    LeaseLost,
+    NotThereYet,
+    Permanent,
+    RateLimited,
+    Transient,
+    Unauthorized,
+)
+from bridge.jobs.deps import Deps, End
+from bridge.jobs.leases import Leases, clock
+from bridge.ledger.faults import RedisError, server_fault
+from bridge.ledger.ledger import Claim
+from bridge.ledger.turns import Turn, taking_turns
+from bridge.logs import get_logger
+from workers.time_limit import GRACE_S, Hangs, in_time
+
+log = get_logger(__name__)
+
+# How a run may end that did nothing wrong. dramatiq's integrations report no error for these.
+EXPECTED = (RateLimited, Busy, Disconnected, NotThereYet, LeaseLost)
+_MAX_BACKOFF_S = 300.0
+# A fault of our own does not mend itself, but may hang on data that is still changing.
+_MOST_FAULTS = 5
+_MOST_REFUSALS = 4
+
+
+@dataclass(slots=True, kw_only=True)
+class Run:
+    """One run of a claimed job. Its `result` says what comes next, once it ended well."""
+
+    claim: Claim
+    deps: Deps
+    since: float
+    limit_s: float
+    grace_s: float
+    result: End = field(default_factory=End)
+    # What has to be left again, whatever the end.
+    stack: ExitStack = field(default_factory=ExitStack)
+
+    def do(self, job: Callable[[Claim, Deps], End]) -> None:
+        """Run it, in a thread that can be left behind."""
+        self.result = in_time(partial(job, self.claim, self.deps), within_s=self.limit_s + self.grace_s)
+
+
+_current: ContextVar[Run] = ContextVar("run")
+
+
+def run(job: Callable[[Claim, Deps], End]) -> None:
+    """Run the job of the message that this thread processes; what an actor does.
+
+    Raises:
+        LookupError: the message was not claimed.
+    """
+    _current.get().do(job)
+
+
+class Claims(Middleware):
+    """Claims a job before it runs, and ends it in the ledger afterwards, as dramatiq's own Retries would.
+
+    A message whose job is not due any more, or is held by somebody else, is skipped. How a run ended is the
+    message's option `outcome`:
+
+    - `done`, `again`, `failed`, `later`, `paused`, `parked`: see the ledger.
+    - `lost`: the lease was lost.
+    - `left`: it hangs, in a thread that was left behind.
+    - `broken`: Redis is away; the job is due when its lease ends.
+    """
+
+    def __init__(self, *, grace_s: float = GRACE_S) -> None:
+        self._grace_s = grace_s
+        self._deps: Deps | None = None
+        self._leases: Leases | None = None
+
+    @property
+    def actor_options(self) -> set[str]:
+        return {"throws", "time_limit"}
+
+    def use(self, deps: Deps, leases: Leases) -> None:
+        """What jobs work with from now on."""
+        self._deps, self._leases = deps, leases
+
+    def before_process_message(self, broker: Broker, message: MessageProxy) -> None:
+        if self._deps is None or self._leases is None:
+            raise SkipMessage("this process runs no jobs")
+        kind, since = message.actor_name, clock()
+        limit_s = broker.get_actor(kind).options["time_limit"] / 1000
+        try:
+            claim = self._deps.ledger.claim(kind, message.args[0])
+        except RedisError as error:
+            message.options["outcome"] = _broken(kind, error)
+            raise SkipMessage("redis takes nothing") from error
+        if claim is None:
+            message.options["outcome"] = "gone"
+            raise SkipMessage("not due any more, or held by another worker")
+        run = Run(claim=claim, deps=self._deps, since=since, limit_s=limit_s, grace_s=self._grace_s)
+        run.stack.enter_context(self._leases.holding(claim, since=since))
+        run.stack.enter_context(taking_turns(Turn(lane=claim.lane, name=claim.name, kind=claim.kind)))
+        run.stack.enter_context(keeping(Pace(total_s=limit_s)))
+        run.stack.callback(_current.reset, _current.set(run))
+
+    def after_process_message(
+        self,
+        broker: Broker,
+        message: MessageProxy,
+        *,
+        result: object = None,
+        exception: BaseException | None = None,
+    ) -> None:
+        run = _current.get(None)
+        if run is None:
+            return
+        if exception is not None and not isinstance(exception, Exception):
+            # The thread was told to end: as after a kill, the job is due again when its lease ends.
+            run.stack.close()
+            return
+        if exception is None and message.failed:
+            exception = Permanent("another middleware of dramatiq refused it")
+        claim = run.claim
+        try:
+            with run.stack:
+                outcome = self._end(run, exception)
+            run.deps.ledger.count(f"job:{claim.kind}:{outcome}")
+            log.info(
+                "job ended",
+                job=claim.kind,
+                call=claim.key,
+                outcome=outcome,
+                attempt=claim.attempts + 1,
+                ms=round((clock() - run.since) * 1000),
+            )
+        except RedisError as error:
+            outcome = _broken(claim.kind, error)
+        message.options["outcome"] = outcome
+
+    def after_skip_message(self, broker: Broker, message: MessageProxy) -> None:
+        """Where another middleware skipped it after it was claimed, it is due again when its lease ends."""
+        if (run := _current.get(None)) is not None:
+            run.stack.close()
+
+    def _end(self, run: Run, error: Exception | None) -> str:
+        claim, ledger = run.claim, run.deps.ledger
+        match error:
+            case None:
+                again_in_ms = run.result.again_in_ms
+                ledger.complete(claim, again_in_ms=again_in_ms, note=run.result.log)
+                return "done" if again_in_ms is None else "again"
+            case LeaseLost():
+                log.warning("lease lost, the job is another's by now", job=claim.kind, key=claim.key)
+                return "lost"
+            case RateLimited() | Busy():
+                return _later(run, error)
+            case Disconnected():
+                # Nothing failed here either; a person has to reconnect it, however long that takes.
+                run.deps.connections.pause(claim, error)
+                return "paused"
+            case Hangs():
+                return self._leave(run, error)
+            case Transient():
+                return _again(run, error)
+            case Unauthorized() if error.operation:
+                return _refused(run, error)
+            case Permanent():
+                return _park(run, error)
+            case RedisError() if server_fault(error) is not None:
+                raise error
+            case _:
+                return _fault(run, error)
+
+    def _leave(self, run: Run, error: Hangs) -> str:
+        claim = run.claim
+        log.error(
+            "job hangs, its thread is left behind and the job tried again", job=claim.kind, call=claim.key
+        )
+        if self._leases is not None and self._leases.give_up(claim.name) is not None:
+            wait_ms = int(backoff_s(claim.attempts) * 1000)
+            run.deps.ledger.reschedule(claim, in_ms=wait_ms, cause="TimeLimit", error=str(error), failed=True)
+        return "left"
+
+
+def _fault(run: Run, error: Exception) -> str:
+    """A fault of ours, or a value of this call that Redis cannot read."""
+    claim = run.claim
+    log.error("fault in a job", job=claim.kind, key=claim.key, exc_info=error)
+    if claim.attempts + 1 >= _MOST_FAULTS:
+        run.deps.ledger.park(claim, cause="fault", error=f"{type(error).__name__}: {_said(error)}")
+        return "parked"
+    return _again(run, error)
+
+
+def _later(run: Run, error: RateLimited | Busy) -> str:
+    """Nothing failed: the job's turn comes later."""
+    wait_s = error.retry_after_s
+    if not (isinstance(error, RateLimited) and error.booked):
+        # Not all at once, though.
+        wait_s += random.uniform(0, 0.1 + wait_s * 0.05)  # noqa: S311
+    run.deps.ledger.reschedule(
+        run.claim, in_ms=round(wait_s * 1000), cause=_cause(error), error=_said(error), failed=False
+    )
+    return "later"
+
+
+def _refused(run: Run, error: Unauthorized) -> str:
+    """Our key is taken, and this was refused: for all jobs alike, or for this one's object alone."""
+    connections = run.deps.connections
+    closed = connections.refuses_all(run.claim, error)
+    if closed is not None:
+        log.warning("operation is refused, jobs that need it wait", scope=closed.service)
+        connections.mark_down(closed.service, closed)
+        connections.pause(run.claim, closed)
+        return "paused"
+    # Tried a few times, as others may show meanwhile that it is not about this one.
+    return _again(run, error) if run.claim.attempts + 1 < _MOST_REFUSALS else _park(run, error)
+
+
+def _park(run: Run, error: BridgeError) -> str:
+    claim = run.claim
+    log.warning("job parked", job=claim.kind, key=claim.key, cause=_cause(error))
+    run.deps.ledger.park(claim, cause=_cause(error), error=_said(error))
+    return "parked"
+
+
+def _again(run: Run, error: Exception) -> str:
+    claim, wait_s = run.claim, backoff_s(run.claim.attempts)
+    log.info(
+        "job failed, to be tried again",
+        job=claim.kind,
+        key=claim.key,
+        cause=_cause(error),
+        attempt=claim.attempts + 1,
+        in_s=round(wait_s, 1),
+    )
+    end = run.deps.ledger.reschedule(
+        claim, in_ms=int(wait_s * 1000), cause=_cause(error), error=_said(error), failed=True
+    )
+    return "parked" if end == "parked" else "failed"
+
+
+def _broken(kind: str, error: RedisError) -> str:
+    fault = server_fault(error)
+    log.warning(
+        "redis takes nothing, the job is due again when its lease ends",
+        job=kind,
+        error=type(error).__name__,
+        why=fault.says if fault else "it refuses what is kept of this job",
+    )
+    return "broken"
+
+
+def backoff_s(attempts: int) -> float:
+    """1 to 2 s after the first failure, doubling to 5 minutes; jitter keeps jobs out of step."""
+    return min(_MAX_BACKOFF_S, random.uniform(1, 2) * 2.0 ** min(attempts, 10))  # noqa: S311
+
+
+def _said(error: Exception) -> str:
+    """Its words, such that Redis can keep them."""
+    return str(error).encode("utf-8", "replace").decode()
+
+
+def _cause(error: Exception) -> str:
+    return type(error).__name__ if isinstance(error, BridgeError) else "fault"
