@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 import time
@@ -74,8 +73,6 @@ class WorkerProcess(Middleware):
 
     def before_worker_boot(self, broker: dramatiq.Broker, worker: Worker) -> None:
         self.broker.threads = worker.worker_threads
-        # `Claims` logs how each job ended; a message that is skipped is nothing to worry about.
-        logging.getLogger("dramatiq.worker.WorkerThread").setLevel(logging.CRITICAL)
         # Kept from the first start on; if Redis is away now, the first job does it.
         tried_for(_START_WITHOUT_S, self.ledger.reach)
         self.leases.start()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -69,7 +70,10 @@ def run(job: Callable[[Claim, Deps], End]) -> None:
     Raises:
         LookupError: the message was not claimed.
     """
-    _current.get().do(job)
+    run = _current.get(None)
+    if run is None:
+        raise LookupError("a job runs only once it is claimed: send its actor a message")
+    run.do(job)
 
 
 class Claims(Middleware):
@@ -96,6 +100,8 @@ class Claims(Middleware):
     def use(self, deps: Deps, leases: Leases) -> None:
         """What jobs work with from now on."""
         self._deps, self._leases = deps, leases
+        # How a job ended is logged here, once; a message that is skipped is nothing to worry about.
+        logging.getLogger("dramatiq.worker.WorkerThread").setLevel(logging.CRITICAL)
 
     def before_process_message(self, broker: Broker, message: MessageProxy) -> None:
         if self._deps is None or self._leases is None:
@@ -253,7 +259,7 @@ def _again(run: Run, error: Exception) -> str:
     return "parked" if end == "parked" else "failed"
 
 
-def _broken(kind: str, error: RedisError) -> str:
+def _broken(kind: str, error: Exception) -> str:
     fault = server_fault(error)
     log.warning(
         "redis takes nothing, the job is due again when its lease ends",
