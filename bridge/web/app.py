@@ -86,13 +86,8 @@ def create_app(
         keep_aside_s=ledger.keep_for.events_s,
     )
     desk = api.Desk(ledger, budgets, connections, settings.rules)
-    callers = Callers.of(
-        access or Access(token=settings.ops_token),
-        ledger.sessions,
-        run=desk.run,
-        pace=Pace(sign_in_takes_s),
-        now=now,
-    )
+    pages_open_by = access or Access(token=settings.ops_token)
+    callers = Callers.of(pages_open_by, ledger.sessions, run=desk.run, pace=Pace(sign_in_takes_s), now=now)
     admission = Admission.of(settings.webhook_tokens, settings.webhook_signing_secrets)
     app = Bridge(
         routes=_routes(callers, metrics_public=settings.metrics_public),
