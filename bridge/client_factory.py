@@ -74,10 +74,10 @@ class ClientFactory:
             key_id=None,
             key_secret=None,
             budget=budget,
-            plain=self._client,
-            piece=PIECE,
+            unauthenticated=self._client,
+            max_range_bytes=PIECE,
             gate=gate,
-            beside=self._direct_cloudtalk(budget) if has_keys else None,
+            fallback=self._direct_cloudtalk(budget) if has_keys else None,
         )
 
     def kustomer(self, budget: Budget | None = None, gate: Gate | None = None) -> Kustomer:
@@ -89,7 +89,7 @@ class ClientFactory:
             url=settings.kustomer_api_url,
             api_key=_text(settings.kustomer_api_key) if is_direct else None,
             budget=budget,
-            plain=self._client,
+            unauthenticated=self._client,
             gate=gate,
         )
 

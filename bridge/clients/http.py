@@ -146,7 +146,7 @@ class Service:
 
     Args:
         client: may be a road that adds the credentials by itself; `headers` then hold none.
-        plain: for what needs no credentials, and must not get any by such a road.
+        unauthenticated: for what needs no credentials, and must not get any by such a road.
         gate: closed while the service, or the connection behind such a road, is down.
         transfer: bounds of what is read as it comes.
         key_check: the cheapest request that any key of the bridge's may make.
@@ -159,7 +159,7 @@ class Service:
         client: httpx2.Client,
         headers: Mapping[str, str],
         budget: Budget | None = None,
-        plain: httpx2.Client | None = None,
+        unauthenticated: httpx2.Client | None = None,
         gate: Gate | None = None,
         transfer: Bounds = TRANSFER,
         key_check: KeyCheck | None = None,
@@ -167,7 +167,7 @@ class Service:
         self.name = name
         self._gate, self._transfer, self._key_check = gate, transfer, key_check
         self._client = client
-        self._plain = plain or client
+        self._unauthenticated = unauthenticated or client
         self._headers = dict(headers)
         self.budget = budget
         self._window_s = budget.window_s if budget else WINDOW_S
@@ -251,7 +251,7 @@ class Service:
         Raises: as `request`; while reading the body, httpx2's own errors.
         """
         own = {**(self._headers if signed_in else {}), "accept": "*/*", **(headers or {})}
-        client = self._client if signed_in else self._plain
+        client = self._client if signed_in else self._unauthenticated
         with self._sending(operation, gate=self._gate if signed_in else None) as sent, ExitStack() as ends:
             with boundary(f"{self.name}.{operation}"):
                 response = ends.enter_context(

@@ -32,8 +32,8 @@ class CloudTalk:
         client: with keys of ours, or a road that adds the credentials.
         core, analytics: addresses up to and with `/api`.
         key_id, key_secret: None where the road adds the credentials.
-        plain: for addresses that need no credentials; the same client where left out.
-        piece, beside: see `Recordings`.
+        unauthenticated: for addresses that need no credentials; default: `client`.
+        max_range_bytes, fallback: see `Recordings`.
         gate: see `Service`.
     """
 
@@ -46,9 +46,9 @@ class CloudTalk:
         key_id: str | None,
         key_secret: str | None,
         budget: Budget | None = None,
-        plain: httpx2.Client | None = None,
-        piece: int | None = None,
-        beside: CloudTalk | None = None,
+        unauthenticated: httpx2.Client | None = None,
+        max_range_bytes: int | None = None,
+        fallback: CloudTalk | None = None,
         gate: Gate | None = None,
     ) -> None:
         self.core, self.analytics = core, analytics
@@ -58,7 +58,7 @@ class CloudTalk:
             client=client,
             headers=headers,
             budget=budget,
-            plain=plain,
+            unauthenticated=unauthenticated,
             gate=gate,
             key_check=KeyCheck(
                 url=f"{core}/agents/index.json",
@@ -72,8 +72,10 @@ class CloudTalk:
         self.contacts = Contacts(self.service, core)
         self.agents = Agents(self.service, core)
         self.messages = Messages(self.service, core)
-        other = beside.recordings if beside else None
-        self.recordings: Recordings = Recordings(self.service, core, piece=piece, beside=other)
+        other = fallback.recordings if fallback else None
+        self.recordings: Recordings = Recordings(
+            self.service, core, max_range_bytes=max_range_bytes, fallback=other
+        )
 
 
 def _basic(user: str, password: str) -> str:

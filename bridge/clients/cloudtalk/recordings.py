@@ -34,16 +34,21 @@ class Download:
 class Recordings(Core):
     """
     Args:
-        piece: the most bytes to ask for at once, where the road carries only so many; each further piece
-            is a request within the budget.
-        beside: another way to a recording that the road does not carry.
+        max_range_bytes: ask for at most so many bytes at once, if the connection carries no more; each other
+            range is a request within the budget.
+        fallback: used for a recording that the connection does not carry.
     """
 
     def __init__(
-        self, service: Service, core: str, *, piece: int | None = None, beside: Recordings | None = None
+        self,
+        service: Service,
+        core: str,
+        *,
+        max_range_bytes: int | None = None,
+        fallback: Recordings | None = None,
     ) -> None:
         super().__init__(service, core)
-        self._piece, self._beside = piece, beside
+        self._max_range_bytes, self._fallback = max_range_bytes, fallback
 
     @contextmanager
     def get(self, call_id: int, *, start: int = 0, etag: str | None = None) -> Iterator[Download]:
@@ -65,9 +70,9 @@ class Recordings(Core):
                     self._download("recording", url, start=start, etag=etag, signed_in=True)
                 )
             except TooLarge:
-                if self._beside is None:
+                if self._fallback is None:
                     raise
-                download = stack.enter_context(self._beside.get(call_id, start=start, etag=etag))
+                download = stack.enter_context(self._fallback.get(call_id, start=start, etag=etag))
             yield download
 
     def delete(self, call_id: int) -> bool:
@@ -97,8 +102,8 @@ class Recordings(Core):
         self, operation: str, url: str, *, start: int, etag: str | None, signed_in: bool, hops: int = 0
     ) -> Iterator[Download]:
         headers = {}
-        if start or (self._piece and signed_in):
-            last = start + self._piece - 1 if self._piece and signed_in else ""
+        if start or (self._max_range_bytes and signed_in):
+            last = start + self._max_range_bytes - 1 if self._max_range_bytes and signed_in else ""
             headers["range"] = f"bytes={start}-{last}"
         if start and etag:
             headers["if-range"] = etag
@@ -125,8 +130,8 @@ class Recordings(Core):
         for chunk in first.chunks:
             at += len(chunk)
             yield chunk
-        while self._piece and signed_in and first.size is not None and at < first.size:
-            headers = {"range": f"bytes={at}-{at + self._piece - 1}"}
+        while self._max_range_bytes and signed_in and first.size is not None and at < first.size:
+            headers = {"range": f"bytes={at}-{at + self._max_range_bytes - 1}"}
             if first.etag:
                 headers["if-range"] = first.etag
             before = at

@@ -39,7 +39,7 @@ class Kustomer:
         client: with a key of ours, or a road that adds the credentials.
         url: ends at the host.
         api_key: None where the road adds it.
-        plain: for uploads, which go to another host and need no key; the same client where left out.
+        unauthenticated: for uploads, which go to another host without a key; default: `client`.
         gate: see `Service`.
     """
 
@@ -50,7 +50,7 @@ class Kustomer:
         url: str,
         api_key: str | None,
         budget: Budget | None = None,
-        plain: httpx2.Client | None = None,
+        unauthenticated: httpx2.Client | None = None,
         gate: Gate | None = None,
     ) -> None:
         self.url = url
@@ -61,7 +61,7 @@ class Kustomer:
             client=client,
             headers=headers,
             budget=budget,
-            plain=plain,
+            unauthenticated=unauthenticated,
             gate=gate,
             # Not /users/current, the usual check of a key: that needs a role which the bridge can do without.
             key_check=KeyCheck(
@@ -77,4 +77,4 @@ class Kustomer:
         self.users = Users(self.service, root)
         self.messages = Messages(self.service, root)
         self.notes = Notes(self.service, root)
-        self.attachments = Attachments(self.service, plain or client, root)
+        self.attachments = Attachments(self.service, unauthenticated or client, root)
