@@ -188,36 +188,43 @@ def read_event(
     found = unwrap(body, keys)
     bodies = (found.body, *found.others, body)
     named = next((name for one in bodies if (name := trigger_of(one, keys))), None)
-    body = found.body
     if named in STAGE_OF or named in OTHER_TRIGGERS or trigger is None:
         trigger = named
     if trigger is None:
-        held = fingerprint_of("", body)
+        held = fingerprint_of("", found.body)
         return Held(
             trigger="",
             fingerprint=held,
             reason="names no event (add the key `event`, or use its own address)",
         )
-    fingerprint = fingerprint_of(trigger, body)
-    if is_native(body):
-        fields = _native_fields(body["data"])
+    fingerprint = fingerprint_of(trigger, found.body)
+    if is_native(found.body):
+        fields = _native_fields(found.body["data"])
     else:
-        fields = fields_of(body, *found.others, keys=keys)
-        if named is None:
-            trigger = _by_content(trigger, fields)
-    if trigger in OTHER_TRIGGERS:
-        return Held(trigger=trigger, fingerprint=fingerprint, reason="speaks of no call")
+        fields = fields_of(found.body, *found.others, keys=keys)
+        trigger = trigger if named is not None else _by_content(trigger, fields)
     if trigger not in STAGE_OF:
-        return Held(trigger=trigger, fingerprint=fingerprint, reason="unknown trigger")
+        reason = "speaks of no call" if trigger in OTHER_TRIGGERS else "unknown trigger"
+        return Held(trigger=trigger, fingerprint=fingerprint, reason=reason)
+    return _event_of(trigger, fingerprint, fields, rules, received_at, trouble=found.trouble)
 
-    url = fields.get("recording_url")
-    call_id = read_call_id(fields.get("call_id")) or _call_id_in_link(url)
+
+def _event_of(
+    trigger: str,
+    fingerprint: str,
+    fields: Mapping[str, Any],
+    rules: Rules,
+    received_at: datetime | None,
+    *,
+    trouble: str,
+) -> Event | Held:
+    call_id = read_call_id(fields.get("call_id")) or _call_id_in_link(fields.get("recording_url"))
     uuid = read_uuid(fields.get("call_uuid"))
     if call_id is None and uuid is None:
         return Held(
             trigger=trigger,
             fingerprint=fingerprint,
-            reason=found.trouble or "has no usable call_id or call_uuid (add both to the workflow's body)",
+            reason=trouble or "has no usable call_id or call_uuid (add both to the workflow's body)",
         )
     direction = read_direction(fields.get("direction"))
     withheld = str(fields.get("caller_id_status", "")).lower() == "withheld"

@@ -93,7 +93,7 @@ def who(call: Call) -> str:
     return call.contact_name or (call.external.spoken if call.external else "unknown number")
 
 
-def _lines(call: Call, zone: ZoneInfo, sound: str) -> Iterator[str]:
+def _people(call: Call) -> Iterator[str]:
     other = "Called" if call.direction is Direction.OUTGOING else "Caller"
     if call.contact_name and call.external and call.external.kind is not Kind.WITHHELD:
         yield f"{other}: {call.contact_name}, {call.external.spoken}"
@@ -103,6 +103,10 @@ def _lines(call: Call, zone: ZoneInfo, sound: str) -> Iterator[str]:
         yield f"Our line: {line}"
     if call.agent_name or call.agent_id is not None:
         yield f"Agent: {call.agent_name or f'no. {call.agent_id}'}"
+
+
+def _lines(call: Call, zone: ZoneInfo, sound: str) -> Iterator[str]:
+    yield from _people(call)
     if when := _when(call, zone):
         yield f"When: {when}"
     if times := _times(call):

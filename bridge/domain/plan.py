@@ -101,12 +101,16 @@ def policy(call: Call, rules: Rules, patience: Patience = Patience.FRESH) -> Cus
         return Wait(reason="asking CloudTalk for what the webhooks left out")
     if call.uuid is None and patience is not Patience.GONE:
         return Wait(reason="CloudTalk has not told the call's uuid yet")
+    return _customer_or_skip(call, rules, patience)
+
+
+def _customer_or_skip(call: Call, rules: Rules, patience: Patience) -> CustomerDraft | Wait | Skip:
     customer = _customer(call, rules)
-    if isinstance(customer, str):
-        if call.external is None and patience is not Patience.GONE and call.wants_detail:
-            return Wait(reason="CloudTalk has not told the customer's number yet")
-        return Skip(reason=customer)
-    return customer
+    if isinstance(customer, CustomerDraft):
+        return customer
+    if call.external is None and patience is not Patience.GONE and call.wants_detail:
+        return Wait(reason="CloudTalk has not told the customer's number yet")
+    return Skip(reason=customer)
 
 
 def plan(

@@ -95,12 +95,7 @@ class Webhooks:
 
         The order of checks is promised.
         """
-        content_type = None
-        for name, value in headers:
-            if name == b"content-length" and value.isdigit() and int(value[:20]) > LARGEST:
-                raise too_large()
-            if name == b"content-type":
-                content_type = value
+        content_type = _content_type_of(headers)
         codings = codings_of(headers)
         offered = offered_tokens(headers)
         sender = self._admission.sender_of(offered)
@@ -177,6 +172,17 @@ class Webhooks:
                 await self._inbox.refuse(name, cause)
         except REDIS_AWAY:
             log.debug("a refusal was not counted, Redis is away")
+
+
+def _content_type_of(headers: list[tuple[bytes, bytes]]) -> bytes | None:
+    """The last one given; refuses a request that announces too large a body."""
+    content_type = None
+    for name, value in headers:
+        if name == b"content-length" and value.isdigit() and int(value[:20]) > LARGEST:
+            raise too_large()
+        if name == b"content-type":
+            content_type = value
+    return content_type
 
 
 def _known(trigger: str) -> str:
