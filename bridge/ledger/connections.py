@@ -163,20 +163,31 @@ class Connections:
 
     def probe(self, scope: str) -> bool:
         """Let one job through that waits for a closed operation, to see; False where none waits."""
-        down = self.down(scope)
-        # The best one, or any: should it be refused for a reason of its own, it is not to hold up the others.
-        with boundary("connections.waiting"):
-            pipe = self._redis.pipeline(transaction=False)
-            pipe.zrange(keys.paused(scope), 0, 0)
-            pipe.zrandmember(keys.paused(scope), 1)
-            found = [name for names in pipe.execute() for name in names]
-        if down is None or not found:
+        down, name = self.down(scope), self._waiting(scope)
+        if down is None or name is None:
             return False
-        name = str(random.choice(found))  # noqa: S311
         with boundary("connections.probe"):
             self._redis.hset(keys.CONNECTIONS, scope, json.dumps(asdict(replace(down, probe=name))))
         self._ledger.schedule(*keys.split_job(name), in_ms=0)
         return True
+
+    @boundary("connections.waiting")
+    def _waiting(self, scope: str) -> str | None:
+        """The best job that waits, or any: should it be refused for a reason of its own, it is not to hold up
+        the others."""
+        while True:
+            pipe = self._redis.pipeline(transaction=False)
+            pipe.zrange(keys.paused(scope), 0, 0)
+            pipe.zrandmember(keys.paused(scope), 1)
+            found = [str(name) for names in pipe.execute() for name in names]
+            if not found:
+                return None
+            name = random.choice(found)  # noqa: S311
+            job = cast(str | None, self._redis.hget(keys.JOBS, name))
+            if job is not None and json.loads(job).get("cause") == Disconnected.__name__:
+                return name
+            # It has ended, such as when it was tried and went well, and its worker died over that.
+            self._redis.zrem(keys.paused(scope), name)
 
     def mark_down(self, service: str, error: Disconnected) -> None:
         """Nothing is sent through it from now on, and it is looked at after a beat."""

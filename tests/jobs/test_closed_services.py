@@ -236,6 +236,22 @@ def test_a_missing_role_pauses_the_operation_that_needs_it_and_names_the_role(
     assert bridge.ledger.redis.hgetall(keys.CONNECTIONS) == {}
 
 
+def test_an_operation_opens_again_where_the_reply_to_the_call_that_was_tried_was_lost(
+    bridge: Bridge, sandbox: RunningSandbox
+) -> None:
+    """The next try finds its note and has none to create: only the list of those that wait tells it."""
+    sandbox.kustomer.answer_next(ROLE, "application/json", status=403, method="POST", path="/notes$")
+    receive(bridge, 1)
+    bridge.run_jobs()
+    sandbox.kustomer.lose_next_reply(method="POST", path="/notes$")
+
+    bridge.run_jobs_for(60, step_s=5)
+
+    assert len(sandbox.kustomer.notes) == 1
+    assert bridge.ledger.redis.hgetall(keys.CONNECTIONS) == {}
+    assert bridge.ledger.redis.hkeys(keys.JOBS) == []
+
+
 def test_calls_refused_alike_without_a_word_on_roles_are_not_parked_one_by_one(
     bridge: Bridge, sandbox: RunningSandbox
 ) -> None:
