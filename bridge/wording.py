@@ -10,3 +10,7 @@ def counted(number: int, what: str) -> str:
     elif number != 1:
         what = f"{what}es" if what.endswith("s") else f"{what}s"
     return f"{number:,} {what}"
+
+
+def times(number: int) -> str:
+    return "once" if number == 1 else "twice" if number == 2 else f"{number} times"

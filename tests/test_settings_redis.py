@@ -103,7 +103,7 @@ def test_what_is_wrong_is_said_without_the_password(url: str, says: str) -> None
         ("rediss://h/0?ssl_cert_reqs=CERT_NONE", "none, optional or required"),
         ("rediss://h/0?ssl_min_version=TLSv1_2", "771 or 772"),
         ("rediss://h/0?ssl_ca_certs=/nowhere/ca.pem", "cannot be read"),
-        ("rediss://h/0?ssl_ca_path=/nowhere", "names no folder"),
+        ("rediss://h/0?ssl_ca_path=/nowhere", "is not a folder"),
         ("rediss://h/0?ssl_ca_data=none", "do not work"),
         ("rediss://h/0?ssl_ciphers=none-such", "do not work"),
         ("rediss://h/0?ssl_include_verify_flags=STRICT", "refuses"),

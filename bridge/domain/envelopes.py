@@ -64,10 +64,10 @@ def unwrap(body: Mapping[str, Any], keys: Mapping[str, str]) -> Found:
     if not ids and naming:
         if len({_ids_of(one.body, keys) for one in naming}) > 1:
             where = " and ".join(f"`{one.path}`" for one in naming[:2])
-            return Found(body=body, trouble=f"holds several calls, at {where}: send one webhook for each")
+            return Found(body=body, trouble=f"contains several calls, at {where}; send one webhook per call")
         body, ids = naming[0].body, _ids_of(naming[0].body, keys)
     elif not ids and (astray := next((one for one in inside if _ids_of(one.body, keys)), None)):
-        why = f"has the ids of a call only inside `{astray.path}`: put them at the top of the body"
+        why = f"has call ids only inside `{astray.path}`; put them at the top level of the body"
         return Found(body=body, trouble=why)
     others = [one.body for one in wrapped if one.body is not body and _ids_of(one.body, keys) in ((), ids)]
     return Found(body=body, others=tuple(others))

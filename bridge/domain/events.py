@@ -195,7 +195,7 @@ def read_event(
         return Held(
             trigger="",
             fingerprint=held,
-            reason="names no event (add the key `event`, or use its own address)",
+            reason="names no event (add the key `event`, or use the trigger's own URL)",
         )
     fingerprint = fingerprint_of(trigger, found.body)
     if is_native(found.body):
@@ -204,7 +204,7 @@ def read_event(
         fields = fields_of(found.body, *found.others, keys=keys)
         trigger = trigger if named is not None else _by_content(trigger, fields)
     if trigger not in STAGE_OF:
-        reason = "speaks of no call" if trigger in OTHER_TRIGGERS else "unknown trigger"
+        reason = "belongs to no call" if trigger in OTHER_TRIGGERS else "unknown trigger"
         return Held(trigger=trigger, fingerprint=fingerprint, reason=reason)
     return _event_of(trigger, fingerprint, fields, rules, received_at, trouble=found.trouble)
 

@@ -14,8 +14,8 @@ _STARTS_WITHIN = timedelta(minutes=2)
 # Recordings and tags come after the end; later than this it may be of the customer's next call.
 _COMES_WITHIN = timedelta(minutes=30)
 
-NO_NUMBER = "names no call, and no number to find it by"
-NONE_FITS = "names no call, and none that we know fits"
+NO_NUMBER = "has no call id, and no number to match it by"
+NONE_FITS = "has no call id, and no known call matches"
 
 
 def fits(event: Event, came_at: datetime, call: Call) -> bool:
@@ -38,4 +38,4 @@ def match(event: Event, came_at: datetime, calls: Iterable[tuple[str, Call]]) ->
     found = [key for key, call in calls if fits(event, came_at, call)]
     if len(found) == 1:
         return found[0], ""
-    return None, f"names no call, and {len(found)} calls fit" if found else NONE_FITS
+    return None, f"has no call id, and {len(found)} calls match" if found else NONE_FITS

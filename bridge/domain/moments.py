@@ -56,9 +56,9 @@ def read_moment(name: str, text: str, *, now: datetime, zone: str) -> datetime:
         at = at.astimezone(UTC)
     except (ValueError, OverflowError) as error:
         raise WrongUse(
-            f"{name} {text!r} is neither a time nor a span: "
-            "say 2026-11-20T08:00, 2026-11-20, or 24h for the last day (m, h, d, w)"
+            f"{name} {text!r} is neither a time nor a duration; use 2026-11-20T08:00, 2026-11-20, or 24h "
+            "for the last day (m, h, d, w)"
         ) from error
     if at < _EARLIEST:
-        raise WrongUse(f"{name} {text!r} is before the year 2000: CloudTalk has no calls of then")
+        raise WrongUse(f"{name} {text!r} is before 2000; CloudTalk has no calls that old")
     return at

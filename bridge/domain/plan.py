@@ -95,12 +95,12 @@ def policy(call: Call, rules: Rules, patience: Patience = Patience.FRESH) -> Cus
         return Skip(reason="internal call (write.internal is off)")
     if not call.ended:
         if patience is Patience.GONE:
-            return Skip(reason="never told to have ended, and CloudTalk does not know it")
-        return Wait(reason="the call has not ended, as far as we were told")
+            return Skip(reason="no webhook reported its end, and CloudTalk does not know the call")
+        return Wait(reason="no webhook has reported the end of the call yet")
     if call.wants_detail and patience is Patience.FRESH:
-        return Wait(reason="asking CloudTalk for what the webhooks left out")
+        return Wait(reason="waiting for call details from CloudTalk")
     if call.uuid is None and patience is not Patience.GONE:
-        return Wait(reason="CloudTalk has not told the call's uuid yet")
+        return Wait(reason="waiting for CloudTalk to give the call's uuid")
     return _customer_or_skip(call, rules, patience)
 
 
@@ -109,7 +109,7 @@ def _customer_or_skip(call: Call, rules: Rules, patience: Patience) -> CustomerD
     if isinstance(customer, CustomerDraft):
         return customer
     if call.external is None and patience is not Patience.GONE and call.wants_detail:
-        return Wait(reason="CloudTalk has not told the customer's number yet")
+        return Wait(reason="waiting for CloudTalk to give the customer's number")
     return Skip(reason=customer)
 
 
@@ -189,7 +189,7 @@ def _customer(call: Call, rules: Rules) -> CustomerDraft | str:
     if call.outcome is Outcome.INTERNAL:
         return CustomerDraft(phone=None, external_id="cloudtalk:internal", name="Internal calls")
     if phone is None:
-        return "no customer's number was told"
+        return "the webhook contained no customer number"
     match phone.kind:
         case Kind.E164:
             return CustomerDraft(phone=phone.text, name=name)
@@ -202,7 +202,7 @@ def _customer(call: Call, rules: Rules) -> CustomerDraft | str:
                 phone=None, external_id=f"cloudtalk:number:{phone.text}", name=name or phone.text
             )
         case _:
-            return f"not a number to call back: {phone.masked} (write.short is off)"
+            return f"cannot be called back: {phone.masked} (write.short is off)"
 
 
 def _attachment(call: Call, recording: Recording, rules: Rules) -> AttachmentDraft | None:
@@ -257,5 +257,5 @@ def _tags(call: Call, rules: Rules) -> tuple[tuple[str, ...], tuple[str, ...]]:
     theirs, left_out = tags_of_people(call.tags if rules.call_tags else ())
     tags = list(dict.fromkeys(tag for tag in (*ours, *theirs) if tag))
     if tags[MOST_TAGS:]:
-        left_out.append(f"tags left out, Kustomer takes {MOST_TAGS}: {', '.join(tags[MOST_TAGS:])}")
+        left_out.append(f"tags left out, Kustomer accepts {MOST_TAGS}: {', '.join(tags[MOST_TAGS:])}")
     return tuple(sorted(tags[:MOST_TAGS])), tuple(left_out)

@@ -196,9 +196,9 @@ def _told(fault: ErrorDetails) -> str:
         return f"{place}: {near}outcomes are {_names(set(Outcome))}, values open or done"
     setting = model.model_fields[known[0]]
     if setting.annotation is bool:
-        return f"{place}: true or false"
+        return f"{place}: must be true or false"
     if setting.annotation is float:
-        return f"{place}: a number above 0 and below 10000"
+        return f"{place}: must be a number above 0 and below 10000"
     if choices := [one for one in get_args(setting.annotation) if isinstance(one, str)]:
         return f"{place}: one of {', '.join(choices)}{_near(str(fault['input']), choices)}"
     return f"{place}: a list of texts such as {(setting.examples or ['[]'])[0]}"

@@ -27,10 +27,10 @@ def tags_of_people(tags: Iterable[str]) -> tuple[list[str], list[str]]:
     for tag in tags:
         name = in_kustomers_letters(tag)
         if not name:
-            said.append(f"tag left out, Kustomer takes none of its characters: {tag}")
+            said.append(f"tag left out, Kustomer accepts none of its characters: {tag}")
             continue
         if len(name) > LONGEST_TAG:
-            said.append(f"tag shortened to the {LONGEST_TAG} characters that Kustomer takes: {tag}")
+            said.append(f"tag shortened to the {LONGEST_TAG} characters that Kustomer accepts: {tag}")
         kept.append(name[:LONGEST_TAG].strip())
     return kept, said
 

@@ -210,10 +210,10 @@ class Audit:
     def _why_silent(self, one: Expected) -> str:
         record = self._record(one)
         if "attachment" in record.outputs:
-            return "it was attached, and is not at the note any more"
+            return "was attached, and is no longer on the note"
         if record.recording(self._deps.rules, record.call(self._deps.rules)).sound is Sound.NONE:
-            return "nothing told of it but CloudTalk's list"
-        return "not fetched so far" if one.standing.recording_due else "not fetched, or not attached"
+            return "known only from CloudTalk's list"
+        return "not fetched yet" if one.standing.recording_due else "not fetched, or not attached"
 
     def _record(self, one: Expected) -> Record:
         return self._deps.ledger.read(one.standing.key)
@@ -259,12 +259,12 @@ def _to_be_written(standing: Standing) -> bool:
 
 def _why_missing(one: Expected) -> str:
     if one.standing.conversation_id is not None:
-        return f"written as {one.standing.conversation_id}, and gone: deleted, or merged into another"
+        return f"written as {one.standing.conversation_id}, since deleted or merged"
     if one.standing.stands is Stands.PARKED:
-        return f"given up: {one.standing.reason}"
+        return f"failed: {one.standing.reason}"
     if one.standing.stands is Stands.UNKNOWN:
-        return "no webhook told of it" if one.uuid else "no webhook told of it, and CloudTalk tells no uuid"
-    return one.standing.reason or "on its way"
+        return "no webhook came" if one.uuid else "no webhook came, and CloudTalk gave no uuid"
+    return one.standing.reason or "in progress"
 
 
 def _touched(item: Conversation, since: datetime) -> bool:

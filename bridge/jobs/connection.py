@@ -28,10 +28,10 @@ def look_at_connection(claim: Claim, deps: Deps) -> End:
             (deps.cloudtalk if service == "cloudtalk" else deps.kustomer).check()
     except Disconnected as error:
         if down is None:
-            log.warning("connection is down, jobs that need it wait", service=service, state=error.state)
+            log.warning("connection down, its jobs wait", service=service, state=error.state)
         connections.mark_down(service, error)
     except BridgeError as error:
-        log.info("connection could not be looked at", service=service, cause=type(error).__name__)
+        log.info("connection could not be checked", service=service, cause=type(error).__name__)
         if down is None:
             # Nobody waits for it, and who needs it next will see.
             return End()

@@ -59,14 +59,14 @@ def ask_detail(claim: Claim, deps: Deps) -> End:
         if record.contested and uuid is not None:
             learn_uuid(claim, deps, record, uuid, call.call_id, "identity", {"uuid": str(uuid)})
             if uuid != record.uuid:
-                return End(log="CloudTalk says that its number is another call's")
+                return End(log="CloudTalk says that its id belongs to another call")
         if not call.ended and not body.get("status"):
             raise NotThereYet(f"CloudTalk does not say that call {call.call_id} has ended")
     except NotThereYet as error:
         return _not_yet(claim, deps, record, error)
     deps.ledger.keep(claim, {Field.ASKING_SINCE: None})
     learn_uuid(claim, deps, record, uuid or record.uuid, call.call_id, "detail", body)
-    return End(log="asked CloudTalk for the call's detail")
+    return End(log="asked CloudTalk for call details")
 
 
 def learn_uuid(
@@ -133,7 +133,7 @@ def _identify(claim: Claim, deps: Deps, record: Record, call: Call) -> End:
                     sure=ASKED,
                 )
                 return End(log="found the call in CloudTalk's list")
-        raise NotThereYet("no call in CloudTalk's list fits (yet)")
+        raise NotThereYet("no call in CloudTalk's list matches (yet)")
     except NotThereYet as error:
         return _not_yet(claim, deps, record, error)
 

@@ -98,7 +98,7 @@ class Erasure:
                 break
         if found.mentioned_in:
             said = ", ".join(found.mentioned_in)
-            receipt.notes.append(f"The number is also written in other people's calls, which stay: {said}")
+            receipt.notes.append(f"The number also appears in other people's calls, which are kept: {said}")
         self._end(receipt)
         return receipt
 
@@ -154,8 +154,8 @@ class Erasure:
         if not rewritten.done:
             receipt.unfinished = True
         if self.services is not None and self.services.looks:
-            receipt.notes.append("Membrane keeps logs of the requests that it carried: see its console.")
-        receipt.notes.append("Backups of Redis, of the data folder and of a bucket are not touched.")
+            receipt.notes.append("Membrane keeps logs of the requests sent through it; see its console.")
+        receipt.notes.append("Backups of Redis, the data folder and buckets are not changed.")
 
     def _journal(self, words: Mentions, receipt: Receipt) -> None:
         for path in self.files:
@@ -172,8 +172,8 @@ class Erasure:
         if gone.waiting:
             receipt.unfinished = True
             receipt.notes.append(
-                "A web process has not handed on its journal yet, and something of this is in it. "
-                "Run the same command again in a minute."
+                "A web process has not replayed its journal yet, and it contains related data. Run the "
+                "same command again in a minute."
             )
 
     def _with_both_ids(self, record: Record, receipt: Receipt) -> Record:
@@ -187,11 +187,11 @@ class Erasure:
             body = self.ask(lambda: services.cloudtalk.calls.detail(number))
             uuid = read_uuid(body.get("uuid")) if isinstance(body, dict) else None
             if uuid is None:
-                raise Rejected("CloudTalk told none")
+                raise Rejected("CloudTalk gave none")
         except BridgeError as error:
             receipt.notes.append(
-                f"The uuid of call {number} is not known ({error}): a webhook that tells nothing but that "
-                "would not be recognised."
+                f"The uuid of call {number} is unknown ({error}); a later webhook with only that uuid "
+                "would not be recognized."
             )
             return record
         return replace(record, uuid=uuid)
@@ -209,7 +209,7 @@ class Erasure:
         for name in record.intents:
             if name not in outputs:
                 key = f"cloudtalk:call:{record.uuid or record.call_id}"
-                receipt.notes.append(f"A {name} may have been made in Kustomer: look there for {key}")
+                receipt.notes.append(f"A {name} may have been created in Kustomer; search there for {key}")
 
     def _recording_there(self, call: Call, receipt: Receipt, *, is_known: bool) -> There:
         number = call.call_id
@@ -217,14 +217,14 @@ class Erasure:
             service="CloudTalk",
             what="recording of call",
             id=str(number or call.uuid),
-            place=f"/recordings/delete/{number}.json" if number else "its number is not known here",
-            state="kept" if is_known else "kept, if there is one: nothing told of it",
+            place=f"/recordings/delete/{number}.json" if number else "its call id is unknown here",
+            state="kept" if is_known else "kept, if there is one; none was reported",
         )
         if "cloudtalk" not in self.remove_at or number is None or self.services is None:
             return there
         delete = self.services.cloudtalk.recordings.delete
         return replace(
-            there, state=self._tried(lambda: "removed" if delete(number) else "not there", receipt)
+            there, state=self._tried(lambda: "removed" if delete(number) else "not found", receipt)
         )
 
     def _output_there(self, name: str, id_: str, receipt: Receipt) -> There:
@@ -240,7 +240,7 @@ class Erasure:
         elif name == "note":
             change = partial(kustomer.notes.update, id_, {"body": _EMPTY_NOTE, "attachments": []})
         else:
-            return replace(there, state="kept: Kustomer publishes no way to delete it; do it by hand")
+            return replace(there, state="kept: Kustomer's API cannot delete it; delete it by hand")
 
         def removed() -> str:
             change()
@@ -259,9 +259,9 @@ class Erasure:
             raise
         except BridgeError as error:
             if isinstance(error, Rejected) and error.status == 404:
-                return "not there"
+                return "not found"
             receipt.unfinished = True
-            return f"not removed: {error}"
+            return f"not deleted: {error}"
 
 
 def _ids(records: Iterable[Record]) -> list[str]:

@@ -85,7 +85,7 @@ def ask(
     _wait_for_list(claim, deps, record)
     if not deps.ledger.memory.newest_has(call.call_id):
         raise NotThereYet(
-            f"CloudTalk has no detail of call {call.call_id} (yet), nor is it among its newest calls"
+            f"CloudTalk has no details of call {call.call_id} (yet), and it is not among its newest calls"
         )
     return question()
 
@@ -127,7 +127,7 @@ def _read_list(claim: Claim, deps: Deps, last_ms: int) -> int:
     wait_ms = last_ms + _beat_ms(deps) - now_ms
     if wait_ms > 0:
         raise RateLimited(
-            "one list of CloudTalk's newest calls is read for all", retry_after_s=wait_ms / 1000
+            "one list of CloudTalk's newest calls is read for all waiting jobs", retry_after_s=wait_ms / 1000
         )
     # Held for as long as the job is: who dies with it keeps nobody waiting for longer than a lease.
     with deps.ledger.lock(claim, "newest", busy="CloudTalk's newest calls are being read"):

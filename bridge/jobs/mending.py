@@ -30,12 +30,12 @@ def mend(ledger: Ledger, audit: Audit, findings: Findings, *, who: str) -> list[
 def _again(ledger: Ledger, one: Expected, who: str) -> str:
     if one.standing.stands is Stands.UNKNOWN and one.standing.uuid is None:
         _learn(ledger, one, who)
-        return f"call {one.call.call_id}: learnt from CloudTalk's list, will be written"
+        return f"call {one.call.call_id}: found in CloudTalk's list, will be written"
     told = "synced again"
     if one.standing.stands is Stands.WAITING and one.call.ended_at is not None:
         # Perhaps for nothing but its end.
         _learn(ledger, one, who)
-        told = "its end learnt from CloudTalk's list, synced again"
+        told = "its end found in CloudTalk's list, synced again"
     _replay(ledger, "sync", one, who)
     return f"call {one.call.call_id}: {told}"
 
@@ -48,14 +48,14 @@ def _fetch_again(ledger: Ledger, one: Expected, who: str) -> str:
     _learn(ledger, one, who)
     if one.standing.stands is not Stands.UNKNOWN:
         _replay(ledger, "recording", one, who)
-    return f"call {one.call.call_id}: its recording is asked for again"
+    return f"call {one.call.call_id}: its recording is requested again"
 
 
 # The trail's line comes first: cut short, more is told than was done, and never less.
 
 
 def _learn(ledger: Ledger, one: Expected, who: str) -> None:
-    trail.leave(ledger, who=who, what="learnt from the list", call=one.standing.key, more=_HOW)
+    trail.leave(ledger, who=who, what="found in CloudTalk's list", call=one.standing.key, more=_HOW)
     list(learn(ledger, [one.call]))
 
 

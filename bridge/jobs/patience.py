@@ -42,7 +42,7 @@ class Patience:
                 with taking_turns(turn):
                     return question()
             except RateLimited as error:
-                self.say(f"{error}; going on in {error.wait}")
+                self.say(f"{error}; continuing in {error.wait}")
                 self.pause(error.retry_after_s)
             except Unavailable as error:
                 failed += 1

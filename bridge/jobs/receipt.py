@@ -63,15 +63,15 @@ class Receipt:
         """For people to read."""
         told = [f"Forgotten: {self.asked} ({counted(len(self.calls), 'call')})"]
         told += [f"  {key}" for key in self.calls]
-        told += ["", "Removed here"]
+        told += ["", "Erased here"]
         told += [f"  {one.where}: {counted(one.count, one.what)}" for one in self.removed]
-        told += [] if self.removed else ["  nothing: there was nothing"]
+        told += [] if self.removed else ["  nothing: no data was found"]
         if self.elsewhere:
             told += ["", "At CloudTalk and Kustomer"]
             told += [
                 f"  {one.service} {one.what} {one.id}: {one.state}  {one.place}" for one in self.elsewhere
             ]
         if self.notes:
-            told += ["", "To know"]
+            told += ["", "Notes"]
             told += [f"  {note}" for note in self.notes]
         return told

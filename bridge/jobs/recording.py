@@ -31,6 +31,7 @@ from bridge.ledger.ledger import Claim
 from bridge.ledger.record import Record
 from bridge.ledger.record_fields import Field
 from bridge.storage.contract import Kind, Storage, name_of
+from bridge.wording import times
 
 # Retries of a 404: 5 s after the first, then 10, 20, 40 ... within 45 minutes.
 _FIRST_PAUSE_S = 5
@@ -105,7 +106,7 @@ def _ask_later(claim: Claim, deps: Deps, record: Record, call: Call, error: NotT
     pause_s = _FIRST_PAUSE_S * 2**asks
     if (claim.now_ms - since_ms) / 1000 + pause_s <= _GIVE_UP_AFTER_S:
         deps.ledger.keep(claim, {Field.RECORDING_ASKS: str(asks + 1), Field.RECORDING_SINCE: str(since_ms)})
-        return End(again_in_ms=pause_s * 1000, log=f"{error}: asked {asks + 1} times")
+        return End(again_in_ms=pause_s * 1000, log=f"{error}: tried {times(asks + 1)}")
     deps.ledger.keep(claim, {Field.RECORDING_ASKS: None, Field.RECORDING_SINCE: None})
     reason = "empty in CloudTalk" if isinstance(error, _Empty) else "never appeared in CloudTalk"
     _observe(claim, deps, record, call, "recording_gone", {"reason": reason})
@@ -172,7 +173,7 @@ class _Fetch:
         kind = kinds.kind_of(start)
         if kind is None:
             # An error page is gone by the next try.
-            raise Unavailable("CloudTalk sent something that is no recording: a text")
+            raise Unavailable("CloudTalk sent text instead of a recording")
         self._kind, self._playable = kind, kind is kinds.WAV
         return chain([start], chunks)
 
@@ -232,7 +233,7 @@ class _Fetch:
             try:
                 with self._deps.cloudtalk.recordings.get(call_id, start=before, etag=etag) as download:
                     if download.start != before:
-                        raise _NotResumed("the transfer was cut off, and CloudTalk does not resume it")
+                        raise _NotResumed("the transfer was cut off, and CloudTalk cannot resume it")
                     etag = download.etag
                     yield from self._counted(download)
                     if download.size is None or self._received >= download.size:
@@ -248,7 +249,7 @@ class _Fetch:
                 # Worth another try from here only if this one brought something.
                 if self._received == before or attempt + 1 == _RESUME_AT_MOST:
                     raise
-        raise Unavailable("the recording was cut off again and again")
+        raise Unavailable("the recording was cut off repeatedly")
 
     def _public(self, error: BridgeError) -> Iterator[bytes]:
         """The link that came with the webhook, where the operator wants that and the API gave nothing.
@@ -265,12 +266,12 @@ class _Fetch:
     def _counted(self, download: Download) -> Iterator[bytes]:
         """The bytes as they come, counted, for as long as a transfer may take."""
         self._whole_told = download.size is not None or download.framed
-        self._check_size(download.size or 0, "are announced")
+        self._check_size(download.size or 0, "announced")
         for chunk in download.chunks:
             if not self._received and chunk.lstrip().startswith(b"<"):
                 raise WebPage("CloudTalk sent a web page instead of a recording")
             self._received += len(chunk)
-            self._check_size(self._received, "came, and there was more")
+            self._check_size(self._received, "received so far")
             if time.monotonic() > self._ends_at:
                 raise _NotResumed("the transfer took too long")
             yield chunk
@@ -279,8 +280,8 @@ class _Fetch:
         most = self._deps.largest_recording
         if count > most:
             raise OverCeiling(
-                f"the recording is over the {most:,} bytes of RECORDING_MAX_MB: {count:,} {how}; none of it "
-                "was kept. Raise the setting and have it fetched again"
+                f"the recording is larger than RECORDING_MAX_MB ({most:,} bytes): {count:,} {how}; "
+                "nothing was stored. Raise the setting and fetch it again"
             )
 
 

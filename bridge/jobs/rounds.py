@@ -56,10 +56,10 @@ class Rounds:
             try:
                 ended = self._page(now)
             except Transient as error:
-                log.info("calls are compared later", error=type(error).__name__)
+                log.info("comparison of calls postponed", error=type(error).__name__)
                 return False
             except Permanent as error:
-                log.warning("calls cannot be compared", error=type(error).__name__)
+                log.warning("comparison of calls failed", error=type(error).__name__)
                 return False
             if ended is not None:
                 return ended
@@ -95,10 +95,10 @@ class Rounds:
         learnt = list(learn(deps.ledger, found.missing.values()))
         missing = tuple(sorted({*at.missing, *learnt, *found.waiting}))
         if learnt:
-            log.warning("calls found that no webhook told of", count=len(learnt))
+            log.warning("calls found without a webhook", count=len(learnt))
         help_on(deps.ledger, found)
         if silent := list(learn(deps.ledger, found.silent.values())):
-            log.warning("recordings found that no webhook told of", count=len(silent))
+            log.warning("recordings found without a webhook", count=len(silent))
         ended = at.page >= page.pages
         if ended:
             keep_calls_missing(deps.ledger, len(missing))

@@ -78,14 +78,14 @@ def sentinel_address(url: str) -> SentinelAddress:
 def _split(url: str) -> SplitResult:
     if not url.isprintable():
         # Python's own parser would leave some of them out, and go on with another password.
-        raise _WrongAddress("has a line end, tab or other control character inside")
+        raise _WrongAddress("contains a line break, tab or other control character")
     if "#" in url:
-        raise _WrongAddress(f"has a # inside, which would end the address; {_ENCODE}")
+        raise _WrongAddress(f"contains a #, which would end the address; {_ENCODE}")
     try:
         parts = urlsplit(url)
     except ValueError:
         raise _WrongAddress(
-            f"cannot be read: an IPv6 address is written [::1], with both brackets; {_ENCODE}"
+            f"cannot be parsed; write an IPv6 address as [::1], with both brackets; {_ENCODE}"
         ) from None
     # A raw / or ? in a password ends the part in which the @ stands.
     is_socket = parts.scheme == "unix" and (not parts.netloc or parts.netloc.endswith("@"))
@@ -108,23 +108,23 @@ def _check_login(parts: SplitResult) -> None:
 def _check_socket(parts: SplitResult) -> None:
     path = unquote(parts.path)
     if parts.netloc and not parts.netloc.endswith("@"):
-        raise _WrongAddress("must name a socket by its full path: unix:///run/redis/redis.sock?db=0")
+        raise _WrongAddress("must give the full path of a socket: unix:///run/redis/redis.sock?db=0")
     if len(path) < 2 or path.endswith("/"):
-        raise _WrongAddress("names no socket: unix:///run/redis/redis.sock?db=0")
+        raise _WrongAddress("has no socket path, such as unix:///run/redis/redis.sock?db=0")
     if len(path.encode(errors="surrogateescape")) > _LONGEST_SOCKET:
-        raise _WrongAddress(f"names a socket whose path is longer than {_LONGEST_SOCKET} bytes")
+        raise _WrongAddress(f"has a socket path longer than {_LONGEST_SOCKET} bytes")
 
 
 def _check_host(netloc: str, *, usual_port: int = 6379) -> tuple[str, int]:
     """Host and port; the login before them does not matter."""
     place = netloc.rpartition("@")[2]
     if place.count(":") > 1 and "[" not in place:
-        raise _WrongAddress("has more than one colon after the host: an IPv6 address is written [::1]:6379")
+        raise _WrongAddress("has more than one colon after the host; write an IPv6 address as [::1]:6379")
     try:
         parts = urlsplit(f"//{place}")
         host = unquote(parts.hostname or "")
     except ValueError:
-        raise _WrongAddress("has a host that cannot be read; an IPv6 address is written [::1]:6379") from None
+        raise _WrongAddress("has an invalid host; write an IPv6 address as [::1]:6379") from None
     try:
         port = parts.port
     except ValueError:
@@ -134,7 +134,7 @@ def _check_host(netloc: str, *, usual_port: int = 6379) -> tuple[str, int]:
             f"has a port that is not a number from 1 to 65535 (or a password that needs encoding: {_ENCODE})"
         )
     if not host:
-        raise _WrongAddress("names no host: redis://127.0.0.1:6379/0 is the one on this machine")
+        raise _WrongAddress("has no host; on this machine use redis://127.0.0.1:6379/0")
     if not _is_host(host):
         raise _WrongAddress("has a host that is neither a name nor an IP address")
     return host, port or usual_port
@@ -155,7 +155,7 @@ def _database(text: str) -> int:
         return 0
     if not (number.isascii() and number.isdigit()):
         raise _WrongAddress(
-            "has a database that is not a number from 0 on, such as the 0 in redis://host:6379/0"
+            "has a database that is not a number (0 or more), such as the 0 in redis://host:6379/0"
         )
     return int(number)
 
@@ -164,10 +164,10 @@ def _sentinel(parts: SplitResult) -> SentinelAddress:
     login, _, netloc = parts.netloc.rpartition("@")
     hosts = [_check_host(item, usual_port=SENTINEL_PORT) for item in netloc.split(",") if item]
     if not hosts:
-        raise _WrongAddress("names no sentinel: redis+sentinel://host:26379,host:26379/SERVICE/DB")
+        raise _WrongAddress("has no Sentinel, such as redis+sentinel://host:26379,host:26379/SERVICE/DB")
     service, _, db = parts.path.removeprefix("/").removesuffix("/").partition("/")
     if not service:
-        raise _WrongAddress("must name the service: redis+sentinel://host:26379,host:26379/SERVICE/DB")
+        raise _WrongAddress("has no service name, as in redis+sentinel://host:26379,host:26379/SERVICE/DB")
     options = dict(_options(parts))
     if login:
         # A password alone, too.
@@ -191,7 +191,7 @@ def _sentinel(parts: SplitResult) -> SentinelAddress:
 def _whole(*, at_least: int = 0) -> Callable[[str], Any]:
     def read(text: str) -> int:
         if not (text.isascii() and text.isdigit()) or int(text) < at_least:
-            raise _WrongAddress(f"must be a whole number from {at_least} on")
+            raise _WrongAddress(f"must be a whole number, {at_least} or more")
         return int(text)
 
     return read
@@ -223,13 +223,13 @@ def _file(text: str) -> str:
     try:
         Path(text).open("rb").close()
     except OSError as error:
-        raise _WrongAddress(f"names a file that cannot be read: {error.strerror}") from None
+        raise _WrongAddress(f"gives a file that cannot be read: {error.strerror}") from None
     return text
 
 
 def _folder(text: str) -> str:
     if not Path(text).is_dir():
-        raise _WrongAddress("names no folder")
+        raise _WrongAddress("is not a folder")
     return text
 
 
@@ -286,7 +286,7 @@ def _options(parts: SplitResult) -> dict[str, Any]:
         except _WrongAddress as error:
             raise _WrongAddress(f"has an option {name} that {error}") from None
         except (TypeError, ValueError):
-            raise _WrongAddress(f"has an option {name} whose value redis-py refuses") from None
+            raise _WrongAddress(f"has an option {name} with an invalid value") from None
     return found
 
 
@@ -304,7 +304,7 @@ def _known(parts: SplitResult) -> Mapping[str, Callable[[str], Any]]:
 def _unknown(name: str, scheme: str, known: Collection[str]) -> str:
     if name in _TLS_OPTIONS or name in ("ssl", "tls"):
         how = "add ssl=true" if scheme == "redis+sentinel" else "start the address with rediss://"
-        return f"has the option {name}, which {scheme}:// does not take; for TLS, {how}"
+        return f"has the option {name}, which does not work with {scheme}://; for TLS, {how}"
     near = difflib.get_close_matches(name.lower(), known, n=1)
     # What cannot be an option's name may be a part of a password.
     called = f"the option {name}" if re.fullmatch(r"[A-Za-z_]{2,40}", name) else "an option"
@@ -331,4 +331,4 @@ def _try_out(url: str, *, is_sentinel: bool, options: Mapping[str, Any]) -> None
         raise _WrongAddress(f"has TLS options (ssl_…) that do not work: {why}") from None
     except (TypeError, ValueError, redis.RedisError):
         # Their text may hold a part of the password.
-        raise _WrongAddress("is not accepted by redis-py; see deploy/README.md") from None
+        raise _WrongAddress("is not valid; see deploy/README.md") from None

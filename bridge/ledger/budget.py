@@ -21,11 +21,11 @@ from bridge.ledger.turns import Spent, Turn, current_look, current_turn
 _LOST_AFTER_MS = 60_000
 # What take.lua tells is in the way.
 _IN_THE_WAY = {
-    "closed": "{} has told us to wait",
-    "paced": "requests to {} are spread over time, so that a live call finds room",
+    "closed": "{} asked us to wait",
+    "paced": "requests to {} are spread over time, to leave room for live calls",
     "spent": "our share of {}'s budget is used up",
-    "looks": "enough was looked for at {} in vain, for now",
-    "others": "others spend from {}'s budget, and too little of it is left just now",
+    "looks": "too many look-ups at {} found nothing; waiting",
+    "others": "other clients use {}'s budget, and too little is left for now",
 }
 # How much the last run of a kind weighs in what such runs usually send.
 _NEWEST = 0.2

@@ -39,10 +39,10 @@ TITLES = {"cloudtalk": "CloudTalk", "kustomer": "Kustomer"}
 
 # What is said of a service in one of our states.
 _SAYS = {
-    KEY_REFUSED: "{} refuses our key",
-    UNPAID: "{} wants to be paid",
-    MAINTENANCE: "{} shows a web page instead of data",
-    ROLE_MISSING: "{} refuses {}: our key lacks a role",
+    KEY_REFUSED: "{} refuses the API key",
+    UNPAID: "{} requires payment",
+    MAINTENANCE: "{} answers with a web page instead of data",
+    ROLE_MISSING: "{} refuses {}: the API key lacks a role",
 }
 # How often a service is checked that is in one of them.
 _CHECK_EVERY_S = 10.0
@@ -106,9 +106,11 @@ class Down:
         return self.state in _SAYS
 
     def as_error(self, service: str) -> Disconnected:
-        said = closed_as(service, self.state) or f"the Membrane connection {self.connection} is {self.state}"
+        said = closed_as(service, self.state) or (
+            f"the Membrane connection {self.connection} is {self.state}"
+        )
         return Disconnected(
-            f"{said}; {service} is asked nothing until it is ready",
+            f"{said}; no requests go to {service} until this is fixed",
             connection=self.connection,
             state=self.state,
             link=self.link,
@@ -158,7 +160,7 @@ class Connections:
             alike = int(pipe.execute()[-1])
         if not is_role and alike < _REFUSED_ALIKE:
             return None
-        text = error.detail or "Give the key the role that this needs."
+        text = error.detail or "Give the key the role that this operation needs."
         return Disconnected(str(error), connection="", state=ROLE_MISSING, text=text, service=scope)
 
     def probe(self, scope: str) -> bool:

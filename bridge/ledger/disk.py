@@ -11,6 +11,7 @@ from typing import Any, cast
 import redis
 
 from bridge.boundary import boundary
+from bridge.wording import counted
 
 _LOOK_EVERY_S = 0.1
 
@@ -42,14 +43,15 @@ def rewrite_files(
     except (redis.ResponseError, TimeoutError) as error:
         return Rewrite(
             done=False,
-            said=f"Redis did not rewrite its files ({error}). Until it does, what was removed is still in "
-            "them. With a managed Redis its provider decides when; ask there, also for backups.",
+            said=f"Redis did not rewrite its files ({error}). Until it does, they still contain the "
+            "erased data. With a managed Redis the provider decides when; ask there, also about "
+            "backups.",
         )
     replicas = int(told.get("connected_slaves", 0) or 0)
-    more = f" {replicas} replicas have files of their own: rewrite them there." if replicas else ""
+    more = f" {counted(replicas, 'replica')} with separate files: rewrite them there too." if replicas else ""
     if not written:
         return Rewrite(done=True, said=f"Redis keeps nothing on disk.{more}")
-    return Rewrite(done=not replicas, said=f"Redis has written its {' and its '.join(written)} anew.{more}")
+    return Rewrite(done=not replicas, said=f"Redis has rewritten its {' and its '.join(written)}.{more}")
 
 
 @boundary("disk.slow_log")
@@ -95,7 +97,7 @@ def _write(
     def until_idle() -> None:
         while not is_idle():
             if time.monotonic() > ends:
-                raise TimeoutError(f"{command} is not done in time")
+                raise TimeoutError(f"{command} did not finish in time")
             wait(_LOOK_EVERY_S)
 
     until_idle()

@@ -25,7 +25,7 @@ RedisError, RedisTimeout = redis.RedisError, redis.TimeoutError
 
 _FULL_BELOW_BYTES = 256 * 1024
 _SEE = 'deploy/README.md, "What Redis has to be"'
-_PERMISSIONS = f"give it what it needs (ACL SETUSER, see {_SEE})"
+_PERMISSIONS = f"grant what it needs (ACL SETUSER, see {_SEE})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +45,8 @@ class ServerFault:
 _CODES: tuple[tuple[str, str, str], ...] = (
     (
         r"\bNOAUTH\b|unauthenticated (?:multi)?bulk length",
-        "Redis requires a user and password (NOAUTH), and REDIS_URL has none that it accepted",
-        "put them into REDIS_URL: redis://USER:PASSWORD@HOST:PORT/DB",
+        "Redis requires a user and password (NOAUTH), and REDIS_URL has no valid ones",
+        "add them to REDIS_URL: redis://USER:PASSWORD@HOST:PORT/DB",
     ),
     (
         r"without any password configured|no password is set",
@@ -65,23 +65,23 @@ _CODES: tuple[tuple[str, str, str], ...] = (
     ),
     (
         r"\bMISCONF\b",
-        "Redis cannot save to its disk and takes no writes (MISCONF)",
-        "look at the server's log and its disk: full, or not writable",
+        "Redis cannot save to disk and refuses writes (MISCONF)",
+        "check the server's log, and whether its disk is full or not writable",
     ),
     (
         r"\bOOM\b|used memory > 'maxmemory'|not enough memory|out of memory",
         "Redis is out of memory (OOM)",
-        "raise maxmemory, or make room",
+        "raise maxmemory or free memory",
     ),
-    (r"\bLOADING\b", "Redis is still loading its data (LOADING)", "wait until it is done"),
+    (r"\bLOADING\b", "Redis is still loading its data (LOADING)", "wait until it has finished"),
     (
         r"\bBUSY\b|\bUNKILLABLE\b|Script killed",
-        "Redis is busy with a script that does not end (BUSY)",
-        "SCRIPT KILL on the server, and find out whose script it is",
+        "Redis is busy with a script that does not finish (BUSY)",
+        "run SCRIPT KILL on the server, and find out whose script it is",
     ),
     (
         r"\bNOREPLICAS\b",
-        "Redis has too few replicas to take writes (NOREPLICAS)",
+        "Redis has too few replicas to accept writes (NOREPLICAS)",
         "start them, or lower min-replicas-to-write",
     ),
     (
@@ -89,32 +89,36 @@ _CODES: tuple[tuple[str, str, str], ...] = (
         "Redis is a replica that has lost its master (MASTERDOWN)",
         "point REDIS_URL at the master, or use redis+sentinel://",
     ),
-    (r"\bNOSCRIPT\b", "Redis has just restarted, or its scripts were removed (NOSCRIPT)", "wait; it passes"),
+    (
+        r"\bNOSCRIPT\b",
+        "Redis has just restarted, or its scripts were removed (NOSCRIPT)",
+        "wait; this is temporary",
+    ),
     (
         r"\b(?:CLUSTERDOWN|MOVED|CROSSSLOT|TRYAGAIN)\b|cluster mode",
-        "this is a Redis Cluster, which the bridge does not use",
+        "this is a Redis Cluster, which the bridge does not support",
         "use a single Redis, or one with replicas and Sentinel",
     ),
     (
         r"DB index is out of range|Invalid Database",
-        "this Redis has no database of the number in REDIS_URL",
-        "use a lower one: redis://HOST:PORT/0",
+        "this Redis has no database with the number in REDIS_URL",
+        "use a lower number: redis://HOST:PORT/0",
     ),
 )
 # Plain `ERR …` texts of managed services: which limit it is, as far as it says.
 _LIMITS: tuple[tuple[str, str, str], ...] = (
     (
         r"max(?:imum)? number of clients|(?:concurrent|max\w*) connections?|too many (?:clients|connections)",
-        "Redis has all its connections in use",
-        "raise maxclients, or find out who holds them",
+        "all connections of the Redis server are in use",
+        "raise maxclients, or find out what uses them",
     ),
     (
         r"\b(?:limits?|quotas?|max\w*|plan|throttl\w+|rate)\b.*"
         r"\b(?:exceed\w*|reach\w*|hit|used up|over|limit\w*)\b"
         r"|\bexceed\w*\b.*\b(?:limits?|quotas?|plan)\b|\bquota\b|too many requests|payment|suspended"
         r"|\bmax(?:imum)? (?:daily )?(?:requests?|commands?|bandwidth|storage|keys?)\b",
-        "Redis refuses because a limit of its provider is used up (quota)",
-        "look at the plan and its usage in the provider's console",
+        "a quota of the Redis provider is used up",
+        "check the plan and its usage in the provider's console",
     ),
 )
 # An error of Lua itself or of its cjson; one of a command that a script called has "@user_script".
@@ -160,9 +164,7 @@ def server_fault(error: BaseException) -> ServerFault | None:
         case redis.ResponseError() | redis.BusyLoadingError():
             return _from_text(error)
         case TimeoutError() | redis.TimeoutError():
-            return ServerFault(
-                "Redis does not answer in time", "see whether it is overloaded, frozen or far away"
-            )
+            return ServerFault("Redis timed out", "check whether it is overloaded, frozen or far away")
         case redis.RedisError() | OSError():
             return _from_network(error)
     return None
@@ -171,11 +173,7 @@ def server_fault(error: BaseException) -> ServerFault | None:
 def why(error: BaseException) -> str:
     """The same in one text, for logs and messages."""
     fault = server_fault(error)
-    return (
-        fault.says
-        if fault is not None
-        else "Redis refuses one value that was sent, or a script of the bridge fails"
-    )
+    return fault.says if fault is not None else "Redis refuses a value, or one of the bridge's scripts fails"
 
 
 def _from_text(error: redis.RedisError) -> ServerFault | None:
@@ -188,7 +186,7 @@ def _from_text(error: redis.RedisError) -> ServerFault | None:
         return ServerFault(f"the Redis user of REDIS_URL {_missing(text)} (NOPERM)", _PERMISSIONS)
     if _NO_SUCH_COMMAND.search(text):
         return ServerFault(
-            f"this Redis does not know or does not allow {_named(text) or 'a command that the bridge needs'}",
+            f"this Redis does not support or allow {_named(text) or 'a command that the bridge needs'}",
             f"see {_SEE}; a provider may offer another plan",
         )
     if _ABOUT_THE_VALUE.search(text):
@@ -234,35 +232,35 @@ def _from_network(error: BaseException) -> ServerFault:
         why = "names another host" if "mismatch" in why or "not valid for" in why else why
         return ServerFault(
             f"the certificate of Redis is not trusted ({why})",
-            "name the CA's file: rediss://…?ssl_ca_certs=/path/to/ca.pem; see deploy/README.md",
+            "set the CA file: rediss://…?ssl_ca_certs=/path/to/ca.pem; see deploy/README.md",
         )
     text = " ".join(str(each) for each in _chain(error))
     if any(isinstance(each, ssl.SSLError) for each in _chain(error)) or "[SSL" in text:
         return ServerFault(
-            "Redis was reached, but no TLS connection could be made",
-            "use redis:// if the server has no TLS; else check its TLS settings and ours",
+            "Redis is reachable, but the TLS handshake failed",
+            "use redis:// if the server has no TLS; otherwise check the TLS settings on both sides",
         )
     if isinstance(error, (redis.sentinel.MasterNotFoundError, redis.asyncio.sentinel.MasterNotFoundError)):
         return _from_sentinels(text)
     if isinstance(error, redis.InvalidResponse) or "Protocol Error" in text:
-        return ServerFault("what answers at REDIS_URL is not a Redis", "check host and port in REDIS_URL")
+        return ServerFault("the server at REDIS_URL is not a Redis", "check host and port in REDIS_URL")
     if re.search(r"max number of clients", text):
         return _NO_CONNECTIONS
     if re.search(r"closed by server|reset by peer|broken pipe|connection lost", text, re.IGNORECASE):
         return ServerFault(
             "Redis closed the connection",
-            "see the server's log; a server that speaks only TLS does this too: rediss://",
+            "see the server's log; if it accepts only TLS, use rediss://",
         )
     if re.search(r"name or service not known|name resolution|nodename nor servname|No address", text, re.I):
-        return ServerFault("the host name in REDIS_URL is not known", "check it, and this machine's DNS")
+        return ServerFault("the host name in REDIS_URL was not found", "check it and this machine's DNS")
     if re.search(r"Too many connections|No connection available", text):
-        return ServerFault("all connections of this process to Redis are in use", "wait; it passes")
+        return ServerFault("all connections of this process to Redis are in use", "wait; this is temporary")
     if isinstance(error, redis.RedisError) and not isinstance(error, redis.ConnectionError):
-        return ServerFault("Redis cannot be used", f"see the server's log, and {_SEE}")
+        return ServerFault("Redis is not usable", f"see the server's log, and {_SEE}")
     if _has_full_disk(text):
-        return ServerFault("the disk of Redis is full", "make room on it; Redis starts again by itself")
+        return ServerFault("the disk of Redis is full", "free some space; Redis then restarts by itself")
     return ServerFault(
-        "Redis cannot be reached", "check the address in REDIS_URL, and whether the server runs"
+        "Redis cannot be reached", "check the address in REDIS_URL, and whether the server is running"
     )
 
 
@@ -281,11 +279,11 @@ def _from_sentinels(text: str) -> ServerFault:
     # redis-py lists what went wrong with each of them, in the blocking client only.
     if " - " in text and not re.search(r" - (?!ConnectionError|TimeoutError)\w+", text):
         return ServerFault(
-            "no Sentinel of REDIS_URL can be reached",
-            "check their addresses in REDIS_URL, and whether they run",
+            "no Sentinel in REDIS_URL can be reached",
+            "check their addresses in REDIS_URL, and whether they are running",
         )
     return ServerFault(
-        "no Sentinel of REDIS_URL names a master that is up",
+        "no Sentinel in REDIS_URL reports a running master",
         "check the Sentinels' addresses and the name in redis+sentinel://HOST:26379/NAME/DB",
     )
 

@@ -22,6 +22,7 @@ from bridge.ledger.learning import Learnt
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.nearby import Nearby
 from bridge.ledger.record import Record, moment
+from bridge.wording import counted
 
 # Fingerprints that a line of the trail names.
 _SHOWN = 5
@@ -32,7 +33,7 @@ _MATCHED_FOR = timedelta(days=1)
 _AT_ONCE = 300
 # Of which one is sought: beyond these it does not matter how many there are.
 _MOST_FITTING = 5
-SEVERAL_FIT = f"names no call, and more than {_MOST_FITTING} calls fit"
+SEVERAL_FIT = f"has no call id, and more than {_MOST_FITTING} calls match"
 # A call that fits was told of at its end, or after the start that the event names: no longer before it than
 # this, by clocks and zones that differ.
 _HEARD_BEFORE = timedelta(hours=4)
@@ -125,7 +126,7 @@ def assign(ledger: Ledger, event: HeldEvent, record: Record, rules: Rules, *, wh
             request; it stays held.
     """
     if event.trigger in OTHER_TRIGGERS:
-        raise Rejected(f"A {event.trigger} speaks of no call: it cannot be put to one.")
+        raise Rejected(f"A {event.trigger} event belongs to no call and cannot be assigned to one.")
     if event.trigger not in STAGE_OF:
         raise Rejected(
             f"{event.trigger or 'An event without a name'!r} is no event that the bridge knows; "
@@ -138,12 +139,12 @@ def assign(ledger: Ledger, event: HeldEvent, record: Record, rules: Rules, *, wh
         ids["call_id"] = str(record.call_id)
     told = event.as_event_of(rules, ids)
     if told is None:
-        raise Rejected("This event cannot be read, even with the call's ids in it.")
+        raise Rejected("This event cannot be parsed, even with the call's ids added.")
     learnt = ledger.learn(told, with_ids(event.body, ids))
     # Told by the script that would have kept it: the call may have been forgotten since its record was read.
     if learnt.status == "forgotten":
         raise Rejected(
-            f"{learnt.key} was forgotten on request: nothing is kept of it any more. The event stays held."
+            f"{learnt.key} was forgotten on request and stores nothing any more. The event stays held."
         )
     trail.leave(ledger, who=who, what=f"assigned: {event.trigger}", call=learnt.key, more=event.fingerprint)
     _let_go(ledger, event)
@@ -157,7 +158,9 @@ def drop(ledger: Ledger, events: Sequence[HeldEvent], *, who: str, reason: str) 
         return 0
     fingerprints = [event.fingerprint for event in events]
     shown = ", ".join(fingerprints[:_SHOWN]) + (", …" if len(fingerprints) > _SHOWN else "")
-    line = trail.line(ledger, who=who, what=f"dropped: {len(events)} held", more=f"{reason} ({shown})")
+    line = trail.line(
+        ledger, who=who, what=f"dropped: {counted(len(events), 'held event')}", more=f"{reason} ({shown})"
+    )
     # Together, so that nothing goes without a line that says by whom.
     pipe = ledger.redis.pipeline()
     for held, held_at in LISTS:

@@ -126,7 +126,7 @@ class Heartbeat:
                 failing = False
             except Exception as error:  # whatever it is: the process goes on, and is tried to be told of
                 if not failing:
-                    log.debug("a heartbeat was not kept", error=type(error).__name__)
+                    log.debug("heartbeat not stored", error=type(error).__name__)
                 failing = True
             self._stop.wait(BEAT_S / 4 if failing else BEAT_S)
         if not failing:
@@ -137,7 +137,7 @@ class Heartbeat:
             with boundary("processes.end"):
                 self._redis.hdel(keys.PROCESSES, self.name)
         except (redis.RedisError, OSError) as error:
-            log.debug("the end of a process was not kept", error=type(error).__name__)
+            log.debug("process end not stored", error=type(error).__name__)
 
 
 def ask(pipe: Pipeline | AsyncPipeline) -> None:
@@ -179,4 +179,4 @@ def commands_of(found: Iterable[Process]) -> dict[str, int]:
 
 def missing(found: Iterable[Process]) -> list[str]:
     """What should run and does not, in words."""
-    return [f"no {kind} runs" for kind, count in commands_of(found).items() if not count]
+    return [f"no {kind} is running" for kind, count in commands_of(found).items() if not count]

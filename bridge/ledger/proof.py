@@ -105,10 +105,11 @@ class Proof:
         """What to say of a Redis that cannot prove."""
         if self.after == "disk":
             return (
-                "ACCEPT_AFTER=disk: this Redis cannot say what is on its disk; that takes appendonly yes and "
-                "appendfsync always with Redis or Valkey 7.2 or newer (everysec: Redis 8.0), and CONFIG GET"
+                "ACCEPT_AFTER=disk: this Redis cannot report what is on its disk; this needs appendonly "
+                "yes, appendfsync always and CONFIG GET, on Redis or Valkey 7.2 or newer (everysec: Redis "
+                "8.0)"
             )
-        return "ACCEPT_AFTER=replica: this Redis has no replica that is connected, or does not know WAIT"
+        return "ACCEPT_AFTER=replica: this Redis has no connected replica, or does not support WAIT"
 
 
 def proves_everysec(server: Mapping[str, Any]) -> bool:

@@ -108,12 +108,12 @@ class Record:
         """What events said of its ids that cannot be true together, and what became of it."""
         said = []
         if rival := self.fields.get(Field.RIVAL):
-            settled = "CloudTalk is asked whose it is" if self.contested else "it is this call's"
-            said.append(f"call {self.call_id} was said to be uuid {rival} too: {settled}")
+            settled = "asking CloudTalk which is right" if self.contested else "it belongs to this call"
+            said.append(f"an event also gave call {self.call_id} the uuid {rival}: {settled}")
         if other := self.fields.get(Field.CONFLICT):
-            said.append(f"an event says that this is call {other}, which is another call's number")
+            said.append(f"an event says that this is call {other}, but that id belongs to another call")
         if other := self.fields.get(Field.UNTIED):
-            said.append(f"call {other}, which an event said this to be, is another call")
+            said.append(f"an event said that this is call {other}, but that is another call")
         return tuple(said)
 
     @property

@@ -26,7 +26,7 @@ from bridge.ledger.reach import Reach
 from bridge.ledger.record import Record
 from bridge.sync.asking import Asking, asking, note_waits_until
 
-_ON_ITS_WAY = "the recording is on its way"
+_ON_ITS_WAY = "the recording is pending"
 _REDIS_RESTARTED = "Redis restarted; waiting for requests still in flight to finish"
 
 

@@ -30,7 +30,7 @@ from bridge.sync.write_log import WriteLog
 from bridge.sync.writer import CallWriter
 
 _NO_UUID = "CloudTalk gave no uuid, so we cannot check whether Kustomer already has this call"
-_DETAILS_TO_COME = "details from CloudTalk are still to come"
+_DETAILS_TO_COME = "details from CloudTalk are pending"
 
 
 def sync(claim: Claim, deps: Deps) -> End:
@@ -192,7 +192,7 @@ def _known_under_its_uuid(
     uuid = find_uuid(number, want.customer, deps.kustomer)
     if uuid is not None and _is_free(deps, uuid, number):
         learn_uuid(claim, deps, record, uuid, number, "uuid_in_note", {"uuid": str(uuid)})
-        return End(again_in_ms=0, log="found its uuid in its note")
+        return End(again_in_ms=0, log="uuid found in its note")
     if horizon.before_us and record.listed:
         deps.ledger.keep(claim, {Field.STATE: State.SKIPPED, Field.REASON: _NO_UUID})
         return End(log=f"not written: {_NO_UUID}")

@@ -20,7 +20,7 @@ from bridge.ledger.record import Written
 from bridge.ledger.record_fields import Family
 
 T = TypeVar("T")
-Done = Literal["created", "found", "brought up to date"]
+Done = Literal["created", "found", "updated"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -108,7 +108,7 @@ class CallWriter:
             if changes:
                 compared_later = {name: changes[name] for name in editable if name in changes}
                 self.log.update(output.name, known, compared_later, partial(output.update, current, changes))
-        self.log.keep(output.name, known.id, fields, done="brought up to date", created=known.created)
+        self.log.keep(output.name, known.id, fields, done="updated", created=known.created)
 
 
 class Output(ABC, Generic[Current]):

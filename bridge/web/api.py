@@ -94,7 +94,7 @@ async def calls(request: Request) -> JSONResponse:
     try:
         search = Search.read(given, now=datetime.now(UTC), zone=_desk(request).rules.zone)
     except WrongUse as error:
-        raise Refused(400, "query", "this is not a search", str(error)) from error
+        raise Refused(400, "query", "invalid search", str(error)) from error
     return _answer(await _desk(request).run(lambda: _desk(request).calls(search)))
 
 
@@ -112,7 +112,7 @@ async def sync(request: Request) -> JSONResponse:
         record = desk.ledger.find(name)
         if record is not None and record.forgotten:
             raise Refused(
-                409, "forgotten", "the call was forgotten on request", "Nothing is kept of it to sync."
+                409, "forgotten", "the call was forgotten on request", "There is nothing left to sync."
             )
         if record is not None:
             desk.ledger.replay("sync", record.key, who="api")
@@ -177,14 +177,17 @@ async def _chosen(request: Request, *, wants_reason: bool = False) -> tuple[dict
     told = parse_object(raw) if raw.strip() else {}
     dry_run = told.pop("dry_run", False)
     if not isinstance(dry_run, bool):
-        raise Refused(400, "fields", "'dry_run' is not true or false", "With true, nothing is done.")
+        raise Refused(400, "fields", "'dry_run' is not true or false", "With true, nothing is changed.")
     reason = told.pop("reason", "") if wants_reason else ""
     if wants_reason and not (isinstance(reason, str) and reason.strip()):
-        raise Refused(400, "fields", "'reason' is missing", "Say in a text why they are not to be done.")
+        raise Refused(400, "fields", "'reason' is missing", "Give the reason as text.")
     for name, value in told.items():
         if name not in parked.FILTERS or not isinstance(value, str):
-            hint = f"Fields are {', '.join(parked.FILTERS)}, each a text; none of them means all parked jobs."
-            raise Refused(400, "fields", f"{name!r} is not a field of this, or not a text", hint)
+            hint = (
+                f"The fields are {', '.join(parked.FILTERS)}, each a text; none of them selects all parked "
+                "jobs."
+            )
+            raise Refused(400, "fields", f"{name!r} is not a known field, or not a text", hint)
     return told, dry_run, str(reason).strip()
 
 
@@ -196,8 +199,8 @@ def _unknown() -> Refused:
     return Refused(
         404,
         "unknown-call",
-        "no call is known by this",
-        "Use a key, CloudTalk's call id or its uuid, as `callbridge calls ls` lists them.",
+        "no such call",
+        "Use a key, call id or uuid, as listed by `callbridge calls ls`.",
     )
 
 

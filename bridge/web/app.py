@@ -114,7 +114,7 @@ def create_app(
 async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     desk, keeper = app.state.desk, app.state.keeper
     if app.state.admission.admits_nobody:
-        log.warning("no webhook will be let in: set WEBHOOK_TOKENS or WEBHOOK_SIGNING_SECRETS")
+        log.warning("every webhook will be refused: set WEBHOOK_TOKENS or WEBHOOK_SIGNING_SECRETS")
     await _tell_if_nothing_can_be_proven(app.state.inbox)
     await _end_sessions_of_others(app.state.callers)
     keeper.journal.start()
@@ -153,7 +153,7 @@ async def _tell_if_nothing_can_be_proven(inbox: Inbox) -> None:
     except CannotProve as error:
         log.error("every webhook will be answered 503", extra={"reason": str(error)})
     except REDIS_AWAY as error:
-        log.warning("Redis is away at the start", extra={"error": type(error).__name__})
+        log.warning("Redis is unavailable at start-up", extra={"error": type(error).__name__})
 
 
 async def _end_sessions_of_others(callers: Callers) -> None:
@@ -169,7 +169,7 @@ async def _end_sessions_of_others(callers: Callers) -> None:
     try:
         await callers.run(take_over)
     except REDIS_AWAY as error:
-        log.warning("sessions of an earlier token are not ended", extra={"error": type(error).__name__})
+        log.warning("sessions of an earlier token were not ended", extra={"error": type(error).__name__})
 
 
 async def _metrics(request: Request) -> Response:
@@ -202,10 +202,10 @@ async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101  # registered for these
     said = {
         404: (
-            "there is nothing here",
-            "Addresses begin with /api, /recordings, /login, /metrics, /healthz, /readyz or /webhooks.",
+            "not found",
+            "Paths begin with /api, /recordings, /login, /metrics, /healthz, /readyz or /webhooks.",
         ),
-        405: ("this method is not taken here", "The header Allow names those that are."),
+        405: ("method not allowed", "The Allow header lists the allowed methods."),
     }
     what, hint = said.get(error.status_code, (error.detail, ""))
     return JSONResponse({"error": what, "hint": hint}, status_code=error.status_code, headers=error.headers)
@@ -220,10 +220,12 @@ async def _redis_away(request: Request, error: Exception) -> Response:
     fault = server_fault(error)
     if fault is None:
         # About this one request: waiting would not help, and "Redis is away" would be untrue.
-        log.error("a request failed on what it asked of Redis", exc_info=error)
+        log.error("a request failed in Redis", exc_info=error)
         return await _fault(request, error)
-    refusals.warning("not answered, Redis is away", extra={"error": type(error).__name__, "why": fault.says})
-    content = {"error": fault.says, "hint": "Try again shortly; /readyz tells when it is back."}
+    refusals.warning(
+        "request failed, Redis is unavailable", extra={"error": type(error).__name__, "why": fault.says}
+    )
+    content = {"error": fault.says, "hint": "Try again shortly; /readyz shows when Redis is back."}
     return JSONResponse(content, status_code=503, headers={"Retry-After": "2"})
 
 
@@ -232,7 +234,7 @@ async def _nobody_there(request: Request, error: Exception) -> Response:
 
 
 async def _fault(request: Request, error: Exception) -> Response:
-    content = {"error": "the bridge made a mistake", "hint": "Its log names the place; please report it."}
+    content = {"error": "internal error", "hint": "See the bridge's log, and please report it."}
     return JSONResponse(content, status_code=500)
 
 

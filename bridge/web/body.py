@@ -23,8 +23,8 @@ _BRACKETS = re.compile(rb'\\.|["\[\]{}]', re.DOTALL)
 # A surrogate in an escape; half of a pair cannot be written down as UTF-8.
 _ESCAPED_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _SMALLER = (
-    "Leave long values (a transcript, notes) out of the workflow. After a call-modified webhook the bridge "
-    "reads notes and tags from CloudTalk; it does not fetch transcripts."
+    "Leave long values (a transcript, notes) out of the workflow. After a call-modified webhook the "
+    "bridge reads notes and tags from CloudTalk; it does not fetch transcripts."
 )
 
 
@@ -56,7 +56,7 @@ async def read_body(receive: Receive, *, within_s: float = SLOWEST_S) -> bytes:
             408,
             "too-slow",
             f"the body did not arrive within {within_s:g} s",
-            "Send it again, all at once.",
+            "Send it again without pauses.",
             # What is still to come of it must not be taken for the next request.
             {"connection": "close"},
         ) from None
@@ -76,7 +76,7 @@ def check_type(content_type: bytes | None) -> str:
         raise Refused(
             415,
             "content-type",
-            "the body is not announced as JSON in UTF-8",
+            "the Content-Type is not JSON in UTF-8",
             "Send it with the header Content-Type: application/json.",
         )
     return charset
@@ -105,9 +105,9 @@ def parse_object(raw: bytes, charset: str = "utf-8") -> dict[str, Any]:
         raise _bad("not-json", f"the body is not JSON: {error.msg} (character {error.pos})") from None
     except ValueError:
         # An integer of more digits than Python reads, or a float beyond what one can be.
-        raise _bad("not-json", "the body holds a number that is none or too large") from None
+        raise _bad("not-json", "the body contains NaN, Infinity or a number that is too large") from None
     if not isinstance(value, dict):
-        raise _bad("not-an-object", "the body is JSON, but not an object")
+        raise _bad("not-an-object", "the body is JSON but not an object")
     if _ESCAPED_SURROGATE.search(raw):
         whole: dict[str, Any] = mended(value)
         return whole

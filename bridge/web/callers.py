@@ -104,7 +104,7 @@ class Callers:
                 await self.slow_down(scope)
             return "Send the header Authorization: Bearer OPS_TOKEN, or sign in at /login."
         if not self.open_here:
-            return f"{self.off} Set OPS_TOKEN where the bridge runs and start it again."
+            return f"{self.off} Set OPS_TOKEN for the bridge and restart it."
         if (
             not is_loopback_peer(scope.get("client"))
             or any(name in _FORWARDED for name, _ in headers)
@@ -112,8 +112,8 @@ class Callers:
             or not _names_loopback(dict(headers).get(b"host", b"").decode("latin-1"))
         ):
             return (
-                "Set OPS_TOKEN where the bridge runs and send it as Authorization: Bearer OPS_TOKEN. "
-                "Without it the sandbox answers this machine only, directly and under the name localhost."
+                "Set OPS_TOKEN for the bridge and send it as Authorization: Bearer OPS_TOKEN. Without it, "
+                "the sandbox answers only direct requests from this machine to localhost."
             )
         return None
 
@@ -123,8 +123,8 @@ class Callers:
             raise Refused(
                 429,
                 "wrong-token",
-                "too many wrong tokens at once",
-                "The right token is answered at any time.",
+                "too many wrong tokens",
+                "The right token is always accepted.",
                 {"Retry-After": "8"},
             )
 
@@ -159,7 +159,7 @@ class Callers:
         """The answer to whom a page is not open: where to sign in, or `hint` where that is not the way."""
         if self.open_here:
             return PlainTextResponse(
-                f"This page is not open to you.\n{hint}\n",
+                f"You have no access to this page.\n{hint}\n",
                 status_code=401,
                 headers={"WWW-Authenticate": "Bearer", "Cache-Control": "no-store"},
             )
@@ -253,7 +253,7 @@ class Guard:
         hint = await self._callers.fault_of(scope)
         if hint is not None:
             answer = JSONResponse(
-                {"error": "this is not open to you", "hint": hint},
+                {"error": "access denied", "hint": hint},
                 status_code=401,
                 headers={"WWW-Authenticate": "Bearer"},
             )
@@ -261,7 +261,7 @@ class Guard:
         if scope["method"] not in ("GET", "HEAD") and self._callers.crosses_sites(scope):
             answer = JSONResponse(
                 {
-                    "error": "a page of another site asked for this",
+                    "error": "cross-site request refused",
                     "hint": "Use the pages or the command line.",
                 },
                 status_code=403,

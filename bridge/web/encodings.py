@@ -37,11 +37,11 @@ def decompressed(body: bytes, codings: list[bytes], *, largest: int, too_large: 
         return body
     if len(codings) > 1 or codings[0] not in _GZIP:
         known = all(map(_NAME.fullmatch, codings)) and len(codings) <= 3
-        name = b", ".join(codings).decode("ascii") if known else "an unknown coding"
+        name = b", ".join(codings).decode("ascii") if known else "an unknown encoding"
         raise Refused(
             415,
             "content-encoding",
-            f"the body is encoded with {name}",
+            f"unsupported content encoding: {name}",
             "Send it without Content-Encoding, or with gzip.",
             {"accept-encoding": "gzip, identity"},
         )
@@ -56,8 +56,10 @@ def decompressed(body: bytes, codings: list[bytes], *, largest: int, too_large: 
                 raise zlib.error
             body = member.unused_data
     except zlib.error:
-        error = "the body is announced as gzip, and is not, or not all of it"
-        raise Refused(400, "not-gzip", error, "Send it without Content-Encoding, or whole.") from None
+        error = "the body is not valid gzip, or incomplete"
+        raise Refused(
+            400, "not-gzip", error, "Send it without Content-Encoding, or as a complete gzip."
+        ) from None
     return bytes(out)
 
 

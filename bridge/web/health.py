@@ -20,7 +20,7 @@ log.addFilter(AtMost())
 
 READY_WITHIN_S = 1.5
 # A script of ours that fails by itself: no webhook could be kept, and no journal handed on.
-REFUSED = "Redis runs the bridge's scripts, and one of them fails"
+REFUSED = "one of the bridge's scripts fails in Redis"
 
 
 async def healthz(request: Request) -> JSONResponse:
@@ -42,8 +42,10 @@ async def readyz(request: Request) -> JSONResponse:
         fault = server_fault(error)
         if fault is not None and journal.takes_more:
             # Webhooks are taken, and that is what a balancer asks.
-            log.warning("webhooks go to the journal", extra={"reason": fault.says})
-            return JSONResponse({"status": "ready", "note": f"{fault.says}; webhooks go to the journal"})
+            log.warning("webhooks are stored in the journal", extra={"reason": fault.says})
+            return JSONResponse(
+                {"status": "ready", "note": f"{fault.says}; webhooks are stored in the journal"}
+            )
         reason = fault.says if fault is not None else REFUSED
         return _unready(f"{reason}; {journal.obstacle}" if journal.obstacle else reason)
     unproven = request.app.state.keeper.unproven
@@ -52,7 +54,7 @@ async def readyz(request: Request) -> JSONResponse:
     # What is taken now is written later; a balancer must not turn webhooks away for that.
     if journal.depth().stuck:
         # What comes now is kept; what came before, and waits there, needs a person.
-        notes.append("a file of the journal cannot be handed on: the log names it, and the reason")
+        notes.append("a journal file cannot be replayed; see the log for its name and the reason")
     return JSONResponse({"status": "ready", **({"note": "; ".join(notes)} if notes else {})})
 
 

@@ -44,7 +44,7 @@ TURN_WITHIN_S = 0.6
 UNPROVEN_FOR_S = 10.0
 
 _LONGEST_TRIGGER = 64
-_ITSELF = "Redis refuses this webhook itself, and takes others (a fault of the bridge's own)"
+_ITSELF = "Redis refuses this webhook but accepts others (a bug in the bridge)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,10 +103,10 @@ class Keeper:
             return await self._in_redis(event, body)
         except CannotProve as error:
             # Until somebody changes a setting: a journal would only fill.
-            log.error("webhook kept, but not provably", extra={"reason": str(error)})
+            log.error("webhook stored, but its safety cannot be proven", extra={"reason": str(error)})
             return Outcome(status=503, content=_unproven(str(error)), cause="not-proven")
         except NotProven as error:
-            log.warning("webhook kept, but not proven in time", extra={"reason": str(error)})
+            log.warning("webhook stored, but not proven safe in time", extra={"reason": str(error)})
             if self.journal.is_on:
                 return await self._in_journal(event, trigger, body, came_at, ends, str(error))
             self._unproven = (str(error), self._now())
@@ -117,7 +117,9 @@ class Keeper:
             fault = server_fault(error)
             if fault is None:
                 return await self._refused_itself(event, body, error)
-            log.warning("webhook not kept in Redis", extra={"error": type(error).__name__, "why": fault.says})
+            log.warning(
+                "webhook not stored in Redis", extra={"error": type(error).__name__, "why": fault.says}
+            )
             if self.journal.is_on:
                 return await self._in_journal(event, trigger, body, came_at, ends, fault.says)
             return Outcome(status=503, content=_away(fault.says))
@@ -133,7 +135,7 @@ class Keeper:
         self, event: Event | Held, body: Mapping[str, Any], error: Exception
     ) -> Outcome:
         """Redis takes others, but not this one: it is held for a person, as one that cannot be read is."""
-        log.error("Redis refuses this webhook itself", extra={"error": type(error).__name__})
+        log.error("Redis refused this webhook", extra={"error": type(error).__name__})
         if not isinstance(event, Held):
             held = Held(trigger=event.trigger, fingerprint=event.fingerprint, reason=_ITSELF)
             with contextlib.suppress(*REDIS_AWAY, NotProven):
@@ -173,7 +175,7 @@ class Keeper:
         except JournalFull:
             return Outcome(status=503, content=_away(f"{why}; the journal is full"))
         except OSError:
-            return Outcome(status=503, content=_away(f"{why}; the disk of the journal takes no more"))
+            return Outcome(status=503, content=_away(f"{why}; the journal's disk is full or not writable"))
         if isinstance(event, Held):
             return _held(event)
         # Whether it is a repeat, only Redis knows; an id that was joined to a uuid leads to that call too.
@@ -223,11 +225,11 @@ class Keeper:
             event = read_event(trigger or None, body, self._rules, received_at=received_at)
         except Exception as error:
             # A body that our parser trips over must not be lost: it can be read anew once that is mended.
-            log.error("a webhook could not be read, it is held", exc_info=error)
+            log.error("webhook could not be parsed, it is held", exc_info=error)
             event = Held(
                 trigger=trigger,
                 fingerprint=fingerprint_of(trigger, body),
-                reason="the bridge could not read it (a fault of its own; kept to be read again)",
+                reason="the bridge could not parse it (a bug in the bridge; stored for another attempt)",
             )
         if isinstance(event, Held) and len(event.trigger) > _LONGEST_TRIGGER:
             event = replace(event, trigger=event.trigger[:_LONGEST_TRIGGER])
@@ -243,12 +245,12 @@ def _held(event: Held) -> Outcome:
 
 
 def _away(why: str) -> dict[str, str]:
-    error = f"the bridge cannot keep this now: {why}"
-    return {"error": error, "hint": "Send it again shortly; /readyz tells when Redis is back."}
+    error = f"the webhook cannot be stored now: {why}"
+    return {"error": error, "hint": "Send it again shortly; /readyz shows when Redis is back."}
 
 
 def _unproven(reason: str) -> dict[str, str]:
     return {
-        "error": f"the bridge's Redis holds this, but it is not known to be safe: {reason}",
-        "hint": "Send it again shortly: a repeat changes nothing, and waits for the same.",
+        "error": f"the webhook is in Redis but not proven safe: {reason}",
+        "hint": "Send it again shortly; a repeat changes nothing and waits for the same proof.",
     }

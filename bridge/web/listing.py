@@ -45,7 +45,7 @@ class Cursor:
     def read(cls, text: str) -> Cursor:
         score, _, key = text.partition("~")
         if not re.fullmatch(r"[0-9]{1,15}", score) or not key:
-            raise WrongUse("cursor: pass on what the last answer gave as `next`")
+            raise WrongUse("cursor: must be the `next` value of the previous answer")
         return cls(score=float(score), key=key)
 
     def __str__(self) -> str:
@@ -60,7 +60,7 @@ class Search:
     state: str | None = None
     outcome: str | None = None
     direction: str | None = None
-    # A part of the agent's name, or CloudTalk's id of the agent.
+    # Part of the agent's name, or the agent's CloudTalk id.
     agent: str = ""
     # By the start of the call, or by its first webhook where no start is known; `until` is not included.
     since: datetime | None = None
@@ -78,7 +78,7 @@ class Search:
         text = {name: given.get(name, "").strip() for name in SEARCH_FIELDS}
         limit = text["limit"] or "50"
         if not re.fullmatch(r"[0-9]{1,3}", limit) or not 1 <= int(limit) <= LONGEST_PAGE:
-            raise WrongUse(f"limit: a number from 1 to {LONGEST_PAGE}")
+            raise WrongUse(f"limit: must be a number from 1 to {LONGEST_PAGE}")
         since, until = (
             read_moment(name, text[name], now=now, zone=zone) if text[name] else None
             for name in ("since", "until")
@@ -108,7 +108,7 @@ class Search:
 
 def _one_of(name: str, text: str, allowed: Sequence[str]) -> str | None:
     if text and text not in allowed:
-        raise WrongUse(f"{name}: one of {', '.join(allowed)}")
+        raise WrongUse(f"{name}: must be one of {', '.join(allowed)}")
     return text or None
 
 

@@ -31,15 +31,15 @@ async def told(request: Request) -> JSONResponse:
         raise Refused(
             401,
             "wrong-token",
-            "this request carries none of our tokens",
-            "Give Membrane the address with a token of WEBHOOK_TOKENS as its password: "
+            "this request has no valid token",
+            "Give Membrane the URL with a token of WEBHOOK_TOKENS as password: "
             f"https://membrane:TOKEN@HOST{PATH}, or a header Authorization: Bearer TOKEN.",
             {"www-authenticate": "Bearer"},
         )
     body = parse_object(await read_body(request.receive))
     event = body.get("event")
     if not isinstance(event, str) or event not in _EVENTS:
-        return JSONResponse({"status": "ignored", "reason": "this is no event of a connection"}, 202)
+        return JSONResponse({"status": "ignored", "reason": "this is not a connection event"}, 202)
     desk: Desk = request.app.state.desk
 
     def look() -> None:

@@ -81,7 +81,7 @@ def _budget(service: str, state: Mapping[str, Any]) -> tuple[str, str, int, str]
     left = f"{state['left']} of {state['per_window']} in {state['window_s']:g} s"
     jobs = sum(lane["jobs"] for lane in state["waiting"].values())
     if state["closed_for_s"] > 0:
-        left = f"closed by them for {state['closed_for_s']:.0f} s"
+        left = f"rate limited by the service for {state['closed_for_s']:.0f} s"
     return service, left, jobs, _span(state["drain_s"]) if jobs else ""
 
 

@@ -82,15 +82,15 @@ def _for_listeners(handler: Handler) -> Callable[[Request], Awaitable[Response]]
             if hint is not None and not by_link:
                 return _link_is_over(request, callers)
             if record is None:
-                text = "No call is known by this address. What was kept of it may have been deleted."
-                return message(request, 404, "There is no such call", text, link_only=by_link)
+                text = "There is no call at this address. Its data may have been deleted."
+                return message(request, 404, "Call not found", text, link_only=by_link)
             return await handler(request, _opened(request, record, by_link=by_link))
         except REDIS_AWAY as error:
-            log.warning("not answered, Redis takes nothing", extra={"why": why(error)})
+            log.warning("request failed, Redis is unavailable", extra={"why": why(error)})
             return _trouble(request, why(error), link_only=hint is not None)
         except BridgeError as error:
-            log.warning("a recording could not be given", extra={"error": type(error).__name__})
-            text = "The storage of the recordings does not answer as it should"
+            log.warning("recording could not be served", extra={"error": type(error).__name__})
+            text = "The storage for recordings does not respond properly"
             return _trouble(request, text, link_only=hint is not None)
 
     return handle
@@ -224,28 +224,32 @@ async def _sound(request: Request, opened: Opened, file: Stored | None, how: str
 def _no_sound(request: Request, opened: Opened) -> Response:
     title, text = {
         Sound.COMING: (
-            "The recording is still to come",
-            "CloudTalk has announced it; it is fetched as soon as it is there. Look again in a few minutes.",
+            "The recording is not here yet",
+            "CloudTalk has announced it, and the bridge fetches it as soon as it is available. Try again "
+            "in a few minutes.",
         ),
-        Sound.GONE: ("There is no recording any more", ""),
+        Sound.GONE: ("The recording was deleted", ""),
         Sound.UNWANTED: (
-            "This recording is not kept",
-            "The bridge is set up not to fetch recordings of this call.",
+            "This recording is not stored",
+            "The bridge is set not to fetch the recording of this call.",
         ),
-    }.get(opened.recording.sound, ("There is no recording", "As far as we know, this call was not recorded."))
+    }.get(
+        opened.recording.sound,
+        ("There is no recording", "As far as the bridge knows, this call was not recorded."),
+    )
     if opened.recording.sound is Sound.GONE:
         reason = "" if opened.by_link else opened.recording.reason
-        text = f"The bridge could not keep it: {reason}." if reason else "The bridge could not keep it."
+        text = f"The bridge could not store it: {reason}." if reason else "The bridge could not store it."
     return _message_of_call(request, opened, title, text)
 
 
 def _gone(request: Request, opened: Opened) -> Response:
-    text = "It was kept, and has been deleted from the storage since."
-    return _message_of_call(request, opened, "There is no recording any more", text)
+    text = "It was stored and has since been deleted."
+    return _message_of_call(request, opened, "The recording was deleted", text)
 
 
 def _not_playable(request: Request, opened: Opened, original: str) -> Response:
-    text = f"{headline(opened.call)}. Browsers cannot play it: it is {opened.recording.kind}."
+    text = f"{headline(opened.call)}. Browsers cannot play this format: {opened.recording.kind}."
     link = (original, "Download it")
     return message(
         request, 200, "This recording has to be downloaded", text, link=link, link_only=opened.by_link
@@ -255,14 +259,14 @@ def _not_playable(request: Request, opened: Opened, original: str) -> Response:
 def _message_of_call(request: Request, opened: Opened, title: str, text: str) -> Response:
     link = None
     if not opened.by_link:
-        link = (f"/api/calls/{quote(opened.record.key, safe=':')}", "What is known of this call")
+        link = (f"/api/calls/{quote(opened.record.key, safe=':')}", "Details of this call")
     said = f"{headline(opened.call)}. {text}"
     return message(request, 404, title, said, link=link, link_only=opened.by_link)
 
 
 def _link_is_over(request: Request, callers: Callers) -> Response:
     """Nothing of the call, nor whether there is one."""
-    text = "It has run out, or is not whole. Whoever gave it to you can give you a new one."
+    text = "It has expired or is incomplete. Ask whoever sent it for a new one."
     link = None
     if not callers.open_here:
         # As the path came, but without the signature.
@@ -272,8 +276,8 @@ def _link_is_over(request: Request, callers: Callers) -> Response:
 
 
 def _trouble(request: Request, why: str, *, link_only: bool) -> Response:
-    text = f"{why}. Nothing is lost by it; try again in a moment."
-    return message(request, 503, "Not at this moment", text, link_only=link_only)
+    text = f"{why}. Nothing is lost; try again in a moment."
+    return message(request, 503, "Temporarily unavailable", text, link_only=link_only)
 
 
 def _facts(call: Call) -> list[tuple[str, str]]:

@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from bridge.web.callers import is_signed_in
+from bridge.wording import counted
 
 _HERE = Path(__file__).parent
 _TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
@@ -68,6 +69,7 @@ def _templates() -> Environment:
         lstrip_blocks=True,
     )
     made.globals["asset"] = _address
+    made.filters["counted"] = counted
     return made
 
 

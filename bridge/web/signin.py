@@ -42,13 +42,13 @@ async def sign_in(request: Request) -> Response:
         return _form(request, onward, status=401)
     sessions = callers.sessions
     if not callers.knows_token(told.get("token", "")):
-        log.warning("a sign-in with a wrong token was refused")
+        log.warning("sign-in refused, wrong token")
         try:
             await callers.slow_down(request.scope)
         except Refused:
-            said = "Too many wrong tokens were tried at this moment. The right one is let in at any time."
+            said = "Too many wrong tokens were tried just now. The right one is always accepted."
             return _form(request, onward, status=429, wrong=said)
-        said = "This is not the token. It is OPS_TOKEN, or the text in DATA_DIR/ops-token."
+        said = "Wrong token. Use OPS_TOKEN, or the text in DATA_DIR/ops-token."
         return _form(request, onward, status=401, wrong=said)
     desk: Desk = request.app.state.desk
     cookie = await desk.run(lambda: sessions.begin(now=callers.now()))
@@ -97,8 +97,8 @@ def _form(request: Request, onward: str, *, status: int = 200, wrong: str = "") 
 
 
 def _cross_site(request: Request) -> Response:
-    text = "A page of another site asked for this. Open the bridge's own page and try again there."
-    return message(request, 403, "Not from here", text, link=(LOGIN, "Sign in"))
+    text = "The request came from another site. Open the bridge's own page and try again there."
+    return message(request, 403, "Refused", text, link=(LOGIN, "Sign in"))
 
 
 async def _fields(request: Request) -> dict[str, str]:
@@ -111,7 +111,7 @@ async def _fields(request: Request) -> dict[str, str]:
     try:
         pairs = parse_qsl(raw.decode(), keep_blank_values=True, max_num_fields=_MOST_FIELDS)
     except ValueError:
-        raise Refused(400, "form", "this is not a form of ours", "Fields are token and next.") from None
+        raise Refused(400, "form", "unknown form", "The fields are token and next.") from None
     return dict(pairs)
 
 

@@ -52,7 +52,7 @@ class Sounds:
             first = next(pieces, b"") if start < end else b""
             if start < end and not first:
                 _close(pieces)
-                raise Unavailable(f"{file.name} in the storage is shorter than when it was kept")
+                raise Unavailable(f"{file.name} in the storage is shorter than when it was stored")
             return Pieces(first, pieces, self._threads, length=end - start)
 
         return await self._ask(work)
@@ -62,7 +62,7 @@ class Sounds:
             with anyio.fail_after(_WITHIN_S):
                 return await anyio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=self._threads)
         except (OSError, TimeoutError, ValueError) as error:
-            raise Unavailable(f"The storage does not answer: {type(error).__name__}") from error
+            raise Unavailable("The storage does not answer") from error
 
     def _opened(self) -> Storage:
         with self._lock:
@@ -127,7 +127,9 @@ class SoundAnswer(Response):
                 left -= len(piece)
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
         except BridgeError as error:
-            log.warning("a recording broke off in the storage", extra={"error": type(error).__name__})
+            log.warning(
+                "reading a recording from the storage broke off", extra={"error": type(error).__name__}
+            )
         if not left:
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         # Else it is too late for another status: the server ends the connection short of what was

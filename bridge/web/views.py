@@ -136,18 +136,32 @@ def call_view(ledger: Ledger, rules: Rules, record: Record) -> dict[str, Any]:
     }
 
 
+# What an observation is called in the timeline.
+_LEARNED = {
+    "detail": "call details received",
+    "recording": "recording received",
+    "recording_gone": "recording not available",
+    "listed": "found in CloudTalk's list",
+}
+
+
 def timeline_of(record: Record) -> list[dict[str, Any]]:
     """What happened to a call, oldest first: what came, what was asked, what was done."""
     lines: list[tuple[datetime, str, str | None]] = []
     for event in record.events:
         lines.append((event.at, f"event {event.trigger}", None))
         if event.times > 1:
-            lines.append((event.last_at, f"event {event.trigger} again", f"{event.times} times in all"))
+            lines.append((event.last_at, f"event {event.trigger} again", f"received {event.times} times"))
     for trigger, number in record.left_out.items():
         newest = max((event.last_at for event in record.events if event.trigger == trigger), default=None)
         if newest is not None:
-            lines.append((newest, f"event {trigger}: {number} more", "the first few and the newest are kept"))
-    lines += [(seen.at, f"learnt {seen.name}", None) for seen in record.observations.values()]
+            lines.append(
+                (newest, f"event {trigger}: {number} more", "only the first few and the newest are stored")
+            )
+    lines += [
+        (seen.at, _LEARNED.get(seen.name, f"received {seen.name}"), None)
+        for seen in record.observations.values()
+    ]
     for entry in record.log:
         at = moment(entry["at"])
         if at is not None:

@@ -70,11 +70,11 @@ class Webhooks:
         prefix = ADDRESS.match(path)
         found = _TRIGGER.fullmatch(path, prefix.end()) if prefix else None
         if found is None:
-            hint = f"Webhooks go to {PATH}/call-ended and the like."
-            return await send_json(send, 404, {"error": "there is nothing here", "hint": hint})
+            hint = f"Send webhooks to {PATH}/TRIGGER, such as {PATH}/call-ended."
+            return await send_json(send, 404, {"error": "not found", "hint": hint})
         if scope["method"] != "POST":
             hint = "Set the method of the workflow's API request to POST."
-            content = {"error": "only POST is taken here", "hint": hint}
+            content = {"error": "method not allowed; use POST", "hint": hint}
             return await send_json(send, 405, content, {"allow": "POST"})
         trigger = _spelled_as_known(found[1] or "")
         try:
@@ -131,8 +131,8 @@ class Webhooks:
             raise Refused(
                 429,
                 "rate",
-                "too many webhooks of this trigger with this token",
-                "Send it again after Retry-After; WEBHOOKS_PER_MINUTE sets how many are taken.",
+                "too many webhooks for this trigger with this token",
+                "Send it again after Retry-After; WEBHOOKS_PER_MINUTE sets the limit.",
                 {"retry-after": str(math.ceil(wait_s))},
             )
 
@@ -171,7 +171,7 @@ class Webhooks:
             async with asyncio.timeout(COUNT_WITHIN_S), self._counting:
                 await self._inbox.refuse(name, cause)
         except REDIS_AWAY:
-            log.debug("a refusal was not counted, Redis is away")
+            log.debug("a refusal was not counted, Redis is unavailable")
 
 
 def _content_type_of(headers: list[tuple[bytes, bytes]]) -> bytes | None:
@@ -196,18 +196,18 @@ _SIGN_IN = (
 )
 _ERRORS = {
     "nobody-admitted": (
-        "no webhook is let in: the bridge has neither tokens nor signing secrets",
-        "Set WEBHOOK_TOKENS or WEBHOOK_SIGNING_SECRETS where the bridge runs, and start it again.",
+        "every webhook is refused: the bridge has neither tokens nor signing secrets",
+        "Set WEBHOOK_TOKENS or WEBHOOK_SIGNING_SECRETS for the bridge and restart it.",
     ),
-    "no-token": ("this request carries no token and no signature", _SIGN_IN),
-    "wrong-token": ("the token is not one of ours", _SIGN_IN),
+    "no-token": ("the request has neither a token nor a signature", _SIGN_IN),
+    "wrong-token": ("unknown token", _SIGN_IN),
     "bad-signature": (
         "the signature does not match the body",
         "Copy the endpoint's secret (whsec_...) to WEBHOOK_SIGNING_SECRETS; the body must arrive unchanged.",
     ),
     "stale-signature": (
-        "the signature is too old, or from the future",
-        "Check the clocks of both sides; a delivery is taken within 5 minutes of its signing.",
+        "the signature's timestamp is too old or in the future",
+        "Check the clocks on both sides; a delivery is accepted within 5 minutes of its signing.",
     ),
 }
 

@@ -47,13 +47,13 @@ class Case:
 
 CASES: Mapping[str, Case] = {
     "it has ended, and the webhook says everything": Case(then=Write),
-    "it rings": Case(trigger="call-ringing", then=Later, says="not ended", asks="detail"),
+    "it rings": Case(trigger="call-ringing", then=Later, says="the end of the call", asks="detail"),
     "the webhook leaves out the direction": Case(
-        without=("direction",), then=Later, says="asking CloudTalk", asks="detail"
+        without=("direction",), then=Later, says="waiting for call details", asks="detail"
     ),
     "the same, 21 s later": Case(without=("direction",), after_s=21, then=Write, asks="detail"),
     "only the uuid is known": Case(
-        without=("call_id", "direction"), then=Later, says="asking", asks="identify"
+        without=("call_id", "direction"), then=Later, says="waiting for call details", asks="identify"
     ),
     "CloudTalk does not know the call": Case(
         without=("direction",), observed={"detail_gone": {}}, after_s=30, then=Write
@@ -63,7 +63,7 @@ CASES: Mapping[str, Case] = {
         body={"external_number": "anonymous"}, then=Never, says="withheld"
     ),
     "a recording was announced": Case(
-        more=("recording-uploaded",), then=Later, says="recording is on its way", fetches=True
+        more=("recording-uploaded",), then=Later, says="recording is pending", fetches=True
     ),
     "the same, 16 s later": Case(more=("recording-uploaded",), after_s=16, then=Write, fetches=True),
     "its recording was asked for before": Case(

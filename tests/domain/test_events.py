@@ -143,8 +143,8 @@ READS_AS: dict[str, list[dict[str, Any] | str]] = {
             "direction": Direction.INCOMING,
         }
     ],
-    "made_up__contact_updated__plain": ["speaks of no call"],
-    "made_up__message_received__plain": ["speaks of no call"],
+    "made_up__contact_updated__plain": ["belongs to no call"],
+    "made_up__message_received__plain": ["belongs to no call"],
     "made_up__native_call_ended__answered": [
         {
             "trigger": "call-ended",
@@ -172,7 +172,7 @@ READS_AS: dict[str, list[dict[str, Any] | str]] = {
             "summary": "The caller asked for the March invoice. The agent will send it by mail today.",
         }
     ],
-    "made_up__native_message_received__plain": ["speaks of no call"],
+    "made_up__native_message_received__plain": ["belongs to no call"],
     "made_up__native_recording_ready__plain": [
         {"trigger": "recording-uploaded", "call_id": 1000000120, "external": None, "has_recording": True}
     ],
@@ -653,7 +653,7 @@ def test_an_unknown_trigger_is_held(trigger: str) -> None:
 
 @pytest.mark.parametrize("trigger", sorted(OTHER_TRIGGERS))
 def test_events_of_messages_and_contacts_are_held(trigger: str) -> None:
-    assert held(trigger, dict(IDS)).reason == "speaks of no call"
+    assert held(trigger, dict(IDS)).reason == "belongs to no call"
 
 
 # Key names of one's own

@@ -45,7 +45,7 @@ def test_of_two_calls_that_fit_neither_is_taken() -> None:
 
     found = match(EVENT, START + timedelta(minutes=8), [("one", CALL), ("two", again)])
 
-    assert found == (None, "names no call, and 2 calls fit")
+    assert found == (None, "has no call id, and 2 calls match")
 
 
 @pytest.mark.parametrize("number", [None, WITHHELD, Phone(Kind.SHORT, "1234")])

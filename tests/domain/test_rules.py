@@ -112,7 +112,7 @@ def test_a_misspelt_name_gets_the_right_one(text: str, remedy: str) -> None:
 def test_a_number_of_the_recordings_is_above_0(name: str, number: str) -> None:
     said = complaints(f"[recording]\n{name} = {number}")
 
-    assert said == [f"recording.{name}: a number above 0 and below 10000"]
+    assert said == [f"recording.{name}: must be a number above 0 and below 10000"]
 
 
 def test_numbers_may_have_a_fraction_or_none() -> None:

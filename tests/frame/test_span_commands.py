@@ -197,7 +197,7 @@ def test_a_call_that_waits_for_nothing_is_named_and_ends_with_3(
 
     said = capsys.readouterr().out
     assert "Waiting, with no job scheduled to write them" in said
-    assert f"{call['id']}  CloudTalk has not told the call's uuid yet" in said
+    assert f"{call['id']}  waiting for CloudTalk to give the call's uuid" in said
 
 
 def test_without_waiting_the_calls_are_queued_and_no_more(
@@ -239,7 +239,7 @@ def test_an_audit_is_told_to_people_as_tables_and_says_what_it_mends(
     said = capsys.readouterr().out
     assert "Calls without conversation or note: 1" in said
     assert "Conversations without a call: none" in said
-    assert f"call {call['id']}: learnt from CloudTalk's list, will be written" in said
+    assert f"call {call['id']}: found in CloudTalk's list, will be written" in said
 
 
 def test_the_ids_that_an_audit_tells_are_whole_in_a_pipe(

@@ -39,8 +39,8 @@ def test_what_an_audit_repairs_is_told_with_who_had_it_done(
     key, me = f"uuid:{waiting['uuid']}", trail.person()
     assert sorted(lines(redis_client)) == sorted(
         [
-            (me, "learnt from the list", f"id:{unheard['id']}", "audit --repair"),
-            (me, "learnt from the list", key, "audit --repair"),
+            (me, "found in CloudTalk's list", f"id:{unheard['id']}", "audit --repair"),
+            (me, "found in CloudTalk's list", key, "audit --repair"),
             (me, "run again: sync", key, "audit --repair"),
         ]
     )

@@ -54,8 +54,8 @@ def test_a_recording_goes_to_the_true_call_though_its_number_was_claimed_before(
         for uuid in (TRUE, MADE_UP)
     ]
     assert shown == [
-        [f"call {NUMBER} was said to be uuid {MADE_UP} too: it is this call's"],
-        [f"call {NUMBER}, which an event said this to be, is another call"],
+        [f"an event also gave call {NUMBER} the uuid {MADE_UP}: it belongs to this call"],
+        [f"an event said that this is call {NUMBER}, but that is another call"],
     ]
     what = [
         line["what"] for line in call_view(bridge.ledger, bridge.rules, bridge.record(MADE_UP))["timeline"]

@@ -251,7 +251,7 @@ def test_the_receipt_names_what_others_hold_and_removes_nothing_there_unasked(
     assert place == f"https://kustomer.example/v1/conversations/{outputs['conversation'].id}"
     assert sandbox.cloudtalk.requests == [] and sandbox.kustomer.requests == []
     told = "\n".join(receipt.lines())
-    assert "Removed here" in told and outputs["note"].id in told
+    assert "Erased here" in told and outputs["note"].id in told
     assert json.loads(json.dumps(receipt.as_json()))["asked"] == "…304"
 
 
@@ -277,7 +277,7 @@ def test_on_request_it_is_removed_there_too_and_the_answers_are_told(
     again = erasure(desk, remove_at=("cloudtalk",))._recording_there(
         record.call(desk.rules), receipt, is_known=True
     )
-    assert again.state == "not there"
+    assert again.state == "not found"
 
 
 def test_a_refusal_there_is_told_and_the_rest_is_done(desk: Bridge, sandbox: RunningSandbox) -> None:
@@ -287,7 +287,7 @@ def test_a_refusal_there_is_told_and_the_rest_is_done(desk: Bridge, sandbox: Run
     receipt = erasure(desk, remove_at=("cloudtalk",)).of_call(desk.record(UUID))
 
     assert receipt.unfinished
-    assert receipt.elsewhere[0].state.startswith("not removed")
+    assert receipt.elsewhere[0].state.startswith("not deleted")
     assert desk.record(UUID).forgotten
 
 

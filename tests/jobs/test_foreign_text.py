@@ -47,7 +47,7 @@ def test_a_tag_of_another_alphabet_is_written_whole_and_one_that_cannot_be_is_sa
     record = bridge.record(KEY)
     assert (record.fields["state"], record.fields["reason"]) == (
         "synced",
-        "tag left out, Kustomer takes none of its characters: ###",
+        "tag left out, Kustomer accepts none of its characters: ###",
     )
 
 

@@ -23,4 +23,4 @@ def test_a_wait_is_told_in_whole_seconds_and_never_too_short(waits_s: float, tol
     answer = Patience(pause=waited.append, say=said.append).ask(question)
 
     assert (answer, waited) == ("the answer", [waits_s])
-    assert said == [f"requests are spread over time; going on in {told}"]
+    assert said == [f"requests are spread over time; continuing in {told}"]

@@ -148,7 +148,7 @@ def test_our_tags_give_way_to_those_of_people(bridge: Bridge, sandbox: RunningSa
 
     _, conversation, _ = one_of_each(sandbox)
     assert sorted(conversation["tagNames"]) == ["Billing", *by_hand, "phone"]
-    assert "tags left out, Kustomer takes 20 in all: VIP" in reason_of(bridge)
+    assert "tags left out, Kustomer accepts 20 in all: VIP" in reason_of(bridge)
 
 
 def test_a_refusal_about_something_else_names_no_optional_field() -> None:

@@ -316,10 +316,10 @@ def test_who_waits_for_the_service_or_for_others_is_told_so(clock: TestClock) ->
     budget = budget_of(clock)
 
     reply(budget, budget.take(), RateLimitHeaders(limit=60, remaining=1, resets_in_s=8))
-    assert "others spend from cloudtalk's budget" in why(budget, "next")
+    assert "other clients use cloudtalk's budget" in why(budget, "next")
 
     reply(budget, Slot(service="cloudtalk", name="another"), closed_for_s=30)
-    assert why(budget, "next") == "cloudtalk has told us to wait"
+    assert why(budget, "next") == "cloudtalk asked us to wait"
 
 
 # What the service tells

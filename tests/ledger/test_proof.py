@@ -30,7 +30,7 @@ def event(number: int = 7) -> tuple[Event, dict[str, int]]:
     return read, body
 
 
-HELD = Held(trigger="call-ended", fingerprint="f", reason="speaks of no call")
+HELD = Held(trigger="call-ended", fingerprint="f", reason="belongs to no call")
 
 
 def ask(

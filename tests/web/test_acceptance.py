@@ -199,7 +199,7 @@ def test_a_file_that_cannot_be_read_holds_up_no_other(
         assert all(Ledger(client).read(f"id:{number}").exists for number in range(1, 4))
     ready = site.get("/readyz")
     assert (ready.status, ready.json["status"]) == (200, "ready")
-    assert "cannot be handed on" in ready.json["note"]
+    assert "cannot be replayed" in ready.json["note"]
     assert measured(site)("journal_stuck") == 1
 
 

@@ -286,7 +286,7 @@ def test_one_call_is_told_with_all_that_came_and_was_done(site: Site, ledger: Le
     assert [entry["what"] for entry in call["timeline"]] == [
         "event call-ended",
         "event call-ended again",
-        "learnt detail",
+        "call details received",
         "note written",
     ]
     assert call["timeline"] == sorted(call["timeline"], key=lambda entry: entry["at"])

@@ -137,7 +137,7 @@ def test_what_speaks_of_no_call_is_not_put_to_one(ledger: Ledger, capsys: pytest
 
     assert main(["held", "assign", fingerprint, UUID]) == 1
 
-    assert "speaks of no call" in capsys.readouterr().err
+    assert "belongs to no call" in capsys.readouterr().err
     assert (ledger.held_count(), ledger.other_count()) == (0, 1)
 
 
@@ -190,10 +190,10 @@ def test_where_two_calls_fit_it_stays_held_and_says_so(
     assert Clock(ledger).beat()
 
     assert main(["held", "ls"]) == 0
-    assert "2 calls fit" in capsys.readouterr().out
+    assert "2 calls match" in capsys.readouterr().out
 
 
-TWO_FIT = "names no call, and 2 calls fit"
+TWO_FIT = "has no call id, and 2 calls match"
 
 
 def call_of(
@@ -357,7 +357,7 @@ def test_messages_go_after_their_time_and_are_not_more_than_so_many(
 
 
 def test_messages_that_an_earlier_version_held_are_set_apart(ledger: Ledger) -> None:
-    value = {"trigger": "message-received", "reason": "speaks of no call", "body": json.dumps(NAMELESS)}
+    value = {"trigger": "message-received", "reason": "belongs to no call", "body": json.dumps(NAMELESS)}
     ledger.redis.hset(keys.HELD, "f1", json.dumps(value))
     came_ms = ledger.now_ms() - 3 * 86_400_000
     ledger.redis.zadd(keys.HELD_AT, {"f1": came_ms})

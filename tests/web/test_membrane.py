@@ -173,8 +173,8 @@ def test_a_refused_key_is_shown_as_a_dropped_connection_is(
 
     assert found["kustomer"]["state"] == "KEY_REFUSED"
     assert found["kustomer:create_note"]["state"] == "ROLE_MISSING"
-    assert "Kustomer refuses our key since" in text
-    assert "Kustomer refuses create_note: our key lacks a role" in text
+    assert "Kustomer refuses the API key since" in text
+    assert "Kustomer refuses create_note: the API key lacks a role" in text
     assert "Check the key." in text
     assert 'callbridge_connection_up{service="kustomer"} 0.0' in metrics
     assert 'callbridge_connection_up{service="cloudtalk"} 1.0' in metrics

@@ -203,7 +203,7 @@ def test_what_is_still_to_come_or_gone_is_told_with_the_reason(guarded: Site, sh
     link = "https://recordings.example/x"
     shelf.call("recording-uploaded", event="recording_uploaded", recording_url=link)
     coming = get(guarded, PAGE)
-    assert coming.status == 404 and "still to come" in coming.text
+    assert coming.status == 404 and "not here yet" in coming.text
 
     shelf.observe("recording_gone", {"reason": "expired or deleted in CloudTalk"})
 
@@ -217,7 +217,7 @@ def test_a_file_that_was_deleted_since_is_told_as_such(heard: Site, shelf: Shelf
 
     for path in (PAGE, AUDIO, ORIGINAL):
         assert get(heard, path).status == 404
-        assert "deleted from the storage" in get(heard, path).text
+        assert "has since been deleted" in get(heard, path).text
     assert get(heard, AUDIO, "HEAD").status == 404
 
 

@@ -96,7 +96,7 @@ def test_a_refusal_of_the_server_sends_webhooks_to_the_journal_and_readyz_names_
 
     assert (answer.status, answer.json["status"]) == (202, "accepted")
     assert ready.status == 200
-    assert cause in ready.json["note"] and "webhooks go to the journal" in ready.json["note"]
+    assert cause in ready.json["note"] and "webhooks are stored in the journal" in ready.json["note"]
 
 
 @pytest.mark.parametrize(("text", "cause"), OF_THE_SERVER.items())

@@ -85,7 +85,7 @@ def test_a_wrong_token_is_told_plainly_and_opens_nothing(
         answer = sign_in(guarded, wrong, onward="/recordings/id:7")
 
         assert answer.status == 401
-        assert "This is not the token" in answer.text
+        assert "Wrong token" in answer.text
         assert 'value="/recordings/id:7"' in answer.text
         assert "set-cookie" not in answer.headers
     assert "ops" not in " ".join(record.getMessage() for record in caplog.records)

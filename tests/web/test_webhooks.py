@@ -51,7 +51,7 @@ def test_a_webhook_of_a_call_that_was_forgotten_is_answered_as_a_repeat(site: Si
     [
         ("call-ended", {}, "has no usable call_id"),
         ("call-ended", {"call_id": "test-missed-123"}, "has no usable call_id"),
-        ("contact-updated", {"id": 5}, "speaks of no call"),
+        ("contact-updated", {"id": 5}, "belongs to no call"),
         ("call-teleported", {"call_id": 5}, "unknown trigger"),
         ("", {"call_id": 5}, "names no event"),
         ("x" * 300, {"call_id": 5}, "unknown trigger"),

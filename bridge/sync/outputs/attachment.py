@@ -74,7 +74,7 @@ def all_attachments(note: Note, wanted: Sequence[Mapping[str, Any]], kustomer: K
         return None
     kept = [reference(id_, item) or kustomer.attachments.reference(id_) for id_, item in there.items()]
     if any(item is None for item in kept):
-        raise Unavailable("kustomer does not name the note's other attachments: not replacing them")
+        raise Unavailable("kustomer does not list the note's other attachments; not replacing them")
     return [*kept, *missing]
 
 
@@ -118,7 +118,7 @@ def _upload(writer: CallWriter, draft: AttachmentDraft, sent: Mapping[str, Any])
         log.keep("attachment", form.attachment_id, sent, done="created", created=True)
         ledger.keep(log.claim, {_FORM: None})
         return Written(id=form.attachment_id, sent=sent, created=True)
-    raise Unavailable("kustomer's upload host refused two fresh forms")
+    raise Unavailable("kustomer's upload host refused two new upload forms")
 
 
 def _send(form: UploadForm, draft: AttachmentDraft, deps: Deps) -> None:

@@ -75,7 +75,9 @@ class ConversationOutput(Output[Conversation]):
         return self.writer.kustomer.conversations.get(id_)
 
     def gone(self, id_: str) -> None:
-        raise Rejected(f"conversation {id_} is gone in Kustomer: deleted, or merged into another", status=404)
+        raise Rejected(
+            f"conversation {id_} no longer exists in Kustomer: deleted, or merged into another", status=404
+        )
 
     def editable(self, current: Conversation) -> Fields:
         return {name: current.fields.get(name) for name in _EDITABLE}
@@ -106,6 +108,6 @@ class ConversationOutput(Output[Conversation]):
         """As many of our tags as Kustomer takes beside those that are there, which may be a person's."""
         room = max(0, MOST_TAGS - len(current.tags))
         if tags[room:]:
-            text = f"tags left out, Kustomer takes {MOST_TAGS} in all: {', '.join(tags[room:])}"
+            text = f"tags left out, Kustomer accepts {MOST_TAGS} in all: {', '.join(tags[room:])}"
             say_left_out(self.writer.log, self.name, "tags", text)
         return tags[:room]

@@ -82,8 +82,7 @@ class CustomerOutput(Output[Customer]):
 
     def create_hidden(self, fields: Fields, conflict: Conflict) -> str:
         raise Conflict(
-            "Kustomer refuses a second customer with this number and finds none by it: "
-            "look for it among shared phones"
+            "Kustomer refuses a second customer with this number but finds none by it; check shared phones"
         ) from conflict
 
     def read(self, id_: str) -> Customer | None:

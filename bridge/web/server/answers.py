@@ -7,11 +7,14 @@ import json
 from collections.abc import Iterable
 
 _SAID = {
-    400: ("this is not HTTP as this server takes it", "Send HTTP/1.1, with lines that end in CR LF."),
-    408: ("the request did not arrive in time", "Send it again, all at once."),
-    414: ("the URL is too long", "The line with method and URL may have 8 KiB."),
-    431: ("the headers are too large or too many", "They may have 16 KiB in 100 lines, trailers included."),
-    503: ("the server has no room for another connection", "Try again shortly."),
+    400: ("not valid HTTP/1.1", "Send HTTP/1.1 with lines that end in CR LF."),
+    408: ("the request did not arrive in time", "Send it again without pauses."),
+    414: ("the URL is too long", "The request line may have at most 8 KiB."),
+    431: (
+        "the headers are too large or too many",
+        "Headers and trailers may have at most 16 KiB in 100 lines.",
+    ),
+    503: ("too many connections", "Try again shortly."),
 }
 
 

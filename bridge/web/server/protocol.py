@@ -292,7 +292,7 @@ class BoundedHttpProtocol(HttpToolsProtocol, asyncio.BufferedProtocol):
 
     def on_message_begin(self) -> None:
         if self._begun:
-            raise httptools.HttpParserError("two requests in one piece")
+            raise httptools.HttpParserError("pipelined request")
         self._begun = True
         super().on_message_begin()
 

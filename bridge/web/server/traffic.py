@@ -116,7 +116,7 @@ class TrafficCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         cuts = CounterMetricFamily(
             "callbridge_http_cut",
-            "Connections to this web process that were cut or refused, by cause.",
+            "Connections to this web process that were closed or refused, by cause.",
             labels=["cause"],
         )
         for cause, number in self._traffic.cuts.items():
@@ -129,6 +129,6 @@ class TrafficCollector(Collector):
         )
         yield GaugeMetricFamily(
             "callbridge_http_connections_limit",
-            "Most connections of this web process; beyond it, the one that has waited longest is closed.",
+            "Connection limit of this web process; beyond it, the longest waiting one is closed.",
             value=self._traffic.limits.connections,
         )

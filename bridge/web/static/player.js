@@ -57,7 +57,7 @@
   }
 
   function fail() {
-    trouble.textContent = "The recording cannot be loaded. Reload the page to try again; the link may have run out.";
+    trouble.textContent = "The recording cannot be loaded. Reload the page to try again; the link may have expired.";
   }
 
   function toggle() {

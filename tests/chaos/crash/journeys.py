@@ -253,7 +253,7 @@ def _by_hand(hand: Hand) -> None:
     unnamed = read_event("call-ended", nameless, Rules())
     assert isinstance(unnamed, Held)
     hand.ledger.hold(unnamed, nameless)
-    message = {"trigger": "message-received", "reason": "speaks of no call", "body": "{}"}
+    message = {"trigger": "message-received", "reason": "belongs to no call", "body": "{}"}
     with hand.watch.aside():
         # As earlier versions held it.
         hand.ledger.redis.hset(keys.HELD, "message", json.dumps(message))
