@@ -186,7 +186,7 @@ def _from_text(error: redis.RedisError) -> ServerFault | None:
         return ServerFault(f"the Redis user of REDIS_URL {_missing(text)} (NOPERM)", _PERMISSIONS)
     if _NO_SUCH_COMMAND.search(text):
         return ServerFault(
-            f"this Redis does not support or allow {_named(text) or 'a command that the bridge needs'}",
+            f"this Redis does not know or does not allow {_named(text) or 'a command that the bridge needs'}",
             f"see {_SEE}; a provider may offer another plan",
         )
     if _ABOUT_THE_VALUE.search(text):

@@ -179,4 +179,4 @@ def commands_of(found: Iterable[Process]) -> dict[str, int]:
 
 def missing(found: Iterable[Process]) -> list[str]:
     """What should run and does not, in words."""
-    return [f"no {kind} is running" for kind, count in commands_of(found).items() if not count]
+    return [f"no {kind} runs" for kind, count in commands_of(found).items() if not count]

@@ -88,7 +88,7 @@ def test_a_conversation_that_is_gone_is_found_and_written_again(
 
     (item,) = audited(bridge, repair=True).missing
 
-    assert "gone" in item["why"]
+    assert "since deleted" in item["why"]
     bridge.run_jobs_for(5)
     assert audited(bridge).clean
     assert len(sandbox.kustomer.conversations) == len(sandbox.kustomer.notes) == 1

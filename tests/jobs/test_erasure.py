@@ -265,7 +265,7 @@ def test_on_request_it_is_removed_there_too_and_the_answers_are_told(
 
     states = {one.what: one.state for one in receipt.elsewhere}
     assert states["recording of call"] == states["conversation"] == states["note"] == "removed"
-    assert "no way to delete it" in states["customer"] and "no way to delete it" in states["attachment"]
+    assert "cannot delete it" in states["customer"] and "cannot delete it" in states["attachment"]
     with pytest.raises(LookupError):
         sandbox.cloudtalk.recording_of(CALL)
     note = next(n for n in sandbox.kustomer.notes if n["id"] == record.outputs["note"].id)

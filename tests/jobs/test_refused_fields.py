@@ -129,7 +129,7 @@ def test_more_tags_than_kustomer_takes_are_left_out_and_said(bridge: Bridge, san
 
     _, conversation, _ = one_of_each(sandbox)
     assert len(conversation["tagNames"]) == 20 and "phone" in conversation["tagNames"]
-    assert "Kustomer takes 20: tag 19, tag 20, tag 21, tag 22, tag 23, tag 24" in reason_of(bridge)
+    assert "Kustomer accepts 20: tag 19, tag 20, tag 21, tag 22, tag 23, tag 24" in reason_of(bridge)
 
 
 def test_our_tags_give_way_to_those_of_people(bridge: Bridge, sandbox: RunningSandbox) -> None:

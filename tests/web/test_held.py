@@ -67,7 +67,7 @@ def test_held_events_are_dropped_by_name_trigger_and_age_with_a_reason(
     assert terminal.types(*drop, one[:8]).json["dropped"] == 1
     assert left() == set()
     assert [(line["who"], line["what"]) for line in trail.read(ledger)] == [
-        (trail.person(), "dropped: 1 held")
+        (trail.person(), "dropped: 1 held event")
     ] * 3
     assert f"a test ({one})" == trail.read(ledger)[0]["more"]
 
