@@ -58,7 +58,7 @@ def complaint(url: str) -> str:
         (f"unix:///{'x' * 120}.sock", "longer than"),
         ("redis+sentinel://h1:x/SERVICE/0", "port"),
         ("redis+sentinel://:26379/SERVICE/0", "has no host"),
-        ("redis+sentinel:///SERVICE/0", "has no Sentinel"),
+        ("redis+sentinel:///SERVICE/0", "has no sentinel"),
         ("redis+sentinel://h1:26379", "has no service name"),
         ("redis+sentinel://h1:26379//0", "has no service name"),
         # Which database.

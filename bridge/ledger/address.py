@@ -164,7 +164,7 @@ def _sentinel(parts: SplitResult) -> SentinelAddress:
     login, _, netloc = parts.netloc.rpartition("@")
     hosts = [_check_host(item, usual_port=SENTINEL_PORT) for item in netloc.split(",") if item]
     if not hosts:
-        raise _WrongAddress("has no Sentinel, such as redis+sentinel://host:26379,host:26379/SERVICE/DB")
+        raise _WrongAddress("has no sentinel, such as redis+sentinel://host:26379,host:26379/SERVICE/DB")
     service, _, db = parts.path.removeprefix("/").removesuffix("/").partition("/")
     if not service:
         raise _WrongAddress("has no service name, as in redis+sentinel://host:26379,host:26379/SERVICE/DB")
