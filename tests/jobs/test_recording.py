@@ -273,7 +273,7 @@ def test_a_recording_over_the_ceiling_is_left_in_cloudtalk_and_said_so(
 
     (parked,) = bridge.ledger.parked().values()
     assert parked["cause"] == "OverCeiling"
-    assert "over the 1,000,000 bytes of RECORDING_MAX_MB: 1," in parked["error"]
+    assert "larger than RECORDING_MAX_MB (1,000,000 bytes): 1," in parked["error"]
     assert "Recording: over 1 MB, so it is left in CloudTalk" in _body(sandbox)
     assert list(Path(bridge.data_dir).rglob("*.wav")) == []
     assert len(sandbox.cloudtalk.requests) == 1
