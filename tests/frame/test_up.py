@@ -150,7 +150,7 @@ def test_without_a_port_that_was_asked_for_the_sandbox_takes_free_ones(
 
         house = ready(start_house(PORT="", SANDBOX_PORT=str(taken)))
 
-    web = house.wait_for(r"port 8000 is taken, so web listens on port (\d+)")[1]
+    web = house.wait_for(r"port 8000 is in use, so web listens on port (\d+)")[1]
     assert int(web) > 8000
     assert house.wait_for(rf"The bridge runs: http://127.0.0.1:{web}\n")
     cloudtalk, kustomer = (
