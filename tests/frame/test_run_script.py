@@ -128,10 +128,10 @@ def test_the_tests_bring_what_running_needs_as_well(installing: Path) -> None:
 
 
 @pytest.mark.parametrize("args", [[], ["--all"]])
-def test_whole_runs_of_the_tests_use_two_processes(installing: Path, args: list[str]) -> None:
+def test_whole_runs_of_the_tests_use_four_processes(installing: Path, args: list[str]) -> None:
     said = run(installing, "test", *args).stdout
 
-    assert said == f"{' '.join(['started -m pytest -n 2 --dist worksteal', *args])}\n"
+    assert said == f"{' '.join(['started -m pytest -n 4 --dist worksteal', *args])}\n"
 
 
 @pytest.mark.parametrize("changed", ["deploy/requirements.lock", "pyproject.toml"])
