@@ -126,6 +126,8 @@ def run(folder: Path, *args: str) -> tuple[int, str]:
         text=True,
         timeout=60,
         check=False,
+        # Ignored where this run was started in a shell's background.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     return done.returncode, done.stdout + done.stderr
 

@@ -234,7 +234,7 @@ def by_a_round(bridge: Bridge) -> None:
 def repaired(bridge: Bridge) -> None:
     audit = Audit(bridge.deps, the_day(), Patience(pause=bridge.let_pass))
     (line,) = mend(bridge.ledger, audit, audit.look(now()), who=WHO)
-    assert "its end learnt" in line
+    assert "its end found" in line
     bridge.run_jobs_for(30, step_s=5)
 
 

@@ -56,7 +56,7 @@ def test_a_recovered_call_has_no_reason_left_once_it_is_written(
     record = bridge.ledger.find("1000000601")
     assert record is not None and record.uuid is not None
     # The first look waited for the call's uuid, under its number.
-    assert "asking CloudTalk" in str(bridge.ledger.redis.hget(keys.record("id:1000000601"), "reason"))
+    assert "from CloudTalk" in str(bridge.ledger.redis.hget(keys.record("id:1000000601"), "reason"))
     assert (record.fields["state"], record.fields.get("reason")) == ("synced", None)
     assert standings(bridge.ledger, [1000000601])[1000000601].reason == ""
 

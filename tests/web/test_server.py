@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import subprocess
 import sys
@@ -59,7 +60,7 @@ def said(site: Site, *pieces: bytes) -> bytes:
 
 
 def statuses(answer: bytes) -> list[str]:
-    return [part[:3].decode() for part in answer.split(b"HTTP/1.1 ")[1:]]
+    return [status.decode() for status in re.findall(rb"HTTP/1\.1 (\d{3}) ", answer)]
 
 
 def cut(site: Site, cause: str) -> float | None:
