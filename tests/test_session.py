@@ -168,6 +168,7 @@ def test_the_slow_ones_can_be_run_by_themselves(halves: Path) -> None:
     assert "2 passed, 2 deselected" in said
 
 
+@pytest.mark.slow
 def test_a_fixture_that_fails_leaves_nothing_running(folder: Path) -> None:
     (folder / "test_them.py").write_text(FIXTURES_THAT_FAIL)
 
@@ -192,6 +193,7 @@ def test_a_process_that_a_test_leaves_running_is_ended_and_fails_the_run(folder:
     assert "Left running by a test, ended now:" in said and "time.sleep(600)" in said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGKILL"])
 @pytest.mark.parametrize("workers", [[], ["-n", "1"]], ids=["one process", "a worker"])
 def test_whatever_ends_a_run_it_leaves_no_process_and_no_folder(

@@ -238,6 +238,7 @@ def test_a_peak_is_the_loudest_of_its_span(samples: list[int], piece: int) -> No
     ]
 
 
+@pytest.mark.slow
 def test_an_hour_streams_through_in_constant_memory() -> None:
     minute = speech(2).tobytes() * 30
     encoder = SpeechEncoder()

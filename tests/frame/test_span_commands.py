@@ -127,6 +127,7 @@ def test_what_is_given_up_is_named_and_ends_with_3(
     assert f"{call['id']}  kustomer answered 400" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_what_was_given_up_before_is_named_each_time_and_ends_with_3(
     sandbox: RunningSandbox, capsys: pytest.CaptureFixture[str]
 ) -> None:

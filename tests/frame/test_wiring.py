@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections import defaultdict
+from functools import cache
 from pathlib import Path
 
 _ROOT = Path(__file__).parents[2]
@@ -44,6 +45,7 @@ def test_only_the_ledger_uses_its_redis_client() -> None:
     assert found == []
 
 
+@cache
 def _nodes() -> list[tuple[str, ast.AST]]:
     files = sorted([*_ROOT.glob("bridge/**/*.py"), *_ROOT.glob("workers/**/*.py")])
     # The sandbox has classes of the same names.

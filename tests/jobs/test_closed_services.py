@@ -18,7 +18,12 @@ NUMBER = 1000000500
 EVER = 1_000_000
 PAGE = "<!DOCTYPE html><html><head><title>Maintenance</title></head><body>Back soon</body></html>"
 ROADS = pytest.mark.parametrize(
-    "bridge", [(), ("cloudtalk", "kustomer")], ids=["direct", "membrane"], indirect=True
+    "bridge",
+    [
+        pytest.param((), id="direct"),
+        pytest.param(("cloudtalk", "kustomer"), id="membrane", marks=pytest.mark.slow),
+    ],
+    indirect=True,
 )
 
 
@@ -141,7 +146,11 @@ def test_cloudtalk_closed_pauses_only_what_needs_it(
     assert [one["referenced"] for one in sandbox.kustomer.attachments] == [True] * 5
 
 
-@pytest.mark.parametrize("bridge", [(), ("kustomer",)], ids=["direct", "membrane"], indirect=True)
+@pytest.mark.parametrize(
+    "bridge",
+    [pytest.param((), id="direct"), pytest.param(("kustomer",), id="membrane", marks=pytest.mark.slow)],
+    indirect=True,
+)
 def test_cloudtalk_refuses_a_key_with_406_as_well(bridge: Bridge, sandbox: RunningSandbox) -> None:
     sandbox.cloudtalk.add_call(id=NUMBER, uuid=str(UUID(int=NUMBER)), talking_time=3, recorded=True)
     sandbox.cloudtalk.fail_next(406, times=EVER)
@@ -252,6 +261,7 @@ def test_an_operation_opens_again_where_the_reply_to_the_call_that_was_tried_was
     assert bridge.ledger.redis.hkeys(keys.JOBS) == []
 
 
+@pytest.mark.slow
 def test_calls_refused_alike_without_a_word_on_roles_are_not_parked_one_by_one(
     bridge: Bridge, sandbox: RunningSandbox
 ) -> None:

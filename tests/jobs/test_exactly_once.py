@@ -202,6 +202,7 @@ def test_a_fault_of_our_own_is_parked_after_a_few_tries_and_named(
     assert "ZeroDivisionError" in next(iter(bridge.ledger.parked().values()))["error"]
 
 
+@pytest.mark.slow
 def test_what_fails_for_a_day_is_parked(bridge: Bridge, sandbox: RunningSandbox) -> None:
     sandbox.kustomer.fail_next(503, times=100_000)
     bridge.receive("call-ended", ended())

@@ -59,7 +59,13 @@ def _state(bridge: Bridge, sandbox: RunningSandbox, events: list[tuple[str, dict
     return json.dumps(desk(sandbox), sort_keys=True)
 
 
-@pytest.mark.parametrize("five", [FIVE, WITH_CHANGE], ids=["with recording", "with a change"])
+@pytest.mark.parametrize(
+    "five",
+    [
+        pytest.param(FIVE, id="with recording", marks=pytest.mark.slow),
+        pytest.param(WITH_CHANGE, id="with a change"),
+    ],
+)
 @pytest.mark.parametrize(
     "times", [pytest.param(1, id="each once"), pytest.param(2, id="each twice", marks=pytest.mark.slow)]
 )
@@ -82,6 +88,7 @@ def test_all_orders_of_five_events_end_in_the_same_state(
     assert len(states) == 1
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     order=st.permutations([*FIVE, *WITH_CHANGE]),

@@ -59,6 +59,7 @@ def _quiet(house: House) -> bool:
     return all(lanes[lane].due + lanes[lane].running == 0 for lane in Lane)
 
 
+@pytest.mark.slow
 def test_every_payload_is_answered_as_its_nature_demands_and_every_call_is_written_once(
     house: House,
 ) -> None:
