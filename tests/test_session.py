@@ -140,6 +140,7 @@ def halves(folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [[], ["-n", "2"]], ids=["one process", "two workers"])
 def test_a_plain_run_leaves_out_the_slow_tests_and_says_so(halves: Path, workers: list[str]) -> None:
     code, said = run(halves, *workers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import redis
 
 from bridge.clients.cloudtalk import CloudTalk
@@ -23,6 +24,7 @@ def nothing(claim: Claim, deps: Deps) -> End:
     return End()
 
 
+@pytest.mark.slow
 def test_a_burst_of_300_meets_no_429_and_uses_the_share_live_calls_first(
     redis_client: redis.Redis, redis_url: str
 ) -> None:

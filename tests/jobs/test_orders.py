@@ -59,16 +59,15 @@ def _state(bridge: Bridge, sandbox: RunningSandbox, events: list[tuple[str, dict
     return json.dumps(desk(sandbox), sort_keys=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "five",
     [
-        pytest.param(FIVE, id="with recording", marks=pytest.mark.slow),
+        pytest.param(FIVE, id="with recording"),
         pytest.param(WITH_CHANGE, id="with a change"),
     ],
 )
-@pytest.mark.parametrize(
-    "times", [pytest.param(1, id="each once"), pytest.param(2, id="each twice", marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("times", [pytest.param(1, id="each once"), pytest.param(2, id="each twice")])
 def test_all_orders_of_five_events_end_in_the_same_state(
     redis_client: redis.Redis,
     sandbox: RunningSandbox,

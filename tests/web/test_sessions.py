@@ -279,6 +279,7 @@ def test_guessing_takes_time_in_which_others_are_served(serve: Callable[..., Sit
     assert site.get("/healthz").took_s < 0.3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["/login", "/api/queue", "/metrics", "/recordings/id:7"])
 def test_a_crowd_of_guesses_is_cut_short_and_the_right_token_gets_in_meanwhile(
     serve: Callable[..., Site], place: str
