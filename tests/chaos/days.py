@@ -171,7 +171,7 @@ class _Happening:
         if self.tag:
             lines.append(f"Call tags: {self.tag}")
         if self.notes:
-            lines += ["Agent's notes", self.notes]
+            lines += ["Agent's notes", f"> {self.notes}"]
         if self.sounds:
             lines.append(f"{'Voicemail' if self.kind == 'voicemail' else 'Recording'}: attached (1 s)")
         else:
