@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -142,5 +142,18 @@ def test_a_true_number_that_is_not_there_at_once_is_asked_for_once_it_is_listed(
     bridge.receive("call-ended", ended(call_id=NUMBER, uuid=None))
 
     bridge.run_jobs_for(20)
+
+    assert str(bridge.record(str(NUMBER)).uuid) == UUID
+
+
+def test_a_number_that_cloudtalk_knows_only_later_is_asked_for_again_though_no_list_has_it(
+    bridge: Bridge, sandbox: RunningSandbox
+) -> None:
+    bridge.receive("call-ended", ended(call_id=NUMBER, uuid=None))
+    bridge.run_jobs_for(30)
+    long_ago = datetime.now(UTC) - timedelta(days=3)
+    sandbox.cloudtalk.add_call(id=NUMBER, uuid=UUID, external_number="+441632960304", started_at=long_ago)
+
+    bridge.run_jobs_for(400, step_s=20)
 
     assert str(bridge.record(str(NUMBER)).uuid) == UUID
