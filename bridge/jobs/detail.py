@@ -20,6 +20,7 @@ from bridge.jobs.looking import (
     Seen,
     ask,
     heard_at,
+    is_asked_slowly,
     is_confirmed,
     newest_of,
     seen_of,
@@ -143,13 +144,12 @@ def _candidates(claim: Claim, deps: Deps, record: Record, call: Call) -> list[in
     if call.external is None or call.external.kind is not Kind.E164:
         return []
     around = heard_at(record, call)
-    found = newest_of(claim, deps, record, call)
-    if found is None:
-        found = _listed_then(deps, call, around)
+    newest = newest_of(claim, deps, record, call)
+    fitting = [item for item in newest or [] if item.fits(call)]
+    if not fitting and (newest is None or is_asked_slowly(record)):
+        fitting = _listed_then(deps, call, around)
     last = datetime.max.replace(tzinfo=UTC)
-    near = sorted(
-        (item for item in found if item.fits(call)), key=lambda item: abs((item.started_at or last) - around)
-    )
+    near = sorted(fitting, key=lambda item: abs((item.started_at or last) - around))
     free, others = [], []
     for item in near:
         other = deps.ledger.read(f"id:{item.call_id}")

@@ -59,6 +59,11 @@ def is_confirmed(record: Record) -> bool:
     return bool(_CONFIRMED_BY & record.observations.keys()) or any(event.signed for event in record.events)
 
 
+def is_asked_slowly(record: Record) -> bool:
+    """Whether it is asked every few minutes, and CloudTalk itself: its newest calls may be others by now."""
+    return "detail_gone" in record.observations
+
+
 def ask(
     claim: Claim, deps: Deps, record: Record, call: Call, question: Callable[[], T], *, missed: bool = False
 ) -> T:
@@ -73,9 +78,7 @@ def ask(
     """
     if is_confirmed(record):
         return question()
-    # The slow questions, minutes apart, go to CloudTalk itself again: its newest calls may be others by then.
-    is_slow = "detail_gone" in record.observations
-    if is_slow or not (missed and _is_recent(claim, record, call)):
+    if not missed or is_asked_slowly(record) or not _is_recent(claim, record, call):
         try:
             with looking(ALL_LOOKS - LIST_LOOKS) as look:
                 answer = question()

@@ -157,3 +157,15 @@ def test_a_number_that_cloudtalk_knows_only_later_is_asked_for_again_though_no_l
     bridge.run_jobs_for(400, step_s=20)
 
     assert str(bridge.record(str(NUMBER)).uuid) == UUID
+
+
+def test_a_uuid_that_cloudtalk_knows_only_later_is_looked_for_by_its_number_though_no_list_has_it(
+    bridge: Bridge, sandbox: RunningSandbox
+) -> None:
+    bridge.receive("call-ended", ended(call_id=None, direction=""))
+    bridge.run_jobs_for(30)
+    sandbox.cloudtalk.add_call(id=NUMBER, uuid=UUID, started_at=datetime.now(UTC) - timedelta(hours=23))
+
+    bridge.run_jobs_for(400, step_s=20)
+
+    assert bridge.record(UUID).call_id == NUMBER
