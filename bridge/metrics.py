@@ -11,7 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from bridge.domain.events import OTHER_TRIGGERS, STAGE_OF
+from bridge.domain.webhook.events import OTHER_TRIGGERS, STAGE_OF
 from bridge.journal.journal import Journal
 from bridge.ledger import keys
 from bridge.ledger.budget import Budget

@@ -24,8 +24,8 @@ from dramatiq.worker import WorkerThread
 
 from bridge.clients.http import make_client
 from bridge.clients.network import paced
-from bridge.domain.events import Event, Held, read_event
 from bridge.domain.rules import Rules
+from bridge.domain.webhook.events import Event, Held, read_event
 from bridge.jobs.deps import Deps, End
 from bridge.jobs.leases import Leases
 from bridge.ledger import keys

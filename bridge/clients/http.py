@@ -22,7 +22,7 @@ from bridge.clients.bounds import ANSWER, TRANSFER, Bounds, Client
 from bridge.clients.ports import Budget, Gate, RateLimitHeaders
 from bridge.clients.replies import LONGEST_ERROR, WINDOW_S, closed_for_s, error_for, is_page, told_by
 from bridge.clients.standing import KeyCheck, refusal_of
-from bridge.domain.json_values import read_json
+from bridge.domain.webhook.json_values import read_json
 from bridge.errors import (
     BridgeError,
     Disconnected,

@@ -15,7 +15,7 @@ import httpx2
 
 from bridge.clients.http import Service
 from bridge.clients.membrane.proxy import THE_APP
-from bridge.domain.values import read_whole
+from bridge.domain.webhook.values import read_whole
 from bridge.errors import Unavailable, WrongUse
 
 # Of an app whose address only Membrane knows.

@@ -11,7 +11,7 @@ from typing import Any
 import httpx2
 
 from bridge.clients.ports import RateLimitHeaders
-from bridge.domain.json_values import read_json
+from bridge.domain.webhook.json_values import read_json
 from bridge.errors import BridgeError, Conflict, RateLimited, Rejected, Unauthorized, Unavailable, WebPage
 
 # A clock that is off, or no header at all, must not stop us for hours, nor make us hammer. In windows of the

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Generic, Self, TypeVar
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from bridge.domain.phone import Kind, read_phone
-from bridge.domain.values import read_flag, read_time, read_whole, unescaped
+from bridge.domain.webhook.values import read_flag, read_time, read_whole, unescaped
 from bridge.errors import Unavailable
 
 
@@ -107,7 +107,7 @@ PAGE = Field(default=1, ge=1, description="number of the page, from 1")
 
 
 def reader(read: Callable[[Any], Any]) -> BeforeValidator:
-    """A reader that answers None for what it cannot read (as in `bridge.domain.values`): an error here."""
+    """A reader that answers None for what it cannot read (as in `bridge.domain.webhook.values`): an error here."""
 
     def before(value: Any) -> Any:
         if value is None:

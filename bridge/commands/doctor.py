@@ -22,7 +22,7 @@ from bridge.commands.checks import Check, clock, not_answered
 from bridge.commands.context import load_settings
 from bridge.commands.printing import say
 from bridge.commands.redis_checks import fault_check, look_at_pauses, look_at_processes, look_at_redis
-from bridge.domain.json_values import read_json
+from bridge.domain.webhook.json_values import read_json
 from bridge.errors import BridgeError, Unavailable
 from bridge.ledger.faults import RedisError
 from bridge.setting_values import GOOD_TOKEN

@@ -12,8 +12,8 @@ import click
 from bridge.commands.confirming import confirm, is_at_terminal
 from bridge.commands.opening import opened_ledger
 from bridge.commands.printing import say
-from bridge.domain.events import OTHER_TRIGGERS
 from bridge.domain.moments import read_moment, shown_time
+from bridge.domain.webhook.events import OTHER_TRIGGERS
 from bridge.errors import Rejected
 from bridge.ledger import held as desk
 from bridge.ledger import trail

@@ -13,9 +13,9 @@ from typing import Any
 from uuid import UUID
 
 from bridge.domain.detail import Detail
-from bridge.domain.events import ALWAYS_NEWS, Event
 from bridge.domain.outcome import Direction, Outcome, Stage
 from bridge.domain.phone import Phone
+from bridge.domain.webhook.events import ALWAYS_NEWS, Event
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from bridge.domain.outcome import Direction, Outcome
 from bridge.domain.phone import Kind, Phone, read_phone
-from bridge.domain.values import (
+from bridge.domain.webhook.values import (
     read_call_id,
     read_direction,
     read_name,

@@ -18,8 +18,8 @@ from bridge.domain.phone_text import (
     spells_withheld,
     unwrapped,
 )
-from bridge.domain.placeholders import means_nobody
-from bridge.domain.values import read_name
+from bridge.domain.webhook.placeholders import means_nobody
+from bridge.domain.webhook.values import read_name
 
 # CloudTalk extensions have four digits (OpenAPI 1.7, Agent.extension); short codes and emergency
 # numbers have at most six, and no subscriber number is that short.

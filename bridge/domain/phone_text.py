@@ -10,7 +10,7 @@ import unicodedata
 from decimal import Decimal
 from urllib.parse import unquote
 
-from bridge.domain.values import unescaped
+from bridge.domain.webhook.values import unescaped
 
 LONGEST = 256
 _SCHEME = re.compile(

@@ -14,7 +14,7 @@ from bridge.domain.phone import Kind
 from bridge.domain.recording import NO_RECORDING, Recording, Sound, Stored, attachment_of
 from bridge.domain.rules import Rules
 from bridge.domain.tags import LONGEST_TAG, MOST_TAGS, in_kustomers_letters, tags_of_people
-from bridge.domain.values import read_uuid
+from bridge.domain.webhook.values import read_uuid
 
 _LONGEST_NAME = 256
 OUR_PREFIX, _NOTE = "cloudtalk:call:", ":note"

@@ -39,8 +39,8 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from bridge.domain.keys import CANONICAL_KEYS, folded
 from bridge.domain.outcome import Outcome, Status
+from bridge.domain.webhook.keys import CANONICAL_KEYS, folded
 
 Attach = Literal["speech", "original", "never"]
 Link = Literal["operators", "signed", "off"]

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from anyascii import anyascii
 
-from bridge.domain.values import without_markup
+from bridge.domain.webhook.values import without_markup
 
 # Kustomer (documented): 1 to 64 characters, no colon, no #; blanks after the first.
 _TAKEN = re.compile(r"[0-9a-zA-ZÀ-ÿ _/<>.-]")

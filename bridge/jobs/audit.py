@@ -13,7 +13,7 @@ from bridge.clients.kustomer import Conversation, Note
 from bridge.domain.listed import ListedCall
 from bridge.domain.plan import OUR_PREFIX, external_ids, note_key
 from bridge.domain.recording import Sound, attachment_of, may_record
-from bridge.domain.values import read_call_id, read_time, read_uuid
+from bridge.domain.webhook.values import read_call_id, read_time, read_uuid
 from bridge.errors import NotThereYet
 from bridge.jobs.deps import Deps
 from bridge.jobs.detail import UUID_KEPT_S

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from bridge.domain.call import Call
 from bridge.domain.phone import Kind
-from bridge.domain.values import read_uuid
+from bridge.domain.webhook.values import read_uuid
 from bridge.errors import NotThereYet
 from bridge.jobs.deps import Deps, End
 from bridge.jobs.looking import (

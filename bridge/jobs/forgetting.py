@@ -12,7 +12,7 @@ from bridge.domain.call import Call
 from bridge.domain.mentions import Mentions
 from bridge.domain.phone import Kind, Phone
 from bridge.domain.rules import Rules
-from bridge.domain.values import read_uuid
+from bridge.domain.webhook.values import read_uuid
 from bridge.errors import BridgeError, Rejected, Transient
 from bridge.jobs.deps import Deps
 from bridge.jobs.receipt import Receipt, There

@@ -20,9 +20,9 @@ from bridge.audio.speech import SpeechEncoder
 from bridge.audio.wav import NotAudio, WavFormat
 from bridge.clients.cloudtalk import Download
 from bridge.domain.call import Call
-from bridge.domain.envelopes import unwrap
-from bridge.domain.keys import DEFAULT_KEYS
 from bridge.domain.recording import Sound, Stored
+from bridge.domain.webhook.envelopes import unwrap
+from bridge.domain.webhook.keys import DEFAULT_KEYS
 from bridge.errors import BridgeError, NotThereYet, Rejected, TooLarge, Unavailable, WebPage
 from bridge.jobs.deps import Deps, End
 from bridge.jobs.looking import ask

@@ -11,7 +11,7 @@ from typing import cast
 from uuid import UUID
 
 from bridge.boundary import boundary
-from bridge.domain.values import read_time
+from bridge.domain.webhook.values import read_time
 from bridge.ledger import keys, kinds
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.record_fields import Family, Field, State

@@ -11,10 +11,10 @@ from redis.client import Pipeline
 
 from bridge.boundary import boundary
 from bridge.domain.call import Call
-from bridge.domain.matching import fits
 from bridge.domain.mentions import Mentions
 from bridge.domain.phone import Phone
 from bridge.domain.rules import Rules
+from bridge.domain.webhook.matching import fits
 from bridge.ledger import keys
 from bridge.ledger.held import LISTS, HeldEvent, all_events
 from bridge.ledger.ledger import Ledger

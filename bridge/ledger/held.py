@@ -11,11 +11,11 @@ from functools import cache
 from typing import Any, cast
 
 from bridge.boundary import boundary
-from bridge.domain.envelopes import is_native
-from bridge.domain.events import OTHER_TRIGGERS, STAGE_OF, Event, canonical_json, read_event
-from bridge.domain.matching import match
 from bridge.domain.phone import Phone
 from bridge.domain.rules import Rules
+from bridge.domain.webhook.envelopes import is_native
+from bridge.domain.webhook.events import OTHER_TRIGGERS, STAGE_OF, Event, canonical_json, read_event
+from bridge.domain.webhook.matching import match
 from bridge.errors import Rejected
 from bridge.ledger import keys, trail
 from bridge.ledger.learning import Learnt

@@ -9,7 +9,7 @@ from typing import Any
 import redis.asyncio
 
 from bridge.boundary import boundary
-from bridge.domain.events import Event, Held
+from bridge.domain.webhook.events import Event, Held
 from bridge.ledger import keys, processes, rehearsal, scripts
 from bridge.ledger.batches import Batches, Call
 from bridge.ledger.connections import TROUBLE_REPLIES, ask_troubles, read_troubles

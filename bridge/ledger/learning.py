@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 from uuid import UUID
 
-from bridge.domain.events import ALWAYS_NEWS, OTHER_TRIGGERS, STAGE_OF, Event, Held, canonical_json
+from bridge.domain.webhook.events import ALWAYS_NEWS, OTHER_TRIGGERS, STAGE_OF, Event, Held, canonical_json
 from bridge.ledger import keys
 from bridge.ledger.keys import Lane
 

@@ -19,8 +19,8 @@ from uuid import UUID
 import redis
 
 from bridge.boundary import boundary
-from bridge.domain.events import Event, Held
-from bridge.domain.values import read_call_id, read_uuid
+from bridge.domain.webhook.events import Event, Held
+from bridge.domain.webhook.values import read_call_id, read_uuid
 from bridge.errors import Busy, LeaseLost
 from bridge.ledger import keys, kinds, scripts
 from bridge.ledger.disk import Rewrite, rewrite_files

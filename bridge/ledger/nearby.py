@@ -10,10 +10,10 @@ from typing import cast
 
 from bridge.boundary import boundary
 from bridge.domain.call import Call
-from bridge.domain.events import Event
-from bridge.domain.matching import fits
 from bridge.domain.phone import Kind, Phone
 from bridge.domain.rules import Rules
+from bridge.domain.webhook.events import Event
+from bridge.domain.webhook.matching import fits
 from bridge.ledger import keys
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.reading import read_all

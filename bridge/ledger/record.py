@@ -11,12 +11,12 @@ from uuid import UUID
 
 from bridge.domain.call import Call, fold
 from bridge.domain.detail import Detail, read_detail
-from bridge.domain.events import Event, read_event
 from bridge.domain.listed import read_listed
 from bridge.domain.outcome import Stage
 from bridge.domain.recording import Recording, read_recording
 from bridge.domain.rules import Rules
-from bridge.domain.values import read_flag
+from bridge.domain.webhook.events import Event, read_event
+from bridge.domain.webhook.values import read_flag
 from bridge.ledger.keys import Lane
 from bridge.ledger.record_fields import Family, Field, State
 

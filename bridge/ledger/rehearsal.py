@@ -14,12 +14,12 @@ from uuid import UUID
 from redis.asyncio.client import Pipeline as AsyncPipeline
 from redis.client import Pipeline
 
-from bridge.domain.events import Held
+from bridge.domain.webhook.events import Held
 from bridge.ledger import scripts
 from bridge.ledger.keys import Lane
 from bridge.ledger.learning import Retention, hold_delivery, learn_arguments
 
-# No call has these ids: both readers refuse them (`bridge.domain.values`).
+# No call has these ids: both readers refuse them (`bridge.domain.webhook.values`).
 _UUID, _CALL_ID = UUID(int=0), 0
 _NAME = "rehearsal"
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bridge.domain.call import Call, newest_hint
-from bridge.domain.events import Event
 from bridge.domain.plan import Patience
 from bridge.domain.recording import Recording, Sound
 from bridge.domain.rules import Rules
+from bridge.domain.webhook.events import Event
 from bridge.ledger.record import Record
 
 # Of a call whose end no webhook reported, CloudTalk is asked after this.

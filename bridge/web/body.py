@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive
 
-from bridge.domain.json_values import mended
+from bridge.domain.webhook.json_values import mended
 from bridge.web.answers import Refused
 from bridge.web.encodings import as_utf_8, charset_of
 

@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bridge.domain.events import Event, Held, fingerprint_of, read_event
 from bridge.domain.rules import Rules
+from bridge.domain.webhook.events import Event, Held, fingerprint_of, read_event
 from bridge.journal.journal import Journal, JournalFull
 from bridge.ledger import keys
 from bridge.ledger.faults import RedisTimeout, server_fault

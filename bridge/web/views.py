@@ -9,8 +9,8 @@ from datetime import datetime
 from typing import Any, Literal, cast, get_args
 
 from bridge.domain.call import Call
-from bridge.domain.keys import DEFAULT_KEYS, canonical_key
 from bridge.domain.rules import Rules
+from bridge.domain.webhook.keys import DEFAULT_KEYS, canonical_key
 from bridge.ledger.budget import Budget
 from bridge.ledger.comparison import calls_missing
 from bridge.ledger.connections import Connections

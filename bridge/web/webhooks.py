@@ -18,7 +18,7 @@ from typing import Any
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
-from bridge.domain.events import OTHER_TRIGGERS, STAGE_OF, trigger_named
+from bridge.domain.webhook.events import OTHER_TRIGGERS, STAGE_OF, trigger_named
 from bridge.ledger.inbox import Inbox
 from bridge.logs import AtMost
 from bridge.web.admission import Admission, Headers, Signature, offered_tokens, signature_of

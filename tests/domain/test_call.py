@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from bridge.domain.call import Call, fold, newest_hint
 from bridge.domain.detail import Detail, read_detail
-from bridge.domain.events import Event
 from bridge.domain.outcome import Direction, Outcome, Stage
 from bridge.domain.phone import WITHHELD, Kind, Phone
+from bridge.domain.webhook.events import Event
 from tests.domain.given import ADA, CALL_ID, IDS, STARTED_AT, UUID_TEXT, read, said
 
 ASKED_AT = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)

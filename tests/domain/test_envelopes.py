@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.domain.events import Event, fingerprint_of, read_event
 from bridge.domain.outcome import Stage
 from bridge.domain.phone import Kind, Phone
 from bridge.domain.rules import Rules
+from bridge.domain.webhook.events import Event, fingerprint_of, read_event
 from tests.domain.given import ADA, CALL_ID, IDS, UUID_TEXT, held, read
 
 CALL: dict[str, Any] = {

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from bridge.domain.json_values import read_json
+from bridge.domain.webhook.json_values import read_json
 
 SMILE = "\U0001f600"
 

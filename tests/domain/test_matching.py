@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from bridge.domain.call import Call
-from bridge.domain.events import Event
-from bridge.domain.matching import NO_NUMBER, NONE_FITS, match
 from bridge.domain.phone import WITHHELD, Kind, Phone
+from bridge.domain.webhook.events import Event
+from bridge.domain.webhook.matching import NO_NUMBER, NONE_FITS, match
 
 START = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 ADA, EVE = Phone(Kind.E164, "+441632960304"), Phone(Kind.E164, "+441632960305")

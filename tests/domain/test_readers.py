@@ -11,13 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.domain import phone, values
+from bridge.domain import phone
 from bridge.domain.detail import read_detail
-from bridge.domain.events import STAGE_OF, Event, Held, read_event
-from bridge.domain.keys import CANONICAL_KEYS
 from bridge.domain.listed import read_listed
 from bridge.domain.phone import Kind, read_phone
 from bridge.domain.rules import Rules
+from bridge.domain.webhook import values
+from bridge.domain.webhook.events import STAGE_OF, Event, Held, read_event
+from bridge.domain.webhook.keys import CANONICAL_KEYS
 
 READERS: Mapping[str, Callable[[object], object]] = {
     "call id": values.read_call_id,

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.domain import placeholders
-from bridge.domain.placeholders import means_nobody
-from bridge.domain.values import read_name, read_person, read_seconds, read_tags, read_text, read_time
+from bridge.domain.webhook import placeholders
+from bridge.domain.webhook.placeholders import means_nobody
+from bridge.domain.webhook.values import read_name, read_person, read_seconds, read_tags, read_text, read_time
 
 # Texts
 

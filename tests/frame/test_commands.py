@@ -11,7 +11,7 @@ import pytest
 
 from bridge.commands import COMMANDS, LazyGroup, main
 from bridge.commands.samples import TEMPLATES
-from bridge.domain.keys import CANONICAL_KEYS
+from bridge.domain.webhook.keys import CANONICAL_KEYS
 from tests.frame.conftest import ROOT
 
 

@@ -9,8 +9,8 @@ import pytest
 import redis
 from structlog.testing import capture_logs
 
-from bridge.domain.events import Held
 from bridge.domain.rules import Rules
+from bridge.domain.webhook.events import Held
 from bridge.ledger.learning import Learnt
 from bridge.sandbox.running import RunningSandbox
 from tests.jobs.desk import desk, one_of_each

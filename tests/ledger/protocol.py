@@ -22,7 +22,7 @@ from hypothesis import note
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from bridge.domain.events import STAGE_OF, Event
+from bridge.domain.webhook.events import STAGE_OF, Event
 from bridge.errors import LeaseLost
 from bridge.ledger import keys
 from bridge.ledger.keys import QUEUE_KEYS, Lane, split_job

@@ -7,8 +7,8 @@ from uuid import UUID
 
 import pytest
 
-from bridge.domain.events import Event, read_event
 from bridge.domain.rules import Rules
+from bridge.domain.webhook.events import Event, read_event
 from bridge.errors import Busy, LeaseLost
 from bridge.ledger import keys, scripts
 from bridge.ledger.keys import Lane

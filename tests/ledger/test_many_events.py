@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from bridge.domain.events import Event, read_event
 from bridge.domain.rules import Rules
+from bridge.domain.webhook.events import Event, read_event
 from bridge.ledger import keys
 from bridge.ledger.ledger import Ledger
 from bridge.web.views import call_view

@@ -11,8 +11,8 @@ from typing import TypeVar
 import pytest
 import redis
 
-from bridge.domain.events import Event, Held, read_event
 from bridge.domain.rules import Rules
+from bridge.domain.webhook.events import Event, Held, read_event
 from bridge.ledger.connect import connect_web
 from bridge.ledger.inbox import Delivery, Inbox
 from bridge.ledger.ledger import Ledger

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 import redis
 
-from bridge.domain.events import Event, Held, read_event
 from bridge.domain.rules import Rules
+from bridge.domain.webhook.events import Event, Held, read_event
 from bridge.ledger import keys, rehearsal
 from bridge.ledger.connect import connect
 from bridge.ledger.faults import server_fault

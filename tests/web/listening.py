@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID as Uuid
 
-from bridge.domain.events import Event, read_event
 from bridge.domain.rules import Rules
+from bridge.domain.webhook.events import Event, read_event
 from bridge.ledger.ledger import Ledger
 from bridge.links import Links
 from bridge.storage.local import LocalStorage

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from bridge.commands import main
-from bridge.domain.events import Event, read_event
 from bridge.domain.rules import Rules
+from bridge.domain.webhook.events import Event, read_event
 from bridge.ledger import keys, trail
 from bridge.ledger.ledger import Ledger
 from tests.commands.terminal import Terminal

@@ -11,8 +11,8 @@ import pytest
 
 from bridge.commands import main
 from bridge.commands import parked as command
-from bridge.domain.events import Event, read_event
 from bridge.domain.rules import Rules
+from bridge.domain.webhook.events import Event, read_event
 from bridge.ledger import keys, parked, trail
 from bridge.ledger.ledger import Ledger
 from tests.commands.terminal import Terminal

@@ -8,7 +8,7 @@ from typing import Any
 
 from bridge.clients.cloudtalk.core import LARGEST_PAGE, Core
 from bridge.clients.pages import Listing
-from bridge.domain.values import read_call_id, read_email, read_person
+from bridge.domain.webhook.values import read_call_id, read_email, read_person
 
 _MOST_PAGES = 5
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from bridge.clients.http import Reply, Service
 from bridge.clients.pages import Listing
-from bridge.domain.values import read_whole
+from bridge.domain.webhook.values import read_whole
 from bridge.errors import Unavailable
 
 LARGEST_PAGE = 1000

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bridge.clients.cloudtalk.core import Core, response_data
-from bridge.domain.values import read_flag
+from bridge.domain.webhook.values import read_flag
 from bridge.errors import Rejected, Unavailable
 
 

@@ -12,7 +12,7 @@ import httpx2
 
 from bridge.clients.cloudtalk.core import Core
 from bridge.clients.http import Moved, Service
-from bridge.domain.values import read_whole
+from bridge.domain.webhook.values import read_whole
 from bridge.errors import NotThereYet, Rejected, TooLarge, Unavailable
 
 

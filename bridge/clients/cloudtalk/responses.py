@@ -18,7 +18,7 @@ from bridge.clients.shapes import (
     Text,
     Whole,
 )
-from bridge.domain.values import read_whole
+from bridge.domain.webhook.values import read_whole
 
 
 class Contact(ResponseModel):

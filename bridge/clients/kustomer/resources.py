@@ -15,7 +15,7 @@ from bridge.clients.http import Service
 from bridge.clients.kustomer.conflicts import says_taken
 from bridge.clients.pages import Listing
 from bridge.clients.paths import id_part, is_id
-from bridge.domain.values import read_whole
+from bridge.domain.webhook.values import read_whole
 from bridge.errors import Conflict, Rejected, Unavailable
 
 T = TypeVar("T")

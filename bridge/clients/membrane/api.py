@@ -13,7 +13,7 @@ from bridge.clients.bounds import Bounds
 from bridge.clients.membrane.errors import error_of, read_envelope, their_time
 from bridge.clients.membrane.tokens import Tokens
 from bridge.clients.replies import error_for
-from bridge.domain.json_values import read_json
+from bridge.domain.webhook.json_values import read_json
 from bridge.errors import NotSent, Unavailable
 
 # Without it an older form of the API answers.

@@ -13,7 +13,7 @@ from typing import Any
 import httpx2
 
 from bridge.clients.replies import error_for, error_text, retry_after_s
-from bridge.domain.json_values import read_json
+from bridge.domain.webhook.json_values import read_json
 from bridge.errors import (
     BridgeError,
     Conflict,

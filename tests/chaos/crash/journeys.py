@@ -15,9 +15,9 @@ from typing import Any
 from urllib.parse import urljoin
 
 from bridge.client_factory import ClientFactory
-from bridge.domain.events import Held, read_event
 from bridge.domain.phone import Kind, Phone
 from bridge.domain.rules import Rules
+from bridge.domain.webhook.events import Held, read_event
 from bridge.jobs.audit import Audit
 from bridge.jobs.forgetting import Erasure
 from bridge.jobs.mending import mend

@@ -13,7 +13,7 @@ from html.entities import html5
 from uuid import UUID
 
 from bridge.domain.outcome import Direction
-from bridge.domain.placeholders import means_nobody, without_placeholders
+from bridge.domain.webhook.placeholders import means_nobody, without_placeholders
 
 _NO_VALUE = frozenset({"", "null", "none", "undefined", "nil", "nan", "[object object]", "n/a"})
 _TEMPLATE = re.compile(r"^\{\{.*\}\}$", re.DOTALL)

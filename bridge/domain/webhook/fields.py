@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from bridge.domain.envelopes import as_call
-from bridge.domain.keys import canonical_key, folded
-from bridge.domain.values import told
+from bridge.domain.webhook.envelopes import as_call
+from bridge.domain.webhook.keys import canonical_key, folded
+from bridge.domain.webhook.values import told
 
 _NUMBERS = ("number_e164", "e164", "number", "phone_number", "phone", "public_number", "phone_e164")
 _NAMES = ("name", "full_name", "fullname", "display_name", "displayname")

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from bridge.domain.call import Call
-from bridge.domain.events import Event
 from bridge.domain.phone import Kind
+from bridge.domain.webhook.events import Event
 
 # Clocks of two services, and a call's start told at its first ring or at its answer.
 _STARTS_WITHIN = timedelta(minutes=2)

@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bridge.domain.keys import ENVELOPES, canonical_key, folded
-from bridge.domain.values import read_call_id, read_uuid
+from bridge.domain.webhook.keys import ENVELOPES, canonical_key, folded
+from bridge.domain.webhook.values import read_call_id, read_uuid
 
 _DEEPEST = 6
 _MOST = 200

@@ -17,13 +17,13 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
-from bridge.domain.envelopes import is_native, unwrap
-from bridge.domain.fields import fields_of, in_order
-from bridge.domain.keys import DEFAULT_KEYS, canonical_key, spelled
 from bridge.domain.outcome import Direction, Stage
 from bridge.domain.phone import WITHHELD, Kind, Phone, read_phone
 from bridge.domain.rules import Rules
-from bridge.domain.values import (
+from bridge.domain.webhook.envelopes import is_native, unwrap
+from bridge.domain.webhook.fields import fields_of, in_order
+from bridge.domain.webhook.keys import DEFAULT_KEYS, canonical_key, spelled
+from bridge.domain.webhook.values import (
     read_call_id,
     read_direction,
     read_email,

@@ -1,0 +1,1 @@
+"""Bodies of CloudTalk's webhooks, read into events. Pure."""
