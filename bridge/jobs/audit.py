@@ -10,8 +10,8 @@ from typing import Any
 from uuid import UUID
 
 from bridge.clients.kustomer import Conversation, Note
-from bridge.domain.listed import ListedCall
-from bridge.domain.plan import OUR_PREFIX, external_ids, note_key
+from bridge.domain.call_list_item import ListedCall
+from bridge.domain.policy import OUR_PREFIX, external_ids, note_key
 from bridge.domain.recording import Sound, attachment_of, may_record
 from bridge.domain.webhook.values import read_call_id, read_time, read_uuid
 from bridge.errors import NotThereYet

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from bridge.domain.call import Call
-from bridge.domain.listed import ListedCall
+from bridge.domain.call_list_item import ListedCall
 from bridge.domain.phone import Phone
 from bridge.errors import NotThereYet, RateLimited, TooManyLooks
 from bridge.jobs.deps import Deps

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from bridge.clients.cloudtalk import LARGEST_PAGE, CallPage
 from bridge.domain.call import Call
-from bridge.domain.listed import ListedCall
+from bridge.domain.call_list_item import ListedCall
 from bridge.domain.phone import Kind
 from bridge.domain.recording import Sound, may_record
 from bridge.domain.rules import Rules

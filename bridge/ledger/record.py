@@ -10,8 +10,8 @@ from typing import Any
 from uuid import UUID
 
 from bridge.domain.call import Call, fold
+from bridge.domain.call_list_item import read_listed
 from bridge.domain.detail import Detail, read_detail
-from bridge.domain.listed import read_listed
 from bridge.domain.outcome import Stage
 from bridge.domain.recording import Recording, read_recording
 from bridge.domain.rules import Rules

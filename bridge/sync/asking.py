@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bridge.domain.call import Call, newest_hint
-from bridge.domain.plan import Patience
+from bridge.domain.policy import Patience
 from bridge.domain.recording import Recording, Sound
 from bridge.domain.rules import Rules
 from bridge.domain.webhook.events import Event

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bridge.domain.call import Call
-from bridge.domain.plan import Patience, Skip, Wait, policy
+from bridge.domain.policy import Patience, Skip, Wait, policy
 from bridge.domain.recording import Recording, Sound
 from bridge.domain.rules import Rules
 from bridge.ledger.reach import Reach

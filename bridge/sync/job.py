@@ -9,7 +9,7 @@ from uuid import UUID
 
 from bridge.clients.kustomer import Conversation
 from bridge.domain.call import Call
-from bridge.domain.plan import Patience, Plan, external_ids, plan
+from bridge.domain.policy import Patience, Plan, external_ids, plan
 from bridge.domain.recording import Sound
 from bridge.errors import Rejected
 from bridge.jobs.deps import Deps, End

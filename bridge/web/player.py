@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from bridge.domain.call import Call
-from bridge.domain.note import headline, sound_length
+from bridge.domain.kustomer_texts.note import headline, sound_length
 from bridge.domain.outcome import Outcome
 from bridge.domain.recording import Recording, Sound, Stored, read_recording
 from bridge.errors import BridgeError

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from bridge.domain.plan import Patience
+from bridge.domain.policy import Patience
 from bridge.domain.rules import Rules
 from bridge.ledger.record import KeptEvent, Observation, Record
 from bridge.sync.asking import MORE_TO_COME, NEVER_ENDED, WRITE_WITHOUT_AFTER, Asking, asking

@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bridge.domain.call import Call
-from bridge.domain.note import (
+from bridge.domain.kustomer_texts.note import (
     LONGEST_NOTE,
     cut,
     headline,

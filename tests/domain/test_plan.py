@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.domain.call import Call
-from bridge.domain.note import length
+from bridge.domain.kustomer_texts.note import length
 from bridge.domain.outcome import Direction, Outcome, Stage
 from bridge.domain.phone import WITHHELD, Kind, Phone
-from bridge.domain.plan import (
+from bridge.domain.policy import (
     CustomerDraft,
     Patience,
     Plan,

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.domain import phone
+from bridge.domain.call_list_item import read_listed
 from bridge.domain.detail import read_detail
-from bridge.domain.listed import read_listed
 from bridge.domain.phone import Kind, read_phone
 from bridge.domain.rules import Rules
 from bridge.domain.webhook import values

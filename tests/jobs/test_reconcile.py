@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from bridge.clients.cloudtalk import CallPage
-from bridge.domain.listed import ListedCall
+from bridge.domain.call_list_item import ListedCall
 from bridge.domain.rules import Rules
 from bridge.jobs.reconcile import Span, read_list
 from bridge.jobs.rounds import Rounds

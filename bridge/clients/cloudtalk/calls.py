@@ -10,7 +10,7 @@ from typing import Any
 from bridge.clients.cloudtalk.core import LARGEST_PAGE, Core
 from bridge.clients.http import Service
 from bridge.clients.pages import Listing
-from bridge.domain.listed import ListedCall, read_listed
+from bridge.domain.call_list_item import ListedCall, read_listed
 from bridge.errors import NotThereYet, Rejected, Unavailable
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from bridge.clients.kustomer import Kustomer, Note
 from bridge.clients.kustomer.attachments import FormRefused, UploadForm, reference
-from bridge.domain.plan import AttachmentDraft
+from bridge.domain.policy import AttachmentDraft
 from bridge.errors import Rejected, Unavailable
 from bridge.jobs.deps import Deps
 from bridge.ledger.record import Written

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from bridge.clients.kustomer import Conversation
-from bridge.domain.plan import ConversationDraft
-from bridge.domain.tags import MOST_TAGS
+from bridge.domain.kustomer_texts.tags import MOST_TAGS
+from bridge.domain.policy import ConversationDraft
 from bridge.errors import Rejected
 from bridge.ledger.record import Written
 from bridge.sync.refused import say_left_out, send_without_refused

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from bridge.clients.kustomer import Customer, new_customer
-from bridge.domain.plan import CustomerDraft
+from bridge.domain.policy import CustomerDraft
 from bridge.errors import Conflict
 from bridge.ledger.record import Written
 from bridge.sync.refused import send_without_refused

@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from bridge.clients.kustomer import Kustomer, Note
-from bridge.domain.note import says_call
-from bridge.domain.plan import CustomerDraft, NoteDraft, note_key, note_uuid
+from bridge.domain.kustomer_texts.note import says_call
+from bridge.domain.policy import CustomerDraft, NoteDraft, note_key, note_uuid
 from bridge.errors import Conflict, Rejected
 from bridge.ledger.record import Written
 from bridge.sync.outputs.attachment import all_attachments

@@ -8,12 +8,12 @@ from enum import Enum, auto
 from uuid import UUID
 
 from bridge.domain.call import Call
-from bridge.domain.note import cut, headline, note_before_marks, note_text, sound_length, who
+from bridge.domain.kustomer_texts.note import cut, headline, note_before_marks, note_text, sound_length, who
+from bridge.domain.kustomer_texts.tags import LONGEST_TAG, MOST_TAGS, in_kustomers_letters, tags_of_people
 from bridge.domain.outcome import Direction, Outcome, Status
 from bridge.domain.phone import Kind
 from bridge.domain.recording import NO_RECORDING, Recording, Sound, Stored, attachment_of
 from bridge.domain.rules import Rules
-from bridge.domain.tags import LONGEST_TAG, MOST_TAGS, in_kustomers_letters, tags_of_people
 from bridge.domain.webhook.values import read_uuid
 
 _LONGEST_NAME = 256
