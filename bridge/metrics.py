@@ -15,7 +15,7 @@ from bridge.domain.webhook.events import OTHER_TRIGGERS, STAGE_OF
 from bridge.journal.journal import Journal
 from bridge.ledger import keys
 from bridge.ledger.budget import Budget
-from bridge.ledger.comparison import calls_missing
+from bridge.ledger.calls.comparison import calls_missing
 from bridge.ledger.connections import SERVICES, Connections
 from bridge.ledger.faults import RedisError
 from bridge.ledger.keys import LANE_NAMES

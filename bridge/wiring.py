@@ -16,11 +16,11 @@ import redis
 
 from bridge.errors import Unavailable
 from bridge.ledger.budget import Budget, Share, budgets_of
+from bridge.ledger.calls.inbox import Inbox
+from bridge.ledger.calls.learning import Retention
 from bridge.ledger.connect import connect, connect_web
 from bridge.ledger.connections import Connections
 from bridge.ledger.faults import why
-from bridge.ledger.inbox import Inbox
-from bridge.ledger.learning import Retention
 from bridge.ledger.ledger import Claim, Ledger
 from bridge.ledger.proof import Proof
 from bridge.settings import Settings

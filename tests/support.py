@@ -29,10 +29,10 @@ from bridge.domain.webhook.events import Event, Held, read_event
 from bridge.jobs.deps import Deps, End
 from bridge.jobs.leases import Leases
 from bridge.ledger import keys
+from bridge.ledger.calls.learning import Learnt
+from bridge.ledger.calls.record import Record
 from bridge.ledger.keys import QUEUE_KEYS, Lane, split_job
-from bridge.ledger.learning import Learnt
 from bridge.ledger.ledger import LEASE_MS, Claim, Ledger
-from bridge.ledger.record import Record
 from bridge.sandbox.running import RunningSandbox
 from bridge.settings import Settings
 from bridge.wiring import open_deps

@@ -14,11 +14,11 @@ from bridge.domain.rules import Rules
 from bridge.errors import BridgeError, WrongUse
 from bridge.jobs.rounds import Rounds
 from bridge.ledger import keys
+from bridge.ledger.calls.held import match_held
+from bridge.ledger.calls.recent_call_index import Nearby
+from bridge.ledger.calls.retention import enforce_retention
 from bridge.ledger.faults import RedisError, why
-from bridge.ledger.held import match_held
 from bridge.ledger.ledger import Ledger
-from bridge.ledger.nearby import Nearby
-from bridge.ledger.retention import enforce_retention
 from bridge.logs import get_logger
 from bridge.settings import Settings
 from bridge.storage import Storage

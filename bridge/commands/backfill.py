@@ -21,7 +21,7 @@ from bridge.domain.moments import shown_time
 from bridge.jobs.backfill import Backfill, Estimate, Progress
 from bridge.jobs.patience import Patience
 from bridge.jobs.reconcile import Comparison, Span
-from bridge.ledger.census import Standing, Stands
+from bridge.ledger.calls.call_status import Standing, Stands
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.parked import workers_listen
 from bridge.settings import Settings

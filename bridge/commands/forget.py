@@ -20,9 +20,9 @@ from bridge.jobs.deps import Deps
 from bridge.jobs.forgetting import Erasure, is_number
 from bridge.jobs.receipt import Receipt
 from bridge.ledger import trail
+from bridge.ledger.calls.record import Record
 from bridge.ledger.keys import Lane
 from bridge.ledger.ledger import Ledger
-from bridge.ledger.record import Record
 from bridge.ledger.turns import Turn, taking_turns
 from bridge.plain import plain_line
 from bridge.settings import Settings

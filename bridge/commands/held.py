@@ -15,9 +15,9 @@ from bridge.commands.printing import say
 from bridge.domain.moments import read_moment, shown_time
 from bridge.domain.webhook.events import OTHER_TRIGGERS
 from bridge.errors import Rejected
-from bridge.ledger import held as desk
 from bridge.ledger import trail
-from bridge.ledger.held import HeldEvent
+from bridge.ledger.calls import held as desk
+from bridge.ledger.calls.held import HeldEvent
 from bridge.ledger.ledger import Ledger
 from bridge.plain import plain_line
 from bridge.settings import Settings

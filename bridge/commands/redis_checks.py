@@ -12,7 +12,7 @@ import redis
 
 from bridge.commands.checks import Check, clock
 from bridge.embedded import OLDEST
-from bridge.ledger import rehearsal
+from bridge.ledger.calls import rehearsal
 from bridge.ledger.connections import TITLES, Connections, closed_as, paused_as
 from bridge.ledger.faults import server_fault
 from bridge.ledger.processes import commands_of, missing, processes

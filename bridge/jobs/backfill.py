@@ -13,7 +13,7 @@ from bridge.jobs.deps import Deps
 from bridge.jobs.patience import Patience
 from bridge.jobs.reconcile import Comparison, Span, ask_page, compare, help_on, learn, read_list
 from bridge.ledger.budget import Share
-from bridge.ledger.census import Standing, Stands, standings
+from bridge.ledger.calls.call_status import Standing, Stands, standings
 from bridge.sync.agents import AGENTS_FOR_S, USERS_FOR_S
 
 # Between two looks; a look at many calls is not cheap for Redis.

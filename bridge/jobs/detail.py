@@ -25,11 +25,11 @@ from bridge.jobs.looking import (
     newest_of,
     seen_of,
 )
+from bridge.ledger.calls.learning import ASKED, TOLD
+from bridge.ledger.calls.record import Record
+from bridge.ledger.calls.record_fields import Field
 from bridge.ledger.keys import Lane
-from bridge.ledger.learning import ASKED, TOLD
 from bridge.ledger.ledger import Claim
-from bridge.ledger.record import Record
-from bridge.ledger.record_fields import Field
 from bridge.ledger.turns import looking
 
 # How long CloudTalk may say "not there (yet)" before we write what we have, and keep asking slowly.

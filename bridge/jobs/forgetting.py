@@ -17,12 +17,13 @@ from bridge.errors import BridgeError, Rejected, Transient
 from bridge.jobs.deps import Deps
 from bridge.jobs.receipt import Receipt, There
 from bridge.journal.erasing import erase_lines
-from bridge.ledger import erasing, trail
-from bridge.ledger.comparison import RoundStore
+from bridge.ledger import trail
+from bridge.ledger.calls import erasing
+from bridge.ledger.calls.comparison import RoundStore
+from bridge.ledger.calls.held import HeldEvent
+from bridge.ledger.calls.record import Record
 from bridge.ledger.disk import Rewrite
-from bridge.ledger.held import HeldEvent
 from bridge.ledger.ledger import Ledger
-from bridge.ledger.record import Record
 from bridge.storage import Storage
 from bridge.storage.contract import Kind as FileKind
 from bridge.storage.contract import name_of

@@ -20,9 +20,9 @@ from bridge.domain.phone import Phone
 from bridge.errors import NotThereYet, RateLimited, TooManyLooks
 from bridge.jobs.deps import Deps
 from bridge.jobs.reconcile import Span, ask_page
+from bridge.ledger.calls.record import Record
+from bridge.ledger.calls.record_fields import Field
 from bridge.ledger.ledger import Claim
-from bridge.ledger.record import Record
-from bridge.ledger.record_fields import Field
 from bridge.ledger.turns import looking
 
 # Parts of the share: of all looks, and of those for the list, which are kept free for it.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bridge.jobs.audit import Audit, Expected, Findings
 from bridge.jobs.reconcile import learn
 from bridge.ledger import trail
-from bridge.ledger.census import Stands
+from bridge.ledger.calls.call_status import Stands
 from bridge.ledger.keys import Lane
 from bridge.ledger.ledger import Ledger
 

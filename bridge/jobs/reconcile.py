@@ -18,10 +18,10 @@ from bridge.domain.phone import Kind
 from bridge.domain.recording import Sound, may_record
 from bridge.domain.rules import Rules
 from bridge.jobs.deps import Deps
-from bridge.ledger.census import Standing, Stands, known_by_uuid_only, standings
+from bridge.ledger.calls.call_status import Standing, Stands, known_by_uuid_only, standings
+from bridge.ledger.calls.record_fields import State
 from bridge.ledger.keys import Lane
 from bridge.ledger.ledger import Ledger
-from bridge.ledger.record_fields import State
 
 # Clocks of the world are 12 h behind UTC to 14 h before it.
 _BEHIND, _BEFORE = timedelta(hours=12), timedelta(hours=14)

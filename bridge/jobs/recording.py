@@ -26,10 +26,10 @@ from bridge.domain.webhook.keys import DEFAULT_KEYS
 from bridge.errors import BridgeError, NotThereYet, Rejected, TooLarge, Unavailable, WebPage
 from bridge.jobs.deps import Deps, End
 from bridge.jobs.looking import ask
+from bridge.ledger.calls.record import Record
+from bridge.ledger.calls.record_fields import Field
 from bridge.ledger.keys import Lane
 from bridge.ledger.ledger import Claim
-from bridge.ledger.record import Record
-from bridge.ledger.record_fields import Field
 from bridge.storage.contract import Kind, Storage, name_of
 from bridge.wording import times
 

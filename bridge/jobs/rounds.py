@@ -14,7 +14,7 @@ from bridge.clients.cloudtalk import LARGEST_PAGE
 from bridge.errors import Permanent, Transient
 from bridge.jobs.deps import Deps
 from bridge.jobs.reconcile import Span, ask_page, compare, help_on, learn
-from bridge.ledger.comparison import RoundStore, keep_calls_missing
+from bridge.ledger.calls.comparison import RoundStore, keep_calls_missing
 from bridge.logs import get_logger
 
 log = get_logger(__name__)

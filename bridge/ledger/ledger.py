@@ -23,17 +23,24 @@ from bridge.domain.webhook.events import Event, Held
 from bridge.domain.webhook.values import read_call_id, read_uuid
 from bridge.errors import Busy, LeaseLost
 from bridge.ledger import keys, kinds, scripts
+from bridge.ledger.calls.horizon import Reach, ask_reach
+from bridge.ledger.calls.learning import (
+    TOLD,
+    Learnt,
+    Retention,
+    hold_delivery,
+    learn_event,
+    learn_observation,
+)
+from bridge.ledger.calls.record import Part, Record, record_of
+from bridge.ledger.calls.record_fields import Field
+from bridge.ledger.calls.tombstones import forgotten_at, tombstone
 from bridge.ledger.disk import Rewrite, rewrite_files
 from bridge.ledger.keys import QUEUE_KEYS, Lane
-from bridge.ledger.learning import TOLD, Learnt, Retention, hold_delivery, learn_event, learn_observation
 from bridge.ledger.memory import Memory
 from bridge.ledger.processes import Heartbeat, Process, processes
-from bridge.ledger.reach import Reach, ask_reach
-from bridge.ledger.record import Part, Record, record_of
-from bridge.ledger.record_fields import Field
 from bridge.ledger.sessions import Sessions
 from bridge.ledger.states import job_states
-from bridge.ledger.tombstones import forgotten_at, tombstone
 
 LEASE_MS = 10_000
 MAX_DELIVERIES = 5
@@ -184,7 +191,7 @@ class Ledger:
         return cast(list[tuple[str, float]], found)
 
     def reach(self) -> Reach:
-        """How far back this ledger remembers; see `bridge.ledger.reach`."""
+        """How far back this ledger remembers; see `bridge.ledger.calls.horizon`."""
         return ask_reach(self.redis, outputs_s=self.keep_for.outputs_s, lease_ms=self.lease_ms)
 
     @boundary("ledger.link_secret")

@@ -10,9 +10,9 @@ from typing import cast
 
 from bridge.boundary import boundary
 from bridge.ledger import keys, trail
+from bridge.ledger.calls.record import moment
 from bridge.ledger.keys import Lane
 from bridge.ledger.ledger import Ledger
-from bridge.ledger.record import moment
 
 # How many are tried first; then a tenth of all, then all.
 FEW = 3

@@ -6,7 +6,7 @@ import hashlib
 from functools import cache
 from importlib.resources import files
 
-from bridge.ledger import record_fields
+from bridge.ledger.calls import record_fields
 from bridge.ledger.kinds import OF_CALLS
 
 # These stand alone; those of a budget get planner.lua in front, all others prelude.lua.

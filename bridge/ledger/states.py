@@ -10,9 +10,9 @@ import redis
 
 from bridge.boundary import boundary
 from bridge.ledger import keys
+from bridge.ledger.calls.record import moment
 from bridge.ledger.keys import LANE_NAMES, QUEUE_KEYS, Lane
 from bridge.ledger.kinds import OF_CALLS
-from bridge.ledger.record import moment
 
 
 @boundary("ledger.job_states")

@@ -10,8 +10,8 @@ from typing import Any, cast
 
 from bridge.boundary import boundary
 from bridge.ledger import keys
+from bridge.ledger.calls.record import moment
 from bridge.ledger.ledger import Ledger
-from bridge.ledger.record import moment
 
 
 def person() -> str:

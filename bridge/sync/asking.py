@@ -10,7 +10,7 @@ from bridge.domain.policy import Patience
 from bridge.domain.recording import Recording, Sound
 from bridge.domain.rules import Rules
 from bridge.domain.webhook.events import Event
-from bridge.ledger.record import Record
+from bridge.ledger.calls.record import Record
 
 # Of a call whose end no webhook reported, CloudTalk is asked after this.
 NEVER_ENDED = timedelta(hours=2)

@@ -22,8 +22,8 @@ from bridge.domain.call import Call
 from bridge.domain.policy import Patience, Skip, Wait, policy
 from bridge.domain.recording import Recording, Sound
 from bridge.domain.rules import Rules
-from bridge.ledger.reach import Reach
-from bridge.ledger.record import Record
+from bridge.ledger.calls.horizon import Reach
+from bridge.ledger.calls.record import Record
 from bridge.sync.asking import Asking, asking, note_waits_until
 
 _ON_ITS_WAY = "the recording is pending"

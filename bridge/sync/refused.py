@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeVar
 
 from bridge.errors import Rejected
-from bridge.ledger.record_fields import Family
+from bridge.ledger.calls.record_fields import Family
 from bridge.sync.write_log import WriteLog
 from bridge.sync.writer import CallWriter
 

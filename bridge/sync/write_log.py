@@ -15,9 +15,9 @@ from typing import Any, Literal, TypeVar
 from bridge.clients.http import checked_at_last
 from bridge.errors import NotSent, Permanent, RateLimited
 from bridge.jobs.deps import Deps
+from bridge.ledger.calls.record import Written
+from bridge.ledger.calls.record_fields import Family
 from bridge.ledger.ledger import Claim
-from bridge.ledger.record import Written
-from bridge.ledger.record_fields import Family
 
 T = TypeVar("T")
 Done = Literal["created", "found", "updated"]

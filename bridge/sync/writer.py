@@ -20,8 +20,8 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from bridge.clients.kustomer import Kustomer
 from bridge.errors import Conflict
+from bridge.ledger.calls.record import Record, Written
 from bridge.ledger.memory import Memory
-from bridge.ledger.record import Record, Written
 from bridge.sync.write_log import WriteLog, last_sent
 
 Fields = Mapping[str, Any]

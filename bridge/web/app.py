@@ -20,8 +20,8 @@ from starlette.routing import BaseRoute, Mount, Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bridge import wiring
+from bridge.ledger.calls.inbox import Inbox
 from bridge.ledger.faults import server_fault
-from bridge.ledger.inbox import Inbox
 from bridge.ledger.proof import CannotProve
 from bridge.metrics import ledger_down, registry_of
 from bridge.settings import Settings

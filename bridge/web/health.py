@@ -9,8 +9,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from bridge.journal.journal import Journal
+from bridge.ledger.calls.inbox import Inbox
 from bridge.ledger.faults import server_fault
-from bridge.ledger.inbox import Inbox
 from bridge.ledger.proof import CannotProve
 from bridge.logs import AtMost
 from bridge.web.answers import REDIS_AWAY

@@ -16,8 +16,8 @@ from bridge.domain.rules import Rules
 from bridge.domain.webhook.events import Event, Held, fingerprint_of, read_event
 from bridge.journal.journal import Journal, JournalFull
 from bridge.ledger import keys
+from bridge.ledger.calls.inbox import Delivery, Inbox
 from bridge.ledger.faults import RedisTimeout, server_fault
-from bridge.ledger.inbox import Delivery, Inbox
 from bridge.ledger.proof import CannotProve, NotProven
 from bridge.logs import AtMost
 from bridge.web.answers import REDIS_AWAY

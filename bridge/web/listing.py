@@ -15,9 +15,9 @@ from bridge.domain.moments import read_moment
 from bridge.domain.outcome import Direction, Outcome
 from bridge.domain.rules import Rules
 from bridge.errors import WrongUse
+from bridge.ledger.calls.reading import read_all
+from bridge.ledger.calls.record import Record
 from bridge.ledger.ledger import Ledger
-from bridge.ledger.reading import read_all
-from bridge.ledger.record import Record
 from bridge.web.views import STATES, line_of
 
 LONGEST_PAGE = 200

@@ -19,8 +19,8 @@ from bridge.domain.kustomer_texts.note import headline, sound_length
 from bridge.domain.outcome import Outcome
 from bridge.domain.recording import Recording, Sound, Stored, read_recording
 from bridge.errors import BridgeError
+from bridge.ledger.calls.record import Record
 from bridge.ledger.faults import why
-from bridge.ledger.record import Record
 from bridge.links import PLAYER, Links, is_signature
 from bridge.storage.contract import Missing
 from bridge.web.answers import REDIS_AWAY

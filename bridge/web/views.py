@@ -12,11 +12,11 @@ from bridge.domain.call import Call
 from bridge.domain.rules import Rules
 from bridge.domain.webhook.keys import DEFAULT_KEYS, canonical_key
 from bridge.ledger.budget import Budget
-from bridge.ledger.comparison import calls_missing
+from bridge.ledger.calls.comparison import calls_missing
+from bridge.ledger.calls.record import Record, moment
 from bridge.ledger.connections import Connections
 from bridge.ledger.keys import LANE_NAMES
 from bridge.ledger.ledger import Ledger
-from bridge.ledger.record import Record, moment
 
 State = Literal["waiting", "synced", "behind", "skipped", "parked"]
 STATES: tuple[State, ...] = get_args(State)

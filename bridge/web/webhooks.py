@@ -19,7 +19,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from bridge.domain.webhook.events import OTHER_TRIGGERS, STAGE_OF, trigger_named
-from bridge.ledger.inbox import Inbox
+from bridge.ledger.calls.inbox import Inbox
 from bridge.logs import AtMost
 from bridge.web.admission import Admission, Headers, Signature, offered_tokens, signature_of
 from bridge.web.answers import REDIS_AWAY, Refused, request_id_of, send_json

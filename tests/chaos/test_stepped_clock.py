@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.ledger.comparison import calls_missing
+from bridge.ledger.calls.comparison import calls_missing
 from bridge.ledger.ledger import Ledger
 from bridge.sandbox.running import RunningSandbox
 from bridge.storage import open_storage

@@ -8,7 +8,7 @@ import pytest
 
 from bridge.domain.policy import Patience
 from bridge.domain.rules import Rules
-from bridge.ledger.record import KeptEvent, Observation, Record
+from bridge.ledger.calls.record import KeptEvent, Observation, Record
 from bridge.sync.asking import MORE_TO_COME, NEVER_ENDED, WRITE_WITHOUT_AFTER, Asking, asking
 from tests.domain.given import CALL_ID, IDS, UUID_TEXT
 

@@ -11,8 +11,8 @@ from uuid import UUID
 import pytest
 
 from bridge.domain.rules import Rules
-from bridge.ledger.reach import Reach
-from bridge.ledger.record import KeptEvent, Observation, Record, Written
+from bridge.ledger.calls.horizon import Reach
+from bridge.ledger.calls.record import KeptEvent, Observation, Record, Written
 from bridge.sync.decide import Later, Never, Write, decide, look_back
 
 CALL = UUID("11111111-2222-4333-8444-555555555500")

@@ -16,7 +16,7 @@ from bridge.jobs.backfill import Backfill, Estimate, Progress
 from bridge.jobs.patience import Patience
 from bridge.jobs.reconcile import Span
 from bridge.ledger.budget import Share
-from bridge.ledger.census import Stands
+from bridge.ledger.calls.call_status import Stands
 from bridge.sandbox.running import RunningSandbox
 from bridge.sandbox.views import kustomer_state
 from tests.jobs.desk import one_of_each

@@ -21,9 +21,9 @@ from bridge.jobs.receipt import Receipt
 from bridge.journal.files import JournalFile
 from bridge.journal.lines import line_of
 from bridge.ledger import keys, trail
+from bridge.ledger.calls.learning import Learnt
 from bridge.ledger.connect import connect
 from bridge.ledger.disk import rewrite_files
-from bridge.ledger.learning import Learnt
 from bridge.sandbox.running import RunningSandbox
 from tests.support import Bridge, ended
 from tests.waiting import eventually

@@ -9,8 +9,8 @@ import redis
 
 from bridge.jobs.forgetting import Erasure
 from bridge.jobs.receipt import Receipt
+from bridge.ledger.calls.learning import Learnt
 from bridge.ledger.disk import Rewrite
-from bridge.ledger.learning import Learnt
 from bridge.sandbox.running import RunningSandbox
 from tests.jobs.test_recording import ENDED, UPLOADED, UUID, _with_sound
 from tests.support import Bridge

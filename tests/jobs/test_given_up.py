@@ -18,8 +18,8 @@ from bridge.jobs.patience import Patience
 from bridge.jobs.rounds import Rounds
 from bridge.ledger import parked, trail
 from bridge.ledger.budget import Share
-from bridge.ledger.census import Stands, standings
-from bridge.ledger.comparison import calls_missing
+from bridge.ledger.calls.call_status import Stands, standings
+from bridge.ledger.calls.comparison import calls_missing
 from bridge.sandbox.running import RunningSandbox
 from bridge.web.views import call_view
 from tests.jobs.desk import one_of_each

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from bridge.domain.rules import Rules
 from bridge.domain.webhook.events import Held
-from bridge.ledger.learning import Learnt
+from bridge.ledger.calls.learning import Learnt
 from bridge.sandbox.running import RunningSandbox
 from tests.jobs.desk import desk, one_of_each
 from tests.support import Bridge, ended, payload

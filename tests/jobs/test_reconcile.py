@@ -14,8 +14,8 @@ from bridge.domain.rules import Rules
 from bridge.jobs.reconcile import Span, read_list
 from bridge.jobs.rounds import Rounds
 from bridge.ledger import keys
-from bridge.ledger.census import Stands, standings
-from bridge.ledger.comparison import calls_missing
+from bridge.ledger.calls.call_status import Stands, standings
+from bridge.ledger.calls.comparison import calls_missing
 from bridge.ledger.keys import Lane
 from bridge.sandbox.running import RunningSandbox
 from tests.jobs.desk import one_of_each

@@ -24,8 +24,8 @@ from pathlib import Path
 from uuid import UUID
 
 from bridge.ledger import scripts
+from bridge.ledger.calls.learning import Retention, learn_observation
 from bridge.ledger.keys import Lane
-from bridge.ledger.learning import Retention, learn_observation
 from tests.processes import end, start
 
 _KEYS, _ARGUMENTS = learn_observation(

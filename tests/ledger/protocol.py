@@ -25,8 +25,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from bridge.domain.webhook.events import STAGE_OF, Event
 from bridge.errors import LeaseLost
 from bridge.ledger import keys
+from bridge.ledger.calls.learning import ASKED, SIGNED, TOLD
 from bridge.ledger.keys import QUEUE_KEYS, Lane, split_job
-from bridge.ledger.learning import ASKED, SIGNED, TOLD
 from bridge.ledger.ledger import GIVE_UP_AFTER_MS, HANDOVER_MS, LEASE_MS, MAX_DELIVERIES, Claim, Ledger
 
 NOW = f"{keys.TAG}:test:now"

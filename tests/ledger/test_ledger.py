@@ -11,8 +11,8 @@ from bridge.domain.rules import Rules
 from bridge.domain.webhook.events import Event, read_event
 from bridge.errors import Busy, LeaseLost
 from bridge.ledger import keys, scripts
+from bridge.ledger.calls.learning import Retention
 from bridge.ledger.keys import Lane
-from bridge.ledger.learning import Retention
 from bridge.ledger.ledger import Claim, Ledger
 from tests.support import ended, let_pass
 

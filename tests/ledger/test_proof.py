@@ -13,8 +13,8 @@ import redis
 
 from bridge.domain.rules import Rules
 from bridge.domain.webhook.events import Event, Held, read_event
+from bridge.ledger.calls.inbox import Delivery, Inbox
 from bridge.ledger.connect import connect_web
-from bridge.ledger.inbox import Delivery, Inbox
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.proof import AcceptAfter, CannotProve, NotProven, Proof
 from tests.ledger.servers import Server, never_syncs, server, syncs

@@ -9,7 +9,8 @@ import redis
 
 from bridge.domain.rules import Rules
 from bridge.domain.webhook.events import Event, Held, read_event
-from bridge.ledger import keys, rehearsal
+from bridge.ledger import keys
+from bridge.ledger.calls import rehearsal
 from bridge.ledger.connect import connect
 from bridge.ledger.faults import server_fault
 from bridge.ledger.ledger import Ledger

@@ -14,12 +14,12 @@ from bridge.commands import main
 from bridge.domain.rules import Rules
 from bridge.domain.webhook.events import Event, Held, read_event
 from bridge.errors import Rejected
-from bridge.ledger import held as desk
 from bridge.ledger import keys, trail
-from bridge.ledger.held import match_held
-from bridge.ledger.learning import Learnt
+from bridge.ledger.calls import held as desk
+from bridge.ledger.calls.held import match_held
+from bridge.ledger.calls.learning import Learnt
+from bridge.ledger.calls.recent_call_index import Nearby
 from bridge.ledger.ledger import Ledger
-from bridge.ledger.nearby import Nearby
 from tests.commands.terminal import Terminal
 from tests.web.conftest import RedisServer
 from tests.web.serving import ENDED, UUID

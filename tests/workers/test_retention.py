@@ -11,8 +11,8 @@ import redis
 
 from bridge.journal.erasing import delete_old_aside
 from bridge.ledger import keys, trail
+from bridge.ledger.calls.retention import enforce_retention
 from bridge.ledger.ledger import Ledger
-from bridge.ledger.retention import enforce_retention
 from bridge.sandbox.running import RunningSandbox
 from bridge.storage.local import LocalStorage
 from tests.support import Bridge, ended

@@ -16,7 +16,7 @@ import pytest
 
 from bridge.embedded import EmbeddedRedis
 from bridge.ledger import keys
-from bridge.ledger.comparison import calls_missing
+from bridge.ledger.calls.comparison import calls_missing
 from bridge.ledger.connect import connect
 from bridge.ledger.keys import Lane
 from bridge.ledger.ledger import Ledger

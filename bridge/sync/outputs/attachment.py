@@ -18,8 +18,8 @@ from bridge.clients.kustomer.attachments import FormRefused, UploadForm, referen
 from bridge.domain.policy import AttachmentDraft
 from bridge.errors import Rejected, Unavailable
 from bridge.jobs.deps import Deps
-from bridge.ledger.record import Written
-from bridge.ledger.record_fields import Family
+from bridge.ledger.calls.record import Written
+from bridge.ledger.calls.record_fields import Family
 from bridge.sync.writer import CallWriter
 
 # The life of an upload form is not documented; S3 policies are made for minutes or an hour.

@@ -10,7 +10,7 @@ from bridge.clients.kustomer import Conversation
 from bridge.domain.kustomer_texts.tags import MOST_TAGS
 from bridge.domain.policy import ConversationDraft
 from bridge.errors import Rejected
-from bridge.ledger.record import Written
+from bridge.ledger.calls.record import Written
 from bridge.sync.refused import say_left_out, send_without_refused
 from bridge.sync.writer import CallWriter, Fields, Output
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from bridge.clients.kustomer import Customer, new_customer
 from bridge.domain.policy import CustomerDraft
 from bridge.errors import Conflict
-from bridge.ledger.record import Written
+from bridge.ledger.calls.record import Written
 from bridge.sync.refused import send_without_refused
 from bridge.sync.writer import CallWriter, Fields, Output
 

@@ -11,7 +11,7 @@ from bridge.clients.kustomer import Kustomer, Note
 from bridge.domain.kustomer_texts.note import says_call
 from bridge.domain.policy import CustomerDraft, NoteDraft, note_key, note_uuid
 from bridge.errors import Conflict, Rejected
-from bridge.ledger.record import Written
+from bridge.ledger.calls.record import Written
 from bridge.sync.outputs.attachment import all_attachments
 from bridge.sync.writer import CallWriter, Fields, Output
 

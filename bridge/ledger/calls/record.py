@@ -17,8 +17,8 @@ from bridge.domain.recording import Recording, read_recording
 from bridge.domain.rules import Rules
 from bridge.domain.webhook.events import Event, read_event
 from bridge.domain.webhook.values import read_flag
+from bridge.ledger.calls.record_fields import Family, Field, State
 from bridge.ledger.keys import Lane
-from bridge.ledger.record_fields import Family, Field, State
 
 # The hash of a call, the hash of its events, its log.
 Part = tuple[Mapping[str, str], Mapping[str, str], list[str]]

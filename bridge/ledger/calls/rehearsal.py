@@ -16,8 +16,8 @@ from redis.client import Pipeline
 
 from bridge.domain.webhook.events import Held
 from bridge.ledger import scripts
+from bridge.ledger.calls.learning import Retention, hold_delivery, learn_arguments
 from bridge.ledger.keys import Lane
-from bridge.ledger.learning import Retention, hold_delivery, learn_arguments
 
 # No call has these ids: both readers refuse them (`bridge.domain.webhook.values`).
 _UUID, _CALL_ID = UUID(int=0), 0

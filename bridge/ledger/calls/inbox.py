@@ -10,10 +10,11 @@ import redis.asyncio
 
 from bridge.boundary import boundary
 from bridge.domain.webhook.events import Event, Held
-from bridge.ledger import keys, processes, rehearsal, scripts
-from bridge.ledger.batches import Batches, Call
+from bridge.ledger import keys, processes, scripts
+from bridge.ledger.calls import rehearsal
+from bridge.ledger.calls.batches import Batches, Call
+from bridge.ledger.calls.learning import Learnt, Retention, hold_delivery, learn_event
 from bridge.ledger.connections import TROUBLE_REPLIES, ask_troubles, read_troubles
-from bridge.ledger.learning import Learnt, Retention, hold_delivery, learn_event
 from bridge.ledger.proof import Proof
 
 

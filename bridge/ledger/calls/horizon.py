@@ -10,7 +10,7 @@ import redis
 
 from bridge.boundary import boundary
 from bridge.ledger import keys
-from bridge.ledger.record import moment
+from bridge.ledger.calls.record import moment
 
 # Between Redis' clock and that of a call's times.
 _EXPIRES_EARLY_S = 86_400

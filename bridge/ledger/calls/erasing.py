@@ -16,10 +16,10 @@ from bridge.domain.phone import Phone
 from bridge.domain.rules import Rules
 from bridge.domain.webhook.matching import fits
 from bridge.ledger import keys
-from bridge.ledger.held import LISTS, HeldEvent, all_events
+from bridge.ledger.calls.held import LISTS, HeldEvent, all_events
+from bridge.ledger.calls.reading import read_all
+from bridge.ledger.calls.record import Record
 from bridge.ledger.ledger import Ledger
-from bridge.ledger.reading import read_all
-from bridge.ledger.record import Record
 
 _AT_ONCE = 250
 

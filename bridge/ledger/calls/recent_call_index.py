@@ -15,8 +15,8 @@ from bridge.domain.rules import Rules
 from bridge.domain.webhook.events import Event
 from bridge.domain.webhook.matching import fits
 from bridge.ledger import keys
+from bridge.ledger.calls.reading import read_all
 from bridge.ledger.ledger import Ledger
-from bridge.ledger.reading import read_all
 
 _MOST_CALLS = 5_000
 _AT_ONCE = 250

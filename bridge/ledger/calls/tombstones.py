@@ -10,7 +10,7 @@ import redis
 
 from bridge.boundary import boundary
 from bridge.ledger import keys
-from bridge.ledger.record_fields import Field, State
+from bridge.ledger.calls.record_fields import Field, State
 
 
 @boundary("tombstones.forgotten_at")

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 from bridge.boundary import boundary
 from bridge.ledger import keys
+from bridge.ledger.calls.record import Part, Record, record_of
+from bridge.ledger.calls.record_fields import Field
 from bridge.ledger.ledger import Ledger
-from bridge.ledger.record import Part, Record, record_of
-from bridge.ledger.record_fields import Field
 
 
 def read_all(ledger: Ledger, names: Sequence[str]) -> list[Record]:

@@ -9,9 +9,9 @@ from typing import cast
 
 from bridge.boundary import boundary
 from bridge.ledger import keys
-from bridge.ledger.held import LISTS
+from bridge.ledger.calls.held import LISTS
+from bridge.ledger.calls.record_fields import Field
 from bridge.ledger.ledger import Ledger
-from bridge.ledger.record_fields import Field
 
 _AT_ONCE = 500
 _SWEEP_EVERY_S = 3600

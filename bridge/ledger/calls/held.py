@@ -18,10 +18,10 @@ from bridge.domain.webhook.events import OTHER_TRIGGERS, STAGE_OF, Event, canoni
 from bridge.domain.webhook.matching import match
 from bridge.errors import Rejected
 from bridge.ledger import keys, trail
-from bridge.ledger.learning import Learnt
+from bridge.ledger.calls.learning import Learnt
+from bridge.ledger.calls.recent_call_index import Nearby
+from bridge.ledger.calls.record import Record, moment
 from bridge.ledger.ledger import Ledger
-from bridge.ledger.nearby import Nearby
-from bridge.ledger.record import Record, moment
 from bridge.wording import counted
 
 # Fingerprints that a line of the trail names.

@@ -1,0 +1,1 @@
+"""Call records in Redis: events, observations, outputs, held events, retention."""
