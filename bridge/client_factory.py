@@ -18,8 +18,8 @@ from bridge.clients.membrane.proxy import PIECE
 from bridge.clients.membrane.states import gone
 from bridge.clients.membrane.tokens import Minted, Ready, Tokens
 from bridge.errors import Rejected
-from bridge.ledger.budget import Budget
-from bridge.ledger.connections import Gate
+from bridge.ledger.budgets.budget import Budget
+from bridge.ledger.queue.connections import Gate
 from bridge.settings import Settings
 
 

@@ -14,13 +14,13 @@ from prometheus_client.registry import Collector
 from bridge.domain.webhook.events import OTHER_TRIGGERS, STAGE_OF
 from bridge.journal.journal import Journal
 from bridge.ledger import keys
-from bridge.ledger.budget import Budget
+from bridge.ledger.budgets.budget import Budget
 from bridge.ledger.calls.comparison import calls_missing
-from bridge.ledger.connections import SERVICES, Connections
 from bridge.ledger.faults import RedisError
 from bridge.ledger.keys import LANE_NAMES
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.processes import commands_of
+from bridge.ledger.queue.connections import SERVICES, Connections
 
 _TRIGGERS = STAGE_OF.keys() | OTHER_TRIGGERS
 

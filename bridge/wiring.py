@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING
 import redis
 
 from bridge.errors import Unavailable
-from bridge.ledger.budget import Budget, Share, budgets_of
+from bridge.ledger.budgets.budget import Budget, Share, budgets_of
 from bridge.ledger.calls.inbox import Inbox
 from bridge.ledger.calls.learning import Retention
 from bridge.ledger.connect import connect, connect_web
-from bridge.ledger.connections import Connections
 from bridge.ledger.faults import why
 from bridge.ledger.ledger import Claim, Ledger
 from bridge.ledger.proof import Proof
+from bridge.ledger.queue.connections import Connections
 from bridge.settings import Settings
 from bridge.storage.contract import Storage
 from bridge.storage.opening import open_storage

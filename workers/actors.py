@@ -9,9 +9,9 @@ from bridge.jobs.connection import look_at_connection
 from bridge.jobs.detail import ask_detail
 from bridge.jobs.detail import identify as identify_call
 from bridge.jobs.recording import fetch_recording
-from bridge.ledger import kinds
-from bridge.ledger.kinds import Kind
 from bridge.ledger.ledger import Ledger
+from bridge.ledger.queue import kinds
+from bridge.ledger.queue.kinds import Kind
 from bridge.sync.job import sync as sync_call
 from bridge.wiring import open_ledger
 from workers.broker import LedgerBroker

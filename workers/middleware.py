@@ -27,9 +27,9 @@ from bridge.errors import (
 )
 from bridge.jobs.deps import Deps, End
 from bridge.jobs.leases import Leases, clock
+from bridge.ledger.budgets.requesters import Turn, taking_turns
 from bridge.ledger.faults import RedisError, server_fault
 from bridge.ledger.ledger import Claim
-from bridge.ledger.turns import Turn, taking_turns
 from bridge.logs import get_logger
 from workers.time_limit import GRACE_S, Hangs, in_time
 

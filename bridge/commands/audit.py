@@ -20,7 +20,7 @@ from bridge.jobs.audit import Audit, Findings
 from bridge.jobs.mending import mend
 from bridge.jobs.reconcile import Span
 from bridge.ledger import trail
-from bridge.ledger.parked import workers_listen
+from bridge.ledger.queue.parked import workers_listen
 from bridge.plain import plain_line
 from bridge.wiring import open_deps, opened_ledger
 

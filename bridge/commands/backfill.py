@@ -23,7 +23,7 @@ from bridge.jobs.patience import Patience
 from bridge.jobs.reconcile import Comparison, Span
 from bridge.ledger.calls.call_status import Standing, Stands
 from bridge.ledger.ledger import Ledger
-from bridge.ledger.parked import workers_listen
+from bridge.ledger.queue.parked import workers_listen
 from bridge.settings import Settings
 from bridge.wiring import open_deps, opened_ledger, shares
 from bridge.wording import counted

@@ -20,10 +20,10 @@ from bridge.jobs.deps import Deps
 from bridge.jobs.forgetting import Erasure, is_number
 from bridge.jobs.receipt import Receipt
 from bridge.ledger import trail
+from bridge.ledger.budgets.requesters import Turn, taking_turns
 from bridge.ledger.calls.record import Record
 from bridge.ledger.keys import Lane
 from bridge.ledger.ledger import Ledger
-from bridge.ledger.turns import Turn, taking_turns
 from bridge.plain import plain_line
 from bridge.settings import Settings
 from bridge.wiring import open_deps, open_recordings

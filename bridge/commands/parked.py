@@ -15,11 +15,11 @@ from bridge.commands.opening import opened_ledger
 from bridge.commands.printing import say
 from bridge.domain.moments import shown_time
 from bridge.errors import Rejected
-from bridge.ledger import parked as desk
 from bridge.ledger import trail
-from bridge.ledger.kinds import KINDS
 from bridge.ledger.ledger import Ledger
-from bridge.ledger.parked import Parked
+from bridge.ledger.queue import parked as desk
+from bridge.ledger.queue.kinds import KINDS
+from bridge.ledger.queue.parked import Parked
 from bridge.plain import plain_line
 from bridge.settings import Settings
 from bridge.wording import counted

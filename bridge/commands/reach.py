@@ -24,11 +24,11 @@ from bridge.clients.raw import RawEndpoint
 from bridge.commands.context import load_settings
 from bridge.commands.printing import say
 from bridge.errors import NeedsAPerson, Unavailable, WrongUse
-from bridge.ledger.budget import Budget
+from bridge.ledger.budgets.budget import Budget
+from bridge.ledger.budgets.requesters import Turn, taking_turns
 from bridge.ledger.faults import RedisError, why
 from bridge.ledger.keys import Lane
 from bridge.ledger.ledger import Ledger
-from bridge.ledger.turns import Turn, taking_turns
 from bridge.operations import Services
 from bridge.settings import Settings
 from bridge.wiring import open_budgets, open_ledger

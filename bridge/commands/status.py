@@ -13,9 +13,9 @@ from bridge.commands.context import load_settings
 from bridge.commands.printing import say
 from bridge.commands.tables import show_table
 from bridge.errors import Unavailable
-from bridge.ledger.connections import TITLES, paused_as
 from bridge.ledger.faults import RedisError, why
 from bridge.ledger.processes import Process, missing
+from bridge.ledger.queue.connections import TITLES, paused_as
 from bridge.web.views import queue_view
 from bridge.wiring import open_budgets, open_connections, open_ledger
 from bridge.wording import counted

@@ -25,12 +25,12 @@ from bridge.jobs.looking import (
     newest_of,
     seen_of,
 )
+from bridge.ledger.budgets.requesters import looking
 from bridge.ledger.calls.learning import ASKED, TOLD
 from bridge.ledger.calls.record import Record
 from bridge.ledger.calls.record_fields import Field
 from bridge.ledger.keys import Lane
 from bridge.ledger.ledger import Claim
-from bridge.ledger.turns import looking
 
 # How long CloudTalk may say "not there (yet)" before we write what we have, and keep asking slowly.
 _GIVE_UP_AFTER = timedelta(seconds=12)

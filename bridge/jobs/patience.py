@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from bridge.errors import RateLimited, Unavailable
+from bridge.ledger.budgets.requesters import Turn, taking_turns
 from bridge.ledger.keys import Lane
-from bridge.ledger.turns import Turn, taking_turns
 
 _TRIES = 5
 

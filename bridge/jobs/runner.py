@@ -22,10 +22,10 @@ from bridge.jobs.deps import Deps, End
 from bridge.jobs.detail import ask_detail, identify
 from bridge.jobs.leases import Leases, clock
 from bridge.jobs.recording import fetch_recording
-from bridge.ledger.connections import LOOK
+from bridge.ledger.budgets.requesters import Turn, taking_turns
 from bridge.ledger.faults import RedisError, server_fault
 from bridge.ledger.ledger import Claim, Ledger
-from bridge.ledger.turns import Turn, taking_turns
+from bridge.ledger.queue.connections import LOOK
 from bridge.logs import get_logger
 from bridge.sync.job import sync
 

@@ -22,7 +22,7 @@ from bridge.boundary import boundary
 from bridge.domain.webhook.events import Event, Held
 from bridge.domain.webhook.values import read_call_id, read_uuid
 from bridge.errors import Busy, LeaseLost
-from bridge.ledger import keys, kinds, scripts
+from bridge.ledger import keys, scripts
 from bridge.ledger.calls.horizon import Reach, ask_reach
 from bridge.ledger.calls.learning import (
     TOLD,
@@ -39,8 +39,9 @@ from bridge.ledger.disk import Rewrite, rewrite_files
 from bridge.ledger.keys import QUEUE_KEYS, Lane
 from bridge.ledger.memory import Memory
 from bridge.ledger.processes import Heartbeat, Process, processes
+from bridge.ledger.queue import kinds
+from bridge.ledger.queue.job_states import job_states
 from bridge.ledger.sessions import Sessions
-from bridge.ledger.states import job_states
 
 LEASE_MS = 10_000
 MAX_DELIVERIES = 5
@@ -357,7 +358,7 @@ class Ledger:
             raise LeaseLost(f"{claim.name}: the lease ran out, another worker may hold it")
 
     def job_states(self, *own: str) -> list[dict[str, Any]]:
-        """The jobs of one call, by the keys of its records; see `bridge.ledger.states`."""
+        """The jobs of one call, by the keys of its records; see `bridge.ledger.queue.job_states`."""
         return self.job_states_of([own])[0]
 
     def job_states_of(self, calls: Sequence[Sequence[str]]) -> list[list[dict[str, Any]]]:

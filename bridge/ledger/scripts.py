@@ -7,7 +7,7 @@ from functools import cache
 from importlib.resources import files
 
 from bridge.ledger.calls import record_fields
-from bridge.ledger.kinds import OF_CALLS
+from bridge.ledger.queue.kinds import OF_CALLS
 
 # These stand alone; those of a budget get planner.lua in front, all others prelude.lua.
 _ALONE = {"hold", "unlock"}

@@ -15,10 +15,11 @@ from starlette.routing import Route
 
 from bridge.domain.rules import Rules
 from bridge.errors import WrongUse
-from bridge.ledger import parked, trail
-from bridge.ledger.budget import Budget
-from bridge.ledger.connections import Connections
+from bridge.ledger import trail
+from bridge.ledger.budgets.budget import Budget
 from bridge.ledger.ledger import Ledger
+from bridge.ledger.queue import parked
+from bridge.ledger.queue.connections import Connections
 from bridge.web.answers import Refused
 from bridge.web.body import LARGEST, parse_object, read_body, too_large
 from bridge.web.listing import SEARCH_FIELDS, Search, list_calls

@@ -11,10 +11,10 @@ from starlette.responses import Response
 
 from bridge.domain.moments import shown_time
 from bridge.ledger.calls.reading import have_observation
-from bridge.ledger.connections import TITLES, closed_as
 from bridge.ledger.faults import why
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.processes import Process, missing
+from bridge.ledger.queue.connections import TITLES, closed_as
 from bridge.links import PLAYER
 from bridge.web.answers import REDIS_AWAY
 from bridge.web.api import Desk

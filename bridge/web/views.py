@@ -11,17 +11,17 @@ from typing import Any, Literal, cast, get_args
 from bridge.domain.call import Call
 from bridge.domain.rules import Rules
 from bridge.domain.webhook.keys import DEFAULT_KEYS, canonical_key
-from bridge.ledger.budget import Budget
+from bridge.ledger.budgets.budget import Budget
 from bridge.ledger.calls.comparison import calls_missing
 from bridge.ledger.calls.record import Record, moment
-from bridge.ledger.connections import Connections
 from bridge.ledger.keys import LANE_NAMES
 from bridge.ledger.ledger import Ledger
+from bridge.ledger.queue.connections import Connections
 
 State = Literal["waiting", "synced", "behind", "skipped", "parked"]
 STATES: tuple[State, ...] = get_args(State)
 
-# As `bridge.ledger.states` tells it: kind, state, attempts, cause, error.
+# As `bridge.ledger.queue.job_states` tells it: kind, state, attempts, cause, error.
 Job = Mapping[str, Any]
 
 HIDDEN = "(hidden)"

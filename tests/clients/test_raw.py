@@ -8,7 +8,7 @@ import pytest
 from bridge.clients.http import Service, make_client
 from bridge.clients.raw import RawEndpoint, send
 from bridge.errors import NotSent, RateLimited, Unavailable, WrongUse
-from bridge.ledger.budget import Budget, Slot
+from bridge.ledger.budgets.budget import Budget, Slot
 from tests.clients.given import Answer, Booked
 
 CORE, ANALYTICS = "https://my.cloudtalk.example/api", "https://analytics.cloudtalk.example/api"

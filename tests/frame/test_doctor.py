@@ -18,8 +18,8 @@ from bridge.commands.doctor import examine
 from bridge.embedded import EmbeddedRedis
 from bridge.errors import ROLE_MISSING, Disconnected
 from bridge.ledger.connect import connect
-from bridge.ledger.connections import Connections
 from bridge.ledger.ledger import Ledger
+from bridge.ledger.queue.connections import Connections
 from bridge.settings import Settings
 from tests.users import PASSWORD, user
 

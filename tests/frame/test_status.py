@@ -12,9 +12,9 @@ import redis
 
 from bridge.commands import main
 from bridge.errors import ROLE_MISSING, Disconnected
-from bridge.ledger.connections import Connections
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.processes import Heartbeat
+from bridge.ledger.queue.connections import Connections
 from tests.support import ended
 
 pytestmark = pytest.mark.usefixtures("at_a_terminal")

@@ -15,7 +15,7 @@ _BUILT_IN = {
     "connect_web": {_WIRING},
     "Ledger": {_WIRING},
     "Inbox": {_WIRING},
-    "Budget": {"bridge/ledger/budget.py"},
+    "Budget": {"bridge/ledger/budgets/budget.py"},
     "budgets_of": {_WIRING},
     "Deps": {_WIRING},
     "CloudTalk": {"bridge/client_factory.py", "bridge/operations/rehearsal.py"},

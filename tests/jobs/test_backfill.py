@@ -15,7 +15,7 @@ from bridge.domain.rules import Rules
 from bridge.jobs.backfill import Backfill, Estimate, Progress
 from bridge.jobs.patience import Patience
 from bridge.jobs.reconcile import Span
-from bridge.ledger.budget import Share
+from bridge.ledger.budgets.budget import Share
 from bridge.ledger.calls.call_status import Stands
 from bridge.sandbox.running import RunningSandbox
 from bridge.sandbox.views import kustomer_state

@@ -8,7 +8,7 @@ import redis
 from bridge.clients.cloudtalk import CloudTalk
 from bridge.jobs.deps import Deps, End
 from bridge.jobs.detail import ask_detail
-from bridge.ledger.budget import Budget
+from bridge.ledger.budgets.budget import Budget
 from bridge.ledger.keys import Lane, split_job
 from bridge.ledger.ledger import Claim
 from bridge.sandbox import ANALYTICS_PREFIX, CLOUDTALK_KEY_ID, CLOUDTALK_KEY_SECRET, CORE_PREFIX

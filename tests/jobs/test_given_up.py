@@ -16,10 +16,11 @@ from bridge.jobs.backfill import Backfill, Estimate
 from bridge.jobs.mending import mend
 from bridge.jobs.patience import Patience
 from bridge.jobs.rounds import Rounds
-from bridge.ledger import parked, trail
-from bridge.ledger.budget import Share
+from bridge.ledger import trail
+from bridge.ledger.budgets.budget import Share
 from bridge.ledger.calls.call_status import Stands, standings
 from bridge.ledger.calls.comparison import calls_missing
+from bridge.ledger.queue import parked
 from bridge.sandbox.running import RunningSandbox
 from bridge.web.views import call_view
 from tests.jobs.desk import one_of_each

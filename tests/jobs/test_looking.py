@@ -11,8 +11,8 @@ import redis
 
 from bridge.errors import RateLimited, TooManyLooks
 from bridge.jobs.looking import ALL_LOOKS, LIST_LOOKS
-from bridge.ledger.budget import Budget
-from bridge.ledger.turns import looking
+from bridge.ledger.budgets.budget import Budget
+from bridge.ledger.budgets.requesters import looking
 from bridge.sandbox.running import RunningSandbox
 from tests.support import Bridge, ended
 

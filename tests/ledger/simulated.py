@@ -11,10 +11,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from bridge.errors import RateLimited
-from bridge.ledger.budget import Budget, Slot
+from bridge.ledger.budgets.budget import Budget, Slot
+from bridge.ledger.budgets.requesters import Turn, taking_turns
 from bridge.ledger.keys import Lane, split_job
 from bridge.ledger.ledger import Claim, Ledger
-from bridge.ledger.turns import Turn, taking_turns
 from tests.ledger.upstream import TestClock, Upstream
 
 LEASE_MS = 600_000  # nobody renews here

@@ -12,10 +12,10 @@ import redis
 from bridge.clients.ports import RateLimitHeaders
 from bridge.errors import RateLimited
 from bridge.ledger import keys
-from bridge.ledger.budget import Budget, Slot
+from bridge.ledger.budgets.budget import Budget, Slot
+from bridge.ledger.budgets.requesters import Turn, taking_turns
 from bridge.ledger.keys import Lane
 from bridge.ledger.ledger import Ledger
-from bridge.ledger.turns import Turn, taking_turns
 from tests.ledger.upstream import START_S, TestClock
 
 

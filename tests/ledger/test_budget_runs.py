@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from bridge.errors import RateLimited
 from bridge.ledger import keys
-from bridge.ledger.budget import Budget, Slot
+from bridge.ledger.budgets.budget import Budget, Slot
+from bridge.ledger.budgets.requesters import Turn, taking_turns
 from bridge.ledger.keys import Lane
-from bridge.ledger.turns import Turn, taking_turns
 from tests.ledger.simulated import Simulation
 from tests.ledger.upstream import MODELS, START_S, FixedWindow, TestClock, Upstream
 

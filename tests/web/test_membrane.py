@@ -12,8 +12,8 @@ import redis
 
 from bridge.errors import Disconnected
 from bridge.ledger import keys
-from bridge.ledger.connections import Connections
 from bridge.ledger.ledger import Ledger
+from bridge.ledger.queue.connections import Connections
 from tests.web.conftest import RedisServer
 from tests.web.serving import BEARER, TOKEN, Answer, Site
 

@@ -12,10 +12,10 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from bridge.errors import RateLimited
 from bridge.ledger import keys
-from bridge.ledger.budget import Budget
+from bridge.ledger.budgets.budget import Budget
+from bridge.ledger.budgets.requesters import Turn, taking_turns
 from bridge.ledger.keys import Lane
 from bridge.ledger.ledger import Ledger
-from bridge.ledger.turns import Turn, taking_turns
 from tests.web.conftest import RedisServer
 from tests.web.serving import ENDED, UUID, Site, is_ready
 

@@ -13,8 +13,9 @@ from bridge.commands import main
 from bridge.commands import parked as command
 from bridge.domain.rules import Rules
 from bridge.domain.webhook.events import Event, read_event
-from bridge.ledger import keys, parked, trail
+from bridge.ledger import keys, trail
 from bridge.ledger.ledger import Ledger
+from bridge.ledger.queue import parked
 from tests.commands.terminal import Terminal
 from tests.web.conftest import RedisServer
 from tests.web.serving import ENDED, Site

@@ -14,9 +14,9 @@ from bridge.errors import KEY_REFUSED, Disconnected
 from bridge.journal.files import JournalFile
 from bridge.ledger import keys
 from bridge.ledger.connect import connect
-from bridge.ledger.connections import Connections
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.processes import Heartbeat
+from bridge.ledger.queue.connections import Connections
 from tests.users import PASSWORD, user
 from tests.web.conftest import RedisServer
 from tests.web.serving import ENDED, UUID, Site

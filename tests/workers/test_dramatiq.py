@@ -20,8 +20,8 @@ from dramatiq.middleware import Middleware, SkipMessage
 from bridge.errors import NotThereYet, Rejected
 from bridge.jobs.deps import Deps, End
 from bridge.ledger.keys import Lane
-from bridge.ledger.kinds import KINDS
 from bridge.ledger.ledger import Claim, Ledger
+from bridge.ledger.queue.kinds import KINDS
 from bridge.sandbox.running import RunningSandbox
 from tests.processes import started
 from tests.support import Bridge, Runner, ended

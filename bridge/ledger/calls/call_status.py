@@ -12,10 +12,11 @@ from uuid import UUID
 
 from bridge.boundary import boundary
 from bridge.domain.webhook.values import read_time
-from bridge.ledger import keys, kinds
+from bridge.ledger import keys
 from bridge.ledger.calls.record_fields import Family, Field, State
 from bridge.ledger.calls.tombstones import forgotten_at, tombstone
 from bridge.ledger.ledger import Ledger
+from bridge.ledger.queue import kinds
 
 _AT_ONCE = 1000
 _CONVERSATION = Family.OUTPUT.field("conversation")

@@ -14,8 +14,8 @@ from bridge.ledger import keys, processes, scripts
 from bridge.ledger.calls import rehearsal
 from bridge.ledger.calls.batches import Batches, Call
 from bridge.ledger.calls.learning import Learnt, Retention, hold_delivery, learn_event
-from bridge.ledger.connections import TROUBLE_REPLIES, ask_troubles, read_troubles
 from bridge.ledger.proof import Proof
+from bridge.ledger.queue.connections import TROUBLE_REPLIES, ask_troubles, read_troubles
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,14 +24,15 @@ from bridge.jobs.mending import mend
 from bridge.jobs.patience import Patience
 from bridge.jobs.reconcile import Span
 from bridge.jobs.rounds import Rounds
-from bridge.ledger import keys, parked, trail
-from bridge.ledger.budget import Budget
+from bridge.ledger import keys, trail
+from bridge.ledger.budgets.budget import Budget
+from bridge.ledger.budgets.requesters import Spent, Turn
 from bridge.ledger.calls import erasing
 from bridge.ledger.calls.held import drop, held_events, match_held
 from bridge.ledger.calls.retention import enforce_retention
 from bridge.ledger.keys import Lane
 from bridge.ledger.ledger import LEASE_MS
-from bridge.ledger.turns import Spent, Turn
+from bridge.ledger.queue import parked
 from bridge.sandbox.cloudtalk_recordings import public_path
 from bridge.sandbox.running import RunningSandbox
 from tests.chaos.crash.hand import Hand

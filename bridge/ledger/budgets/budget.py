@@ -12,9 +12,9 @@ import redis
 from bridge.boundary import boundary
 from bridge.errors import RateLimited, TooManyLooks
 from bridge.ledger import keys, scripts
+from bridge.ledger.budgets.requesters import Spent, Turn, current_look, current_turn
 from bridge.ledger.keys import LANE_NAMES, Lane
 from bridge.ledger.ledger import Ledger
-from bridge.ledger.turns import Spent, Turn, current_look, current_turn
 
 # A request that got no reply in this time counts as one that did: it may have been counted there. A matter of
 # HTTP's time limits, not of the window.

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any, cast
 from bridge.boundary import boundary
 from bridge.errors import KEY_REFUSED, MAINTENANCE, ROLE_MISSING, UNPAID, Disconnected, Unauthorized
 from bridge.ledger import keys
+from bridge.ledger.budgets.requesters import name_of_turn
 from bridge.ledger.calls.record import moment
-from bridge.ledger.kinds import CONNECTION
 from bridge.ledger.ledger import Claim, Ledger
-from bridge.ledger.turns import name_of_turn
+from bridge.ledger.queue.kinds import CONNECTION
 
 if TYPE_CHECKING:
     from redis.asyncio.client import Pipeline as AsyncPipeline

@@ -12,7 +12,7 @@ from bridge.boundary import boundary
 from bridge.ledger import keys
 from bridge.ledger.calls.record import moment
 from bridge.ledger.keys import LANE_NAMES, QUEUE_KEYS, Lane
-from bridge.ledger.kinds import OF_CALLS
+from bridge.ledger.queue.kinds import OF_CALLS
 
 
 @boundary("ledger.job_states")

@@ -1,0 +1,1 @@
+"""Jobs in Redis: kinds, claims, parked jobs, paused services."""
