@@ -12,7 +12,6 @@ from functools import partial
 
 from bridge.domain.rules import Rules
 from bridge.errors import BridgeError, WrongUse
-from bridge.jobs.rounds import Rounds
 from bridge.ledger import keys
 from bridge.ledger.calls.held import match_held
 from bridge.ledger.calls.recent_call_index import Nearby
@@ -20,6 +19,7 @@ from bridge.ledger.calls.retention import enforce_retention
 from bridge.ledger.faults import RedisError, why
 from bridge.ledger.ledger import Ledger
 from bridge.logs import get_logger
+from bridge.reconcile.periodic import Rounds
 from bridge.settings import Settings
 from bridge.storage import Storage
 from bridge.wiring import open_deps, open_ledger, open_recordings

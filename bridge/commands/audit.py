@@ -16,12 +16,12 @@ from bridge.commands.printing import say
 from bridge.commands.spans import read_span
 from bridge.commands.tables import show_table
 from bridge.domain.moments import shown_time
-from bridge.jobs.audit import Audit, Findings
-from bridge.jobs.mending import mend
-from bridge.jobs.reconcile import Span
 from bridge.ledger import trail
 from bridge.ledger.queue.parked import workers_listen
 from bridge.plain import plain_line
+from bridge.reconcile.audit import Audit, Findings
+from bridge.reconcile.compare import Span
+from bridge.reconcile.repair import mend
 from bridge.wiring import open_deps, opened_ledger
 
 _LONGEST_WHY = 200

@@ -18,12 +18,12 @@ from bridge.commands.context import load_settings
 from bridge.commands.printing import say
 from bridge.commands.spans import read_span
 from bridge.domain.moments import shown_time
-from bridge.jobs.backfill import Backfill, Estimate, Progress
 from bridge.jobs.patience import Patience
-from bridge.jobs.reconcile import Comparison, Span
 from bridge.ledger.calls.call_status import Standing, Stands
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.queue.parked import workers_listen
+from bridge.reconcile.backfill import Backfill, Estimate, Progress
+from bridge.reconcile.compare import Comparison, Span
 from bridge.settings import Settings
 from bridge.wiring import open_deps, opened_ledger, shares
 from bridge.wording import counted

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from bridge.domain.moments import read_moment, shown_time
 from bridge.errors import WrongUse
-from bridge.jobs.reconcile import Span
+from bridge.reconcile.compare import Span
 
 
 def read_span(since: str, until: str | None, *, now: datetime, zone: str) -> Span:

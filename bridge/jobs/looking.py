@@ -19,11 +19,11 @@ from bridge.domain.call_list_item import ListedCall
 from bridge.domain.phone import Phone
 from bridge.errors import NotThereYet, RateLimited, TooManyLooks
 from bridge.jobs.deps import Deps
-from bridge.jobs.reconcile import Span, ask_page
 from bridge.ledger.budgets.requesters import looking
 from bridge.ledger.calls.record import Record
 from bridge.ledger.calls.record_fields import Field
 from bridge.ledger.ledger import Claim
+from bridge.reconcile.compare import Span, ask_page
 
 # Parts of the share: of all looks, and of those for the list, which are kept free for it.
 ALL_LOOKS, LIST_LOOKS = 1 / 4, 1 / 12

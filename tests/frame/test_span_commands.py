@@ -13,8 +13,8 @@ import redis
 from bridge.commands import main
 from bridge.domain.moments import read_moment
 from bridge.errors import WrongUse
-from bridge.jobs.reconcile import Span
 from bridge.ledger import keys, trail
+from bridge.reconcile.compare import Span
 from bridge.sandbox.running import RunningSandbox
 from tests.commands.terminal import Terminal
 from tests.jobs.listing import ago, key_of

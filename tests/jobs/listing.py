@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from bridge.jobs.reconcile import Span
+from bridge.reconcile.compare import Span
 from bridge.sandbox.running import RunningSandbox
 from tests.support import ended
 

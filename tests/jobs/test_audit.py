@@ -7,10 +7,10 @@ from typing import Any
 import httpx2
 import pytest
 
-from bridge.jobs.audit import Audit, Expected, Findings
-from bridge.jobs.mending import mend
 from bridge.jobs.patience import Patience
 from bridge.ledger.calls.comparison import calls_missing
+from bridge.reconcile.audit import Audit, Expected, Findings
+from bridge.reconcile.repair import mend
 from bridge.sandbox.running import RunningSandbox
 from tests.jobs.listing import ago, key_of, now, the_day, webhook_of
 from tests.support import Bridge

@@ -12,11 +12,11 @@ import pytest
 
 from bridge.clients.cloudtalk.calls import Calls
 from bridge.domain.rules import Rules
-from bridge.jobs.backfill import Backfill, Estimate, Progress
 from bridge.jobs.patience import Patience
-from bridge.jobs.reconcile import Span
 from bridge.ledger.budgets.budget import Share
 from bridge.ledger.calls.call_status import Stands
+from bridge.reconcile.backfill import Backfill, Estimate, Progress
+from bridge.reconcile.compare import Span
 from bridge.sandbox.running import RunningSandbox
 from bridge.sandbox.views import kustomer_state
 from tests.jobs.desk import one_of_each

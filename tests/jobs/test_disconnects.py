@@ -10,10 +10,10 @@ import pytest
 import redis
 
 from bridge.errors import Disconnected
-from bridge.jobs.rounds import Rounds
 from bridge.ledger import keys
 from bridge.ledger.keys import Lane
 from bridge.ledger.queue.connections import LOOK
+from bridge.reconcile.periodic import Rounds
 from bridge.sandbox.running import RunningSandbox
 from tests.jobs.desk import desk, one_of_each
 from tests.support import Bridge, ended

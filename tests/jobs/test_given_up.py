@@ -11,16 +11,16 @@ import httpx2
 import pytest
 
 from bridge.domain.rules import Rules
-from bridge.jobs.audit import Audit
-from bridge.jobs.backfill import Backfill, Estimate
-from bridge.jobs.mending import mend
 from bridge.jobs.patience import Patience
-from bridge.jobs.rounds import Rounds
 from bridge.ledger import trail
 from bridge.ledger.budgets.budget import Share
 from bridge.ledger.calls.call_status import Stands, standings
 from bridge.ledger.calls.comparison import calls_missing
 from bridge.ledger.queue import parked
+from bridge.reconcile.audit import Audit
+from bridge.reconcile.backfill import Backfill, Estimate
+from bridge.reconcile.periodic import Rounds
+from bridge.reconcile.repair import mend
 from bridge.sandbox.running import RunningSandbox
 from bridge.web.views import call_view
 from tests.jobs.desk import one_of_each

@@ -11,12 +11,12 @@ import redis
 from bridge.clients.cloudtalk import CallPage
 from bridge.domain.call_list_item import ListedCall
 from bridge.domain.rules import Rules
-from bridge.jobs.reconcile import Span, read_list
-from bridge.jobs.rounds import Rounds
 from bridge.ledger import keys
 from bridge.ledger.calls.call_status import Stands, standings
 from bridge.ledger.calls.comparison import calls_missing
 from bridge.ledger.keys import Lane
+from bridge.reconcile.compare import Span, read_list
+from bridge.reconcile.periodic import Rounds
 from bridge.sandbox.running import RunningSandbox
 from tests.jobs.desk import one_of_each
 from tests.jobs.listing import ago, lists, now, webhook_of

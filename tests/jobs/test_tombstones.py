@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from bridge.jobs.rounds import Rounds
 from bridge.ledger import keys
 from bridge.ledger.calls.call_status import Stands, standings
 from bridge.ledger.calls.comparison import calls_missing
 from bridge.ledger.calls.learning import Learnt
+from bridge.reconcile.periodic import Rounds
 from bridge.sandbox.running import RunningSandbox
 from tests.jobs.listing import ago, now
 from tests.jobs.test_forgetting import _everything

@@ -7,9 +7,9 @@ from typing import Any
 import httpx2
 import pytest
 
-from bridge.jobs.audit import Audit
-from bridge.jobs.backfill import Backfill
 from bridge.jobs.patience import Patience
+from bridge.reconcile.audit import Audit
+from bridge.reconcile.backfill import Backfill
 from bridge.sandbox.running import RunningSandbox
 from tests.jobs.desk import one_of_each
 from tests.jobs.listing import ago, key_of, now, the_day, webhook_of

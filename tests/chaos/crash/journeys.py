@@ -18,12 +18,8 @@ from bridge.client_factory import ClientFactory
 from bridge.domain.phone import Kind, Phone
 from bridge.domain.rules import Rules
 from bridge.domain.webhook.events import Held, read_event
-from bridge.jobs.audit import Audit
 from bridge.jobs.forgetting import Erasure
-from bridge.jobs.mending import mend
 from bridge.jobs.patience import Patience
-from bridge.jobs.reconcile import Span
-from bridge.jobs.rounds import Rounds
 from bridge.ledger import keys, trail
 from bridge.ledger.budgets.budget import Budget
 from bridge.ledger.budgets.requesters import Spent, Turn
@@ -33,6 +29,10 @@ from bridge.ledger.calls.retention import enforce_retention
 from bridge.ledger.keys import Lane
 from bridge.ledger.ledger import LEASE_MS
 from bridge.ledger.queue import parked
+from bridge.reconcile.audit import Audit
+from bridge.reconcile.compare import Span
+from bridge.reconcile.periodic import Rounds
+from bridge.reconcile.repair import mend
 from bridge.sandbox.cloudtalk_recordings import public_path
 from bridge.sandbox.running import RunningSandbox
 from tests.chaos.crash.hand import Hand

@@ -13,9 +13,9 @@ from typing import Any
 from bridge.clients.cloudtalk import LARGEST_PAGE
 from bridge.errors import Permanent, Transient
 from bridge.jobs.deps import Deps
-from bridge.jobs.reconcile import Span, ask_page, compare, help_on, learn
 from bridge.ledger.calls.comparison import RoundStore, keep_calls_missing
 from bridge.logs import get_logger
+from bridge.reconcile.compare import Span, ask_page, compare, help_on, learn
 
 log = get_logger(__name__)
 

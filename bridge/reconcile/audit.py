@@ -18,11 +18,11 @@ from bridge.errors import NotThereYet
 from bridge.jobs.deps import Deps
 from bridge.jobs.detail import UUID_KEPT_S
 from bridge.jobs.patience import Patience
-from bridge.jobs.reconcile import Span, ask_page, compare, read_list
 from bridge.jobs.recording import EXPIRED
 from bridge.ledger.calls.call_status import Standing, Stands, standings
 from bridge.ledger.calls.comparison import keep_calls_missing
 from bridge.ledger.calls.record import Record
+from bridge.reconcile.compare import Span, ask_page, compare, read_list
 
 # A conversation may be older or younger than its call by the two services' clocks.
 _CLOCKS_DIFFER = timedelta(minutes=5)

@@ -11,9 +11,9 @@ from bridge.clients.cloudtalk import LARGEST_PAGE, CallPage
 from bridge.domain.rules import Rules
 from bridge.jobs.deps import Deps
 from bridge.jobs.patience import Patience
-from bridge.jobs.reconcile import Comparison, Span, ask_page, compare, help_on, learn, read_list
 from bridge.ledger.budgets.budget import Share
 from bridge.ledger.calls.call_status import Standing, Stands, standings
+from bridge.reconcile.compare import Comparison, Span, ask_page, compare, help_on, learn, read_list
 from bridge.sync.agents import AGENTS_FOR_S, USERS_FOR_S
 
 # Between two looks; a look at many calls is not cheap for Redis.

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from bridge.jobs.audit import Audit, Expected, Findings
-from bridge.jobs.reconcile import learn
 from bridge.ledger import trail
 from bridge.ledger.calls.call_status import Stands
 from bridge.ledger.keys import Lane
 from bridge.ledger.ledger import Ledger
+from bridge.reconcile.audit import Audit, Expected, Findings
+from bridge.reconcile.compare import learn
 
 _HOW = "audit --repair"
 
