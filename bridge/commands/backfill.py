@@ -18,7 +18,7 @@ from bridge.commands.context import load_settings
 from bridge.commands.printing import say
 from bridge.commands.spans import read_span
 from bridge.domain.moments import shown_time
-from bridge.jobs.patience import Patience
+from bridge.jobs.budget_waiter import Patience
 from bridge.ledger.calls.call_status import Standing, Stands
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.queue.parked import workers_listen

@@ -17,8 +17,8 @@ from bridge.data_folder import LAST_CALL
 from bridge.domain.phone import read_phone
 from bridge.errors import RateLimited, Rejected, WrongUse
 from bridge.jobs.deps import Deps
-from bridge.jobs.forgetting import Erasure, is_number
-from bridge.jobs.receipt import Receipt
+from bridge.jobs.erasure import Erasure, is_number
+from bridge.jobs.erasure_receipt import Receipt
 from bridge.ledger import trail
 from bridge.ledger.budgets.requesters import Turn, taking_turns
 from bridge.ledger.calls.record import Record

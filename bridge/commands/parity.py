@@ -16,7 +16,7 @@ from bridge.clients.http import make_client
 from bridge.commands.context import load_settings
 from bridge.commands.printing import say
 from bridge.errors import WrongUse
-from bridge.jobs.patience import Patience
+from bridge.jobs.budget_waiter import Patience
 from bridge.operations import Services
 from bridge.operations.operation import ServiceName
 from bridge.operations.parity import Row, compare

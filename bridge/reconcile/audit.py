@@ -15,9 +15,9 @@ from bridge.domain.policy import OUR_PREFIX, external_ids, note_key
 from bridge.domain.recording import Sound, attachment_of, may_record
 from bridge.domain.webhook.values import read_call_id, read_time, read_uuid
 from bridge.errors import NotThereYet
+from bridge.jobs.budget_waiter import Patience
 from bridge.jobs.deps import Deps
 from bridge.jobs.detail import UUID_KEPT_S
-from bridge.jobs.patience import Patience
 from bridge.jobs.recording import EXPIRED
 from bridge.ledger.calls.call_status import Standing, Stands, standings
 from bridge.ledger.calls.comparison import keep_calls_missing

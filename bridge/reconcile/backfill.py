@@ -9,8 +9,8 @@ from datetime import datetime
 
 from bridge.clients.cloudtalk import LARGEST_PAGE, CallPage
 from bridge.domain.rules import Rules
+from bridge.jobs.budget_waiter import Patience
 from bridge.jobs.deps import Deps
-from bridge.jobs.patience import Patience
 from bridge.ledger.budgets.budget import Share
 from bridge.ledger.calls.call_status import Standing, Stands, standings
 from bridge.reconcile.compare import Comparison, Span, ask_page, compare, help_on, learn, read_list

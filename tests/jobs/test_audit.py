@@ -7,7 +7,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from bridge.jobs.patience import Patience
+from bridge.jobs.budget_waiter import Patience
 from bridge.ledger.calls.comparison import calls_missing
 from bridge.reconcile.audit import Audit, Expected, Findings
 from bridge.reconcile.repair import mend

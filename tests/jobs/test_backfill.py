@@ -12,7 +12,7 @@ import pytest
 
 from bridge.clients.cloudtalk.calls import Calls
 from bridge.domain.rules import Rules
-from bridge.jobs.patience import Patience
+from bridge.jobs.budget_waiter import Patience
 from bridge.ledger.budgets.budget import Share
 from bridge.ledger.calls.call_status import Stands
 from bridge.reconcile.backfill import Backfill, Estimate, Progress

@@ -16,8 +16,8 @@ import redis
 from bridge.domain.mentions import Mentions
 from bridge.domain.phone import Kind, Phone
 from bridge.embedded import EmbeddedRedis
-from bridge.jobs.forgetting import Erasure
-from bridge.jobs.receipt import Receipt
+from bridge.jobs.erasure import Erasure
+from bridge.jobs.erasure_receipt import Receipt
 from bridge.journal.files import JournalFile
 from bridge.journal.lines import line_of
 from bridge.ledger import keys, trail

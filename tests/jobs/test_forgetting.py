@@ -7,8 +7,8 @@ from collections.abc import Collection
 import pytest
 import redis
 
-from bridge.jobs.forgetting import Erasure
-from bridge.jobs.receipt import Receipt
+from bridge.jobs.erasure import Erasure
+from bridge.jobs.erasure_receipt import Receipt
 from bridge.ledger.calls.learning import Learnt
 from bridge.ledger.disk import Rewrite
 from bridge.sandbox.running import RunningSandbox

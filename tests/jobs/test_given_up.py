@@ -11,7 +11,7 @@ import httpx2
 import pytest
 
 from bridge.domain.rules import Rules
-from bridge.jobs.patience import Patience
+from bridge.jobs.budget_waiter import Patience
 from bridge.ledger import trail
 from bridge.ledger.budgets.budget import Share
 from bridge.ledger.calls.call_status import Stands, standings

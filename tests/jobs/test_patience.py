@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bridge.errors import RateLimited
-from bridge.jobs.patience import Patience
+from bridge.jobs.budget_waiter import Patience
 
 
 @pytest.mark.parametrize(

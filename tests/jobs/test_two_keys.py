@@ -7,7 +7,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from bridge.jobs.patience import Patience
+from bridge.jobs.budget_waiter import Patience
 from bridge.reconcile.audit import Audit
 from bridge.reconcile.backfill import Backfill
 from bridge.sandbox.running import RunningSandbox

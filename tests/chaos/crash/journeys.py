@@ -18,8 +18,8 @@ from bridge.client_factory import ClientFactory
 from bridge.domain.phone import Kind, Phone
 from bridge.domain.rules import Rules
 from bridge.domain.webhook.events import Held, read_event
-from bridge.jobs.forgetting import Erasure
-from bridge.jobs.patience import Patience
+from bridge.jobs.budget_waiter import Patience
+from bridge.jobs.erasure import Erasure
 from bridge.ledger import keys, trail
 from bridge.ledger.budgets.budget import Budget
 from bridge.ledger.budgets.requesters import Spent, Turn

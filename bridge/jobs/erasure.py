@@ -15,7 +15,7 @@ from bridge.domain.rules import Rules
 from bridge.domain.webhook.values import read_uuid
 from bridge.errors import BridgeError, Rejected, Transient
 from bridge.jobs.deps import Deps
-from bridge.jobs.receipt import Receipt, There
+from bridge.jobs.erasure_receipt import Receipt, There
 from bridge.journal.erasing import erase_lines
 from bridge.ledger import trail
 from bridge.ledger.calls import erasing
