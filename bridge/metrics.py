@@ -147,7 +147,7 @@ class LedgerCollector(Collector):
     def _roads(self) -> Iterator[Metric]:
         up = GaugeMetricFamily(
             "callbridge_connection_up",
-            "0 while a service, or one of its operations, is closed to us, and jobs that need it wait.",
+            "0 while a service, or one of its actions, is closed to us, and jobs that need it wait.",
             labels=["service"],
         )
         states = dict.fromkeys(SERVICES, "READY")

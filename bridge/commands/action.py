@@ -1,6 +1,6 @@
 """`callbridge action`: what can be done at the services by name, found and run.
 
-`cloudtalk` and `kustomer`, or no connection at all, mean the bridge's own table of operations, in its own
+`cloudtalk` and `kustomer`, or no connection at all, mean the bridge's own table of actions, in its own
 spelling, by whichever road the service's setting says. Any other connection is Membrane's: its own actions,
 their input as it serves the schema, their output as it comes.
 """
@@ -15,6 +15,7 @@ from typing import Any
 
 import click
 
+from bridge.actions import OPERATIONS, Operation, Services, check_input, find, preview, rank, run, stream
 from bridge.commands.files import Progress, pour, whole_file
 from bridge.commands.given import ONE_LINE, connection_option, read_object
 from bridge.commands.printing import say
@@ -22,7 +23,6 @@ from bridge.commands.reach import Reach, is_service, open_reach
 from bridge.commands.tables import indented, show, show_file, show_table
 from bridge.commands.theirs import list_theirs, run_theirs, their_row
 from bridge.errors import NeedsAPerson, WrongUse
-from bridge.operations import OPERATIONS, Operation, Services, check_input, find, preview, rank, run, stream
 
 _RECORDING = "get-call-recording"
 

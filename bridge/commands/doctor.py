@@ -60,7 +60,7 @@ def examine(settings: Settings, client: httpx2.Client) -> Iterator[Check]:
     if settings.rules.record:
         yield _recordings(settings)
     if settings.through_membrane:
-        # The table of operations takes a while to load, and who has keys does without it.
+        # The table of actions takes a while to load, and who has keys does without it.
         from bridge.commands.membrane_checks import look_at_membrane
 
         yield from look_at_membrane(settings, client)

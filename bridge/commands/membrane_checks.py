@@ -7,10 +7,10 @@ from functools import partial
 
 import httpx2
 
+from bridge.actions import Services, find, run
 from bridge.client_factory import ClientFactory
 from bridge.commands.checks import Check
 from bridge.errors import BridgeError, Disconnected, RateLimited, Transient, Unauthorized, WrongUse
-from bridge.operations import Services, find, run
 from bridge.settings import SERVICES, Settings
 
 # A cheap read each: that a connection is ready does not say that its key has the roles.

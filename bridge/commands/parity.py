@@ -11,15 +11,15 @@ from contextlib import ExitStack
 import click
 
 from bridge import logs
+from bridge.actions import Services
+from bridge.actions.operation import ServiceName
+from bridge.actions.parity import Row, compare
 from bridge.client_factory import ClientFactory
 from bridge.clients.http import make_client
 from bridge.commands.context import load_settings
 from bridge.commands.printing import say
 from bridge.errors import WrongUse
 from bridge.jobs.budget_waiter import Patience
-from bridge.operations import Services
-from bridge.operations.operation import ServiceName
-from bridge.operations.parity import Row, compare
 from bridge.settings import Settings, Via
 from bridge.wiring import open_budgets, opened_ledger
 from bridge.wording import counted

@@ -15,6 +15,7 @@ from typing import Literal, get_args
 
 import httpx2
 
+from bridge.actions import Services
 from bridge.client_factory import ClientFactory
 from bridge.clients.http import Service, make_client
 from bridge.clients.membrane import Membrane
@@ -29,7 +30,6 @@ from bridge.ledger.budgets.requesters import Turn, taking_turns
 from bridge.ledger.faults import RedisError, why
 from bridge.ledger.keys import Lane
 from bridge.ledger.ledger import Ledger
-from bridge.operations import Services
 from bridge.settings import Settings
 from bridge.wiring import open_budgets, open_ledger
 

@@ -10,6 +10,8 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from bridge.actions import OPERATIONS
+from bridge.actions.at_most_once import at_most_once
 from bridge.clients.http import Service, make_client
 from bridge.clients.membrane.actions import Action, Run
 from bridge.clients.membrane.checking import check_input
@@ -19,8 +21,6 @@ from bridge.commands.printing import say
 from bridge.commands.reach import Reach
 from bridge.commands.tables import indented, show, show_file
 from bridge.errors import BridgeError, Unavailable
-from bridge.operations import OPERATIONS
-from bridge.operations.at_most_once import at_most_once
 
 # Of Membrane's search, which answers ten where nothing is said.
 _MOST_FOUND = 100

@@ -7,12 +7,12 @@ from typing import Any
 
 import httpx2
 
+from bridge.actions import OPERATIONS, Services, perform
 from bridge.clients.cloudtalk import CloudTalk
 from bridge.clients.http import make_client
 from bridge.clients.kustomer import Kustomer
 from bridge.clients.shapes import RequestModel
 from bridge.ledger.budgets.budget import Budget, Slot
-from bridge.operations import OPERATIONS, Services, perform
 from bridge.sandbox import ANALYTICS_PREFIX, CLOUDTALK_KEY_ID, CLOUDTALK_KEY_SECRET, CORE_PREFIX, KUSTOMER_KEY
 
 Answer = Callable[[httpx2.Request], httpx2.Response]

@@ -19,8 +19,8 @@ from urllib.parse import parse_qs, urlsplit
 import httpx2
 import pytest
 
+from bridge.actions import OPERATIONS
 from bridge.clients.shapes import RequestModel
-from bridge.operations import OPERATIONS
 from bridge.sandbox import ANALYTICS_PREFIX, CORE_PREFIX
 from tests.clients.calls_of_all import CLOUDTALK_CALLS, KUSTOMER_CALLS
 from tests.clients.given import cloudtalk_at, kustomer_at

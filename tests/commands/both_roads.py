@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from bridge.operations import OPERATIONS
+from bridge.actions import OPERATIONS
 from bridge.sandbox.running import RunningSandbox
+from tests.actions.given import INPUTS
 from tests.commands.conftest import put_back
 from tests.commands.terminal import Terminal, without_settings
-from tests.operations.given import INPUTS
 
 _MADE_ID = re.compile(r"\b[0-9a-f]{24}\b")
 _TIME = re.compile(r"\b20\d\d-\d\d-\d\dT[0-9:.]+(Z|\+00:00)")

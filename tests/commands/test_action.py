@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from bridge.sandbox.running import RunningSandbox
+from tests.actions.given import A_CALL, A_CONTACT, A_RECORDED_CALL, INPUTS
 from tests.commands.terminal import Terminal
-from tests.operations.given import A_CALL, A_CONTACT, A_RECORDED_CALL, INPUTS
 
 AN_SMS = json.dumps(INPUTS["send-sms"])
 

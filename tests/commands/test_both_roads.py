@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from bridge.actions import OPERATIONS
 from bridge.commands.theirs import save_output
-from bridge.operations import OPERATIONS
 from bridge.sandbox.running import RunningSandbox
+from tests.actions.given import A_CONTACT, A_RECORDED_CALL, CATALOGUE
 from tests.commands.both_roads import run_over_both
 from tests.commands.terminal import Terminal
-from tests.operations.given import A_CONTACT, A_RECORDED_CALL, CATALOGUE
 
 THE_32 = [key for keys in CATALOGUE.values() for key in keys]
 

@@ -12,8 +12,8 @@ import pytest
 from bridge.sandbox import CLOUDTALK_KEY_ID, CLOUDTALK_KEY_SECRET
 from bridge.sandbox.running import RunningSandbox
 from bridge.sandbox.sample import DESK
+from tests.actions.given import A_RECORDED_CALL
 from tests.commands.terminal import Terminal
-from tests.operations.given import A_RECORDED_CALL
 
 A_NOTE = '{"body": "By hand"}'
 NOTES = f"/v1/conversations/{DESK['conversation']}/notes"

@@ -18,8 +18,8 @@ _BUILT_IN = {
     "Budget": {"bridge/ledger/budgets/budget.py"},
     "budgets_of": {_WIRING},
     "Deps": {_WIRING},
-    "CloudTalk": {"bridge/client_factory.py", "bridge/operations/rehearsal.py"},
-    "Kustomer": {"bridge/client_factory.py", "bridge/operations/rehearsal.py"},
+    "CloudTalk": {"bridge/client_factory.py", "bridge/actions/rehearsal.py"},
+    "Kustomer": {"bridge/client_factory.py", "bridge/actions/rehearsal.py"},
     "Membrane": {"bridge/client_factory.py"},
     # A URL of a storage is tried when the settings are read.
     "open_storage": {_WIRING, "bridge/setting_sources.py"},

@@ -23,13 +23,13 @@ NUMBER = 1000000500
 UUID = "11111111-2222-4333-8444-555555555500"
 
 
-def spent(bridge: Bridge, *operations: str) -> int:
-    """Requests to CloudTalk, of these operations or of all."""
+def spent(bridge: Bridge, *actions: str) -> int:
+    """Requests to CloudTalk, of these actions or of all."""
     counts = bridge.ledger.counts().items()
     return sum(
         n
         for name, n in counts
-        if name.startswith("upstream:cloudtalk:") and (not operations or name.split(":")[2] in operations)
+        if name.startswith("upstream:cloudtalk:") and (not actions or name.split(":")[2] in actions)
     )
 
 

@@ -1,7 +1,7 @@
 """Which services are closed to us, and the jobs that wait for them: in Redis, for all processes.
 
 A service is closed as a whole (its Membrane connection is down, the key is refused, a maintenance page is
-shown), or only one of its operations is (a role is missing). What is closed is marked, under a **scope**:
+shown), or only one of its actions is (a role is missing). What is closed is marked, under a **scope**:
 `SERVICE` or `SERVICE:OPERATION`. From then on nothing is sent there (`Gate`), jobs that need it wait, and one
 job, `connection|SCOPE`, checks it every so often, until it is open and they are woken. Whether an operation
 is open again only shows by doing it: one waiting job is let through, and the others follow if that goes well.

@@ -8,11 +8,11 @@ import json
 import jsonschema
 import pytest
 
+from bridge.actions import OPERATIONS, Services, preview, run, stream
 from bridge.errors import MaybeDone, NotThereYet, Rejected, WrongUse
-from bridge.operations import OPERATIONS, Services, preview, run, stream
 from bridge.sandbox.running import RunningSandbox
 from bridge.sandbox.sample import DESK
-from tests.operations.given import A_CALL, A_CONTACT, A_RECORDED_CALL, INPUTS
+from tests.actions.given import A_CALL, A_CONTACT, A_RECORDED_CALL, INPUTS
 
 WRITES = [one.key for one in OPERATIONS.values() if one.effect != "read"]
 # What shows that it was the right thing that came back.

@@ -10,9 +10,9 @@ from typing import Any
 import jsonschema
 import pytest
 
+from bridge.actions import OPERATIONS, find
 from bridge.errors import WrongUse
-from bridge.operations import OPERATIONS, find
-from tests.operations.given import CATALOGUE, INPUTS
+from tests.actions.given import CATALOGUE, INPUTS
 
 
 def test_the_table_has_every_key_of_the_catalogue_and_flags_what_is_ours_alone() -> None:

@@ -12,9 +12,9 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any, Literal
 
+from bridge.actions import Services, find, run, stream
+from bridge.actions.operation import Operation, ServiceName
 from bridge.errors import BridgeError
-from bridge.operations import Services, find, run, stream
-from bridge.operations.operation import Operation, ServiceName
 
 Answers = Mapping[str, Any]
 Given = dict[str, Any]

@@ -22,7 +22,7 @@ _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """The clients that operations are run with; either may be missing."""
+    """The clients that actions are run with; either may be missing."""
 
     cloudtalk: CloudTalk | None = None
     kustomer: Kustomer | None = None

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
+from bridge.actions import OPERATIONS, check_input, rank
 from bridge.errors import WrongUse
-from bridge.operations import OPERATIONS, check_input, rank
-from tests.operations.given import INPUTS
+from tests.actions.given import INPUTS
 
 
 def refused(key: str, given: object) -> str:

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from bridge.actions.operation import Operation, shown
 from bridge.clients.kustomer import Kustomer, requests, responses
 from bridge.clients.kustomer.resources import Resource
 from bridge.clients.shapes import Page
 from bridge.errors import Rejected, Unavailable
-from bridge.operations.operation import Operation, shown
 
 _operation = partial(Operation, service="kustomer")
 

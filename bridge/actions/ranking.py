@@ -1,7 +1,7 @@
-"""Which operations fit what somebody wants to do, told in their own words; offline.
+"""Which actions fit what somebody wants to do, told in their own words; offline.
 
 Words of key and name count most, then those that people use for it, its description and its fields. A word
-that few operations have says more than one that most of them have.
+that few actions have says more than one that most of them have.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 
-from bridge.operations.operation import Operation
+from bridge.actions.operation import Operation
 
 _IGNORED_TEXT = """
     a an and are as at be by can do does for from get have he her him his how i in is it its me my of on or
@@ -22,9 +22,9 @@ _IGNORED = frozenset(_IGNORED_TEXT.split())
 _IN_NAME, _SAID, _IN_DESCRIPTION, _IN_FIELDS = 4.0, 3.0, 2.0, 1.0
 
 
-def rank(intent: str, operations: Iterable[Operation]) -> list[Operation]:
-    """Best first; operations that share no word with the intent are left out. Equal ones keep their order."""
-    known = list(operations)
+def rank(intent: str, actions: Iterable[Operation]) -> list[Operation]:
+    """Best first; actions that share no word with the intent are left out. Equal ones keep their order."""
+    known = list(actions)
     weights = [_weights(one) for one in known]
     common = Counter(word for one in weights for word in one)
     wanted = set(words(intent))

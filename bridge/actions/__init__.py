@@ -1,6 +1,6 @@
 """One table of all that can be done at the two services by name; commands, docs and checks come from it.
 
-    from bridge.operations import OPERATIONS, Services, find, preview, rank, run, stream
+    from bridge.actions import OPERATIONS, Services, find, preview, rank, run, stream
 
     operation = find("get-contact")                 WrongUse names the nearest right key
     operation.name, .description, .effect, .service, .may_repeat, .catalogue
@@ -25,17 +25,17 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from bridge.actions.at_most_once import at_most_once
+from bridge.actions.checking import check_input, nearest
+from bridge.actions.cloudtalk import CLOUDTALK
+from bridge.actions.kustomer import KUSTOMER
+from bridge.actions.operation import Operation, Services
+from bridge.actions.ranking import rank
+from bridge.actions.rehearsal import Preview, preview
 from bridge.clients.cloudtalk import Download
 from bridge.clients.cloudtalk.requests import OneCall
 from bridge.clients.shapes import RequestModel
 from bridge.errors import WrongUse
-from bridge.operations.at_most_once import at_most_once
-from bridge.operations.checking import check_input, nearest
-from bridge.operations.cloudtalk import CLOUDTALK
-from bridge.operations.kustomer import KUSTOMER
-from bridge.operations.operation import Operation, Services
-from bridge.operations.ranking import rank
-from bridge.operations.rehearsal import Preview, preview
 
 __all__ = [
     "OPERATIONS",

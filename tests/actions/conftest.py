@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import httpx2
 import pytest
 
+from bridge.actions import Services
 from bridge.clients.http import make_client
-from bridge.operations import Services
 from bridge.sandbox import sample
 from bridge.sandbox.running import RunningSandbox
 from tests.clients.given import cloudtalk_at, kustomer_at

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from bridge.actions.parity import READS, differences
 from bridge.commands import main
-from bridge.operations.parity import READS, differences
 from bridge.sandbox.running import RunningSandbox
 
 

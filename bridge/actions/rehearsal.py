@@ -13,12 +13,12 @@ from typing import Any
 
 import httpx2
 
+from bridge.actions.checking import check_input
+from bridge.actions.operation import Operation, Services
 from bridge.clients.cloudtalk import CloudTalk
 from bridge.clients.http import Service, make_client
 from bridge.clients.kustomer import Kustomer
 from bridge.errors import WrongUse
-from bridge.operations.checking import check_input
-from bridge.operations.operation import Operation, Services
 
 # Where the requests of a preview would go if there are no services to say so.
 _CLOUDTALK, _ANALYTICS = "https://my.cloudtalk.io/api", "https://analytics-api.cloudtalk.io/api"

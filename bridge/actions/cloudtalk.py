@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from functools import partial
 
+from bridge.actions.operation import Operation, shown
+from bridge.actions.recording import Recording, whole_recording
 from bridge.clients.cloudtalk import CloudTalk, requests, responses
 from bridge.clients.shapes import Page
 from bridge.errors import NotThereYet, Rejected
-from bridge.operations.operation import Operation, shown
-from bridge.operations.recording import Recording, whole_recording
 
 _operation = partial(Operation, service="cloudtalk")
 

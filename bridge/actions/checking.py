@@ -9,9 +9,9 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from bridge.actions.operation import Operation
 from bridge.clients.shapes import NullNotTaken, RequestModel
 from bridge.errors import WrongUse
-from bridge.operations.operation import Operation
 
 
 def check_input(operation: Operation, given: Mapping[str, Any]) -> RequestModel:
