@@ -21,9 +21,9 @@ from bridge.errors import Rejected, WrongUse
 from bridge.ledger import trail
 from bridge.ledger.ledger import Ledger
 from bridge.plain import plain_line
+from bridge.reports.call_list import DIRECTIONS, OUTCOMES, Cursor, Search, list_calls
+from bridge.reports.views import STATES, call_view
 from bridge.settings import Settings
-from bridge.web.listing import DIRECTIONS, OUTCOMES, Cursor, Search, list_calls
-from bridge.web.views import STATES, call_view
 from bridge.wording import counted
 
 _WATCH_EVERY_S = 2.0

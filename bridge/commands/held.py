@@ -20,8 +20,8 @@ from bridge.ledger.calls import held as desk
 from bridge.ledger.calls.held import HeldEvent
 from bridge.ledger.ledger import Ledger
 from bridge.plain import plain_line
+from bridge.reports.views import without_links
 from bridge.settings import Settings
-from bridge.web.views import without_links
 from bridge.wording import counted
 
 

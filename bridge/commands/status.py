@@ -16,7 +16,7 @@ from bridge.errors import Unavailable
 from bridge.ledger.faults import RedisError, why
 from bridge.ledger.processes import Process, missing
 from bridge.ledger.queue.connections import TITLES, paused_as
-from bridge.web.views import queue_view
+from bridge.reports.views import queue_view
 from bridge.wiring import open_budgets, open_connections, open_ledger
 from bridge.wording import counted
 

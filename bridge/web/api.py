@@ -20,10 +20,10 @@ from bridge.ledger.budgets.budget import Budget
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.queue import parked
 from bridge.ledger.queue.connections import Connections
+from bridge.reports.call_list import SEARCH_FIELDS, Search, list_calls
+from bridge.reports.views import call_view, queue_view
 from bridge.web.answers import Refused
 from bridge.web.body import LARGEST, parse_object, read_body, too_large
-from bridge.web.listing import SEARCH_FIELDS, Search, list_calls
-from bridge.web.views import call_view, queue_view
 
 T = TypeVar("T")
 

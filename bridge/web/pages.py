@@ -16,10 +16,10 @@ from bridge.ledger.ledger import Ledger
 from bridge.ledger.processes import Process, missing
 from bridge.ledger.queue.connections import TITLES, closed_as
 from bridge.links import PLAYER
+from bridge.reports.call_list import Search
 from bridge.web.answers import REDIS_AWAY
 from bridge.web.api import Desk
 from bridge.web.callers import Callers
-from bridge.web.listing import Search
 from bridge.web.rendering import page
 
 _NUMBERS = ("due", "overdue", "waiting", "running", "parked", "held")

@@ -10,8 +10,8 @@ import pytest
 from bridge.domain.rules import Rules
 from bridge.domain.webhook.events import Event, read_event
 from bridge.ledger.ledger import Ledger
+from bridge.reports.views import call_view
 from bridge.sandbox.running import RunningSandbox
-from bridge.web.views import call_view
 from tests.support import Bridge, ended
 
 NUMBER = 1000000500

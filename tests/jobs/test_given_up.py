@@ -21,8 +21,8 @@ from bridge.reconcile.audit import Audit
 from bridge.reconcile.backfill import Backfill, Estimate
 from bridge.reconcile.periodic import Rounds
 from bridge.reconcile.repair import mend
+from bridge.reports.views import call_view
 from bridge.sandbox.running import RunningSandbox
-from bridge.web.views import call_view
 from tests.jobs.desk import one_of_each
 from tests.jobs.listing import ago, now, the_day, webhook_of
 from tests.jobs.test_backfill import fill

@@ -11,9 +11,9 @@ import redis
 from bridge.domain.rules import Rules
 from bridge.errors import Rejected
 from bridge.ledger import keys
+from bridge.reports.views import call_view
 from bridge.sandbox.running import RunningSandbox
 from bridge.sync.refused import named_place
-from bridge.web.views import call_view
 from tests.jobs.desk import one_of_each
 from tests.support import Bridge, ended
 

@@ -11,7 +11,7 @@ from bridge.domain.rules import Rules
 from bridge.domain.webhook.events import Event, read_event
 from bridge.ledger import keys
 from bridge.ledger.ledger import Ledger
-from bridge.web.views import call_view
+from bridge.reports.views import call_view
 
 UUID = "11111111-2222-4333-8444-555555555501"
 KEY = f"uuid:{UUID}"

@@ -13,7 +13,7 @@ import redis
 from bridge.ledger import keys
 from bridge.ledger.keys import Lane
 from bridge.ledger.ledger import Claim, Ledger
-from bridge.web.views import HIDDEN, state_of, without_links
+from bridge.reports.views import HIDDEN, state_of, without_links
 from tests.web.conftest import RedisServer
 from tests.web.serving import ENDED, UUID, Site
 
@@ -195,7 +195,7 @@ def test_a_call_named_by_its_id_comes_first_and_once(site: Site) -> None:
 
 
 def test_a_long_search_goes_on_where_it_stopped(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bridge.web.listing._MOST_RECORDS", 2)
+    monkeypatch.setattr("bridge.reports.call_list._MOST_RECORDS", 2)
     oldest = receive(site, 1, contact_name="Eve Sample")
     for number in range(2, 6):
         receive(site, number)

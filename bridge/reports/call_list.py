@@ -18,7 +18,7 @@ from bridge.errors import WrongUse
 from bridge.ledger.calls.reading import read_all
 from bridge.ledger.calls.record import Record
 from bridge.ledger.ledger import Ledger
-from bridge.web.views import STATES, line_of
+from bridge.reports.views import STATES, line_of
 
 LONGEST_PAGE = 200
 # As `/api/calls` and `callbridge calls ls` name them.

@@ -1,0 +1,1 @@
+"""Read models that pages, API and commands share."""
