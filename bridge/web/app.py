@@ -26,18 +26,22 @@ from bridge.ledger.proof import CannotProve
 from bridge.metrics import ledger_down, registry_of
 from bridge.settings import Settings
 from bridge.storage.contract import Storage
-from bridge.web import api, health, membrane, pages, player, rendering, signin
-from bridge.web.admission import Admission
+from bridge.web import health
 from bridge.web.answers import REDIS_AWAY, Refused
-from bridge.web.body import SLOWEST_S
+from bridge.web.api import routes as api
 from bridge.web.callers import Access, Callers, Guard
-from bridge.web.keeping import Keeper
 from bridge.web.pace import Pace
-from bridge.web.rates import Rates
+from bridge.web.pages import player, rendering, signin
+from bridge.web.pages import routes as pages
+from bridge.web.pages.sounds import Sounds
 from bridge.web.server.limits import Limits
 from bridge.web.server.traffic import Traffic, TrafficCollector
-from bridge.web.sounds import Sounds
-from bridge.web.webhooks import ADDRESS, Webhooks, log, refusals
+from bridge.web.webhooks import membrane
+from bridge.web.webhooks.accept import Keeper
+from bridge.web.webhooks.admission import Admission
+from bridge.web.webhooks.body import SLOWEST_S
+from bridge.web.webhooks.rates import Rates
+from bridge.web.webhooks.routes import ADDRESS, Webhooks, log, refusals
 
 
 class Bridge(Starlette):

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bridge.web.keeping import TURN_WITHIN_S
+from bridge.web.webhooks.accept import TURN_WITHIN_S
 from tests.web.serving import TOKEN, Site
 
 CROWD = 250

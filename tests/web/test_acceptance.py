@@ -13,7 +13,7 @@ import redis
 from bridge.ledger import keys
 from bridge.ledger.connect import connect
 from bridge.ledger.ledger import Ledger
-from bridge.web.keeping import KEPT_AT_ONCE
+from bridge.web.webhooks.accept import KEPT_AT_ONCE
 from tests.ledger.servers import never_syncs, syncs
 from tests.web.conftest import RedisServer
 from tests.web.crowd import answered

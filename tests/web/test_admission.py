@@ -15,7 +15,7 @@ import redis
 from pydantic import SecretStr
 
 from bridge.ledger import keys
-from bridge.web.admission import Admission
+from bridge.web.webhooks.admission import Admission
 from tests.web.serving import ENDED, SIGNING_SECRET, TOKEN, Site, signed
 
 NOW = 1_790_000_000.0

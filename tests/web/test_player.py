@@ -18,8 +18,8 @@ from bridge.errors import Unavailable
 from bridge.ledger.ledger import Ledger
 from bridge.links import Links
 from bridge.storage.local import LocalStorage
-from bridge.web.player import bars_of
-from bridge.web.ranges import Unsatisfiable, wanted_range
+from bridge.web.pages.player import bars_of
+from bridge.web.pages.ranges import Unsatisfiable, wanted_range
 from tests.web.listening import KEY, Shelf
 from tests.web.serving import UUID, Answer, Site
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from bridge.ledger.ledger import Ledger
-from bridge.web.rates import Rates
+from bridge.web.webhooks.rates import Rates
 from tests.web.serving import ENDED, SIGNING_SECRET, Site, signed
 
 

@@ -15,7 +15,7 @@ import redis
 from bridge.ledger import keys
 from bridge.ledger.keys import Lane
 from bridge.ledger.ledger import Ledger
-from bridge.web.body import LARGEST
+from bridge.web.webhooks.body import LARGEST
 from tests.web.conftest import RedisServer
 from tests.web.crowd import CROWD, burst, kept
 from tests.web.serving import BEARER, ENDED, TOKEN, UUID, Site
@@ -317,7 +317,7 @@ def test_a_body_that_our_parser_trips_over_is_held(
     def broken(*_: object, **__: object) -> None:
         raise ValueError("a mistake of ours")
 
-    monkeypatch.setattr("bridge.web.keeping.read_event", broken)
+    monkeypatch.setattr("bridge.web.webhooks.accept.read_event", broken)
 
     assert site.post(ENDED).json["status"] == "held"
     assert ledger.held_count() == 1
@@ -424,7 +424,7 @@ def test_events_are_kept_with_the_time_they_came(serve: Callable[..., Site], led
 
 
 def test_each_webhook_taken_leaves_one_line_in_the_log(site: Site, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level("INFO", logger="bridge.web.webhooks")
+    caplog.set_level("INFO", logger="bridge.web.webhooks.routes")
 
     for _ in range(2):
         site.post(ENDED)

@@ -13,7 +13,7 @@ from starlette.types import Receive
 
 from bridge.domain.webhook.json_values import mended
 from bridge.web.answers import Refused
-from bridge.web.encodings import as_utf_8, charset_of
+from bridge.web.webhooks.encodings import as_utf_8, charset_of
 
 LARGEST = 65_536
 SLOWEST_S = 10.0

@@ -18,9 +18,9 @@ from bridge.ledger.queue.connections import TITLES, closed_as
 from bridge.links import PLAYER
 from bridge.reports.call_list import Search
 from bridge.web.answers import REDIS_AWAY
-from bridge.web.api import Desk
+from bridge.web.api.routes import Desk
 from bridge.web.callers import Callers
-from bridge.web.rendering import page
+from bridge.web.pages.rendering import page
 
 _NUMBERS = ("due", "overdue", "waiting", "running", "parked", "held")
 _COLUMNS = ("state", "direction", "outcome", "started_at", "reason")

@@ -24,11 +24,11 @@ from bridge.ledger.faults import why
 from bridge.links import PLAYER, Links, is_signature
 from bridge.storage.contract import Missing
 from bridge.web.answers import REDIS_AWAY
-from bridge.web.api import Desk
+from bridge.web.api.routes import Desk
 from bridge.web.callers import LOGIN, Callers
-from bridge.web.ranges import Unsatisfiable, is_known, wanted_range
-from bridge.web.rendering import PROTECTION, message, page
-from bridge.web.sounds import SoundAnswer, Sounds, log
+from bridge.web.pages.ranges import Unsatisfiable, is_known, wanted_range
+from bridge.web.pages.rendering import PROTECTION, message, page
+from bridge.web.pages.sounds import SoundAnswer, Sounds, log
 
 SPEEDS = ("0.75", "1", "1.25", "1.5", "2")
 _BARS = 180

@@ -23,7 +23,7 @@ from bridge.ledger.queue.connections import Connections
 from bridge.reports.call_list import SEARCH_FIELDS, Search, list_calls
 from bridge.reports.views import call_view, queue_view
 from bridge.web.answers import Refused
-from bridge.web.body import LARGEST, parse_object, read_body, too_large
+from bridge.web.webhooks.body import LARGEST, parse_object, read_body, too_large
 
 T = TypeVar("T")
 

@@ -21,12 +21,12 @@ from starlette.types import Receive, Scope, Send
 from bridge.domain.webhook.events import OTHER_TRIGGERS, STAGE_OF, trigger_named
 from bridge.ledger.calls.inbox import Inbox
 from bridge.logs import AtMost
-from bridge.web.admission import Admission, Headers, Signature, offered_tokens, signature_of
 from bridge.web.answers import REDIS_AWAY, Refused, request_id_of, send_json
-from bridge.web.body import LARGEST, SLOWEST_S, check_type, parse_object, read_body, too_large
-from bridge.web.encodings import codings_of, decompressed
-from bridge.web.keeping import Keeper
-from bridge.web.rates import Rates
+from bridge.web.webhooks.accept import Keeper
+from bridge.web.webhooks.admission import Admission, Headers, Signature, offered_tokens, signature_of
+from bridge.web.webhooks.body import LARGEST, SLOWEST_S, check_type, parse_object, read_body, too_large
+from bridge.web.webhooks.encodings import codings_of, decompressed
+from bridge.web.webhooks.rates import Rates
 
 log = logging.getLogger(__name__)
 # Of what strangers cause, not of what is taken in.

@@ -21,7 +21,7 @@ from bridge.ledger.faults import RedisTimeout, server_fault
 from bridge.ledger.proof import CannotProve, NotProven
 from bridge.logs import AtMost
 from bridge.web.answers import REDIS_AWAY
-from bridge.web.gate import Gate
+from bridge.web.webhooks.circuit_breaker import Gate
 
 log = logging.getLogger(__name__)
 log.addFilter(AtMost())

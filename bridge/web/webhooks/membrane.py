@@ -9,10 +9,10 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from bridge.web.admission import Admission, offered_tokens
 from bridge.web.answers import Refused
-from bridge.web.api import Desk
-from bridge.web.body import parse_object, read_body
+from bridge.web.api.routes import Desk
+from bridge.web.webhooks.admission import Admission, offered_tokens
+from bridge.web.webhooks.body import parse_object, read_body
 
 PATH = "/webhooks/membrane"
 _EVENTS = {

@@ -12,10 +12,10 @@ from starlette.routing import Route
 from bridge.ledger.sessions import COOKIE, LASTS_S
 from bridge.logs import AtMost
 from bridge.web.answers import Refused
-from bridge.web.api import Desk
-from bridge.web.body import LARGEST, read_body, too_large
+from bridge.web.api.routes import Desk
 from bridge.web.callers import LOGIN, Callers, local_path
-from bridge.web.rendering import message, page
+from bridge.web.pages.rendering import message, page
+from bridge.web.webhooks.body import LARGEST, read_body, too_large
 
 log = logging.getLogger(__name__)
 log.addFilter(AtMost())

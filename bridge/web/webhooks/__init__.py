@@ -1,0 +1,1 @@
+"""The hot path: admit a webhook, store it, answer."""
