@@ -10,9 +10,9 @@ import pytest
 import redis
 from hypothesis import settings
 
-from bridge.embedded import EmbeddedRedis
 from bridge.ledger.connect import connect
 from bridge.ledger.ledger import Ledger
+from bridge.local.embedded import EmbeddedRedis
 from bridge.sandbox.running import RunningSandbox
 from tests.session import *  # noqa: F403  # the hooks
 from tests.support import Bridge, http_client

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from bridge.commands.context import living_run
 from bridge.commands.printing import say
 from bridge.kept_token import CannotKeep, ops_token
+from bridge.local.supervisor import RUN_MARK
 from bridge.settings import Settings
-from bridge.supervisor import RUN_MARK
 from bridge.web.callers import Access
 
 

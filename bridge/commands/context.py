@@ -11,9 +11,9 @@ from pathlib import Path
 
 from bridge import logs
 from bridge.commands.printing import say
-from bridge.embedded import write_private
+from bridge.local.embedded import write_private
+from bridge.local.supervisor import RUN_MARK, identity
 from bridge.settings import ALL_NEEDS, PROCESS_NEEDS, Need, Settings
-from bridge.supervisor import RUN_MARK, identity
 
 log = logging.getLogger(__name__)
 

@@ -11,12 +11,12 @@ from typing import Any, cast
 import redis
 
 from bridge.commands.checks import Check, clock
-from bridge.embedded import OLDEST
 from bridge.ledger.calls import rehearsal
 from bridge.ledger.faults import server_fault
 from bridge.ledger.processes import commands_of, missing, processes
 from bridge.ledger.proof import CannotProve, NotProven, Proof, proves_everysec
 from bridge.ledger.queue.connections import TITLES, Connections, closed_as, paused_as
+from bridge.local.embedded import OLDEST
 
 SLOW_MS = 20.0
 _LONGEST_WORDS = 160

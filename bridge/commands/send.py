@@ -21,9 +21,9 @@ from bridge.commands.given import ONE_LINE
 from bridge.commands.printing import say
 from bridge.commands.samples import OUTCOMES, TEMPLATES, SampleCall
 from bridge.data_folder import LAST_CALL
-from bridge.embedded import write_private
 from bridge.errors import Unavailable, WrongUse
 from bridge.kept_token import read_ops_token
+from bridge.local.embedded import write_private
 from bridge.loopback import is_loopback_host
 from bridge.sandbox import CLOUDTALK_KEY_ID, CORE_PREFIX
 from bridge.settings import Settings

@@ -22,10 +22,9 @@ from bridge.commands.context import Run, last_run
 from bridge.commands.ports import check_port, first_free_port
 from bridge.commands.printing import say
 from bridge.data_folder import make_private
-from bridge.embedded import DiskFull, EmbeddedRedis, FolderLock, write_private
 from bridge.errors import BridgeError, WrongUse
-from bridge.settings import PROCESS_NEEDS, Settings
-from bridge.supervisor import (
+from bridge.local.embedded import DiskFull, EmbeddedRedis, FolderLock, write_private
+from bridge.local.supervisor import (
     RUN_MARK,
     Child,
     Speaker,
@@ -34,6 +33,7 @@ from bridge.supervisor import (
     identity,
     marked_processes,
 )
+from bridge.settings import PROCESS_NEEDS, Settings
 from bridge.wording import counted
 
 READY_WITHIN_S = 90.0

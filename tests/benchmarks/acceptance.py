@@ -19,7 +19,7 @@ from pathlib import Path
 
 import httpx2
 
-from bridge.embedded import EmbeddedRedis
+from bridge.local.embedded import EmbeddedRedis
 from tests.chaos.house import TOKEN, Process, free_port
 from tests.reaper import Reaper
 from tests.waiting import eventually

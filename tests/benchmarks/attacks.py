@@ -28,9 +28,9 @@ from pathlib import Path
 
 import httpx2
 
-from bridge.embedded import EmbeddedRedis
 from bridge.ledger.connect import connect
 from bridge.ledger.ledger import Ledger
+from bridge.local.embedded import EmbeddedRedis
 from tests.chaos.house import TOKEN, free_port
 from tests.processes import started
 from tests.reaper import Reaper

@@ -16,7 +16,7 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
-from bridge.embedded import EmbeddedRedis
+from bridge.local.embedded import EmbeddedRedis
 from tests.benchmarks.acceptance import Way, load
 from tests.benchmarks.attacks import before_others, web_process
 from tests.reaper import Reaper

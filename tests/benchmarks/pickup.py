@@ -17,9 +17,9 @@ from functools import partial
 
 import redis
 
-from bridge.embedded import EmbeddedRedis
 from bridge.ledger import keys
 from bridge.ledger.connect import connect
+from bridge.local.embedded import EmbeddedRedis
 from bridge.sandbox.running import RunningSandbox
 from bridge.settings import Settings
 from tests.reaper import Reaper

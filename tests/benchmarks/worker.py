@@ -19,8 +19,8 @@ from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 
-from bridge.embedded import EmbeddedRedis
 from bridge.ledger.connect import connect
+from bridge.local.embedded import EmbeddedRedis
 from bridge.sandbox.running import RunningSandbox
 from tests.processes import started
 from tests.reaper import Reaper

@@ -22,10 +22,10 @@ from typing import Any
 import httpx2
 import redis
 
-from bridge.embedded import EmbeddedRedis, Fsync
 from bridge.ledger.connect import connect
 from bridge.ledger.keys import WAKE
 from bridge.ledger.ledger import Ledger
+from bridge.local.embedded import EmbeddedRedis, Fsync
 from bridge.sandbox.running import RunningSandbox
 from tests.processes import end, start
 from tests.reaper import MEMORY, folder_in_memory

@@ -21,7 +21,7 @@ from tests.chaos import stepped
 
 
 def _start(wanted: Mapping[str, Any]) -> int:
-    from bridge.supervisor import dying_with_parent
+    from bridge.local.supervisor import dying_with_parent
 
     tie = dying_with_parent()
     pid = os.fork()

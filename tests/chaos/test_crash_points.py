@@ -28,8 +28,8 @@ from typing import Any, TypeVar
 
 import pytest
 
-from bridge.embedded import EmbeddedRedis
 from bridge.ledger.connect import connect
+from bridge.local.embedded import EmbeddedRedis
 from bridge.sandbox.running import RunningSandbox
 from tests.chaos.crash.journeys import JOURNEYS
 from tests.chaos.crash.machine import KILLED, Machine

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from bridge.embedded import EmbeddedRedis
+from bridge.local.embedded import EmbeddedRedis
 from bridge.sandbox.running import RunningSandbox
 from tests.processes import end, start
 from tests.reaper import end_processes_naming

@@ -15,11 +15,11 @@ import pytest
 
 from bridge.commands.checks import Check, not_answered
 from bridge.commands.doctor import examine
-from bridge.embedded import EmbeddedRedis
 from bridge.errors import ROLE_MISSING, Disconnected
 from bridge.ledger.connect import connect
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.queue.connections import Connections
+from bridge.local.embedded import EmbeddedRedis
 from bridge.settings import Settings
 from tests.users import PASSWORD, user
 

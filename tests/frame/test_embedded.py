@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 import redis
 
-from bridge.embedded import (
+from bridge.errors import BridgeError, WrongUse
+from bridge.local.embedded import (
     LONGEST_SOCKET_PATH,
     DiskFull,
     EmbeddedRedis,
@@ -19,7 +20,6 @@ from bridge.embedded import (
     find_server,
     write_private,
 )
-from bridge.errors import BridgeError, WrongUse
 from tests.frame.conftest import wait_until_gone
 
 RedisIn = Callable[..., EmbeddedRedis]
@@ -172,7 +172,7 @@ def test_a_server_on_path_is_started_only_when_asked_for(on_path: Callable[[str]
 def test_a_server_on_path_is_started_where_none_came_along(
     on_path: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bridge.embedded._packaged_server", lambda: None)
+    monkeypatch.setattr("bridge.local.embedded._packaged_server", lambda: None)
 
     installed = on_path("7.0.15")
 

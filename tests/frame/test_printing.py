@@ -20,9 +20,9 @@ from bridge.domain.rules import Rules
 from bridge.domain.webhook.events import Event, Held, read_event
 from bridge.ledger import trail
 from bridge.ledger.ledger import Ledger
+from bridge.local.supervisor import Speaker
 from bridge.plain import plain, plain_line
 from bridge.sandbox.running import RunningSandbox
-from bridge.supervisor import Speaker
 from tests.support import ended
 
 # A title, a colour, 8-bit sequences, a turned direction, an invisible tag, lines of Unicode, a return.

@@ -15,7 +15,6 @@ import redis
 
 from bridge.domain.mentions import Mentions
 from bridge.domain.phone import Kind, Phone
-from bridge.embedded import EmbeddedRedis
 from bridge.jobs.erasure import Erasure
 from bridge.jobs.erasure_receipt import Receipt
 from bridge.journal.files import JournalFile
@@ -24,6 +23,7 @@ from bridge.ledger import keys, trail
 from bridge.ledger.calls.learning import Learnt
 from bridge.ledger.connect import connect
 from bridge.ledger.disk import rewrite_files
+from bridge.local.embedded import EmbeddedRedis
 from bridge.sandbox.running import RunningSandbox
 from tests.support import Bridge, ended
 from tests.waiting import eventually

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from bridge.embedded import EmbeddedRedis
 from bridge.ledger import keys
 from bridge.ledger.connect import connect
 from bridge.ledger.ledger import Ledger
+from bridge.local.embedded import EmbeddedRedis
 from bridge.sandbox.running import RunningSandbox
 from tests.jobs.desk import desk
 from tests.support import Bridge, ended

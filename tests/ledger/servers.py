@@ -12,8 +12,8 @@ from pathlib import Path
 
 import redis
 
-from bridge.embedded import find_server
 from bridge.ledger.connect import connect
+from bridge.local.embedded import find_server
 from tests.processes import end, start
 from tests.waiting import eventually
 

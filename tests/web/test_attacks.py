@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.embedded import EmbeddedRedis
+from bridge.local.embedded import EmbeddedRedis
 from tests.benchmarks.attacks import Others, Site, send_webhooks, web_process
 from tests.web.attacks import ATTACKS, run
 

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pytest
 
-from bridge.embedded import EmbeddedRedis
 from bridge.ledger import keys
 from bridge.ledger.calls.comparison import calls_missing
 from bridge.ledger.connect import connect
@@ -22,6 +21,7 @@ from bridge.ledger.keys import Lane
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.processes import Process, commands_of
 from bridge.ledger.processes import processes as running_processes
+from bridge.local.embedded import EmbeddedRedis
 from bridge.sandbox.running import RunningSandbox
 from bridge.settings import Settings
 from bridge.storage import open_storage

@@ -22,8 +22,8 @@ import uvicorn
 from bridge import logs
 from bridge.clients.http import make_client
 from bridge.ledger.ledger import LEASE_MS
+from bridge.local.supervisor import dying_with_parent
 from bridge.settings import Settings
-from bridge.supervisor import dying_with_parent
 from bridge.web.app import create_app
 from tests.chaos.crash.hand import Hand
 from tests.chaos.crash.journeys import JOURNEYS

@@ -17,7 +17,7 @@ _ROOT = Path(__file__).parents[3]
 _NOT_LOOKED_AT = (
     "bridge/commands/",
     "bridge/sandbox/",
-    "bridge/embedded.py",
+    "bridge/local/embedded.py",
     "bridge/boundary.py",
 )
 # Methods of the clients whose first argument is the name of the request.

@@ -26,7 +26,7 @@ from typing import Any, Literal
 from urllib.parse import quote
 
 from bridge.errors import BridgeError, WrongUse
-from bridge.supervisor import dying_with_parent, end_process, identity
+from bridge.local.supervisor import dying_with_parent, end_process, identity
 
 # What the ledger's scripts use came with it.
 OLDEST = (6, 2)

@@ -1,0 +1,1 @@
+"""What `callbridge up` needs beside the bridge: an embedded Redis and a supervisor."""
