@@ -15,12 +15,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from bridge.sandbox import membrane_connections, sample, views
-from bridge.sandbox.cloudtalk_agents import add_agent
-from bridge.sandbox.cloudtalk_calls import add_call
-from bridge.sandbox.cloudtalk_recordings import AUDIO, is_heard, sound_of
+from bridge.sandbox import sample, views
+from bridge.sandbox.cloudtalk.agents import add_agent
+from bridge.sandbox.cloudtalk.calls import add_call
+from bridge.sandbox.cloudtalk.recordings import AUDIO, is_heard, sound_of
 from bridge.sandbox.faults import Fault
 from bridge.sandbox.front import CONTROL_PREFIX
+from bridge.sandbox.membrane import connections as membrane_connections
 from bridge.sandbox.ranges import answer_with
 from bridge.sandbox.sounds import Given, Sound
 from bridge.sandbox.store import Document

@@ -11,10 +11,10 @@ import uvicorn
 from starlette.applications import Starlette
 
 from bridge.errors import WrongUse
-from bridge.sandbox.cloudtalk import create_cloudtalk
-from bridge.sandbox.kustomer import create_kustomer
-from bridge.sandbox.membrane import create_membrane
-from bridge.sandbox.membrane_proxy import Apps
+from bridge.sandbox.cloudtalk.service import create_cloudtalk
+from bridge.sandbox.kustomer.service import create_kustomer
+from bridge.sandbox.membrane.proxy import Apps
+from bridge.sandbox.membrane.service import create_membrane
 from bridge.sandbox.world import World
 
 

@@ -9,8 +9,8 @@ from jinja2 import Environment, FileSystemLoader
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from bridge.sandbox.cloudtalk_recordings import is_heard
-from bridge.sandbox.kustomer_uploads import LARGEST_KEPT
+from bridge.sandbox.cloudtalk.recordings import is_heard
+from bridge.sandbox.kustomer.uploads import LARGEST_KEPT
 from bridge.sandbox.store import Document
 from bridge.sandbox.views import kustomer_documents
 from bridge.sandbox.world import World

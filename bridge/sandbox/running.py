@@ -12,15 +12,16 @@ from types import TracebackType
 from typing import Any
 
 from bridge import sandbox
-from bridge.sandbox import membrane_connections, sample
-from bridge.sandbox.cloudtalk_agents import add_agent
-from bridge.sandbox.cloudtalk_calls import add_call
-from bridge.sandbox.cloudtalk_recordings import is_heard, public_path, sound_of
+from bridge.sandbox import sample
+from bridge.sandbox.cloudtalk.agents import add_agent
+from bridge.sandbox.cloudtalk.calls import add_call
+from bridge.sandbox.cloudtalk.recordings import is_heard, public_path, sound_of
 from bridge.sandbox.faults import Fault
 from bridge.sandbox.hosting import Host, address, listen
-from bridge.sandbox.kustomer_attachments import Attachments
-from bridge.sandbox.kustomer_customers import Customers
-from bridge.sandbox.kustomer_schemas import CUSTOMER
+from bridge.sandbox.kustomer.attachments import Attachments
+from bridge.sandbox.kustomer.customers import Customers
+from bridge.sandbox.kustomer.schemas import CUSTOMER
+from bridge.sandbox.membrane import connections as membrane_connections
 from bridge.sandbox.store import Document
 from bridge.sandbox.views import cloudtalk_state, kustomer_documents
 from bridge.sandbox.world import LoggedRequest, LoggedUpload, Service, World, new_id

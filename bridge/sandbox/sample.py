@@ -7,10 +7,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from bridge.sandbox.cloudtalk_agents import add_agent
-from bridge.sandbox.cloudtalk_calls import add_call
-from bridge.sandbox.cloudtalk_contacts import add_contact
-from bridge.sandbox.kustomer_shapes import MACHINE_USER_ID
+from bridge.sandbox.cloudtalk.agents import add_agent
+from bridge.sandbox.cloudtalk.calls import add_call
+from bridge.sandbox.cloudtalk.contacts import add_contact
+from bridge.sandbox.kustomer.shapes import MACHINE_USER_ID
 from bridge.sandbox.store import Document
 from bridge.sandbox.world import World
 

@@ -7,8 +7,8 @@ import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from bridge.sandbox import membrane_connections
 from bridge.sandbox.hosting import Host, address, listen
+from bridge.sandbox.membrane import connections as membrane_connections
 from bridge.sandbox.sample import load as load_sample
 from bridge.sandbox.world import World
 

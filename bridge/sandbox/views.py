@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bridge.sandbox.cloudtalk_recordings import is_heard
-from bridge.sandbox.kustomer_shapes import shape
+from bridge.sandbox.cloudtalk.recordings import is_heard
+from bridge.sandbox.kustomer.shapes import shape
 from bridge.sandbox.store import Document
 from bridge.sandbox.world import CLOUDTALK_KINDS, World
 

@@ -12,8 +12,8 @@ import pytest
 from pydantic import BaseModel, TypeAdapter
 
 from bridge.clients.kustomer import fields, requests
-from bridge.sandbox import kustomer_message_schemas as messages
-from bridge.sandbox import kustomer_schemas as schemas
+from bridge.sandbox.kustomer import message_schemas as messages
+from bridge.sandbox.kustomer import schemas as schemas
 from tests.clients.specs import description
 
 SANDBOX: Mapping[str, TypeAdapter[Any]] = {

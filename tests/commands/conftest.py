@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bridge.sandbox import membrane_connections, sample
+from bridge.sandbox import sample
+from bridge.sandbox.membrane import connections as membrane_connections
 from bridge.sandbox.running import RunningSandbox
 from tests.commands.terminal import Terminal, without_settings
 

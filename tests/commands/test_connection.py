@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.sandbox import membrane_connections
+from bridge.sandbox.membrane import connections as membrane_connections
 from bridge.sandbox.running import RunningSandbox
 from bridge.sandbox.world import LoggedRequest
 from tests.commands.terminal import Terminal

@@ -11,7 +11,7 @@ import httpx2
 import pytest
 
 from bridge.sandbox import KUSTOMER_KEY
-from bridge.sandbox.kustomer_uploads import LARGEST_KEPT
+from bridge.sandbox.kustomer.uploads import LARGEST_KEPT
 from bridge.sandbox.running import KustomerHandle, RunningSandbox
 from bridge.sandbox.world import World
 

@@ -7,7 +7,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from bridge.sandbox.cloudtalk_contacts import add_contact
+from bridge.sandbox.cloudtalk.contacts import add_contact
 from bridge.sandbox.running import CloudTalkHandle, RunningSandbox
 from bridge.sandbox.world import World
 

@@ -33,7 +33,7 @@ from bridge.reconcile.audit import Audit
 from bridge.reconcile.compare import Span
 from bridge.reconcile.periodic import Rounds
 from bridge.reconcile.repair import mend
-from bridge.sandbox.cloudtalk_recordings import public_path
+from bridge.sandbox.cloudtalk.recordings import public_path
 from bridge.sandbox.running import RunningSandbox
 from tests.chaos.crash.hand import Hand
 from tests.chaos.crash.watch import WatchedStorage

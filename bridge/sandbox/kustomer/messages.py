@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from starlette.responses import JSONResponse, Response
 
-from bridge.sandbox import kustomer_message_schemas as schemas
-from bridge.sandbox.kustomer_desk import Desk
-from bridge.sandbox.kustomer_errors import Refusal, bad_parameter
-from bridge.sandbox.kustomer_schemas import ADMIN_ONLY
-from bridge.sandbox.kustomer_shapes import page_of
+from bridge.sandbox.kustomer import message_schemas as schemas
+from bridge.sandbox.kustomer.desk import Desk
+from bridge.sandbox.kustomer.errors import Refusal, bad_parameter
+from bridge.sandbox.kustomer.schemas import ADMIN_ONLY
+from bridge.sandbox.kustomer.shapes import page_of
 from bridge.sandbox.store import Document
 from bridge.sandbox.wire import Asked, Routes
 from bridge.sandbox.world import new_id

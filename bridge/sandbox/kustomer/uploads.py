@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from bridge.sandbox.front import LOG_ENTRY, UPLOAD_PREFIX
-from bridge.sandbox.kustomer_forms import StorageRefusal, check_form, check_read_link, id_in
+from bridge.sandbox.kustomer.forms import StorageRefusal, check_form, check_read_link, id_in
 from bridge.sandbox.multipart import Malformed, Part, boundary_of, read_form
 from bridge.sandbox.ranges import answer_with
 from bridge.sandbox.sounds import Given

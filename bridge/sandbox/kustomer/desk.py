@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 from starlette.responses import JSONResponse, Response
 
-from bridge.sandbox.kustomer_errors import Refusal, bad_parameter, not_found, unknown_properties, wrong_body
-from bridge.sandbox.kustomer_shapes import shape
+from bridge.sandbox.kustomer.errors import Refusal, bad_parameter, not_found, unknown_properties, wrong_body
+from bridge.sandbox.kustomer.shapes import shape
 from bridge.sandbox.limits import Window
 from bridge.sandbox.store import Document
 from bridge.sandbox.wire import Asked

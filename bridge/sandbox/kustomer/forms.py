@@ -19,7 +19,7 @@ from xml.sax.saxutils import escape
 from starlette.responses import Response
 
 from bridge.sandbox.front import UPLOAD_PREFIX
-from bridge.sandbox.kustomer_shapes import ORG_ID
+from bridge.sandbox.kustomer.shapes import ORG_ID
 from bridge.sandbox.store import Document
 from bridge.sandbox.world import World, iso
 

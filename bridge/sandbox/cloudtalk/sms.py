@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from starlette.responses import JSONResponse, Response
 
 from bridge.sandbox import CORE_PREFIX
-from bridge.sandbox.cloudtalk_errors import refuse
+from bridge.sandbox.cloudtalk.errors import refuse
 from bridge.sandbox.wire import Asked, Routes
 from bridge.sandbox.world import World, digits
 

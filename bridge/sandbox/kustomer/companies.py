@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from starlette.responses import JSONResponse, Response
 
-from bridge.sandbox.kustomer_desk import Desk
-from bridge.sandbox.kustomer_message_schemas import COMPANY
-from bridge.sandbox.kustomer_shapes import page_of
+from bridge.sandbox.kustomer.desk import Desk
+from bridge.sandbox.kustomer.message_schemas import COMPANY
+from bridge.sandbox.kustomer.shapes import page_of
 from bridge.sandbox.wire import Asked, Routes
 from bridge.sandbox.world import new_id
 

@@ -19,8 +19,8 @@ import httpx2
 from starlette.responses import JSONResponse, Response
 
 from bridge.sandbox import ANALYTICS_PREFIX, CORE_PREFIX
-from bridge.sandbox.membrane_errors import envelope, refuse
-from bridge.sandbox.membrane_proxy import Apps
+from bridge.sandbox.membrane.errors import envelope, refuse
+from bridge.sandbox.membrane.proxy import Apps
 from bridge.sandbox.store import Document
 
 _ID = {"type": ["string", "integer"]}

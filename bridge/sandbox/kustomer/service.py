@@ -16,17 +16,17 @@ from starlette.routing import Route
 from bridge.sandbox import KUSTOMER_KEY
 from bridge.sandbox.control import kustomer_control
 from bridge.sandbox.front import Front, is_upload
-from bridge.sandbox.kustomer_attachments import Attachments
-from bridge.sandbox.kustomer_companies import Companies
-from bridge.sandbox.kustomer_conversations import Conversations
-from bridge.sandbox.kustomer_customers import Customers
-from bridge.sandbox.kustomer_desk import Desk, limit_headers
-from bridge.sandbox.kustomer_errors import Refusal, bad_parameter, not_found, refuse
-from bridge.sandbox.kustomer_forms import StorageRefusal
-from bridge.sandbox.kustomer_messages import Messages
-from bridge.sandbox.kustomer_notes import Notes
-from bridge.sandbox.kustomer_shapes import MACHINE_USER_ID, page_of
-from bridge.sandbox.kustomer_uploads import UploadHost
+from bridge.sandbox.kustomer.attachments import Attachments
+from bridge.sandbox.kustomer.companies import Companies
+from bridge.sandbox.kustomer.conversations import Conversations
+from bridge.sandbox.kustomer.customers import Customers
+from bridge.sandbox.kustomer.desk import Desk, limit_headers
+from bridge.sandbox.kustomer.errors import Refusal, bad_parameter, not_found, refuse
+from bridge.sandbox.kustomer.forms import StorageRefusal
+from bridge.sandbox.kustomer.messages import Messages
+from bridge.sandbox.kustomer.notes import Notes
+from bridge.sandbox.kustomer.shapes import MACHINE_USER_ID, page_of
+from bridge.sandbox.kustomer.uploads import UploadHost
 from bridge.sandbox.pages import kustomer_page
 from bridge.sandbox.sample import ensure_machine_user
 from bridge.sandbox.wire import Asked, Routes, read

@@ -7,11 +7,11 @@ from urllib.parse import urlsplit
 from pydantic import TypeAdapter
 from starlette.responses import JSONResponse, Response
 
-from bridge.sandbox import kustomer_schemas as schemas
-from bridge.sandbox.kustomer_desk import BodyT, Desk
-from bridge.sandbox.kustomer_errors import Refusal, bad_parameter
-from bridge.sandbox.kustomer_forms import form_for, key_of, read_link
-from bridge.sandbox.kustomer_shapes import page_of, shape
+from bridge.sandbox.kustomer import schemas as schemas
+from bridge.sandbox.kustomer.desk import BodyT, Desk
+from bridge.sandbox.kustomer.errors import Refusal, bad_parameter
+from bridge.sandbox.kustomer.forms import form_for, key_of, read_link
+from bridge.sandbox.kustomer.shapes import page_of, shape
 from bridge.sandbox.store import Document
 from bridge.sandbox.wire import Asked, Routes
 from bridge.sandbox.world import new_id

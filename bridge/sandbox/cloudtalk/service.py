@@ -16,13 +16,13 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from bridge.sandbox import ANALYTICS_PREFIX, CLOUDTALK_KEY_ID, CLOUDTALK_KEY_SECRET, CORE_PREFIX
-from bridge.sandbox.cloudtalk_agents import agent_item
-from bridge.sandbox.cloudtalk_calls import COMPANY_ID, detail, is_answered, list_item
-from bridge.sandbox.cloudtalk_contacts import Contacts
-from bridge.sandbox.cloudtalk_errors import no_user_agent, refuse, unknown_core_path
-from bridge.sandbox.cloudtalk_paging import Unreadable, number, page
-from bridge.sandbox.cloudtalk_recordings import PUBLIC_PREFIX, Recordings
-from bridge.sandbox.cloudtalk_sms import Messages
+from bridge.sandbox.cloudtalk.agents import agent_item
+from bridge.sandbox.cloudtalk.calls import COMPANY_ID, detail, is_answered, list_item
+from bridge.sandbox.cloudtalk.contacts import Contacts
+from bridge.sandbox.cloudtalk.errors import no_user_agent, refuse, unknown_core_path
+from bridge.sandbox.cloudtalk.paging import Unreadable, number, page
+from bridge.sandbox.cloudtalk.recordings import PUBLIC_PREFIX, Recordings
+from bridge.sandbox.cloudtalk.sms import Messages
 from bridge.sandbox.control import cloudtalk_control
 from bridge.sandbox.front import Front
 from bridge.sandbox.pages import cloudtalk_page

@@ -11,7 +11,7 @@ import httpx2
 from starlette.responses import Response, StreamingResponse
 
 from bridge.sandbox import CLOUDTALK_KEY_ID, CLOUDTALK_KEY_SECRET, CORE_PREFIX, KUSTOMER_KEY
-from bridge.sandbox.membrane_errors import envelope, refuse
+from bridge.sandbox.membrane.errors import envelope, refuse
 from bridge.sandbox.wire import Asked
 from bridge.sandbox.world import MembraneReadings
 

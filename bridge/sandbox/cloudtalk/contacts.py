@@ -12,8 +12,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 from starlette.responses import JSONResponse, Response
 
 from bridge.sandbox import CORE_PREFIX
-from bridge.sandbox.cloudtalk_errors import refuse
-from bridge.sandbox.cloudtalk_paging import Unreadable, number, page
+from bridge.sandbox.cloudtalk.errors import refuse
+from bridge.sandbox.cloudtalk.paging import Unreadable, number, page
 from bridge.sandbox.store import Document
 from bridge.sandbox.wire import Asked, Routes
 from bridge.sandbox.world import World, digits

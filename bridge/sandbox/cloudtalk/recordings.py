@@ -11,7 +11,7 @@ from urllib.parse import quote
 from starlette.responses import JSONResponse, Response
 
 from bridge.sandbox import CORE_PREFIX
-from bridge.sandbox.cloudtalk_errors import refuse
+from bridge.sandbox.cloudtalk.errors import refuse
 from bridge.sandbox.ranges import answer_with
 from bridge.sandbox.sounds import Given, Sound, Tones
 from bridge.sandbox.store import Document

@@ -18,10 +18,10 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from bridge.sandbox import membrane_actions as catalogue
 from bridge.sandbox.control import membrane_control
 from bridge.sandbox.front import Front
-from bridge.sandbox.membrane_connections import (
+from bridge.sandbox.membrane import actions as catalogue
+from bridge.sandbox.membrane.connections import (
     UI_PREFIX,
     Connections,
     body_of,
@@ -31,9 +31,9 @@ from bridge.sandbox.membrane_connections import (
     page,
     set_state,
 )
-from bridge.sandbox.membrane_errors import refuse
-from bridge.sandbox.membrane_proxy import Apps, carry
-from bridge.sandbox.membrane_tokens import BadToken, tenant_of
+from bridge.sandbox.membrane.errors import refuse
+from bridge.sandbox.membrane.proxy import Apps, carry
+from bridge.sandbox.membrane.tokens import BadToken, tenant_of
 from bridge.sandbox.store import Document
 from bridge.sandbox.wire import Asked, Routes, read
 from bridge.sandbox.world import World

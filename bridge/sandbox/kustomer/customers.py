@@ -7,10 +7,10 @@ from operator import ge, gt, le, lt
 
 from starlette.responses import JSONResponse, Response
 
-from bridge.sandbox import kustomer_schemas as schemas
-from bridge.sandbox.kustomer_desk import Desk
-from bridge.sandbox.kustomer_errors import Refusal, bad_parameter, not_found
-from bridge.sandbox.kustomer_shapes import page_of, shape
+from bridge.sandbox.kustomer import schemas as schemas
+from bridge.sandbox.kustomer.desk import Desk
+from bridge.sandbox.kustomer.errors import Refusal, bad_parameter, not_found
+from bridge.sandbox.kustomer.shapes import page_of, shape
 from bridge.sandbox.store import Document
 from bridge.sandbox.wire import Asked, Routes
 from bridge.sandbox.world import digits, new_id

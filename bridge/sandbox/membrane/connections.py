@@ -12,7 +12,7 @@ import httpx2
 from starlette.responses import JSONResponse, Response
 
 from bridge.sandbox import MEMBRANE_TENANT_KEY
-from bridge.sandbox.membrane_errors import envelope, refuse
+from bridge.sandbox.membrane.errors import envelope, refuse
 from bridge.sandbox.store import Document
 from bridge.sandbox.wire import Asked, Routes
 from bridge.sandbox.world import World, new_id

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Required
 from pydantic import Field, StringConstraints, TypeAdapter, with_config
 from typing_extensions import TypedDict
 
-from bridge.sandbox.kustomer_schemas import (
+from bridge.sandbox.kustomer.schemas import (
     STRICT,
     AttachmentRef,
     Custom,

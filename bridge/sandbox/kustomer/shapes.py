@@ -7,7 +7,7 @@ from urllib.parse import quote, urlencode
 
 from starlette.datastructures import QueryParams
 
-from bridge.sandbox.kustomer_errors import bad_parameter
+from bridge.sandbox.kustomer.errors import bad_parameter
 from bridge.sandbox.store import Document
 from bridge.sandbox.world import World
 
