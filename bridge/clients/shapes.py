@@ -107,7 +107,7 @@ PAGE = Field(default=1, ge=1, description="number of the page, from 1")
 
 
 def reader(read: Callable[[Any], Any]) -> BeforeValidator:
-    """A reader that answers None for what it cannot read (as in `bridge.domain.webhook.values`): an error here."""
+    """A reader that answers None for what it cannot read (`domain/webhook/values.py`): an error here."""
 
     def before(value: Any) -> Any:
         if value is None:

@@ -38,7 +38,7 @@ HELD, HELD_AT = f"{TAG}:held", f"{TAG}:held:at"
 # Messages and changes of contacts, which speak of no call by nature: at most so many, the newest.
 OTHER, OTHER_AT, MOST_OTHER = f"{TAG}:other", f"{TAG}:other:at", 10_000
 META = f"{TAG}:meta"
-# Marks of the calls that were forgotten on request; see lua/forget.lua.
+# Marks of the calls that were forgotten on request; see lua/calls/forget.lua.
 FORGOTTEN = f"{TAG}:forgotten"
 # Of the comparison with CloudTalk's list: who is at it, and how far it has come.
 ROUND_LOCK, ROUND = f"{TAG}:reconcile:lock", f"{TAG}:reconcile"

@@ -1,10 +1,11 @@
-"""The Lua scripts beside this file, as redis-py scripts (EVALSHA, loaded anew after a Redis restart)."""
+"""The Lua scripts in `lua/`, as redis-py scripts (EVALSHA, loaded anew after a Redis restart)."""
 
 from __future__ import annotations
 
 import hashlib
 from functools import cache
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 
 from bridge.ledger.calls import record_fields
 from bridge.ledger.queue.kinds import OF_CALLS
@@ -25,11 +26,10 @@ _REHEARSED = {"rehearse_learn": "learn", "rehearse_hold": "hold"}
 @cache
 def source(name: str) -> str:
     """The whole text of a script."""
-    folder = files("bridge.ledger") / "lua"
-    text = (folder / f"{name}.lua").read_text("utf-8")
+    text = _read(name)
     if name in _REHEARSED:
         tried = _REHEARSED[name]
-        own = (folder / f"{tried}.lua").read_text("utf-8")
+        own = _read(tried)
         return f"{_front(tried)}local function run()\n{own}\nend\n{text}"
     return _front(name) + text
 
@@ -37,12 +37,23 @@ def source(name: str) -> str:
 def _front(name: str) -> str:
     if name in _ALONE or name == "beat":
         return ""
-    folder = files("bridge.ledger") / "lua"
     if name in OF_A_BUDGET:
-        return (folder / "planner.lua").read_text("utf-8")
+        return _read("planner")
     kinds = ", ".join(f"'{kind}'" for kind in OF_CALLS)
     handed = f"local KINDS_OF_CALLS = {{{kinds}}}\n" + record_fields.lua()
-    return handed + (folder / "prelude.lua").read_text("utf-8")
+    return handed + _read("prelude")
+
+
+def _read(name: str) -> str:
+    return _files()[f"{name}.lua"].read_text("utf-8")
+
+
+@cache
+def _files() -> dict[str, Traversable]:
+    """By file name; the folders only sort them."""
+    lua = files("bridge.ledger") / "lua"
+    folders = [lua, *(one for one in lua.iterdir() if one.is_dir())]
+    return {one.name: one for folder in folders for one in folder.iterdir() if one.is_file()}
 
 
 @cache

@@ -1,4 +1,4 @@
-"""The bridge's share of each service's budget, planned for all processes through Redis (lua/planner.lua)."""
+"""The bridge's share of each service's budget, planned in Redis for all processes (lua/budgets/planner.lua)."""
 
 from __future__ import annotations
 

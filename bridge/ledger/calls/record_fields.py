@@ -11,7 +11,7 @@ from enum import StrEnum
 
 
 class Field(StrEnum):
-    # Of which call the record is, and what contradicts it (lua/learn.lua).
+    # Of which call the record is, and what contradicts it (lua/calls/learn.lua).
     ID = "id"
     UUID = "uuid"
     SURE = "sure"  # how sure it is that both ids are of one call

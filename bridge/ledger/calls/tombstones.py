@@ -1,4 +1,4 @@
-"""Which calls were forgotten on request, by marks that name nobody: see `lua/forget.lua`."""
+"""Which calls were forgotten on request, by marks that name nobody: see `lua/calls/forget.lua`."""
 
 from __future__ import annotations
 
