@@ -26,7 +26,7 @@ from bridge.clients.http import make_client
 from bridge.clients.network import paced
 from bridge.domain.rules import Rules
 from bridge.domain.webhook.events import Event, Held, read_event
-from bridge.jobs.deps import Deps, End
+from bridge.jobs.deps import Deps, JobResult
 from bridge.jobs.leases import Leases
 from bridge.ledger import keys
 from bridge.ledger.calls.learning import Learnt
@@ -190,7 +190,7 @@ class Runner:
         self,
         deps: Deps,
         leases: Leases,
-        kinds: Mapping[str, Callable[[Claim, Deps], End]] | None = None,
+        kinds: Mapping[str, Callable[[Claim, Deps], JobResult]] | None = None,
         *,
         limit_s: float = 600,
         grace_s: float = GRACE_S,
@@ -226,7 +226,7 @@ class Runner:
         return str(message.options["outcome"])
 
 
-def _run_job(job: Callable[[Claim, Deps], End], key: str) -> None:
+def _run_job(job: Callable[[Claim, Deps], JobResult], key: str) -> None:
     run(job)
 
 
@@ -244,7 +244,7 @@ class Bridge:
         longest_transfer_s: float = 900.0,
         recording_max_mb: int = 500,
         data_dir: Path | None = None,
-        kinds: Mapping[str, Callable[[Claim, Deps], End]] | None = None,
+        kinds: Mapping[str, Callable[[Claim, Deps], JobResult]] | None = None,
         through_membrane: Collection[str] = THROUGH_MEMBRANE,
     ) -> None:
         environ = {
@@ -278,7 +278,7 @@ class Bridge:
     def receive(self, trigger: str | None, body: Mapping[str, Any]) -> Learnt | Held:
         event = read_event(trigger, body, self.rules)
         if isinstance(event, Event):
-            return self.ledger.learn(event, body)
+            return self.ledger.record_event(event, body)
         self.ledger.hold(event, body)
         return event
 

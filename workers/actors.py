@@ -5,7 +5,7 @@ from __future__ import annotations
 import dramatiq
 from dramatiq.actor import Actor, ActorDecorator
 
-from bridge.jobs.connection import look_at_connection
+from bridge.jobs.connection import check_connection
 from bridge.jobs.detail import ask_detail
 from bridge.jobs.detail import identify as identify_call
 from bridge.jobs.recording import fetch_recording
@@ -64,7 +64,7 @@ def recording(key: str) -> None:
 @_actor(kinds.CONNECTION)
 def connection(scope: str) -> None:
     """Check whether a service, or one operation of it, is open to us again."""
-    run(look_at_connection)
+    run(check_connection)
 
 
 def declare_on(other: LedgerBroker) -> None:

@@ -14,7 +14,7 @@ from bridge.domain.rules import Rules
 from bridge.errors import BridgeError, WrongUse
 from bridge.ledger import keys
 from bridge.ledger.calls.held import match_held
-from bridge.ledger.calls.recent_call_index import Nearby
+from bridge.ledger.calls.recent_call_index import RecentCallIndex
 from bridge.ledger.calls.retention import enforce_retention
 from bridge.ledger.faults import RedisError, why
 from bridge.ledger.ledger import Ledger
@@ -45,7 +45,7 @@ class Clock:
     ) -> None:
         self.ledger, self._storage, self._keep_recordings = ledger, storage, keep_recordings
         self._rules = rules or Rules()
-        self._near = Nearby(ledger, self._rules)
+        self._near = RecentCallIndex(ledger, self._rules)
         self._name = secrets.token_hex(4)
 
     def now(self) -> datetime:

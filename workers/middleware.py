@@ -25,9 +25,9 @@ from bridge.errors import (
     Transient,
     Unauthorized,
 )
-from bridge.jobs.deps import Deps, End
+from bridge.jobs.deps import Deps, JobResult
 from bridge.jobs.leases import Leases, clock
-from bridge.ledger.budgets.requesters import Turn, taking_turns
+from bridge.ledger.budgets.requesters import BudgetRequester, acting_as
 from bridge.ledger.faults import RedisError, server_fault
 from bridge.ledger.ledger import Claim
 from bridge.logs import get_logger
@@ -52,11 +52,11 @@ class Run:
     since: float
     limit_s: float
     grace_s: float
-    result: End = field(default_factory=End)
+    result: JobResult = field(default_factory=JobResult)
     # What has to be left again, whatever the end.
     stack: ExitStack = field(default_factory=ExitStack)
 
-    def do(self, job: Callable[[Claim, Deps], End]) -> None:
+    def do(self, job: Callable[[Claim, Deps], JobResult]) -> None:
         """Run it, in a thread that can be left behind."""
         self.result = in_time(partial(job, self.claim, self.deps), within_s=self.limit_s + self.grace_s)
 
@@ -64,7 +64,7 @@ class Run:
 _current: ContextVar[Run] = ContextVar("run")
 
 
-def run(job: Callable[[Claim, Deps], End]) -> None:
+def run(job: Callable[[Claim, Deps], JobResult]) -> None:
     """Run the job of the message that this thread processes; what an actor does.
 
     Raises:
@@ -118,7 +118,7 @@ class Claims(Middleware):
             raise SkipMessage("not due any more, or held by another worker")
         run = Run(claim=claim, deps=self._deps, since=since, limit_s=limit_s, grace_s=self._grace_s)
         run.stack.enter_context(self._leases.holding(claim, since=since))
-        run.stack.enter_context(taking_turns(Turn(lane=claim.lane, name=claim.name, kind=claim.kind)))
+        run.stack.enter_context(acting_as(BudgetRequester(lane=claim.lane, name=claim.name, kind=claim.kind)))
         run.stack.enter_context(keeping(Pace(total_s=limit_s)))
         run.stack.callback(_current.reset, _current.set(run))
 

@@ -19,7 +19,7 @@ from bridge.actions import OPERATIONS, Operation, Services, check_input, find, p
 from bridge.commands.files import Progress, pour, whole_file
 from bridge.commands.given import ONE_LINE, connection_option, read_object
 from bridge.commands.printing import say
-from bridge.commands.reach import Reach, is_service, open_reach
+from bridge.commands.reach import ServiceAccess, is_service, open_service_access
 from bridge.commands.tables import indented, show, show_file, show_table
 from bridge.commands.theirs import list_theirs, run_theirs, their_row
 from bridge.errors import NeedsAPerson, WrongUse
@@ -47,7 +47,7 @@ def list_actions(
     if connection is None or is_service(connection):
         rows = _ours(connection, intent, with_ours=with_ours)
     else:
-        with open_reach() as reach:
+        with open_service_access() as reach:
             rows = list_theirs(reach, connection, intent, limit)
     rows = rows[:limit]
     if as_json:
@@ -78,7 +78,7 @@ def get_action(*, key: str, connection: str | None, as_json: bool) -> int:
     if connection is None or is_service(connection):
         row = _row(find(key))
     else:
-        with open_reach() as reach:
+        with open_service_access() as reach:
             row = their_row(reach, connection, key)
     if as_json:
         say(json.dumps(row, indent=2))
@@ -115,7 +115,7 @@ def run_action(
     """
     wanted = read_object("--input", given)
     if connection is not None and not is_service(connection):
-        with open_reach() as reach:
+        with open_service_access() as reach:
             return run_theirs(reach, connection, key, wanted, dry_run=dry_run, file=output, as_json=as_json)
     operation = find(key)
     if connection is not None and connection != operation.service:
@@ -126,7 +126,7 @@ def run_action(
     check_input(operation, wanted)
     if output is not None and operation.key != _RECORDING:
         raise WrongUse(f"-o: {key} returns JSON, not a file; use --json > FILE")
-    with open_reach() as reach:
+    with open_service_access() as reach:
         if dry_run:
             return _rehearse(reach, operation, wanted, as_json=as_json)
         services = reach.services(operation.service)
@@ -168,7 +168,7 @@ def _fields(schema: Mapping[str, Any]) -> str:
     return ", ".join(needed) + (f" (+{more})" if needed and more else f"(+{more})" if more else "")
 
 
-def _rehearse(reach: Reach, operation: Operation, wanted: Mapping[str, Any], *, as_json: bool) -> int:
+def _rehearse(reach: ServiceAccess, operation: Operation, wanted: Mapping[str, Any], *, as_json: bool) -> int:
     if operation.effect == "read":
         told: dict[str, Any] = {"effect": "read", "service": operation.service, "input": dict(wanted)}
         lines = [f"{operation.key} only reads. Nothing was sent; run it without --dry-run."]

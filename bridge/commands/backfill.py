@@ -18,8 +18,8 @@ from bridge.commands.context import load_settings
 from bridge.commands.printing import say
 from bridge.commands.spans import read_span
 from bridge.domain.moments import shown_time
-from bridge.jobs.budget_waiter import Patience
-from bridge.ledger.calls.call_status import Standing, Stands
+from bridge.jobs.budget_waiter import BudgetWaiter
+from bridge.ledger.calls.call_status import CallState, CallStatus
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.queue.parked import workers_listen
 from bridge.reconcile.backfill import Backfill, Estimate, Progress
@@ -39,7 +39,7 @@ _DONE, _NEEDS_A_PERSON = 0, 3
 _OPEN = ("parked", "waiting", "unknown")
 # After an error of Redis.
 AGAIN = ". Then run the command again; nothing is done twice."
-PATIENCE = Patience(pause=time.sleep, say=lambda text: say(text, err=True))
+PATIENCE = BudgetWaiter(pause=time.sleep, say=lambda text: say(text, err=True))
 
 
 @click.command()
@@ -163,7 +163,7 @@ def _of_them(found: Comparison) -> str:
     return f" ({', '.join(told)})" if told else ""
 
 
-def _named(words: str, those: Sequence[Standing]) -> list[str]:
+def _named(words: str, those: Sequence[CallStatus]) -> list[str]:
     """The calls, and why; not all where they are many."""
     if not those:
         return []
@@ -174,7 +174,7 @@ def _named(words: str, those: Sequence[Standing]) -> list[str]:
     return lines
 
 
-def _reasons(those: Iterable[Standing]) -> list[dict[str, Any]]:
+def _reasons(those: Iterable[CallStatus]) -> list[dict[str, Any]]:
     return [{"call_id": one.call_id, "reason": one.reason} for one in those]
 
 
@@ -195,12 +195,12 @@ def duration(seconds: float) -> str:
 
 # How calls may have ended without being written.
 _TOLD = {
-    Stands.SKIPPED: "Not written, on purpose",
-    Stands.DROPPED: "Dropped by a person meanwhile",
-    Stands.FORGOTTEN: "Forgotten on request meanwhile",
-    Stands.UNKNOWN: "Gone from Redis meanwhile; run the command again",
-    Stands.WAITING: "Waiting, with no job scheduled to write them (callbridge calls show CALL)",
-    Stands.PARKED: "Failed, need a person (callbridge calls show CALL)",
+    CallState.SKIPPED: "Not written, on purpose",
+    CallState.DROPPED: "Dropped by a person meanwhile",
+    CallState.FORGOTTEN: "Forgotten on request meanwhile",
+    CallState.UNKNOWN: "Gone from Redis meanwhile; run the command again",
+    CallState.WAITING: "Waiting, with no job scheduled to write them (callbridge calls show CALL)",
+    CallState.PARKED: "Failed, need a person (callbridge calls show CALL)",
 }
 
 
@@ -208,16 +208,16 @@ def result_of(progress: Progress) -> dict[str, Any]:
     """How it ended, for programs."""
     counted = progress.counted()
     return {
-        "written": counted[Stands.WRITTEN],
-        "recordings_to_come": sum(one.recording_due for one in progress.those(Stands.WRITTEN)),
+        "written": counted[CallState.WRITTEN],
+        "recordings_to_come": sum(one.recording_due for one in progress.those(CallState.WRITTEN)),
         **{stands.name.lower(): _reasons(progress.those(stands)) for stands in _TOLD},
     }
 
 
 def result_text(progress: Progress) -> str:
     """The same for people."""
-    lines = [f"In Kustomer: {calls(progress.counted()[Stands.WRITTEN])}."]
-    coming = sum(one.recording_due for one in progress.those(Stands.WRITTEN))
+    lines = [f"In Kustomer: {calls(progress.counted()[CallState.WRITTEN])}."]
+    coming = sum(one.recording_due for one in progress.those(CallState.WRITTEN))
     if coming:
         lines.append(f"Recordings still pending: {coming:,}.")
     for stands, words in _TOLD.items():
@@ -271,7 +271,7 @@ def screen(total: int) -> Iterator[Callable[[Progress], None]]:
         task = bar.add_task("", total=total)
 
         def show(progress: Progress) -> None:
-            parked = progress.counted()[Stands.PARKED]
+            parked = progress.counted()[CallState.PARKED]
             bar.update(task, completed=len(progress.ended), description=f"{parked} parked" if parked else "")
 
         yield show

@@ -12,7 +12,7 @@ import httpx2
 from bridge.clients.membrane.states import Connection, State, read_connection
 from bridge.clients.raw import send
 from bridge.clients.replies import retry_after_s
-from bridge.commands.reach import DOMAINS, TITLES, Reach, ServiceName
+from bridge.commands.reach import DOMAINS, TITLES, ServiceAccess, ServiceName
 from bridge.errors import RateLimited, Unavailable
 
 # Nothing is known of its keys: no answer, or none that tells.
@@ -65,7 +65,7 @@ def service_at(url: str) -> ServiceName | None:
     return None
 
 
-def look_at(reach: Reach, service: ServiceName) -> Connection:
+def look_at(reach: ServiceAccess, service: ServiceName) -> Connection:
     """Its state, found by one request where there are keys."""
     known = KNOWN[service]
     missing = [name.upper() for name in known.keys if getattr(reach.settings, name) is None]

@@ -15,7 +15,7 @@ from bridge.commands.builtin import look_at, service_at
 from bridge.commands.confirming import confirm
 from bridge.commands.given import ONE_LINE, read_object, spelt
 from bridge.commands.printing import say
-from bridge.commands.reach import SERVICES, TITLES, Reach, as_service, is_service, open_reach
+from bridge.commands.reach import SERVICES, TITLES, ServiceAccess, as_service, is_service, open_service_access
 from bridge.commands.tables import show_table
 from bridge.errors import WrongUse
 
@@ -55,7 +55,7 @@ def ensure(*, url: str, name: str | None, as_json: bool) -> int:
     With Membrane set up, this is a Membrane connection; otherwise CloudTalk and Kustomer are built in. A
     connection still being set up counts as created (exit code 0).
     """
-    with open_reach() as reach:
+    with open_service_access() as reach:
         if reach.has_membrane:
             found = reach.clients.membrane.connections.ensure(url, name=name)
         else:
@@ -86,7 +86,7 @@ def list_connections(
 ) -> int:
     """List all connections, with one cheap request to each service to check its key."""
     more = ""
-    with open_reach() as reach:
+    with open_service_access() as reach:
         # Once only: a service by Membrane is in Membrane's own list. A further page is Membrane's only.
         own = [one for one in SERVICES if reach.is_direct(one) and not cursor]
         own = [one for one in own if search.casefold() in TITLES[one].casefold()]
@@ -126,7 +126,7 @@ def list_connections(
 @click.option("--json", "as_json", is_flag=True, help=_JSON_HELP)
 def get(*, name: str, wait: bool, timeout: float, as_json: bool) -> int:
     """Show one connection by its id or key: its state, and what to do if it is not READY."""
-    with open_reach() as reach:
+    with open_service_access() as reach:
         found, told = _found(reach, name, wait_s=timeout if wait else None, quiet=as_json)
         if as_json or not told:
             _tell(found, as_json=as_json)
@@ -150,7 +150,7 @@ def patch(*, name: str, data: str, as_json: bool) -> int:
     fields = read_object("--data", data)
     if not fields:
         raise WrongUse('--data has nothing to change; give a field such as {"input": {…}}')
-    with open_reach() as reach:
+    with open_service_access() as reach:
         found = _membranes(reach, name).change(name, **fields)
         _tell(found, as_json=as_json)
     return exit_code(found)
@@ -162,7 +162,7 @@ def patch(*, name: str, data: str, as_json: bool) -> int:
 @click.option("--json", "as_json", is_flag=True)
 def archive(*, name: str, yes: bool, as_json: bool) -> int:
     """Archive a Membrane connection. Membrane keeps it and can restore it."""
-    with open_reach() as reach:
+    with open_service_access() as reach:
         connections = _membranes(reach, name)
         found = connections.get(name)
         confirm(f"Archive the connection {found.name or found.id}? Everything that uses it stops.", yes=yes)
@@ -179,7 +179,7 @@ def archive(*, name: str, yes: bool, as_json: bool) -> int:
 )
 def reconnect(*, name: str, wait: bool, timeout: float, as_json: bool) -> int:
     """Ask a person to reconnect a Membrane connection, and show the page to open."""
-    with open_reach() as reach:
+    with open_service_access() as reach:
         connections = _membranes(reach, name)
         asked = connections.request_reconnect(connections.get(name).id)
         return _tell_request(connections, asked, wait_s=timeout if wait else None, as_json=as_json)
@@ -193,7 +193,7 @@ def reconnect(*, name: str, wait: bool, timeout: float, as_json: bool) -> int:
 )
 def show_request(*, request_id: str, wait: bool, timeout: float, as_json: bool) -> int:
     """Show the progress of a connection request (`connection reconnect` prints the REQUEST)."""
-    with open_reach() as reach:
+    with open_service_access() as reach:
         connections = reach.membrane(request_id).connections
         asked = connections.request(request_id)
         return _tell_request(connections, asked, wait_s=timeout if wait else None, as_json=as_json)
@@ -213,7 +213,7 @@ def _tell_request(
     return {"success": DONE, "pending": NEEDS_A_PERSON}.get(asked.status, FAILED)
 
 
-def _membranes(reach: Reach, name: str) -> Connections:
+def _membranes(reach: ServiceAccess, name: str) -> Connections:
     """Raises WrongUse for a built-in connection, which the settings change."""
     if is_service(name) and reach.is_direct(as_service(name)):
         raise WrongUse(
@@ -229,7 +229,7 @@ def exit_code(found: Connection) -> int:
     return FAILED if found.state in _FAILED else NEEDS_A_PERSON
 
 
-def _found(reach: Reach, name: str, *, wait_s: float | None, quiet: bool) -> tuple[Connection, bool]:
+def _found(reach: ServiceAccess, name: str, *, wait_s: float | None, quiet: bool) -> tuple[Connection, bool]:
     """It, and whether it was shown already, as each change is while waiting."""
     if is_service(name) and reach.is_direct(as_service(name)):
         # Keys of our own do not change by themselves: there is nothing to wait for.

@@ -20,7 +20,7 @@ from bridge.jobs.deps import Deps
 from bridge.jobs.erasure import Erasure, is_number
 from bridge.jobs.erasure_receipt import Receipt
 from bridge.ledger import trail
-from bridge.ledger.budgets.requesters import Turn, taking_turns
+from bridge.ledger.budgets.requesters import BudgetRequester, acting_as
 from bridge.ledger.calls.record import Record
 from bridge.ledger.keys import Lane
 from bridge.ledger.ledger import Ledger
@@ -107,7 +107,7 @@ def _erasure(ledger: Ledger, settings: Settings, remove_at: Sequence[str]) -> Er
 
 def _ask(question: Callable[[], object]) -> object:
     """Waits for a budget; what does not answer is left to another run of the command."""
-    with taking_turns(Turn(lane=Lane.BACKFILL, name=f"command:{secrets.token_hex(4)}")):
+    with acting_as(BudgetRequester(lane=Lane.BACKFILL, name=f"command:{secrets.token_hex(4)}")):
         while True:
             try:
                 return question()

@@ -7,7 +7,7 @@ import json
 import click
 
 from bridge.commands.printing import say
-from bridge.commands.reach import open_reach
+from bridge.commands.reach import open_service_access
 from bridge.errors import WrongUse
 
 _SETTINGS = (
@@ -48,7 +48,7 @@ def logout() -> None:
 @click.option("--json", "as_json", is_flag=True)
 def token(*, as_json: bool) -> int:
     """Print a token for Membrane's API, made from the settings. Its holder can act for the tenant."""
-    with open_reach() as reach:
+    with open_service_access() as reach:
         bearer = reach.clients.membrane.token()
     say(json.dumps({"token": bearer}) if as_json else bearer)
     return 0

@@ -19,7 +19,7 @@ from bridge.clients.http import make_client
 from bridge.commands.context import load_settings
 from bridge.commands.printing import say
 from bridge.errors import WrongUse
-from bridge.jobs.budget_waiter import Patience
+from bridge.jobs.budget_waiter import BudgetWaiter
 from bridge.settings import Settings, Via
 from bridge.wiring import open_budgets, opened_ledger
 from bridge.wording import counted
@@ -41,7 +41,7 @@ def parity(*, service: ServiceName | None, as_json: bool) -> int:
     logs.configure(format=settings.log_format, level="WARNING")
     services = (service,) if service else tuple(_BOTH)
     _need_both_roads(settings, services)
-    patience = Patience(pause=time.sleep, say=lambda text: say(text, err=True))
+    patience = BudgetWaiter(pause=time.sleep, say=lambda text: say(text, err=True))
     with ExitStack() as ends:
         client = ends.enter_context(make_client())
         # Both roads lead to the same service, and spend of one share. None where no bridge runs.

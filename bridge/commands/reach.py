@@ -26,7 +26,7 @@ from bridge.commands.context import load_settings
 from bridge.commands.printing import say
 from bridge.errors import NeedsAPerson, Unavailable, WrongUse
 from bridge.ledger.budgets.budget import Budget
-from bridge.ledger.budgets.requesters import Turn, taking_turns
+from bridge.ledger.budgets.requesters import BudgetRequester, acting_as
 from bridge.ledger.faults import RedisError, why
 from bridge.ledger.keys import Lane
 from bridge.ledger.ledger import Ledger
@@ -44,7 +44,7 @@ TITLES: Mapping[ServiceName, str] = {"cloudtalk": "CloudTalk", "kustomer": "Kust
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reach:
+class ServiceAccess:
     """`shares`: by service; empty where no Redis answers, so that nothing is counted."""
 
     settings: Settings
@@ -152,7 +152,7 @@ class Reach:
 
 
 @contextmanager
-def open_reach() -> Iterator[Reach]:
+def open_service_access() -> Iterator[ServiceAccess]:
     """
     Raises:
         WrongUse: names every setting that is wrong. One that is missing matters only once it is needed.
@@ -161,10 +161,10 @@ def open_reach() -> Iterator[Reach]:
     ledger = _ledger(settings)
     try:
         # A person waits for this, so it goes before what can wait.
-        turn = Turn(lane=Lane.LIVE, name=f"by-hand:{secrets.token_hex(4)}")
-        with make_client() as client, taking_turns(turn):
+        turn = BudgetRequester(lane=Lane.LIVE, name=f"by-hand:{secrets.token_hex(4)}")
+        with make_client() as client, acting_as(turn):
             shares = open_budgets(settings, ledger) if ledger is not None else {}
-            yield Reach(
+            yield ServiceAccess(
                 settings=settings, client=client, clients=ClientFactory(settings, client), shares=shares
             )
     except RedisError as error:

@@ -24,7 +24,7 @@ from bridge.commands import DONE
 from bridge.commands.files import Progress, pour, whole_file
 from bridge.commands.given import ONE_LINE, read_bytes, read_json, read_pairs, spelt
 from bridge.commands.printing import PlainTerminal, say
-from bridge.commands.reach import as_service, is_service, open_reach
+from bridge.commands.reach import as_service, is_service, open_service_access
 from bridge.errors import MaybeDone, NotSent, Rejected, Unavailable, WrongUse
 from bridge.settings import Settings
 
@@ -94,7 +94,7 @@ def request(
     if path is None:
         raise click.UsageError("Missing argument 'PATH'.")
     wanted = _wanted(path, method, headers, data, json_body, raw_data, query, path_params)
-    with open_reach() as reach:
+    with open_service_access() as reach:
         if dry_run:
             return _rehearse(reach.road_shown(connection), wanted)
         road = reach.road(as_service(connection)) if is_service(connection) else None

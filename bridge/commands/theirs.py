@@ -18,7 +18,7 @@ from bridge.clients.membrane.checking import check_input
 from bridge.clients.membrane.states import Connection
 from bridge.commands.files import Progress, pour, whole_file
 from bridge.commands.printing import say
-from bridge.commands.reach import Reach
+from bridge.commands.reach import ServiceAccess
 from bridge.commands.tables import indented, show, show_file
 from bridge.errors import BridgeError, Unavailable
 
@@ -26,7 +26,9 @@ from bridge.errors import BridgeError, Unavailable
 _MOST_FOUND = 100
 
 
-def list_theirs(reach: Reach, name: str, intent: str | None, limit: int | None) -> list[dict[str, Any]]:
+def list_theirs(
+    reach: ServiceAccess, name: str, intent: str | None, limit: int | None
+) -> list[dict[str, Any]]:
     """The actions of a connection of Membrane's; with an intent, those that Membrane finds for it."""
     connection = reach.ready(name)
     actions = reach.clients.membrane.actions
@@ -38,7 +40,7 @@ def list_theirs(reach: Reach, name: str, intent: str | None, limit: int | None) 
     return [_row(one, connection) for one in found]
 
 
-def their_row(reach: Reach, name: str, key: str) -> dict[str, Any]:
+def their_row(reach: ServiceAccess, name: str, key: str) -> dict[str, Any]:
     """One action of a connection of Membrane's, by its key or id."""
     connection = reach.ready(name)
     return _row(reach.clients.membrane.actions.resolve(connection.id, key), connection)
@@ -58,7 +60,7 @@ def _row(one: Action, connection: Connection) -> dict[str, Any]:
 
 
 def run_theirs(
-    reach: Reach,
+    reach: ServiceAccess,
     name: str,
     key: str,
     wanted: dict[str, Any],
@@ -137,7 +139,7 @@ def _fetch(url: str, file: BinaryIO) -> tuple[int, str]:
             return pour(answer.iter_bytes(), file, size, Progress(size)), content_type
 
 
-def _run_once(reach: Reach, connection: Connection, found: Action, wanted: dict[str, Any]) -> Run:
+def _run_once(reach: ServiceAccess, connection: Connection, found: Action, wanted: dict[str, Any]) -> Run:
     """Within the budget of the service behind it, where that is known.
 
     Raises:

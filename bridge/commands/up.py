@@ -78,7 +78,7 @@ def up(*, sandbox: bool, port: int | None) -> int:
     settings = reading.settled() if sandbox else reading.settled(PROCESS_NEEDS["up"], others=["webhooks"])
     for notice in settings.notices:
         say(f"Warning: {notice}", err=True)
-    return House(settings, sandbox=sandbox).run()
+    return LocalStack(settings, sandbox=sandbox).run()
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,7 @@ def our_command(name: str) -> list[str]:
     return [sys.executable, "-m", "bridge", name]
 
 
-class House:
+class LocalStack:
     """One `callbridge up`, from its checks to its end."""
 
     def __init__(

@@ -13,7 +13,7 @@ from typing import Any
 from bridge.domain.call import fold
 from bridge.domain.outcome import Direction, Stage
 from bridge.domain.phone import Phone, read_phone
-from bridge.domain.policy import Patience, Skip, plan
+from bridge.domain.policy import DetailWait, Skip, plan
 from bridge.domain.rules import Rules
 from bridge.domain.webhook.events import Event
 from bridge.domain.webhook.values import read_call_id, read_direction, read_flag, read_seconds, read_time
@@ -70,7 +70,7 @@ class ListedCall:
         """Why the rules say not to write it; empty when they do not."""
         call = fold([self.as_event(_ANY_TIME)])
         # As if all were told: who called, and in which direction, is known from the list.
-        want = plan(replace(call, stage=Stage.ENDED), rules, Patience.GONE)
+        want = plan(replace(call, stage=Stage.ENDED), rules, DetailWait.GONE)
         return want.reason if isinstance(want, Skip) else ""
 
 

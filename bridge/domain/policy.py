@@ -12,7 +12,7 @@ from bridge.domain.kustomer_texts.note import cut, headline, note_before_marks, 
 from bridge.domain.kustomer_texts.tags import LONGEST_TAG, MOST_TAGS, in_kustomers_letters, tags_of_people
 from bridge.domain.outcome import Direction, Outcome, Status
 from bridge.domain.phone import Kind
-from bridge.domain.recording import NO_RECORDING, Recording, Sound, Stored, attachment_of
+from bridge.domain.recording import NO_RECORDING, Recording, RecordingState, Stored, attachment_of
 from bridge.domain.rules import Rules
 from bridge.domain.webhook.values import read_uuid
 
@@ -20,7 +20,7 @@ _LONGEST_NAME = 256
 OUR_PREFIX, _NOTE = "cloudtalk:call:", ":note"
 
 
-class Patience(Enum):
+class DetailWait(Enum):
     """How long we have waited for what the webhooks left out."""
 
     FRESH = auto()  # CloudTalk is being asked, and other webhooks may still come
@@ -89,26 +89,26 @@ class Skip:
     reason: str
 
 
-def policy(call: Call, rules: Rules, patience: Patience = Patience.FRESH) -> CustomerDraft | Wait | Skip:
+def policy(call: Call, rules: Rules, patience: DetailWait = DetailWait.FRESH) -> CustomerDraft | Wait | Skip:
     """Whose customer record the call belongs to, or why the call is not written yet, or not at all."""
     if call.outcome is Outcome.INTERNAL and not rules.write_internal:
         return Skip(reason="internal call (write.internal is off)")
     if not call.ended:
-        if patience is Patience.GONE:
+        if patience is DetailWait.GONE:
             return Skip(reason="no webhook reported its end, and CloudTalk does not know the call")
         return Wait(reason="no webhook has reported the end of the call yet")
-    if call.wants_detail and patience is Patience.FRESH:
+    if call.wants_detail and patience is DetailWait.FRESH:
         return Wait(reason="waiting for call details from CloudTalk")
-    if call.uuid is None and patience is not Patience.GONE:
+    if call.uuid is None and patience is not DetailWait.GONE:
         return Wait(reason="waiting for CloudTalk to give the call's uuid")
     return _customer_or_skip(call, rules, patience)
 
 
-def _customer_or_skip(call: Call, rules: Rules, patience: Patience) -> CustomerDraft | Wait | Skip:
+def _customer_or_skip(call: Call, rules: Rules, patience: DetailWait) -> CustomerDraft | Wait | Skip:
     customer = _customer(call, rules)
     if isinstance(customer, CustomerDraft):
         return customer
-    if call.external is None and patience is not Patience.GONE and call.wants_detail:
+    if call.external is None and patience is not DetailWait.GONE and call.wants_detail:
         return Wait(reason="waiting for CloudTalk to give the customer's number")
     return Skip(reason=customer)
 
@@ -116,7 +116,7 @@ def _customer_or_skip(call: Call, rules: Rules, patience: Patience) -> CustomerD
 def plan(
     call: Call,
     rules: Rules,
-    patience: Patience = Patience.FRESH,
+    patience: DetailWait = DetailWait.FRESH,
     *,
     recording: Recording = NO_RECORDING,
     link: str = "",
@@ -132,7 +132,7 @@ def plan(
     external_id = external_ids(uuid=call.uuid, call_id=call.call_id)[0]
     tags, left_out = _tags(call, rules)
     # No promise of more, once CloudTalk has said that there is no more.
-    settled = replace(call, wants_detail=False) if patience is Patience.GONE else call
+    settled = replace(call, wants_detail=False) if patience is DetailWait.GONE else call
     sound = _sound(recording, rules, link)
     return Plan(
         customer=customer,
@@ -217,22 +217,22 @@ def _attachment(call: Call, recording: Recording, rules: Rules) -> AttachmentDra
 def _sound(recording: Recording, rules: Rules, link: str) -> str:
     """What the note says of the recording."""
     match recording.sound:
-        case Sound.COMING:
+        case RecordingState.COMING:
             return "still to come"
-        case Sound.UNWANTED:
+        case RecordingState.UNWANTED:
             return "in CloudTalk"
-        case Sound.GONE:
+        case RecordingState.GONE:
             return recording.reason
-        case Sound.STORED if recording.is_empty:
+        case RecordingState.STORED if recording.is_empty:
             return "empty"
-        case Sound.STORED if not recording.plays:
+        case RecordingState.STORED if not recording.plays:
             return f"{link or 'kept by the bridge'} (browsers cannot play it: {recording.kind})"
-        case Sound.STORED:
+        case RecordingState.STORED:
             length = f" ({sound_length(recording.seconds)})" if recording.seconds is not None else ""
             if attachment_of(recording, rules) is not None:
                 return f"attached{length}"
             return f"{link}{length}" if link else f"kept by the bridge{length}"
-        case Sound.NONE:
+        case RecordingState.NONE:
             return ""
 
 

@@ -12,7 +12,7 @@ from bridge.domain.phone import read_phone
 from bridge.domain.rules import Rules
 
 
-class Sound(Enum):
+class RecordingState(Enum):
     """How far a recording has come."""
 
     NONE = auto()  # nobody said that there is one
@@ -36,7 +36,7 @@ class Stored:
 class Recording:
     """What is known of a call's recording. `speech`: the small file made of it for people to play."""
 
-    sound: Sound
+    sound: RecordingState
     original: Stored | None = None
     speech: Stored | None = None
     seconds: float | None = None
@@ -50,15 +50,15 @@ class Recording:
     @property
     def is_empty(self) -> bool:
         """A file without any sound in it."""
-        return self.sound is Sound.STORED and self.seconds == 0
+        return self.sound is RecordingState.STORED and self.seconds == 0
 
     @property
     def settled(self) -> bool:
         """Nothing more will be learnt of it."""
-        return self.sound is not Sound.COMING
+        return self.sound is not RecordingState.COMING
 
 
-NO_RECORDING = Recording(sound=Sound.NONE)
+NO_RECORDING = Recording(sound=RecordingState.NONE)
 
 
 def read_recording(
@@ -78,7 +78,7 @@ def read_recording(
     if stored is not None:
         speech = stored.get("speech")
         return Recording(
-            sound=Sound.STORED,
+            sound=RecordingState.STORED,
             original=Stored(**stored["original"]),
             speech=Stored(**speech) if speech else None,
             seconds=stored.get("seconds"),
@@ -89,10 +89,10 @@ def read_recording(
     if not call.recorded:
         return NO_RECORDING
     if not may_record(call, rules):
-        return Recording(sound=Sound.UNWANTED)
+        return Recording(sound=RecordingState.UNWANTED)
     if gone is not None:
-        return Recording(sound=Sound.GONE, reason=str(gone.get("reason", "")))
-    return Recording(sound=Sound.COMING)
+        return Recording(sound=RecordingState.GONE, reason=str(gone.get("reason", "")))
+    return Recording(sound=RecordingState.COMING)
 
 
 def may_record(call: Call, rules: Rules) -> bool:
@@ -107,7 +107,7 @@ def attachment_of(recording: Recording, rules: Rules) -> Stored | None:
     """The file to attach; None where nothing can be heard of it, or the rules or its size forbid it."""
     if recording.is_empty or not recording.plays:
         return None
-    if recording.sound is not Sound.STORED or rules.attach == "never" or recording.refused:
+    if recording.sound is not RecordingState.STORED or rules.attach == "never" or recording.refused:
         return None
     file = recording.speech if rules.attach == "speech" and recording.speech else recording.original
     return file if file is not None and 0 < file.size <= rules.largest_attachment else None

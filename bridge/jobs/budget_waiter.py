@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from bridge.errors import RateLimited, Unavailable
-from bridge.ledger.budgets.requesters import Turn, taking_turns
+from bridge.ledger.budgets.requesters import BudgetRequester, acting_as
 from bridge.ledger.keys import Lane
 
 _TRIES = 5
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
+class BudgetWaiter:
     """How a command waits, and tells so.
 
     Args:
@@ -36,10 +36,10 @@ class Patience:
         """
         failed = 0
         # Calls that end now go before what is made good later; the name keeps its place while it waits.
-        turn = Turn(lane=Lane.BACKFILL, name=f"command:{secrets.token_hex(4)}")
+        turn = BudgetRequester(lane=Lane.BACKFILL, name=f"command:{secrets.token_hex(4)}")
         while True:
             try:
-                with taking_turns(turn):
+                with acting_as(turn):
                     return question()
             except RateLimited as error:
                 self.say(f"{error}; continuing in {error.wait}")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from bridge.errors import BridgeError, Disconnected
-from bridge.jobs.deps import Deps, End
+from bridge.jobs.deps import Deps, JobResult
 from bridge.ledger.ledger import Claim
 from bridge.logs import get_logger
 
 log = get_logger(__name__)
 
 
-def look_at_connection(claim: Claim, deps: Deps) -> End:
+def check_connection(claim: Claim, deps: Deps) -> JobResult:
     """One look; the job's key is the scope. Again after a beat for as long as it is closed."""
     scope, connections = claim.key, deps.connections
     service, _, operation = scope.partition(":")
@@ -20,7 +20,7 @@ def look_at_connection(claim: Claim, deps: Deps) -> End:
     if (look is None and not is_refusal) or (operation and down is None):
         # Its road was changed while it was down: jobs find the other one open.
         connections.mark_up(scope)
-        return End()
+        return JobResult()
     try:
         if look is not None:
             look()
@@ -34,12 +34,12 @@ def look_at_connection(claim: Claim, deps: Deps) -> End:
         log.info("connection could not be checked", service=service, cause=type(error).__name__)
         if down is None:
             # Nobody waits for it, and who needs it next will see.
-            return End()
+            return JobResult()
     else:
         if not operation or not connections.probe(scope):
             woken = connections.mark_up(scope)
             if down is not None:
                 log.info("connection is ready again", service=scope, woken=woken)
-            return End()
+            return JobResult()
     state = found.state if (found := connections.down(scope)) else ""
-    return End(again_in_ms=round(connections.check_again_s(state) * 1000))
+    return JobResult(again_in_ms=round(connections.check_again_s(state) * 1000))

@@ -50,7 +50,7 @@ class Deps:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class End:
+class JobResult:
     """How a run ended well: done, or wanting another look after a while."""
 
     again_in_ms: int | None = None

@@ -13,7 +13,7 @@ from bridge.domain.call import Call
 from bridge.domain.phone import Kind
 from bridge.domain.webhook.values import read_uuid
 from bridge.errors import NotThereYet
-from bridge.jobs.deps import Deps, End
+from bridge.jobs.deps import Deps, JobResult
 from bridge.jobs.looking import (
     ALL_LOOKS,
     LIST_LOOKS,
@@ -43,12 +43,12 @@ _CLOUDTALK_SAYS = ("detail", "identity")
 _SLOWEST_FIRST_BEAT = timedelta(minutes=5)
 
 
-def ask_detail(claim: Claim, deps: Deps) -> End:
+def ask_detail(claim: Claim, deps: Deps) -> JobResult:
     """Call detail of a call whose number is known; its answer joins the number with the uuid."""
     record = deps.ledger.read(claim.key)
     call = record.call(deps.rules)
     if not call.wants_detail:
-        return End()
+        return JobResult()
     if call.call_id is None:
         return _identify(claim, deps, record, call)
     try:
@@ -60,14 +60,14 @@ def ask_detail(claim: Claim, deps: Deps) -> End:
         if record.contested and uuid is not None:
             learn_uuid(claim, deps, record, uuid, call.call_id, "identity", {"uuid": str(uuid)})
             if uuid != record.uuid:
-                return End(log="CloudTalk says that its id belongs to another call")
+                return JobResult(log="CloudTalk says that its id belongs to another call")
         if not call.ended and not body.get("status"):
             raise NotThereYet(f"CloudTalk does not say that call {call.call_id} has ended")
     except NotThereYet as error:
         return _not_yet(claim, deps, record, error)
     deps.ledger.keep(claim, {Field.ASKING_SINCE: None})
     learn_uuid(claim, deps, record, uuid or record.uuid, call.call_id, "detail", body)
-    return End(log="asked CloudTalk for call details")
+    return JobResult(log="asked CloudTalk for call details")
 
 
 def learn_uuid(
@@ -88,7 +88,7 @@ def learn_uuid(
         # Forgotten on request while only its uuid was known: what the list told of it goes as well.
         deps.ledger.forget(replace(record, uuid=uuid))
         return
-    deps.ledger.observe(
+    deps.ledger.record_observation(
         name,
         body,
         uuid=uuid,
@@ -99,19 +99,19 @@ def learn_uuid(
     )
 
 
-def identify(claim: Claim, deps: Deps) -> End:
+def identify(claim: Claim, deps: Deps) -> JobResult:
     """Find the number of a call that is known by its uuid only."""
     record = deps.ledger.read(claim.key)
     call = record.call(deps.rules)
     if not call.wants_detail:
-        return End()
+        return JobResult()
     if call.call_id is not None:
         # The other part of the record turned up meanwhile.
         return ask_detail(claim, deps)
     return _identify(claim, deps, record, call)
 
 
-def _identify(claim: Claim, deps: Deps, record: Record, call: Call) -> End:
+def _identify(claim: Claim, deps: Deps, record: Record, call: Call) -> JobResult:
     """There is no look-up by uuid: list by number and time, ask for each candidate until the uuid fits."""
     try:
         for call_id in _candidates(claim, deps, record, call):
@@ -125,7 +125,7 @@ def _identify(claim: Claim, deps: Deps, record: Record, call: Call) -> End:
             deps.ledger.memory.cache(f"uuid-of:{call_id}", str(uuid), for_s=UUID_KEPT_S)
             if uuid == call.uuid:
                 deps.ledger.keep(claim, {Field.ASKING_SINCE: None})
-                deps.ledger.observe(
+                deps.ledger.record_observation(
                     "detail",
                     body,
                     uuid=call.uuid,
@@ -133,7 +133,7 @@ def _identify(claim: Claim, deps: Deps, record: Record, call: Call) -> End:
                     asked_at_ms=claim.now_ms,
                     sure=ASKED,
                 )
-                return End(log="found the call in CloudTalk's list")
+                return JobResult(log="found the call in CloudTalk's list")
         raise NotThereYet("no call in CloudTalk's list matches (yet)")
     except NotThereYet as error:
         return _not_yet(claim, deps, record, error)
@@ -177,7 +177,7 @@ def _listed_then(deps: Deps, call: Call, around: datetime) -> list[Seen]:
     return []
 
 
-def _not_yet(claim: Claim, deps: Deps, record: Record, error: NotThereYet) -> End:
+def _not_yet(claim: Claim, deps: Deps, record: Record, error: NotThereYet) -> JobResult:
     """Try again shortly; after a while say that CloudTalk does not know the call, and ask slowly."""
     since_ms = claim.now_ms if record.asking_since_ms is None else record.asking_since_ms
     waited = timedelta(milliseconds=claim.now_ms - since_ms)
@@ -186,7 +186,7 @@ def _not_yet(claim: Claim, deps: Deps, record: Record, error: NotThereYet) -> En
         raise error
     if "detail_gone" not in record.observations:
         uuid: UUID | None = record.uuid
-        deps.ledger.observe(
+        deps.ledger.record_observation(
             "detail_gone",
             {"reason": str(error)},
             uuid=uuid,
@@ -196,6 +196,8 @@ def _not_yet(claim: Claim, deps: Deps, record: Record, error: NotThereYet) -> En
         )
     if waited >= _ASK_SLOWLY_FOR:
         deps.ledger.keep(claim, {Field.ASKING_SINCE: None})
-        return End(log=f"gave up: {error}")
+        return JobResult(log=f"gave up: {error}")
     # Each time as long again as it has taken so far.
-    return End(again_in_ms=int(max(_SLOWEST_FIRST_BEAT, waited) / timedelta(milliseconds=1)), log=str(error))
+    return JobResult(
+        again_in_ms=int(max(_SLOWEST_FIRST_BEAT, waited) / timedelta(milliseconds=1)), log=str(error)
+    )

@@ -20,11 +20,11 @@ from bridge.audio.speech import SpeechEncoder
 from bridge.audio.wav import NotAudio, WavFormat
 from bridge.clients.cloudtalk import Download
 from bridge.domain.call import Call
-from bridge.domain.recording import Sound, Stored
+from bridge.domain.recording import RecordingState, Stored
 from bridge.domain.webhook.envelopes import unwrap
 from bridge.domain.webhook.keys import DEFAULT_KEYS
 from bridge.errors import BridgeError, NotThereYet, Rejected, TooLarge, Unavailable, WebPage
-from bridge.jobs.deps import Deps, End
+from bridge.jobs.deps import Deps, JobResult
 from bridge.jobs.looking import ask
 from bridge.ledger.calls.record import Record
 from bridge.ledger.calls.record_fields import Field
@@ -43,13 +43,13 @@ EXPIRED = "expired or deleted in CloudTalk"
 _MP3 = "audio/mpeg"
 
 
-def fetch_recording(claim: Claim, deps: Deps) -> End:
+def fetch_recording(claim: Claim, deps: Deps) -> JobResult:
     """One run for one call. What it learns goes on record; the sync then attaches it."""
     record = deps.ledger.read(claim.key)
     call = record.call(deps.rules)
     recording = record.recording(deps.rules, call)
-    if recording.sound is not Sound.COMING or call.call_id is None:
-        return End()
+    if recording.sound is not RecordingState.COMING or call.call_id is None:
+        return JobResult()
     try:
         stored = ask(claim, deps, record, call, lambda: _Fetch(call=call, record=record, deps=deps).run())
     except NotThereYet as error:
@@ -62,7 +62,7 @@ def fetch_recording(claim: Claim, deps: Deps) -> End:
         if error.status != 410:
             raise
         _observe(claim, deps, record, call, "recording_gone", {"reason": EXPIRED})
-        return End(log="CloudTalk says that the recording has expired or was deleted")
+        return JobResult(log="CloudTalk says that the recording has expired or was deleted")
     announced_at = record.recording_announced_at
     if announced_at is not None:
         deps.ledger.memory.keep_delay(_delay_s(deps, record, announced_at))
@@ -72,8 +72,8 @@ def fetch_recording(claim: Claim, deps: Deps) -> End:
         for file in (stored["original"], stored["speech"]):
             if file is not None:
                 deps.open_storage().delete(file["name"])
-        return End()
-    return End(log="recording stored")
+        return JobResult()
+    return JobResult(log="recording stored")
 
 
 def _delay_s(deps: Deps, record: Record, announced: datetime) -> float:
@@ -89,7 +89,7 @@ def _delay_s(deps: Deps, record: Record, announced: datetime) -> float:
 
 
 def _observe(claim: Claim, deps: Deps, record: Record, call: Call, name: str, body: dict[str, Any]) -> None:
-    deps.ledger.observe(
+    deps.ledger.record_observation(
         name,
         body,
         uuid=record.uuid,
@@ -99,14 +99,14 @@ def _observe(claim: Claim, deps: Deps, record: Record, call: Call, name: str, bo
     )
 
 
-def _ask_later(claim: Claim, deps: Deps, record: Record, call: Call, error: NotThereYet) -> End:
+def _ask_later(claim: Claim, deps: Deps, record: Record, call: Call, error: NotThereYet) -> JobResult:
     """Not there, or not there yet: ask again at growing distances, and give up visibly."""
     asks = record.recording_asks or 0
     since_ms = claim.now_ms if record.recording_since_ms is None else record.recording_since_ms
     pause_s = _FIRST_PAUSE_S * 2**asks
     if (claim.now_ms - since_ms) / 1000 + pause_s <= _GIVE_UP_AFTER_S:
         deps.ledger.keep(claim, {Field.RECORDING_ASKS: str(asks + 1), Field.RECORDING_SINCE: str(since_ms)})
-        return End(again_in_ms=pause_s * 1000, log=f"{error}: tried {times(asks + 1)}")
+        return JobResult(again_in_ms=pause_s * 1000, log=f"{error}: tried {times(asks + 1)}")
     deps.ledger.keep(claim, {Field.RECORDING_ASKS: None, Field.RECORDING_SINCE: None})
     reason = "empty in CloudTalk" if isinstance(error, _Empty) else "never appeared in CloudTalk"
     _observe(claim, deps, record, call, "recording_gone", {"reason": reason})

@@ -17,27 +17,27 @@ from bridge.errors import (
     Transient,
     Unauthorized,
 )
-from bridge.jobs.connection import look_at_connection
-from bridge.jobs.deps import Deps, End
+from bridge.jobs.connection import check_connection
+from bridge.jobs.deps import Deps, JobResult
 from bridge.jobs.detail import ask_detail, identify
 from bridge.jobs.leases import Leases, clock
 from bridge.jobs.recording import fetch_recording
-from bridge.ledger.budgets.requesters import Turn, taking_turns
+from bridge.ledger.budgets.requesters import BudgetRequester, acting_as
 from bridge.ledger.faults import RedisError, server_fault
 from bridge.ledger.ledger import Claim, Ledger
-from bridge.ledger.queue.connections import LOOK
+from bridge.ledger.queue.connections import CONNECTION_CHECK
 from bridge.logs import get_logger
 from bridge.sync.job import sync
 
 log = get_logger(__name__)
 
-KINDS: Mapping[str, Callable[[Claim, Deps], End]] = MappingProxyType(
+KINDS: Mapping[str, Callable[[Claim, Deps], JobResult]] = MappingProxyType(
     {
         "sync": sync,
         "detail": ask_detail,
         "identify": identify,
         "recording": fetch_recording,
-        LOOK: look_at_connection,
+        CONNECTION_CHECK: check_connection,
     }
 )
 _MAX_BACKOFF_S = 300.0
@@ -60,7 +60,7 @@ class Runner:
         self,
         deps: Deps,
         leases: Leases,
-        kinds: Mapping[str, Callable[[Claim, Deps], End]] = KINDS,
+        kinds: Mapping[str, Callable[[Claim, Deps], JobResult]] = KINDS,
         *,
         limit_s: Callable[[str], float] = limit_s,
     ) -> None:
@@ -81,10 +81,10 @@ class Runner:
             claim = ledger.claim(kind, key)
             if claim is None:
                 return "gone"
-            spending = Turn(lane=claim.lane, name=claim.name, kind=claim.kind)
+            spending = BudgetRequester(lane=claim.lane, name=claim.name, kind=claim.kind)
             with (
                 self._leases.holding(claim, since=since),
-                taking_turns(spending),
+                acting_as(spending),
                 keeping(Pace(total_s=self.limit_s(kind))),
             ):
                 end = self._run(claim)

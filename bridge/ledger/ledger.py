@@ -23,7 +23,7 @@ from bridge.domain.webhook.events import Event, Held
 from bridge.domain.webhook.values import read_call_id, read_uuid
 from bridge.errors import Busy, LeaseLost
 from bridge.ledger import keys, scripts
-from bridge.ledger.calls.horizon import Reach, ask_reach
+from bridge.ledger.calls.horizon import LedgerHorizon, ask_horizon
 from bridge.ledger.calls.learning import (
     TOLD,
     Learnt,
@@ -102,7 +102,7 @@ class Ledger:
 
     # -- learning
 
-    def learn(self, event: Event, body: Mapping[str, Any]) -> Learnt:
+    def record_event(self, event: Event, body: Mapping[str, Any]) -> Learnt:
         """Keep an event under its call, once, and have the call's sync looked at."""
         names, arguments = learn_event(event, body, self.keep_for)
         status, key = self._run("learn", names, *arguments)
@@ -113,7 +113,7 @@ class Ledger:
         names, arguments = hold_delivery(held, body, self.keep_for)
         return bool(self._run("hold", names, *arguments))
 
-    def observe(
+    def record_observation(
         self,
         name: str,
         body: Mapping[str, Any],
@@ -191,9 +191,9 @@ class Ledger:
         found = self.redis.zrevrangebyscore(keys.CALLS, top, "-inf", start=skip, num=count, withscores=True)
         return cast(list[tuple[str, float]], found)
 
-    def reach(self) -> Reach:
+    def reach(self) -> LedgerHorizon:
         """How far back this ledger remembers; see `bridge.ledger.calls.horizon`."""
-        return ask_reach(self.redis, outputs_s=self.keep_for.outputs_s, lease_ms=self.lease_ms)
+        return ask_horizon(self.redis, outputs_s=self.keep_for.outputs_s, lease_ms=self.lease_ms)
 
     @boundary("ledger.link_secret")
     def link_secret(self) -> bytes:

@@ -12,14 +12,14 @@ from uuid import UUID
 from bridge.clients.kustomer import Conversation, Note
 from bridge.domain.call_list_item import ListedCall
 from bridge.domain.policy import OUR_PREFIX, external_ids, note_key
-from bridge.domain.recording import Sound, attachment_of, may_record
+from bridge.domain.recording import RecordingState, attachment_of, may_record
 from bridge.domain.webhook.values import read_call_id, read_time, read_uuid
 from bridge.errors import NotThereYet
-from bridge.jobs.budget_waiter import Patience
+from bridge.jobs.budget_waiter import BudgetWaiter
 from bridge.jobs.deps import Deps
 from bridge.jobs.detail import UUID_KEPT_S
 from bridge.jobs.recording import EXPIRED
-from bridge.ledger.calls.call_status import Standing, Stands, standings
+from bridge.ledger.calls.call_status import CallState, CallStatus, call_statuses
 from bridge.ledger.calls.comparison import keep_calls_missing
 from bridge.ledger.calls.record import Record
 from bridge.reconcile.compare import Span, ask_page, compare, read_list
@@ -51,7 +51,7 @@ class Expected:
     """A call that should be in Kustomer, with its uuid where it could be learnt."""
 
     call: ListedCall
-    standing: Standing
+    standing: CallStatus
     uuid: UUID | None
 
     @property
@@ -72,11 +72,11 @@ class Expected:
 class Audit:
     """One look at both ends; reads only."""
 
-    def __init__(self, deps: Deps, span: Span, patience: Patience) -> None:
+    def __init__(self, deps: Deps, span: Span, patience: BudgetWaiter) -> None:
         self._deps, self._span, self._patience = deps, span, patience
         self.expected: dict[int, Expected] = {}
         # Not missing: a person decided.
-        self.dropped: list[Standing] = []
+        self.dropped: list[CallStatus] = []
         # Every call that CloudTalk listed, of a day around the span too.
         self._listed: dict[int, ListedCall] = {}
         self._uuids: dict[int, UUID | None] = {}
@@ -120,12 +120,12 @@ class Audit:
                 if new[number].settled(now) and _to_be_written(standing):
                     self._expect(new[number], standing, standing.uuid)
             for number, uuid in found.told.items():
-                self._expect(new[number], Standing(call_id=number), uuid)
+                self._expect(new[number], CallStatus(call_id=number), uuid)
             for number, call in found.missing.items():
-                self._expect(call, Standing(call_id=number), None)
+                self._expect(call, CallStatus(call_id=number), None)
         return seen
 
-    def _expect(self, call: ListedCall, standing: Standing, uuid: UUID | None) -> None:
+    def _expect(self, call: ListedCall, standing: CallStatus, uuid: UUID | None) -> None:
         uuid = uuid or self._uuid_of(call.call_id)
         self.expected[call.call_id] = Expected(call=call, standing=standing, uuid=uuid)
 
@@ -203,15 +203,15 @@ class Audit:
         if rules.attach == "never" or not may_record(call, rules):
             return False
         recording = record.recording(rules, call)
-        if recording.sound is Sound.STORED:
+        if recording.sound is RecordingState.STORED:
             return attachment_of(recording, rules) is not None
-        return not (recording.sound is Sound.GONE and recording.reason == EXPIRED)
+        return not (recording.sound is RecordingState.GONE and recording.reason == EXPIRED)
 
     def _why_silent(self, one: Expected) -> str:
         record = self._record(one)
         if "attachment" in record.outputs:
             return "was attached, and is no longer on the note"
-        if record.recording(self._deps.rules, record.call(self._deps.rules)).sound is Sound.NONE:
+        if record.recording(self._deps.rules, record.call(self._deps.rules)).sound is RecordingState.NONE:
             return "known only from CloudTalk's list"
         return "not fetched yet" if one.standing.recording_due else "not fetched, or not attached"
 
@@ -239,7 +239,7 @@ class Audit:
         """Listed calls whose uuid is not known, those nearest before the conversation first."""
         if self._others is None:
             others = [call for number, call in self._listed.items() if number not in self.expected]
-            known = standings(self._deps.ledger, [call.call_id for call in others])
+            known = call_statuses(self._deps.ledger, [call.call_id for call in others])
             self._others = [call for call in others if known[call.call_id].uuid is None]
         long_ago = datetime.min.replace(tzinfo=UTC)
         nearest = sorted(self._others, key=lambda call: abs(made - (call.started_at or long_ago)))
@@ -249,20 +249,20 @@ class Audit:
         return self._patience.ask(lambda: ask_page(self._deps, span, number))
 
 
-def _to_be_written(standing: Standing) -> bool:
+def _to_be_written(standing: CallStatus) -> bool:
     """Not one that was forgotten on request, dropped by a person, or kept out by what its webhooks told."""
-    if standing.stands is Stands.SKIPPED:
+    if standing.stands is CallState.SKIPPED:
         # The list told of it alone, and its uuid was not to be had.
         return standing.listed and standing.uuid is None
-    return standing.stands not in (Stands.FORGOTTEN, Stands.DROPPED)
+    return standing.stands not in (CallState.FORGOTTEN, CallState.DROPPED)
 
 
 def _why_missing(one: Expected) -> str:
     if one.standing.conversation_id is not None:
         return f"written as {one.standing.conversation_id}, since deleted or merged"
-    if one.standing.stands is Stands.PARKED:
+    if one.standing.stands is CallState.PARKED:
         return f"failed: {one.standing.reason}"
-    if one.standing.stands is Stands.UNKNOWN:
+    if one.standing.stands is CallState.UNKNOWN:
         return "no webhook came" if one.uuid else "no webhook came, and CloudTalk gave no uuid"
     return one.standing.reason or "in progress"
 

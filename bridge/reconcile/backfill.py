@@ -9,11 +9,11 @@ from datetime import datetime
 
 from bridge.clients.cloudtalk import LARGEST_PAGE, CallPage
 from bridge.domain.rules import Rules
-from bridge.jobs.budget_waiter import Patience
+from bridge.jobs.budget_waiter import BudgetWaiter
 from bridge.jobs.deps import Deps
 from bridge.ledger.budgets.budget import Share
-from bridge.ledger.calls.call_status import Standing, Stands, standings
-from bridge.reconcile.compare import Comparison, Span, ask_page, compare, help_on, learn, read_list
+from bridge.ledger.calls.call_status import CallState, CallStatus, call_statuses
+from bridge.reconcile.compare import Comparison, Span, ask_page, compare, learn, read_list, resume_stalled
 from bridge.sync.agents import AGENTS_FOR_S, USERS_FOR_S
 
 # Between two looks; a look at many calls is not cheap for Redis.
@@ -51,16 +51,16 @@ class Progress:
     """How far the calls of a span have come."""
 
     total: int
-    ended: dict[int, Standing] = field(default_factory=dict)
+    ended: dict[int, CallStatus] = field(default_factory=dict)
 
     @property
     def left(self) -> int:
         return self.total - len(self.ended)
 
-    def counted(self) -> Counter[Stands]:
+    def counted(self) -> Counter[CallState]:
         return Counter(one.stands for one in self.ended.values())
 
-    def those(self, stands: Stands) -> Iterator[Standing]:
+    def those(self, stands: CallState) -> Iterator[CallStatus]:
         return (one for one in self.ended.values() if one.stands is stands)
 
 
@@ -75,7 +75,7 @@ class Backfill:
         self,
         deps: Deps,
         span: Span,
-        patience: Patience,
+        patience: BudgetWaiter,
         *,
         limit: int = LARGEST_PAGE,
     ) -> None:
@@ -91,7 +91,7 @@ class Backfill:
 
     def begin(self, found: Comparison) -> Iterator[int]:
         """Put what is missing on record, and help on what waits; tells each number learnt."""
-        help_on(self._deps.ledger, found)
+        resume_stalled(self._deps.ledger, found)
         yield from learn(self._deps.ledger, found.missing.values())
 
     def wait(self, numbers: Iterable[int], tell: Callable[[Progress], None]) -> Progress:
@@ -103,11 +103,11 @@ class Backfill:
         progress = Progress(total=len(left))
         alone: set[int] = set()
         while True:
-            found = standings(self._deps.ledger, left)
+            found = call_statuses(self._deps.ledger, left)
             # A job may have ended since its call's state was read: that there is none counts when seen twice.
             before, alone = alone, {number for number, one in found.items() if not one.planned}
             for number, standing in found.items():
-                if standing.stands is not Stands.WAITING or number in before & alone:
+                if standing.stands is not CallState.WAITING or number in before & alone:
                     progress.ended[number] = standing
             left = [number for number in left if number not in progress.ended]
             tell(progress)

@@ -15,10 +15,10 @@ from bridge.clients.cloudtalk import LARGEST_PAGE, CallPage
 from bridge.domain.call import Call
 from bridge.domain.call_list_item import ListedCall
 from bridge.domain.phone import Kind
-from bridge.domain.recording import Sound, may_record
+from bridge.domain.recording import RecordingState, may_record
 from bridge.domain.rules import Rules
 from bridge.jobs.deps import Deps
-from bridge.ledger.calls.call_status import Standing, Stands, known_by_uuid_only, standings
+from bridge.ledger.calls.call_status import CallState, CallStatus, call_statuses, known_by_uuid_only
 from bridge.ledger.calls.record_fields import State
 from bridge.ledger.keys import Lane
 from bridge.ledger.ledger import Ledger
@@ -69,9 +69,9 @@ class Comparison:
     # Not on record, settled, and to be written by the rules.
     missing: dict[int, ListedCall] = field(default_factory=dict)
     # On record, by number; those that wait, are parked or were skipped among them.
-    known: dict[int, Standing] = field(default_factory=dict)
+    known: dict[int, CallStatus] = field(default_factory=dict)
     # Of these: over for a while, and neither written nor explained.
-    unfinished: dict[int, Standing] = field(default_factory=dict)
+    unfinished: dict[int, CallStatus] = field(default_factory=dict)
     # What the list says of the unfinished.
     over: dict[int, ListedCall] = field(default_factory=dict)
     # Written, and on record under the uuid alone: told by a webhook without a number.
@@ -87,14 +87,14 @@ class Comparison:
         return sum(len(part) for part in (self.missing, self.known, self.told, self.early, self.kept_out))
 
     @property
-    def parked(self) -> list[Standing]:
+    def parked(self) -> list[CallStatus]:
         """Given up before, for a person to look at."""
-        return [one for one in self.known.values() if one.stands is Stands.PARKED]
+        return [one for one in self.known.values() if one.stands is CallState.PARKED]
 
     @property
-    def dropped(self) -> list[Standing]:
+    def dropped(self) -> list[CallStatus]:
         """Not to be written, as a person decided."""
-        return [one for one in self.known.values() if one.stands is Stands.DROPPED]
+        return [one for one in self.known.values() if one.stands is CallState.DROPPED]
 
     @property
     def waiting(self) -> list[int]:
@@ -102,7 +102,7 @@ class Comparison:
         return [
             number
             for number, one in self.known.items()
-            if one.listed and one.stands in (Stands.WAITING, Stands.PARKED)
+            if one.listed and one.stands in (CallState.WAITING, CallState.PARKED)
         ]
 
     def add(self, other: Comparison) -> None:
@@ -116,11 +116,11 @@ def compare(
     """Which of the listed calls of a span the ledger has, and which it should have."""
     wanted = {call.call_id: call for call in calls if span.holds(call)}
     found = Comparison()
-    for number, standing in standings(ledger, list(wanted)).items():
+    for number, standing in call_statuses(ledger, list(wanted)).items():
         call = wanted[number]
-        if standing.stands is not Stands.UNKNOWN:
+        if standing.stands is not CallState.UNKNOWN:
             found.known[number] = standing
-            if standing.stands is Stands.WAITING and call.settled(now):
+            if standing.stands is CallState.WAITING and call.settled(now):
                 found.unfinished[number] = standing
                 found.over[number] = call
             elif _is_silent(ledger, rules, call, standing, now):
@@ -138,15 +138,15 @@ def compare(
     return found
 
 
-def _is_silent(ledger: Ledger, rules: Rules, listed: ListedCall, standing: Standing, now: datetime) -> bool:
+def _is_silent(ledger: Ledger, rules: Rules, listed: ListedCall, standing: CallStatus, now: datetime) -> bool:
     """Whether it has a recording of which the ledger, long after, knows nothing."""
-    if not listed.recorded or standing.stands is not Stands.WRITTEN or standing.recording_known:
+    if not listed.recorded or standing.stands is not CallState.WRITTEN or standing.recording_known:
         return False
     if not listed.settled(now - _SOUND_TOLD_WITHIN):
         return False
     record = ledger.read(standing.key)
     call = record.call(rules)
-    return may_record(call, rules) and record.recording(rules, call).sound is Sound.NONE
+    return may_record(call, rules) and record.recording(rules, call).sound is RecordingState.NONE
 
 
 def _told_by_uuid(
@@ -189,7 +189,7 @@ def learn(ledger: Ledger, calls: Iterable[ListedCall]) -> Iterator[int]:
     has a recording, which is then fetched.
     """
     for call in calls:
-        ledger.observe(
+        ledger.record_observation(
             "listed",
             call.body,
             uuid=None,
@@ -200,7 +200,7 @@ def learn(ledger: Ledger, calls: Iterable[ListedCall]) -> Iterator[int]:
         yield call.call_id
 
 
-def help_on(ledger: Ledger, found: Comparison) -> None:
+def resume_stalled(ledger: Ledger, found: Comparison) -> None:
     """Learn the end of calls that wait for it, perhaps for a webhook that never comes, and ask about them."""
     for number, one in found.unfinished.items():
         listed = found.over[number]

@@ -15,7 +15,7 @@ from bridge.errors import Permanent, Transient
 from bridge.jobs.deps import Deps
 from bridge.ledger.calls.comparison import RoundStore, keep_calls_missing
 from bridge.logs import get_logger
-from bridge.reconcile.compare import Span, ask_page, compare, help_on, learn
+from bridge.reconcile.compare import Span, ask_page, compare, learn, resume_stalled
 
 log = get_logger(__name__)
 
@@ -96,7 +96,7 @@ class Rounds:
         missing = tuple(sorted({*at.missing, *learnt, *found.waiting}))
         if learnt:
             log.warning("calls found without a webhook", count=len(learnt))
-        help_on(deps.ledger, found)
+        resume_stalled(deps.ledger, found)
         if silent := list(learn(deps.ledger, found.silent.values())):
             log.warning("recordings found without a webhook", count=len(silent))
         ended = at.page >= page.pages

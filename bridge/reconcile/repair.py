@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bridge.ledger import trail
-from bridge.ledger.calls.call_status import Stands
+from bridge.ledger.calls.call_status import CallState
 from bridge.ledger.keys import Lane
 from bridge.ledger.ledger import Ledger
 from bridge.reconcile.audit import Audit, Expected, Findings
@@ -28,11 +28,11 @@ def mend(ledger: Ledger, audit: Audit, findings: Findings, *, who: str) -> list[
 
 
 def _again(ledger: Ledger, one: Expected, who: str) -> str:
-    if one.standing.stands is Stands.UNKNOWN and one.standing.uuid is None:
+    if one.standing.stands is CallState.UNKNOWN and one.standing.uuid is None:
         _learn(ledger, one, who)
         return f"call {one.call.call_id}: found in CloudTalk's list, will be written"
     told = "synced again"
-    if one.standing.stands is Stands.WAITING and one.call.ended_at is not None:
+    if one.standing.stands is CallState.WAITING and one.call.ended_at is not None:
         # Perhaps for nothing but its end.
         _learn(ledger, one, who)
         told = "its end found in CloudTalk's list, synced again"
@@ -42,11 +42,11 @@ def _again(ledger: Ledger, one: Expected, who: str) -> str:
 
 def _fetch_again(ledger: Ledger, one: Expected, who: str) -> str:
     """The list says that there is a recording, which counts as its announcement."""
-    if one.standing.stands is not Stands.UNKNOWN:
+    if one.standing.stands is not CallState.UNKNOWN:
         for part in {f"id:{one.call.call_id}", one.standing.key}:
             ledger.forget_observation("recording_gone", part)
     _learn(ledger, one, who)
-    if one.standing.stands is not Stands.UNKNOWN:
+    if one.standing.stands is not CallState.UNKNOWN:
         _replay(ledger, "recording", one, who)
     return f"call {one.call.call_id}: its recording is requested again"
 

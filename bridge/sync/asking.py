@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bridge.domain.call import Call, newest_hint
-from bridge.domain.policy import Patience
-from bridge.domain.recording import Recording, Sound
+from bridge.domain.policy import DetailWait
+from bridge.domain.recording import Recording, RecordingState
 from bridge.domain.rules import Rules
 from bridge.domain.webhook.events import Event
 from bridge.ledger.calls.record import Record
@@ -29,7 +29,7 @@ NOTE_WAITS = timedelta(seconds=15)
 class Asking:
     """What to ask, and when: `job` is due at `at`; `patience` says how far waiting has come."""
 
-    patience: Patience
+    patience: DetailWait
     job: str | None = None
     at: datetime | None = None
     # When the patience changes by itself.
@@ -40,21 +40,21 @@ def asking(record: Record, call: Call, rules: Rules, now: datetime) -> Asking:
     """Whether the call needs a question to CloudTalk, by what is on record."""
     events = record.read_events(rules)
     if not call.wants_detail or not events:
-        return Asking(patience=Patience.FRESH)
+        return Asking(patience=DetailWait.FRESH)
     if _gone(record, events):
-        return Asking(patience=Patience.GONE)
+        return Asking(patience=DetailWait.GONE)
     job = "detail" if call.call_id is not None else "identify"
     # Whose number it is decides what goes where: that is asked at once.
     contested = record.contested and call.call_id is not None
     if not call.ended and not contested:
-        return Asking(patience=Patience.FRESH, job=job, at=_first_heard(record, call, now) + NEVER_ENDED)
+        return Asking(patience=DetailWait.FRESH, job=job, at=_first_heard(record, call, now) + NEVER_ENDED)
     last = _last_received(events) or now
     until = last + WRITE_WITHOUT_AFTER
     at_once = contested or _has_all_webhooks(call, events)
     at = now if at_once else last + MORE_TO_COME
     if now < until:
-        return Asking(patience=Patience.FRESH, job=job, at=at, until=until)
-    return Asking(patience=Patience.LATE, job=job, at=at)
+        return Asking(patience=DetailWait.FRESH, job=job, at=at, until=until)
+    return Asking(patience=DetailWait.LATE, job=job, at=at)
 
 
 def _first_heard(record: Record, call: Call, now: datetime) -> datetime:
@@ -83,7 +83,7 @@ def usual_wait_ms(record: Record, call: Call, usual_s: float, now: datetime) -> 
 
 def note_waits_until(record: Record, recording: Recording) -> datetime | None:
     """Until when the note waits for a recording that was announced; None when it does not."""
-    if recording.sound is not Sound.COMING or record.recording_asks is not None:
+    if recording.sound is not RecordingState.COMING or record.recording_asks is not None:
         return None
     newest = max((event.last_at for event in record.events), default=None)
     return newest + NOTE_WAITS if newest is not None else None

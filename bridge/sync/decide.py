@@ -19,10 +19,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bridge.domain.call import Call
-from bridge.domain.policy import Patience, Skip, Wait, policy
-from bridge.domain.recording import Recording, Sound
+from bridge.domain.policy import DetailWait, Skip, Wait, policy
+from bridge.domain.recording import Recording, RecordingState
 from bridge.domain.rules import Rules
-from bridge.ledger.calls.horizon import Reach
+from bridge.ledger.calls.horizon import LedgerHorizon
 from bridge.ledger.calls.record import Record
 from bridge.sync.asking import Asking, asking, note_waits_until
 
@@ -50,7 +50,7 @@ class Never:
 class Write:
     """Make Kustomer match the plan. `until`: when CloudTalk's answer is given up, which changes the note."""
 
-    patience: Patience
+    patience: DetailWait
     recording: Recording
     until: datetime | None = None
 
@@ -107,7 +107,11 @@ def _withdrawn(record: Record, call: Call, ask: Asking) -> str | None:
 
 
 def _is_to_be_fetched(record: Record, call: Call, recording: Recording) -> bool:
-    return recording.sound is Sound.COMING and call.call_id is not None and record.recording_asks is None
+    return (
+        recording.sound is RecordingState.COMING
+        and call.call_id is not None
+        and record.recording_asks is None
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +129,7 @@ class Horizon:
     wait: Later | None = None
 
 
-def look_back(record: Record, call: Call, reach: Reach, now: datetime) -> Horizon:
+def look_back(record: Record, call: Call, reach: LedgerHorizon, now: datetime) -> Horizon:
     ended_at = call.ended_at or call.started_at
     before_us = ended_at is None or ended_at < reach.since
     rests = reach.rests_until if before_us and "note" not in record.outputs else None

@@ -9,10 +9,10 @@ from uuid import UUID
 
 from bridge.clients.kustomer import Conversation
 from bridge.domain.call import Call
-from bridge.domain.policy import Patience, Plan, external_ids, plan
-from bridge.domain.recording import Sound
+from bridge.domain.policy import DetailWait, Plan, external_ids, plan
+from bridge.domain.recording import RecordingState
 from bridge.errors import Rejected
-from bridge.jobs.deps import Deps, End
+from bridge.jobs.deps import Deps, JobResult
 from bridge.jobs.detail import learn_uuid
 from bridge.ledger.calls.record import Record, moment
 from bridge.ledger.calls.record_fields import Field, State
@@ -33,12 +33,12 @@ _NO_UUID = "CloudTalk gave no uuid, so we cannot check whether Kustomer already 
 _DETAILS_TO_COME = "details from CloudTalk are pending"
 
 
-def sync(claim: Claim, deps: Deps) -> End:
+def sync(claim: Claim, deps: Deps) -> JobResult:
     """One run for one call."""
     record = deps.ledger.read(claim.key)
     if record.key != claim.key or record.forgotten:
         # This part has become part of another record, whose sync is due when this run ends.
-        return End()
+        return JobResult()
     call = record.call(deps.rules)
     now = moment(claim.now_ms) or datetime.now(UTC)
     decision = decide(record, call, deps.rules, now)
@@ -48,7 +48,7 @@ def sync(claim: Claim, deps: Deps) -> End:
             return _wait(claim, deps, record, later, now)
         case Never(reason=reason, until=until):
             deps.ledger.keep(claim, {Field.STATE: State.SKIPPED, Field.REASON: reason})
-            return End(again_in_ms=_ms(until, now), log=f"not written: {reason}")
+            return JobResult(again_in_ms=_ms(until, now), log=f"not written: {reason}")
         case Write() as write:
             return _write(claim, deps, record, call, write, now)
 
@@ -76,18 +76,18 @@ def _plan_jobs(
         )
 
 
-def _wait(claim: Claim, deps: Deps, record: Record, later: Later, now: datetime) -> End:
+def _wait(claim: Claim, deps: Deps, record: Record, later: Later, now: datetime) -> JobResult:
     state = State.SYNCED if "note" in record.outputs else State.WAITING
     deps.ledger.keep(claim, {Field.STATE: state, Field.REASON: later.reason})
-    return End(again_in_ms=_ms(later.until, now))
+    return JobResult(again_in_ms=_ms(later.until, now))
 
 
-def _write(claim: Claim, deps: Deps, record: Record, call: Call, write: Write, now: datetime) -> End:
+def _write(claim: Claim, deps: Deps, record: Record, call: Call, write: Write, now: datetime) -> JobResult:
     horizon = look_back(record, call, deps.ledger.reach(), now)
     if horizon.wait:
         return _wait(claim, deps, record, horizon.wait, now)
     call = with_agent(call, deps)
-    link = deps.link_to(record.key, call) if write.recording.sound is Sound.STORED else ""
+    link = deps.link_to(record.key, call) if write.recording.sound is RecordingState.STORED else ""
     want = plan(call, deps.rules, write.patience, recording=write.recording, link=link)
     assert isinstance(want, Plan)  # noqa: S101  # decided from the same facts; an agent's name changes nothing
     writer = CallWriter(
@@ -96,7 +96,7 @@ def _write(claim: Claim, deps: Deps, record: Record, call: Call, write: Write, n
         # Not the number in its events: one typed into a template is that of many calls.
         keys=external_ids(uuid=call.uuid, call_id=record.call_id),
         search_first=horizon.search_first,
-        verify=record.must_look,
+        verify=record.verify_requested,
     )
     there = look_up(writer) if writer.may_be_written else None
     if there is None and writer.may_be_written and call.uuid is None and record.call_id is not None:
@@ -105,8 +105,8 @@ def _write(claim: Claim, deps: Deps, record: Record, call: Call, write: Write, n
             return ended
     if not _write_all(writer, want, user_of(call, deps), there):
         # The note should say something that was recorded meanwhile: this job is due again for it at once.
-        return End()
-    late = [_DETAILS_TO_COME] if write.patience is Patience.LATE else []
+        return JobResult()
+    late = [_DETAILS_TO_COME] if write.patience is DetailWait.LATE else []
     reason = "; ".join([*late, *want.left_out, *left_out_of(writer)])
     done: dict[str, str | None] = {
         Field.STATE: State.SYNCED,
@@ -116,7 +116,7 @@ def _write(claim: Claim, deps: Deps, record: Record, call: Call, write: Write, n
     }
     deps.ledger.keep(claim, done)
     _count_if_recovered(deps, record)
-    return End(again_in_ms=_ms(write.until, now))
+    return JobResult(again_in_ms=_ms(write.until, now))
 
 
 def _write_all(writer: CallWriter, want: Plan, assigned: Sequence[str], there: Conversation | None) -> bool:
@@ -175,15 +175,15 @@ def _conversation(
 def _recording_was_announced(writer: CallWriter) -> bool:
     """Whether a recording was announced since this run began: then one note can say both."""
     record, deps = writer.record, writer.log.deps
-    if record.recording(deps.rules, record.call(deps.rules)).sound is not Sound.NONE:
+    if record.recording(deps.rules, record.call(deps.rules)).sound is not RecordingState.NONE:
         return False
     fresh = deps.ledger.read(record.key)
-    return fresh.recording(deps.rules, fresh.call(deps.rules)).sound is Sound.COMING
+    return fresh.recording(deps.rules, fresh.call(deps.rules)).sound is RecordingState.COMING
 
 
 def _known_under_its_uuid(
     claim: Claim, deps: Deps, record: Record, number: int, want: Plan, horizon: Horizon
-) -> End | None:
+) -> JobResult | None:
     """For a call whose uuid is not known: another ledger may have written it under its uuid.
 
     Returns:
@@ -192,10 +192,10 @@ def _known_under_its_uuid(
     uuid = find_uuid(number, want.customer, deps.kustomer)
     if uuid is not None and _is_free(deps, uuid, number):
         learn_uuid(claim, deps, record, uuid, number, "uuid_in_note", {"uuid": str(uuid)})
-        return End(again_in_ms=0, log="uuid found in its note")
+        return JobResult(again_in_ms=0, log="uuid found in its note")
     if horizon.before_us and record.listed:
         deps.ledger.keep(claim, {Field.STATE: State.SKIPPED, Field.REASON: _NO_UUID})
-        return End(log=f"not written: {_NO_UUID}")
+        return JobResult(log=f"not written: {_NO_UUID}")
     return None
 
 

@@ -37,7 +37,7 @@ from bridge.web.pages.sounds import Sounds
 from bridge.web.server.limits import Limits
 from bridge.web.server.traffic import Traffic, TrafficCollector
 from bridge.web.webhooks import membrane
-from bridge.web.webhooks.accept import Keeper
+from bridge.web.webhooks.accept import WebhookAcceptor
 from bridge.web.webhooks.admission import Admission
 from bridge.web.webhooks.body import SLOWEST_S
 from bridge.web.webhooks.rates import Rates
@@ -81,7 +81,7 @@ def create_app(
     ledger = wiring.open_ledger(settings, timeout_s=1.0, patience=0)
     budgets = tuple(wiring.open_budgets(settings, ledger).values())
     connections = wiring.open_connections(settings, ledger)
-    keeper = Keeper(
+    keeper = WebhookAcceptor(
         inbox,
         settings.rules,
         now=now,

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from bridge.domain.policy import Patience
+from bridge.domain.policy import DetailWait
 from bridge.domain.rules import Rules
 from bridge.ledger.calls.record import KeptEvent, Observation, Record
 from bridge.sync.asking import MORE_TO_COME, NEVER_ENDED, WRITE_WITHOUT_AFTER, Asking, asking
@@ -47,18 +47,18 @@ def asked(held: Record, now: datetime = JUST_NOW) -> Asking:
 
 
 def test_a_call_of_which_all_was_told_needs_no_question() -> None:
-    assert asked(record(kept("call-ended", WHOLE))) == Asking(patience=Patience.FRESH)
+    assert asked(record(kept("call-ended", WHOLE))) == Asking(patience=DetailWait.FRESH)
 
 
 def test_a_record_without_events_needs_no_question() -> None:
-    assert asked(record()) == Asking(patience=Patience.FRESH)
+    assert asked(record()) == Asking(patience=DetailWait.FRESH)
 
 
 def test_an_end_that_leaves_something_open_is_asked_about_at_once() -> None:
     told = asked(record(kept("call-ended", {**WHOLE, "direction": None})))
 
     assert (told.job, told.at) == ("detail", JUST_NOW)
-    assert (told.patience, told.until) == (Patience.FRESH, CAME_AT + WRITE_WITHOUT_AFTER)
+    assert (told.patience, told.until) == (DetailWait.FRESH, CAME_AT + WRITE_WITHOUT_AFTER)
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_a_call_that_never_ended_is_asked_about_two_hours_after_its_first_event(
 
     told = asked(record(first, kept("call-ringing", dict(IDS))))
 
-    assert (told.patience, told.job, told.at) == (Patience.FRESH, "detail", first.at + NEVER_ENDED)
+    assert (told.patience, told.job, told.at) == (DetailWait.FRESH, "detail", first.at + NEVER_ENDED)
 
 
 def test_a_call_known_by_its_uuid_only_has_to_be_found_first() -> None:
@@ -108,7 +108,7 @@ def test_patience_ends_twenty_seconds_after_the_last_event() -> None:
     almost = asked(held, CAME_AT + WRITE_WITHOUT_AFTER - timedelta(milliseconds=1))
     over = asked(held, CAME_AT + WRITE_WITHOUT_AFTER)
 
-    assert (almost.patience, over.patience) == (Patience.FRESH, Patience.LATE)
+    assert (almost.patience, over.patience) == (DetailWait.FRESH, DetailWait.LATE)
     assert over.until is None
     assert over.job == "detail"
 
@@ -126,7 +126,7 @@ def test_a_call_that_cloudtalk_does_not_know_is_not_asked_about_again() -> None:
         kept("call-ended", {**WHOLE, "direction": None}), detail_gone=CAME_AT + timedelta(minutes=1)
     )
 
-    assert asked(held) == Asking(patience=Patience.GONE)
+    assert asked(held) == Asking(patience=DetailWait.GONE)
 
 
 def test_a_change_after_that_is_a_reason_to_ask_again() -> None:
@@ -135,10 +135,10 @@ def test_a_change_after_that_is_a_reason_to_ask_again() -> None:
 
     told = asked(record(kept("call-ended", WHOLE), changed, detail_gone=gone_at), changed.at)
 
-    assert (told.job, told.patience) == ("detail", Patience.FRESH)
+    assert (told.job, told.patience) == ("detail", DetailWait.FRESH)
 
 
 def test_an_answer_ends_the_asking() -> None:
     held = record(kept("call-ended", {**WHOLE, "direction": None}), detail=CAME_AT + timedelta(seconds=1))
 
-    assert asked(held) == Asking(patience=Patience.FRESH)
+    assert asked(held) == Asking(patience=DetailWait.FRESH)

@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 
 from bridge.domain.rules import Rules
-from bridge.ledger.calls.horizon import Reach
+from bridge.ledger.calls.horizon import LedgerHorizon
 from bridge.ledger.calls.record import KeptEvent, Observation, Record, Written
 from bridge.sync.decide import Later, Never, Write, decide, look_back
 
@@ -132,7 +132,7 @@ def test_a_call_from_before_this_ledger_is_looked_for_first(
         record = Record(
             key=record.key, events=record.events, outputs={"note": Written(id="5f0e", sent={}, created=True)}
         )
-    reach = Reach(
+    reach = LedgerHorizon(
         since=END + timedelta(seconds=since),
         rests_until=None if rests_s is None else now + timedelta(seconds=rests_s),
     )

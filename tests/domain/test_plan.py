@@ -13,7 +13,7 @@ from bridge.domain.outcome import Direction, Outcome, Stage
 from bridge.domain.phone import WITHHELD, Kind, Phone
 from bridge.domain.policy import (
     CustomerDraft,
-    Patience,
+    DetailWait,
     Plan,
     Skip,
     Wait,
@@ -34,13 +34,13 @@ BY_OUTCOME: dict[Outcome, dict[str, Any]] = {
 }
 
 
-def planned(told: Call, rules: Rules | None = None, patience: Patience = Patience.FRESH) -> Plan:
+def planned(told: Call, rules: Rules | None = None, patience: DetailWait = DetailWait.FRESH) -> Plan:
     want = plan(told, rules or Rules(), patience)
     assert isinstance(want, Plan), want
     return want
 
 
-def reason(told: Call, rules: Rules | None = None, patience: Patience = Patience.FRESH) -> str:
+def reason(told: Call, rules: Rules | None = None, patience: DetailWait = DetailWait.FRESH) -> str:
     want = plan(told, rules or Rules(), patience)
     assert isinstance(want, Skip | Wait), want
     return want.reason
@@ -195,7 +195,7 @@ def test_external_ids_come_from_the_uuid_in_lower_case() -> None:
 
 
 def test_a_call_that_has_no_uuid_is_known_by_its_number() -> None:
-    want = planned(call(uuid=None), patience=Patience.GONE)
+    want = planned(call(uuid=None), patience=DetailWait.GONE)
 
     assert want.conversation.external_id == f"cloudtalk:call:id:{CALL_ID}"
 
@@ -220,8 +220,8 @@ def test_a_call_that_has_not_ended_waits_unless_nobody_knows_it() -> None:
     running = call(stage=Stage.ANSWERED)
 
     assert "the end of the call" in reason(running)
-    assert isinstance(plan(running, Rules(), Patience.LATE), Wait)
-    assert isinstance(plan(running, Rules(), Patience.GONE), Skip)
+    assert isinstance(plan(running, Rules(), DetailWait.LATE), Wait)
+    assert isinstance(plan(running, Rules(), DetailWait.GONE), Skip)
 
 
 @pytest.mark.parametrize("uuid", [True, False])
@@ -232,27 +232,27 @@ def test_a_fresh_call_waits_for_what_was_left_out(uuid: bool) -> None:
 
 
 def test_a_late_call_is_written_with_what_is_known_and_the_promise_of_more() -> None:
-    want = planned(call(wants_detail=True), patience=Patience.LATE)
+    want = planned(call(wants_detail=True), patience=DetailWait.LATE)
 
     assert "Still to come" in want.note.body
 
 
 def test_a_late_call_without_a_uuid_waits_on() -> None:
-    assert "uuid" in reason(call(wants_detail=True, uuid=None), patience=Patience.LATE)
+    assert "uuid" in reason(call(wants_detail=True, uuid=None), patience=DetailWait.LATE)
 
 
 def test_a_late_call_without_a_number_waits_on() -> None:
     told = call(wants_detail=True, external=None)
 
-    assert isinstance(plan(told, Rules(), Patience.LATE), Wait)
-    assert isinstance(plan(told, Rules(), Patience.GONE), Skip)
+    assert isinstance(plan(told, Rules(), DetailWait.LATE), Wait)
+    assert isinstance(plan(told, Rules(), DetailWait.GONE), Skip)
 
 
 @pytest.mark.parametrize("uuid", [True, False])
 def test_a_call_that_cloudtalk_does_not_know_is_written_without_any_promise(uuid: bool) -> None:
     told = call(wants_detail=True) if uuid else call(wants_detail=True, uuid=None)
 
-    want = planned(told, patience=Patience.GONE)
+    want = planned(told, patience=DetailWait.GONE)
 
     assert "Still to come" not in want.note.body
     assert want.conversation.external_id == external_ids(uuid=told.uuid, call_id=CALL_ID)[0]

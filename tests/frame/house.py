@@ -6,13 +6,13 @@ import os
 import sys
 from pathlib import Path
 
-from bridge.commands.up import House
+from bridge.commands.up import LocalStack
 from bridge.settings import Settings
 
 STAND_IN = Path(__file__).with_name("stand_in.py")
 
 if __name__ == "__main__":
-    house = House(
+    house = LocalStack(
         Settings.from_env(os.environ, dotenv=None),
         sandbox=True,
         command=lambda name: [sys.executable, str(STAND_IN), name],

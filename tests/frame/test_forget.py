@@ -25,7 +25,7 @@ def known(redis_client: redis.Redis) -> Ledger:
     ledger, body = Ledger(redis_client), ended()
     event = read_event("call-ended", body, Rules())
     assert isinstance(event, Event)
-    ledger.learn(event, body)
+    ledger.record_event(event, body)
     held = read_event("call-ended", {"external_number": NUMBER}, Rules())
     assert isinstance(held, Held)
     ledger.hold(held, {"external_number": NUMBER})

@@ -66,7 +66,7 @@ def evil_bridge(at_a_terminal: None, redis_client: redis.Redis) -> Ledger:
     )
     event = read_event("call-ended", body, Rules())
     assert isinstance(event, Event)
-    ledger.learn(event, body)
+    ledger.record_event(event, body)
     claim = ledger.claim("sync", "uuid:11111111-2222-4333-8444-555555555500")
     assert claim is not None
     ledger.park(claim, cause=EVIL, error=EVIL)

@@ -77,7 +77,7 @@ def test_a_parked_job_and_a_paused_service_need_a_person(
 
     event = read_event("call-ended", ended(), Rules())
     assert isinstance(event, Event)
-    key = ledger.learn(event, ended()).key
+    key = ledger.record_event(event, ended()).key
     claim = ledger.claim("sync", key)
     assert claim is not None
     ledger.park(claim, cause="fault", error="made up")

@@ -32,7 +32,7 @@ def test_what_an_audit_repairs_is_told_with_who_had_it_done(
     body = {"call_id": str(waiting["id"]), "call_uuid": waiting["uuid"]}
     event = read_event("call-started", body, Rules())
     assert isinstance(event, Event)
-    Ledger(redis_client).learn(event, body)
+    Ledger(redis_client).record_event(event, body)
 
     assert main(["audit", "--since", "24h", "--repair", "--json"]) == 3
 
@@ -78,7 +78,7 @@ def test_forgetting_that_is_cut_short_was_told_before(
     body = webhook_of(call)
     event = read_event("call-ended", body, Rules())
     assert isinstance(event, Event)
-    Ledger(redis_client).learn(event, body)
+    Ledger(redis_client).record_event(event, body)
     forget = ["calls", "forget", str(call["id"]), "--upstream", "--yes"]
     sandbox.cloudtalk.fail_next(503, method="DELETE")
 

@@ -7,7 +7,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from bridge.jobs.budget_waiter import Patience
+from bridge.jobs.budget_waiter import BudgetWaiter
 from bridge.ledger.calls.comparison import calls_missing
 from bridge.reconcile.audit import Audit, Expected, Findings
 from bridge.reconcile.repair import mend
@@ -24,7 +24,7 @@ def _plenty(sandbox: RunningSandbox) -> None:
 
 
 def audited(bridge: Bridge, *, repair: bool = False) -> Findings:
-    look = Audit(bridge.deps, the_day(), Patience(pause=bridge.let_pass))
+    look = Audit(bridge.deps, the_day(), BudgetWaiter(pause=bridge.let_pass))
     findings = look.look(now())
     if repair:
         mend(bridge.ledger, look, findings, who="a test")
@@ -177,7 +177,7 @@ def test_the_calls_are_gone_through_once_however_many_conversations_there_are(
     """For each conversation once took 7 s for 2,000 of both."""
     for n in range(3):
         write(bridge, sandbox, started_at=ago(hours=2, minutes=n))
-    look = Audit(bridge.deps, the_day(), Patience(pause=bridge.let_pass))
+    look = Audit(bridge.deps, the_day(), BudgetWaiter(pause=bridge.let_pass))
     look.expected = Counted()
 
     assert look.look(now()).clean

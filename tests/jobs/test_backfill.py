@@ -12,9 +12,9 @@ import pytest
 
 from bridge.clients.cloudtalk.calls import Calls
 from bridge.domain.rules import Rules
-from bridge.jobs.budget_waiter import Patience
+from bridge.jobs.budget_waiter import BudgetWaiter
 from bridge.ledger.budgets.budget import Share
-from bridge.ledger.calls.call_status import Stands
+from bridge.ledger.calls.call_status import CallState
 from bridge.reconcile.backfill import Backfill, Estimate, Progress
 from bridge.reconcile.compare import Span
 from bridge.sandbox.running import RunningSandbox
@@ -39,7 +39,7 @@ def fill(bridge: Bridge, span: Span | None = None, *, limit: int = 1000, seconds
     def work(_: float) -> None:
         bridge.run_jobs_for(seconds, step_s=10)
 
-    run = Backfill(bridge.deps, span or the_day(), Patience(pause=work), limit=limit)
+    run = Backfill(bridge.deps, span or the_day(), BudgetWaiter(pause=work), limit=limit)
     found = run.look(now())
     list(run.begin(found))
     return run.wait([*found.missing, *found.unfinished], lambda progress: None)
@@ -65,7 +65,7 @@ def test_an_hour_without_webhooks_is_made_good(bridge: Bridge, sandbox: RunningS
 
     progress = fill(bridge, limit=10)
 
-    assert progress.counted() == {Stands.WRITTEN: 12}
+    assert progress.counted() == {CallState.WRITTEN: 12}
     there = sorted(item["attributes"]["externalId"] for item in sandbox.kustomer.conversations)
     assert there == sorted(f"cloudtalk:call:{call['uuid']}" for call in calls)
     assert len(sandbox.kustomer.notes) == 24
@@ -79,7 +79,7 @@ def test_more_calls_than_fit_on_a_page_cost_one_list_request_for_each_thousand(
     for n in range(1100):
         sandbox.cloudtalk.add_call(id=1000001000 + n, started_at=ago(hours=3, seconds=-3 * n))
 
-    run = Backfill(bridge.deps, the_day(), Patience(pause=lambda _: None))
+    run = Backfill(bridge.deps, the_day(), BudgetWaiter(pause=lambda _: None))
     found = run.look(now())
 
     assert len(found.missing) == 1100
@@ -173,7 +173,7 @@ def test_an_emptied_redis_is_filled_again_and_kustomer_stays_as_it_was(
     progress = fill(bridge, seconds=60)
     bridge.run_jobs_for(120, step_s=20)
 
-    assert progress.counted() == {Stands.WRITTEN: 6}
+    assert progress.counted() == {CallState.WRITTEN: 6}
     assert sandbox.kustomer.writes == []
     assert sandbox.kustomer.uploads == []
     assert kustomer(sandbox) == before
@@ -233,14 +233,14 @@ def test_a_call_whose_write_got_no_reply_counts_as_made_good_too(
 def test_a_fill_that_was_stopped_goes_on_where_it_was(bridge: Bridge, sandbox: RunningSandbox) -> None:
     for n in range(6):
         sandbox.cloudtalk.add_call(started_at=ago(hours=2, minutes=n))
-    run = Backfill(bridge.deps, the_day(), Patience(pause=lambda _: None))
+    run = Backfill(bridge.deps, the_day(), BudgetWaiter(pause=lambda _: None))
     found = run.look(now())
     learnt = run.begin(found)
     next(learnt), next(learnt)
 
     progress = fill(bridge)
 
-    assert progress.counted() == {Stands.WRITTEN: 6}
+    assert progress.counted() == {CallState.WRITTEN: 6}
     assert len(sandbox.kustomer.conversations) == 6
 
 
@@ -254,7 +254,7 @@ def test_a_call_whose_last_webhook_never_came_is_made_good_at_once(
 
     progress = fill(bridge)
 
-    assert progress.counted() == {Stands.WRITTEN: 1}
+    assert progress.counted() == {CallState.WRITTEN: 1}
     one_of_each(sandbox)
 
 
@@ -264,7 +264,7 @@ def test_what_is_given_up_is_told_with_its_reason(bridge: Bridge, sandbox: Runni
 
     progress = fill(bridge)
 
-    (parked,) = progress.those(Stands.PARKED)
+    (parked,) = progress.those(CallState.PARKED)
     assert parked.call_id == call["id"]
     assert "400" in parked.reason
 
@@ -278,7 +278,7 @@ def test_a_call_without_detail_is_not_written_blindly_into_what_another_ledger_w
 
     progress = fill(bridge, seconds=60)
 
-    (skipped,) = progress.those(Stands.SKIPPED)
+    (skipped,) = progress.those(CallState.SKIPPED)
     assert "uuid" in skipped.reason
     assert sandbox.kustomer.conversations == []
 
@@ -295,7 +295,7 @@ def test_a_spent_budget_is_waited_for(bridge: Bridge, sandbox: RunningSandbox) -
         bridge.let_pass(seconds)
         bridge.ledger.redis.delete("{callbridge}:budget:cloudtalk:closed")
 
-    found = Backfill(bridge.deps, the_day(), Patience(pause=pause, say=said.append)).look(now())
+    found = Backfill(bridge.deps, the_day(), BudgetWaiter(pause=pause, say=said.append)).look(now())
 
     assert len(found.missing) == 1
     assert waited == [7.0, 2.0]
@@ -307,7 +307,7 @@ def test_the_estimate_is_no_less_than_what_it_takes(bridge: Bridge, sandbox: Run
         sandbox.cloudtalk.add_call(
             started_at=ago(hours=2, minutes=n), external_number=f"+44163296030{n}", recording_seconds=1
         )
-    found = Backfill(bridge.deps, the_day(), Patience(pause=lambda _: None)).look(now())
+    found = Backfill(bridge.deps, the_day(), BudgetWaiter(pause=lambda _: None)).look(now())
     share = Share(requests=5, window_s=60)
     estimate = Estimate.of(found, Rules(), cloudtalk=share, kustomer=Share(requests=900, window_s=60))
     sandbox.cloudtalk.forget_requests()

@@ -6,7 +6,7 @@ import pytest
 import redis
 
 from bridge.clients.cloudtalk import CloudTalk
-from bridge.jobs.deps import Deps, End
+from bridge.jobs.deps import Deps, JobResult
 from bridge.jobs.detail import ask_detail
 from bridge.ledger.budgets.budget import Budget
 from bridge.ledger.keys import Lane, split_job
@@ -20,8 +20,8 @@ from tests.support import Bridge, ended, http_client
 FIRST = 1_000_000_000
 
 
-def nothing(claim: Claim, deps: Deps) -> End:
-    return End()
+def nothing(claim: Claim, deps: Deps) -> JobResult:
+    return JobResult()
 
 
 @pytest.mark.slow

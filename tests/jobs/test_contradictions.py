@@ -22,7 +22,7 @@ MADE_UP = "99999999-2222-4333-8444-555555555500"
 def receive_signed(ledger: Ledger, trigger: str | None, body: dict[str, Any]) -> str:
     event = read_event(trigger, body, Rules())
     assert isinstance(event, Event)
-    return ledger.learn(replace(event, signed=True), body).status
+    return ledger.record_event(replace(event, signed=True), body).status
 
 
 def claim_number(bridge: Bridge) -> None:

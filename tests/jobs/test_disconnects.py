@@ -12,7 +12,7 @@ import redis
 from bridge.errors import Disconnected
 from bridge.ledger import keys
 from bridge.ledger.keys import Lane
-from bridge.ledger.queue.connections import LOOK
+from bridge.ledger.queue.connections import CONNECTION_CHECK
 from bridge.reconcile.periodic import Rounds
 from bridge.sandbox.running import RunningSandbox
 from tests.jobs.desk import desk, one_of_each
@@ -123,8 +123,8 @@ def test_all_are_due_at_once_when_it_is_back_live_calls_first(
     sandbox.membrane.reconnect("kustomer")
     bridge.let_pass(30)
     (look,) = bridge.ledger.dispatch(8)[1]
-    assert look == f"{LOOK}|kustomer"
-    assert bridge.runner.run(LOOK, "kustomer") == "done"
+    assert look == f"{CONNECTION_CHECK}|kustomer"
+    assert bridge.runner.run(CONNECTION_CHECK, "kustomer") == "done"
 
     _, first = bridge.ledger.dispatch(2)
     assert {name.partition("|")[2] for name in first} == {f"uuid:{UUID(int=NUMBER + n)}" for n in (2, 3)}
@@ -243,9 +243,9 @@ def test_a_look_whose_workers_died_is_taken_up_again_by_whoever_needs_the_connec
     bridge.let_pass(30)
     for _ in range(6):
         bridge.ledger.dispatch(1)
-        bridge.ledger.claim(LOOK, "kustomer")
+        bridge.ledger.claim(CONNECTION_CHECK, "kustomer")
         bridge.let_pass(11)
-    assert list(bridge.ledger.parked()) == [f"{LOOK}|kustomer"]
+    assert list(bridge.ledger.parked()) == [f"{CONNECTION_CHECK}|kustomer"]
     sandbox.membrane.reconnect("kustomer")
 
     bridge.run_jobs_for(450, step_s=10)

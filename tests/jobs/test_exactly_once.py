@@ -12,7 +12,7 @@ import redis
 
 from bridge.errors import LeaseLost
 from bridge.jobs import leases
-from bridge.jobs.deps import End
+from bridge.jobs.deps import JobResult
 from bridge.ledger import keys
 from bridge.ledger.keys import split_job
 from bridge.ledger.ledger import Claim
@@ -190,7 +190,7 @@ def test_a_job_that_kills_its_worker_is_parked_after_five_deliveries(
 def test_a_fault_of_our_own_is_parked_after_a_few_tries_and_named(
     redis_client: redis.Redis, sandbox: RunningSandbox
 ) -> None:
-    def broken(claim: Claim, deps: object) -> End:
+    def broken(claim: Claim, deps: object) -> JobResult:
         raise ZeroDivisionError("of our own making")
 
     bridge = Bridge(redis_client, sandbox, kinds={"sync": broken})

@@ -11,10 +11,10 @@ import httpx2
 import pytest
 
 from bridge.domain.rules import Rules
-from bridge.jobs.budget_waiter import Patience
+from bridge.jobs.budget_waiter import BudgetWaiter
 from bridge.ledger import trail
 from bridge.ledger.budgets.budget import Share
-from bridge.ledger.calls.call_status import Stands, standings
+from bridge.ledger.calls.call_status import CallState, call_statuses
 from bridge.ledger.calls.comparison import calls_missing
 from bridge.ledger.queue import parked
 from bridge.reconcile.audit import Audit
@@ -47,12 +47,12 @@ def refused(bridge: Bridge, sandbox: RunningSandbox) -> dict[str, Any]:
     """A call that only the list told of, and that Kustomer refuses."""
     call = sandbox.cloudtalk.add_call(started_at=ago(hours=3))
     sandbox.kustomer.fail_next(400, path="/conversations$", method="POST")
-    assert fill(bridge).counted() == {Stands.PARKED: 1}
+    assert fill(bridge).counted() == {CallState.PARKED: 1}
     return call
 
 
-def stands(bridge: Bridge, call: dict[str, Any]) -> Stands:
-    return standings(bridge.ledger, [call["id"]])[call["id"]].stands
+def stands(bridge: Bridge, call: dict[str, Any]) -> CallState:
+    return call_statuses(bridge.ledger, [call["id"]])[call["id"]].stands
 
 
 def shown(bridge: Bridge, call: dict[str, Any]) -> tuple[str, str]:
@@ -72,7 +72,7 @@ def test_a_dropped_call_says_who_dropped_it_and_why_wherever_it_is_looked_at(
     assert shown(bridge, call) == ("skipped", f"dropped by {WHO}: {WHY}")
     Rounds(bridge.deps, every=EVERY).go(now() + EVERY)
     assert calls_missing(bridge.ledger) == 0
-    found = Backfill(bridge.deps, the_day(), Patience(pause=bridge.let_pass)).look(now())
+    found = Backfill(bridge.deps, the_day(), BudgetWaiter(pause=bridge.let_pass)).look(now())
     assert [one.reason for one in found.dropped] == [f"dropped by {WHO}: {WHY}"]
     assert (found.missing, found.unfinished) == ({}, {})
     assert fill(bridge).total == 0
@@ -82,7 +82,7 @@ def test_a_dropped_call_says_who_dropped_it_and_why_wherever_it_is_looked_at(
 def test_an_audit_leaves_a_dropped_call_alone_and_says_so(bridge: Bridge, sandbox: RunningSandbox) -> None:
     call = refused(bridge, sandbox)
     drop(bridge)
-    audit = Audit(bridge.deps, the_day(), Patience(pause=bridge.let_pass))
+    audit = Audit(bridge.deps, the_day(), BudgetWaiter(pause=bridge.let_pass))
 
     findings = audit.look(now())
     done = mend(bridge.ledger, audit, findings, who=WHO)
@@ -102,7 +102,7 @@ def test_a_call_without_uuid_that_was_dropped_is_not_missing(bridge: Bridge, san
 
     drop(bridge, kind="detail")
 
-    assert Audit(bridge.deps, the_day(), Patience(pause=bridge.let_pass)).look(now()).clean
+    assert Audit(bridge.deps, the_day(), BudgetWaiter(pause=bridge.let_pass)).look(now()).clean
 
 
 def by_news(bridge: Bridge, call: dict[str, Any]) -> None:
@@ -122,10 +122,10 @@ def test_a_dropped_call_comes_back_by_news_or_by_hand(
 
     back(bridge, call)
 
-    assert stands(bridge, call) is Stands.WAITING
+    assert stands(bridge, call) is CallState.WAITING
     bridge.run_jobs_for(30, step_s=5)
     one_of_each(sandbox)
-    assert stands(bridge, call) is Stands.WRITTEN
+    assert stands(bridge, call) is CallState.WRITTEN
     assert shown(bridge, call)[0] == "synced"
 
 
@@ -143,7 +143,7 @@ def test_dropping_the_recording_of_a_written_call_leaves_it_synced(
 
     assert bridge.record(call["uuid"]).fields == before
     assert shown(bridge, call)[0] == "synced"
-    assert stands(bridge, call) is Stands.WRITTEN
+    assert stands(bridge, call) is CallState.WRITTEN
 
 
 def test_a_written_call_whose_update_is_dropped_stays_synced_and_says_so(
@@ -159,7 +159,7 @@ def test_a_written_call_whose_update_is_dropped_stays_synced_and_says_so(
     assert [job.kind for job in drop(bridge)] == ["sync"]
 
     assert shown(bridge, call) == ("synced", f"dropped by {WHO}: {WHY}")
-    assert stands(bridge, call) is Stands.WRITTEN
+    assert stands(bridge, call) is CallState.WRITTEN
 
 
 def test_a_drop_that_is_cut_short_left_a_line_of_each_it_did(bridge: Bridge, sandbox: RunningSandbox) -> None:
@@ -224,7 +224,7 @@ def only_started(
 
 
 def filled(bridge: Bridge) -> None:
-    assert fill(bridge).counted() == {Stands.WRITTEN: 1}
+    assert fill(bridge).counted() == {CallState.WRITTEN: 1}
 
 
 def by_a_round(bridge: Bridge) -> None:
@@ -233,19 +233,19 @@ def by_a_round(bridge: Bridge) -> None:
 
 
 def repaired(bridge: Bridge) -> None:
-    audit = Audit(bridge.deps, the_day(), Patience(pause=bridge.let_pass))
+    audit = Audit(bridge.deps, the_day(), BudgetWaiter(pause=bridge.let_pass))
     (line,) = mend(bridge.ledger, audit, audit.look(now()), who=WHO)
     assert "its end found" in line
     bridge.run_jobs_for(30, step_s=5)
 
 
-@pytest.mark.parametrize("help_on", [filled, by_a_round, repaired])
+@pytest.mark.parametrize("resume_stalled", [filled, by_a_round, repaired])
 def test_a_call_that_the_list_says_is_over_is_written_whatever_its_detail_says(
-    bridge: Bridge, sandbox: RunningSandbox, help_on: Callable[[Bridge], None]
+    bridge: Bridge, sandbox: RunningSandbox, resume_stalled: Callable[[Bridge], None]
 ) -> None:
     call = only_started(bridge, sandbox)
 
-    help_on(bridge)
+    resume_stalled(bridge)
 
     _, conversation, _ = one_of_each(sandbox)
     assert conversation["attributes"]["externalId"] == f"cloudtalk:call:{call['uuid']}"
@@ -305,7 +305,7 @@ def test_a_call_that_waits_for_nothing_is_named_and_ends_the_wait(
 
     progress = fill(bridge)
 
-    (one,) = progress.those(Stands.WAITING)
+    (one,) = progress.those(CallState.WAITING)
     assert (one.call_id, progress.left) == (call["id"], 0)
     assert "uuid" in one.reason
 
@@ -314,7 +314,7 @@ def test_the_estimate_counts_the_recordings_of_calls_that_wait(
     bridge: Bridge, sandbox: RunningSandbox
 ) -> None:
     only_started(bridge, sandbox, recording_seconds=1)
-    found = Backfill(bridge.deps, the_day(), Patience(pause=bridge.let_pass)).look(now())
+    found = Backfill(bridge.deps, the_day(), BudgetWaiter(pause=bridge.let_pass)).look(now())
     share = Share(requests=900, window_s=60)
     estimate = Estimate.of(found, Rules(), cloudtalk=share, kustomer=share)
     sandbox.cloudtalk.forget_requests()

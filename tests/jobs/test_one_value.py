@@ -10,7 +10,7 @@ import pytest
 import redis
 from structlog.testing import capture_logs
 
-from bridge.jobs.deps import Deps, End
+from bridge.jobs.deps import Deps, JobResult
 from bridge.ledger.ledger import Claim
 from bridge.ledger.queue import parked
 from bridge.sandbox.running import RunningSandbox
@@ -69,9 +69,9 @@ def test_a_call_whose_detail_holds_what_redis_cannot_read_is_written_all_the_sam
     assert parked.choose(bridge.ledger, {}) == []
 
 
-def _learns_what_redis_cannot_read(claim: Claim, deps: Deps) -> End:
+def _learns_what_redis_cannot_read(claim: Claim, deps: Deps) -> JobResult:
     deps.ledger.redis.eval("return cjson.decode(ARGV[1])", 0, '{"a": "\\ud800"}')
-    return End()
+    return JobResult()
 
 
 def test_a_value_that_redis_cannot_read_counts_as_a_fault_of_that_job_and_says_so(
@@ -89,7 +89,7 @@ def test_a_value_that_redis_cannot_read_counts_as_a_fault_of_that_job_and_says_s
     assert job.cause == "fault" and "unicode escape" in (job.error or "")
 
 
-def _meets_a_full_server(claim: Claim, deps: Deps) -> End:
+def _meets_a_full_server(claim: Claim, deps: Deps) -> JobResult:
     raise redis.ResponseError(
         "Error running script (call to f_0123456789): @user_script:155: @user_script: 155: -OOM command not "
         "allowed when used memory > 'maxmemory'."
@@ -108,7 +108,7 @@ def test_a_server_that_takes_nothing_costs_a_job_no_attempt(
     assert job["attempts"] == 0
 
 
-def _fails_with_half_a_character(claim: Claim, deps: Deps) -> End:
+def _fails_with_half_a_character(claim: Claim, deps: Deps) -> JobResult:
     raise ValueError("no such tag: \ud800")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bridge.errors import RateLimited
-from bridge.jobs.budget_waiter import Patience
+from bridge.jobs.budget_waiter import BudgetWaiter
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,7 @@ def test_a_wait_is_told_in_whole_seconds_and_never_too_short(waits_s: float, tol
             raise RateLimited("requests are spread over time", retry_after_s=waits_s, booked=True)
         return "the answer"
 
-    answer = Patience(pause=waited.append, say=said.append).ask(question)
+    answer = BudgetWaiter(pause=waited.append, say=said.append).ask(question)
 
     assert (answer, waited) == ("the answer", [waits_s])
     assert said == [f"requests are spread over time; continuing in {told}"]

@@ -12,7 +12,7 @@ from bridge.clients.cloudtalk import CallPage
 from bridge.domain.call_list_item import ListedCall
 from bridge.domain.rules import Rules
 from bridge.ledger import keys
-from bridge.ledger.calls.call_status import Stands, standings
+from bridge.ledger.calls.call_status import CallState, call_statuses
 from bridge.ledger.calls.comparison import calls_missing
 from bridge.ledger.keys import Lane
 from bridge.reconcile.compare import Span, read_list
@@ -58,7 +58,7 @@ def test_a_recovered_call_has_no_reason_left_once_it_is_written(
     # The first look waited for the call's uuid, under its number.
     assert "from CloudTalk" in str(bridge.ledger.redis.hget(keys.record("id:1000000601"), "reason"))
     assert (record.fields["state"], record.fields.get("reason")) == ("synced", None)
-    assert standings(bridge.ledger, [1000000601])[1000000601].reason == ""
+    assert call_statuses(bridge.ledger, [1000000601])[1000000601].reason == ""
 
 
 def test_what_was_found_is_no_longer_missing_once_it_is_written(
@@ -267,7 +267,7 @@ def test_a_call_that_was_forgotten_does_not_come_back(
     bridge.run_jobs_for(25)
 
     assert sandbox.kustomer.conversations == []
-    assert standings(bridge.ledger, [call["id"]])[call["id"]].stands is Stands.FORGOTTEN
+    assert call_statuses(bridge.ledger, [call["id"]])[call["id"]].stands is CallState.FORGOTTEN
     assert bridge.record(call["uuid"]).observations == {}
     rounds(bridge).go(now() + EVERY)
     assert calls_missing(bridge.ledger) == 0

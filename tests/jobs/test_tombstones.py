@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bridge.ledger import keys
-from bridge.ledger.calls.call_status import Stands, standings
+from bridge.ledger.calls.call_status import CallState, call_statuses
 from bridge.ledger.calls.comparison import calls_missing
 from bridge.ledger.calls.learning import Learnt
 from bridge.reconcile.periodic import Rounds
@@ -107,7 +107,7 @@ def test_a_round_over_cloudtalks_list_neither_brings_it_back_nor_counts_it_as_mi
         bridge.run_jobs_for(10)
 
     assert calls_missing(bridge.ledger) == 0
-    assert standings(bridge.ledger, [NUMBER])[NUMBER].stands is Stands.FORGOTTEN
+    assert call_statuses(bridge.ledger, [NUMBER])[NUMBER].stands is CallState.FORGOTTEN
     assert sandbox.kustomer.requests == []
     assert str(NUMBER) not in left(bridge)
 

@@ -7,7 +7,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from bridge.jobs.budget_waiter import Patience
+from bridge.jobs.budget_waiter import BudgetWaiter
 from bridge.reconcile.audit import Audit
 from bridge.reconcile.backfill import Backfill
 from bridge.sandbox.running import RunningSandbox
@@ -50,14 +50,14 @@ def emptied(bridge: Bridge) -> None:
 
 
 def fill(bridge: Bridge) -> None:
-    run = Backfill(bridge.deps, the_day(), Patience(pause=bridge.let_pass))
+    run = Backfill(bridge.deps, the_day(), BudgetWaiter(pause=bridge.let_pass))
     found = run.look(now())
     list(run.begin(found))
     bridge.run_jobs_for(60, step_s=5)
 
 
 def audited(bridge: Bridge) -> bool:
-    return Audit(bridge.deps, the_day(), Patience(pause=bridge.let_pass)).look(now()).clean
+    return Audit(bridge.deps, the_day(), BudgetWaiter(pause=bridge.let_pass)).look(now()).clean
 
 
 def has_the_proper_key(sandbox: RunningSandbox, call: dict[str, Any]) -> bool:

@@ -209,7 +209,7 @@ class Protocol(RuleBasedStateMachine):
         signed=st.sampled_from([False, False, True]),
     )
     def an_event_comes(self, call: int, way: str, signed: bool = False) -> None:
-        self.learn(
+        self.record_event(
             UUIDS[call] if way != "id" else None,
             NUMBERS[1 - call if way == "crossed" else call] if way != "uuid" else None,
             Lane.LIVE,
@@ -218,13 +218,13 @@ class Protocol(RuleBasedStateMachine):
 
     @rule(call=st.integers(0, 1), crossed=st.booleans())
     def cloudtalk_says_whose_number_it_is(self, call: int, crossed: bool) -> None:
-        self.learn(UUIDS[call], NUMBERS[1 - call if crossed else call], Lane.RECORDING, sure=ASKED)
+        self.record_event(UUIDS[call], NUMBERS[1 - call if crossed else call], Lane.RECORDING, sure=ASKED)
 
     @rule(call=st.integers(0, 1), lane=st.sampled_from(list(Lane)))
     def something_is_learnt_by_asking(self, call: int, lane: Lane) -> None:
-        self.learn(None if call else UUIDS[0], NUMBERS[1] if call else None, lane)
+        self.record_event(None if call else UUIDS[0], NUMBERS[1] if call else None, lane)
 
-    def learn(self, uuid: str | None, number: int | None, lane: Lane, *, sure: int = TOLD) -> None:
+    def record_event(self, uuid: str | None, number: int | None, lane: Lane, *, sure: int = TOLD) -> None:
         self.step()
         self.learnt += 1
         own_uuid, own_id = f"uuid:{uuid}" if uuid else None, f"id:{number}" if number else None
@@ -235,10 +235,10 @@ class Protocol(RuleBasedStateMachine):
         if lane is Lane.LIVE:
             trigger = TRIGGERS[self.learnt % len(TRIGGERS)]
             event = Event(trigger=trigger, fingerprint=f"event-{self.learnt}", signed=sure == SIGNED, **told)  # type: ignore[arg-type]
-            key = self.ledger.learn(event, {}).key
+            key = self.ledger.record_event(event, {}).key
         else:
             trigger = name = f"seen-{self.learnt}"
-            key = self.ledger.observe(name, {}, asked_at_ms=self.now, lane=lane, sure=sure, **told)  # type: ignore[arg-type]
+            key = self.ledger.record_observation(name, {}, asked_at_ms=self.now, lane=lane, sure=sure, **told)  # type: ignore[arg-type]
         part = own_uuid or own_id
         assert part is not None
         assert key == self.uuid_of.get(part, part)
@@ -502,7 +502,7 @@ class Protocol(RuleBasedStateMachine):
         hold = self.holder.get(name)
         if hold in self.holds:
             self.time_passes(LEASE_MS + 1)
-            self.learn(UUIDS[call], None, Lane.LIVE)
+            self.record_event(UUIDS[call], None, Lane.LIVE)
             self.a_run_ends_well(self.holds.index(hold), None)
 
     @rule(call=st.integers(0, 1))

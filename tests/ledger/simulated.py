@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from bridge.errors import RateLimited
 from bridge.ledger.budgets.budget import Budget, Slot
-from bridge.ledger.budgets.requesters import Turn, taking_turns
+from bridge.ledger.budgets.requesters import BudgetRequester, acting_as
 from bridge.ledger.keys import Lane, split_job
 from bridge.ledger.ledger import Claim, Ledger
 from tests.ledger.upstream import TestClock, Upstream
@@ -152,8 +152,8 @@ class Simulation:
                 return
             self.runs += 1
             context, stack = contextvars.copy_context(), ExitStack()
-            turn = Turn(lane=claim.lane, name=claim.name, kind=claim.kind)
-            context.run(stack.enter_context, taking_turns(turn))
+            turn = BudgetRequester(lane=claim.lane, name=claim.name, kind=claim.kind)
+            context.run(stack.enter_context, acting_as(turn))
             steps = self._steps(process, claim)
             self._running[claim.token] = lambda: context.run(stack.close)
 

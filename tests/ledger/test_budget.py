@@ -13,7 +13,7 @@ from bridge.clients.ports import RateLimitHeaders
 from bridge.errors import RateLimited
 from bridge.ledger import keys
 from bridge.ledger.budgets.budget import Budget, Slot
-from bridge.ledger.budgets.requesters import Turn, taking_turns
+from bridge.ledger.budgets.requesters import BudgetRequester, acting_as
 from bridge.ledger.keys import Lane
 from bridge.ledger.ledger import Ledger
 from tests.ledger.upstream import START_S, TestClock
@@ -30,7 +30,7 @@ def budget_of(clock: TestClock, *, share: int = 60, window_s: float = 60) -> Bud
 
 @contextmanager
 def turn(name: str, lane: Lane = Lane.LIVE) -> Iterator[None]:
-    with taking_turns(Turn(lane=lane, name=name)):
+    with acting_as(BudgetRequester(lane=lane, name=name)):
         yield
 
 
@@ -194,7 +194,7 @@ def test_places_given_back_are_used_at_once(clock: TestClock) -> None:
     refused_job(client, budget, "id:2")
 
     clock.set(START_S + 60.001)
-    with taking_turns(Turn(lane=Lane.LIVE, name="sync|id:1", kind="sync")):
+    with acting_as(BudgetRequester(lane=Lane.LIVE, name="sync|id:1", kind="sync")):
         reply(budget, budget.take())
         # It sent two the last time, so the other place is kept for it.
         assert due_in(client, clock, "sync|id:2") > 1
@@ -210,7 +210,7 @@ def refused_job(
     ledger.schedule("sync", key, in_ms=0)
     claim = ledger.claim("sync", key)
     assert claim is not None
-    with taking_turns(Turn(lane=Lane.LIVE, name=claim.name, kind="sync")):
+    with acting_as(BudgetRequester(lane=Lane.LIVE, name=claim.name, kind="sync")):
         for _ in range(sends):
             reply(budget, budget.take())
         with pytest.raises(RateLimited) as refused:
@@ -236,7 +236,7 @@ def test_a_run_that_is_cut_short_is_given_places_for_all_of_it(clock: TestClock)
     for _ in range(6):
         with (
             contextlib.suppress(RateLimited),
-            taking_turns(Turn(lane=Lane.LIVE, name="identify|id:1", kind="identify")) as run,
+            acting_as(BudgetRequester(lane=Lane.LIVE, name="identify|id:1", kind="identify")) as run,
         ):
             try:
                 for _ in range(3):

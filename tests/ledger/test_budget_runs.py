@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from bridge.errors import RateLimited
 from bridge.ledger import keys
 from bridge.ledger.budgets.budget import Budget, Slot
-from bridge.ledger.budgets.requesters import Turn, taking_turns
+from bridge.ledger.budgets.requesters import BudgetRequester, acting_as
 from bridge.ledger.keys import Lane
 from tests.ledger.simulated import Simulation
 from tests.ledger.upstream import MODELS, START_S, FixedWindow, TestClock, Upstream
@@ -164,7 +164,9 @@ def test_whatever_the_order_replies_and_requests_in_flight_stay_within_the_share
             counted.append(max(lost[1] + 60, START_S))
         if what == "take":
             try:
-                with taking_turns(Turn(lane=lane, name=f"someone-{number}", kind="sync" if number else None)):
+                with acting_as(
+                    BudgetRequester(lane=lane, name=f"someone-{number}", kind="sync" if number else None)
+                ):
                     flying.append((budget.take(), clock.now))
             except RateLimited as error:
                 assert error.retry_after_s > 0

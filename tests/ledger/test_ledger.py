@@ -23,7 +23,7 @@ KEY = f"uuid:{UUID_1}"
 def _learn(ledger: Ledger, trigger: str = "call-ended", **body: Any) -> str:
     event = read_event(trigger, body, Rules())
     assert isinstance(event, Event)
-    return ledger.learn(event, body).status
+    return ledger.record_event(event, body).status
 
 
 def _claimed(ledger: Ledger, key: str = KEY) -> Claim:

@@ -22,7 +22,7 @@ def learn(ledger: Ledger, trigger: str, **body: Any) -> str:
     told = {"call_uuid": UUID, **body}
     event = read_event(trigger, told, RULES)
     assert isinstance(event, Event)
-    return ledger.learn(event, told).status
+    return ledger.record_event(event, told).status
 
 
 def test_the_first_and_the_newest_events_of_each_trigger_are_kept_and_the_rest_counted(
@@ -68,7 +68,7 @@ def test_both_parts_of_a_joined_record_count(ledger: Ledger) -> None:
         body = {"call_id": "42", "notes": f"m{n}"}
         event = read_event("call-ended", body, RULES)
         assert isinstance(event, Event)
-        ledger.learn(event, body)
+        ledger.record_event(event, body)
     learn(ledger, "call-started", call_id="42")
 
     assert ledger.read(KEY).left_out == {"call-ended": 10}

@@ -49,7 +49,7 @@ def ask(
 
 def learn(number: int = 7) -> Callable[[Inbox], Awaitable[str]]:
     async def it(inbox: Inbox) -> str:
-        return (await inbox.learn(*event(number))).status
+        return (await inbox.record_event(*event(number))).status
 
     return it
 
@@ -92,7 +92,7 @@ def test_what_is_on_disk_is_acknowledged(disk: Server) -> None:
 
 def test_one_wait_serves_a_crowd(disk: Server) -> None:
     async def crowd(inbox: Inbox) -> tuple[list[str], int]:
-        answers = await asyncio.gather(*(inbox.learn(*event(number)) for number in range(1, 501)))
+        answers = await asyncio.gather(*(inbox.record_event(*event(number)) for number in range(1, 501)))
         return [learnt.status for learnt in answers], len(await inbox._redis.client_list())
 
     statuses, connections = ask(disk, crowd)
@@ -188,7 +188,7 @@ def test_a_restarted_redis_that_lost_its_scripts_costs_nothing(disk: Server) -> 
     disk.client.script_flush()
 
     async def both(inbox: Inbox) -> str:
-        learnt, _ = await asyncio.gather(inbox.learn(*event()), inbox.hold(HELD, {}))
+        learnt, _ = await asyncio.gather(inbox.record_event(*event()), inbox.hold(HELD, {}))
         return learnt.status
 
     assert ask(disk, both) == "accepted"
@@ -200,7 +200,7 @@ def test_one_that_fails_in_a_crowd_fails_alone(disk: Server) -> None:
 
     async def crowd(inbox: Inbox) -> list[str]:
         answers = await asyncio.gather(
-            *(inbox.learn(*event(number)) for number in (6, 7, 8)), return_exceptions=True
+            *(inbox.record_event(*event(number)) for number in (6, 7, 8)), return_exceptions=True
         )
         return [type(answer).__name__ for answer in answers]
 
@@ -215,7 +215,7 @@ def test_a_delivery_that_waited_is_kept_with_the_time_it_came(disk: Server) -> N
 
     async def late(inbox: Inbox) -> None:
         # Told once more before the journal was handed on, and by a clock that is ahead.
-        await inbox.learn(read, body)
+        await inbox.record_event(read, body)
         await inbox.keep_all([Delivery(event=read, body=body, came_at_ms=came)])
         await inbox.keep_all([Delivery(event=event(8)[0], body={}, came_at_ms=now + 3_600_000)])
         await inbox.keep_all([Delivery(event=HELD, body={}, came_at_ms=came)])

@@ -65,7 +65,7 @@ def test_what_is_held_for_long_stays_held(redis_client: redis.Redis, ledger: Led
 def test_it_changes_nothing_of_what_is_there(redis_client: redis.Redis, ledger: Ledger) -> None:
     event = read_event("call-ended", ended(), Rules())
     assert isinstance(event, Event)
-    ledger.learn(event, ended())
+    ledger.record_event(event, ended())
     before = everything(redis_client)
 
     rehearse(redis_client)

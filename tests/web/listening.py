@@ -71,11 +71,11 @@ class Shelf:
         body = {**ENDED, **more}
         event = read_event(trigger, body, Rules())
         assert isinstance(event, Event)
-        self.ledger.learn(event, body)
+        self.ledger.record_event(event, body)
 
     def observe(self, name: str, body: dict[str, Any], *, uuid: str = UUID) -> None:
         now_ms = int(time.time() * 1000)
-        self.ledger.observe(name, body, uuid=Uuid(uuid), call_id=None, asked_at_ms=now_ms)
+        self.ledger.record_observation(name, body, uuid=Uuid(uuid), call_id=None, asked_at_ms=now_ms)
 
     def keep(self, *, speech: bytes | None = None, uuid: str = UUID) -> None:
         """What a recording job leaves behind."""

@@ -268,7 +268,9 @@ def test_one_call_is_told_by_any_of_its_names(site: Site, name: str) -> None:
 def test_one_call_is_told_with_all_that_came_and_was_done(site: Site, ledger: Ledger) -> None:
     site.post(ENDED)
     site.post(ENDED)
-    ledger.observe("detail", {"cdr_id": 1000000110}, uuid=Uuid(UUID), call_id=1000000110, asked_at_ms=5)
+    ledger.record_observation(
+        "detail", {"cdr_id": 1000000110}, uuid=Uuid(UUID), call_id=1000000110, asked_at_ms=5
+    )
     claim = claimed(ledger, "sync", KEY)
     ledger.keep(claim, {"out:note": {"id": "n1", "sent": {"body": "hello"}}}, note="note written")
     ledger.complete(claim)
@@ -347,7 +349,7 @@ def test_a_call_is_synced_again_on_demand(site: Site, ledger: Ledger) -> None:
 
     assert (answer.status, answer.json) == (202, {"status": "queued", "call": KEY})
     assert ledger.claim("sync", KEY) is not None
-    assert ledger.read(KEY).must_look
+    assert ledger.read(KEY).verify_requested
 
 
 @pytest.mark.parametrize(

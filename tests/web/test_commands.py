@@ -31,7 +31,7 @@ def learn(ledger: Ledger, **more: Any) -> None:
     body = {**ENDED, **more}
     event = read_event("call-ended", body, Rules())
     assert isinstance(event, Event)
-    ledger.learn(event, body)
+    ledger.record_event(event, body)
 
 
 def test_calls_are_listed_with_the_tail_of_their_numbers(
@@ -128,7 +128,7 @@ def test_a_call_is_synced_again(ledger: Ledger, capsys: pytest.CaptureFixture[st
     assert main(["calls", "sync", "1000000110", "--json"]) == 0
 
     assert json.loads(capsys.readouterr().out) == {"status": "queued", "call": KEY}
-    assert ledger.read(KEY).must_look
+    assert ledger.read(KEY).verify_requested
 
 
 @pytest.mark.parametrize("command", ["show", "sync"])

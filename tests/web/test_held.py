@@ -18,7 +18,7 @@ from bridge.ledger import keys, trail
 from bridge.ledger.calls import held as desk
 from bridge.ledger.calls.held import match_held
 from bridge.ledger.calls.learning import Learnt
-from bridge.ledger.calls.recent_call_index import Nearby
+from bridge.ledger.calls.recent_call_index import RecentCallIndex
 from bridge.ledger.ledger import Ledger
 from tests.commands.terminal import Terminal
 from tests.web.conftest import RedisServer
@@ -41,7 +41,7 @@ def come(ledger: Ledger, trigger: str, body: dict[str, Any]) -> str:
         ledger.hold(event, body)
     else:
         assert isinstance(event, Event)
-        ledger.learn(event, body)
+        ledger.record_event(event, body)
     return event.fingerprint
 
 
@@ -214,7 +214,7 @@ def reasons(ledger: Ledger) -> list[str]:
 
 
 def test_where_two_calls_fit_it_stays_held_however_many_others_come(ledger: Ledger) -> None:
-    near = Nearby(ledger, Rules())
+    near = RecentCallIndex(ledger, Rules())
     for number, minutes in ((1, 20), (2, 10)):
         call_of(ledger, number, phone=NAMELESS["external_number"], started=timedelta(minutes=minutes))
     come(ledger, "call-answered", NAMELESS)
@@ -230,7 +230,7 @@ def test_where_two_calls_fit_it_stays_held_however_many_others_come(ledger: Ledg
 
 def test_nothing_is_matched_before_all_calls_of_its_time_are_read(ledger: Ledger) -> None:
     phone = NAMELESS["external_number"]
-    near = Nearby(ledger, Rules(), most=3)
+    near = RecentCallIndex(ledger, Rules(), most=3)
     call_of(ledger, 1, phone=phone, started=timedelta(minutes=20), heard=timedelta(minutes=19))
     for number in range(2, 6):
         ago = timedelta(minutes=20 - number)
@@ -261,7 +261,7 @@ def test_an_event_that_names_an_earlier_start_is_compared_with_the_calls_of_then
 
 
 def test_a_call_that_is_heard_of_by_a_clock_set_back_counts_too(ledger: Ledger) -> None:
-    phone, near = NAMELESS["external_number"], Nearby(ledger, Rules())
+    phone, near = NAMELESS["external_number"], RecentCallIndex(ledger, Rules())
     come(ledger, "call-answered", NAMELESS)
     match_held(ledger, Rules(), near)
 
@@ -307,10 +307,10 @@ def test_a_call_forgotten_while_the_clock_looks_leaves_the_event_held_and_the_ot
     class InAnotherHand(Ledger):
         """Between what is read of a call and what is learnt under it, a person has it forgotten."""
 
-        def learn(self, event: Event, body: Mapping[str, Any]) -> Learnt:
+        def record_event(self, event: Event, body: Mapping[str, Any]) -> Learnt:
             if str(event.uuid) == UUID:
                 self.forget(self.read(KEY))
-            return super().learn(event, body)
+            return super().record_event(event, body)
 
     come(ledger, "call-ended", just_now())
     other = call_of(ledger, 2, phone="+441632960305", started=timedelta(minutes=1))
@@ -385,7 +385,7 @@ def test_many_held_events_of_one_number_cost_little(ledger: Ledger) -> None:
         call_of(ledger, number, phone=phone, started=timedelta(seconds=number))
     for n in range(700):
         come(ledger, "call-answered", {**NAMELESS, "notes": f"n{n}"})
-    counting, near = Counting(ledger.redis), Nearby(ledger, Rules())
+    counting, near = Counting(ledger.redis), RecentCallIndex(ledger, Rules())
     before = int(ledger.redis.info("stats")["total_commands_processed"])
 
     for _ in range(3):
@@ -402,7 +402,7 @@ def test_all_held_events_get_their_turn(ledger: Ledger) -> None:
         come(ledger, "call-answered", {"external_number": "+441632960999", "notes": f"n{n}"})
     come(ledger, "call-answered", NAMELESS)
     come(ledger, "call-ended", just_now())
-    near = Nearby(ledger, Rules())
+    near = RecentCallIndex(ledger, Rules())
 
     assert [match_held(ledger, Rules(), near) for _ in range(3)] == [0, 0, 1]
     assert [match_held(ledger, Rules(), near) for _ in range(3)] == [0, 0, 0]

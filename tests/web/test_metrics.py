@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from bridge.errors import RateLimited
 from bridge.ledger import keys
 from bridge.ledger.budgets.budget import Budget
-from bridge.ledger.budgets.requesters import Turn, taking_turns
+from bridge.ledger.budgets.requesters import BudgetRequester, acting_as
 from bridge.ledger.keys import Lane
 from bridge.ledger.ledger import Ledger
 from tests.web.conftest import RedisServer
@@ -152,7 +152,10 @@ def test_the_page_shows_what_is_left_of_the_budgets_and_when_those_who_wait_are_
     budget = Budget(ledger.redis, service="cloudtalk", share=50)
     for number in range(60):
         ledger.schedule("detail", f"id:{number}", in_ms=600_000, lane=Lane.BACKFILL)
-        with taking_turns(Turn(lane=Lane.BACKFILL, name=f"detail|id:{number}")), suppress(RateLimited):
+        with (
+            acting_as(BudgetRequester(lane=Lane.BACKFILL, name=f"detail|id:{number}")),
+            suppress(RateLimited),
+        ):
             budget.take()
     ledger.redis.hset(keys.META, "calls_missing", 3)
 

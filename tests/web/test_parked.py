@@ -33,7 +33,7 @@ def park(ledger: Ledger, *numbers: int, cause: str = "Rejected") -> list[str]:
         body = {**ENDED, "call_id": str(number), "call_uuid": None}
         event = read_event("call-ended", body, Rules())
         assert isinstance(event, Event)
-        ledger.learn(event, body)
+        ledger.record_event(event, body)
         found.append(give_up(ledger, f"id:{number}", cause))
     return found
 

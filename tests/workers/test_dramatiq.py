@@ -18,7 +18,7 @@ from dramatiq.errors import ActorNotFound
 from dramatiq.middleware import Middleware, SkipMessage
 
 from bridge.errors import NotThereYet, Rejected
-from bridge.jobs.deps import Deps, End
+from bridge.jobs.deps import Deps, JobResult
 from bridge.ledger.keys import Lane
 from bridge.ledger.ledger import Claim, Ledger
 from bridge.ledger.queue.kinds import KINDS
@@ -199,10 +199,10 @@ class Watching(Middleware):
 def test_integrations_see_each_job_and_its_error(
     bridge: Bridge, error: Exception | None, end: str, seen: str
 ) -> None:
-    def job(claim: Claim, deps: Deps) -> End:
+    def job(claim: Claim, deps: Deps) -> JobResult:
         if error is not None:
             raise error
-        return End()
+        return JobResult()
 
     watching = Watching()
     runner = Runner(bridge.deps, bridge.leases, {"sync": job})

@@ -12,7 +12,7 @@ from sentry_sdk.integrations.dramatiq import DramatiqIntegration
 from sentry_sdk.transport import Transport
 
 from bridge.errors import Busy, Disconnected, NotThereYet, RateLimited, Rejected, Unavailable
-from bridge.jobs.deps import Deps, End
+from bridge.jobs.deps import Deps, JobResult
 from bridge.ledger.ledger import Claim
 from tests.support import Bridge, Runner
 
@@ -48,10 +48,10 @@ def sentry() -> Iterator[Kept]:
 
 
 def run_one(bridge: Bridge, error: Exception | None) -> str:
-    def job(claim: Claim, deps: Deps) -> End:
+    def job(claim: Claim, deps: Deps) -> JobResult:
         if error is not None:
             raise error
-        return End()
+        return JobResult()
 
     runner = Runner(bridge.deps, bridge.leases, {"sync": job})
     bridge.ledger.schedule("sync", KEY, in_ms=0)

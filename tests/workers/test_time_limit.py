@@ -9,7 +9,7 @@ import redis
 
 from bridge.clients.http import Service, make_client
 from bridge.errors import LeaseLost
-from bridge.jobs.deps import Deps, End
+from bridge.jobs.deps import Deps, JobResult
 from bridge.ledger.ledger import Claim
 from bridge.sandbox.running import RunningSandbox
 from tests.clients.evil import Peer, service
@@ -34,7 +34,7 @@ def test_a_job_that_hangs_frees_its_thread_and_can_write_nothing_when_it_goes_on
     goes_on, went_on = threading.Event(), threading.Event()
     lost: list[type[BaseException]] = []
 
-    def hang(claim: Claim, deps: Deps) -> End:
+    def hang(claim: Claim, deps: Deps) -> JobResult:
         goes_on.wait()
         try:
             deps.still_ours(claim)
@@ -45,7 +45,7 @@ def test_a_job_that_hangs_frees_its_thread_and_can_write_nothing_when_it_goes_on
         except LeaseLost as error:
             lost.append(type(error))
         went_on.set()
-        return End()
+        return JobResult()
 
     bridge = Bridge(redis_client, sandbox, kinds={"sync": hang})
     runner = Runner(bridge.deps, bridge.leases, {"sync": hang}, limit_s=0.1, grace_s=0.1)
@@ -72,7 +72,7 @@ def test_a_job_whose_requests_drip_one_after_the_other_ends_at_its_limit(
 
     with service(drip) as url, make_client() as client:
 
-        def ask(claim: Claim, deps: Deps) -> End:
+        def ask(claim: Claim, deps: Deps) -> JobResult:
             while True:
                 Service("kustomer", client=client, headers={}).request("note", "GET", url)
 

@@ -1,4 +1,4 @@
-"""The bridge's share of each service's budget, planned in Redis for all processes (lua/budgets/planner.lua)."""
+"""The share of each service's budget, planned in Redis for all processes: lua/budgets/planner.lua."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import redis
 from bridge.boundary import boundary
 from bridge.errors import RateLimited, TooManyLooks
 from bridge.ledger import keys, scripts
-from bridge.ledger.budgets.requesters import Spent, Turn, current_look, current_turn
+from bridge.ledger.budgets.requesters import BudgetRequester, Spent, current_look, current_requester
 from bridge.ledger.keys import LANE_NAMES, Lane
 from bridge.ledger.ledger import Ledger
 
@@ -77,7 +77,7 @@ class Budget:
             RateLimited: with what is in the way, and the seconds until the slot that was booked; no thread
                 sleeps. Who does not come within a twentieth of a window after it loses it.
         """
-        name, turn = secrets.token_hex(8), current_turn()
+        name, turn = secrets.token_hex(8), current_requester()
         spent = turn.at(self)
         sent, usual = (0, 1) if turn.kind is None else (spent.sent, round(self._usual.get(turn.kind, 1)))
         look = current_look()
@@ -107,7 +107,7 @@ class Budget:
         """A look found something: it does not count among those that did not."""
         self._redis.zrem(self._looks, name)
 
-    def ended(self, turn: Turn, spent: Spent) -> None:
+    def ended(self, turn: BudgetRequester, spent: Spent) -> None:
         """A turn is over: learn from it, and give back what was kept for it."""
         # One that was refused half-way would have sent at least one more.
         sent = spent.sent + spent.refused

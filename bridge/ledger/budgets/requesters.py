@@ -21,7 +21,7 @@ from bridge.ledger.keys import Lane
 class Spending(Protocol):
     """What a turn asks of a budget that it took from."""
 
-    def ended(self, turn: Turn, spent: Spent) -> None: ...
+    def ended(self, turn: BudgetRequester, spent: Spent) -> None: ...
 
 
 @dataclass(slots=True, kw_only=True)
@@ -35,7 +35,7 @@ class Spent:
 
 
 @dataclass(slots=True, kw_only=True)
-class Turn:
+class BudgetRequester:
     """One run of a job, or one errand of a command.
 
     Args:
@@ -53,11 +53,11 @@ class Turn:
         return self.spent.setdefault(budget, Spent())
 
 
-_current: ContextVar[Turn | None] = ContextVar("turn", default=None)
+_current: ContextVar[BudgetRequester | None] = ContextVar("turn", default=None)
 
 
 @contextmanager
-def taking_turns(turn: Turn) -> Iterator[Turn]:
+def acting_as(turn: BudgetRequester) -> Iterator[BudgetRequester]:
     """Everything sent inside is sent for this turn; what was kept for it and not needed is given back."""
     before = _current.set(turn)
     try:
@@ -70,16 +70,16 @@ def taking_turns(turn: Turn) -> Iterator[Turn]:
                 budget.ended(turn, spent)
 
 
-def current_turn() -> Turn:
+def current_requester() -> BudgetRequester:
     """That of the job which runs; else one of its own for this thread, in the live lane: a person waits."""
     turn = _current.get()
     if turn is None:
-        turn = Turn(lane=Lane.LIVE, name=f"by-hand:{secrets.token_hex(4)}")
+        turn = BudgetRequester(lane=Lane.LIVE, name=f"by-hand:{secrets.token_hex(4)}")
         _current.set(turn)
     return turn
 
 
-def name_of_turn() -> str | None:
+def requester_name() -> str | None:
     """Of the job which runs; None outside of one."""
     turn = _current.get()
     return None if turn is None else turn.name

@@ -24,7 +24,7 @@ _FIELDS = (Field.FORGOTTEN, Field.STATE, Field.REASON, _CONVERSATION)
 _SOUND = ("obs:recording", "obs:recording_gone")
 
 
-class Stands(Enum):
+class CallState(Enum):
     UNKNOWN = auto()  # no record under this number
     WAITING = auto()  # on record, and not written yet
     WRITTEN = auto()
@@ -35,11 +35,11 @@ class Stands(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class CallStatus:
     """One call: where it stands, and why."""
 
     call_id: int
-    stands: Stands = Stands.UNKNOWN
+    stands: CallState = CallState.UNKNOWN
     uuid: UUID | None = None
     reason: str = ""
     conversation_id: str | None = None
@@ -59,10 +59,10 @@ class Standing:
         return keys.call_key(uuid=self.uuid, call_id=self.call_id)
 
 
-@boundary("census.standings")
-def standings(ledger: Ledger, call_ids: Sequence[int]) -> dict[int, Standing]:
+@boundary("census.call_statuses")
+def call_statuses(ledger: Ledger, call_ids: Sequence[int]) -> dict[int, CallStatus]:
     """Where each of these calls stands."""
-    found: dict[int, Standing] = {}
+    found: dict[int, CallStatus] = {}
     for start in range(0, len(call_ids), _AT_ONCE):
         some = call_ids[start : start + _AT_ONCE]
         pipe = ledger.redis.pipeline(transaction=False)
@@ -82,12 +82,12 @@ def standings(ledger: Ledger, call_ids: Sequence[int]) -> dict[int, Standing]:
         ]
         for part, leading, jobs in zip(parts, _leading(ledger, parts), _jobs(ledger, parts), strict=True):
             found[part.call_id] = part.standing(leading, jobs)
-    unknown = [number for number, one in found.items() if one.stands is Stands.UNKNOWN]
+    unknown = [number for number, one in found.items() if one.stands is CallState.UNKNOWN]
     marks = forgotten_at(ledger.redis, [f"id:{number}" for number in unknown])
     for number, at in zip(unknown, marks, strict=True):
         if at is not None:
-            found[number] = Standing(
-                call_id=number, stands=Stands.FORGOTTEN, reason=tombstone(at)[Field.REASON]
+            found[number] = CallStatus(
+                call_id=number, stands=CallState.FORGOTTEN, reason=tombstone(at)[Field.REASON]
             )
     return found
 
@@ -108,25 +108,25 @@ class _Part:
         own = [f"id:{self.call_id}"]
         return [f"uuid:{self.uuid}", *own] if self.uuid else own
 
-    def standing(self, leading: Mapping[str, str | None], jobs: _Jobs) -> Standing:
+    def standing(self, leading: Mapping[str, str | None], jobs: _Jobs) -> CallStatus:
         def told(name: str) -> str:
             return leading.get(name) or self.fields[name] or ""
 
         known = self.first_at or self.uuid or told(Field.FORGOTTEN)
-        stands = Stands.WAITING if known else Stands.UNKNOWN
+        stands = CallState.WAITING if known else CallState.UNKNOWN
         # A reason goes with its state, see `record_of`.
         reason = (leading.get(Field.REASON) if leading.get(Field.STATE) else told(Field.REASON)) or ""
         if told(Field.FORGOTTEN):
-            stands = Stands.FORGOTTEN
+            stands = CallState.FORGOTTEN
         elif jobs.parked is not None:
-            stands, reason = Stands.PARKED, jobs.parked
+            stands, reason = CallState.PARKED, jobs.parked
         elif told(Field.STATE) == State.DROPPED:
             # Unless something was learnt since.
-            stands = Stands.WAITING if jobs.writing else Stands.DROPPED
+            stands = CallState.WAITING if jobs.writing else CallState.DROPPED
         elif told(Field.STATE) in (State.SYNCED, State.SKIPPED):
-            stands = Stands.WRITTEN if told(Field.STATE) == State.SYNCED else Stands.SKIPPED
+            stands = CallState.WRITTEN if told(Field.STATE) == State.SYNCED else CallState.SKIPPED
         conversation = told(_CONVERSATION)
-        return Standing(
+        return CallStatus(
             call_id=self.call_id,
             stands=stands,
             uuid=UUID(self.uuid) if self.uuid else None,
@@ -150,7 +150,7 @@ class _Jobs:
     recording_known: bool
 
 
-@boundary("census.standings")
+@boundary("census.call_statuses")
 def _leading(ledger: Ledger, parts: Sequence[_Part]) -> list[Mapping[str, str | None]]:
     """The same fields of the part under the uuid, where there is one."""
     pipe = ledger.redis.pipeline(transaction=False)
@@ -161,7 +161,7 @@ def _leading(ledger: Ledger, parts: Sequence[_Part]) -> list[Mapping[str, str | 
     return [dict(zip(_FIELDS, next(answers), strict=True)) if part.uuid else {} for part in parts]
 
 
-@boundary("census.standings")
+@boundary("census.call_statuses")
 def _jobs(ledger: Ledger, parts: Sequence[_Part]) -> list[_Jobs]:
     pipe = ledger.redis.pipeline(transaction=False)
     for part in parts:

@@ -19,7 +19,7 @@ from bridge.domain.webhook.matching import match
 from bridge.errors import Rejected
 from bridge.ledger import keys, trail
 from bridge.ledger.calls.learning import Learnt
-from bridge.ledger.calls.recent_call_index import Nearby
+from bridge.ledger.calls.recent_call_index import RecentCallIndex
 from bridge.ledger.calls.record import Record, moment
 from bridge.ledger.ledger import Ledger
 from bridge.wording import counted
@@ -140,7 +140,7 @@ def assign(ledger: Ledger, event: HeldEvent, record: Record, rules: Rules, *, wh
     told = event.as_event_of(rules, ids)
     if told is None:
         raise Rejected("This event cannot be parsed, even with the call's ids added.")
-    learnt = ledger.learn(told, with_ids(event.body, ids))
+    learnt = ledger.record_event(told, with_ids(event.body, ids))
     # Told by the script that would have kept it: the call may have been forgotten since its record was read.
     if learnt.status == "forgotten":
         raise Rejected(
@@ -182,7 +182,9 @@ def _let_go(ledger: Ledger, event: HeldEvent) -> None:
     pipe.execute()
 
 
-def match_held(ledger: Ledger, rules: Rules, near: Nearby | None = None, *, within_s: float = 5.0) -> int:
+def match_held(
+    ledger: Ledger, rules: Rules, near: RecentCallIndex | None = None, *, within_s: float = 5.0
+) -> int:
     """Put held events to the one call that fits each, whichever came first; how many were.
 
     Costs nothing while nothing is held, and no webhook anything ever: the clock does it. Nothing is put to a
@@ -194,7 +196,7 @@ def match_held(ledger: Ledger, rules: Rules, near: Nearby | None = None, *, with
         near: kept from beat to beat, so that each reads only what was learnt since the last one.
         within_s: after this it is left to the next beat, too.
     """
-    near = near or Nearby(ledger, rules)
+    near = near or RecentCallIndex(ledger, rules)
     ends = time.monotonic() + within_s
     now = cast(datetime, moment(ledger.now_ms()))
     page = _page(ledger, near.start) or (_page(ledger, 0) if near.start else [])

@@ -20,7 +20,7 @@ _SERVERS_KEPT = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reach:
+class LedgerHorizon:
     """How far back a ledger remembers.
 
     A call that ended before `since` may have been written, and forgotten since. Until `rests_until` such a
@@ -32,7 +32,7 @@ class Reach:
 
 
 @boundary("ledger.reach")
-def ask_reach(client: redis.Redis, *, outputs_s: int, lease_ms: int) -> Reach:
+def ask_horizon(client: redis.Redis, *, outputs_s: int, lease_ms: int) -> LedgerHorizon:
     """How far back this ledger remembers.
 
     Three things make a ledger forget: Redis was emptied, retention ended, or a server came back without
@@ -67,9 +67,9 @@ def ask_reach(client: redis.Redis, *, outputs_s: int, lease_ms: int) -> Reach:
     _, born_at, _, _, starts = pipe.execute()
     since_ms = max(float(born_at), now_ms - (outputs_s - _EXPIRES_EARLY_S) * 1000)
     if len(starts) < 2:
-        return Reach(since=_moment(since_ms))
+        return LedgerHorizon(since=_moment(since_ms))
     started_ms = float(starts[0][1])
-    return Reach(
+    return LedgerHorizon(
         since=_moment(max(since_ms, started_ms + _CLOCKS_DIFFER_MS)),
         # A start in the future was timed by a clock that has been put right since.
         rests_until=None if sure or started_ms > now_ms else _moment(started_ms + lease_ms),

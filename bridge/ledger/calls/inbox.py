@@ -44,7 +44,7 @@ class Inbox:
         self._hold = client.register_script(scripts.source("hold"))
         self._batches = Batches(client, self.proof)
 
-    async def learn(self, event: Event, body: Mapping[str, Any]) -> Learnt:
+    async def record_event(self, event: Event, body: Mapping[str, Any]) -> Learnt:
         """Keep an event under its call, once, and have the call looked at: one Lua call."""
         call = self._call(Delivery(event=event, body=body))
         with boundary("inbox.learn"):

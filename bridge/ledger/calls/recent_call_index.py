@@ -24,7 +24,7 @@ _AT_ONCE = 250
 _OVERLAP_MS = 300_000
 
 
-class Nearby:
+class RecentCallIndex:
     """Calls that were heard of since some time: all of them, once `look` says so.
 
     The ledger lists calls by when they were last heard of, and a call moves to the end of that list whenever

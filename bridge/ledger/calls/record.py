@@ -164,7 +164,7 @@ class Record:
         return None if text is None else int(text)
 
     @property
-    def must_look(self) -> bool:
+    def verify_requested(self) -> bool:
         """Asked to be run again, or restored: what it says of Kustomer may be out of date."""
         return self.fields.get(Field.VERIFY) == "1"
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, cast
 from bridge.boundary import boundary
 from bridge.errors import KEY_REFUSED, MAINTENANCE, ROLE_MISSING, UNPAID, Disconnected, Unauthorized
 from bridge.ledger import keys
-from bridge.ledger.budgets.requesters import name_of_turn
+from bridge.ledger.budgets.requesters import requester_name
 from bridge.ledger.calls.record import moment
 from bridge.ledger.ledger import Claim, Ledger
 from bridge.ledger.queue.kinds import CONNECTION
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from redis.client import Pipeline
 
 # The kind of the job that looks at a connection; its key is the service.
-LOOK = CONNECTION.name
+CONNECTION_CHECK = CONNECTION.name
 # A job that waits tries by itself, should nobody look; at a closed gate that costs nothing.
 _SLOW_BEAT_S = 300.0
 _WOKEN_AT_ONCE = 500
@@ -218,7 +218,7 @@ class Connections:
 
     def look(self, service: str, *, in_s: float = 0) -> None:
         """Have it looked at, then or sooner; asked again and again, it is done once."""
-        self._ledger.schedule(LOOK, service, in_ms=round(in_s * 1000))
+        self._ledger.schedule(CONNECTION_CHECK, service, in_ms=round(in_s * 1000))
 
     def mark_up(self, service: str) -> int:
         """Open it again and make the jobs due that wait for it, live ones first; how many."""
@@ -242,7 +242,7 @@ class Connections:
             claim,
             service=error.service,
             why=f"{error} · {error.text}" if error.text else str(error),
-            look=keys.job(LOOK, error.service),
+            look=keys.job(CONNECTION_CHECK, error.service),
             look_in_ms=round(self.check_again_s(error.state) * 1000),
             again_in_ms=round(slow_s * 1000),
         )
@@ -291,7 +291,7 @@ class Gate:
         scope, down = self._connections.first_down([self._service, f"{self._service}:{operation}"])
         if down is None:
             return None
-        if down.probe and down.probe == name_of_turn():
+        if down.probe and down.probe == requester_name():
             return scope
         raise down.as_error(scope)
 

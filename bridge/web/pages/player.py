@@ -17,7 +17,7 @@ from starlette.routing import Route
 from bridge.domain.call import Call
 from bridge.domain.kustomer_texts.note import headline, sound_length
 from bridge.domain.outcome import Outcome
-from bridge.domain.recording import Recording, Sound, Stored, read_recording
+from bridge.domain.recording import Recording, RecordingState, Stored, read_recording
 from bridge.errors import BridgeError
 from bridge.ledger.calls.record import Record
 from bridge.ledger.faults import why
@@ -223,13 +223,13 @@ async def _sound(request: Request, opened: Opened, file: Stored | None, how: str
 
 def _no_sound(request: Request, opened: Opened) -> Response:
     title, text = {
-        Sound.COMING: (
+        RecordingState.COMING: (
             "The recording is not here yet",
             "CloudTalk has announced it, and the bridge fetches it as soon as it is available. Try again "
             "in a few minutes.",
         ),
-        Sound.GONE: ("The recording was deleted", ""),
-        Sound.UNWANTED: (
+        RecordingState.GONE: ("The recording was deleted", ""),
+        RecordingState.UNWANTED: (
             "This recording is not stored",
             "The bridge is set not to fetch the recording of this call.",
         ),
@@ -237,7 +237,7 @@ def _no_sound(request: Request, opened: Opened) -> Response:
         opened.recording.sound,
         ("There is no recording", "As far as the bridge knows, this call was not recorded."),
     )
-    if opened.recording.sound is Sound.GONE:
+    if opened.recording.sound is RecordingState.GONE:
         reason = "" if opened.by_link else opened.recording.reason
         text = f"The bridge could not store it: {reason}." if reason else "The bridge could not store it."
     return _message_of_call(request, opened, title, text)

@@ -21,7 +21,7 @@ from bridge.ledger.faults import RedisTimeout, server_fault
 from bridge.ledger.proof import CannotProve, NotProven
 from bridge.logs import AtMost
 from bridge.web.answers import REDIS_AWAY
-from bridge.web.webhooks.circuit_breaker import Gate
+from bridge.web.webhooks.circuit_breaker import CircuitBreaker
 
 log = logging.getLogger(__name__)
 log.addFilter(AtMost())
@@ -56,7 +56,7 @@ class Outcome:
     cause: str | None = None
 
 
-class Keeper:
+class WebhookAcceptor:
     """Keeps webhooks.
 
     Args:
@@ -76,7 +76,7 @@ class Keeper:
         keep_aside_s: float = 30 * 86_400,
     ) -> None:
         self._inbox, self._rules, self._now = inbox, rules, now
-        self.gate = Gate(inbox.ping)
+        self.gate = CircuitBreaker(inbox.ping)
         self.journal = Journal(
             journal_folder,
             limit=journal_bytes,
@@ -148,7 +148,7 @@ class Keeper:
             if isinstance(event, Held):
                 await self._inbox.hold(event, body)
                 return _held(event)
-            learnt = await self._inbox.learn(event, body)
+            learnt = await self._inbox.record_event(event, body)
         self._unproven = None
         if learnt.status == "accepted":
             return Outcome(status=202, content={"status": "accepted", "call": learnt.key})

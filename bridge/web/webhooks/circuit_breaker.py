@@ -11,7 +11,7 @@ PROBE_S = 1.0
 PAUSE_S = 0.05
 
 
-class Gate:
+class CircuitBreaker:
     """Shut by the first time-out, opened by the first sign of life.
 
     Only a time-out shuts it: a connection that is refused costs nothing, and is the quickest way to

@@ -22,7 +22,7 @@ from bridge.domain.webhook.events import OTHER_TRIGGERS, STAGE_OF, trigger_named
 from bridge.ledger.calls.inbox import Inbox
 from bridge.logs import AtMost
 from bridge.web.answers import REDIS_AWAY, Refused, request_id_of, send_json
-from bridge.web.webhooks.accept import Keeper
+from bridge.web.webhooks.accept import WebhookAcceptor
 from bridge.web.webhooks.admission import Admission, Headers, Signature, offered_tokens, signature_of
 from bridge.web.webhooks.body import LARGEST, SLOWEST_S, check_type, parse_object, read_body, too_large
 from bridge.web.webhooks.encodings import codings_of, decompressed
@@ -50,7 +50,7 @@ class Webhooks:
     def __init__(
         self,
         inbox: Inbox,
-        keeper: Keeper,
+        keeper: WebhookAcceptor,
         admission: Admission,
         *,
         now: Callable[[], float],

@@ -43,7 +43,7 @@ class Hand:
         event = read_event(trigger, body, rules)
         assert isinstance(event, Event)
         with self.watch.aside():
-            self.ledger.learn(event, body)
+            self.ledger.record_event(event, body)
 
     def run_due(self) -> None:
         """Run what is due now, until nothing is."""

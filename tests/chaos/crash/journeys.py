@@ -18,11 +18,11 @@ from bridge.client_factory import ClientFactory
 from bridge.domain.phone import Kind, Phone
 from bridge.domain.rules import Rules
 from bridge.domain.webhook.events import Held, read_event
-from bridge.jobs.budget_waiter import Patience
+from bridge.jobs.budget_waiter import BudgetWaiter
 from bridge.jobs.erasure import Erasure
 from bridge.ledger import keys, trail
 from bridge.ledger.budgets.budget import Budget
-from bridge.ledger.budgets.requesters import Spent, Turn
+from bridge.ledger.budgets.requesters import BudgetRequester, Spent
 from bridge.ledger.calls import erasing
 from bridge.ledger.calls.held import drop, held_events, match_held
 from bridge.ledger.calls.retention import enforce_retention
@@ -276,7 +276,7 @@ def _by_hand(hand: Hand) -> None:
     hand.deps.kustomer.attachments.reference("0" * 24)
     # A run that was given more places of a budget than it needed in the end.
     budget = Budget(hand.ledger.redis, service="kustomer", share=1000)
-    budget.ended(Turn(lane=Lane.LIVE, name="sync|ended", kind="sync"), Spent(sent=1, kept=1))
+    budget.ended(BudgetRequester(lane=Lane.LIVE, name="sync|ended", kind="sync"), Spent(sent=1, kept=1))
 
 
 def _clock(hand: Hand) -> None:
@@ -304,7 +304,9 @@ def _audited(hand: Hand) -> None:
     hand.tell("call-ended", ENDED)
     hand.run_all()
     now = _later()
-    audit = Audit(hand.deps, Span(since=now - timedelta(days=1), until=now), Patience(pause=lambda _: None))
+    audit = Audit(
+        hand.deps, Span(since=now - timedelta(days=1), until=now), BudgetWaiter(pause=lambda _: None)
+    )
     mend(hand.ledger, audit, audit.look(now), who="a test")
     hand.run_all()
 
