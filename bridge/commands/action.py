@@ -16,12 +16,12 @@ from typing import Any
 import click
 
 from bridge.actions import OPERATIONS, Operation, Services, check_input, find, preview, rank, run, stream
+from bridge.commands.arguments import ONE_LINE, connection_option, read_object
 from bridge.commands.files import Progress, pour, whole_file
-from bridge.commands.given import ONE_LINE, connection_option, read_object
+from bridge.commands.membrane_actions import list_theirs, run_theirs, their_row
 from bridge.commands.printing import say
-from bridge.commands.reach import ServiceAccess, is_service, open_service_access
+from bridge.commands.service_access import ServiceAccess, is_service, open_service_access
 from bridge.commands.tables import indented, show, show_file, show_table
-from bridge.commands.theirs import list_theirs, run_theirs, their_row
 from bridge.errors import NeedsAPerson, WrongUse
 
 _RECORDING = "get-call-recording"

@@ -12,7 +12,7 @@ import httpx2
 from bridge.clients.membrane.states import Connection, State, read_connection
 from bridge.clients.raw import send
 from bridge.clients.replies import retry_after_s
-from bridge.commands.reach import DOMAINS, TITLES, ServiceAccess, ServiceName
+from bridge.commands.service_access import DOMAINS, TITLES, ServiceAccess, ServiceName
 from bridge.errors import RateLimited, Unavailable
 
 # Nothing is known of its keys: no answer, or none that tells.

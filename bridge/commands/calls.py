@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from bridge.commands.forget import forget_one, found_call
-from bridge.commands.opening import opened_ledger
+from bridge.commands.open_ledger import opened_ledger
 from bridge.commands.printing import say
 from bridge.commands.tables import show_table
 from bridge.domain.moments import shown_time

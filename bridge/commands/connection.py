@@ -11,11 +11,18 @@ import click
 from bridge.clients.membrane.connections import Connections, checked_app_url
 from bridge.clients.membrane.states import Connection, ConnectionRequest, State
 from bridge.commands import DONE, FAILED, NEEDS_A_PERSON
+from bridge.commands.arguments import ONE_LINE, read_object, spelt
 from bridge.commands.builtin import look_at, service_at
 from bridge.commands.confirming import confirm
-from bridge.commands.given import ONE_LINE, read_object, spelt
 from bridge.commands.printing import say
-from bridge.commands.reach import SERVICES, TITLES, ServiceAccess, as_service, is_service, open_service_access
+from bridge.commands.service_access import (
+    SERVICES,
+    TITLES,
+    ServiceAccess,
+    as_service,
+    is_service,
+    open_service_access,
+)
 from bridge.commands.tables import show_table
 from bridge.errors import WrongUse
 

@@ -11,7 +11,7 @@ import click
 
 from bridge.commands import DONE, NEEDS_A_PERSON
 from bridge.commands.confirming import confirm
-from bridge.commands.opening import opened_ledger
+from bridge.commands.open_ledger import opened_ledger
 from bridge.commands.printing import say
 from bridge.data_folder import LAST_CALL
 from bridge.domain.phone import read_phone

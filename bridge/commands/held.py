@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from bridge.commands.confirming import confirm, is_at_terminal
-from bridge.commands.opening import opened_ledger
+from bridge.commands.open_ledger import opened_ledger
 from bridge.commands.printing import say
 from bridge.domain.moments import read_moment, shown_time
 from bridge.domain.webhook.events import OTHER_TRIGGERS

@@ -7,7 +7,7 @@ import json
 import click
 
 from bridge.commands.printing import say
-from bridge.commands.reach import open_service_access
+from bridge.commands.service_access import open_service_access
 from bridge.errors import WrongUse
 
 _SETTINGS = (

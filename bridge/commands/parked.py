@@ -11,7 +11,7 @@ import click
 
 from bridge.commands import DONE, NEEDS_A_PERSON
 from bridge.commands.confirming import confirm, is_at_terminal
-from bridge.commands.opening import opened_ledger
+from bridge.commands.open_ledger import opened_ledger
 from bridge.commands.printing import say
 from bridge.domain.moments import shown_time
 from bridge.errors import Rejected

@@ -21,10 +21,10 @@ from bridge.clients.membrane.proxy import THE_APP
 from bridge.clients.raw import Answer, RawEndpoint, send
 from bridge.clients.replies import retry_after_s
 from bridge.commands import DONE
+from bridge.commands.arguments import ONE_LINE, read_bytes, read_json, read_pairs, spelt
 from bridge.commands.files import Progress, pour, whole_file
-from bridge.commands.given import ONE_LINE, read_bytes, read_json, read_pairs, spelt
 from bridge.commands.printing import PlainTerminal, say
-from bridge.commands.reach import as_service, is_service, open_service_access
+from bridge.commands.service_access import as_service, is_service, open_service_access
 from bridge.errors import MaybeDone, NotSent, Rejected, Unavailable, WrongUse
 from bridge.settings import Settings
 

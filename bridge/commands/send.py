@@ -16,8 +16,8 @@ import httpx2
 
 from bridge.clients.bounds import Client
 from bridge.clients.causes import cause_of
+from bridge.commands.arguments import ONE_LINE
 from bridge.commands.context import Run, living_run, load_settings
-from bridge.commands.given import ONE_LINE
 from bridge.commands.printing import say
 from bridge.commands.samples import OUTCOMES, TEMPLATES, SampleCall
 from bridge.data_folder import LAST_CALL

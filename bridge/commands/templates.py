@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
+from bridge.commands.arguments import ONE_LINE
 from bridge.commands.context import load_settings
-from bridge.commands.given import ONE_LINE
 from bridge.commands.printing import say
 from bridge.commands.samples import TEMPLATES, Template
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import click
 
-from bridge.commands.opening import opened_ledger
+from bridge.commands.open_ledger import opened_ledger
 from bridge.commands.printing import say
 from bridge.commands.spans import read_ends
 from bridge.domain.moments import shown_time

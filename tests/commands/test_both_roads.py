@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bridge.actions import OPERATIONS
-from bridge.commands.theirs import save_output
+from bridge.commands.membrane_actions import save_output
 from bridge.sandbox.running import RunningSandbox
 from tests.actions.given import A_CONTACT, A_RECORDED_CALL, CATALOGUE
 from tests.commands.both_roads import run_over_both

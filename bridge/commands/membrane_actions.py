@@ -18,7 +18,7 @@ from bridge.clients.membrane.checking import check_input
 from bridge.clients.membrane.states import Connection
 from bridge.commands.files import Progress, pour, whole_file
 from bridge.commands.printing import say
-from bridge.commands.reach import ServiceAccess
+from bridge.commands.service_access import ServiceAccess
 from bridge.commands.tables import indented, show, show_file
 from bridge.errors import BridgeError, Unavailable
 
