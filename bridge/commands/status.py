@@ -14,11 +14,11 @@ from bridge.commands.printing import say
 from bridge.commands.tables import show_table
 from bridge.errors import Unavailable
 from bridge.ledger.faults import RedisError, why
-from bridge.ledger.processes import Process, missing
-from bridge.ledger.queue.connections import TITLES, paused_as
+from bridge.ledger.processes import Process
+from bridge.ledger.queue.connections import TITLES
+from bridge.reports.facts import what_is_wrong
 from bridge.reports.views import queue_view
 from bridge.wiring import open_budgets, open_connections, open_ledger
-from bridge.wording import counted
 
 _WELL, _REDIS_AWAY, _NEEDS_A_PERSON = 0, 1, 3
 _NUMBERS = ("due", "overdue", "waiting", "running", "parked", "held", "calls_missing")
@@ -40,8 +40,9 @@ def status(*, as_json: bool) -> int:
             budgets = open_budgets(settings, ledger).values()
             queue = queue_view(ledger, budgets, open_connections(settings, ledger))
             running = ledger.processes()
-        says = problems(queue, running)
-        code = _NEEDS_A_PERSON if says else _WELL
+            found = what_is_wrong(ledger, queue, running)
+        says = [problem.line for problem in found]
+        code = _NEEDS_A_PERSON if any(problem.needs_a_person for problem in found) else _WELL
     except (RedisError, OSError) as error:
         says, code = [why(error)], _REDIS_AWAY
     except Unavailable as error:
@@ -49,23 +50,11 @@ def status(*, as_json: bool) -> int:
     if as_json:
         shown = [one.shown() for one in running]
         left = queue.pop("budgets", {})
-        told = {"ok": not says, "says": says, "processes": shown, "queue": queue, "budgets": left}
+        told = {"ok": code == _WELL, "says": says, "processes": shown, "queue": queue, "budgets": left}
         say(json.dumps(told, indent=2))
     else:
         _print(says, queue, running)
     return code
-
-
-def problems(queue: Mapping[str, Any], running: Sequence[Process]) -> list[str]:
-    """What a person has to see to."""
-    says = [f"{text}: start `callbridge {text.split()[1]}`" for text in missing(running)]
-    for service, found in queue["connections"].items():
-        if found["state"] != "READY":
-            says.append(f"{paused_as(service)} ({found['state']}): callbridge doctor")
-    if parked := queue["parked"]:
-        are = "is" if parked == 1 else "are"
-        says.append(f"{counted(parked, 'job')} {are} parked: callbridge parked ls")
-    return says
 
 
 def _print(says: Sequence[str], queue: Mapping[str, Any], running: Sequence[Process]) -> None:

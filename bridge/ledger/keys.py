@@ -52,6 +52,11 @@ TRAIL = f"{TAG}:trail"
 # How many of its lines are kept, the newest.
 TRAIL_LINES = 10_000
 CONNECTIONS = f"{TAG}:connections"
+# What the storage of recordings said when it failed last; gone once it stores again.
+STORAGE_FAILING = f"{TAG}:failing:storage"
+# Of the watch for problems: what it compares with, problems told of, messages on their way, and who acts.
+WATCH, PROBLEMS, OUTBOX = f"{TAG}:watch", f"{TAG}:problems", f"{TAG}:outbox"
+WATCH_TURN, OUTBOX_TURN = f"{TAG}:watch:turn", f"{TAG}:outbox:turn"
 # CloudTalk's newest calls, for all calls that wait to be found in them; see `bridge.jobs.looking`.
 NEWEST = f"{TAG}:newest"
 

@@ -6,14 +6,17 @@ is gone) is no longer told of `ALIVE_S` after its last beat, by the Redis server
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import shutil
 import socket
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, cast
 
 import redis
@@ -47,6 +50,7 @@ class Process:
     Attributes:
         command: the process that somebody started; a worker of several processes has one for all of them.
         busy: how many of its threads have something to do.
+        disk: bytes free and bytes in all, of the fullest disk that it uses; None where it did not say.
     """
 
     kind: str
@@ -58,10 +62,11 @@ class Process:
     seen_at: str
     busy: int
     threads: int
+    disk: tuple[int, int] | None = None
 
     def shown(self) -> dict[str, Any]:
         """For programs."""
-        return {name: value for name, value in asdict(self).items() if name != "command"}
+        return {name: value for name, value in asdict(self).items() if name not in ("command", "disk")}
 
 
 class Heartbeat:
@@ -70,6 +75,7 @@ class Heartbeat:
     Args:
         busy: how many of the threads have something to do.
         command: the process that somebody started, asked in the running process.
+        folders: where it writes: how full these disks are is told too.
     """
 
     def __init__(
@@ -80,8 +86,10 @@ class Heartbeat:
         threads: int = 1,
         busy: Callable[[], int] = lambda: 0,
         command: Callable[[], int] = os.getpid,
+        folders: Sequence[Path] = (),
     ) -> None:
         self._redis, self._kind, self._threads, self._busy = client, kind, threads, busy
+        self._folders = folders
         self._command = command
         self._script = client.register_script(scripts.source("beat"))
         self._told: dict[str, Any] = {}
@@ -108,7 +116,7 @@ class Heartbeat:
 
     def beat(self) -> None:
         """Say it once."""
-        told = json.dumps({**self._told, "busy": self._busy()})
+        told = json.dumps({**self._told, "busy": self._busy(), "disk": fullest_disk(self._folders)})
         with boundary("processes.beat"):
             self._script(keys=[keys.PROCESSES], args=[self.name, told, round(ALIVE_S * 1000), _MOST])
 
@@ -140,6 +148,16 @@ class Heartbeat:
             log.debug("process end not stored", error=type(error).__name__)
 
 
+def fullest_disk(folders: Iterable[Path]) -> tuple[int, int] | None:
+    """Bytes that are free and bytes in all, where the least part is free; None where no folder is there."""
+    found = []
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            usage = shutil.disk_usage(folder)
+            found.append((usage.free, usage.total))
+    return min(found, key=lambda one: one[0] / max(1, one[1]), default=None)
+
+
 def ask(pipe: Pipeline | AsyncPipeline) -> None:
     """Ask which processes run; `read` takes the `REPLIES` replies."""
     pipe.hgetall(keys.PROCESSES)
@@ -159,7 +177,8 @@ def read(replies: list[Any]) -> list[Process]:
         # Another version may tell more.
         known = {name: body[name] for name in _TOLD if name in body}
         if len(known) == len(_TOLD) and known["kind"] in KINDS:
-            found.append(Process(**known, seen_at=seen_at))
+            disk = body.get("disk")
+            found.append(Process(**known, seen_at=seen_at, disk=(disk[0], disk[1]) if disk else None))
     return sorted(found, key=lambda one: (KINDS.index(one.kind), one.host, one.pid))
 
 

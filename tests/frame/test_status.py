@@ -63,7 +63,8 @@ def test_a_process_that_does_not_run_needs_a_person(
         code, told = asked(capsys)
 
     assert (code, told["ok"]) == (3, False)
-    assert told["says"] == [f"no {absent} runs: start `callbridge {absent}`"]
+    (said,) = told["says"]
+    assert said.startswith(f"no {absent} runs, so ") and said.endswith(f": start `callbridge {absent}`")
 
 
 def test_a_parked_job_and_a_paused_service_need_a_person(
@@ -97,7 +98,7 @@ def test_a_parked_job_and_a_paused_service_need_a_person(
         said = capsys.readouterr().out
 
     assert code == 3
-    assert "Kustomer is paused for create_note (ROLE_MISSING): callbridge doctor" in told["says"]
+    assert any("Kustomer is paused for create_note (ROLE_MISSING)" in text for text in told["says"])
     assert "CloudTalk did not answer list_calls in time" in said
     assert any("Kustomer is paused (DISCONNECTED)" in text for text in told["says"])
     assert "1 job is parked: callbridge parked ls" in told["says"]

@@ -1,0 +1,69 @@
+"""The facts that `problems` decides by, read from the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bridge.ledger.health import late_live_calls, server_health, storage_failing
+from bridge.ledger.ledger import Ledger
+from bridge.ledger.processes import Process, commands_of
+from bridge.ledger.queue.connections import TITLES, closed_as, paused_as
+from bridge.reports.problems import LATE_AFTER_S, Closed, Disk, Facts, Problem, RedisFacts, find_problems
+
+
+def what_is_wrong(ledger: Ledger, queue: Mapping[str, Any], running: Sequence[Process]) -> list[Problem]:
+    """All problems of now, for a page or a command.
+
+    Args:
+        queue: as `queue_view` gives it.
+    """
+    return find_problems(gather_facts(ledger, queue, running))
+
+
+def gather_facts(ledger: Ledger, queue: Mapping[str, Any], running: Sequence[Process]) -> Facts:
+    """Everything that is known of now."""
+    server = server_health(ledger)
+    late, oldest_s = late_live_calls(ledger, after_s=LATE_AFTER_S)
+    return Facts(
+        running=commands_of(running),
+        closed=closed_of(queue["connections"]),
+        budget_closed_s={},
+        live_late=late,
+        live_late_s=oldest_s,
+        parked=queue["parked"],
+        calls_missing=queue["calls_missing"] or 0,
+        redis=RedisFacts(not_durable=server.not_durable, used=server.used),
+        disks=disks_of(running),
+        storage_failing=storage_failing(ledger),
+    )
+
+
+def closed_of(connections: Mapping[str, Mapping[str, Any]]) -> tuple[Closed, ...]:
+    """Of the connections, as `queue_view` gives them, those that are down."""
+    return tuple(
+        Closed(
+            scope=scope,
+            title=paused_as(scope),
+            state=found["state"],
+            why=closed_as(scope, found["state"])
+            or f"the Membrane connection of {TITLES.get(scope, scope)} is down",
+            do=found["text"],
+            jobs_waiting=found["jobs_waiting"],
+        )
+        for scope, found in connections.items()
+        if found["state"] != "READY"
+    )
+
+
+def disks_of(running: Sequence[Process]) -> tuple[Disk, ...]:
+    """The fullest disk of each host."""
+    fullest: dict[str, Disk] = {}
+    for one in running:
+        if one.disk is None:
+            continue
+        disk = Disk(host=one.host, free=one.disk[0], total=one.disk[1])
+        before = fullest.get(one.host)
+        if before is None or disk.free / max(1, disk.total) < before.free / max(1, before.total):
+            fullest[one.host] = disk
+    return tuple(fullest.values())

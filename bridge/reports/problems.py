@@ -1,0 +1,435 @@
+"""What is wrong, as a table: facts -> problems. Pure, and the only list of problems: `callbridge status`, the
+first page and notifications take their words from here.
+
+Each problem has a heading in deploy/README.md, under "Runbook"; a test compares.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from bridge.wording import counted
+
+Severity = Literal["failure", "warning"]
+
+# A live call is normally written within seconds.
+LATE_AFTER_S = 60.0
+# So many webhooks refused and none accepted: strangers knock too, but hardly so often.
+REFUSED_IN_A_ROW = 5
+# A service that asked us to wait is open again within a window; longer means that its limit is used up.
+BUDGET_CLOSED_S = 60.0
+# Redis' memory: full enough to act, and the lower mark that ends it.
+MEMORY_FULL, MEMORY_ROOM = 0.9, 0.8
+# A disk is nearly full below this many bytes, or this part of it where that is less than the larger bound.
+DISK_FREE_BYTES, DISK_FREE_PART, DISK_FREE_MOST = 500_000_000, 0.05, 5_000_000_000
+# How much more has to be free before it counts as mended.
+_DISK_ROOM = 1.2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Closed:
+    """A service, or one of its operations, that is closed to us.
+
+    Attributes:
+        scope: `SERVICE` or `SERVICE:OPERATION`.
+        why: "Kustomer refuses the API key".
+        do: what the person is asked to do there; may be empty.
+    """
+
+    scope: str
+    title: str
+    state: str
+    why: str
+    do: str = ""
+    jobs_waiting: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disk:
+    """The fullest disk that a process of one host uses."""
+
+    host: str
+    free: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RedisFacts:
+    """What Redis says of itself; None where it does not tell.
+
+    Attributes:
+        not_durable: why a crash of Redis would lose calls; empty where it would not, as far as known.
+        used: part of the memory it may use.
+    """
+
+    not_durable: str = ""
+    used: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """Everything that a problem is decided by. The defaults mean that all is well.
+
+    Attributes:
+        running: kind of process -> how many run.
+        budget_closed_s: service -> for how long it has been refusing requests as too many.
+        live_late: live calls that are due or failing for longer than `LATE_AFTER_S`, and the oldest's age.
+        refused: webhooks refused since the last accepted one, and the cause of most.
+        silent_s: for how long no webhook came, of opening hours only; None where no hours are set.
+        silent_after_s: how long that may be.
+        unannounced: CloudTalk lists a call that began after the last webhook came.
+        storage_failing: what the storage of recordings said last, if it failed and nothing was stored since.
+        synthetic_late_s: for how long the synthetic call has been under way, or failing, beyond its limit.
+        active: names of the problems that are told of now: they end at lower marks.
+    """
+
+    running: Mapping[str, int] = field(default_factory=lambda: {"web": 1, "worker": 1, "clock": 1})
+    closed: tuple[Closed, ...] = ()
+    budget_closed_s: Mapping[str, float] = field(default_factory=dict)
+    live_late: int = 0
+    live_late_s: float = 0.0
+    parked: int = 0
+    calls_missing: int = 0
+    refused: int = 0
+    refused_cause: str = ""
+    silent_s: float | None = None
+    silent_after_s: float = 3600.0
+    unannounced: bool = False
+    redis: RedisFacts = field(default_factory=RedisFacts)
+    disks: tuple[Disk, ...] = ()
+    storage_failing: str = ""
+    synthetic_late_s: float = 0.0
+    synthetic_says: str = ""
+    active: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One thing that is wrong.
+
+    Attributes:
+        name: tells it from others, also of its kind: `paused:kustomer`.
+        kind: its heading in the runbook.
+        says: one sentence without its full stop; names nobody.
+        do: what to do, likewise.
+        page: the page that shows it, below PUBLIC_URL.
+        well: what is said once it is over.
+        level: grows with it; told of again when it has more than doubled.
+        needs_a_person: `callbridge status` exits with 3.
+    """
+
+    name: str
+    kind: str
+    severity: Severity
+    says: str
+    do: str
+    page: str
+    well: str
+    level: int = 0
+    needs_a_person: bool = False
+
+    @property
+    def line(self) -> str:
+        return f"{self.says}: {self.do}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """How problems of one kind are told of.
+
+    Attributes:
+        heading: in deploy/README.md, "Runbook".
+        after_s: how long it has to last before anybody is told.
+        well_after_s: how long it has to be gone before that is told.
+        follows: kinds of which this may be a mere consequence: not told of while one of them lasts.
+    """
+
+    heading: str
+    after_s: float
+    well_after_s: float = 0.0
+    follows: tuple[str, ...] = ()
+
+    @property
+    def anchor(self) -> str:
+        """As it is linked: `#a-service-is-paused`."""
+        return self.heading.lower().replace(" ", "-")
+
+
+# A restart takes some seconds: what goes away by itself is not told.
+KINDS: Mapping[str, Kind] = {
+    "redis-unavailable": Kind(heading="Redis is unavailable", after_s=15),
+    "no-web": Kind(heading="No web process runs", after_s=20, follows=("redis-unavailable",)),
+    "no-worker": Kind(heading="No worker runs", after_s=20, follows=("redis-unavailable",)),
+    "no-clock": Kind(heading="No clock runs", after_s=20, follows=("redis-unavailable",)),
+    "paused": Kind(heading="A service is paused", after_s=0),
+    "budget-closed": Kind(
+        heading="A service refuses requests as too many", after_s=0, well_after_s=60, follows=("paused",)
+    ),
+    "live-late": Kind(
+        heading="Live calls are late",
+        after_s=15,
+        well_after_s=30,
+        follows=("paused", "no-worker", "budget-closed"),
+    ),
+    "parked": Kind(heading="Jobs are parked", after_s=5, follows=("paused",)),
+    # Until the next comparison: most are written before that.
+    "calls-missing": Kind(
+        heading="Calls are missing in Kustomer",
+        after_s=400,
+        follows=("paused", "no-worker", "no-webhook", "webhooks-refused"),
+    ),
+    "webhooks-refused": Kind(heading="Webhooks are refused", after_s=5),
+    "no-webhook": Kind(heading="No webhook arrives", after_s=5, follows=("webhooks-refused", "no-web")),
+    "redis-not-durable": Kind(heading="Redis may lose calls", after_s=10, well_after_s=30),
+    "redis-full": Kind(heading="Redis is nearly full", after_s=10, well_after_s=30),
+    "disk-full": Kind(heading="A disk is nearly full", after_s=10, well_after_s=30),
+    "storage-failing": Kind(heading="Recordings cannot be stored", after_s=0),
+    "synthetic-late": Kind(
+        heading="The synthetic call is late",
+        after_s=0,
+        follows=("paused", "no-worker", "no-web", "live-late"),
+    ),
+}
+# For so long after it ended, its consequences are not told of either: a backlog has to drain first.
+FOLLOWS_FOR_S = 180.0
+
+
+def find_problems(facts: Facts) -> list[Problem]:
+    """Everything that is wrong, what to see to first before what may follow from it."""
+    return [problem for rule in _RULES for problem in rule(facts)]
+
+
+def _processes(facts: Facts) -> Iterator[Problem]:
+    does = {
+        "web": "webhooks and pages are not answered",
+        "worker": "no call is written to Kustomer",
+        "clock": "calls without a webhook are not looked for",
+    }
+    for kind, count in facts.running.items():
+        if not count:
+            yield Problem(
+                name=f"no-{kind}",
+                kind=f"no-{kind}",
+                severity="warning" if kind == "clock" else "failure",
+                says=f"no {kind} runs, so {does[kind]}",
+                do=f"start `callbridge {kind}`",
+                page="/",
+                well=f"a {kind} runs again",
+                needs_a_person=True,
+            )
+
+
+def _paused(facts: Facts) -> Iterator[Problem]:
+    for one in facts.closed:
+        jobs = "1 job waits" if one.jobs_waiting == 1 else f"{one.jobs_waiting:,} jobs wait"
+        yield Problem(
+            name=f"paused:{one.scope}",
+            kind="paused",
+            severity="failure",
+            says=f"{one.title} ({one.state}): {one.why}; {jobs}",
+            do=one.do.rstrip(".")
+            or "`callbridge doctor` says what to mend; jobs continue by themselves then",
+            page="/",
+            well=f"{one.title.replace(' is paused', ' is no longer paused')}; waiting jobs continue",
+            needs_a_person=True,
+        )
+
+
+def _budget_closed(facts: Facts) -> Iterator[Problem]:
+    for service, seconds in facts.budget_closed_s.items():
+        if seconds >= BUDGET_CLOSED_S:
+            yield Problem(
+                name=f"budget-closed:{service}",
+                kind="budget-closed",
+                severity="warning",
+                says=f"{service} has been refusing requests as too many for {_span(seconds)}; jobs wait",
+                do="find what else uses up the account's limit, or lower the bridge's share of it",
+                page="/",
+                well=f"{service} accepts requests again",
+            )
+
+
+def _live_late(facts: Facts) -> Iterator[Problem]:
+    if facts.live_late:
+        are = "is" if facts.live_late == 1 else "are"
+        yield Problem(
+            name="live-late",
+            kind="live-late",
+            severity="failure",
+            says=f"{counted(facts.live_late, 'live call')} {are} late, one by {_span(facts.live_late_s)}",
+            do="see what they wait for on the first page, or in `callbridge calls ls`",
+            page="/",
+            well="live calls are written in time again",
+        )
+
+
+def _parked(facts: Facts) -> Iterator[Problem]:
+    if facts.parked:
+        are = "is" if facts.parked == 1 else "are"
+        yield Problem(
+            name="parked",
+            kind="parked",
+            severity="warning",
+            says=f"{counted(facts.parked, 'job')} {are} parked",
+            do="callbridge parked ls",
+            page="/parked",
+            well="no job is parked any more",
+            level=facts.parked,
+            needs_a_person=True,
+        )
+
+
+def _calls_missing(facts: Facts) -> Iterator[Problem]:
+    if facts.calls_missing:
+        are = "is" if facts.calls_missing == 1 else "are"
+        yield Problem(
+            name="calls-missing",
+            kind="calls-missing",
+            severity="warning",
+            says=f"{counted(facts.calls_missing, 'call')} of CloudTalk's list {are} missing in Kustomer",
+            do="`callbridge audit --since 24h` lists them with the reason",
+            page="/audit",
+            well="no call is missing in Kustomer any more",
+        )
+
+
+def _refused(facts: Facts) -> Iterator[Problem]:
+    if facts.refused >= REFUSED_IN_A_ROW:
+        cause = f" ({facts.refused_cause})" if facts.refused_cause else ""
+        yield Problem(
+            name="webhooks-refused",
+            kind="webhooks-refused",
+            severity="failure",
+            says=f"the last {facts.refused:,} webhooks were refused{cause}, and none was accepted since",
+            do="compare the header in CloudTalk's templates with WEBHOOK_TOKENS; `/refused` lists the causes",
+            page="/refused",
+            well="webhooks are accepted again",
+        )
+
+
+def _no_webhook(facts: Facts) -> Iterator[Problem]:
+    silent = facts.silent_s is not None and facts.silent_s >= facts.silent_after_s
+    if silent or facts.unannounced:
+        says = (
+            "CloudTalk lists calls, but sends no webhooks for them"
+            if facts.unannounced
+            else f"no webhook has arrived for {_span(facts.silent_s or 0)} of opening hours"
+        )
+        yield Problem(
+            name="no-webhook",
+            kind="no-webhook",
+            severity="failure",
+            says=says,
+            do="check that CloudTalk's workflows are on and reach this address (`callbridge templates`)",
+            page="/setup",
+            well="webhooks arrive again",
+        )
+
+
+def _redis(facts: Facts) -> Iterator[Problem]:
+    if facts.redis.not_durable:
+        yield Problem(
+            name="redis-not-durable",
+            kind="redis-not-durable",
+            severity="warning",
+            says=f"Redis may lose accepted calls: {facts.redis.not_durable}",
+            do="`callbridge doctor` says which setting of Redis to change",
+            page="/",
+            well="Redis keeps calls safely again",
+        )
+    used, is_told = facts.redis.used, "redis-full" in facts.active
+    if used is not None and used >= (MEMORY_ROOM if is_told else MEMORY_FULL):
+        yield Problem(
+            name="redis-full",
+            kind="redis-full",
+            severity="failure",
+            says=f"Redis uses {used:.0%} of its memory; once it is full, webhooks are answered 503",
+            do="raise its maxmemory, or lower EVENT_RETENTION_DAYS",
+            page="/",
+            well="Redis has enough memory again",
+        )
+
+
+def _disks(facts: Facts) -> Iterator[Problem]:
+    for disk in facts.disks:
+        least = max(DISK_FREE_BYTES, min(disk.total * DISK_FREE_PART, DISK_FREE_MOST))
+        # Of a small disk, a half is not nearly full.
+        least = min(least, disk.total * 0.2)
+        name = f"disk-full:{disk.host}"
+        if disk.free < least * (_DISK_ROOM if name in facts.active else 1):
+            yield Problem(
+                name=name,
+                kind="disk-full",
+                severity="failure",
+                says=f"a disk of {disk.host} is nearly full: {disk.free / 1e6:,.0f} MB are free",
+                do="free some space; without it Redis and recordings cannot be written",
+                page="/",
+                well=f"the disk of {disk.host} has room again",
+            )
+
+
+def _storage(facts: Facts) -> Iterator[Problem]:
+    if facts.storage_failing:
+        yield Problem(
+            name="storage-failing",
+            kind="storage-failing",
+            severity="failure",
+            says=f"recordings cannot be stored: {facts.storage_failing}",
+            do="check RECORDINGS_URL, its keys and its space; the jobs are retried",
+            page="/",
+            well="recordings are stored again",
+        )
+
+
+def _synthetic(facts: Facts) -> Iterator[Problem]:
+    if facts.synthetic_late_s > 0:
+        yield Problem(
+            name="synthetic-late",
+            kind="synthetic-late",
+            severity="failure",
+            says=f"the synthetic call is late: {facts.synthetic_says}",
+            do="real calls are probably late too: see the first page",
+            page="/",
+            well="the synthetic call reaches Kustomer in time again",
+        )
+
+
+# Causes before what follows from them.
+_RULES: tuple[Callable[[Facts], Iterator[Problem]], ...] = (
+    _processes,
+    _paused,
+    _budget_closed,
+    _refused,
+    _no_webhook,
+    _redis,
+    _disks,
+    _storage,
+    _live_late,
+    _parked,
+    _calls_missing,
+    _synthetic,
+)
+
+
+def redis_unavailable(why: str, do: str) -> Problem:
+    """The one problem that no fact in Redis shows."""
+    return Problem(
+        name="redis-unavailable",
+        kind="redis-unavailable",
+        severity="failure",
+        says=f"{why}, so webhooks cannot be stored",
+        do=do,
+        page="/",
+        well="Redis accepts webhooks again",
+        needs_a_person=True,
+    )
+
+
+def _span(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    if seconds < 7200:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.0f} h"
