@@ -22,7 +22,8 @@ from bridge.ledger import trail
 from bridge.ledger.ledger import Ledger
 from bridge.plain import plain_line
 from bridge.reports.call_list import DIRECTIONS, OUTCOMES, Cursor, Search, list_calls
-from bridge.reports.views import STATES, call_view
+from bridge.reports.call_state import STATES
+from bridge.reports.views import call_view
 from bridge.settings import Settings
 from bridge.wording import counted
 
@@ -36,7 +37,10 @@ def calls() -> None:
 
 @calls.command()
 @click.option(
-    "--q", default="", help="Search by call id, uuid, number (3 digits or more), name or conversation id."
+    "--q",
+    default="",
+    help="Search by number (3 digits or more of it), call id, uuid, customer, agent, reason, day or "
+    "conversation id.",
 )
 @click.option("--state", type=click.Choice(STATES), help="Only calls in this state.")
 @click.option("--outcome", type=click.Choice(OUTCOMES), help="Only calls with this outcome.")

@@ -6,11 +6,11 @@ import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
-from bridge.domain.call import Call
 from bridge.domain.moments import read_moment
 from bridge.domain.outcome import Direction, Outcome
 from bridge.domain.rules import Rules
@@ -18,7 +18,8 @@ from bridge.errors import WrongUse
 from bridge.ledger.calls.reading import read_all
 from bridge.ledger.calls.record import Record
 from bridge.ledger.ledger import Ledger
-from bridge.reports.views import STATES, line_of
+from bridge.reports.call_row import CallRow, line_of, row_of
+from bridge.reports.call_state import STATES
 
 LONGEST_PAGE = 200
 # As `/api/calls` and `callbridge calls ls` name them.
@@ -83,6 +84,9 @@ class Search:
             read_moment(name, text[name], now=now, zone=zone) if text[name] else None
             for name in ("since", "until")
         )
+        if day := _day(text["q"], zone):
+            text["q"] = ""
+            since, until = max(day[0], since or day[0]), min(day[1], until or day[1])
         return cls(
             q=text["q"][:200],
             state=_one_of("state", text["state"], STATES),
@@ -95,15 +99,24 @@ class Search:
             limit=int(limit),
         )
 
-    def wants(self, record: Record, call: Call, line: Mapping[str, Any]) -> bool:
-        """Whether a call, with its line in the list, passes every filter but `q`."""
+    def wants(self, row: CallRow) -> bool:
+        """Whether a call passes every filter but `q`."""
         return (
-            self.state in (None, line["state"])
-            and self.outcome in (None, line["outcome"])
-            and self.direction in (None, line["direction"])
-            and _is_agent(self.agent, call)
-            and _within(self, call.started_at or call.ended_at or record.heard_at)
+            self.state in (None, row.state)
+            and self.outcome in (None, row.outcome)
+            and self.direction in (None, row.direction)
+            and _is_agent(self.agent, row)
+            and _within(self, row.when)
         )
+
+
+def _day(text: str, zone: str) -> tuple[datetime, datetime] | None:
+    """The beginning and end of a day in TIME_ZONE, where the text is a date (2026-11-20)."""
+    try:
+        day = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=ZoneInfo(zone))
+        return day.astimezone(UTC), (day + timedelta(days=1)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
 
 
 def _one_of(name: str, text: str, allowed: Sequence[str]) -> str | None:
@@ -112,8 +125,8 @@ def _one_of(name: str, text: str, allowed: Sequence[str]) -> str | None:
     return text or None
 
 
-def _is_agent(text: str, call: Call) -> bool:
-    return not text or text == str(call.agent_id) or text in (call.agent_name or "").casefold()
+def _is_agent(text: str, row: CallRow) -> bool:
+    return not text or text == str(row.agent_id) or text in (row.agent_name or "").casefold()
 
 
 def _within(search: Search, at: datetime | None) -> bool:
@@ -126,16 +139,34 @@ def _within(search: Search, at: datetime | None) -> bool:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallPage:
+    """One page of calls, most recent activity first.
+
+    `next` is the `Search.cursor` of the next page; None: there is no more. A page may be short or empty and
+    have a `next`, because one request looks at a bounded part of what is kept.
+    """
+
+    rows: list[CallRow]
+    next: str | None
+
+
 def list_calls(ledger: Ledger, rules: Rules, search: Search) -> dict[str, Any]:
-    """One page: `{"calls": [...], "next": CURSOR or null}`."""
-    found: list[dict[str, Any]] = []
+    """One page as `/api/calls` returns it: `{"calls": [...], "next": CURSOR or null}`."""
+    page = find_calls(ledger, rules, search)
+    return {"calls": [line_of(row) for row in page.rows], "next": page.next}
+
+
+def find_calls(ledger: Ledger, rules: Rules, search: Search) -> CallPage:
+    """The calls that pass all filters: one page, for web pages, the API, the CSV export and commands."""
+    found: list[CallRow] = []
     # On later pages it is only left out: the first one told it.
     first = _named(ledger, search)
     if first is not None and search.cursor is None:
-        line = line_of(first, first.call(rules), ledger.job_states(*first.own_keys))
-        found += [line] if search.wants(first, first.call(rules), line) else []
+        row = row_of(first, first.call(rules), ledger.job_states(*first.own_keys))
+        found += [row] if search.wants(row) else []
         if not search.q.isdigit() or len(found) >= search.limit:
-            return {"calls": found, "next": None}
+            return CallPage(rows=found, next=None)
     ends = time.monotonic() + _LONGEST_LOOK_S
     looked, last = 0, search.cursor
     for chunk in _chunks(ledger, search.cursor):
@@ -144,42 +175,41 @@ def list_calls(ledger: Ledger, rules: Rules, search: Search) -> dict[str, Any]:
         for at, record, own in zip(chunk, records, jobs, strict=True):
             if search.since is not None and at.score < search.since.timestamp() * 1000:
                 # Heard of for the last time before: all that follow began before, too.
-                return {"calls": found, "next": None}
+                return CallPage(rows=found, next=None)
             looked, last = looked + 1, at
-            call = record.call(rules)
-            line = line_of(record, call, own)
-            wanted = search.wants(record, call, line) and matches(search.q, record, call)
-            if wanted and (first is None or record.key != first.key):
-                found.append(line)
+            row = row_of(record, record.call(rules), own)
+            if search.wants(row) and matches(search.q, row) and (first is None or row.key != first.key):
+                found.append(row)
             if len(found) >= search.limit or looked >= _MOST_RECORDS:
-                return {"calls": found, "next": str(last)}
+                return CallPage(rows=found, next=str(last))
         if time.monotonic() > ends:
-            return {"calls": found, "next": str(last)}
-    return {"calls": found, "next": None}
+            return CallPage(rows=found, next=str(last))
+    return CallPage(rows=found, next=None)
 
 
-def matches(q: str, record: Record, call: Call) -> bool:
+def matches(q: str, row: CallRow) -> bool:
     """Whether a call is meant by `q`; see `/api/calls` for what is looked at."""
     if not q:
         return True
     text = q.casefold()
-    if text == str(call.call_id) or text == record.key or (call.uuid and str(call.uuid).startswith(text)):
+    if text in (str(row.call_id), row.key, (row.conversation_id or "").casefold()):
         return True
-    if any(text in name.casefold() for name in (call.contact_name, call.agent_name) if name):
+    if row.uuid is not None and row.uuid.startswith(text):
         return True
-    conversation = record.outputs.get("conversation")
-    if conversation is not None and conversation.id.casefold() == text:
+    if any(text in told.casefold() for told in (row.customer_name, row.agent_name, row.reason) if told):
         return True
+    number = re.sub(r"\D", "", row.number or "")
+    return any(digits in number for digits in _digits(q))
+
+
+def _digits(q: str) -> list[str]:
+    """What to look for anywhere in a number: the digits, also without the 0 that people dial at home."""
     digits = re.sub(r"\D", "", q) if _NUMBER.fullmatch(q) else ""
-    if len(digits) < _FEWEST_DIGITS or call.external is None:
-        return False
-    number = re.sub(r"\D", "", call.external.text)
-    # As people write it at home: 01632 960304 for +44 1632 960304.
-    return number.endswith(digits) or (
-        digits.startswith("0")
-        and len(digits.lstrip("0")) > _FEWEST_DIGITS
-        and number.endswith(digits.lstrip("0"))
-    )
+    at_home = digits.lstrip("0") if digits.startswith("0") else ""
+    return [
+        *([digits] if len(digits) >= _FEWEST_DIGITS else []),
+        *([at_home] if len(at_home) > _FEWEST_DIGITS else []),
+    ]
 
 
 def _named(ledger: Ledger, search: Search) -> Record | None:

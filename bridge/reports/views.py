@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any, Literal, cast, get_args
+from typing import Any
 
-from bridge.domain.call import Call
 from bridge.domain.rules import Rules
 from bridge.domain.webhook.keys import DEFAULT_KEYS, canonical_key
 from bridge.ledger.budgets.budget import Budget
@@ -17,12 +16,7 @@ from bridge.ledger.calls.record import Record, moment
 from bridge.ledger.keys import LANE_NAMES
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.queue.connections import Connections
-
-State = Literal["waiting", "synced", "behind", "skipped", "parked"]
-STATES: tuple[State, ...] = get_args(State)
-
-# As `bridge.ledger.queue.job_states` tells it: kind, state, attempts, cause, error.
-Job = Mapping[str, Any]
+from bridge.reports.call_row import line_of, row_of
 
 HIDDEN = "(hidden)"
 _RECORDING_LINK = re.compile(r"https?:\\*/\S*?/pub\\*/r\\*/[^\s\"'<>]*", re.IGNORECASE)
@@ -44,56 +38,6 @@ def queue_view(ledger: Ledger, budgets: Iterable[Budget], connections: Connectio
         "connections": connections.state(),
         "slow": connections.slow(),
         "calls_missing": calls_missing(ledger),
-    }
-
-
-def state_of(*, stored: str | None, ended: bool, jobs: Sequence[Job]) -> State:
-    """Where a call stands.
-
-    Args:
-        stored: what the last sync said (waiting, synced or skipped), if one ran, or that a person dropped it.
-        ended: as far as we were told; before that nothing is to be written, so nothing is behind.
-    """
-    if any(job["state"] == "parked" for job in jobs):
-        return "parked"
-    if ended and any(
-        job["kind"] == "sync" and (job["state"] in ("running", "due") or job["attempts"] > 0) for job in jobs
-    ):
-        return "behind"
-    if stored == "dropped":
-        return "skipped"
-    if stored in ("waiting", "synced", "skipped"):
-        return cast(State, stored)
-    return "behind" if ended else "waiting"
-
-
-def reason_of(state: State, stored: str | None, jobs: Sequence[Job]) -> str | None:
-    """Why it stands there: the error of the job that is in the way, else what the last sync said."""
-    if state in ("parked", "behind"):
-        for job in jobs:
-            if (job["state"] == "parked" or (state == "behind" and job["kind"] == "sync")) and (
-                text := job.get("error") or job.get("cause")
-            ):
-                return f"{job['kind']}: {text}"
-    return stored or None
-
-
-def line_of(record: Record, call: Call, jobs: Sequence[Job]) -> dict[str, Any]:
-    """One call as a line of a list: nothing in it tells who called."""
-    state = state_of(stored=record.state, ended=call.ended, jobs=jobs)
-    conversation = record.outputs.get("conversation")
-    return {
-        "key": record.key,
-        "call_id": call.call_id,
-        "uuid": str(call.uuid) if call.uuid else None,
-        "state": state,
-        "reason": reason_of(state, record.reason, jobs),
-        "direction": call.direction.value if call.direction else None,
-        "outcome": call.outcome.value,
-        "number_tail": (call.external.tail or None) if call.external else None,
-        "started_at": _iso(call.started_at),
-        "synced_at": _iso(record.synced_at),
-        "conversation_id": conversation.id if conversation else None,
     }
 
 
@@ -126,7 +70,7 @@ def call_view(ledger: Ledger, rules: Rules, record: Record) -> dict[str, Any]:
     # Of most calls there are none.
     more: dict[str, Any] = {"left_out": dict(record.left_out), "contradictions": list(record.contradictions)}
     return {
-        **line_of(record, record.call(rules), jobs),
+        **line_of(row_of(record, record.call(rules), jobs)),
         **{name: value for name, value in more.items() if value},
         "events": events,
         "observations": observations,

@@ -13,7 +13,8 @@ import redis
 from bridge.ledger import keys
 from bridge.ledger.keys import Lane
 from bridge.ledger.ledger import Claim, Ledger
-from bridge.reports.views import HIDDEN, state_of, without_links
+from bridge.reports.call_state import state_of
+from bridge.reports.views import HIDDEN, without_links
 from tests.web.conftest import RedisServer
 from tests.web.serving import ENDED, UUID, Site
 
@@ -169,6 +170,11 @@ def test_an_unknown_state_is_answered_with_the_known_ones(site: Site) -> None:
         ("conv7", True),
         ("04", False),
         ("963", False),
+        ("3296", True),
+        ("1632%2096", True),
+        ("964", False),
+        ("2026-03-02", True),
+        ("2026-03-03", False),
         ("Eve", False),
         ("100000011", False),
         ("%C2%B2", False),

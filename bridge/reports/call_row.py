@@ -1,0 +1,99 @@
+"""One call as a row of a list: what it holds, what `/api` returns of it, and what is masked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from bridge.domain.call import Call
+from bridge.domain.phone import masked as masked_number
+from bridge.ledger.calls.record import Record
+from bridge.reports.call_state import Job, State, reason_of, state_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallRow:
+    """What a list shows of a call, numbers and names in full; see `masked`."""
+
+    key: str
+    call_id: int | None
+    uuid: str | None
+    state: State
+    reason: str | None
+    direction: str | None
+    outcome: str
+    # The customer's number as it was told, E.164 where possible; None if withheld or not known.
+    number: str | None
+    customer_name: str | None
+    agent_id: int | None
+    agent_name: str | None
+    # None until a webhook or an answer gave it.
+    started_at: datetime | None
+    # Its start; else its end; else when the bridge first heard of it. `since` and `until` filter by this.
+    when: datetime | None
+    synced_at: datetime | None
+    conversation_id: str | None
+
+    @property
+    def number_tail(self) -> str | None:
+        """The last three digits."""
+        return "".join(c for c in self.number or "" if c.isdigit())[-3:] or None
+
+
+def row_of(record: Record, call: Call, jobs: Sequence[Job]) -> CallRow:
+    state = state_of(stored=record.state, ended=call.ended, jobs=jobs)
+    conversation = record.outputs.get("conversation")
+    return CallRow(
+        key=record.key,
+        call_id=call.call_id,
+        uuid=str(call.uuid) if call.uuid else None,
+        state=state,
+        reason=reason_of(state, record.reason, jobs),
+        direction=call.direction.value if call.direction else None,
+        outcome=call.outcome.value,
+        number=(call.external.text or None) if call.external else None,
+        customer_name=call.contact_name,
+        agent_id=call.agent_id,
+        agent_name=call.agent_name,
+        started_at=call.started_at,
+        when=call.started_at or call.ended_at or record.heard_at,
+        synced_at=record.synced_at,
+        conversation_id=conversation.id if conversation else None,
+    )
+
+
+def masked(row: CallRow) -> CallRow:
+    """The same row for people who may see neither numbers nor names."""
+    return replace(
+        row,
+        number=masked_number(row.number) if row.number else None,
+        customer_name=_initial(row.customer_name),
+        agent_name=_initial(row.agent_name),
+    )
+
+
+def _initial(name: str | None) -> str | None:
+    return f"{name.strip()[:1]}…" if name else None
+
+
+def line_of(row: CallRow) -> dict[str, Any]:
+    """A row as `/api/calls` and `calls ls --json` return it: nothing in it says who called."""
+    return {
+        "key": row.key,
+        "call_id": row.call_id,
+        "uuid": row.uuid,
+        "state": row.state,
+        "reason": row.reason,
+        "direction": row.direction,
+        "outcome": row.outcome,
+        "number_tail": row.number_tail,
+        "started_at": _iso(row.started_at),
+        "synced_at": _iso(row.synced_at),
+        "conversation_id": row.conversation_id,
+    }
+
+
+def _iso(at: datetime | None) -> str | None:
+    return at.isoformat() if at is not None else None
