@@ -9,8 +9,10 @@ import base64
 import binascii
 import ipaddress
 import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, cast, get_args
 from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -21,6 +23,14 @@ from pydantic_settings import NoDecode
 # Of a token that the operator makes up: whoever guesses one is in. `doctor` asks for GOOD_TOKEN.
 SHORTEST_TOKEN = 8
 GOOD_TOKEN = 16
+# Of a person: `read` may look, `operate` may also change things.
+Role = Literal["read", "operate"]
+ROLES: Sequence[Role] = get_args(Role)
+# Who OPS_TOKEN signs in.
+OPS = "ops"
+# Names that the trail gives to others.
+TAKEN_NAMES = {OPS: "OPS_TOKEN", "clock": "the clock process"}
+_LONGEST_NAME = 40
 # Of a signing secret, in bytes after base64: 128 bits. CloudTalk's have 24 and more.
 SHORTEST_SIGNING_KEY = 16
 
@@ -110,6 +120,58 @@ def _token(value: SecretStr) -> SecretStr:
     return value
 
 
+@dataclass(frozen=True, slots=True)
+class OpsToken:
+    """One entry of OPS_TOKENS: the token of a person, and what that person may do."""
+
+    name: str
+    role: Role
+    token: SecretStr
+
+
+def _ops_tokens(value: object) -> object:
+    """`name:role:token` each.
+
+    Raises:
+        ValueError: what is wrong, by the entry's number. No part of an entry is shown, as its token may stand
+            in any place.
+    """
+    if not isinstance(value, list):
+        return value
+    found: list[OpsToken] = []
+    wrong: list[str] = []
+    for number, entry in enumerate(value, 1):
+        try:
+            one = entry if isinstance(entry, OpsToken) else _ops_token(str(entry))
+            if one.name.casefold() in (other.name.casefold() for other in found):
+                raise ValueError("has the name of an earlier one; the trail could not tell them apart")
+            if one.token in (other.token for other in found):
+                raise ValueError("has the token of an earlier one; give each person a token of their own")
+            found.append(one)
+        except ValueError as error:
+            wrong.append(f"entry {number} {error}")
+    if wrong:
+        raise ValueError("; ".join(wrong))
+    return found
+
+
+def _ops_token(entry: str) -> OpsToken:
+    parts = [part.strip() for part in entry.split(":")]
+    if len(parts) != 3 or not all(parts):
+        raise ValueError("is not name:role:token; a token holds no comma or colon")
+    name, role, text = parts
+    if len(name) > _LONGEST_NAME or any(_is_control(letter) for letter in name):
+        raise ValueError(f"has a name of more than {_LONGEST_NAME} characters, or with a control character")
+    if name.casefold() in TAKEN_NAMES:
+        raise ValueError(f"has a name that stands for {TAKEN_NAMES[name.casefold()]}; use another")
+    if role not in ROLES:
+        raise ValueError(f"has an unknown role; the roles are {' and '.join(ROLES)}")
+    try:
+        return OpsToken(name, cast(Role, role), _token(SecretStr(text)))
+    except ValueError as cause:
+        raise ValueError(f"has a token that {cause}") from None
+
+
 def _signing_secret(value: SecretStr) -> SecretStr:
     try:
         key = base64.b64decode(value.get_secret_value().removeprefix("whsec_"), validate=True)
@@ -161,6 +223,7 @@ Key = Annotated[SecretStr, AfterValidator(_key)]
 Token = Annotated[SecretStr, AfterValidator(_token)]
 # `NoDecode`: a list is written with commas, not as JSON.
 Tokens = Annotated[list[Token], NoDecode, BeforeValidator(_listed)]
+OpsTokens = Annotated[list[OpsToken], NoDecode, BeforeValidator(_ops_tokens), BeforeValidator(_listed)]
 SigningSecrets = Annotated[
     list[Annotated[SecretStr, AfterValidator(_signing_secret)]], NoDecode, BeforeValidator(_listed)
 ]

@@ -33,6 +33,8 @@ from bridge.setting_sources import Given, misspelt_in, read_file, read_rules, st
 from bridge.setting_values import (
     GOOD_TOKEN,
     Key,
+    OpsToken,
+    OpsTokens,
     PathText,
     RedisUrl,
     Region,
@@ -110,6 +112,10 @@ class Settings(BaseSettings):
     public_url: ServiceUrl | None = None
 
     ops_token: Token | None = None
+    # More people, each with a name for the trail and a role.
+    ops_tokens: OpsTokens = []
+    # Whether people with the role `read` see numbers and names masked.
+    read_masked: bool = True
     metrics_public: bool = False
     data_dir: PathText = Path(".callbridge")
     host: Word = "127.0.0.1"
@@ -159,6 +165,14 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Nothing but what it is given: `read` says where from."""
         return (init_settings,)
+
+    @field_validator("ops_tokens")
+    @classmethod
+    def _nobody_has_ops_token(cls, value: list[OpsToken], info: ValidationInfo) -> list[OpsToken]:
+        for number, one in enumerate(value, 1):
+            if one.token == info.data.get("ops_token"):
+                raise ValueError(f"entry {number} has the token of OPS_TOKEN; give each person their own")
+        return value
 
     @field_validator("log_level", "log_format", mode="before")
     @classmethod
@@ -280,8 +294,9 @@ class Settings(BaseSettings):
         for name in type(self).model_fields:
             value = getattr(self, name)
             for item in value if isinstance(value, list) else [value]:
-                if isinstance(item, SecretStr):
-                    yield item.get_secret_value()
+                secret = item.token if isinstance(item, OpsToken) else item
+                if isinstance(secret, SecretStr):
+                    yield secret.get_secret_value()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

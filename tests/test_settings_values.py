@@ -275,3 +275,48 @@ def test_a_file_of_settings_that_cannot_be_read_is_named(
     told = complaint(dotenv, HOST="a b")
 
     assert ".env" in told and why in told and "HOST" in told
+
+
+# People
+
+
+def test_people_have_a_name_a_role_and_a_token() -> None:
+    found = settings(OPS_TOKENS=" Amy : read : amys-own-token , Bo:operate:bos-own-token,")
+
+    assert [(one.name, one.role, one.token.get_secret_value()) for one in found.ops_tokens] == [
+        ("Amy", "read", "amys-own-token"),
+        ("Bo", "operate", "bos-own-token"),
+    ]
+    assert settings().ops_tokens == [] and settings().read_masked
+    assert not settings(READ_MASKED="false").read_masked
+
+
+@pytest.mark.parametrize(
+    ("entry", "says"),
+    [
+        ("amys-own-token", "entry 1 is not name:role:token; a token holds no comma or colon"),
+        ("Amy:read:amys:own-token", "entry 1 is not name:role:token"),
+        ("Amy:read:amys-own,token", "entry 2 is not name:role:token"),
+        (":read:amys-own-token", "entry 1 is not name:role:token"),
+        ("Amy:admin:amys-own-token", "entry 1 has an unknown role; the roles are read and operate"),
+        ("Amy:read:amys", "entry 1 has a token that must have at least 8 characters"),
+        ("ops:read:amys-own-token", "entry 1 has a name that stands for OPS_TOKEN"),
+        ("Clock:read:amys-own-token", "entry 1 has a name that stands for the clock process"),
+        (f"{'a' * 41}:read:amys-own-token", "entry 1 has a name of more than 40 characters"),
+        ("Bo:read:bos-own-token,bo:operate:amys-own-token", "entry 2 has the name of an earlier one"),
+        ("Bo:read:amys-own-token,Amy:operate:amys-own-token", "entry 2 has the token of an earlier one"),
+        ("Bo:read:the-token-of-all", "entry 1 has the token of OPS_TOKEN"),
+    ],
+)
+def test_what_is_wrong_with_a_person_is_said_without_their_token(entry: str, says: str) -> None:
+    message = complaint(OPS_TOKEN="the-token-of-all", OPS_TOKENS=entry)
+
+    assert f"OPS_TOKENS  {says}" in message
+    assert "amys" not in message and "the-token-of-all" not in message
+
+
+def test_every_wrong_person_is_named_at_once() -> None:
+    message = complaint(OPS_TOKENS="Amy:read:amys,Bo,Cy:operate:cys-own-token")
+
+    assert "entry 1 has a token" in message and "entry 2 is not name:role:token" in message
+    assert "entry 3" not in message

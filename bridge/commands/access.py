@@ -1,9 +1,10 @@
-"""What opens the pages of a web process: OPS_TOKEN, else the token kept in the data folder."""
+"""What opens the pages of a web process: OPS_TOKENS, and OPS_TOKEN or the token kept in the data folder."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 
 from bridge.commands.context import living_run
 from bridge.commands.printing import say
@@ -15,18 +16,19 @@ from bridge.web.callers import Access
 
 def find_access(settings: Settings, environ: Mapping[str, str] = os.environ) -> Access:
     """The access for this process; a token that it makes is printed, once."""
+    given = Access(token=settings.ops_token, people=settings.ops_tokens, read_masked=settings.read_masked)
     if settings.ops_token is not None:
-        return Access(token=settings.ops_token)
-    if _is_in_sandbox(settings, environ):
+        return given
+    if not settings.ops_tokens and _is_in_sandbox(settings, environ):
         return Access(open_here=True)
     try:
         kept = ops_token(settings.data_dir)
     except CannotKeep as error:
-        return Access(off=f"{error}.")
+        return replace(given, off=f"{error}.")
     if kept.is_new:
         # On standard output: a log is kept, and read by others.
         say(kept.announcement)
-    return Access(token=kept.token)
+    return replace(given, token=kept.token)
 
 
 def _is_in_sandbox(settings: Settings, environ: Mapping[str, str]) -> bool:

@@ -116,6 +116,11 @@ def _tokens(settings: Settings) -> Iterator[Check]:
         yield Check("webhook tokens", "warn", f"one has fewer than {GOOD_TOKEN} characters", mended)
     if settings.ops_token is not None and _is_short(settings.ops_token):
         yield Check("OPS_TOKEN", "warn", f"fewer than {GOOD_TOKEN} characters", "use a longer one")
+    if short := [one.name for one in settings.ops_tokens if _is_short(one.token)]:
+        whose = ", ".join(short)
+        yield Check(
+            "OPS_TOKENS", "warn", f"fewer than {GOOD_TOKEN} characters: {whose}", "give them longer ones"
+        )
 
 
 def _is_short(token: SecretStr) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import random
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -457,9 +457,9 @@ class Ledger:
         """Those of the bridge that run now: web first, then workers and clocks."""
         return processes(self.redis)
 
-    def sessions(self, token: bytes) -> Sessions:
-        """The sessions of people who signed in with this token."""
-        return Sessions.under(token, self.redis)
+    def sessions(self, tokens: Iterable[bytes]) -> Sessions:
+        """The sessions of people who signed in with one of these tokens."""
+        return Sessions.under(tokens, self.redis)
 
     @boundary("ledger.take_turn")
     def take_turn(self, name: str, who: str, *, for_ms: int) -> bool:

@@ -72,7 +72,7 @@ def create_app(
         body_within_s: how long a webhook's body may take to arrive.
         sign_in_takes_s: how long the first wrong tokens take, so that guessing is slow.
         storage: opens where recordings are, once one is asked for; by default what RECORDINGS_URL names.
-        access: what opens the pages; by default OPS_TOKEN alone.
+        access: what opens the pages; by default OPS_TOKEN and OPS_TOKENS.
         limits: of the server in front; by default what the limit on open files leaves room for.
     Raises:
         WrongUse: REDIS_URL is missing.
@@ -90,7 +90,9 @@ def create_app(
         keep_aside_s=ledger.keep_for.events_s,
     )
     desk = api.Desk(ledger, budgets, connections, settings.rules)
-    pages_open_by = access or Access(token=settings.ops_token)
+    pages_open_by = access or Access(
+        token=settings.ops_token, people=settings.ops_tokens, read_masked=settings.read_masked
+    )
     callers = Callers.of(pages_open_by, ledger.sessions, run=desk.run, pace=Pace(sign_in_takes_s), now=now)
     admission = Admission.of(settings.webhook_tokens, settings.webhook_signing_secrets)
     app = Bridge(

@@ -1,8 +1,10 @@
-"""Who may see the pages, `/api` and `/metrics`.
+"""Who may see the pages, `/api` and `/metrics`, and what they may do there.
 
-Whoever holds the token (OPS_TOKEN, or the one kept in the data folder), by bearer or signed in to a session.
-Nothing else opens them, whatever address a request seems to come from; only in `up --sandbox` this machine
-needs no token.
+Whoever holds a token: OPS_TOKEN (or the one kept in the data folder), or one of OPS_TOKENS with its role; by
+bearer or signed in to a session. Nothing else opens them, whatever address a request seems to come from; only
+in `up --sandbox` this machine needs no token.
+
+Whoever was let in is `request.state.person`, a `Person`.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ import hmac
 import ipaddress
 import re
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -21,10 +23,12 @@ from starlette.responses import JSONResponse, PlainTextResponse, RedirectRespons
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bridge.ledger.sessions import COOKIE, Sessions
+from bridge.setting_values import OPS, OpsToken, Role
 from bridge.web.answers import Refused
 from bridge.web.pace import Pace, client_name
 
 LOGIN = "/login"
+READING = ("GET", "HEAD")
 
 # Whoever sends one of these came through a proxy, which itself is on loopback only too often.
 _FORWARDED = frozenset(
@@ -42,17 +46,61 @@ _FORWARDED = frozenset(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """Who asks.
+
+    Args:
+        name: for the trail.
+        masked: numbers and names are not shown to them.
+    """
+
+    name: str
+    role: Role
+    masked: bool = False
+
+    @property
+    def operates(self) -> bool:
+        """Whether they may change things, and see raw bodies."""
+        return self.role == "operate"
+
+
+# Whoever asks on this machine in `up --sandbox`, where no token is set.
+_HERE = Person(name="sandbox", role="operate")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
     """What opens the pages.
 
     Args:
+        token: OPS_TOKEN, or the one kept in the data folder.
+        people: OPS_TOKENS.
+        read_masked: numbers and names are not shown to the role `read`.
         off: why nobody can sign in, where there is no token.
         open_here: only in `up --sandbox`: this machine needs no token.
     """
 
     token: SecretStr | None = None
+    people: Sequence[OpsToken] = ()
+    read_masked: bool = True
     off: str = "OPS_TOKEN is not set."
     open_here: bool = False
+
+    def by_token(self) -> dict[bytes, Person]:
+        """Everybody who may sign in."""
+        found = {
+            _bytes_of(one.token): Person(
+                name=one.name, role=one.role, masked=self.read_masked and one.role == "read"
+            )
+            for one in self.people
+        }
+        if self.token is not None and (token := _bytes_of(self.token)):
+            found[token] = Person(name=OPS, role="operate")
+        return found
+
+
+def _bytes_of(token: SecretStr) -> bytes:
+    return token.get_secret_value().strip().encode()
 
 
 # Runs something that blocks beside the event loop.
@@ -65,7 +113,7 @@ _SESSION = "callbridge.session"
 class Callers:
     """The rule. `run` runs what blocks; sessions are in Redis."""
 
-    token: bytes | None = None
+    people: Mapping[bytes, Person]
     off: str = ""
     open_here: bool = False
     sessions: Sessions | None = None
@@ -77,28 +125,30 @@ class Callers:
     def of(
         cls,
         access: Access,
-        sessions: Callable[[bytes], Sessions],
+        sessions: Callable[[Iterable[bytes]], Sessions],
         *,
         run: Run,
         pace: Pace,
         now: Callable[[], float] = time.time,
     ) -> Callers:
-        """Args: sessions: gives those of a token."""
-        told = access.token.get_secret_value().strip().encode() if access.token is not None else b""
-        if told:
-            return cls(token=told, sessions=sessions(told), run=run, pace=pace, now=now)
-        return cls(off=access.off, open_here=access.open_here, run=run, pace=pace, now=now)
+        """Args: sessions: gives those of some tokens."""
+        people = access.by_token()
+        if people:
+            return cls(people=people, sessions=sessions(people), run=run, pace=pace, now=now)
+        return cls(people={}, off=access.off, open_here=access.open_here, run=run, pace=pace, now=now)
 
     async def fault_of(self, scope: Scope) -> str | None:
-        """What to do before an answer can be given, or None.
+        """What to do before an answer can be given; or None, and `request.state.person` says who asks.
 
         Raises:
             Refused: 429, for a wrong token of a client that tries too many at once.
         """
         headers: list[tuple[bytes, bytes]] = scope["headers"]
-        if self.token is not None:
+        if self.people:
             offered = _bearers(headers)
-            if self._is_ours(offered) or await self.has_session(scope):
+            person = self._bearer(offered) or await self._signed_in(scope)
+            if person is not None:
+                _let_in(scope, person)
                 return None
             if offered:
                 await self.slow_down(scope)
@@ -115,6 +165,7 @@ class Callers:
                 "Set OPS_TOKEN for the bridge and send it as Authorization: Bearer OPS_TOKEN. Without it, "
                 "the sandbox answers only direct requests from this machine to localhost."
             )
+        _let_in(scope, _HERE)
         return None
 
     async def slow_down(self, scope: Scope) -> None:
@@ -128,19 +179,17 @@ class Callers:
                 {"Retry-After": "8"},
             )
 
-    def knows_token(self, offered: str) -> bool:
-        """Whether this is the token; takes as long whichever it is."""
-        told = offered.strip().encode(errors="surrogatepass")
-        return self.token is not None and hmac.compare_digest(self.token, told)
+    def token_of(self, offered: str) -> bytes | None:
+        """The token of ours that this is; takes as long whichever it is."""
+        return self._among([offered.strip().encode(errors="surrogatepass")])
 
     async def has_session(self, scope: Scope) -> bool:
         """Whether a person is signed in; asked of Redis once a request, and only for a cookie of ours."""
         if _SESSION not in scope:
-            sessions, cookie = self.sessions, _cookie(scope)
-            is_signed = sessions is not None and sessions.is_signed(cookie, now=self.now())
+            sessions, cookie, token = self.sessions, _cookie(scope), self._cookie_token(scope)
             scope[_SESSION] = (
-                is_signed
-                and sessions is not None
+                sessions is not None
+                and token is not None
                 and await self.run(lambda: sessions.admits(cookie, now=self.now()))
             )
         return bool(scope[_SESSION])
@@ -152,8 +201,8 @@ class Callers:
             return True
         # A cookie comes along by itself, a bearer does not: so a browser has to say whose page it is.
         silent = "origin" not in headers and "sec-fetch-site" not in headers
-        signed = self.sessions is not None and self.sessions.is_signed(_cookie(scope), now=self.now())
-        return silent and signed and not self._is_ours(_bearers(scope["headers"]))
+        signed = self._cookie_token(scope) is not None
+        return silent and signed and self._bearer(_bearers(scope["headers"])) is None
 
     def turned_away(self, scope: Scope, hint: str) -> Response:
         """The answer to whom a page is not open: where to sign in, or `hint` where that is not the way."""
@@ -169,11 +218,35 @@ class Callers:
         where = LOGIN if place == "/" and not query else f"{LOGIN}?{back}"
         return RedirectResponse(where, status_code=303, headers={"Cache-Control": "no-store"})
 
-    def _is_ours(self, offered: list[bytes]) -> bool:
-        found = False
-        for token in offered:
-            found |= hmac.compare_digest(self.token or b"", token)
-        return found and self.token is not None
+    async def _signed_in(self, scope: Scope) -> Person | None:
+        token = self._cookie_token(scope)
+        return self.people[token] if token is not None and await self.has_session(scope) else None
+
+    def _cookie_token(self, scope: Scope) -> bytes | None:
+        """The token that the request's cookie was made with; its session may have been ended."""
+        return None if self.sessions is None else self.sessions.signed_by(_cookie(scope), now=self.now())
+
+    def _bearer(self, offered: list[bytes]) -> Person | None:
+        token = self._among(offered)
+        return None if token is None else self.people[token]
+
+    def _among(self, offered: list[bytes]) -> bytes | None:
+        """The one of our tokens that is among these."""
+        found = None
+        for text in offered:
+            for token in self.people:
+                if hmac.compare_digest(token, text):
+                    found = token
+        return found
+
+
+def _let_in(scope: Scope, person: Person) -> None:
+    HTTPConnection(scope).state.person = person
+
+
+def person_of(connection: HTTPConnection) -> Person | None:
+    """Whom `Callers.fault_of` let in with this request, if it was asked."""
+    return getattr(connection.state, "person", None)
 
 
 def _bearers(headers: list[tuple[bytes, bytes]]) -> list[bytes]:
@@ -242,29 +315,46 @@ def _netloc(origin: str) -> str | None:
         return None
 
 
+def may_not_change(person: Person) -> dict[str, str]:
+    """What a person with the role `read` is told who tries to change something."""
+    return {
+        "error": f"the role of {person.name} is {person.role}, which changes nothing",
+        "hint": "Sign in with a token whose role in OPS_TOKENS is operate, or with OPS_TOKEN.",
+    }
+
+
 class Guard:
-    """Lets in whom the rule lets in, and no request that another site's page makes a browser send."""
+    """Lets in whom the rule lets in, to what their role allows, and no request that another site's page makes
+    a browser send.
+
+    Checked in this order: sign-in (401), role (403), origin (403). What is asked for is checked after that.
+    """
 
     def __init__(self, app: ASGIApp, callers: Callers) -> None:
         self._app = app
         self._callers = callers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        answer = await self._turned_away(scope)
+        await (answer or self._app)(scope, receive, send)
+
+    async def _turned_away(self, scope: Scope) -> Response | None:
         hint = await self._callers.fault_of(scope)
         if hint is not None:
-            answer = JSONResponse(
+            return JSONResponse(
                 {"error": "access denied", "hint": hint},
                 status_code=401,
                 headers={"WWW-Authenticate": "Bearer"},
             )
-            return await answer(scope, receive, send)
-        if scope["method"] not in ("GET", "HEAD") and self._callers.crosses_sites(scope):
-            answer = JSONResponse(
-                {
-                    "error": "cross-site request refused",
-                    "hint": "Use the pages or the command line.",
-                },
-                status_code=403,
-            )
-            return await answer(scope, receive, send)
-        return await self._app(scope, receive, send)
+        if scope["method"] in READING:
+            return None
+        person: Person = HTTPConnection(scope).state.person
+        if not person.operates:
+            return JSONResponse(may_not_change(person), status_code=403)
+        if self._callers.crosses_sites(scope):
+            content = {
+                "error": "cross-site request refused",
+                "hint": "Use the pages or the command line.",
+            }
+            return JSONResponse(content, status_code=403)
+        return None

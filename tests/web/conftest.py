@@ -111,7 +111,12 @@ def serve(settings: Settings) -> Iterator[Callable[..., Site]]:
         def start(*, app: dict[str, Any] | None = None, **changes: Any) -> Site:
             told = settings.model_dump(include={"redis_url", "webhook_tokens"})
             changed = Settings.model_validate({**told, **changes})
-            access = Access(token=changed.ops_token, open_here=changed.ops_token is None)
+            access = Access(
+                token=changed.ops_token,
+                people=changed.ops_tokens,
+                read_masked=changed.read_masked,
+                open_here=changed.ops_token is None,
+            )
             return stack.enter_context(serving(changed, **{"access": access, **(app or {})}))
 
         yield start

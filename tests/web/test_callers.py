@@ -65,7 +65,7 @@ def fault_of(client: tuple[str, int] | None, **headers: str) -> str | None:
     async def run(work: Callable[[], bool]) -> bool:
         return work()
 
-    callers = Callers(open_here=True, pace=Pace(0.0), run=run)
+    callers = Callers(people={}, open_here=True, pace=Pace(0.0), run=run)
     return asyncio.run(callers.fault_of(scope(client, **headers)))
 
 

@@ -284,4 +284,4 @@ def test_the_same_over_http(site: Site, ledger: Ledger) -> None:
     dropped = site.ask("POST", "/api/parked/drop", b'{"call": "1", "reason": "a call of a test"}')
     assert dropped.json == {"dropped": 1, "calls": ["id:1"], "left": 0}
     assert site.ask("POST", "/api/parked/replay").json["replayed"] == 2
-    assert [line["who"] for line in trail.read(ledger)] == ["api"] * 3
+    assert [line["who"] for line in trail.read(ledger)] == ["sandbox"] * 3

@@ -180,8 +180,8 @@ def test_what_redis_holds_of_a_session_signs_nobody_in(guarded: Site, store: red
 
 
 def test_a_session_is_made_by_the_token_only(store: redis.Redis) -> None:
-    ours, others = Sessions.under(b"one", store), Sessions.under(b"two", store)
-    cookie = ours.begin(now=1000)
+    ours, others = Sessions.under([b"one"], store), Sessions.under([b"two"], store)
+    cookie = ours.begin(b"one", now=1000)
     ends, name, mark = cookie.split(".")
 
     assert ours.admits(cookie, now=1000)
@@ -193,7 +193,7 @@ def test_a_session_is_made_by_the_token_only(store: redis.Redis) -> None:
 
 @given(st.text())
 def test_no_text_is_a_session_by_chance(text: str) -> None:
-    assert not Sessions.under(b"one", redis.Redis()).is_signed(text, now=0)
+    assert not Sessions.under([b"one"], redis.Redis()).signed_by(text, now=0)
 
 
 @pytest.mark.parametrize(

@@ -131,7 +131,7 @@ async def call(request: Request) -> JSONResponse:
 
 
 async def sync(request: Request) -> JSONResponse:
-    desk, name = _desk(request), request.path_params["name"]
+    desk, name, who = _desk(request), request.path_params["name"], request.state.person.name
 
     def work() -> str | None:
         record = desk.ledger.find(name)
@@ -140,8 +140,8 @@ async def sync(request: Request) -> JSONResponse:
                 409, "forgotten", "the call was forgotten on request", "There is nothing left to sync."
             )
         if record is not None:
-            desk.ledger.replay("sync", record.key, who="api")
-            trail.leave(desk.ledger, who="api", what="run again: sync", call=record.key)
+            desk.ledger.replay("sync", record.key, who=who)
+            trail.leave(desk.ledger, who=who, what="run again: sync", call=record.key)
         return None if record is None else record.key
 
     key = await desk.run(work)
@@ -156,13 +156,13 @@ async def replay_parked(request: Request) -> JSONResponse:
     What does not fit into one request is told as `left`: ask again. `gone` were not parked any more.
     """
     wanted, dry_run, _ = await _chosen(request)
-    ledger = _desk(request).ledger
+    ledger, who = _desk(request).ledger, request.state.person.name
 
     def work() -> dict[str, Any]:
         jobs = parked.choose(ledger, wanted)
         if dry_run:
             return {"would_replay": len(jobs), "calls": _calls(jobs)}
-        done = parked.run_again(ledger, jobs, who="api", within_s=_REPLAY_WITHIN_S)
+        done = parked.run_again(ledger, jobs, who=who, within_s=_REPLAY_WITHIN_S)
         left = len(jobs) - len(done.queued) - len(done.gone)
         return {
             "replayed": len(done.queued),
@@ -177,14 +177,14 @@ async def replay_parked(request: Request) -> JSONResponse:
 async def drop_parked(request: Request) -> JSONResponse:
     """Take parked jobs off the list, by the same filter, with a reason."""
     wanted, dry_run, reason = await _chosen(request, wants_reason=True)
-    ledger = _desk(request).ledger
+    ledger, who = _desk(request).ledger, request.state.person.name
 
     def work() -> dict[str, Any]:
         jobs = parked.choose(ledger, wanted)
         if dry_run:
             return {"would_drop": len(jobs), "calls": _calls(jobs)}
         # As many as surely fit into one request.
-        done = parked.drop(ledger, jobs[:_MOST_DROPPED], who="api", reason=reason)
+        done = parked.drop(ledger, jobs[:_MOST_DROPPED], who=who, reason=reason)
         return {"dropped": len(done), "calls": _calls(done), "left": len(jobs[_MOST_DROPPED:])}
 
     return _answer(await _desk(request).run(work))

@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from bridge.web.callers import is_signed_in
+from bridge.web.callers import is_signed_in, person_of
 from bridge.wording import counted
 
 _HERE = Path(__file__).parent
@@ -82,13 +82,18 @@ def page(
     link_only: bool = False,
     **values: Any,
 ) -> Response:
-    """A page.
+    """A page. Its template knows `person` (who sees it, or None) and `session` (whether they can sign out).
 
     Args:
         link_only: for whoever has a link, not for operators: leads nowhere else.
     """
     session = not link_only and is_signed_in(request.scope)
-    text = _templates().get_template(template).render(session=session, link_only=link_only, **values)
+    person = None if link_only else person_of(request)
+    text = (
+        _templates()
+        .get_template(template)
+        .render(session=session, person=person, link_only=link_only, **values)
+    )
     told = {**PROTECTION, "Cache-Control": "no-store", **(headers or {})}
     if "<form" in text:
         # With no-referrer a browser also hides the Origin of a form, which is how we know it for ours.

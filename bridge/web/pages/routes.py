@@ -19,18 +19,15 @@ from bridge.links import PLAYER
 from bridge.reports.call_list import Search
 from bridge.web.answers import REDIS_AWAY
 from bridge.web.api.routes import Desk
-from bridge.web.callers import Callers
+from bridge.web.pages.guard import signed_in
 from bridge.web.pages.rendering import page
 
 _NUMBERS = ("due", "overdue", "waiting", "running", "parked", "held")
 _COLUMNS = ("state", "direction", "outcome", "started_at", "reason")
 
 
+@signed_in
 async def front(request: Request) -> Response:
-    callers: Callers = request.app.state.callers
-    hint = await callers.fault_of(request.scope)
-    if hint is not None:
-        return callers.turned_away(request.scope, hint)
     desk: Desk = request.app.state.desk
 
     def work() -> tuple[dict[str, Any], list[dict[str, Any]], list[Process]]:

@@ -41,17 +41,18 @@ async def sign_in(request: Request) -> Response:
     if callers.sessions is None:
         return _form(request, onward, status=401)
     sessions = callers.sessions
-    if not callers.knows_token(told.get("token", "")):
+    token = callers.token_of(told.get("token", ""))
+    if token is None:
         log.warning("sign-in refused, wrong token")
         try:
             await callers.slow_down(request.scope)
         except Refused:
             said = "Too many wrong tokens were tried just now. The right one is always accepted."
             return _form(request, onward, status=429, wrong=said)
-        said = "Wrong token. Use OPS_TOKEN, or the text in DATA_DIR/ops-token."
+        said = "Wrong token. Use your own of OPS_TOKENS, OPS_TOKEN, or the text in DATA_DIR/ops-token."
         return _form(request, onward, status=401, wrong=said)
     desk: Desk = request.app.state.desk
-    cookie = await desk.run(lambda: sessions.begin(now=callers.now()))
+    cookie = await desk.run(lambda: sessions.begin(token, now=callers.now()))
     answer = RedirectResponse(onward, status_code=303)
     answer.set_cookie(
         COOKIE,
@@ -88,7 +89,7 @@ def _form(request: Request, onward: str, *, status: int = 200, wrong: str = "") 
         "login.html",
         status=status,
         headers={"Retry-After": "8"} if status == 429 else None,
-        can=callers.token is not None,
+        can=bool(callers.people),
         off=callers.off,
         open_here=callers.open_here,
         onward=onward,

@@ -1,0 +1,71 @@
+"""Who may see a page, and who may send its forms: `@signed_in` or `@operators_only` over each handler."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from functools import wraps
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from bridge.ledger.faults import why
+from bridge.logs import AtMost
+from bridge.web.answers import REDIS_AWAY
+from bridge.web.callers import LOGIN, READING, Callers, may_not_change, person_of
+from bridge.web.pages.rendering import message
+
+log = logging.getLogger(__name__)
+log.addFilter(AtMost())
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+def signed_in(handler: Handler) -> Handler:
+    """For everybody who is signed in: `request.state.person` says who.
+
+    A form (any method but GET) is for the role `operate`, and has to come from a page of ours. The order of
+    checks: sign-in (401; to see a page: the way to /login), role (403), origin (403). While Redis is away the
+    page says so.
+    """
+    return _guarded(handler, operate=False)
+
+
+def operators_only(handler: Handler) -> Handler:
+    """The same, for the role `operate` alone, also to see it."""
+    return _guarded(handler, operate=True)
+
+
+def _guarded(handler: Handler, *, operate: bool) -> Handler:
+    @wraps(handler)
+    async def handle(request: Request) -> Response:
+        try:
+            return await _turned_away(request, operate=operate) or await handler(request)
+        except REDIS_AWAY as error:
+            log.warning("request failed, Redis is unavailable", extra={"why": why(error)})
+            text = f"{why(error)}. Nothing can be shown now; callbridge doctor says what to do."
+            return message(request, 503, "Temporarily unavailable", text)
+
+    return handle
+
+
+async def _turned_away(request: Request, *, operate: bool) -> Response | None:
+    """The answer to whom the page is not open."""
+    callers: Callers = request.app.state.callers
+    hint = await callers.fault_of(request.scope)
+    reads = request.method in READING
+    if hint is not None:
+        if reads:
+            return callers.turned_away(request.scope, hint)
+        answer = message(request, 401, "Sign in first", "Your session has ended.", link=(LOGIN, "Sign in"))
+        answer.headers["WWW-Authenticate"] = "Bearer"
+        return answer
+    person = person_of(request)
+    if person is not None and not person.operates and (operate or not reads):
+        told = may_not_change(person)
+        text = f"{told['error'].capitalize()}. {told['hint']}"
+        return message(request, 403, "Not for your role", text, link=("/", "Now"))
+    if not reads and callers.crosses_sites(request.scope):
+        text = "The request came from another site. Open the bridge's own page and try again there."
+        return message(request, 403, "Refused", text, link=("/", "Now"))
+    return None
