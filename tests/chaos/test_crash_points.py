@@ -42,7 +42,7 @@ pytestmark = pytest.mark.timeout(3600 if os.environ.get("CRASH_POINTS") else 180
 T = TypeVar("T")
 R = TypeVar("R")
 _MACHINES = 2
-# On a busy machine a journey may take one job more or less, as some wait for each other.
+# A timer, or another thread, may be late on a busy machine. A point that no try reaches fails the test.
 _TRIES = 3
 ALL = os.environ.get("CRASH_POINTS") == "all"
 NAMES = [*STAYS, *(name for name, journey in JOURNEYS.items() if not journey.is_proof)]
@@ -121,8 +121,12 @@ def _killed_at(name: str, course: Course) -> list[Point]:
     if name in STAYS:
         only = STAYS[name].only
         return [point for point in course.points if not only or (point.name in only and point.nth == 1)]
-    only = JOURNEYS[name].only
-    return [point for point in course.points if not only or point.name in only]
+    only, times = JOURNEYS[name].only, JOURNEYS[name].times
+    return [
+        point
+        for point in course.points
+        if (not only or point.name in only) and (times is None or point.nth <= times)
+    ]
 
 
 @pytest.mark.slow
@@ -158,8 +162,12 @@ def test_every_boundary_is_on_a_journey(courses: dict[str, Course]) -> None:
 def test_a_kill_before_at_and_after_each_boundary_changes_nothing(
     machines: list[Machine], courses: dict[str, Course], name: str
 ) -> None:
+    retried: list[Point] = []
+
     def killed(machine: Machine, point: Point) -> list[str]:
-        for _ in range(_TRIES):
+        for tries in range(_TRIES):
+            if tries:
+                retried.append(point)
             life, left = machine.through(name, point)
             if life.exit == KILLED:
                 break
@@ -173,6 +181,8 @@ def test_a_kill_before_at_and_after_each_boundary_changes_nothing(
     wrong = [line for lines in _on_each(machines, points, killed) for line in lines]
 
     sys.stderr.write(f"{name}: {len(points)} kills at {len({point.name for point in points})} boundaries\n")
+    for point in retried:
+        sys.stderr.write(f"{name}: {point} was not reached at first, and tried again\n")
     assert not wrong, "\n".join(wrong)
 
 

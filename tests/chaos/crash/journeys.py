@@ -57,6 +57,7 @@ class Journey:
     run: drives the worker; told all that happens.
     prepare: what the services hold and how they behave, before; in the test's own process.
     only: the boundaries to kill at; empty: all that are passed.
+    times: kill only at the first so many visits of a boundary, where a timer decides how many there are.
     new_ledger: the ledger's own first start, so that it may have forgotten the call.
     through: the services that are reached through Membrane.
     lease_ms: short where leases are to be renewed.
@@ -67,6 +68,7 @@ class Journey:
     prepare: Callable[[RunningSandbox], object] = lambda sandbox: None
     rules: Rules = field(default_factory=Rules)
     only: frozenset[str] = frozenset()
+    times: int | None = None
     new_ledger: bool = False
     through: tuple[str, ...] = ()
     lease_ms: int = LEASE_MS
@@ -355,8 +357,10 @@ JOURNEYS = {
     "a new ledger": Journey(run=_recorded, prepare=_with_recording, new_ledger=True),
     "slow": Journey(
         run=_slow,
-        prepare=lambda sandbox: sandbox.kustomer.delay_next(0.25, method="POST", path="/customers$"),
+        # Longer than four renewals take, so that the first three happen on any machine.
+        prepare=lambda sandbox: sandbox.kustomer.delay_next(0.45, method="POST", path="/customers$"),
         only=frozenset({"ledger.renew"}),
+        times=3,
         lease_ms=400,
     ),
     "woken": Journey(run=_woken, only=frozenset({"broker.listen"})),
