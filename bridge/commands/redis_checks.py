@@ -47,6 +47,9 @@ def fault_check(name: str, error: Exception) -> Check:
     words = _AROUND.sub("", "".join(c if c.isprintable() else " " for c in str(error)))[:_LONGEST_WORDS]
     if fault is None:
         return Check(name, "FAIL", f"one of the bridge's scripts fails: {words}", "report it with this text")
+    code, _, rest = words.partition(" ")
+    if f"({code})" in fault.says:
+        words = rest
     told = f" ({words})" if isinstance(error, redis.ResponseError) and words else ""
     return Check(name, "FAIL", f"{fault.says}{told}", fault.do)
 

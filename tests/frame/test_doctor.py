@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import socketserver
 import ssl
 import threading
@@ -15,12 +16,14 @@ import pytest
 
 from bridge.commands.checks import Check, not_answered
 from bridge.commands.doctor import examine
+from bridge.commands.redis_checks import fault_check
 from bridge.errors import ROLE_MISSING, Disconnected
 from bridge.ledger.connect import connect
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.queue.connections import Connections
 from bridge.local.embedded import EmbeddedRedis
 from bridge.settings import Settings
+from tests.ledger.test_faults import error_of, texts
 from tests.users import PASSWORD, user
 
 KEYS = {
@@ -312,6 +315,15 @@ def test_a_redis_that_refuses_what_webhooks_do_fails_with_the_cause(
         client.replicaof("127.0.0.1", "1")
         replica = checked(**KEYS, REDIS_URL=server.url)
     assert "READONLY" in said(replica, "Redis writes")
+
+
+@pytest.mark.parametrize(("case", "text"), texts("server"))
+def test_each_refusal_of_a_server_has_advice_and_its_code_once(case: str, text: str) -> None:
+    check = fault_check("Redis writes", error_of(text))
+
+    assert check.state == "FAIL" and check.do, f"{case}: {check}"
+    code = re.search(r"\(([A-Z]{3,})\)", check.says)
+    assert code is None or check.says.count(code[1]) == 1, check.says
 
 
 @pytest.mark.parametrize(
