@@ -59,6 +59,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         ),
         "doctor": ("bridge.commands.doctor:doctor", "Check settings, keys, Redis and the clock"),
         "parity": ("bridge.commands.parity:parity", "Compare direct access with access through Membrane"),
+        "listen": ("bridge.commands.listen:listen", "Show webhooks as they come, variable by variable"),
         "templates": ("bridge.commands.templates:templates", "What to paste into CloudTalk"),
     }
 )

@@ -19,8 +19,9 @@ from bridge.clients.causes import cause_of
 from bridge.commands.arguments import ONE_LINE
 from bridge.commands.context import Run, living_run, load_settings
 from bridge.commands.printing import say
-from bridge.commands.samples import OUTCOMES, TEMPLATES, SampleCall
+from bridge.commands.samples import OUTCOMES, SampleCall
 from bridge.data_folder import LAST_CALL
+from bridge.domain.webhook.templates import TEMPLATES
 from bridge.errors import Unavailable, WrongUse
 from bridge.kept_token import read_ops_token
 from bridge.local.embedded import write_private

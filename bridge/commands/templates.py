@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
 
 import click
 
 from bridge.commands.arguments import ONE_LINE
 from bridge.commands.context import load_settings
 from bridge.commands.printing import say
-from bridge.commands.samples import TEMPLATES, Template
-
-PLACE = "Account menu > Workflow Automations > New workflow"
+from bridge.domain.webhook.templates import PLACE, TEMPLATES, Template, as_data, variable
 
 
 @click.command()
@@ -34,34 +31,6 @@ def templates(*, trigger: str | None, as_json: bool, url: str | None) -> None:
             "\nNo WEBHOOK_TOKENS are set yet. Create one, set it for the web process, and put it in the "
             "header:\n  python3 -c 'import secrets; print(secrets.token_urlsafe(32))'"
         )
-
-
-def as_data(template: Template, base: str) -> dict[str, Any]:
-    return {
-        "trigger": template.trigger,
-        "cloudtalk_trigger": template.title,
-        "where": PLACE,
-        "action": "API Request",
-        "method": "POST",
-        "url": f"{base}/webhooks/cloudtalk/{template.trigger}",
-        "headers": {"Authorization": "Bearer YOUR-TOKEN", "Content-Type": "application/json"},
-        "keys": [
-            {
-                "key": key.name,
-                "value": key.fixed if key.fixed is not None else variable(key.name),
-                "kind": "text" if key.fixed is not None else "variable",
-                "needed": key.needed,
-                "note": key.note,
-            }
-            for key in template.keys
-        ],
-        "note": template.note,
-    }
-
-
-def variable(name: str) -> str:
-    """As the editor writes it; there one clicks it in the list of variables."""
-    return f"{{{{ event.properties.{name} }}}}"
 
 
 def as_text(chosen: Sequence[Template], base: str) -> str:

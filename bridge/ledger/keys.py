@@ -37,6 +37,8 @@ COUNTS = f"{TAG}:counts"
 HELD, HELD_AT = f"{TAG}:held", f"{TAG}:held:at"
 # Messages and changes of contacts, which speak of no call by nature: at most so many, the newest.
 OTHER, OTHER_AT, MOST_OTHER = f"{TAG}:other", f"{TAG}:other:at", 10_000
+# The newest deliveries; see lua/calls/received.lua.
+RECEIVED = f"{TAG}:received"
 META = f"{TAG}:meta"
 # Marks of the calls that were forgotten on request; see lua/calls/forget.lua.
 FORGOTTEN = f"{TAG}:forgotten"

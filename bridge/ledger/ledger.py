@@ -102,9 +102,13 @@ class Ledger:
 
     # -- learning
 
-    def record_event(self, event: Event, body: Mapping[str, Any]) -> Learnt:
-        """Keep an event under its call, once, and have the call's sync looked at."""
-        names, arguments = learn_event(event, body, self.keep_for)
+    def record_event(self, event: Event, body: Mapping[str, Any], *, assigned: bool = False) -> Learnt:
+        """Keep an event under its call, once, and have the call's sync looked at.
+
+        Args:
+            assigned: it was held so far, and did not come just now.
+        """
+        names, arguments = learn_event(event, body, self.keep_for, assigned=assigned)
         status, key = self._run("learn", names, *arguments)
         return Learnt(status=status, key=key)
 

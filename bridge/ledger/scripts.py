@@ -35,13 +35,16 @@ def source(name: str) -> str:
 
 
 def _front(name: str) -> str:
+    if name == "hold":
+        return _read("received")
     if name in _ALONE or name == "beat":
         return ""
     if name in OF_A_BUDGET:
         return _read("planner")
     kinds = ", ".join(f"'{kind}'" for kind in OF_CALLS)
     handed = f"local KINDS_OF_CALLS = {{{kinds}}}\n" + record_fields.lua()
-    return handed + _read("prelude")
+    taken = _read("received") if name == "learn" else ""
+    return handed + _read("prelude") + taken
 
 
 def _read(name: str) -> str:

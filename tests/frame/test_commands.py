@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from bridge.commands import COMMANDS, LazyGroup, main
-from bridge.commands.samples import TEMPLATES
 from bridge.domain.webhook.keys import CANONICAL_KEYS
+from bridge.domain.webhook.templates import TEMPLATES
 from tests.frame.conftest import ROOT
 
 

@@ -13,8 +13,9 @@ import pytest
 from click.testing import CliRunner
 
 from bridge.commands.context import Run
-from bridge.commands.samples import KNOWN_CALLER, OUTCOMES, TEMPLATES, SampleCall
+from bridge.commands.samples import KNOWN_CALLER, OUTCOMES, SampleCall
 from bridge.commands.send import Sender, choose, keep, last_call, send, told
+from bridge.domain.webhook.templates import TEMPLATES
 from bridge.errors import Unavailable, WrongUse
 from bridge.sandbox.running import RunningSandbox
 from bridge.settings import Settings

@@ -307,10 +307,10 @@ def test_a_call_forgotten_while_the_clock_looks_leaves_the_event_held_and_the_ot
     class InAnotherHand(Ledger):
         """Between what is read of a call and what is learnt under it, a person has it forgotten."""
 
-        def record_event(self, event: Event, body: Mapping[str, Any]) -> Learnt:
+        def record_event(self, event: Event, body: Mapping[str, Any], **more: Any) -> Learnt:
             if str(event.uuid) == UUID:
                 self.forget(self.read(KEY))
-            return super().record_event(event, body)
+            return super().record_event(event, body, **more)
 
     come(ledger, "call-ended", just_now())
     other = call_of(ledger, 2, phone="+441632960305", started=timedelta(minutes=1))

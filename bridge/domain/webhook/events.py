@@ -11,7 +11,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -209,6 +209,24 @@ def read_event(
     return _event_of(trigger, fingerprint, fields, rules, received_at, trouble=found.trouble)
 
 
+def read_values(body: Mapping[str, Any], rules: Rules) -> tuple[Mapping[str, Any], Event]:
+    """The values of a body by their canonical names, and what they mean, whether or not it names a call.
+
+    For showing what was understood. The event's trigger and fingerprint mean nothing.
+    """
+    keys = {**DEFAULT_KEYS, **rules.webhook_keys} if rules.webhook_keys else DEFAULT_KEYS
+    found = unwrap(body, keys)
+    if is_native(found.body):
+        fields: Mapping[str, Any] = _native_fields(found.body["data"])
+    else:
+        fields = fields_of(found.body, *found.others, keys=keys)
+    # An event needs an id; this one stands in for it and reaches nothing.
+    told_id = read_call_id(fields.get("call_id")) or _call_id_in_link(fields.get("recording_url"))
+    event = _event_of("", "", {**fields, "call_id": told_id or 1}, rules, None, trouble="")
+    assert isinstance(event, Event)  # noqa: S101  # it has an id
+    return fields, replace(event, call_id=told_id)
+
+
 def _event_of(
     trigger: str,
     fingerprint: str,
@@ -233,7 +251,7 @@ def _event_of(
         fingerprint=fingerprint,
         call_id=call_id,
         uuid=uuid,
-        stage=STAGE_OF[trigger],
+        stage=STAGE_OF.get(trigger, Stage.KNOWN),
         external=WITHHELD if withheld else _phone(fields.get("external_number"), rules.region, direction),
         internal=_our_phone(fields.get("internal_number"), rules.region, direction),
         direction=direction,

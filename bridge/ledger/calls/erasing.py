@@ -103,6 +103,7 @@ def let_go(ledger: Ledger, events: Iterable[HeldEvent]) -> int:
             for held, held_at in LISTS:
                 pipe.hdel(held, *fingerprints)
                 pipe.zrem(held_at, *fingerprints)
+            pipe.delete(keys.RECEIVED)
             pipe.execute()
     return len(fingerprints)
 

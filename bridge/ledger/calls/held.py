@@ -140,7 +140,7 @@ def assign(ledger: Ledger, event: HeldEvent, record: Record, rules: Rules, *, wh
     told = event.as_event_of(rules, ids)
     if told is None:
         raise Rejected("This event cannot be parsed, even with the call's ids added.")
-    learnt = ledger.record_event(told, with_ids(event.body, ids))
+    learnt = ledger.record_event(told, with_ids(event.body, ids), assigned=True)
     # Told by the script that would have kept it: the call may have been forgotten since its record was read.
     if learnt.status == "forgotten":
         raise Rejected(

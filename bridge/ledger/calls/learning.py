@@ -44,12 +44,18 @@ def counted(trigger: str) -> str:
 
 
 def learn_event(
-    event: Event, body: Mapping[str, Any], keep: Retention, *, came_at_ms: int | None = None
+    event: Event,
+    body: Mapping[str, Any],
+    keep: Retention,
+    *,
+    came_at_ms: int | None = None,
+    assigned: bool = False,
 ) -> tuple[list[str], list[Any]]:
     """Keys and arguments for an event that came by webhook.
 
     Args:
         came_at_ms: when it came, ms since 1970, where that was not just now.
+        assigned: it is a held one, and no delivery.
     """
     value: dict[str, Any] = {"trigger": event.trigger, "body": canonical_json(body)}
     if event.signed:
@@ -68,6 +74,7 @@ def learn_event(
         _SAYS_OTHERWISE.get(event.trigger, ""),
         event.trigger,
         SIGNED if event.signed else TOLD,
+        "assigned" if assigned else "webhook",
     )
 
 
@@ -104,6 +111,7 @@ def learn_arguments(
     otherwise: str = "",
     trigger: str = "",
     sure: int = 0,
+    received: str = "",
 ) -> tuple[list[str], list[Any]]:
     """Keys and arguments of learn.lua."""
     by_uuid = keys.call_key(uuid=uuid, call_id=None) if uuid is not None else None
@@ -116,12 +124,13 @@ def learn_arguments(
             *keys.QUEUE_KEYS,
             keys.record(first), keys.events(first), keys.record(second), keys.events(second),
             keys.CALLS, keys.COUNTS, keys.log(first), keys.META, keys.FORGOTTEN,
+            keys.RECEIVED,
         ],
         [
             str(uuid) if uuid is not None else "",
             str(call_id) if call_id is not None else "",
             name, json.dumps(value), mode, int(lane), keep.events_s, keep.outputs_s, counter,
-            "" if came_at_ms is None else came_at_ms, otherwise, trigger, sure,
+            "" if came_at_ms is None else came_at_ms, otherwise, trigger, sure, received,
         ],
     )  # fmt: skip
 
@@ -133,7 +142,7 @@ def hold_delivery(
     apart = held.trigger in OTHER_TRIGGERS
     value = {"trigger": held.trigger, "reason": held.reason, "body": canonical_json(body)}
     return (
-        [*((keys.OTHER, keys.OTHER_AT) if apart else (keys.HELD, keys.HELD_AT)), keys.COUNTS],
+        [*((keys.OTHER, keys.OTHER_AT) if apart else (keys.HELD, keys.HELD_AT)), keys.COUNTS, keys.RECEIVED],
         [
             held.fingerprint, json.dumps(value), keep.events_s * 1000,
             f"webhook:{counted(held.trigger)}:held", "" if came_at_ms is None else came_at_ms,

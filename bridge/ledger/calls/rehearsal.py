@@ -33,7 +33,15 @@ def ask(pipe: Pipeline | AsyncPipeline) -> None:
     # Longer than anybody keeps anything: hold.lua removes what is past it.
     keep = Retention(events_s=_AGES_S, outputs_s=_AGES_S)
     event = learn_arguments(
-        _UUID, _CALL_ID, _NAME, {"trigger": _NAME, "body": "{}"}, "once", Lane.LIVE, keep, f"webhook:{_NAME}:"
+        _UUID,
+        _CALL_ID,
+        _NAME,
+        {"trigger": _NAME, "body": "{}"},
+        "once",
+        Lane.LIVE,
+        keep,
+        f"webhook:{_NAME}:",
+        received="webhook",
     )
     held = hold_delivery(Held(trigger=_NAME, fingerprint=_NAME, reason=_NAME), {}, keep)
     # A counter of its own: hold's is removed afterwards.

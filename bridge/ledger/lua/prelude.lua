@@ -124,6 +124,8 @@ local function erase(uuid, number, marks, secret, now)
   local base = string.gsub(JOBS, 'jobs$', '')
   if number == '' then number = redis.call('HGET', base .. 'call:uuid:' .. uuid, FIELD.ID) or '' end
   if uuid == '' then uuid = redis.call('HGET', base .. 'call:id:' .. number, FIELD.UUID) or '' end
+  -- Names of deliveries, the newest: few, and none of this call may stay among them.
+  redis.call('DEL', base .. 'received')
   local parts = {}
   if uuid ~= '' then parts[1] = 'uuid:' .. uuid end
   if number ~= '' then parts[#parts + 1] = 'id:' .. number end

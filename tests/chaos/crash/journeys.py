@@ -25,6 +25,7 @@ from bridge.ledger.budgets.budget import Budget
 from bridge.ledger.budgets.requesters import BudgetRequester, Spent
 from bridge.ledger.calls import erasing
 from bridge.ledger.calls.held import drop, held_events, match_held
+from bridge.ledger.calls.received import newest_mark, received
 from bridge.ledger.calls.retention import enforce_retention
 from bridge.ledger.keys import Lane
 from bridge.ledger.ledger import LEASE_MS
@@ -274,6 +275,8 @@ def _by_hand(hand: Hand) -> None:
     parked.drop(hand.ledger, [job], who="test", reason="a test")
     parked.workers_listen(hand.ledger)
     trail.read(hand.ledger)
+    received(hand.ledger, after=newest_mark(hand.ledger))
+    received(hand.ledger)
     hand.deps.kustomer.customers.by_email("ada@example.com")
     hand.deps.kustomer.attachments.reference("0" * 24)
     # A run that was given more places of a budget than it needed in the end.

@@ -7,12 +7,13 @@
 --      20     counts      hash of counters
 --      21     log:<key>   what happened to the call, newest first
 --      22     meta        23 forgotten   sorted set of marks (forget.lua)
+--      24     received    list of the newest deliveries, newest first: when, which event, where, what became of it
 -- ARGV 1 uuid or ''   2 number or ''   3 field (fingerprint, or obs:<name>)   4 value (JSON object)
 --      5 mode: once | news | observe   6 lane   7 retention of events, s   8 retention of the rest, s
 --      9 counter prefix or ''   10 when it came, ms since 1970, or '' for now: later than now is now
 --      11 field of an observation that says otherwise than this event, or ''
 --      12 trigger of an event, or ''   13 how sure the ids are: 0 told by whoever holds a token, 1 signed by CloudTalk,
---      2 CloudTalk's answer to a question
+--      2 CloudTalk's answer to a question   14 'webhook' for a delivery, 'assigned' for one that was held so far, or ''
 -- Answers {accepted | duplicate, call key}; {forgotten, call key} for a call that was (forget.lua): nothing is kept then.
 --
 -- Guarantees: an event is kept at most once for its fingerprint, under the id it came with. Where it
@@ -214,6 +215,10 @@ else
 end
 
 if ARGV[9] ~= '' then redis.call('HINCRBY', KEYS[20], ARGV[9] .. answer, 1) end
+if (ARGV[14] or '') ~= '' then
+  note_received(KEYS[24], now, field, uuid ~= '' and 'uuid:' .. uuid or 'id:' .. number,
+    ARGV[14] == 'webhook' and answer or ARGV[14])
+end
 if answer == 'accepted' then
   redis.call('HSETNX', call, FIELD.FIRST_AT, came)
   redis.call('HSET', call, FIELD.LAST_AT, now)

@@ -8,6 +8,8 @@ local function undo(...)
   local reply = redis.pcall(...)
   if type(reply) == 'table' and reply.err and not failed then failed = reply end
 end
+local newest = redis.pcall('LINDEX', KEYS[4], 0)
+if type(newest) == 'string' and cjson.decode(newest)[2] == ARGV[1] then undo('LPOP', KEYS[4]) end
 undo('HDEL', KEYS[1], ARGV[1])
 undo('ZREM', KEYS[2], ARGV[1])
 undo('HDEL', KEYS[3], ARGV[4])

@@ -10,6 +10,8 @@ local function undo(...)
   local reply = redis.pcall(...)
   if type(reply) == 'table' and reply.err and not failed then failed = reply end
 end
+local newest = redis.pcall('LINDEX', KEYS[24], 0)
+if type(newest) == 'string' and cjson.decode(newest)[2] == ARGV[3] then undo('LPOP', KEYS[24]) end
 
 local names = {'uuid:' .. ARGV[1], 'id:' .. ARGV[2]}
 for _, key in ipairs(names) do

@@ -1,0 +1,126 @@
+"""The newest deliveries: the scripts list their names, and each is read where it is stored."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
+
+from bridge.boundary import boundary
+from bridge.ledger import keys
+from bridge.ledger.calls.held import LISTS
+from bridge.ledger.calls.record import moment
+from bridge.ledger.ledger import Ledger
+
+# In the list for a held event that was put to a call: no delivery, it tells where one is stored now.
+_ASSIGNED = "assigned"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Received:
+    """One delivery: what was answered, and the body as it is stored.
+
+    Args:
+        mark: tells it from the others; not secret, and says nothing of its call.
+        answer: accepted, duplicate or held.
+        call: the key of its call; None while it is held.
+        reason: why it is held.
+        times: how often this body came.
+    """
+
+    mark: str
+    at: datetime
+    answer: str
+    fingerprint: str
+    trigger: str
+    body: Mapping[str, Any]
+    call: str | None
+    reason: str | None
+    signed: bool
+    times: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Name:
+    at_ms: int
+    fingerprint: str
+    part: str
+    answer: str
+
+    @property
+    def mark(self) -> str:
+        return f"{self.at_ms}-{self.fingerprint[:12]}"
+
+
+def received(ledger: Ledger, *, after: str | None = None, most: int = 1) -> list[Received]:
+    """The deliveries that came last and are still stored, newest first.
+
+    Args:
+        after: only those that came later than the one with this mark; all where it is unknown by now.
+    """
+    names, part_of = _names(ledger)
+    marks = [name.mark for name in names]
+    if after in marks:
+        names = names[: marks.index(after)]
+    found: list[Received] = []
+    # Of most that are asked for, the first answer has all.
+    for start in range(0, len(names), 2 * most):
+        found += _read(ledger, names[start : start + 2 * most], part_of)
+        if len(found) >= most:
+            break
+    return found[:most]
+
+
+def newest_mark(ledger: Ledger) -> str | None:
+    """The mark of the delivery that came last, whether or not it is still stored."""
+    names, _ = _names(ledger)
+    return names[0].mark if names else None
+
+
+@boundary("received.names")
+def _names(ledger: Ledger) -> tuple[list[_Name], dict[str, str]]:
+    """Deliveries, newest first, and under which part of a record each event is."""
+    names: list[_Name] = []
+    part_of: dict[str, str] = {}
+    for text in cast(list[str], ledger.redis.lrange(keys.RECEIVED, 0, -1)):
+        at_ms, fingerprint, part, answer = json.loads(text)
+        part_of.setdefault(fingerprint, part)
+        if answer != _ASSIGNED:
+            names.append(_Name(int(at_ms), fingerprint, part, answer))
+    return names, part_of
+
+
+@boundary("received.read")
+def _read(ledger: Ledger, names: Sequence[_Name], part_of: Mapping[str, str]) -> list[Received]:
+    pipe = ledger.redis.pipeline(transaction=False)
+    for name in names:
+        part = part_of[name.fingerprint]
+        for place in [keys.events(part)] if part else [held for held, _ in LISTS]:
+            pipe.hget(place, name.fingerprint)
+        if part:
+            # As many replies for each.
+            pipe.exists(keys.events(part))
+    replies = pipe.execute()
+    found = []
+    for name, first, second in zip(names, replies[::2], replies[1::2], strict=True):
+        text = first or (second if isinstance(second, str) else None)
+        if text is not None:
+            found.append(_received(name, part_of[name.fingerprint], json.loads(text)))
+    return found
+
+
+def _received(name: _Name, part: str, kept: Mapping[str, Any]) -> Received:
+    return Received(
+        mark=name.mark,
+        at=cast(datetime, moment(name.at_ms)),
+        answer=name.answer,
+        fingerprint=name.fingerprint,
+        trigger=kept["trigger"],
+        body=json.loads(kept["body"]),
+        call=part or None,
+        reason=kept.get("reason"),
+        signed=bool(kept.get("signed")),
+        times=int(kept.get("times") or 1),
+    )
