@@ -18,6 +18,7 @@ from bridge.ledger.calls.recent_call_index import RecentCallIndex
 from bridge.ledger.calls.retention import enforce_retention
 from bridge.ledger.faults import RedisError, why
 from bridge.ledger.ledger import Ledger
+from bridge.ledger.queue.replay_runs import step_all
 from bridge.logs import get_logger
 from bridge.reconcile.periodic import Rounds
 from bridge.settings import Settings
@@ -28,6 +29,7 @@ from workers.stopping import stop_event
 log = get_logger(__name__)
 
 _BEAT_S = 60.0
+_REPLAY_EVERY_S = 2.0
 # A round that is cut off is gone on with by the next.
 _ENDS_WITHIN_S = 10.0
 
@@ -116,6 +118,8 @@ def run(settings: Settings) -> int:
 
     housekeeping = threading.Thread(target=keep_house, daemon=True)
     housekeeping.start()
+    replays = threading.Thread(target=_replay, args=(clock.ledger, stopping), daemon=True)
+    replays.start()
     if rounds is None:
         stopping.wait()
     else:
@@ -127,8 +131,14 @@ def run(settings: Settings) -> int:
             at_work,
         )
     housekeeping.join()
+    replays.join()
     heartbeat.stop()
     return 0
+
+
+def _replay(ledger: Ledger, stopping: threading.Event) -> None:
+    """Take the steps of parked jobs that are run again in phases."""
+    _repeat(lambda: step_all(ledger), _REPLAY_EVERY_S, stopping, threading.Event())
 
 
 def _repeat(

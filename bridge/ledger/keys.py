@@ -50,6 +50,8 @@ REFUSED = f"{TAG}:refused"
 BEAT = f"{TAG}:beat"
 RECORDINGS_TIDIED = f"{TAG}:recordings:tidied"
 PROCESSES = f"{TAG}:processes"
+# Runs of parked jobs in phases, newest first; see `bridge.ledger.queue.replay_runs`.
+REPLAYS = f"{TAG}:replays"
 TRAIL = f"{TAG}:trail"
 # How many of its lines are kept, the newest.
 TRAIL_LINES = 10_000

@@ -133,6 +133,11 @@ local function erase(uuid, number, marks, secret, now)
     for _, kind in ipairs(KINDS_OF_CALLS) do
       local name = kind .. '|' .. part
       redis.call('ZREM', PARKED, name)
+      for _, run in ipairs(redis.call('LRANGE', base .. 'replays', 0, -1)) do
+        for _, list in ipairs({':left', ':phase', ':failed'}) do
+          redis.call('LREM', base .. 'replay:' .. run .. list, 0, name)
+        end
+      end
       for _, service in ipairs({'cloudtalk', 'kustomer'}) do
         redis.call('ZREM', base .. 'paused:' .. service, name)
         -- Its place in the queue for the service's budget (planner.lua).

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urljoin
@@ -29,7 +29,7 @@ from bridge.ledger.calls.received import newest_mark, received
 from bridge.ledger.calls.retention import enforce_retention
 from bridge.ledger.keys import Lane
 from bridge.ledger.ledger import LEASE_MS
-from bridge.ledger.queue import parked
+from bridge.ledger.queue import parked, replay_runs
 from bridge.reconcile.audit import Audit
 from bridge.reconcile.compare import Span
 from bridge.reconcile.periodic import Rounds
@@ -274,6 +274,7 @@ def _by_hand(hand: Hand) -> None:
     parked.watch(hand.ledger, [job], pause=lambda: None, within_s=0)
     parked.drop(hand.ledger, [job], who="test", reason="a test")
     parked.workers_listen(hand.ledger)
+    _in_phases(hand, job)
     trail.read(hand.ledger)
     received(hand.ledger, after=newest_mark(hand.ledger))
     received(hand.ledger)
@@ -282,6 +283,19 @@ def _by_hand(hand: Hand) -> None:
     # A run that was given more places of a budget than it needed in the end.
     budget = Budget(hand.ledger.redis, service="kustomer", share=1000)
     budget.ended(BudgetRequester(lane=Lane.LIVE, name="sync|ended", kind="sync"), Spent(sent=1, kept=1))
+
+
+def _in_phases(hand: Hand, job: parked.Parked) -> None:
+    """A job that nobody parked is gone; one that was runs again. Old runs make room."""
+    unknown = replace(job, name="sync|id:1", key="id:1")
+    for _ in range(replay_runs.MOST_RUNS + 1):
+        run = replay_runs.start(hand.ledger, [unknown], who="test", about="a test")
+    with hand.watch.aside():
+        hand.ledger.redis.zadd(keys.PARKED, {job.name: 1})
+    run = replay_runs.start(hand.ledger, [job], who="test", about="a test")
+    hand.run_due()
+    replay_runs.step(hand.ledger, run.id)
+    replay_runs.cancel(hand.ledger, run.id, who="test")
 
 
 def _clock(hand: Hand) -> None:
