@@ -1,4 +1,4 @@
-"""Text of others for a terminal or a log: what would steer a screen is written out.
+"""Text of others for a terminal, a log or a page: what would steer a screen is written out.
 
 A name, a note or a service's message may hold escape sequences, which some terminals obey, and marks of
 another direction of writing. Nothing is left out: `\\u001b` stands for an escape, as in JSON, so that JSON
@@ -26,6 +26,15 @@ def plain(text: str) -> str:
 def plain_line(text: str) -> str:
     """One line of it, whatever it holds: for a value among others, which must not pass for lines of ours."""
     return _IN_A_LINE.sub(_written_out, text) if not text.isascii() or not text.isprintable() else text
+
+
+# What reverses the letters after it, across the borders of a name or a reason.
+_TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
+
+
+def without_turning(text: str) -> str:
+    """Fit for a page: what would make a browser show the rest of a line backwards is written out."""
+    return _TURNING.sub(_written_out, text) if not text.isascii() else text
 
 
 def _written_out(found: re.Match[str]) -> str:

@@ -83,7 +83,7 @@ def read_detail(body: Mapping[str, Any], *, asked_at: datetime, region: str | No
         internal=_number(line.get("number"), region, direction),
         line_name=read_name(line.get("name")),
         contact_id=read_call_id(contact.get("id")),
-        contact_name=read_person(contact.get("name")),
+        contact_name=read_person(contact),
         agent_id=agent_id,
         agent_name=agent_name,
         started_at=started_at,
@@ -129,7 +129,7 @@ def _agent(steps: object) -> tuple[int | None, str | None]:
                 talk = read_seconds(_table(step.get("call_times")).get("talking_time")) or 0
                 began = read_time(step.get("date")) or datetime.min.replace(tzinfo=UTC)
                 # Steps come in their order, so of two without a time the later one counts.
-                found.append((talk, began, len(found), agent_id, read_person(step.get("name")) or ""))
+                found.append((talk, began, len(found), agent_id, read_person(step) or ""))
             walk(step.get("agent_calls"), depth + 1)
 
     walk(steps, 0)

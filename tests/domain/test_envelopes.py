@@ -142,10 +142,22 @@ def test_a_contact_may_be_an_object_in_any_order(key: str) -> None:
         {"first_name": "Ada", "Last Name": "Example", "name": "Unknown"},
         {"Full Name": "Ada Example"},
         [{"name": "Ada Example"}, {"name": "Cy Fictional"}],
+        {"first": "Ada", "last": "Example"},
+        {"name": {"first": "Ada", "last": "Example"}},
+        {"name": {"lastName": "Example", "firstName": "Ada"}, "id": "1400000104"},
     ],
 )
 def test_a_contacts_name_may_be_spelled_in_any_way(contact: object) -> None:
     assert read("call-ended", {**IDS, "contact": contact}).contact_name == "Ada Example"
+
+
+@pytest.mark.parametrize(
+    "name", [{"first": "Ada", "last": "Example"}, {"firstName": "Ada", "lastName": "Example"}]
+)
+def test_a_name_may_be_an_object_under_the_names_own_key(name: dict[str, str]) -> None:
+    event = read("call-ended", {**IDS, "contact_name": name, "agent_name": name})
+
+    assert (event.contact_name, event.agent_name) == ("Ada Example", "Ada Example")
 
 
 def test_the_agent_the_line_and_the_recording_may_be_objects() -> None:

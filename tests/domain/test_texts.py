@@ -53,6 +53,21 @@ def test_control_characters_are_dropped() -> None:
     assert read_text("A\x00d\x7fa \x1b[31mred\x9b\x1f") == "Ada [31mred"
 
 
+@pytest.mark.parametrize("turn", "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+def test_what_reverses_the_letters_after_it_is_dropped(turn: str) -> None:
+    assert read_text(f"Invoice {turn}fdp.exe") == "Invoice fdp.exe"
+    assert read_text(f"&#x{ord(turn):x};Ada") == "Ada"
+    assert read_person(f"{turn}Ada", f"Example{turn}") == "Ada Example"
+    assert read_tags(f"V{turn}IP,{turn}") == ("VIP",)
+
+
+@pytest.mark.parametrize("mark", ["\u061c", "\u200e", "\u200f"])
+def test_a_mark_of_direction_stays_in_a_text_and_goes_from_a_name(mark: str) -> None:
+    assert read_text(f"(שלום){mark} 97") == f"(שלום){mark} 97"
+    assert read_person(f"שלום{mark}") == "שלום"
+    assert read_tags(f"VIP{mark}") == ("VIP",)
+
+
 @pytest.mark.parametrize(
     "end", ["\n", "\r", "\r\n", "\x0b", "\x0c", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u2029"]
 )
@@ -170,11 +185,43 @@ def test_a_name_in_parts_is_put_together() -> None:
     assert read_person("Unknown", "Unknown") is None
 
 
-@given(st.text() | st.integers() | st.none() | st.floats(), st.text())
-def test_no_name_upsets_the_reader(first: object, last: str) -> None:
-    name = read_person(first, last)
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"first": "Ada", "last": "Example"},
+        {"firstName": "Ada", "lastName": "Example"},
+        {"Last Name": "Example", "First Name": "Ada"},
+        {"given": ["Ada"], "family": "Example"},
+        {"full": "Ada Example", "first": "Cy"},
+        {"name": "Unknown", "given_name": "Ada", "surname": "Example"},
+        {"id": 7, "name": {"first": "Ada", "last": "Example"}},
+        {"first": "Ada", "middle": None, "last": "Example", "title": "Dr"},
+    ],
+)
+def test_a_name_may_be_an_object(value: dict[str, object]) -> None:
+    assert read_person(value) == "Ada Example"
 
-    assert name is None or name == " ".join(name.split())
+
+@pytest.mark.parametrize(
+    "value", [{}, {"first": {}}, {"id": 7}, {"first": "unknown"}, {"name": {"name": "Ada"}}]
+)
+def test_an_object_without_a_name_is_nobody(value: dict[str, object]) -> None:
+    assert read_person(value) is None
+
+
+@given(
+    st.text()
+    | st.integers()
+    | st.none()
+    | st.floats()
+    | st.dictionaries(
+        st.sampled_from(("name", "first", "last", "given")), st.text() | st.lists(st.integers())
+    ),
+    st.text(),
+)
+def test_no_name_upsets_the_reader(first: object, last: str) -> None:
+    for name in (read_person(first, last), read_person(first)):
+        assert name is None or name == " ".join(name.split())
     assert means_nobody(last) in (True, False)
 
 

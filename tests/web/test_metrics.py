@@ -173,9 +173,11 @@ def test_what_the_page_shows_is_escaped(site: Site, ledger: Ledger) -> None:
     site.post(ENDED)
     claim = ledger.claim("sync", KEY)
     assert claim is not None
-    ledger.park(claim, cause="x", error="<b>bold</b>")
+    ledger.park(claim, cause="x", error="<b>bold</b> \u202efdp.exe\u2066")
 
     page = site.get("/").text
 
     assert "<b>" not in page
     assert "&lt;b&gt;bold" in page
+    assert "\u202e" not in page and "\u2066" not in page
+    assert "\\u202efdp.exe" in page

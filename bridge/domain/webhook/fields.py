@@ -6,21 +6,19 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bridge.domain.webhook.envelopes import as_call
-from bridge.domain.webhook.keys import canonical_key, folded
+from bridge.domain.webhook.keys import FIRST_NAME, FULL_NAME, LAST_NAME, canonical_key, folded
 from bridge.domain.webhook.values import told
 
 _NUMBERS = ("number_e164", "e164", "number", "phone_number", "phone", "public_number", "phone_e164")
-_NAMES = ("name", "full_name", "fullname", "display_name", "displayname")
-_FIRST, _LAST = ("first_name", "firstname", "given_name"), ("last_name", "lastname", "family_name", "surname")
 
 
 def _parts(of: str, **more: tuple[str, ...]) -> dict[str, str]:
     """Folded key inside an object -> canonical key; of two that tell the same the first one counts."""
     names = {
         f"{of}_id": ("id",),
-        f"{of}_name": _NAMES,
-        f"{of}_first_name": _FIRST,
-        f"{of}_last_name": _LAST,
+        f"{of}_name": FULL_NAME,
+        f"{of}_first_name": FIRST_NAME,
+        f"{of}_last_name": LAST_NAME,
         **more,
     }
     return {key: canonical for canonical, keys in names.items() for key in keys}

@@ -30,14 +30,19 @@ _ALIASES: dict[str, tuple[str, ...]] = {
     "caller_id_status": (),
     "direction": ("call_direction", "call_type"),
     "agent_id": ("agentid", "user_id"),
-    "agent_first_name": ("agent_firstname", "agentfirstname"),
-    "agent_last_name": ("agent_lastname", "agentlastname"),
+    "agent_first_name": ("agent_firstname", "agentfirstname", "agent_first", "agent_name_first"),
+    "agent_last_name": ("agent_lastname", "agentlastname", "agent_last", "agent_name_last"),
     "agent_name": ("agent", "agent_full_name", "agent_fullname"),
     "agent_email": ("agent_e_mail", "agent_mail", "agentemail"),
     "contact_id": ("contactid", "contacts_0_id"),
     "contact_name": ("contact", "contactname", "contacts_0_name", "contact_full_name"),
-    "contact_first_name": ("contact_firstname", "contactfirstname", "contacts_0_first_name"),
-    "contact_last_name": ("contact_lastname", "contactlastname", "contacts_0_last_name"),
+    "contact_first_name": (
+        "contact_firstname", "contactfirstname", "contacts_0_first_name", "contact_first",
+        "contact_name_first",
+    ),
+    "contact_last_name": (
+        "contact_lastname", "contactlastname", "contacts_0_last_name", "contact_last", "contact_name_last",
+    ),
     "talking_time": ("talk_time", "talkingtime", "talk_seconds"),
     "waiting_time": ("wait_time", "waitingtime", "ringing_time", "ring_time"),
     "wrapup_time": ("wrap_up_time", "wrapuptime"),
@@ -52,6 +57,12 @@ _ALIASES: dict[str, tuple[str, ...]] = {
     "transcript": ("transcription", "transcript_text"),
     "summary": ("call_summary",),
 }  # fmt: skip
+
+# A person's name in an object: as a whole, or in parts, in the order in which they are written.
+FULL_NAME = ("name", "full_name", "fullname", "display_name", "displayname", "full", "formatted")
+FIRST_NAME = ("first_name", "firstname", "given_name", "givenname", "first", "given", "forename")
+MIDDLE_NAME = ("middle_name", "middlename", "middle")
+LAST_NAME = ("last_name", "lastname", "family_name", "familyname", "surname", "last", "family")
 
 CANONICAL_KEYS = frozenset(_ALIASES)
 

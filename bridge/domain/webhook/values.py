@@ -8,11 +8,13 @@ from __future__ import annotations
 import email.utils
 import html
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from html.entities import html5
 from uuid import UUID
 
 from bridge.domain.outcome import Direction
+from bridge.domain.webhook.keys import FIRST_NAME, FULL_NAME, LAST_NAME, MIDDLE_NAME, spelled
 from bridge.domain.webhook.placeholders import means_nobody, without_placeholders
 
 _NO_VALUE = frozenset({"", "null", "none", "undefined", "nil", "nan", "[object object]", "n/a"})
@@ -27,9 +29,12 @@ _MOST_TAGS = 1000
 _LONGEST_VALUE = 256
 # No entity without its semicolon: `&region=` in a link is none. Bounded for the same reason.
 _ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});")
-# Control characters but tab and line feed, and halves of surrogate pairs. Characters that join or shape
-# letters (ZWJ, ZWNJ, soft hyphens, marks of direction) belong to the text.
-_CONTROL = re.compile("[\x00-\x08\x0e-\x1b\x1f\x7f-\x84\x86-\x9f]")
+# Control characters except tab and line feed, and what reverses the letters after it (embeddings, overrides
+# and isolates of direction). Characters that join or shape letters (ZWJ, ZWNJ, soft hyphens) and marks of
+# direction, which only move the punctuation beside them, belong to the text.
+_CONTROL = re.compile("[\x00-\x08\x0e-\x1b\x1f\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069]")
+# In a name, which stands inside lines of ours, not even these.
+_MARKS_OF_DIRECTION = re.compile("[\u061c\u200e\u200f]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 # `<` opens markup unless a blank, a digit or the end follows (HTML: letter, `/`, `!` and `?` do).
 _MARKUP = re.compile(r"<(?![\s\d=<-]|$)")
@@ -211,16 +216,42 @@ def _word(value: object) -> str:
 
 def read_name(value: object) -> str | None:
     text = read_text(value, 256)
-    return " ".join(text.split()) or None if text else None
+    return " ".join(_MARKS_OF_DIRECTION.sub("", text).split()) or None if text else None
 
 
 def read_person(*parts: object) -> str | None:
-    """A person's name from its parts, without what programs put where a name is missing."""
+    """A person's name from its parts, without what programs put where a name is missing.
+
+    One part may be an object: `{"first": "Ada", "last": "Example"}`, or with the whole name in it.
+    """
+    if len(parts) == 1 and isinstance(parts[0], Mapping):
+        return _person_in(parts[0])
     names = [str(part).strip() if part in _CALLED_SO else read_name(part) for part in parts]
     name = " ".join(name for name in names if name)
     name = "" if means_nobody(name) else without_placeholders(name)
     # A number in place of a name is what a phone shows of somebody it does not know.
     return name if name and not means_nobody(name) and any(c.isalpha() for c in name) else None
+
+
+def _person_in(value: Mapping[str, object]) -> str | None:
+    """The name in an object, one object deep: `{"id": 7, "name": {"first": "Ada"}}` as well."""
+    by_name = {spelled(key): value[key] for key in sorted(value)}
+    for key in FULL_NAME:
+        whole = by_name.get(key)
+        name = _from_parts(whole) if isinstance(whole, Mapping) else read_person(whole)
+        if name is not None:
+            return name
+    return _from_parts(value)
+
+
+def _from_parts(value: Mapping[str, object]) -> str | None:
+    by_name = {spelled(key): value[key] for key in sorted(value)}
+    parts = (
+        next((by_name[key] for key in keys if told(by_name.get(key))), None)
+        for keys in (FIRST_NAME, MIDDLE_NAME, LAST_NAME)
+    )
+    # Given names may be a list of them.
+    return read_person(*(" ".join(map(_plain, part)) if isinstance(part, list) else part for part in parts))
 
 
 # People's names, though in lower case they are how programs print nothing.

@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from bridge.plain import without_turning
 from bridge.web.callers import is_signed_in, person_of
 from bridge.wording import counted
 
@@ -59,6 +60,11 @@ def _address(name: str) -> str:
     return f"/static/{name}?v={assets()[name].version}"
 
 
+def _shown(value: Any) -> Any:
+    """Any value of a template, before it is escaped. HTML that is finished (the output of a macro) stays."""
+    return without_turning(value) if type(value) is str else value
+
+
 @cache
 def _templates() -> Environment:
     made = Environment(
@@ -67,6 +73,7 @@ def _templates() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=_shown,
     )
     made.globals["asset"] = _address
     made.filters["counted"] = counted
