@@ -31,7 +31,7 @@ from bridge.web.answers import REDIS_AWAY, Refused
 from bridge.web.api import routes as api
 from bridge.web.callers import Access, Callers, Guard
 from bridge.web.pace import Pace
-from bridge.web.pages import player, rendering, signin
+from bridge.web.pages import assets, player, signin, themes
 from bridge.web.pages import routes as pages
 from bridge.web.pages.sounds import Sounds
 from bridge.web.server.limits import Limits
@@ -137,10 +137,11 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
 def _routes(callers: Callers, *, metrics_public: bool) -> list[BaseRoute]:
     measured: ASGIApp = Route("/metrics", _metrics).app
     return [
-        Route("/", pages.front, methods=["GET"]),
+        Route("/", pages.now, methods=["GET"]),
         *signin.ROUTES,
         *player.ROUTES,
-        Route("/static/{name}", rendering.static, methods=["GET"]),
+        *themes.ROUTES,
+        Route("/static/{name}", assets.static, methods=["GET"]),
         Route(membrane.PATH, membrane.told, methods=["POST"]),
         Route("/healthz", health.healthz, methods=["GET"]),
         Route("/readyz", health.readyz, methods=["GET"]),

@@ -26,8 +26,9 @@ from bridge.storage.contract import Missing
 from bridge.web.answers import REDIS_AWAY
 from bridge.web.api.routes import Desk
 from bridge.web.callers import LOGIN, Callers
+from bridge.web.pages.assets import PROTECTION
 from bridge.web.pages.ranges import Unsatisfiable, is_known, wanted_range
-from bridge.web.pages.rendering import PROTECTION, message, page
+from bridge.web.pages.rendering import message, page
 from bridge.web.pages.sounds import SoundAnswer, Sounds, log
 
 SPEEDS = ("0.75", "1", "1.25", "1.5", "2")

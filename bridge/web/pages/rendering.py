@@ -1,63 +1,55 @@
-"""Pages from templates, and the files that belong to them. Nothing comes from another host."""
+"""Pages from templates: what every template may use, and the answer around it."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from starlette.exceptions import HTTPException
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from bridge.domain.moments import shown_time
 from bridge.plain import without_turning
 from bridge.web.callers import is_signed_in, person_of
+from bridge.web.pages import assets
+from bridge.web.pages.assets import PROTECTION
+from bridge.web.pages.themes import theme_of
 from bridge.wording import counted
 
-_HERE = Path(__file__).parent
-_TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
+TEMPLATES = Path(__file__).parent / "templates"
 
-POLICY = "; ".join(
-    [
-        "default-src 'none'",
-        *(f"{kind}-src 'self'" for kind in ("script", "style", "img", "media", "connect")),
-        "form-action 'self'",
-        "base-uri 'none'",
-        "frame-ancestors 'none'",
-    ]
+# The pages in the navigation, in groups.
+NAVIGATION = (
+    (("Now", "/"), ("Calls", "/calls")),
+    (("Parked", "/parked"), ("Held", "/held"), ("Refused", "/refused")),
+    (("Set-up", "/setup"), ("Audit", "/audit"), ("Trail", "/trail"), ("Rules", "/rules")),
 )
-PROTECTION = {
-    "Content-Security-Policy": POLICY,
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
+
+# Word of a state -> its colour and its shape; see `.state` in style.css.
+STATES = {
+    "synced": ("good", "disc"),
+    "done": ("good", "disc"),
+    "open": ("good", "disc"),
+    "running": ("info", "half"),
+    "waiting": ("idle", "ring"),
+    "due": ("info", "ring"),
+    "skipped": ("idle", "bar"),
+    "behind": ("warn", "triangle"),
+    "held": ("warn", "triangle"),
+    "slow": ("warn", "triangle"),
+    "paused": ("bad", "diamond"),
+    "parked": ("bad", "diamond"),
+    "refused": ("bad", "diamond"),
+    "failed": ("bad", "diamond"),
+    "missing": ("bad", "diamond"),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Asset:
-    body: bytes
-    content_type: str
-    version: str
-
-
-@cache
-def assets() -> Mapping[str, Asset]:
-    """Our own files, by name."""
-    found = {}
-    for path in (_HERE / "static").iterdir():
-        if path.suffix in _TYPES:
-            body = path.read_bytes()
-            found[path.name] = Asset(body, _TYPES[path.suffix], hashlib.sha256(body).hexdigest()[:16])
-    return found
-
-
-def _address(name: str) -> str:
-    """Where a file of ours is: another content, another address, so browsers may keep it for long."""
-    return f"/static/{name}?v={assets()[name].version}"
 
 
 def _shown(value: Any) -> Any:
@@ -68,16 +60,32 @@ def _shown(value: Any) -> Any:
 @cache
 def _templates() -> Environment:
     made = Environment(
-        loader=FileSystemLoader(_HERE / "templates"),
+        loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         finalize=_shown,
     )
-    made.globals["asset"] = _address
-    made.filters["counted"] = counted
+    made.globals |= {"asset": assets.address, "NAVIGATION": NAVIGATION, "STATES": STATES}
+    made.filters |= {"counted": counted, "when": _when}
     return made
+
+
+@pass_context
+def _when(context: Context, at: datetime | str | None, to: str = "minutes") -> str:
+    """A time of today as `14:05`, an earlier one with its day; the whole of it in the title."""
+    if not at:
+        return ""
+    zone = context["zone"]
+    moment = datetime.fromisoformat(at) if isinstance(at, str) else at
+    local, today = moment.astimezone(ZoneInfo(zone)), datetime.now(UTC).astimezone(ZoneInfo(zone))
+    text = f"{local:%H:%M}" if to == "minutes" else f"{local:%H:%M:%S}"
+    if local.date() != today.date():
+        year = f" {local:%Y}" if local.year != today.year else ""
+        text = f"{local.day} {local:%b}{year} {text}"
+    whole = shown_time(moment, zone, to="seconds")
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(moment.isoformat(), whole, text)
 
 
 def page(
@@ -87,19 +95,32 @@ def page(
     status: int = 200,
     headers: Mapping[str, str] | None = None,
     link_only: bool = False,
+    counts: Mapping[str, tuple[int, str]] | None = None,
     **values: Any,
 ) -> Response:
     """A page. Its template knows `person` (who sees it, or None) and `session` (whether they can sign out).
 
     Args:
         link_only: for whoever has a link, not for operators: leads nowhere else.
+        counts: what the navigation says beside a page; see `bridge.web.pages.frame`.
     """
     session = not link_only and is_signed_in(request.scope)
     person = None if link_only else person_of(request)
+    places = {getattr(route, "path", "") for route in request.app.routes}
     text = (
         _templates()
         .get_template(template)
-        .render(session=session, person=person, link_only=link_only, **values)
+        .render(
+            session=session,
+            person=person,
+            link_only=link_only,
+            places=places,
+            here=request.scope["path"],
+            counts=counts or {},
+            theme=theme_of(request),
+            zone=request.app.state.desk.rules.zone,
+            **values,
+        )
     )
     told = {**PROTECTION, "Cache-Control": "no-store", **(headers or {})}
     if "<form" in text:
@@ -129,20 +150,3 @@ def message(
         text=text,
         link=link,
     )
-
-
-async def static(request: Request) -> Response:
-    """A file of ours, open to all: the login page needs them too."""
-    asset = assets().get(request.path_params["name"])
-    if asset is None:
-        raise HTTPException(404)
-    known = request.query_params.get("v") == asset.version
-    headers = {
-        **PROTECTION,
-        "Content-Type": asset.content_type,
-        "Cache-Control": "public, max-age=31536000, immutable" if known else "no-cache",
-        "ETag": f'"{asset.version}"',
-    }
-    if request.headers.get("if-none-match") == headers["ETag"]:
-        return Response(status_code=304, headers=headers)
-    return Response(asset.body, headers=headers)

@@ -1,4 +1,4 @@
-"""The first page: what this is, how the queue stands, the last calls. Nothing in it tells who called."""
+"""`/`: how the bridge stands now, and the last calls. Nothing in it tells who called."""
 
 from __future__ import annotations
 
@@ -11,53 +11,42 @@ from starlette.responses import Response
 
 from bridge.domain.moments import shown_time
 from bridge.ledger.calls.reading import have_observation
-from bridge.ledger.faults import why
 from bridge.ledger.ledger import Ledger
-from bridge.ledger.processes import Process, missing
+from bridge.ledger.processes import missing
 from bridge.ledger.queue.connections import TITLES, closed_as
 from bridge.links import PLAYER
 from bridge.reports.call_list import Search
-from bridge.web.answers import REDIS_AWAY
 from bridge.web.api.routes import Desk
+from bridge.web.pages.frame import show
 from bridge.web.pages.guard import signed_in
-from bridge.web.pages.rendering import page
 
 _NUMBERS = ("due", "overdue", "waiting", "running", "parked", "held")
-_COLUMNS = ("state", "direction", "outcome", "started_at", "reason")
 
 
 @signed_in
-async def front(request: Request) -> Response:
+async def now(request: Request) -> Response:
     desk: Desk = request.app.state.desk
 
-    def work() -> tuple[dict[str, Any], list[dict[str, Any]], list[Process]]:
+    def work() -> dict[str, Any]:
         calls: list[dict[str, Any]] = desk.calls(Search(limit=20))["calls"]
         heard = with_recording(desk.ledger, calls)
-        rows = [_row(call, heard=call["key"] in heard, zone=desk.rules.zone) for call in calls]
-        return desk.queue(), rows, desk.ledger.processes()
+        queue, running = desk.queue(), desk.ledger.processes()
+        numbers = [(name, queue[name], "", "") for name in _NUMBERS]
+        if queue["calls_missing"] is not None:
+            numbers.append(("calls missing", queue["calls_missing"], "", ""))
+        return {
+            "numbers": numbers,
+            "down": _down(queue["connections"], zone=desk.rules.zone),
+            "slow": [
+                (TITLES.get(service, service), operation) for service, operation in queue["slow"].items()
+            ],
+            "budgets": [_budget(service, state) for service, state in queue["budgets"].items()],
+            "processes": running,
+            "missing": missing(running),
+            "rows": [_row(call, heard=call["key"] in heard) for call in calls],
+        }
 
-    try:
-        queue, rows, running = await desk.run(work)
-    except REDIS_AWAY as error:
-        return page(request, "front.html", status=503, numbers=None, why=why(error))
-    numbers = [(name, queue[name]) for name in _NUMBERS]
-    if queue["calls_missing"] is not None:
-        numbers.append(("calls missing", queue["calls_missing"]))
-    budgets = [_budget(service, state) for service, state in queue["budgets"].items()]
-    columns = ("call", "number", *(name.replace("_", " ") for name in _COLUMNS), "recording")
-    down = _down(queue["connections"], zone=desk.rules.zone)
-    return page(
-        request,
-        "front.html",
-        numbers=numbers,
-        down=down,
-        slow=[(TITLES.get(service, service), operation) for service, operation in queue["slow"].items()],
-        budgets=budgets,
-        processes=[_process(one, desk.rules.zone) for one in running],
-        missing=missing(running),
-        columns=columns,
-        rows=rows,
-    )
+    return await show(request, "now.html", work)
 
 
 def with_recording(ledger: Ledger, calls: Sequence[dict[str, Any]]) -> set[str]:
@@ -68,18 +57,13 @@ def with_recording(ledger: Ledger, calls: Sequence[dict[str, Any]]) -> set[str]:
     return {key for (key, _), there in zip(parts, found, strict=True) if there}
 
 
-def _process(one: Process, zone: str) -> tuple[str, ...]:
-    since = shown_time(one.started_at, zone)
-    return one.kind, one.host, str(one.pid), one.version, since, f"{one.busy} of {one.threads}"
-
-
 def _budget(service: str, state: Mapping[str, Any]) -> tuple[str, str, int, str]:
     """A service, what is left of our share, how many jobs wait for a place, and when these are through."""
     left = f"{state['left']} of {state['per_window']} in {state['window_s']:g} s"
     jobs = sum(lane["jobs"] for lane in state["waiting"].values())
     if state["closed_for_s"] > 0:
         left = f"rate limited by the service for {state['closed_for_s']:.0f} s"
-    return service, left, jobs, _span(state["drain_s"]) if jobs else ""
+    return TITLES.get(service, service), left, jobs, _span(state["drain_s"]) if jobs else ""
 
 
 def _span(seconds: float) -> str:
@@ -104,16 +88,12 @@ def _down(connections: Mapping[str, dict[str, Any]], *, zone: str) -> list[dict[
     ]
 
 
-def _cell(column: str, value: Any, zone: str) -> str:
-    return shown_time(value, zone) if column == "started_at" else str(value or "")
-
-
-def _row(call: dict[str, Any], *, heard: bool, zone: str) -> dict[str, Any]:
+def _row(call: dict[str, Any], *, heard: bool) -> dict[str, Any]:
     key = quote(call["key"], safe=":")
     return {
+        **call,
         "name": str(call["call_id"] or call["uuid"]),
         "tail": call["number_tail"],
         "detail": f"/api/calls/{key}",
         "player": f"{PLAYER}/{key}" if heard else None,
-        "cells": [_cell(column, call[column], zone) for column in _COLUMNS],
     }
