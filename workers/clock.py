@@ -3,6 +3,7 @@ no webhook told of. Each is done by one process at a time."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import threading
@@ -12,7 +13,8 @@ from functools import partial
 
 from bridge.domain.rules import Rules
 from bridge.errors import BridgeError, WrongUse
-from bridge.ledger import keys
+from bridge.jobs.deps import Deps
+from bridge.ledger import audits, keys
 from bridge.ledger.calls.held import match_held
 from bridge.ledger.calls.recent_call_index import RecentCallIndex
 from bridge.ledger.calls.retention import enforce_retention
@@ -20,6 +22,7 @@ from bridge.ledger.faults import RedisError, why
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.queue.replay_runs import step_all
 from bridge.logs import get_logger
+from bridge.reconcile.audit_runs import Stopped, do_next
 from bridge.reconcile.periodic import Rounds
 from bridge.settings import Settings
 from bridge.storage import Storage
@@ -29,7 +32,7 @@ from workers.stopping import stop_event
 log = get_logger(__name__)
 
 _BEAT_S = 60.0
-_REPLAY_EVERY_S = 2.0
+_REPLAY_EVERY_S = _AUDIT_EVERY_S = 2.0
 # A round that is cut off is gone on with by the next.
 _ENDS_WITHIN_S = 10.0
 
@@ -80,14 +83,18 @@ class Clock:
             log.info("old recordings deleted", count=gone)
 
 
-def open_rounds(settings: Settings, ledger: Ledger) -> Rounds | None:
-    """The search for calls that no webhook told of; None where it is off, or CloudTalk cannot be asked."""
-    if not settings.reconcile_every_s:
-        return None
+def open_services(settings: Settings, ledger: Ledger) -> Deps | None:
+    """The services; None where their keys are not set."""
     try:
-        deps = open_deps(settings, ledger)
+        return open_deps(settings, ledger)
     except WrongUse:
         log.warning("the keys are not set here: calls that no webhook told of are not looked for")
+        return None
+
+
+def open_rounds(settings: Settings, deps: Deps | None) -> Rounds | None:
+    """The search for calls that no webhook told of; None where it is off, or CloudTalk cannot be asked."""
+    if deps is None or not settings.reconcile_every_s:
         return None
     return Rounds(deps, every=timedelta(seconds=settings.reconcile_every_s))
 
@@ -101,7 +108,8 @@ def run(settings: Settings) -> int:
         keep_recordings=timedelta(days=days) if days else None,
         rules=settings.rules,
     )
-    rounds = open_rounds(settings, clock.ledger)
+    deps = open_services(settings, clock.ledger)
+    rounds = open_rounds(settings, deps)
     stopping = stop_event(within_s=_ENDS_WITHIN_S)
     at_work = threading.Event()
     heartbeat = clock.ledger.heartbeat("clock", busy=lambda: int(at_work.is_set()))
@@ -109,17 +117,23 @@ def run(settings: Settings) -> int:
     log.info("clock started", pid=os.getpid())
     # Apart from each other: however much is held, calls that no webhook told of are looked for.
 
-    def keep_house() -> None:
-        try:
-            _repeat(clock.beat, _BEAT_S, stopping, at_work)
-        finally:
-            # By a fault of ours: the whole process ends, and is started again.
-            stopping.set()
+    def beside(what: Callable[[], object], every_s: float, at_work: threading.Event) -> threading.Thread:
+        def work() -> None:
+            try:
+                _repeat(what, every_s, stopping, at_work)
+            finally:
+                # By a fault of ours: the whole process ends, and is started again.
+                stopping.set()
 
-    housekeeping = threading.Thread(target=keep_house, daemon=True)
-    housekeeping.start()
-    replays = threading.Thread(target=_replay, args=(clock.ledger, stopping), daemon=True)
-    replays.start()
+        thread = threading.Thread(target=work, daemon=True)
+        thread.start()
+        return thread
+
+    threads = [
+        beside(clock.beat, _BEAT_S, at_work),
+        beside(lambda: step_all(clock.ledger), _REPLAY_EVERY_S, threading.Event()),
+        beside(partial(_audit, clock, deps, stopping), _AUDIT_EVERY_S, threading.Event()),
+    ]
     if rounds is None:
         stopping.wait()
     else:
@@ -130,15 +144,25 @@ def run(settings: Settings) -> int:
             stopping,
             at_work,
         )
-    housekeeping.join()
-    replays.join()
+    for thread in threads:
+        thread.join()
     heartbeat.stop()
     return 0
 
 
-def _replay(ledger: Ledger, stopping: threading.Event) -> None:
-    """Take the steps of parked jobs that are run again in phases."""
-    _repeat(lambda: step_all(ledger), _REPLAY_EVERY_S, stopping, threading.Event())
+def _audit(clock: Clock, deps: Deps | None, stopping: threading.Event) -> None:
+    """Do the audits that somebody asked for."""
+
+    def pause(seconds: float) -> None:
+        if stopping.wait(seconds):
+            raise Stopped
+
+    with contextlib.suppress(Stopped):
+        if deps is not None:
+            while do_next(deps, clock.now(), pause):
+                pass
+        elif (run := audits.take(clock.ledger)) is not None:
+            audits.fail(clock.ledger, run.id, "The clock has no keys of the services: set them for it.")
 
 
 def _repeat(

@@ -23,10 +23,12 @@ class BudgetWaiter:
     Args:
         pause: waits this many seconds; a test runs jobs meanwhile.
         say: told, in a sentence, why it waits.
+        asked: told after each answer.
     """
 
     pause: Callable[[float], None]
     say: Callable[[str], None] = lambda text: None
+    asked: Callable[[], None] = lambda: None
 
     def ask(self, question: Callable[[], T]) -> T:
         """The answer, however long the budget makes it wait.
@@ -40,7 +42,9 @@ class BudgetWaiter:
         while True:
             try:
                 with acting_as(turn):
-                    return question()
+                    answer = question()
+                self.asked()
+                return answer
             except RateLimited as error:
                 self.say(f"{error}; continuing in {error.wait}")
                 self.pause(error.retry_after_s)

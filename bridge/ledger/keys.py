@@ -50,6 +50,8 @@ REFUSED = f"{TAG}:refused"
 BEAT = f"{TAG}:beat"
 RECORDINGS_TIDIED = f"{TAG}:recordings:tidied"
 PROCESSES = f"{TAG}:processes"
+# Audits that were asked for, newest first; see `bridge.ledger.audits`.
+AUDITS = f"{TAG}:audits"
 # Runs of parked jobs in phases, newest first; see `bridge.ledger.queue.replay_runs`.
 REPLAYS = f"{TAG}:replays"
 TRAIL = f"{TAG}:trail"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -23,6 +23,7 @@ from bridge.ledger.calls.call_status import CallState, CallStatus, call_statuses
 from bridge.ledger.calls.comparison import keep_calls_missing
 from bridge.ledger.calls.record import Record
 from bridge.reconcile.compare import Span, ask_page, compare, read_list
+from bridge.wording import counted
 
 # A conversation may be older or younger than its call by the two services' clocks.
 _CLOCKS_DIFFER = timedelta(minutes=5)
@@ -72,8 +73,16 @@ class Expected:
 class Audit:
     """One look at both ends; reads only."""
 
-    def __init__(self, deps: Deps, span: Span, patience: BudgetWaiter) -> None:
-        self._deps, self._span, self._patience = deps, span, patience
+    def __init__(
+        self,
+        deps: Deps,
+        span: Span,
+        patience: BudgetWaiter,
+        *,
+        says: Callable[[str], None] = lambda text: None,
+    ) -> None:
+        """Args: says: told what is done now."""
+        self._deps, self._span, self._patience, self._says = deps, span, patience, says
         self.expected: dict[int, Expected] = {}
         # Not missing: a person decided.
         self.dropped: list[CallStatus] = []
@@ -86,8 +95,10 @@ class Audit:
     def look(self, now: datetime) -> Findings:
         """What does not match; also kept as the number of missing calls."""
         findings = Findings(calls=self._read_calls(now))
+        self._says("reading Kustomer's conversations")
         there = self._read_conversations()
-        for one in self.expected.values():
+        for place, one in enumerate(self.expected.values(), 1):
+            self._says(f"checking call {place:,} of {len(self.expected):,}")
             items = [item for key in one.keys for item in there.pop(key, ())]
             self._check(one, items or self._asked(one), findings)
         # What is left is of no call that should be there.
@@ -115,6 +126,7 @@ class Audit:
             self._listed.update(new)
             found = compare(ledger, rules, new.values(), self._span, now)
             seen += found.calls
+            self._says(f"reading CloudTalk's call list, {counted(seen, 'call')} so far")
             self.dropped += found.dropped
             for number, standing in found.known.items():
                 if new[number].settled(now) and _to_be_written(standing):

@@ -29,7 +29,7 @@ from tests.processes import started
 from tests.support import Bridge, ended
 from tests.waiting import eventually
 from workers import broker
-from workers.clock import Clock, open_rounds
+from workers.clock import Clock, open_rounds, open_services
 from workers.main import WorkerProcess
 
 UUID = "11111111-2222-4333-8444-555555555500"
@@ -224,7 +224,7 @@ def test_the_clock_looks_for_calls_that_no_webhook_told_of(
     now = datetime.now(UTC)
     sandbox.cloudtalk.add_call(started_at=now - timedelta(hours=1))
 
-    rounds = open_rounds(_settings(redis_url, sandbox), bridge.ledger)
+    rounds = open_rounds(_settings(redis_url, sandbox), bridge.deps)
 
     assert rounds is not None and rounds.go(now)
     assert calls_missing(bridge.ledger) == 1
@@ -233,7 +233,11 @@ def test_the_clock_looks_for_calls_that_no_webhook_told_of(
 def test_the_clock_looks_for_no_calls_where_it_is_told_not_to_or_has_no_keys(
     redis_url: str, ledger: Ledger, sandbox: RunningSandbox
 ) -> None:
-    off = {"REDIS_URL": redis_url, **sandbox.environ(), "RECONCILE_EVERY_S": "0"}
+    off = Settings.from_env(
+        {"REDIS_URL": redis_url, **sandbox.environ(), "RECONCILE_EVERY_S": "0"}, dotenv=None
+    )
+    no_keys = Settings.from_env({"REDIS_URL": redis_url}, dotenv=None)
 
-    assert open_rounds(Settings.from_env(off, dotenv=None), ledger) is None
-    assert open_rounds(Settings.from_env({"REDIS_URL": redis_url}, dotenv=None), ledger) is None
+    assert open_rounds(off, open_services(off, ledger)) is None
+    assert open_services(no_keys, ledger) is None
+    assert open_rounds(no_keys, None) is None

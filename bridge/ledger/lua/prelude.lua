@@ -120,6 +120,20 @@ local function forgotten_mark(secret, text) return redis.sha1hex(secret .. '|' .
 
 -- Remove everything that is kept of a call under these ids, and remember that it is not to come back under any
 -- of them. `marks` is a sorted set: mark -> since when. A job that runs for the call loses its hold.
+-- What the newest audits found of a call; a few hundred lines each.
+local function erase_from_audits(base, uuid, number)
+  for _, audit in ipairs(redis.call('LRANGE', base .. 'audits', 0, -1)) do
+    local list = base .. 'audit:' .. audit .. ':items'
+    for _, item in ipairs(redis.call('LRANGE', list, 0, -1)) do
+      local function has(text) return string.find(item, text, 1, true) end
+      local is_number = number ~= '' and (has('"call_id":' .. number .. ',') or has('call ' .. number .. ':'))
+      if is_number or (uuid ~= '' and has(uuid)) then
+        redis.call('LREM', list, 0, item)
+      end
+    end
+  end
+end
+
 local function erase(uuid, number, marks, secret, now)
   local base = string.gsub(JOBS, 'jobs$', '')
   if number == '' then number = redis.call('HGET', base .. 'call:uuid:' .. uuid, FIELD.ID) or '' end
@@ -153,6 +167,7 @@ local function erase(uuid, number, marks, secret, now)
     redis.call('ZREM', base .. 'calls', part)
     for _, what in ipairs({'call:', 'events:', 'log:'}) do redis.call('DEL', base .. what .. part) end
     redis.call('ZADD', marks, 'NX', now, forgotten_mark(secret, part))
+    erase_from_audits(base, uuid, number)
     -- Both ids are known: another call that a template gives the same number is told from this one.
     if #parts == 2 then redis.call('ZADD', marks, 'NX', now, forgotten_mark(secret, 'joined:' .. part)) end
   end

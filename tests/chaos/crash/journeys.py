@@ -20,7 +20,7 @@ from bridge.domain.rules import Rules
 from bridge.domain.webhook.events import Held, read_event
 from bridge.jobs.budget_waiter import BudgetWaiter
 from bridge.jobs.erasure import Erasure
-from bridge.ledger import keys, trail
+from bridge.ledger import audits, keys, trail
 from bridge.ledger.budgets.budget import Budget
 from bridge.ledger.budgets.requesters import BudgetRequester, Spent
 from bridge.ledger.calls import erasing
@@ -31,6 +31,7 @@ from bridge.ledger.keys import Lane
 from bridge.ledger.ledger import LEASE_MS
 from bridge.ledger.queue import parked, replay_runs
 from bridge.reconcile.audit import Audit
+from bridge.reconcile.audit_runs import do_next
 from bridge.reconcile.compare import Span
 from bridge.reconcile.periodic import Rounds
 from bridge.reconcile.repair import mend
@@ -319,6 +320,22 @@ def _found_by_the_clock(hand: Hand) -> None:
     hand.run_all()
 
 
+def _audited_for_a_page(hand: Hand) -> None:
+    """Asked for by a person, done by the clock, gone with the call that it found."""
+    hand.tell("call-ended", ENDED)
+    hand.run_all()
+    now = _later()
+    with hand.watch.aside():
+        # What a killed one left is taken over after two minutes.
+        hand.ledger.redis.delete(*hand.ledger.redis.keys(f"{keys.TAG}:audit*"), "none")
+    for days in range(1, audits.MOST + 2):
+        run = audits.ask(hand.ledger, since=now - timedelta(days=days), until=now, repair=False, who="test")
+    audits.put_back(hand.ledger, run.id)
+    audits.fail(hand.ledger, run.id, "a test")
+    do_next(hand.deps, now, lambda _: None)
+    audits.items(hand.ledger, audits.audits(hand.ledger)[-1].id)
+
+
 def _audited(hand: Hand) -> None:
     hand.tell("call-ended", ENDED)
     hand.run_all()
@@ -385,6 +402,7 @@ JOURNEYS = {
     "by hand": Journey(run=_by_hand),
     "clock": Journey(run=_clock),
     "found by the clock": Journey(run=_found_by_the_clock, prepare=_with_recording),
+    "audited for a page": Journey(run=_audited_for_a_page, prepare=_with_recording),
     "audited": Journey(run=_audited, prepare=_with_recording),
     "proof: without a name": Journey(run=_without_a_name, is_proof=True),
     "proof: careless": Journey(run=_careless, is_proof=True),
