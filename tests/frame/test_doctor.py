@@ -14,9 +14,9 @@ from typing import Any
 import httpx2
 import pytest
 
-from bridge.commands.checks import Check, not_answered
-from bridge.commands.doctor import examine
-from bridge.commands.redis_checks import fault_check
+from bridge.checks.check import Check, not_answered
+from bridge.checks.examine import examine
+from bridge.checks.redis_server import fault_check
 from bridge.errors import ROLE_MISSING, Disconnected
 from bridge.ledger.connect import connect
 from bridge.ledger.ledger import Ledger

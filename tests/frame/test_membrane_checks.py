@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from bridge.checks.check import Check
+from bridge.checks.examine import examine
 from bridge.clients.http import make_client
-from bridge.commands.checks import Check
-from bridge.commands.doctor import examine
 from bridge.sandbox.running import RunningSandbox
 from bridge.settings import Settings
 

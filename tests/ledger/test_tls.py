@@ -18,8 +18,8 @@ import pytest
 import redis
 import trustme
 
+from bridge.checks.examine import examine
 from bridge.clients.bounds import Client
-from bridge.commands.doctor import examine
 from bridge.ledger.connect import connect, connect_web
 from bridge.settings import Settings
 

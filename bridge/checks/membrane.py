@@ -8,8 +8,8 @@ from functools import partial
 import httpx2
 
 from bridge.actions import Services, find, run
+from bridge.checks.check import Check
 from bridge.client_factory import ClientFactory
-from bridge.commands.checks import Check
 from bridge.errors import BridgeError, Disconnected, RateLimited, Transient, Unauthorized, WrongUse
 from bridge.settings import SERVICES, Settings
 

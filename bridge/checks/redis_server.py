@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import redis
 
-from bridge.commands.checks import Check, clock
+from bridge.checks.check import Check, clock
 from bridge.ledger.calls import rehearsal
 from bridge.ledger.faults import server_fault
 from bridge.ledger.processes import commands_of, missing, processes

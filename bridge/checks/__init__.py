@@ -1,0 +1,1 @@
+"""What `callbridge doctor` and the set-up page find out: settings, keys, roles, Redis, clocks."""
