@@ -58,6 +58,8 @@ TRAIL = f"{TAG}:trail"
 # How many of its lines are kept, the newest.
 TRAIL_LINES = 10_000
 CONNECTIONS = f"{TAG}:connections"
+# Every scope that was ever closed or refused a job; erasing looks there for a call's jobs.
+SCOPES = f"{TAG}:scopes"
 # What the storage of recordings said when it failed last; gone once it stores again.
 STORAGE_FAILING = f"{TAG}:failing:storage"
 # Of the watch for problems: what it compares with, problems told of, messages on their way, and who acts.

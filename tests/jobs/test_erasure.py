@@ -15,6 +15,7 @@ import redis
 
 from bridge.domain.mentions import Mentions
 from bridge.domain.phone import Kind, Phone
+from bridge.errors import Unauthorized
 from bridge.jobs.erasure import Erasure
 from bridge.jobs.erasure_receipt import Receipt
 from bridge.journal.files import JournalFile
@@ -23,6 +24,7 @@ from bridge.ledger import keys, trail
 from bridge.ledger.calls.learning import Learnt
 from bridge.ledger.connect import connect
 from bridge.ledger.disk import rewrite_files
+from bridge.ledger.queue import parked, replay_runs
 from bridge.local.embedded import EmbeddedRedis
 from bridge.sandbox.running import RunningSandbox
 from tests.support import Bridge, ended
@@ -196,6 +198,39 @@ def test_after_forgetting_a_number_no_key_no_file_and_no_byte_speaks_of_the_pers
     assert hits(desk, (OTHERS_UUID, "Cy Sample", "15550100199"))
     # `-rP` shows it: the receipt, and what is left.
     sys.stdout.write("\n".join(["", *receipt.lines(), "", *sorted(everything_left(desk)), ""]))
+
+
+def test_a_forgotten_call_is_on_no_list_of_jobs_that_wait_were_refused_or_are_run_again(
+    desk: Bridge, sandbox: RunningSandbox
+) -> None:
+    connections, ledger, key = desk.deps.connections, desk.ledger, f"uuid:{UUID}"
+    refused = Unauthorized("no role", status=403, service="kustomer", operation="note", detail="Missing role")
+    for uuid, call_id in ((UUID, CALL), (OTHERS_UUID, OTHERS)):
+        desk.receive("call-ended", ended(call_id=call_id, uuid=uuid))
+        claim = ledger.claim("sync", f"uuid:{uuid}")
+        assert claim is not None
+        closed = connections.refuses_all(claim, refused)
+        assert closed is not None
+        connections.mark_down(closed.service, closed)
+        connections.pause(claim, closed)
+    while (probe := connections.down("kustomer:note")) is None or probe.probe != f"sync|{key}":
+        assert connections.probe("kustomer:note")
+    ledger.schedule("recording", key, in_ms=0)
+    parking = ledger.claim("recording", key)
+    assert parking is not None
+    ledger.park(parking, cause="Rejected", error="x")
+    replay_runs.start(ledger, parked.choose(ledger, {}), who="ops@host", about="all")
+    places = {place for place, word in hits(desk, (UUID,)) if word == UUID}
+    assert {"paused:kustomer:note", "refused:kustomer:note", "connections", "received"} <= {
+        place.partition("}:")[2] for place in places
+    }
+
+    erasure(desk).of_call(desk.record(UUID))
+
+    assert hits_soon(desk, (UUID, str(CALL))) == []
+    assert ledger.redis.zrange(keys.paused("kustomer:note"), 0, -1) == [f"sync|uuid:{OTHERS_UUID}"]
+    assert connections.state()["kustomer:note"]["jobs_waiting"] == 1
+    assert connections.mark_up("kustomer:note") == 1
 
 
 def test_a_forgotten_number_stays_so_when_its_old_webhooks_come_late(

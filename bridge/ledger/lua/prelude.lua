@@ -118,6 +118,29 @@ end
 -- What is remembered of a call that was forgotten: no id, only what an id can be compared with.
 local function forgotten_mark(secret, text) return redis.sha1hex(secret .. '|' .. text) end
 
+-- Every service or operation that jobs may wait for, or were refused: `cloudtalk`, `kustomer:note`. SCOPES has those
+-- that were ever met; an earlier version told them in `connections` alone.
+local function all_scopes(base)
+  local found = {cloudtalk = true, kustomer = true}
+  for _, scope in ipairs(redis.call('SMEMBERS', base .. 'scopes')) do found[scope] = true end
+  for _, scope in ipairs(redis.call('HKEYS', base .. 'connections')) do found[scope] = true end
+  return found
+end
+
+-- Take a job off every list of those that wait or were refused, and off the scope that it was to probe.
+local function leave_scopes(base, scopes, name)
+  for scope in pairs(scopes) do
+    redis.call('ZREM', base .. 'paused:' .. scope, name)
+    redis.call('SREM', base .. 'refused:' .. scope, name)
+    local down = redis.call('HGET', base .. 'connections', scope)
+    local told = down and cjson.decode(down)
+    if told and told.probe == name then
+      told.probe = ''
+      redis.call('HSET', base .. 'connections', scope, cjson.encode(told))
+    end
+  end
+end
+
 -- Remove everything that is kept of a call under these ids, and remember that it is not to come back under any
 -- of them. `marks` is a sorted set: mark -> since when. A job that runs for the call loses its hold.
 -- What the newest audits found of a call; a few hundred lines each.
@@ -140,7 +163,7 @@ local function erase(uuid, number, marks, secret, now)
   if uuid == '' then uuid = redis.call('HGET', base .. 'call:id:' .. number, FIELD.UUID) or '' end
   -- Names of deliveries, the newest: few, and none of this call may stay among them.
   redis.call('DEL', base .. 'received')
-  local parts = {}
+  local scopes, parts = all_scopes(base), {}
   if uuid ~= '' then parts[1] = 'uuid:' .. uuid end
   if number ~= '' then parts[#parts + 1] = 'id:' .. number end
   for _, part in ipairs(parts) do
@@ -152,8 +175,8 @@ local function erase(uuid, number, marks, secret, now)
           redis.call('LREM', base .. 'replay:' .. run .. list, 0, name)
         end
       end
+      leave_scopes(base, scopes, name)
       for _, service in ipairs({'cloudtalk', 'kustomer'}) do
-        redis.call('ZREM', base .. 'paused:' .. service, name)
         -- Its place in the queue for the service's budget (planner.lua).
         local budget = base .. 'budget:' .. service
         local place = redis.call('ZSCORE', budget .. ':booked', name)

@@ -154,6 +154,7 @@ class Connections:
         scope = f"{error.service}:{error.operation}"
         with boundary("connections.refused"):
             pipe = self._redis.pipeline()
+            pipe.sadd(keys.SCOPES, scope)
             pipe.sadd(keys.refused(scope), claim.name)
             pipe.expire(keys.refused(scope), _REFUSED_WITHIN_S)
             pipe.scard(keys.refused(scope))
@@ -203,7 +204,10 @@ class Connections:
             text=error.text,
         )
         with boundary("connections.mark_down"):
-            self._redis.hset(keys.CONNECTIONS, service, json.dumps(asdict(down)))
+            pipe = self._redis.pipeline()
+            pipe.sadd(keys.SCOPES, service)
+            pipe.hset(keys.CONNECTIONS, service, json.dumps(asdict(down)))
+            pipe.execute()
 
     def mark_slow(self, service: str, operation: str) -> None:
         with boundary("connections.mark_slow"):
