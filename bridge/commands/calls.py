@@ -17,8 +17,9 @@ from bridge.commands.open_ledger import opened_ledger
 from bridge.commands.printing import say
 from bridge.commands.tables import show_table
 from bridge.domain.moments import shown_time
-from bridge.errors import Rejected, WrongUse
+from bridge.errors import WrongUse
 from bridge.ledger import trail
+from bridge.ledger.calls.by_hand import sync_again
 from bridge.ledger.ledger import Ledger
 from bridge.plain import plain_line
 from bridge.reports.call_list import DIRECTIONS, OUTCOMES, Cursor, Search, list_calls
@@ -102,11 +103,8 @@ def sync(*, name: str, as_json: bool) -> int:
     """Sync one call again: compare with Kustomer and write what differs."""
     with opened_ledger() as (ledger, _):
         record = found_call(ledger, name)
-        if record.forgotten:
-            raise Rejected(f"{record.key} was forgotten on request; nothing is left to sync.")
         key = record.key
-        ledger.replay("sync", key, who=trail.person())
-        trail.leave(ledger, who=trail.person(), what="run again: sync", call=key)
+        sync_again(ledger, record, who=trail.person())
     answer = {"status": "queued", "call": key}
     say(json.dumps(answer) if as_json else f"{key} will be synced by the next free worker.")
     return 0

@@ -46,7 +46,8 @@ FORGOTTEN = f"{TAG}:forgotten"
 ROUND_LOCK, ROUND = f"{TAG}:reconcile:lock", f"{TAG}:reconcile"
 SERVERS = f"{TAG}:servers"
 WAKE = f"{TAG}:wake"
-REFUSED = f"{TAG}:refused"
+# Of webhooks that were not let in: the last answer and its time, by trigger and cause.
+REFUSALS = f"{TAG}:refusals"
 BEAT = f"{TAG}:beat"
 RECORDINGS_TIDIED = f"{TAG}:recordings:tidied"
 PROCESSES = f"{TAG}:processes"
@@ -107,6 +108,11 @@ def paused(service: str) -> str:
 def refused(scope: str) -> str:
     """Jobs that were refused one operation lately."""
     return f"{TAG}:refused:{scope}"
+
+
+def refused_in(hour: int) -> str:
+    """Counts of the webhooks that were not let in, in this hour since 1970."""
+    return f"{REFUSALS}:{hour}"
 
 
 def slow(service: str) -> str:

@@ -335,6 +335,16 @@ class Ledger:
         wish = (keys.job(kind, key), int(lane), who, "1" if if_parked else "0")
         return bool(self._run("replay", names, *wish)[0] == "queued")
 
+    def give_up(self, kind: str, key: str, *, why: str, line: str) -> str:
+        """Park a planned job by hand. Answers `parked`, `running`, or `gone`: it is not planned.
+
+        Args:
+            line: for the trail (`bridge.ledger.trail`); kept only if it was parked.
+        """
+        names = [*QUEUE_KEYS, keys.log(key), keys.TRAIL]
+        arguments = (why, line, keys.TRAIL_LINES, self.keep_for.outputs_s)
+        return cast(str, self._run("give_up", names, keys.job(kind, key), *arguments)[0])
+
     def drop(self, kind: str, key: str, *, who: str, why: str, line: str) -> bool:
         """Take a parked job off the list for good; whether it was on it.
 

@@ -9,9 +9,11 @@ from datetime import datetime
 from typing import Any, cast
 
 from bridge.boundary import boundary
+from bridge.errors import WrongUse
 from bridge.ledger import keys
 from bridge.ledger.calls.record import moment
 from bridge.ledger.ledger import Ledger
+from bridge.ledger.paging import Page, Place
 
 
 def person() -> str:
@@ -56,3 +58,43 @@ def read(
         if (since is None or at >= since) and (until is None or at < until):
             found.append({**kept, "at": at.isoformat()})
     return found
+
+
+def trail_page(
+    ledger: Ledger,
+    *,
+    who: str = "",
+    call: str = "",
+    since: datetime | None = None,
+    until: datetime | None = None,
+    cursor: str = "",
+    limit: int = 50,
+) -> Page[dict[str, Any]]:
+    """One page of the lines that pass the filters, newest first.
+
+    Args:
+        who: only of this person.
+        call: only of the call with this key.
+    Raises:
+        WrongUse: the cursor is none of ours.
+    """
+    lines = [
+        line
+        for line in read(ledger, since=since, until=until)
+        if who in ("", line["who"]) and call in ("", line["call"])
+    ]
+    # Lines come in front and go at the end: a place is a time, and how many lines of that time were given.
+    last = Place.read(cursor)
+    skipped = 0
+    if last is not None:
+        if not last.name.isdecimal():
+            raise WrongUse("cursor: must be the `next` value of the previous answer")
+        at = cast(datetime, moment(last.score)).isoformat()
+        skipped = sum(line["at"] > at for line in lines) + int(last.name[:6])
+    found = lines[skipped : skipped + limit]
+    if skipped + limit >= len(lines):
+        return Page(items=found, next=None)
+    at = found[-1]["at"]
+    same = sum(line["at"] == at for line in lines[: skipped + limit])
+    ms = round(datetime.fromisoformat(at).timestamp() * 1000)
+    return Page(items=found, next=str(Place(score=ms, name=str(same))))

@@ -11,6 +11,7 @@ from bridge.domain.call import Call
 from bridge.domain.phone import masked as masked_number
 from bridge.ledger.calls.record import Record
 from bridge.reports.call_state import Job, State, reason_of, state_of
+from bridge.reports.masking import initial, scrubbed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,13 +70,11 @@ def masked(row: CallRow) -> CallRow:
     return replace(
         row,
         number=masked_number(row.number) if row.number else None,
-        customer_name=_initial(row.customer_name),
-        agent_name=_initial(row.agent_name),
+        customer_name=initial(row.customer_name),
+        agent_name=initial(row.agent_name),
+        reason=row.reason
+        and scrubbed(row.reason, names=[row.customer_name, row.agent_name], numbers=[row.number]),
     )
-
-
-def _initial(name: str | None) -> str | None:
-    return f"{name.strip()[:1]}…" if name else None
 
 
 def line_of(row: CallRow) -> dict[str, Any]:

@@ -30,6 +30,7 @@ from bridge.web import health
 from bridge.web.answers import REDIS_AWAY, Refused
 from bridge.web.api import routes as api
 from bridge.web.callers import Access, Callers, Guard
+from bridge.web.desk import Desk
 from bridge.web.pace import Pace
 from bridge.web.pages import assets, player, signin, themes
 from bridge.web.pages import routes as pages
@@ -89,7 +90,7 @@ def create_app(
         journal_bytes=settings.journal_mb * 1_000_000,
         keep_aside_s=ledger.keep_for.events_s,
     )
-    desk = api.Desk(ledger, budgets, connections, settings.rules)
+    desk = Desk(ledger, budgets, connections, settings.rules)
     pages_open_by = access or Access(
         token=settings.ops_token, people=settings.ops_tokens, read_masked=settings.read_masked
     )

@@ -22,6 +22,7 @@ from bridge.ledger.calls.learning import Learnt
 from bridge.ledger.calls.recent_call_index import RecentCallIndex
 from bridge.ledger.calls.record import Record, moment
 from bridge.ledger.ledger import Ledger
+from bridge.ledger.paging import Page, Place, page_of
 from bridge.wording import counted
 
 # Fingerprints that a line of the trail names.
@@ -100,19 +101,59 @@ def _page(ledger: Ledger, start: int, *, other: bool = False) -> list[HeldEvent]
     if not when:
         return []
     texts = cast(list[str | None], ledger.redis.hmget(held, [fingerprint for fingerprint, _ in when]))
-    found = []
-    for (fingerprint, at), text in zip(when, texts, strict=True):
-        kept = json.loads(text) if text is not None else {"trigger": "", "reason": "", "body": "{}"}
-        found.append(
-            HeldEvent(
-                fingerprint=fingerprint,
-                trigger=kept["trigger"],
-                reason=kept["reason"],
-                at=cast(datetime, moment(at)),
-                body=json.loads(kept["body"]),
-            )
-        )
-    return found
+    return [_event(fingerprint, at, text) for (fingerprint, at), text in zip(when, texts, strict=True)]
+
+
+def _event(fingerprint: str, at_ms: float, text: str | None) -> HeldEvent:
+    kept = json.loads(text) if text is not None else {"trigger": "", "reason": "", "body": "{}"}
+    return HeldEvent(
+        fingerprint=fingerprint,
+        trigger=kept["trigger"],
+        reason=kept["reason"],
+        at=cast(datetime, moment(at_ms)),
+        body=json.loads(kept["body"]),
+    )
+
+
+def held_page(
+    ledger: Ledger, *, trigger: str = "", other: bool = False, cursor: str = "", limit: int = 50
+) -> Page[HeldEvent]:
+    """One page of what is held, the oldest first.
+
+    Args:
+        trigger: only events of this one.
+        other: the messages and changes of contacts instead, which speak of no call by nature.
+    Raises:
+        WrongUse: the cursor is none of ours.
+    """
+    held, held_at = LISTS[other]
+
+    def read(places: list[Place]) -> list[HeldEvent | None]:
+        with boundary("held.page"):
+            texts = cast(list[str | None], ledger.redis.hmget(held, [place.name for place in places]))
+        events = [
+            _event(place.name, place.score, text)
+            for place, text in zip(places, texts, strict=True)
+            if text is not None
+        ]
+        by_name = {event.fingerprint: event for event in events if trigger in ("", event.trigger)}
+        return [by_name.get(place.name) for place in places]
+
+    return page_of(ledger.redis, held_at, after=Place.read(cursor), limit=limit, read=read)
+
+
+@boundary("held.find")
+def find_held(ledger: Ledger, fingerprint: str) -> HeldEvent | None:
+    """One by its whole fingerprint, wherever it is kept; None: it is held no more."""
+    pipe = ledger.redis.pipeline(transaction=False)
+    for held, held_at in LISTS:
+        pipe.hget(held, fingerprint)
+        pipe.zscore(held_at, fingerprint)
+    found = pipe.execute()
+    for text, at_ms in (found[:2], found[2:]):
+        if text is not None and at_ms is not None:
+            return _event(fingerprint, at_ms, text)
+    return None
 
 
 def assign(ledger: Ledger, event: HeldEvent, record: Record, rules: Rules, *, who: str) -> Learnt:

@@ -10,12 +10,13 @@ import redis.asyncio
 
 from bridge.boundary import boundary
 from bridge.domain.webhook.events import Event, Held
-from bridge.ledger import keys, processes, scripts
+from bridge.ledger import processes, scripts
 from bridge.ledger.calls import rehearsal
 from bridge.ledger.calls.batches import Batches, Call
 from bridge.ledger.calls.learning import Learnt, Retention, hold_delivery, learn_event
 from bridge.ledger.proof import Proof
 from bridge.ledger.queue.connections import TROUBLE_REPLIES, ask_troubles, read_troubles
+from bridge.ledger.refusals import count_refusal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,10 +76,12 @@ class Inbox:
             return await call.script(keys=call.keys, args=call.arguments)
         return await self._batches.run(call)
 
-    async def refuse(self, trigger: str, cause: str) -> None:
+    async def refuse(self, trigger: str, cause: str, status: int) -> None:
         """Count a delivery that was not let in, by its cause; its body is not kept."""
+        pipe = self._redis.pipeline(transaction=False)
+        count_refusal(pipe, trigger, cause, status)
         with boundary("inbox.refuse"):
-            await self._redis.hincrby(keys.COUNTS, f"refused:{trigger}:{cause}", 1)
+            await pipe.execute()
 
     async def ping(self) -> None:
         """Returns once Redis says anything at all."""

@@ -6,13 +6,16 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 from bridge.boundary import boundary
+from bridge.domain.webhook.values import read_call_id
 from bridge.ledger import keys, trail
 from bridge.ledger.calls.record import moment
+from bridge.ledger.calls.record_fields import Field
 from bridge.ledger.keys import Lane
 from bridge.ledger.ledger import Ledger
+from bridge.ledger.paging import Page, Place, page_of
 
 # How many are tried first; then a tenth of all, then all.
 FEW = 3
@@ -49,28 +52,75 @@ def choose(ledger: Ledger, wanted: Mapping[str, str]) -> list[Parked]:
     Args:
         wanted: some of kind, cause, call (key, number or uuid); none of them means all.
     """
-    calls: set[str] | None = None
-    if "call" in wanted:
-        record = ledger.find(wanted["call"])
-        calls = set() if record is None else {record.key, f"id:{record.call_id}"}
+    calls = _calls(ledger, wanted)
     since = dict(cast(list[tuple[str, float]], ledger.redis.zrange(keys.PARKED, 0, -1, withscores=True)))
+    jobs = (_parked(name, job, since.get(name)) for name, job in ledger.parked().items())
+    return [job for job in jobs if _fits(job, wanted, calls)]
+
+
+def _fits(job: Parked, wanted: Mapping[str, str], calls: set[str] | None) -> bool:
+    return (
+        wanted.get("kind", job.kind) == job.kind
+        and wanted.get("cause", job.cause) == job.cause
+        and (calls is None or job.key in calls)
+    )
+
+
+def _calls(ledger: Ledger, wanted: Mapping[str, str]) -> set[str] | None:
+    """The keys of the call that is wanted; None: of any."""
+    if "call" not in wanted:
+        return None
+    record = ledger.find(wanted["call"])
+    return set() if record is None else {record.key, f"id:{record.call_id}"}
+
+
+def _parked(name: str, job: Mapping[str, Any], since_ms: float | None) -> Parked:
+    kind, key = keys.split_job(name)
+    at = moment(since_ms)
+    return Parked(
+        name=name,
+        kind=kind,
+        key=key,
+        lane=Lane(job.get("lane", Lane.LIVE)),
+        cause=job.get("cause"),
+        error=job.get("error"),
+        since=at.isoformat() if at else None,
+    )
+
+
+def parked_page(
+    ledger: Ledger, wanted: Mapping[str, str], *, cursor: str = "", limit: int = 50
+) -> Page[Parked]:
+    """One page of those that fit all of `wanted` (as `choose`), the one that waits longest first.
+
+    Raises:
+        WrongUse: the cursor is none of ours.
+    """
+    calls = _calls(ledger, wanted)
+
+    def read(places: list[Place]) -> list[Parked | None]:
+        with boundary("parked.page"):
+            texts = cast(list[str | None], ledger.redis.hmget(keys.JOBS, [place.name for place in places]))
+        jobs = [
+            _parked(place.name, json.loads(text) if text else {}, place.score)
+            for place, text in zip(places, texts, strict=True)
+        ]
+        return [job if _fits(job, wanted, calls) else None for job in jobs]
+
+    return page_of(ledger.redis, keys.PARKED, after=Place.read(cursor), limit=limit, read=read)
+
+
+@boundary("parked.ids")
+def ids_of(ledger: Ledger, jobs: Sequence[Parked]) -> list[tuple[int | None, str | None]]:
+    """Call id and uuid of the call of each job, as far as they are known."""
+    pipe = ledger.redis.pipeline(transaction=False)
+    for job in jobs:
+        pipe.hmget(keys.record(job.key), [Field.ID, Field.UUID])
     found = []
-    for name, job in ledger.parked().items():
-        kind, key = keys.split_job(name)
-        fits = wanted.get("kind", kind) == kind and wanted.get("cause", job.get("cause")) == job.get("cause")
-        if fits and (calls is None or key in calls):
-            at = moment(since.get(name))
-            found.append(
-                Parked(
-                    name=name,
-                    kind=kind,
-                    key=key,
-                    lane=Lane(job.get("lane", Lane.LIVE)),
-                    cause=job.get("cause"),
-                    error=job.get("error"),
-                    since=at.isoformat() if at else None,
-                )
-            )
+    for job, (number, uuid) in zip(jobs, pipe.execute() if jobs else [], strict=True):
+        family, _, own = job.key.partition(":")
+        call_id = read_call_id(own if family == "id" else number)
+        found.append((call_id, own if family == "uuid" else uuid))
     return found
 
 

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from bridge.ledger.ledger import Ledger
-from bridge.web.api.routes import Desk
+from bridge.web.desk import Desk
 from bridge.web.pages.rendering import message, page
 
 

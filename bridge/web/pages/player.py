@@ -24,8 +24,8 @@ from bridge.ledger.faults import why
 from bridge.links import PLAYER, Links, is_signature
 from bridge.storage.contract import Missing
 from bridge.web.answers import REDIS_AWAY
-from bridge.web.api.routes import Desk
 from bridge.web.callers import LOGIN, Callers
+from bridge.web.desk import Desk
 from bridge.web.pages.assets import PROTECTION
 from bridge.web.pages.ranges import Unsatisfiable, is_known, wanted_range
 from bridge.web.pages.rendering import message, page

@@ -16,7 +16,7 @@ from bridge.ledger.processes import missing
 from bridge.ledger.queue.connections import TITLES, closed_as
 from bridge.links import PLAYER
 from bridge.reports.call_list import Search
-from bridge.web.api.routes import Desk
+from bridge.web.desk import Desk
 from bridge.web.pages.frame import show
 from bridge.web.pages.guard import signed_in
 

@@ -12,8 +12,8 @@ from starlette.routing import Route
 from bridge.ledger.sessions import COOKIE, LASTS_S
 from bridge.logs import AtMost
 from bridge.web.answers import Refused
-from bridge.web.api.routes import Desk
 from bridge.web.callers import LOGIN, Callers, local_path
+from bridge.web.desk import Desk
 from bridge.web.pages.rendering import message, page
 from bridge.web.webhooks.body import LARGEST, read_body, too_large
 

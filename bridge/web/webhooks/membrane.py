@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from bridge.web.answers import Refused
-from bridge.web.api.routes import Desk
+from bridge.web.desk import Desk
 from bridge.web.webhooks.admission import Admission, offered_tokens
 from bridge.web.webhooks.body import parse_object, read_body
 

@@ -169,7 +169,7 @@ class Webhooks:
         )
         try:
             async with asyncio.timeout(COUNT_WITHIN_S), self._counting:
-                await self._inbox.refuse(name, cause)
+                await self._inbox.refuse(name, cause, status)
         except REDIS_AWAY:
             log.debug("a refusal was not counted, Redis is unavailable")
 

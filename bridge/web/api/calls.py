@@ -1,0 +1,134 @@
+"""`/api/calls`: find calls, read one, have something done with it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from starlette.responses import StreamingResponse
+
+from bridge.errors import Rejected
+from bridge.ledger.calls import by_hand
+from bridge.ledger.calls.record import Record
+from bridge.reports.call_csv import csv_pieces
+from bridge.reports.call_list import Search
+from bridge.reports.call_row import line_of, masked
+from bridge.reports.masking import masked_view, without_raw_bodies
+from bridge.reports.views import call_view
+from bridge.web.answers import Refused
+from bridge.web.api.models import CallsQuery, Nothing, Query, WithReason
+from bridge.web.api.operations import Asked, Content, told_of_filters
+from bridge.web.desk import Desk
+
+T = TypeVar("T")
+
+
+async def calls(asked: Asked[CallsQuery]) -> Content:
+    desk, search = asked.desk, _search(asked)
+    page = await desk.run(lambda: desk.find_calls(search))
+    rows = map(masked, page.rows) if asked.person.masked else page.rows
+    return 200, {"calls": [line_of(row) for row in rows], "next": page.next}
+
+
+async def calls_csv(asked: Asked[CallsQuery]) -> StreamingResponse:
+    """The calls that pass the filters, from the cursor on, as a file; `limit` is not looked at."""
+    desk, search = asked.desk, _search(asked)
+    pieces = csv_pieces(desk.find_calls, search, zone=desk.rules.zone, mask=asked.person.masked)
+    # Redis is asked before the answer begins: without it the answer is 503.
+    first = await desk.run(lambda: next(pieces) + next(pieces))
+
+    async def body() -> AsyncIterator[str]:
+        yield first
+        while (piece := await desk.run(lambda: next(pieces, None))) is not None:
+            yield piece
+
+    headers = {"Content-Disposition": 'attachment; filename="calls.csv"'}
+    return StreamingResponse(body(), media_type="text/csv; charset=utf-8", headers=headers)
+
+
+def _search(asked: Asked[CallsQuery]) -> Search:
+    given = {name: str(value) for name, value in asked.given.model_dump().items()}
+    with told_of_filters():
+        return Search.read(given, now=datetime.now(UTC), zone=asked.desk.rules.zone)
+
+
+async def call(asked: Asked[Query]) -> Content:
+    desk, person, name = asked.desk, asked.person, asked.named("key")
+    found = await desk.run(lambda: call_for(desk, name, raw=person.operates, masked=person.masked))
+    if found is None:
+        raise unknown_call()
+    return 200, found
+
+
+def call_for(desk: Desk, name: str, *, raw: bool, masked: bool) -> dict[str, Any] | None:
+    """One call as a person may see it; None where there is none.
+
+    Args:
+        raw: with the bodies that CloudTalk sent and answered.
+        masked: without numbers and names.
+    """
+    record = desk.ledger.find(name)
+    if record is None:
+        return None
+    view = call_view(desk.ledger, desk.rules, record)
+    if masked:
+        return masked_view(view, record.call(desk.rules))
+    return view if raw else without_raw_bodies(view)
+
+
+async def sync(asked: Asked[Nothing]) -> Content:
+    record, _ = await _done(asked, lambda desk, record, who: by_hand.sync_again(desk.ledger, record, who=who))
+    return 202, {"status": "queued", "call": record.key}
+
+
+async def look(asked: Asked[Nothing]) -> Content:
+    record, jobs = await _done(
+        asked, lambda desk, record, who: by_hand.look_again(desk.ledger, record, who=who)
+    )
+    return 202, {"status": "queued", "call": record.key, "jobs": jobs}
+
+
+async def park(asked: Asked[WithReason]) -> Content:
+    reason = asked.given.reason
+    record, jobs = await _done(
+        asked, lambda desk, record, who: by_hand.park(desk.ledger, record, who=who, reason=reason)
+    )
+    return 200, {"status": "parked", "call": record.key, "jobs": jobs}
+
+
+async def drop(asked: Asked[WithReason]) -> Content:
+    reason = asked.given.reason
+    record, jobs = await _done(
+        asked, lambda desk, record, who: by_hand.drop(desk.ledger, record, who=who, reason=reason)
+    )
+    return 200, {"status": "dropped", "call": record.key, "jobs": jobs}
+
+
+async def _done(asked: Asked[Any], work: Callable[[Desk, Record, str], T]) -> tuple[Record, T]:
+    """Do something with the call that the path names, for the person who asks.
+
+    Raises:
+        Refused: 404 where there is none; 409 where it cannot be done now.
+    """
+    desk, name, who = asked.desk, asked.named("key"), asked.person.name
+
+    def run() -> tuple[Record, T]:
+        record = desk.ledger.find(name)
+        if record is None:
+            raise unknown_call()
+        try:
+            return record, work(desk, record, who)
+        except Rejected as error:
+            raise Refused(409, "conflict", str(error), "GET /api/calls/{key} shows how it stands.") from error
+
+    return await desk.run(run)
+
+
+def unknown_call() -> Refused:
+    return Refused(
+        404,
+        "unknown-call",
+        "no such call",
+        "Use a key, call id or uuid, as listed by `callbridge calls ls`.",
+    )

@@ -1,0 +1,152 @@
+"""`/api/queue`, `/api/processes`, `/api/parked`, `/api/held`: what is to be done, by whom, and what waits for
+a person."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from bridge.errors import Rejected
+from bridge.ledger.calls import held
+from bridge.ledger.queue import parked
+from bridge.reports.entries import held_entries, parked_entries
+from bridge.web.answers import Refused
+from bridge.web.api.calls import unknown_call
+from bridge.web.api.models import (
+    HeldAssign,
+    HeldQuery,
+    ParkedChoice,
+    ParkedDrop,
+    ParkedQuery,
+    Query,
+    WithReason,
+)
+from bridge.web.api.operations import Asked, Content, told_of_filters
+
+_REPLAY_WITHIN_S = 1.2
+_MOST_NAMED = 100
+_MOST_DROPPED = 500
+
+
+async def queue(asked: Asked[Query]) -> Content:
+    return 200, await asked.desk.run(asked.desk.queue)
+
+
+async def processes(asked: Asked[Query]) -> Content:
+    found = await asked.desk.run(asked.desk.ledger.processes)
+    return 200, {"processes": [one.shown() for one in found], "next": None}
+
+
+# -- parked
+
+
+async def parked_jobs(asked: Asked[ParkedQuery]) -> Content:
+    desk, given, masked = asked.desk, asked.given, asked.person.masked
+    wanted = {name: text for name in parked.FILTERS if (text := getattr(given, name))}
+    with told_of_filters():
+        entries, following = await desk.run(
+            lambda: parked_entries(
+                desk.ledger, desk.rules, wanted, cursor=given.cursor, limit=given.limit, masked=masked
+            )
+        )
+    return 200, {"parked": entries, "next": following}
+
+
+async def replay_parked(asked: Asked[ParkedChoice]) -> Content:
+    """What does not fit into one request is told as `left`: ask again. `gone` were not parked any more."""
+    ledger, who, given = asked.desk.ledger, asked.person.name, asked.given
+
+    def work() -> Content:
+        jobs = parked.choose(ledger, given.wanted)
+        if given.dry_run:
+            return 200, {"would_replay": len(jobs), "calls": _calls(jobs)}
+        done = parked.run_again(ledger, jobs, who=who, within_s=_REPLAY_WITHIN_S)
+        return 202, {
+            "replayed": len(done.queued),
+            "calls": _calls(done.queued),
+            "gone": len(done.gone),
+            "left": len(jobs) - len(done.queued) - len(done.gone),
+        }
+
+    return await asked.desk.run(work)
+
+
+async def drop_parked(asked: Asked[ParkedDrop]) -> Content:
+    ledger, who, given = asked.desk.ledger, asked.person.name, asked.given
+
+    def work() -> dict[str, Any]:
+        jobs = parked.choose(ledger, given.wanted)
+        if given.dry_run:
+            return {"would_drop": len(jobs), "calls": _calls(jobs)}
+        # As many as surely fit into one request.
+        done = parked.drop(ledger, jobs[:_MOST_DROPPED], who=who, reason=given.reason)
+        return {"dropped": len(done), "calls": _calls(done), "left": len(jobs[_MOST_DROPPED:])}
+
+    return 200, await asked.desk.run(work)
+
+
+def _calls(jobs: Sequence[parked.Parked]) -> list[str]:
+    return list(dict.fromkeys(job.key for job in jobs))[:_MOST_NAMED]
+
+
+# -- held
+
+
+async def held_events(asked: Asked[HeldQuery]) -> Content:
+    desk, given = asked.desk, asked.given
+    with told_of_filters():
+        entries, following = await desk.run(
+            lambda: held_entries(desk.ledger, desk.rules, **given.model_dump())
+        )
+    return 200, {"held": entries, "next": following}
+
+
+async def assign_held(asked: Asked[HeldAssign]) -> Content:
+    desk, who, fingerprint, named = (
+        asked.desk,
+        asked.person.name,
+        asked.named("fingerprint"),
+        asked.given.call,
+    )
+
+    def work() -> dict[str, Any]:
+        event = held.find_held(desk.ledger, fingerprint)
+        if event is None:
+            raise _unknown_event()
+        record = desk.ledger.find(named)
+        if record is None:
+            raise unknown_call()
+        try:
+            learnt = held.assign(desk.ledger, event, record, desk.rules, who=who)
+        except Rejected as error:
+            hint = "An event that belongs to no call can be dropped."
+            raise Refused(409, "conflict", str(error), hint) from error
+        return {"status": learnt.status, "call": learnt.key, "fingerprint": fingerprint}
+
+    return 202, await desk.run(work)
+
+
+async def drop_held(asked: Asked[WithReason]) -> Content:
+    ledger, who, fingerprint, reason = (
+        asked.desk.ledger,
+        asked.person.name,
+        asked.named("fingerprint"),
+        asked.given.reason,
+    )
+
+    def work() -> int:
+        event = held.find_held(ledger, fingerprint)
+        if event is None:
+            raise _unknown_event()
+        return held.drop(ledger, [event], who=who, reason=reason)
+
+    return 200, {"dropped": await asked.desk.run(work)}
+
+
+def _unknown_event() -> Refused:
+    return Refused(
+        404,
+        "unknown-event",
+        "no such held event",
+        "Use a whole fingerprint, as GET /api/held lists it; it may have been assigned or dropped meanwhile.",
+    )

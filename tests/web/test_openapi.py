@@ -1,0 +1,369 @@
+"""`/api/openapi.json` describes all of `/api`, and answers are what it says."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+from starlette.routing import Mount, Route
+
+from bridge.ledger import trail
+from bridge.ledger.ledger import Ledger
+from bridge.reports.call_list import SEARCH_FIELDS
+from bridge.settings import Settings
+from bridge.web.api.models import CallsQuery
+from bridge.web.api.routes import OPERATIONS
+from bridge.web.app import create_app
+from tests.web.contract import DOCUMENT, asked
+from tests.web.people import AMY, BO, PEOPLE, bearer
+from tests.web.serving import ENDED, UUID, Site
+
+KEY = f"uuid:{UUID}"
+
+
+def park(ledger: Ledger, key: str = KEY, error: str = "the service said no") -> None:
+    claim = ledger.claim("sync", key)
+    assert claim is not None
+    ledger.park(claim, cause="Rejected", error=error)
+
+
+def fingerprint(site: Site) -> str:
+    found: str = site.get("/api/held").json["held"][0]["fingerprint"]
+    return found
+
+
+def test_the_document_is_served_to_whoever_is_signed_in(serve: Callable[..., Site]) -> None:
+    site = serve(**PEOPLE)
+
+    assert site.get("/api/openapi.json").status == 401
+    assert site.ask("GET", "/api/openapi.json", headers=bearer(AMY)).json == json.loads(json.dumps(DOCUMENT))
+
+
+def test_the_document_has_every_route_of_the_api_and_no_other(settings: Settings) -> None:
+    app = create_app(settings)
+    (mount,) = [route for route in app.routes if isinstance(route, Mount) and route.path == "/api"]
+    served = {
+        (method, f"/api{route.path}")
+        for route in mount.app._app.routes  # type: ignore[attr-defined]
+        if isinstance(route, Route)
+        for method in route.methods or ()
+        if method != "HEAD"
+    }
+
+    told = {(method.upper(), path) for path, one in DOCUMENT["paths"].items() for method in one}
+
+    assert told == served
+    assert all(path.startswith("/api/") for _, path in told)
+
+
+def test_every_operation_is_described_in_full() -> None:
+    names = [one.name for one in OPERATIONS]
+    assert len(set(names)) == len(names)
+    for path, methods in DOCUMENT["paths"].items():
+        for method, told in methods.items():
+            assert told["summary"].endswith(".")
+            assert {"401", "429", "503"} <= set(told["responses"]), (method, path)
+            named = {one["name"] for one in told["parameters"] if one["in"] == "path"}
+            assert named == {part[1:-1] for part in path.split("/") if part.startswith("{")}
+            assert ("requestBody" in told) == (method == "post") == ("403" in told["responses"])
+
+
+def test_every_schema_is_a_schema_and_every_reference_leads_to_one() -> None:
+    schemas = DOCUMENT["components"]["schemas"]
+    for schema in schemas.values():
+        Draft202012Validator.check_schema(schema)
+    text = json.dumps(DOCUMENT)
+    used = {part.partition('"')[0] for part in text.split("#/components/schemas/")[1:]}
+    assert used == set(schemas)
+
+
+def test_the_filters_of_calls_are_those_of_the_search() -> None:
+    assert tuple(CallsQuery.model_fields) == SEARCH_FIELDS
+
+
+def test_what_can_be_read_is_as_described(site: Site, ledger: Ledger) -> None:
+    site.post(ENDED)
+    site.post({"event": "call_ended", "external_number": "+441632960304"})
+    site.post({}, headers={})
+    park(ledger)
+    trail.leave(ledger, who="Amy", what="run again: sync", call=KEY)
+
+    for operation in OPERATIONS:
+        if operation.method == "GET":
+            path = f"/api{operation.path}".replace("{key}", KEY)
+            answer = asked(site, "GET", path)
+            assert answer.status == 200, path
+
+
+def test_entries_have_the_fields_of_the_contract(site: Site, ledger: Ledger) -> None:
+    site.post({**ENDED, "event": "call_ended"})
+    site.post({"event": "call_ended", "external_number": "+441632960304"})
+    site.post({}, headers={})
+    park(ledger)
+    trail.leave(ledger, who="Amy", what="assigned: call-ended", call=KEY, more="because")
+
+    (job,) = asked(site, "GET", "/api/parked").json["parked"]
+    (event,) = asked(site, "GET", "/api/held").json["held"]
+    (refused,) = asked(site, "GET", "/api/refused").json["refused"]
+    (line,) = asked(site, "GET", "/api/trail").json["trail"]
+
+    assert job | {"parked_at": ""} == {
+        "key": KEY, "call_id": 1000000110, "uuid": UUID, "kind": "sync", "cause": "Rejected",
+        "error": "the service said no", "parked_at": "",
+    }  # fmt: skip
+    assert set(event) == {"fingerprint", "trigger", "reason", "number_tail", "received_at"}
+    assert (event["trigger"], event["number_tail"]) == ("call-ended", "304")
+    assert refused | {"last_at": ""} == {
+        "cause": "no-token", "trigger": "call-ended", "status": 401, "count": 1, "last_at": "",
+    }  # fmt: skip
+    assert line | {"at": ""} == {
+        "at": "", "who": "Amy", "what": "assigned: call-ended: because", "call": KEY,
+    }  # fmt: skip
+
+
+def test_refusals_are_counted_by_the_hour(site: Site) -> None:
+    for _ in range(3):
+        site.post({}, headers={})
+    site.post(b"{")
+
+    hours = asked(site, "GET", "/api/refused/hours?hours=2").json["hours"]
+
+    assert [(one["cause"], one["count"]) for one in hours] == [("no-token", 3), ("not-json", 1)]
+    assert asked(site, "GET", "/api/refused/hours?hours=169").status == 400
+
+
+@pytest.mark.parametrize("path", ["/api/parked", "/api/held", "/api/trail"])
+def test_lists_go_on_from_their_cursor(site: Site, ledger: Ledger, path: str) -> None:
+    for number in range(1, 8):
+        site.post({**ENDED, "call_id": str(number), "call_uuid": None})
+        park(ledger, f"id:{number}")
+        site.post({"event": "call_ended", "n": number})
+        trail.leave(ledger, who="Amy", what=f"{number}")
+    name = path.rpartition("/")[2]
+    whole = asked(site, "GET", path).json
+    assert (len(whole[name]), whole["next"]) == (7, None)
+
+    seen: list[Any] = []
+    cursor: str | None = ""
+    while cursor is not None:
+        page = asked(site, "GET", f"{path}?limit=3&cursor={cursor}").json
+        assert 0 < len(page[name]) <= 3
+        seen += page[name]
+        cursor = page["next"]
+
+    assert seen == whole[name]
+    assert asked(site, "GET", f"{path}?cursor=x").status == 400
+    assert asked(site, "GET", f"{path}?cursor=99999999999999~x").status in (200, 400)
+
+
+def test_a_list_that_grows_gives_nothing_twice(site: Site, ledger: Ledger) -> None:
+    for number in range(5):
+        trail.leave(ledger, who="Amy", what=f"{number}")
+    first = asked(site, "GET", "/api/trail?limit=2").json
+
+    trail.leave(ledger, who="Amy", what="later")
+    rest = asked(site, "GET", f"/api/trail?cursor={first['next']}").json
+
+    assert [line["what"] for line in (*first["trail"], *rest["trail"])] == ["4", "3", "2", "1", "0"]
+
+
+def test_parked_and_trail_are_filtered(site: Site, ledger: Ledger) -> None:
+    site.post(ENDED)
+    park(ledger)
+    trail.leave(ledger, who="Amy", what="one", call=KEY)
+    trail.leave(ledger, who="Bo", what="two")
+
+    def parked(query: str) -> int:
+        return len(asked(site, "GET", f"/api/parked?{query}").json["parked"])
+
+    def lines(query: str) -> list[str]:
+        return [one["what"] for one in asked(site, "GET", f"/api/trail?{query}").json["trail"]]
+
+    assert [parked(f"call={name}") for name in (UUID, "1000000110", "7")] == [1, 1, 0]
+    assert [parked(q) for q in ("kind=sync", "kind=detail", "cause=Rejected", "cause=x")] == [1, 0, 1, 0]
+    assert (lines("who=Amy"), lines(f"call={UUID}"), lines("since=1h")) == (["one"], ["one"], ["two", "one"])
+    assert lines("until=1h") == []
+    assert asked(site, "GET", "/api/trail?since=yesterday").status == 400
+
+
+def test_a_held_event_is_assigned_or_dropped(site: Site, ledger: Ledger) -> None:
+    site.post(ENDED)
+    site.post({"event": "call_ended", "external_number": "+441632960304"})
+    held = fingerprint(site)
+
+    assert asked(site, "POST", "/api/held/none/assign", b'{"call": "1000000110"}').status == 404
+    assert asked(site, "POST", f"/api/held/{held}/assign", b'{"call": "7"}').status == 404
+    assert asked(site, "POST", f"/api/held/{held}/assign", b"{}").status == 400
+    answer = asked(site, "POST", f"/api/held/{held}/assign", b'{"call": "1000000110"}')
+    assert (answer.status, answer.json["call"]) == (202, KEY)
+    assert site.get("/api/held").json["held"] == []
+
+    site.post({"event": "call_ended", "external_number": "+441632960305"})
+    held = fingerprint(site)
+    assert asked(site, "POST", f"/api/held/{held}/drop", b"{}").status == 400
+    assert asked(site, "POST", f"/api/held/{held}/drop", b'{"reason": "a test"}').json == {"dropped": 1}
+    assert asked(site, "POST", f"/api/held/{held}/drop", b'{"reason": "a test"}').status == 404
+    assert [line["who"] for line in trail.read(ledger)] == ["sandbox", "sandbox"]
+
+
+def test_an_event_of_no_call_can_be_dropped_and_not_assigned(site: Site) -> None:
+    site.post(ENDED)
+    site.post({"event": "message_received", "external_number": "+441632960304"}, "message-received")
+    assert site.get("/api/held").json["held"] == []
+    (event,) = asked(site, "GET", "/api/held?other=true").json["held"]
+
+    path = f"/api/held/{event['fingerprint']}"
+    assert asked(site, "POST", f"{path}/assign", b'{"call": "1000000110"}').status == 409
+    assert asked(site, "POST", f"{path}/drop", b'{"reason": "a test"}').status == 200
+
+
+def test_a_call_is_parked_by_hand_and_dropped(site: Site, ledger: Ledger) -> None:
+    site.post(ENDED)
+    path = f"/api/calls/{UUID}"
+
+    parked = asked(site, "POST", f"{path}/park", b'{"reason": "asked the agent"}')
+    assert parked.json == {"status": "parked", "call": KEY, "jobs": ["sync"]}
+    call = asked(site, "GET", path).json
+    assert (call["state"], call["reason"]) == ("parked", "sync: asked the agent (sandbox)")
+    assert ledger.claim("sync", KEY) is None
+    assert asked(site, "POST", f"{path}/park", b'{"reason": "again"}').status == 409
+
+    dropped = asked(site, "POST", f"{path}/drop", b'{"reason": "a test call"}')
+    assert dropped.json == {"status": "dropped", "call": KEY, "jobs": ["sync"]}
+    assert asked(site, "GET", path).json["state"] == "skipped"
+    assert asked(site, "POST", f"{path}/drop", b'{"reason": "again"}').status == 409
+    whats = [line["what"] for line in trail.read(ledger)]
+    assert whats == ["dropped: sync", "parked: sync"]
+
+
+def test_a_job_that_runs_is_neither_parked_nor_dropped(site: Site, ledger: Ledger) -> None:
+    site.post(ENDED)
+    claim = ledger.claim("sync", KEY)
+    assert claim is not None
+
+    for verb in ("park", "drop"):
+        answer = asked(site, "POST", f"/api/calls/{UUID}/{verb}", b'{"reason": "a test"}')
+        assert (answer.status, "running" in answer.json["error"]) == (409, True)
+    assert ledger.complete(claim) == "done"
+
+
+def test_cloudtalk_is_asked_again_also_for_what_it_said_it_had_not(site: Site, ledger: Ledger) -> None:
+    site.post(ENDED)
+    ledger.record_observation(
+        "recording_gone", {"reason": "expired"}, uuid=None, call_id=1000000110, asked_at_ms=5
+    )
+
+    answer = asked(site, "POST", f"/api/calls/{UUID}/look")
+
+    assert (answer.status, answer.json["jobs"]) == (202, ["detail", "recording", "sync"])
+    assert "recording_gone" not in ledger.read(KEY).observations
+    assert all(ledger.claim(kind, KEY) for kind in ("detail", "recording", "sync"))
+
+
+@pytest.mark.parametrize("verb", ["sync", "look", "park", "drop"])
+def test_a_call_that_is_not_there_is_404(site: Site, verb: str) -> None:
+    body = b'{"reason": "a test"}' if verb in ("park", "drop") else b""
+
+    assert asked(site, "POST", f"/api/calls/7/{verb}", body).status == 404
+
+
+@pytest.mark.parametrize("verb", ["sync", "look"])
+def test_nothing_is_queued_for_a_call_that_was_forgotten(site: Site, ledger: Ledger, verb: str) -> None:
+    site.post(ENDED)
+    ledger.forget(ledger.read(KEY))
+
+    assert asked(site, "POST", f"/api/calls/{UUID}/{verb}").status == 409
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        (b'{"cuase": "Rejected"}', "'cuase' is not a known field|Did you mean cause?"),
+        (b'{"kind": 5}', "'kind': input should be a valid string|"),
+        (b'{"dry_run": 1}', "'dry_run' is not true or false|"),
+        (b'{"reason": " "}', "'reason': string should have at least 1 character|"),
+        (b"{}", "'reason' is missing|The fields are kind, cause, call, dry_run, reason."),
+    ],
+)
+def test_what_is_wrong_in_a_body_is_named_and_nothing_is_done(
+    site: Site, ledger: Ledger, body: bytes, says: str
+) -> None:
+    site.post(ENDED)
+    park(ledger)
+
+    answer = asked(site, "POST", "/api/parked/drop", body)
+
+    error, hint = says.split("|")
+    assert answer.status == 400
+    assert answer.json["error"] == error and answer.json["hint"].startswith(hint)
+    assert len(ledger.parked()) == 1
+
+
+def test_a_parameter_that_is_not_known_is_refused_with_the_nearest(site: Site) -> None:
+    answer = asked(site, "GET", "/api/parked?limits=5")
+
+    assert answer.status == 400
+    assert answer.json == {
+        "error": "'limits' is not a known parameter",
+        "hint": "Did you mean limit? The parameters are cursor, limit, kind, cause, call.",
+    }
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "status"),
+    [
+        ({"Content-Type": "text/plain"}, b"{}", 415),
+        ({"Content-Type": "application/x-www-form-urlencoded"}, b"reason=x", 415),
+        ({"Content-Type": "application/json"}, b"[", 400),
+        ({}, b"\xff", 400),
+        ({}, b" " * 70_000, 413),
+    ],
+)
+def test_a_body_of_another_form_is_refused(
+    site: Site, headers: dict[str, str], body: bytes, status: int
+) -> None:
+    assert asked(site, "POST", "/api/parked/replay", body, headers).status == status
+
+
+def test_whoever_may_only_look_sees_neither_raw_bodies_nor_numbers_nor_names(
+    serve: Callable[..., Site], ledger: Ledger
+) -> None:
+    site = serve(**PEOPLE)
+    site.post(ENDED)
+    claim = ledger.claim("sync", KEY)
+    assert claim is not None
+    ledger.keep(claim, {"out:note": {"id": "n1", "sent": {"body": "Ada Example called"}}})
+    ledger.park(claim, cause="Rejected", error="no +44 1632 960304 of Ada Example, told by Bo Sample")
+    paths = ["/api/calls", f"/api/calls/{UUID}", "/api/calls.csv", "/api/parked", "/api/held", "/api/trail"]
+
+    for path in paths:
+        text = asked(site, "GET", path, headers=bearer(AMY)).text
+        for secret in ("960304", "1632", "Ada", "Example", "Sample"):
+            assert secret not in text, (path, secret)
+        asked(site, "GET", path, headers=bearer(BO))
+    call = asked(site, "GET", f"/api/calls/{UUID}", headers=bearer(AMY)).json
+    assert call["events"][0]["body"] is None and call["outputs"]["note"]["sent"] is None
+    assert call["reason"] == "sync: no …304 of A…, told by B…"
+    assert call["number_tail"] == "304"
+    full = asked(site, "GET", f"/api/calls/{UUID}", headers=bearer(BO)).json
+    assert full["events"][0]["body"] == dict(ENDED)
+    assert full["outputs"]["note"]["sent"] == {"body": "Ada Example called"}
+
+
+def test_without_masks_numbers_and_names_are_shown_and_raw_bodies_are_not(
+    serve: Callable[..., Site], ledger: Ledger
+) -> None:
+    site = serve(**PEOPLE, read_masked=False)
+    site.post(ENDED)
+    claim = ledger.claim("sync", KEY)
+    assert claim is not None
+    ledger.keep(claim, {"out:note": {"id": "n1", "sent": {"body": "Ada Example called"}}})
+
+    call = asked(site, "GET", f"/api/calls/{UUID}", headers=bearer(AMY)).json
+
+    assert call["events"][0]["body"] is None
+    assert call["outputs"]["note"]["sent"] == {"body": "Ada Example called"}
+    assert "Ada Example" in site.ask("GET", "/api/calls.csv", headers=bearer(AMY)).text
