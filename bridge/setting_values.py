@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import ipaddress
+import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import phonenumbers
 from pydantic import AfterValidator, BeforeValidator, SecretStr
 from pydantic_settings import NoDecode
+
+from bridge.domain.hours import read_hours
 
 # Of a token that the operator makes up: whoever guesses one is in. `doctor` asks for GOOD_TOKEN.
 SHORTEST_TOKEN = 8
@@ -39,6 +42,24 @@ def _listed(value: object) -> object:
     """A comma-separated text as a list, empty parts left out."""
     if isinstance(value, str):
         return [part.strip() for part in value.split(",") if part.strip()]
+    return value
+
+
+def _addresses(value: object) -> object:
+    """A text of notification addresses as a list; only a comma before a `scheme://` parts them."""
+    if isinstance(value, str):
+        return [part.strip() for part in re.split(r",\s*(?=[A-Za-z][\w+.-]*://)", value) if part.strip(", ")]
+    return value
+
+
+def _notify_url(value: SecretStr) -> SecretStr:
+    if not re.match(r"[A-Za-z][\w+.-]*://\S", value.get_secret_value()):
+        raise ValueError("each must be an address of apprise, such as ntfy://TOPIC or json://HOST/PATH")
+    return value
+
+
+def _hours(value: str) -> str:
+    read_hours(value)
     return value
 
 
@@ -227,3 +248,7 @@ OpsTokens = Annotated[list[OpsToken], NoDecode, BeforeValidator(_ops_tokens), Be
 SigningSecrets = Annotated[
     list[Annotated[SecretStr, AfterValidator(_signing_secret)]], NoDecode, BeforeValidator(_listed)
 ]
+NotifyUrls = Annotated[
+    list[Annotated[SecretStr, AfterValidator(_notify_url)]], NoDecode, BeforeValidator(_addresses)
+]
+HoursText = Annotated[str, AfterValidator(_hours)]

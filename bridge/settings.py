@@ -32,7 +32,9 @@ from bridge.platforms import is_on_platform
 from bridge.setting_sources import Given, misspelt_in, read_file, read_rules, storage_complaints
 from bridge.setting_values import (
     GOOD_TOKEN,
+    HoursText,
     Key,
+    NotifyUrls,
     OpsToken,
     OpsTokens,
     PathText,
@@ -127,6 +129,14 @@ class Settings(BaseSettings):
     log_format: Literal["console", "json"] | None = None
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     callbridge_rules: PathText | None = None
+
+    # Where problems and all-clears go.
+    notify_urls: NotifyUrls = []
+    # While nothing is sent; what is still wrong at their end is sent then.
+    notify_quiet_hours: HoursText | None = None
+    # When webhooks are expected, and after how many minutes of them without one somebody is told.
+    opening_hours: HoursText | None = None
+    no_webhook_after_min: int = Field(default=60, ge=1)
 
     phone_region: Region | None = None
     time_zone: Zone = "UTC"

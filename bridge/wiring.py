@@ -20,12 +20,14 @@ from bridge.ledger.calls.inbox import Inbox
 from bridge.ledger.calls.learning import Retention
 from bridge.ledger.connect import connect, connect_web
 from bridge.ledger.faults import why
+from bridge.ledger.health import storage_failed, storage_works
 from bridge.ledger.ledger import Claim, Ledger
 from bridge.ledger.proof import Proof
 from bridge.ledger.queue.connections import Connections
 from bridge.settings import Settings
 from bridge.storage.contract import Storage
 from bridge.storage.opening import open_storage
+from bridge.storage.reporting import ReportingStorage
 
 if TYPE_CHECKING:
     import httpx2
@@ -120,6 +122,13 @@ def open_recordings(settings: Settings) -> Storage:
     return _storage(settings.recordings_url, settings.data_dir.absolute())
 
 
+def folders(settings: Settings) -> tuple[Path, ...]:
+    """Where processes of this machine write: their disks may fill up."""
+    scheme, _, path = settings.recordings_url.partition(":")
+    own = Path(path) if scheme == "file" and path.startswith("/") else None
+    return (settings.data_dir.absolute(), *([own] if own else []))
+
+
 @cache
 def _storage(url: str, data_dir: Path) -> Storage:
     return open_storage(url, data_dir=data_dir)
@@ -152,7 +161,11 @@ def open_deps(
         connections=connections,
         looks={service: partial(clients.look, service) for service in settings.through_membrane},
         public_url=settings.public_url,
-        open_storage=partial(open_recordings, settings),
+        open_storage=lambda: ReportingStorage(
+            open_recordings(settings),
+            failed=partial(storage_failed, ledger),
+            works=partial(storage_works, ledger),
+        ),
         largest_recording=settings.recording_max_mb * 1_000_000,
         still_ours=still_ours or (lambda claim: None),
     )

@@ -22,11 +22,12 @@ from bridge.ledger.faults import RedisError, why
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.queue.replay_runs import step_all
 from bridge.logs import get_logger
+from bridge.notify.watchman import Watchman
 from bridge.reconcile.audit_runs import Stopped, do_next
 from bridge.reconcile.periodic import Rounds
 from bridge.settings import Settings
 from bridge.storage import Storage
-from bridge.wiring import open_deps, open_ledger, open_recordings
+from bridge.wiring import folders, open_deps, open_ledger, open_recordings
 from workers.stopping import stop_event
 
 log = get_logger(__name__)
@@ -112,8 +113,10 @@ def run(settings: Settings) -> int:
     rounds = open_rounds(settings, deps)
     stopping = stop_event(within_s=_ENDS_WITHIN_S)
     at_work = threading.Event()
-    heartbeat = clock.ledger.heartbeat("clock", busy=lambda: int(at_work.is_set()))
+    heartbeat = clock.ledger.heartbeat("clock", busy=lambda: int(at_work.is_set()), folders=folders(settings))
     heartbeat.start()
+    watchman = Watchman(settings)
+    watchman.start()
     log.info("clock started", pid=os.getpid())
     # Apart from each other: however much is held, calls that no webhook told of are looked for.
 
@@ -146,6 +149,7 @@ def run(settings: Settings) -> int:
         )
     for thread in threads:
         thread.join()
+    watchman.stop()
     heartbeat.stop()
     return 0
 

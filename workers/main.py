@@ -17,7 +17,7 @@ from bridge.errors import WrongUse
 from bridge.jobs.leases import Leases
 from bridge.logs import get_logger
 from bridge.settings import Settings
-from bridge.wiring import open_deps, open_ledger
+from bridge.wiring import folders, open_deps, open_ledger
 from workers import actors
 from workers.broker import LedgerBroker
 from workers.middleware import Claims
@@ -81,6 +81,7 @@ class WorkerProcess(Middleware):
             "worker",
             threads=worker.worker_threads,
             busy=lambda: self.broker.busy,
+            folders=folders(self.settings),
             command=self._command,
         )
         self._heartbeat.start()

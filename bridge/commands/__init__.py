@@ -53,6 +53,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "token": ("bridge.commands.membrane_verbs:token", "Print a token for Membrane's API"),
         "request": ("bridge.commands.request:request", "Send any request to a service"),
         "status": ("bridge.commands.status:status", "Show the health of processes, queue and budgets"),
+        "notify": ("bridge.commands.notify:notify", "Notifications of problems: try where they go"),
         "journal": (
             "bridge.commands.journal:journal",
             "Webhooks waiting for Redis or set aside: list, replay",

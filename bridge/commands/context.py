@@ -6,14 +6,14 @@ import json
 import logging
 import os
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from bridge import logs
 from bridge.commands.printing import say
 from bridge.local.embedded import write_private
 from bridge.local.supervisor import RUN_MARK, identity
-from bridge.settings import ALL_NEEDS, PROCESS_NEEDS, Need, Settings
+from bridge.settings import ALL_NEEDS, PROCESS_NEEDS, Need, Reading, Settings
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +63,7 @@ def load_settings(
     need: Collection[Need] = (),
     others: Collection[Need] = (),
     says_notices: bool = True,
+    checks_addresses: bool = False,
 ) -> Settings:
     """The settings; where no REDIS_URL is set, with those of the `up` that runs on the same data folder.
 
@@ -73,6 +74,7 @@ def load_settings(
         need: what the command cannot do without.
         others: what else to name where something has to be mended anyway.
         says_notices: print what is probably misspelt to standard error.
+        checks_addresses: have apprise look at NOTIFY_URLS, which takes a second if it is set.
     Raises:
         WrongUse: names every setting that is wrong or missing.
     """
@@ -83,11 +85,20 @@ def load_settings(
         if run is not None:
             own = {name: value for name, value in environ.items() if value.strip()}
             reading = Settings.read({**run.environment, **own}, dotenv=dotenv)
+    if checks_addresses:
+        reading = with_addresses_checked(reading)
     settings = reading.settled(need, others=others)
     if says_notices:
         for notice in settings.notices:
             say(f"Warning: {notice}", err=True)
     return settings
+
+
+def with_addresses_checked(reading: Reading) -> Reading:
+    """The same, with what is wrong with NOTIFY_URLS: only apprise knows, and it is not imported here."""
+    from bridge.notify.sending import complaints
+
+    return replace(reading, wrong=(*reading.wrong, *complaints(reading.settings.notify_urls)))
 
 
 def start_process(name: str) -> Settings:
@@ -96,7 +107,13 @@ def start_process(name: str) -> Settings:
     Raises:
         WrongUse: names every setting that is wrong, or that this process or another one misses.
     """
-    settings = load_settings(need=PROCESS_NEEDS[name], others=ALL_NEEDS, says_notices=False)
+    settings = load_settings(
+        need=PROCESS_NEEDS[name],
+        others=ALL_NEEDS,
+        says_notices=False,
+        # `callbridge up` has done it, once for all of its processes.
+        checks_addresses=RUN_MARK not in os.environ,
+    )
     logs.configure(format=settings.log_format, level=settings.log_level)
     if RUN_MARK in os.environ:
         # `callbridge up` has said it, once for all of its processes.

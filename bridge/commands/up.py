@@ -18,7 +18,7 @@ from pydantic import SecretStr
 
 from bridge import sandbox as theirs
 from bridge.commands.access import find_access
-from bridge.commands.context import Run, last_run
+from bridge.commands.context import Run, last_run, with_addresses_checked
 from bridge.commands.ports import check_port, first_free_port
 from bridge.commands.printing import say
 from bridge.data_folder import make_private
@@ -75,6 +75,7 @@ def up(*, sandbox: bool, port: int | None) -> int:
     web unless --port or PORT is given, for the sandbox from SANDBOX_PORT on.
     """
     reading = Settings.read(os.environ if port is None else {**os.environ, "PORT": str(port)})
+    reading = with_addresses_checked(reading)
     settings = reading.settled() if sandbox else reading.settled(PROCESS_NEEDS["up"], others=["webhooks"])
     for notice in settings.notices:
         say(f"Warning: {notice}", err=True)

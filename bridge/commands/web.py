@@ -6,10 +6,13 @@ import sys
 
 import click
 import uvicorn
+from starlette.applications import Starlette
 
 from bridge.commands.access import find_access
 from bridge.commands.context import start_process
 from bridge.commands.ports import check_port
+from bridge.notify.watchman import Watchman
+from bridge.settings import Settings
 from bridge.web.app import create_app
 from bridge.web.server.limits import raise_descriptor_limit
 
@@ -23,6 +26,16 @@ def web() -> int:
     # Before the application is made, which derives from it how many connections it takes.
     raise_descriptor_limit()
     app = create_app(settings, access=find_access(settings))
+    watchman = Watchman(settings)
+    watchman.start()
+    try:
+        _serve(settings, app)
+    finally:
+        watchman.stop()
+    return 0
+
+
+def _serve(settings: Settings, app: Starlette) -> None:
     uvicorn.run(
         app,
         host=settings.host,
@@ -38,4 +51,3 @@ def web() -> int:
         proxy_headers=False,
         timeout_graceful_shutdown=10,
     )
-    return 0

@@ -13,7 +13,7 @@ from typing import Any
 from bridge.clients.cloudtalk import LARGEST_PAGE
 from bridge.errors import Permanent, Transient
 from bridge.jobs.deps import Deps
-from bridge.ledger.calls.comparison import RoundStore, keep_calls_missing
+from bridge.ledger.calls.comparison import RoundStore, keep_calls_missing, keep_unannounced
 from bridge.logs import get_logger
 from bridge.reconcile.compare import Span, ask_page, compare, learn, resume_stalled
 
@@ -96,11 +96,13 @@ class Rounds:
         missing = tuple(sorted({*at.missing, *learnt, *found.waiting}))
         if learnt:
             log.warning("calls found without a webhook", count=len(learnt))
+            ends = [end for one in found.missing.values() if (end := one.ended_at or one.started_at)]
+            keep_unannounced(deps.ledger, min(now, max(ends, default=now)).timestamp())
         resume_stalled(deps.ledger, found)
         if silent := list(learn(deps.ledger, found.silent.values())):
             log.warning("recordings found without a webhook", count=len(silent))
-        ended = at.page >= page.pages
-        if ended:
+        is_last = at.page >= page.pages
+        if is_last:
             keep_calls_missing(deps.ledger, len(missing))
         return Round(
             began_at=at.began_at,
@@ -108,7 +110,7 @@ class Rounds:
             until=at.until,
             page=at.page + 1,
             missing=missing,
-            ended=ended,
+            ended=is_last,
         )
 
 

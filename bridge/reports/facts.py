@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bridge.ledger.calls.comparison import unannounced_at
 from bridge.ledger.health import late_live_calls, server_health, storage_failing
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.processes import Process, commands_of
 from bridge.ledger.queue.connections import TITLES, closed_as, paused_as
+from bridge.ledger.watch import read_watch
 from bridge.reports.problems import LATE_AFTER_S, Closed, Disk, Facts, Problem, RedisFacts, find_problems
+from bridge.reports.traffic import budgets_closed, is_unannounced, refused_in_a_row
 
 
 def what_is_wrong(ledger: Ledger, queue: Mapping[str, Any], running: Sequence[Process]) -> list[Problem]:
@@ -18,24 +21,51 @@ def what_is_wrong(ledger: Ledger, queue: Mapping[str, Any], running: Sequence[Pr
     Args:
         queue: as `queue_view` gives it.
     """
-    return find_problems(gather_facts(ledger, queue, running))
+    sample, told = read_watch(ledger)
+    return find_problems(gather_facts(ledger, queue, running, sample=sample, active=told_of(told)))
 
 
-def gather_facts(ledger: Ledger, queue: Mapping[str, Any], running: Sequence[Process]) -> Facts:
-    """Everything that is known of now."""
+def gather_facts(
+    ledger: Ledger,
+    queue: Mapping[str, Any],
+    running: Sequence[Process],
+    *,
+    sample: Mapping[str, Any],
+    active: frozenset[str],
+) -> Facts:
+    """Everything that is known of now.
+
+    Args:
+        sample: what the watch saw last; see `bridge.reports.traffic`.
+        active: names of the problems that people were told of.
+    """
     server = server_health(ledger)
+    refused, cause = refused_in_a_row(sample)
     late, oldest_s = late_live_calls(ledger, after_s=LATE_AFTER_S)
     return Facts(
         running=commands_of(running),
         closed=closed_of(queue["connections"]),
-        budget_closed_s={},
+        budget_closed_s={TITLES.get(name, name): s for name, s in budgets_closed(sample).items()},
         live_late=late,
         live_late_s=oldest_s,
         parked=queue["parked"],
         calls_missing=queue["calls_missing"] or 0,
-        redis=RedisFacts(not_durable=server.not_durable, used=server.used),
+        server=RedisFacts(not_durable=server.not_durable, used=server.used),
         disks=disks_of(running),
         storage_failing=storage_failing(ledger),
+        refused=refused,
+        refused_cause=cause,
+        silent_s=sample.get("silent_s") if sample.get("silent_after_s") else None,
+        silent_after_s=sample.get("silent_after_s") or 0.0,
+        unannounced=is_unannounced(sample, unannounced_at(ledger)),
+        active=active,
+    )
+
+
+def told_of(told: Mapping[str, Mapping[str, Any]]) -> frozenset[str]:
+    """Names of the problems that people were told of and that are not over."""
+    return frozenset(
+        name for name, entry in told.items() if entry.get("told") is not None and entry.get("ended") is None
     )
 
 

@@ -97,7 +97,7 @@ class Facts:
     silent_s: float | None = None
     silent_after_s: float = 3600.0
     unannounced: bool = False
-    redis: RedisFacts = field(default_factory=RedisFacts)
+    server: RedisFacts = field(default_factory=RedisFacts)
     disks: tuple[Disk, ...] = ()
     storage_failing: str = ""
     synthetic_late_s: float = 0.0
@@ -329,17 +329,17 @@ def _no_webhook(facts: Facts) -> Iterator[Problem]:
 
 
 def _redis(facts: Facts) -> Iterator[Problem]:
-    if facts.redis.not_durable:
+    if facts.server.not_durable:
         yield Problem(
             name="redis-not-durable",
             kind="redis-not-durable",
             severity="warning",
-            says=f"Redis may lose accepted calls: {facts.redis.not_durable}",
+            says=f"Redis may lose accepted calls: {facts.server.not_durable}",
             do="`callbridge doctor` says which setting of Redis to change",
             page="/",
             well="Redis keeps calls safely again",
         )
-    used, is_told = facts.redis.used, "redis-full" in facts.active
+    used, is_told = facts.server.used, "redis-full" in facts.active
     if used is not None and used >= (MEMORY_ROOM if is_told else MEMORY_FULL):
         yield Problem(
             name="redis-full",

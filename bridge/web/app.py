@@ -111,6 +111,7 @@ def create_app(
     state.checking = asyncio.Semaphore(4)
     state.callers, state.admission, state.desk = callers, admission, desk
     state.sounds = Sounds(storage or partial(wiring.open_recordings, settings))
+    state.folders = wiring.folders(settings)
     state.traffic = Traffic(limits or Limits.of_this_process(per_peer=settings.connections_per_peer))
     state.own_numbers = TrafficCollector(state.traffic)
     state.registry = registry_of(ledger, budgets, connections, keeper.journal, state.own_numbers)
@@ -125,7 +126,9 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     await _tell_if_nothing_can_be_proven(app.state.inbox)
     await _end_sessions_of_others(app.state.callers)
     keeper.journal.start()
-    heartbeat = desk.ledger.heartbeat("web", threads=desk.threads, busy=lambda: desk.busy)
+    heartbeat = desk.ledger.heartbeat(
+        "web", threads=desk.threads, busy=lambda: desk.busy, folders=app.state.folders
+    )
     heartbeat.start()
     yield
     # Beside the event loop: Redis may be frozen.

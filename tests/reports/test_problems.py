@@ -44,17 +44,17 @@ TABLE: dict[str, tuple[dict[str, Any], list[str]]] = {
     "a quiet hour and more": ({"silent_s": 3600.0}, ["no-webhook"]),
     "calls without webhooks": ({"unannounced": True}, ["no-webhook"]),
     "no append-only file": (
-        {"redis": RedisFacts(not_durable="it keeps no append-only file")},
+        {"server": RedisFacts(not_durable="it keeps no append-only file")},
         ["redis-not-durable"],
     ),
-    "Redis at 89 %": ({"redis": RedisFacts(used=0.89)}, []),
-    "Redis at 90 %": ({"redis": RedisFacts(used=0.9)}, ["redis-full"]),
+    "Redis at 89 %": ({"server": RedisFacts(used=0.89)}, []),
+    "Redis at 90 %": ({"server": RedisFacts(used=0.9)}, ["redis-full"]),
     "Redis at 81 %, told of before": (
-        {"redis": RedisFacts(used=0.81), "active": frozenset({"redis-full"})},
+        {"server": RedisFacts(used=0.81), "active": frozenset({"redis-full"})},
         ["redis-full"],
     ),
     "Redis at 79 %, told of before": (
-        {"redis": RedisFacts(used=0.79), "active": frozenset({"redis-full"})},
+        {"server": RedisFacts(used=0.79), "active": frozenset({"redis-full"})},
         [],
     ),
     "half a small disk": ({"disks": (Disk(host="a", free=GIGA // 4, total=GIGA // 2),)}, []),

@@ -70,3 +70,19 @@ def calls_missing(ledger: Ledger) -> int | None:
 def keep_calls_missing(ledger: Ledger, number: int) -> None:
     """For the metric and `/api/queue`: what the last look over a whole span found missing."""
     ledger.redis.hset(keys.META, "calls_missing", str(number))
+
+
+@boundary("comparison.unannounced_at")
+def unannounced_at(ledger: Ledger) -> float | None:
+    """When the newest call ended that came by CloudTalk's list alone, seconds since 1970; None: none did."""
+    text = cast(str | None, ledger.redis.hget(keys.META, "unannounced_at"))
+    return float(text) if text is not None else None
+
+
+@boundary("comparison.keep_unannounced")
+def keep_unannounced(ledger: Ledger, ended_at: float) -> None:
+    """Keep it if it is newer, so that webhooks that stopped are told from a quiet day."""
+    before = cast(str | None, ledger.redis.hget(keys.META, "unannounced_at"))
+    if before is not None and float(before) >= ended_at:
+        return
+    ledger.redis.hset(keys.META, "unannounced_at", str(ended_at))

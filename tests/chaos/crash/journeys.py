@@ -14,6 +14,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urljoin
 
+from pydantic import SecretStr
+
 from bridge.client_factory import ClientFactory
 from bridge.domain.phone import Kind, Phone
 from bridge.domain.rules import Rules
@@ -27,16 +29,22 @@ from bridge.ledger.calls import erasing
 from bridge.ledger.calls.held import drop, held_events, match_held
 from bridge.ledger.calls.received import newest_mark, received
 from bridge.ledger.calls.retention import enforce_retention
+from bridge.ledger.health import storage_failed, storage_works
 from bridge.ledger.keys import Lane
 from bridge.ledger.ledger import LEASE_MS
 from bridge.ledger.queue import parked, replay_runs
+from bridge.notify.outbox import Outbox
+from bridge.notify.watch import Watch
 from bridge.reconcile.audit import Audit
 from bridge.reconcile.audit_runs import do_next
 from bridge.reconcile.compare import Span
 from bridge.reconcile.periodic import Rounds
 from bridge.reconcile.repair import mend
+from bridge.reports.facts import what_is_wrong
+from bridge.reports.views import queue_view
 from bridge.sandbox.cloudtalk.recordings import public_path
 from bridge.sandbox.running import RunningSandbox
+from bridge.wiring import open_budgets
 from tests.chaos.crash.hand import Hand
 from tests.chaos.crash.watch import WatchedStorage
 from tests.support import ended
@@ -307,6 +315,26 @@ def _clock(hand: Hand) -> None:
     Clock(hand.ledger, storage=lambda: storage, keep_recordings=timedelta(days=30)).beat()
 
 
+def _watched(hand: Hand) -> None:
+    """Recordings cannot be stored: that is told, and its end."""
+    settings = hand.settings.model_copy(update={"notify_urls": [SecretStr("json://127.0.0.1:9")]})
+    budgets = tuple(open_budgets(settings, hand.ledger).values())
+    watch = Watch(settings, hand.ledger, lambda: queue_view(hand.ledger, budgets, hand.deps.connections))
+    sent = Outbox(hand.ledger, settings.notify_urls, send=lambda urls, said, where: dict.fromkeys(where, ""))
+
+    def look() -> None:
+        with hand.watch.aside():
+            hand.ledger.redis.delete(keys.WATCH_TURN, keys.OUTBOX_TURN)
+        watch.beat()
+        sent.deliver()
+
+    storage_failed(hand.ledger, "the disk is full")
+    look()
+    storage_works(hand.ledger)
+    look()
+    what_is_wrong(hand.ledger, queue_view(hand.ledger, budgets, hand.deps.connections), [])
+
+
 def _later() -> datetime:
     """When webhooks of the call can no longer be on their way."""
     return datetime.now(UTC) + timedelta(hours=1)
@@ -397,6 +425,7 @@ JOURNEYS = {
         times=3,
         lease_ms=400,
     ),
+    "watched": Journey(run=_watched),
     "woken": Journey(run=_woken, only=frozenset({"broker.listen"})),
     "forgotten": Journey(run=_forgotten, prepare=_with_recording),
     "by hand": Journey(run=_by_hand),
