@@ -18,7 +18,7 @@ from dramatiq.middleware import Middleware
 
 from bridge.ledger.faults import RedisError, why
 from bridge.ledger.keys import LANE_NAMES, WAKE, split_job
-from bridge.ledger.ledger import Ledger
+from bridge.ledger.ledger import DueJob, Ledger
 from bridge.ledger.queue.kinds import KINDS
 from bridge.logs import get_logger
 
@@ -108,7 +108,7 @@ class LedgerBroker(Broker):
 
     # -- of a process that runs jobs
 
-    def take(self) -> tuple[float, list[str]]:
+    def take(self) -> tuple[float, list[DueJob]]:
         """Seconds until it is worth looking again, and names of due jobs, best lane first."""
         with self._fetching:
             room = self.threads - self.busy
@@ -156,7 +156,7 @@ class _LedgerConsumer(Consumer):
 
     def __init__(self, broker: LedgerBroker, queue_name: str, timeout_ms: int) -> None:
         self._broker, self._queue_name, self._timeout_s = broker, queue_name, timeout_ms / 1000
-        self._names: deque[str] = deque()
+        self._names: deque[DueJob] = deque()
         self._look_at = 0.0
         self._redis_is_away = False
 
@@ -165,9 +165,11 @@ class _LedgerConsumer(Consumer):
             self._wait_and_take()
         if not self._names:
             return None
-        kind, key = split_job(self._names.popleft())
+        job = self._names.popleft()
+        kind, key = split_job(job)
+        options = {"due_for_ms": job.due_for_ms}
         return MessageProxy(
-            Message(queue_name=self._queue_name, actor_name=kind, args=(key,), kwargs={}, options={})
+            Message(queue_name=self._queue_name, actor_name=kind, args=(key,), kwargs={}, options=options)
         )
 
     def _wait_and_take(self) -> None:

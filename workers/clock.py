@@ -82,6 +82,8 @@ class Clock:
         if self._keep_recordings is not None:
             gone = kept.delete_older_than(self.now() - self._keep_recordings)
             log.info("old recordings deleted", count=gone)
+        size, count = kept.usage()
+        self.ledger.keep_facts(storage_bytes=size, storage_objects=count)
 
 
 def open_services(settings: Settings, ledger: Ledger) -> Deps | None:

@@ -37,6 +37,8 @@ log = get_logger(__name__)
 
 # How a run may end that did nothing wrong. dramatiq's integrations report no error for these.
 EXPECTED = (RateLimited, Busy, Disconnected, NotThereYet, LeaseLost)
+# Outcomes after which the job is tried again because of an error.
+_TRIED_AGAIN = ("failed", "later", "paused", "left")
 _MAX_BACKOFF_S = 300.0
 # A fault of our own does not mend itself, but may hang on data that is still changing.
 _MOST_FAULTS = 5
@@ -52,7 +54,11 @@ class Run:
     since: float
     limit_s: float
     grace_s: float
+    # For how long the job was due before it was handed out; None where that is not known.
+    due_for_ms: int | None = None
     result: JobResult = field(default_factory=JobResult)
+    # Why it is tried again later.
+    retry_cause: str = ""
     # What has to be left again, whatever the end.
     stack: ExitStack = field(default_factory=ExitStack)
 
@@ -116,7 +122,14 @@ class Claims(Middleware):
         if claim is None:
             message.options["outcome"] = "gone"
             raise SkipMessage("not due any more, or held by another worker")
-        run = Run(claim=claim, deps=self._deps, since=since, limit_s=limit_s, grace_s=self._grace_s)
+        run = Run(
+            claim=claim,
+            deps=self._deps,
+            since=since,
+            limit_s=limit_s,
+            grace_s=self._grace_s,
+            due_for_ms=message.options.get("due_for_ms"),
+        )
         run.stack.enter_context(self._leases.holding(claim, since=since))
         run.stack.enter_context(acting_as(BudgetRequester(lane=claim.lane, name=claim.name, kind=claim.kind)))
         run.stack.enter_context(keeping(Pace(total_s=limit_s)))
@@ -143,7 +156,7 @@ class Claims(Middleware):
         try:
             with run.stack:
                 outcome = self._end(run, exception)
-            run.deps.ledger.count(f"job:{claim.kind}:{outcome}")
+            _count(run, outcome)
             log.info(
                 "job ended",
                 job=claim.kind,
@@ -163,6 +176,7 @@ class Claims(Middleware):
 
     def _end(self, run: Run, error: Exception | None) -> str:
         claim, ledger = run.claim, run.deps.ledger
+        run.retry_cause = _cause(error) if error is not None else ""
         match error:
             case None:
                 again_in_ms = run.result.again_in_ms
@@ -199,6 +213,14 @@ class Claims(Middleware):
             wait_ms = int(backoff_s(claim.attempts) * 1000)
             run.deps.ledger.reschedule(claim, in_ms=wait_ms, cause="TimeLimit", error=str(error), failed=True)
         return "left"
+
+
+def _count(run: Run, outcome: str) -> None:
+    names = [f"job:{run.claim.kind}:{outcome}"]
+    if outcome in _TRIED_AGAIN:
+        names.append(f"retry:{run.retry_cause}")
+    wait = None if run.due_for_ms is None else (run.claim.lane, run.due_for_ms / 1000)
+    run.deps.ledger.count(*names, wait=wait)
 
 
 def _fault(run: Run, error: Exception) -> str:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ssl
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
@@ -117,6 +118,7 @@ class _Sent:
     status: str = "none"
     closed_for_s: float = 0.0
     told: RateLimitHeaders | None = None
+    began: float = field(default_factory=time.monotonic)
 
     def answered(self, response: httpx2.Response) -> None:
         self.status = str(response.status_code)
@@ -371,6 +373,7 @@ class Service:
                 status=sent.status,
                 closed_for_s=sent.closed_for_s,
                 told=sent.told,
+                seconds=time.monotonic() - sent.began,
             )
             sent.slot = None
 

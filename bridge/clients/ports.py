@@ -40,6 +40,7 @@ class Budget(Protocol):
         status: str,
         closed_for_s: float = 0,
         told: RateLimitHeaders | None = None,
+        seconds: float | None = None,
     ) -> None:
         """Book the end of a request, however it ended."""
 

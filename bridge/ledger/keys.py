@@ -34,6 +34,8 @@ QUEUE_KEYS: Sequence[str] = (
 JOBS, PARKED = QUEUE_KEYS[12], QUEUE_KEYS[13]
 CALLS = f"{TAG}:calls"
 COUNTS = f"{TAG}:counts"
+# Histograms; see measures.py.
+MEASURES = f"{TAG}:measures"
 HELD, HELD_AT = f"{TAG}:held", f"{TAG}:held:at"
 # Messages and changes of contacts, which speak of no call by nature: at most so many, the newest.
 OTHER, OTHER_AT, MOST_OTHER = f"{TAG}:other", f"{TAG}:other:at", 10_000

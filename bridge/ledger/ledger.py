@@ -36,10 +36,13 @@ from bridge.ledger.calls.record import Part, Record, record_of
 from bridge.ledger.calls.record_fields import Field
 from bridge.ledger.calls.tombstones import forgotten_at, tombstone
 from bridge.ledger.disk import Rewrite, rewrite_files
-from bridge.ledger.keys import QUEUE_KEYS, Lane
+from bridge.ledger.facts import Facts, keep_facts, read_facts
+from bridge.ledger.keys import LANE_NAMES, QUEUE_KEYS, Lane
+from bridge.ledger.measures import Measured, Milestone, fields_of, milestones_for_script, read_measures
 from bridge.ledger.memory import Memory
 from bridge.ledger.processes import Heartbeat, Process, processes
 from bridge.ledger.queue import kinds
+from bridge.ledger.queue.by_kind import MOST_LOOKED_AT, QueueByKind, read_queue_by_kind
 from bridge.ledger.queue.job_states import job_states
 from bridge.ledger.sessions import Sessions
 
@@ -64,6 +67,18 @@ class Claim:
     attempts: int
     now_ms: int
     lane: Lane
+
+
+class DueJob(str):
+    """The name of a job that was handed out, and for how long it was due before."""
+
+    __slots__ = ("due_for_ms",)
+    due_for_ms: int
+
+    def __new__(cls, name: str, due_for_ms: int) -> DueJob:
+        job = super().__new__(cls, name)
+        job.due_for_ms = due_for_ms
+        return job
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -249,10 +264,11 @@ class Ledger:
         if int(self._run("cancel", [*QUEUE_KEYS], keys.job(kind, key), *_fence(under))) < 0:
             raise LeaseLost(f"{keys.job(kind, key)}: taken back by a run whose lease ran out")
 
-    def dispatch(self, room: int) -> tuple[int, list[str]]:
+    def dispatch(self, room: int) -> tuple[int, list[DueJob]]:
         """Names of due jobs for this process, best lane first; and ms until the next is due (-1: none)."""
         longest = max(self.lease_ms, LEASE_MS)
-        wait, *names = self._run("dispatch", [*QUEUE_KEYS], room, HANDOVER_MS, longest, LONGEST_PLAN_MS)
+        wait, *found = self._run("dispatch", [*QUEUE_KEYS], room, HANDOVER_MS, longest, LONGEST_PLAN_MS)
+        names = [DueJob(name, int(ms)) for name, ms in zip(found[::2], found[1::2], strict=True)]
         return int(wait), names
 
     def claim(self, kind: str, key: str) -> Claim | None:
@@ -357,8 +373,18 @@ class Ledger:
         arguments = (f"{why} ({who})", told, line, keys.TRAIL_LINES, self.keep_for.outputs_s)
         return bool(self._run("drop", names, keys.job(kind, key), *arguments))
 
-    def keep(self, claim: Claim, fields: Mapping[str, object], *, note: str = "") -> None:
+    def keep(
+        self,
+        claim: Claim,
+        fields: Mapping[str, object],
+        *,
+        note: str = "",
+        milestones: Sequence[Milestone] = (),
+    ) -> None:
         """Write fields of the call's record under the lease; None deletes one.
+
+        Args:
+            milestones: counted with it, each once a call.
 
         Raises:
             LeaseLost: the job is somebody else's by now; nothing was written.
@@ -367,8 +393,10 @@ class Ledger:
         for name, value in fields.items():
             text = "" if value is None else value if isinstance(value, str) else json.dumps(value)
             flat += [name, text]
-        names = [*QUEUE_KEYS, keys.record(claim.key), keys.log(claim.key)]
-        if not self._run("keep", names, claim.name, claim.token, self.keep_for.outputs_s, note, *flat):
+        names = [*QUEUE_KEYS, keys.record(claim.key), keys.log(claim.key), keys.COUNTS, keys.MEASURES]
+        counted = milestones_for_script(milestones, "")
+        ours = (claim.name, claim.token)
+        if not self._run("keep", names, *ours, self.keep_for.outputs_s, note, counted, *flat):
             raise LeaseLost(f"{claim.name}: the lease ran out, another worker may hold it")
 
     def job_states(self, *own: str) -> list[dict[str, Any]]:
@@ -424,8 +452,39 @@ class Ledger:
         return {name: int(value) for name, value in found.items()}
 
     @boundary("ledger.count")
-    def count(self, name: str) -> None:
-        self.redis.hincrby(keys.COUNTS, name, 1)
+    def count(self, *names: str, wait: tuple[Lane, float] | None = None) -> None:
+        """Add one to each of these counters.
+
+        Args:
+            wait: the lane of a job, and for how many seconds it was due before its run.
+        """
+        if len(names) == 1 and wait is None:
+            self.redis.hincrby(keys.COUNTS, names[0], 1)
+            return
+        pipe = self.redis.pipeline(transaction=False)
+        for name in names:
+            pipe.hincrby(keys.COUNTS, name, 1)
+        if wait is not None:
+            bucket, total, ms = fields_of("job_wait", wait[1], LANE_NAMES[wait[0]])
+            pipe.hincrby(keys.MEASURES, bucket, 1)
+            pipe.hincrby(keys.MEASURES, total, ms)
+        pipe.execute()
+
+    def queue_by_kind(self) -> QueueByKind:
+        """Jobs of each lane and kind, and what is parked; see `bridge.ledger.queue.by_kind`."""
+        return read_queue_by_kind(self._run("by_kind", [*QUEUE_KEYS], MOST_LOOKED_AT))
+
+    def measures(self) -> dict[str, dict[tuple[str, ...], Measured]]:
+        """The histograms that all processes share."""
+        return read_measures(self.redis)
+
+    def facts(self) -> Facts:
+        """What was last seen of the bridge, its Redis and its storage; see `bridge.ledger.facts`."""
+        return read_facts(self.redis)
+
+    def keep_facts(self, **facts: float) -> None:
+        """Keep what was seen just now; see `Facts`."""
+        keep_facts(self.redis, facts)
 
     # -- one writer per caller
 

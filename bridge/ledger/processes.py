@@ -26,6 +26,7 @@ from redis.client import Pipeline
 from bridge import __version__
 from bridge.boundary import boundary
 from bridge.ledger import keys, scripts
+from bridge.ledger.facts import keep_facts
 from bridge.logs import get_logger
 
 log = get_logger(__name__)
@@ -76,6 +77,7 @@ class Heartbeat:
         busy: how many of the threads have something to do.
         command: the process that somebody started, asked in the running process.
         folders: where it writes: how full these disks are is told too.
+        facts: what else this process has seen; told where it changed (`bridge.ledger.facts`).
     """
 
     def __init__(
@@ -87,10 +89,11 @@ class Heartbeat:
         busy: Callable[[], int] = lambda: 0,
         command: Callable[[], int] = os.getpid,
         folders: Sequence[Path] = (),
+        facts: Callable[[], Mapping[str, float]] = dict,
     ) -> None:
         self._redis, self._kind, self._threads, self._busy = client, kind, threads, busy
-        self._folders = folders
-        self._command = command
+        self._folders, self._command, self._facts = folders, command, facts
+        self._told_facts: Mapping[str, float] = {}
         self._script = client.register_script(scripts.source("beat"))
         self._told: dict[str, Any] = {}
         self._stop = threading.Event()
@@ -119,6 +122,10 @@ class Heartbeat:
         told = json.dumps({**self._told, "busy": self._busy(), "disk": fullest_disk(self._folders)})
         with boundary("processes.beat"):
             self._script(keys=[keys.PROCESSES], args=[self.name, told, round(ALIVE_S * 1000), _MOST])
+        facts = dict(self._facts())
+        if facts and facts != self._told_facts:
+            keep_facts(self._redis, facts)
+            self._told_facts = facts
 
     def stop(self) -> None:
         """End; nobody is told of this process any more, as far as Redis can be told."""

@@ -114,6 +114,7 @@ class Audit:
             if len(items) > 1
         ]
         keep_calls_missing(self._deps.ledger, len(findings.missing))
+        self._deps.ledger.keep_facts(last_audit_at=now.timestamp(), calls_duplicated=len(findings.duplicated))
         return findings
 
     # -- CloudTalk's end

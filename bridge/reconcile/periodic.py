@@ -104,6 +104,7 @@ class Rounds:
         is_last = at.page >= page.pages
         if is_last:
             keep_calls_missing(deps.ledger, len(missing))
+            deps.ledger.keep_facts(last_reconcile_at=now.timestamp())
         return Round(
             began_at=at.began_at,
             since=at.since,

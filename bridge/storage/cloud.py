@@ -165,6 +165,14 @@ class CloudStorage:
         old = [name for name, written_at in self._list(_INCOMING) if written_at < leftover]
         return sum(map(self._delete, old))
 
+    def usage(self) -> tuple[int, int]:
+        size = count = 0
+        with self._errors("list recordings"):
+            for batch in self._obstore.list(self._store(), chunk_size=1000):
+                size += sum(found["size"] for found in batch)
+                count += len(batch)
+        return size, count
+
     def delete_older_than(self, when: datetime) -> int:
         before = when.astimezone(UTC).date()
         deleted = 0

@@ -100,6 +100,10 @@ class Storage(Protocol):
         """Delete what writers left that were killed over a day ago; how many parts."""
         ...
 
+    def usage(self) -> tuple[int, int]:
+        """Bytes of all objects, and how many there are. Reads their list: not for every minute."""
+        ...
+
     def delete_older_than(self, when: datetime) -> int:
         """Delete objects of days (the date in their name, UTC) that ended by then; of other names, none.
 

@@ -102,6 +102,16 @@ class LocalStorage:
                         cleared += _unlink(path)
         return cleared
 
+    def usage(self) -> tuple[int, int]:
+        size = count = 0
+        with self._errors("measure the recordings"):
+            for folder, _, files in os.walk(self.folder):
+                for file in files:
+                    with contextlib.suppress(FileNotFoundError):
+                        size += (Path(folder) / file).stat().st_size
+                        count += 1
+        return size, count
+
     def delete_older_than(self, when: datetime) -> int:
         before = when.astimezone(UTC).date()
         deleted = 0

@@ -53,5 +53,8 @@ class ReportingStorage:
     def clear_leftovers(self) -> int:
         return self._inner.clear_leftovers()
 
+    def usage(self) -> tuple[int, int]:
+        return self._inner.usage()
+
     def delete_older_than(self, when: datetime) -> int:
         return self._inner.delete_older_than(when)

@@ -21,6 +21,7 @@ from bridge.ledger.ledger import Claim
 from bridge.sync.agents import user_of, with_agent
 from bridge.sync.asking import usual_wait_ms
 from bridge.sync.decide import Decision, Horizon, Later, Never, Write, decide, look_back
+from bridge.sync.milestones import Milestones
 from bridge.sync.outputs.attachment import ensure_attachment, find_attachment
 from bridge.sync.outputs.conversation import ConversationOutput, look_up
 from bridge.sync.outputs.customer import ensure_customer, forget_customer
@@ -90,9 +91,11 @@ def _write(claim: Claim, deps: Deps, record: Record, call: Call, write: Write, n
     link = deps.link_to(record.key, call) if write.recording.sound is RecordingState.STORED else ""
     want = plan(call, deps.rules, write.patience, recording=write.recording, link=link)
     assert isinstance(want, Plan)  # noqa: S101  # decided from the same facts; an agent's name changes nothing
+    ended_at_ms = None if call.ended_at is None else round(call.ended_at.timestamp() * 1000)
+    milestones = Milestones(record=record, ended_at_ms=ended_at_ms)
     writer = CallWriter(
         record=record,
-        log=WriteLog(claim=claim, deps=deps),
+        log=WriteLog(claim=claim, deps=deps, milestones=milestones),
         # Not the number in its events: one typed into a template is that of many calls.
         keys=external_ids(uuid=call.uuid, call_id=record.call_id),
         search_first=horizon.search_first,

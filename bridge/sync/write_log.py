@@ -18,6 +18,10 @@ from bridge.jobs.deps import Deps
 from bridge.ledger.calls.record import Written
 from bridge.ledger.calls.record_fields import Family
 from bridge.ledger.ledger import Claim
+from bridge.logs import get_logger
+from bridge.sync.milestones import Milestones
+
+log = get_logger(__name__)
 
 T = TypeVar("T")
 Done = Literal["created", "found", "updated"]
@@ -29,6 +33,7 @@ class WriteLog:
 
     claim: Claim
     deps: Deps
+    milestones: Milestones | None = None
     # What this run has noted so far, see `note`.
     noted: dict[str, str | None] = field(default_factory=dict)
 
@@ -65,6 +70,8 @@ class WriteLog:
             done: for whoever reads what happened to the call.
             created: whether the bridge made it, in this run or an earlier one.
         """
+        reached = self.milestones.reached(name, sent, done=done, created=created) if self.milestones else []
+        log.info("written to kustomer", output=name, done=done, id=id_, call=self.claim.key)
         self.deps.ledger.keep(
             self.claim,
             {
@@ -73,6 +80,7 @@ class WriteLog:
                 Family.CHANGE.field(name): None,
             },
             note=f"{name} {done}",
+            milestones=reached,
         )
 
     def note(self, name: str, text: str | None) -> None:

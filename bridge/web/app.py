@@ -8,8 +8,6 @@ import time
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 
-from prometheus_client import generate_latest
-from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
@@ -23,7 +21,7 @@ from bridge import wiring
 from bridge.ledger.calls.inbox import Inbox
 from bridge.ledger.faults import server_fault
 from bridge.ledger.proof import CannotProve
-from bridge.metrics import ledger_down, registry_of
+from bridge.metrics.page import MetricsPage
 from bridge.settings import Settings
 from bridge.storage.contract import Storage
 from bridge.web import health
@@ -36,7 +34,7 @@ from bridge.web.pages import assets, player, signin, themes
 from bridge.web.pages import routes as pages
 from bridge.web.pages.sounds import Sounds
 from bridge.web.server.limits import Limits
-from bridge.web.server.traffic import Traffic, TrafficCollector
+from bridge.web.server.traffic import Traffic, traffic_numbers
 from bridge.web.webhooks import membrane
 from bridge.web.webhooks.accept import WebhookAcceptor
 from bridge.web.webhooks.admission import Admission
@@ -113,8 +111,18 @@ def create_app(
     state.sounds = Sounds(storage or partial(wiring.open_recordings, settings))
     state.folders = wiring.folders(settings)
     state.traffic = Traffic(limits or Limits.of_this_process(per_peer=settings.connections_per_peer))
-    state.own_numbers = TrafficCollector(state.traffic)
-    state.registry = registry_of(ledger, budgets, connections, keeper.journal, state.own_numbers)
+    state.metrics = MetricsPage(
+        ledger,
+        budgets,
+        connections,
+        keeper.journal,
+        data_dir=settings.data_dir,
+        more=lambda: {
+            "webhook_duration_seconds": app.webhooks.timings.values(),
+            "last_webhook_timestamp_seconds": {(): keeper.last_at},
+            **traffic_numbers(state.traffic),
+        },
+    )
     return app
 
 
@@ -127,7 +135,11 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     await _end_sessions_of_others(app.state.callers)
     keeper.journal.start()
     heartbeat = desk.ledger.heartbeat(
-        "web", threads=desk.threads, busy=lambda: desk.busy, folders=app.state.folders
+        "web",
+        threads=desk.threads,
+        busy=lambda: desk.busy,
+        folders=app.state.folders,
+        facts=lambda: {"last_webhook_at": keeper.last_at} if keeper.last_at else {},
     )
     heartbeat.start()
     yield
@@ -184,12 +196,13 @@ async def _end_sessions_of_others(callers: Callers) -> None:
 
 
 async def _metrics(request: Request) -> Response:
-    desk, registry = request.app.state.desk, request.app.state.registry
+    desk, page = request.app.state.desk, request.app.state.metrics
+    accept = request.headers.get("accept", "")
     try:
-        text = await desk.run(lambda: generate_latest(registry))
+        text, content_type = await desk.run(lambda: page.answer(accept))
     except REDIS_AWAY:
-        text = ledger_down(request.app.state.journal, request.app.state.own_numbers)
-    return Response(text, headers={"content-type": CONTENT_TYPE_PLAIN_0_0_4})
+        text, content_type = page.without_ledger(accept)
+    return Response(text, headers={"content-type": content_type})
 
 
 class _Headers:

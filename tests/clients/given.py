@@ -37,6 +37,7 @@ class Booked(Budget):
         status: str,
         closed_for_s: float = 0,
         told: tuple[int, int, float | None] | None = None,
+        seconds: float | None = None,
     ) -> None:
         self.booked.append((operation, status, closed_for_s))
         self.told.append(told)

@@ -320,7 +320,7 @@ class Protocol(RuleBasedStateMachine):
         self.ledger.dispatch(room)
 
         # The first answer: where it is lost, other jobs are handed out, and these again after a while.
-        names = self.line.first[1:]
+        names = self.line.first[1::2]
         assert names == due[:room], "not the best lane first"
         assert not self.parked.intersection(names), "a parked job was handed out"
         self.messages += names

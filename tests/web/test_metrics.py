@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from contextlib import suppress
 
 import prometheus_client
 import redis
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
+from bridge import __version__
 from bridge.errors import RateLimited
 from bridge.ledger import keys
 from bridge.ledger.budgets.budget import Budget
 from bridge.ledger.budgets.requesters import BudgetRequester, acting_as
+from bridge.ledger.calls.comparison import keep_calls_missing
 from bridge.ledger.keys import Lane
 from bridge.ledger.ledger import Ledger
+from bridge.metrics.families import ALL, LEDGER_UP, SHARED
+from tests.waiting import eventually
 from tests.web.conftest import RedisServer
 from tests.web.serving import ENDED, UUID, Site, is_ready
 
@@ -81,12 +87,145 @@ def test_jobs_budgets_and_requests_are_told(site: Site, ledger: Ledger, store: r
     assert value("calls_recovered_total") == 1
 
 
-def test_missing_calls_are_told_only_once_somebody_has_looked(site: Site, store: redis.Redis) -> None:
-    assert measured(site)("calls_missing") is None
+def test_every_family_is_there_from_the_start_at_zero(site: Site) -> None:
+    text = site.get("/metrics").text
 
-    store.hset(keys.META, "calls_missing", 0)
+    found = {family.name: family for family in text_string_to_metric_families(text)}
+    for family in ALL:
+        samples = found[family.name if family.kind != "info" else family.sample_name].samples
+        assert samples, family.name
+        if not family.name.startswith(_NOT_ZERO):
+            assert {sample.value for sample in samples} == {0.0}, family.name
+    assert found["process_resident_memory_bytes"].samples and found["python_info"].samples
 
+
+# What is there, and not what has happened.
+_NOT_ZERO = tuple(
+    f"callbridge_{name}"
+    for name in (
+        "ledger_up", "connection_up", "build", "processes", "threads", "budget_left", "budget_limit", "http_",
+        "disk_", "redis_",
+    )
+)  # fmt: skip
+
+
+def test_numbers_of_all_processes_say_so(site: Site) -> None:
+    """A family is the process's own unless its name or its help says otherwise; so `sum()` can be right."""
+    shared = {family.name for family in (LEDGER_UP, *SHARED)}
+
+    found = text_string_to_metric_families(site.get("/metrics").text)
+
+    for family in found:
+        is_global = family.name.startswith("callbridge_ledger_") or family.documentation.startswith("Global:")
+        assert is_global is (family.name in shared), family.name
+
+
+def test_openmetrics_is_given_to_who_asks_for_it(site: Site) -> None:
+    site.post(ENDED)
+
+    answer = site.get("/metrics", Accept="application/openmetrics-text; version=1.0.0, text/plain;q=0.5")
+
+    assert answer.headers["content-type"].startswith("application/openmetrics-text; version=1.0.0")
+    found = {family.name: family for family in read_openmetrics(answer.text)}  # type: ignore[no-untyped-call]
+    assert {sample.labels["version"] for sample in found["callbridge_build"].samples} == {__version__}
+    assert found["callbridge_webhooks"].type == "counter"
+
+
+def test_each_answer_to_a_webhook_is_timed(site: Site) -> None:
+    for body in (ENDED, ENDED, {}):
+        site.post(body)
+    site.post(ENDED, headers={})
+    site.post(b"[", "made-up")
+    site.post({"event": "call_ended", "call_id": "7"}, trigger="")
+
+    value = measured(site)
+
+    def answered(trigger: str, answer: str) -> float | None:
+        return value("webhook_duration_seconds_count", trigger=trigger, answer=answer)
+
+    assert answered("call-ended", "accepted") == 2
+    assert answered("call-ended", "duplicate") == 1
+    assert answered("call-ended", "held") == 1
+    assert answered("call-ended", "refused") == 1
+    assert answered("other", "refused") == 1
+    assert answered("call-answered", "accepted") == 0
+    spent = value("webhook_duration_seconds_sum", trigger="call-ended", answer="accepted")
+    assert spent is not None and 0 < spent < 10
+    assert value("duplicates_total", trigger="call-ended") == 1
+
+
+def test_the_last_webhook_is_told_at_once_by_its_process_and_soon_by_the_others(
+    serve: Callable[..., Site], store: redis.Redis
+) -> None:
+    one, other = serve(), serve()
+    before = time.time()
+
+    one.post({}, headers={})
+    assert measured(one)("last_webhook_timestamp_seconds") == 0
+    one.post(ENDED)
+
+    assert before <= (measured(one)("last_webhook_timestamp_seconds") or 0) <= time.time()
+    eventually(
+        lambda: (measured(other)("last_webhook_timestamp_seconds") or 0) >= before,
+        "the other process tells it too",
+    )
+
+
+def test_jobs_and_parked_ones_are_told_by_kind(site: Site, ledger: Ledger) -> None:
+    ledger.schedule("recording", "id:1", in_ms=0, lane=Lane.RECORDING)
+    ledger.schedule("recording", "id:2", in_ms=60_000, lane=Lane.RECORDING)
+    site.post(ENDED)
+    ledger.dispatch(8)
+    claim = ledger.claim("recording", "id:1")
+    assert claim is not None
+
+    value = measured(site)
+
+    def jobs(lane: str, kind: str, state: str) -> float | None:
+        return value("jobs_by_kind", lane=lane, kind=kind, state=state)
+
+    assert jobs("recording", "recording", "running") == 1
+    assert jobs("recording", "recording", "waiting") == 1
+    assert jobs("recording", "recording", "due") == 0
+    # On its way to a worker.
+    assert jobs("live", "sync", "due") == 1
+    assert jobs("live", "sync", "waiting") == 0
+
+
+def test_a_long_queue_is_told_by_lane_and_costs_no_more(
+    site: Site, ledger: Ledger, store: redis.Redis
+) -> None:
+    many = {f"sync|id:{number}": 1.0 for number in range(5000)}
+    store.zadd(keys.QUEUE_KEYS[Lane.BACKFILL - 1], many)
+    store.zadd(keys.PARKED, many)
+
+    value = measured(site)
+
+    assert value("jobs", lane="backfill", state="due") == 5000
+    assert value("jobs_by_kind", lane="backfill", kind="sync", state="due") == 2000
+    # What is not looked at is told all the same, so that a sum is right.
+    assert value("parked", kind="sync", cause="unknown") == 2000
+    assert value("parked", kind="other", cause="other") == 3000
+
+
+def test_missing_calls_are_told_with_the_time_of_the_comparison(site: Site, ledger: Ledger) -> None:
     assert measured(site)("calls_missing") == 0
+    assert measured(site)("last_reconcile_timestamp_seconds") == 0
+
+    keep_calls_missing(ledger, 3)
+    ledger.keep_facts(last_reconcile_at=1_800_000_000.0)
+
+    assert measured(site)("calls_missing") == 3
+    assert measured(site)("last_reconcile_timestamp_seconds") == 1_800_000_000
+
+
+def test_redis_is_told_of_unless_its_user_may_not_ask(site: Site, store: redis.Redis) -> None:
+    value = measured(site)
+
+    assert (value("redis_memory_bytes") or 0) > 100_000
+    assert value("redis_aof_enabled") == 0
+    assert value("redis_last_save_ok") == 1
+    assert (value("redis_last_save_timestamp_seconds") or 0) > 1_700_000_000
 
 
 def test_without_redis_the_numbers_say_that_and_nothing_else(
@@ -99,8 +238,10 @@ def test_without_redis_the_numbers_say_that_and_nothing_else(
 
     for answer in answers:
         # The process's own numbers need no Redis.
-        lines = [line for line in answer.text.splitlines() if not line.startswith(("#", "callbridge_http_"))]
-        assert (answer.status, lines) == (200, ["callbridge_ledger_up 0.0"])
+        shared = [name for family in SHARED for name in family.names]
+        lines = answer.text.splitlines()
+        assert answer.status == 200 and "callbridge_ledger_up 0.0" in lines
+        assert not [line for line in lines if line.startswith(tuple(shared))]
         assert 'callbridge_http_cut_total{cause="bad-request"} 0.0' in answer.text
         assert answer.took_s < 2
     assert measured(frozen)("ledger_up") == 1

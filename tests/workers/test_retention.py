@@ -20,7 +20,18 @@ from workers.clock import Clock
 
 DAY_MS = 86_400_000
 # What is no person's: counters, numbers of the queue, and what is made anew all the time.
-NOBODYS = ("counts", "meta", "servers", "budget:", "delays", "due:", "leased:", "handed:", "connections")
+NOBODYS = (
+    "counts",
+    "measures",
+    "meta",
+    "servers",
+    "budget:",
+    "delays",
+    "due:",
+    "leased:",
+    "handed:",
+    "connections",
+)
 # Ended by the clock, as a test below shows.
 BY_THE_CLOCK = ("held", "held:at", "parked", "jobs", "calls", "trail", "forgotten")
 UUID = "11111111-2222-4333-8444-555555555500"

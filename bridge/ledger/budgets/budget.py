@@ -15,6 +15,7 @@ from bridge.ledger import keys, scripts
 from bridge.ledger.budgets.requesters import BudgetRequester, Spent, current_look, current_requester
 from bridge.ledger.keys import LANE_NAMES, Lane
 from bridge.ledger.ledger import Ledger
+from bridge.ledger.measures import fields_of
 
 # A request that got no reply in this time counts as one that did: it may have been counted there. A matter of
 # HTTP's time limits, not of the window.
@@ -128,6 +129,7 @@ class Budget:
         status: str,
         closed_for_s: float = 0,
         told: tuple[int, int, float | None] | None = None,
+        seconds: float | None = None,
     ) -> None:
         """Book the end of a request.
 
@@ -135,13 +137,18 @@ class Budget:
             closed_for_s: when the service told us to wait.
             told: what else its headers said of the whole company's budget: its limit, what remains of it, and
                 the seconds until their window ends.
+            seconds: how long it took; None where that says nothing.
         """
         counter = f"upstream:{self.service}:{operation}:{status}"
         limit, remaining, resets_in_s = told or (-1, -1, None)
         resets_in_ms = -1 if resets_in_s is None else int(resets_in_s * 1000)
+        spent: tuple[str, str, int] = ("", "", 0)
+        if seconds is not None:
+            spent = fields_of("upstream", seconds, self.service, operation)
+        book = (slot.name, counter, int(closed_for_s * 1000), limit, remaining, resets_in_ms)
         self._reply(
-            keys=[*self._keys, keys.COUNTS],
-            args=[*self._plan, slot.name, counter, int(closed_for_s * 1000), limit, remaining, resets_in_ms],
+            keys=[*self._keys, keys.COUNTS, keys.MEASURES],
+            args=[*self._plan, *book, *spent],
         )
 
     @boundary("budget.state")

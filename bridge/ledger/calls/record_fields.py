@@ -46,6 +46,7 @@ class Family(StrEnum):
     # `left_out:TRIGGER`: how many events came beyond those kept.
     # `left_out:OUTPUT:FIELD`: why a field was not written.
     LEFT_OUT = "left_out:"
+    COUNTED = "counted:"  # what happened to it once and was counted in the metrics
     KEPT = "kept:"  # the events of a trigger in the order they came
 
     def field(self, name: str) -> str:

@@ -5,12 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Literal, get_args
-
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
-from prometheus_client.metrics_core import Metric
-from prometheus_client.registry import Collector
 
 from bridge.logs import AtMost
 from bridge.web.server.connections import ConnectionTable
@@ -104,31 +99,10 @@ class Traffic:
             loop.call_soon(self._end, loop, late[_ENDED_AT_ONCE:])
 
 
-class TrafficCollector(Collector):
-    """The process's own numbers; they need no Redis."""
-
-    def __init__(self, traffic: Traffic) -> None:
-        self._traffic = traffic
-
-    def describe(self) -> Iterable[Metric]:
-        return []
-
-    def collect(self) -> Iterator[Metric]:
-        cuts = CounterMetricFamily(
-            "callbridge_http_cut",
-            "Connections to this web process that were closed or refused, by cause.",
-            labels=["cause"],
-        )
-        for cause, number in self._traffic.cuts.items():
-            cuts.add_metric([cause], number)
-        yield cuts
-        yield GaugeMetricFamily(
-            "callbridge_http_connections",
-            "Open connections to this web process.",
-            value=len(self._traffic.connections),
-        )
-        yield GaugeMetricFamily(
-            "callbridge_http_connections_limit",
-            "Connection limit of this web process; beyond it, the longest waiting one is closed.",
-            value=self._traffic.limits.connections,
-        )
+def traffic_numbers(traffic: Traffic) -> dict[str, dict[tuple[str, ...], int]]:
+    """For `/metrics`: the process's own numbers; they need no Redis."""
+    return {
+        "http_cut": {(cause,): number for cause, number in traffic.cuts.items()},
+        "http_connections": {(): len(traffic.connections)},
+        "http_connections_limit": {(): traffic.limits.connections},
+    }

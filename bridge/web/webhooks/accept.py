@@ -54,6 +54,8 @@ class Outcome:
     status: int
     content: Mapping[str, str]
     cause: str | None = None
+    # That the body names, where the address names none.
+    trigger: str = ""
 
 
 class WebhookAcceptor:
@@ -86,6 +88,8 @@ class WebhookAcceptor:
         )
         proven = inbox.proof.is_asked
         self._turns = asyncio.Semaphore(PROVEN_AT_ONCE if proven else KEPT_AT_ONCE)
+        # When the last webhook came that was taken in; 0: none yet.
+        self.last_at = 0.0
         # The reason and the time of the last webhook that Redis held without proving it.
         self._unproven: tuple[str, float] | None = None
         self._within_s = inbox.proof.within_ms / 1000 + PROOF_WITHIN_S if proven else KEEP_WITHIN_S
@@ -99,6 +103,14 @@ class WebhookAcceptor:
         ends = asyncio.get_running_loop().time() + ANSWER_WITHIN_S
         came_at = self._now()
         event = self._read(trigger, body, came_at, signed=signed)
+        outcome = await self._keep(event, trigger, body, came_at, ends)
+        if outcome.status < 300:
+            self.last_at = came_at
+        return outcome if trigger else replace(outcome, trigger=event.trigger)
+
+    async def _keep(
+        self, event: Event | Held, trigger: str, body: Mapping[str, Any], came_at: float, ends: float
+    ) -> Outcome:
         try:
             return await self._in_redis(event, body)
         except CannotProve as error:

@@ -21,8 +21,10 @@ from starlette.types import Receive, Scope, Send
 from bridge.domain.webhook.events import OTHER_TRIGGERS, STAGE_OF, trigger_named
 from bridge.ledger.calls.inbox import Inbox
 from bridge.logs import AtMost
+from bridge.metrics.families import WEBHOOK_EDGES
+from bridge.metrics.timings import Timings
 from bridge.web.answers import REDIS_AWAY, Refused, request_id_of, send_json
-from bridge.web.webhooks.accept import WebhookAcceptor
+from bridge.web.webhooks.accept import Outcome, WebhookAcceptor
 from bridge.web.webhooks.admission import Admission, Headers, Signature, offered_tokens, signature_of
 from bridge.web.webhooks.body import LARGEST, SLOWEST_S, check_type, parse_object, read_body, too_large
 from bridge.web.webhooks.encodings import codings_of, decompressed
@@ -64,6 +66,8 @@ class Webhooks:
         self._body_within_s = body_within_s
         self._rates = rates or Rates(0)
         self._counting = asyncio.Semaphore(COUNTED_AT_ONCE)
+        # How long answers took, by trigger and answer.
+        self.timings = Timings(WEBHOOK_EDGES)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope["path"]
@@ -76,6 +80,7 @@ class Webhooks:
             hint = "Set the method of the workflow's API request to POST."
             content = {"error": "method not allowed; use POST", "hint": hint}
             return await send_json(send, 405, content, {"allow": "POST"})
+        began = time.perf_counter()
         trigger = _spelled_as_known(found[1] or "")
         try:
             body, signed = await self._admitted(trigger, scope["headers"], receive)
@@ -83,10 +88,16 @@ class Webhooks:
             request = request_id_of(scope["headers"])
             await self._count(trigger, refused.cause, refused.status, request)
             headers = {**refused.headers, "x-request-id": request}
-            return await send_json(send, refused.status, refused.content, headers)
+            await send_json(send, refused.status, refused.content, headers)
+            return self._timed(began, trigger, "refused")
         except ClientDisconnect:
             return None
-        return await self._keep(trigger, body, scope["headers"], send, signed=signed)
+        outcome = await self._keep(trigger, body, scope["headers"], send, signed=signed)
+        answer = outcome.content["status"] if outcome.status < 300 else "refused"
+        return self._timed(began, trigger or outcome.trigger, answer)
+
+    def _timed(self, began: float, trigger: str, answer: str) -> None:
+        self.timings.add(time.perf_counter() - began, _known(trigger), answer)
 
     async def _admitted(
         self, trigger: str, headers: list[tuple[bytes, bytes]], receive: Receive
@@ -138,7 +149,7 @@ class Webhooks:
 
     async def _keep(
         self, trigger: str, body: dict[str, Any], sent: Headers, send: Send, *, signed: bool
-    ) -> None:
+    ) -> Outcome:
         began = time.perf_counter()
         outcome = await self._keeper.keep(trigger, body, signed=signed)
         if outcome.status < 300:
@@ -158,7 +169,8 @@ class Webhooks:
             headers["retry-after"] = "2"
         if outcome.cause is not None:
             await self._count(trigger, outcome.cause, outcome.status, headers.get("x-request-id"))
-        return await send_json(send, outcome.status, outcome.content, headers)
+        await send_json(send, outcome.status, outcome.content, headers)
+        return outcome
 
     async def _count(self, trigger: str, cause: str, status: int, request: str | None) -> None:
         """Count a refusal if that is quick; strangers neither choose names in Redis nor wait for it."""

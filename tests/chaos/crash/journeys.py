@@ -263,6 +263,9 @@ def _by_hand(hand: Hand) -> None:
     hand.ledger.queue()
     hand.ledger.held_count()
     hand.ledger.counts()
+    hand.ledger.measures()
+    hand.ledger.queue_by_kind()
+    hand.ledger.facts()
     nameless = {"event": "call_ended", "external_number": ENDED["external_number"]}
     unnamed = read_event("call-ended", nameless, Rules())
     assert isinstance(unnamed, Held)

@@ -3,7 +3,7 @@
 -- KEYS 1-14 as in prelude.lua
 -- ARGV 1 how many the process can take   2 for how long a hand-out counts, ms
 --      3 the longest lease there is, ms   4 the longest that any job plans ahead, ms
--- Answers {ms until the next job is due or -1, job name, ...}.
+-- Answers {ms until the next job is due or -1, job name, ms for which it was due, ...}.
 --
 -- Guarantees: a job is handed to one process at a time; one that was handed out and never claimed is
 -- due again after ARGV[2]. Where the clock was set back, no lease lasts longer than ARGV[3] from now, and what
@@ -31,10 +31,13 @@ local answer, soonest = {-1}, nil
 for lane = 1, LANES do
   redis.call('ZREMRANGEBYSCORE', handed(lane), '-inf', now)
   if room > 0 then
-    for _, name in ipairs(redis.call('ZRANGEBYSCORE', due(lane), '-inf', now, 'LIMIT', 0, room)) do
+    local found = redis.call('ZRANGEBYSCORE', due(lane), '-inf', now, 'WITHSCORES', 'LIMIT', 0, room)
+    for i = 1, #found, 2 do
+      local name = found[i]
       redis.call('ZADD', due(lane), now + grace, name)
       redis.call('ZADD', handed(lane), now + grace, name)
       answer[#answer + 1] = name
+      answer[#answer + 1] = math.max(0, now - tonumber(found[i + 1]))
       room = room - 1
     end
   end
