@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from dotenv import dotenv_values
@@ -73,7 +74,7 @@ def read_rules(path: Path | None) -> tuple[Rules, list[str]]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         return Rules(), [f"CALLBRIDGE_RULES  {path} is not TOML: {error}"]
     rules, complaints = rules_from_table(table)
-    return rules, [f"CALLBRIDGE_RULES  {path}: {text}" for text in complaints]
+    return replace(rules, source=str(path)), [f"CALLBRIDGE_RULES  {path}: {text}" for text in complaints]
 
 
 def storage_complaints(url: str, data_dir: Path) -> list[str]:

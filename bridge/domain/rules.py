@@ -80,10 +80,34 @@ class Rules:
     webhook_keys: Mapping[str, str] = field(default_factory=dict)
     region: str | None = None
     zone: str = "UTC"
+    # Where the choices come from that are not defaults, and their names there, such as `write.internal`.
+    source: str = field(default="", compare=False)
+    stated: frozenset[str] = field(default=frozenset(), compare=False)
 
     def placed(self, *, region: str | None, zone: str) -> Rules:
         """The same rules for a country (numbers written without their code) and a time zone (notes)."""
         return replace(self, region=region, zone=zone)
+
+    def choices(self) -> dict[str, Any]:
+        """Every choice by its name in the file, as plain values."""
+        return {
+            "write.internal": self.write_internal,
+            "write.withheld": self.write_withheld,
+            "write.short": self.write_short,
+            "conversation.status": {str(outcome): status for outcome, status in self.status.items()},
+            "conversation.tags": [*self.tags],
+            "conversation.call_tags": self.call_tags,
+            "conversation.assign_agent": self.assign_agent,
+            "recording.fetch": self.record,
+            "recording.transcode": self.transcode,
+            "recording.attach": self.attach,
+            "recording.largest_attachment_mb": self.largest_attachment / 1_000_000,
+            "recording.link": self.link,
+            "recording.link_days": self.link_days,
+            "recording.public_link": self.public_link,
+            "recording.do_not_record": [*self.do_not_record],
+            "webhook_keys": dict(self.webhook_keys),
+        }
 
 
 class _Table(BaseModel):
@@ -157,14 +181,24 @@ class _File(_Table):
 def rules_from_table(table: Mapping[str, Any]) -> tuple[Rules, list[str]]:
     """Rules from a parsed TOML table, without what is wrong in it, and every complaint about it."""
     try:
-        return _File.model_validate(table).rules(), []
+        return _read(table), []
     except ValidationError as error:
         faults = error.errors(include_url=False, include_context=False)
     rest = copy.deepcopy(dict(table))
     for fault in faults:
         _remove(rest, fault["loc"])
     wrong = dict.fromkeys(_told(fault) for fault in faults)
-    return _File.model_validate(rest).rules(), list(wrong)
+    return _read(rest), list(wrong)
+
+
+def _read(table: Mapping[str, Any]) -> Rules:
+    rules = _File.model_validate(table).rules()
+    stated = {
+        f"{section}.{name}" if section != "webhook_keys" else section
+        for section, choices in table.items()
+        for name in choices
+    }
+    return replace(rules, stated=frozenset(stated))
 
 
 def _remove(table: dict[str, Any], where: tuple[int | str, ...]) -> None:

@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
+from pydantic import SecretStr
 from starlette.routing import Mount, Route
 
-from bridge.ledger import trail
+from bridge.ledger import audits, trail
 from bridge.ledger.ledger import Ledger
+from bridge.reconcile.audit_runs import KINDS
 from bridge.reports.call_list import SEARCH_FIELDS
+from bridge.setting_values import OpsToken
 from bridge.settings import Settings
-from bridge.web.api.models import CallsQuery
+from bridge.web.api.requests import CallsQuery
 from bridge.web.api.routes import OPERATIONS
 from bridge.web.app import create_app
+from bridge.web.callers import Access
+from tests.waiting import eventually
+from tests.web.conftest import RedisServer
 from tests.web.contract import DOCUMENT, asked
 from tests.web.people import AMY, BO, PEOPLE, bearer
-from tests.web.serving import ENDED, UUID, Site
+from tests.web.serving import ENDED, UUID, Site, serving
 
 KEY = f"uuid:{UUID}"
 
@@ -90,10 +98,14 @@ def test_what_can_be_read_is_as_described(site: Site, ledger: Ledger) -> None:
     site.post({}, headers={})
     park(ledger)
     trail.leave(ledger, who="Amy", what="run again: sync", call=KEY)
+    ids = {
+        "/parked/runs/{id}": asked(site, "POST", "/api/parked/runs", b"{}").json["id"],
+        "/audit/{id}": asked(site, "POST", "/api/audit", b'{"since": "24h"}').json["id"],
+    }
 
     for operation in OPERATIONS:
         if operation.method == "GET":
-            path = f"/api{operation.path}".replace("{key}", KEY)
+            path = f"/api{operation.path}".replace("{key}", KEY).replace("{id}", ids.get(operation.path, ""))
             answer = asked(site, "GET", path)
             assert answer.status == 200, path
 
@@ -276,6 +288,97 @@ def test_nothing_is_queued_for_a_call_that_was_forgotten(site: Site, ledger: Led
     ledger.forget(ledger.read(KEY))
 
     assert asked(site, "POST", f"/api/calls/{UUID}/{verb}").status == 409
+
+
+def test_parked_jobs_are_run_again_in_phases(site: Site, ledger: Ledger) -> None:
+    for number in range(1, 6):
+        site.post({**ENDED, "call_id": str(number), "call_uuid": None})
+        park(ledger, f"id:{number}")
+
+    begun = asked(site, "POST", "/api/parked/runs", b'{"cause": "Rejected"}')
+    path = f"/api/parked/runs/{begun.json['id']}"
+
+    assert (begun.status, begun.json["total"], begun.json["about"]) == (202, 5, "cause Rejected")
+    assert asked(site, "GET", path).json["state"] == "going"
+    assert asked(site, "POST", f"{path}/cancel").json["state"] == "cancelled"
+    assert [run["state"] for run in asked(site, "GET", "/api/parked/runs").json["runs"]] == ["cancelled"]
+    assert asked(site, "POST", f"{path}/continue").status == 202
+    assert asked(site, "POST", "/api/parked/runs", b'{"call": "7"}').status == 409
+    for verb in ("", "/cancel", "/continue"):
+        assert asked(site, "POST" if verb else "GET", f"/api/parked/runs/none{verb}").status == 404
+
+
+def test_an_audit_without_a_clock_is_queued_at_once(site: Site, ledger: Ledger) -> None:
+    queued = asked(site, "POST", "/api/audit", b'{"since": "24h", "repair": true}')
+
+    assert (queued.status, queued.json["state"], queued.took_s < 2) == (202, "queued", True)
+    assert (queued.json["missing"], queued.json["repaired"]) == ([], [])
+    assert [one["id"] for one in asked(site, "GET", "/api/audit").json["audits"]] == [queued.json["id"]]
+    assert asked(site, "GET", "/api/audit/none").status == 404
+    for body in (b"{}", b'{"since": "soon"}', b'{"since": "1h", "until": "2h"}', b'{"since": 5}'):
+        assert asked(site, "POST", "/api/audit", body).status == 400
+    assert [line["what"] for line in trail.read(ledger)] == ["audit and repair"]
+
+
+def test_an_audit_that_ends_soon_is_answered_with_what_it_found(site: Site, ledger: Ledger) -> None:
+    clock = ledger.heartbeat("clock")
+    clock.start()
+    try:
+        with ThreadPoolExecutor() as pool:
+            asking = pool.submit(asked, site, "POST", "/api/audit", b'{"since": "24h"}')
+            run = eventually(lambda: audits.take(ledger), "an audit is queued")
+            assert run is not None
+            item = {"call_id": 1, "why": "no webhook came"}
+            day = {"day": "2026-03-02", "calls": 3, **dict.fromkeys(KINDS, 0), "missing": 1}
+            audits.end(ledger, run.id, requests=2, calls=3, days=[day], differences={"missing": [item]})
+            answer = asking.result()
+    finally:
+        clock.stop()
+
+    assert answer.status == 200
+    assert (answer.json["calls"], answer.json["missing"], answer.json["days"]) == (3, [item], [day])
+    assert answer.json["duplicated"] == answer.json["unknown"] == answer.json["recordings_missing"] == []
+
+
+def test_the_rules_in_force_say_where_they_come_from(
+    serve: Callable[..., Site], tmp_path: Path, redis_server: RedisServer
+) -> None:
+    file = tmp_path / "rules.toml"
+    file.write_text('[write]\ninternal = true\n[recording]\ndo_not_record = ["+15550100101"]\n')
+    settings = Settings.from_env(
+        {"REDIS_URL": redis_server.url, "CALLBRIDGE_RULES": str(file), "TIME_ZONE": "Europe/Prague"},
+        dotenv=None,
+    )
+    access = Access(
+        people=[OpsToken("Amy", "read", SecretStr(AMY)), OpsToken("Bo", "operate", SecretStr(BO))]
+    )
+    with serving(settings, access=access) as site:
+        told = asked(site, "GET", "/api/rules", headers=bearer(BO)).json["rules"]
+        masked = asked(site, "GET", "/api/rules", headers=bearer(AMY)).json["rules"]
+
+    rules = {one["name"]: (one["value"], one["origin"]) for one in told}
+    assert rules["write.internal"] == (True, str(file))
+    assert rules["write.short"] == (False, "default")
+    assert rules["recording.do_not_record"] == (["+15550100101"], str(file))
+    assert rules["time_zone"] == ("Europe/Prague", "TIME_ZONE")
+    assert rules["phone_region"] == (None, "default")
+    assert {one["name"]: one["value"] for one in masked}["recording.do_not_record"] == ["…101"]
+
+
+def test_the_newest_webhook_is_shown_variable_by_variable_to_those_who_may_see_it(
+    serve: Callable[..., Site],
+) -> None:
+    site = serve(**PEOPLE)
+    site.post(ENDED)
+
+    (full,) = asked(site, "GET", "/api/received", headers=bearer(BO)).json["received"]
+    (less,) = asked(site, "GET", "/api/received", headers=bearer(AMY)).json["received"]
+
+    values = {one["name"]: one["value"] for one in full["variables"]}
+    assert values["external_number"] == "+441632960304" and values["contact_name"] == "Ada Example"
+    assert "960304" not in json.dumps(less) and "Ada" not in json.dumps(less)
+    later = asked(site, "GET", f"/api/received?after={full['mark']}", headers=bearer(BO))
+    assert later.json["received"] == []
 
 
 @pytest.mark.parametrize(

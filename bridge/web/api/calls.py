@@ -17,8 +17,8 @@ from bridge.reports.call_row import line_of, masked
 from bridge.reports.masking import masked_view, without_raw_bodies
 from bridge.reports.views import call_view
 from bridge.web.answers import Refused
-from bridge.web.api.models import CallsQuery, Nothing, Query, WithReason
 from bridge.web.api.operations import Asked, Content, told_of_filters
+from bridge.web.api.requests import CallsQuery, Nothing, Query, WithReason
 from bridge.web.desk import Desk
 
 T = TypeVar("T")

@@ -1,13 +1,17 @@
-"""`/api/refused`, `/api/trail`: what was not let in, and what people did."""
+"""`/api/refused`, `/api/received`, `/api/trail`, `/api/rules`: what came, what was done, by which rules."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 from bridge.domain.moments import read_moment
+from bridge.ledger.calls.received import received as newest_received
 from bridge.reports import entries
-from bridge.web.api.models import HoursQuery, Query, TrailQuery
+from bridge.reports.listener import heard
+from bridge.reports.rules_in_force import rules_in_force
 from bridge.web.api.operations import Asked, Content, told_of_filters
+from bridge.web.api.requests import HoursQuery, Query, ReceivedQuery, TrailQuery
 
 
 async def refused(asked: Asked[Query]) -> Content:
@@ -41,3 +45,18 @@ async def trail_lines(asked: Asked[TrailQuery]) -> Content:
     with told_of_filters():
         found, following = await desk.run(work)
     return 200, {"trail": found, "next": following}
+
+
+async def received(asked: Asked[ReceivedQuery]) -> Content:
+    """Raw bodies, variable by variable, are for the role `operate`; others see what tells of nobody."""
+    desk, given, hides = asked.desk, asked.given, not asked.person.operates
+
+    def work() -> list[dict[str, Any]]:
+        found = newest_received(desk.ledger, after=given.after or None, most=given.limit)
+        return [heard(one, desk.rules, hides_people=hides) for one in found]
+
+    return 200, {"received": await desk.run(work), "next": None}
+
+
+async def rules(asked: Asked[Query]) -> Content:
+    return 200, {"rules": rules_in_force(asked.desk.rules, masked=asked.person.masked), "next": None}

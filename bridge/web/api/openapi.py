@@ -12,13 +12,15 @@ from pydantic.json_schema import models_json_schema
 
 from bridge import __version__
 from bridge.ledger.sessions import COOKIE
-from bridge.web.api.models import Problem, Query
 from bridge.web.api.operations import Asked, Content, Handler, Operation
+from bridge.web.api.requests import Query
+from bridge.web.api.responses import Problem
 
 _PATH = "#/components/schemas/{model}"
 _PARAMETERS = {
     "key": "A call's key, CloudTalk's call id, or its uuid.",
     "fingerprint": "Of a held event, as GET /api/held lists it.",
+    "id": "As the list gives it.",
 }
 # What any request may be answered.
 _ALWAYS = (401, 429, 503)

@@ -17,7 +17,7 @@ from starlette.routing import Route
 
 from bridge.errors import WrongUse
 from bridge.web.answers import Refused
-from bridge.web.api.models import Query
+from bridge.web.api.requests import Query
 from bridge.web.callers import Person
 from bridge.web.desk import Desk
 from bridge.web.webhooks.body import LARGEST, check_type, parse_object, read_body, too_large

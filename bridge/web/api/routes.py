@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from bridge.web.api import calls, history, models, openapi, work
+from bridge.web.api import audits, calls, history, openapi, replays, requests, responses, work
 from bridge.web.api.operations import Operation, routes_of
 
 _OF_CALL = "/calls/{key}"
 _OF_EVENT = "/held/{fingerprint}"
+_OF_RUN = "/parked/runs/{id}"
 
 OPERATIONS: tuple[Operation, ...] = (
     Operation(
@@ -15,7 +16,7 @@ OPERATIONS: tuple[Operation, ...] = (
         name="queue",
         says="How much work is due, running, waiting and parked, and what is left of the budgets.",
         handler=work.queue,
-        answers={200: models.Queue},
+        answers={200: responses.Queue},
     ),
     Operation(
         method="GET",
@@ -23,7 +24,7 @@ OPERATIONS: tuple[Operation, ...] = (
         name="processes",
         says="Every process that runs, also each of a worker that has several.",
         handler=work.processes,
-        answers={200: models.Processes},
+        answers={200: responses.Processes},
     ),
     Operation(
         method="GET",
@@ -31,8 +32,8 @@ OPERATIONS: tuple[Operation, ...] = (
         name="calls",
         says="Calls that pass all filters, most recent activity first.",
         handler=calls.calls,
-        takes=models.CallsQuery,
-        answers={200: models.Calls},
+        takes=requests.CallsQuery,
+        answers={200: responses.Calls},
     ),
     Operation(
         method="GET",
@@ -40,7 +41,7 @@ OPERATIONS: tuple[Operation, ...] = (
         name="callsCsv",
         says="The same as a CSV file that a spreadsheet opens and does not run; `limit` does not apply.",
         handler=calls.calls_csv,
-        takes=models.CallsQuery,
+        takes=requests.CallsQuery,
         answers={200: None},
         media_type="text/csv",
     ),
@@ -50,7 +51,7 @@ OPERATIONS: tuple[Operation, ...] = (
         name="call",
         says="One call: what came, what was asked, what was written, what is next. By key, call id or uuid.",
         handler=calls.call,
-        answers={200: models.Call},
+        answers={200: responses.Call},
     ),
     Operation(
         method="POST",
@@ -58,8 +59,8 @@ OPERATIONS: tuple[Operation, ...] = (
         name="syncCall",
         says="Compare the call with Kustomer and write what differs.",
         handler=calls.sync,
-        takes=models.Nothing,
-        answers={202: models.Queued},
+        takes=requests.Nothing,
+        answers={202: responses.Queued},
         errors=(409,),
     ),
     Operation(
@@ -68,8 +69,8 @@ OPERATIONS: tuple[Operation, ...] = (
         name="lookAgain",
         says="Ask CloudTalk again for what is not known of the call, and for its recording; then sync it.",
         handler=calls.look,
-        takes=models.Nothing,
-        answers={202: models.LookedFor},
+        takes=requests.Nothing,
+        answers={202: responses.LookedFor},
         errors=(409,),
     ),
     Operation(
@@ -78,8 +79,8 @@ OPERATIONS: tuple[Operation, ...] = (
         name="parkCall",
         says="Stop trying: the call's planned jobs wait for a person.",
         handler=calls.park,
-        takes=models.WithReason,
-        answers={200: models.GivenUp},
+        takes=requests.WithReason,
+        answers={200: responses.GivenUp},
         errors=(409,),
     ),
     Operation(
@@ -88,8 +89,8 @@ OPERATIONS: tuple[Operation, ...] = (
         name="dropCall",
         says="Do nothing more for the call: its planned and parked jobs go, until something new comes.",
         handler=calls.drop,
-        takes=models.WithReason,
-        answers={200: models.GivenUp},
+        takes=requests.WithReason,
+        answers={200: responses.GivenUp},
         errors=(409,),
     ),
     Operation(
@@ -98,8 +99,8 @@ OPERATIONS: tuple[Operation, ...] = (
         name="parked",
         says="Jobs that were given up, the one that waits longest first.",
         handler=work.parked_jobs,
-        takes=models.ParkedQuery,
-        answers={200: models.Parked},
+        takes=requests.ParkedQuery,
+        answers={200: responses.Parked},
     ),
     Operation(
         method="POST",
@@ -107,8 +108,8 @@ OPERATIONS: tuple[Operation, ...] = (
         name="replayParked",
         says="Run parked jobs again: all, or those of a kind, a cause, a call.",
         handler=work.replay_parked,
-        takes=models.ParkedChoice,
-        answers={200: models.WouldReplay, 202: models.Replayed},
+        takes=requests.ParkedChoice,
+        answers={200: responses.WouldReplay, 202: responses.Replayed},
     ),
     Operation(
         method="POST",
@@ -116,8 +117,52 @@ OPERATIONS: tuple[Operation, ...] = (
         name="dropParked",
         says="Take parked jobs off the list for good, by the same filter.",
         handler=work.drop_parked,
-        takes=models.ParkedDrop,
-        answers={200: models.DroppedOrWould},
+        takes=requests.ParkedDrop,
+        answers={200: responses.DroppedOrWould},
+    ),
+    Operation(
+        method="GET",
+        path="/parked/runs",
+        name="replayRuns",
+        says="The newest runs of parked jobs in phases.",
+        handler=replays.list_runs,
+        answers={200: responses.ReplayRuns},
+    ),
+    Operation(
+        method="POST",
+        path="/parked/runs",
+        name="startReplayRun",
+        says="Run parked jobs again in phases: a few first, and the next ones only if those end well.",
+        handler=replays.start,
+        takes=requests.ReplayChoice,
+        answers={202: responses.ReplayRun},
+        errors=(409,),
+    ),
+    Operation(
+        method="GET",
+        path=_OF_RUN,
+        name="replayRun",
+        says="How one of these runs stands.",
+        handler=replays.one_run,
+        answers={200: responses.ReplayRun},
+    ),
+    Operation(
+        method="POST",
+        path=f"{_OF_RUN}/cancel",
+        name="cancelReplayRun",
+        says="Queue no more of it; what is queued already runs.",
+        handler=replays.cancel,
+        takes=requests.Nothing,
+        answers={200: responses.ReplayRun},
+    ),
+    Operation(
+        method="POST",
+        path=f"{_OF_RUN}/continue",
+        name="continueReplayRun",
+        says="After some failed again: queue the next phase all the same.",
+        handler=replays.go_on,
+        takes=requests.Nothing,
+        answers={202: responses.ReplayRun},
     ),
     Operation(
         method="GET",
@@ -125,8 +170,8 @@ OPERATIONS: tuple[Operation, ...] = (
         name="held",
         says="Events that cannot be tied to a call, the oldest first.",
         handler=work.held_events,
-        takes=models.HeldQuery,
-        answers={200: models.Held},
+        takes=requests.HeldQuery,
+        answers={200: responses.Held},
     ),
     Operation(
         method="POST",
@@ -134,8 +179,8 @@ OPERATIONS: tuple[Operation, ...] = (
         name="assignHeld",
         says="Learn a held event as one of a call, and sync that call.",
         handler=work.assign_held,
-        takes=models.HeldAssign,
-        answers={202: models.Assigned},
+        takes=requests.HeldAssign,
+        answers={202: responses.Assigned},
         errors=(409,),
     ),
     Operation(
@@ -144,8 +189,8 @@ OPERATIONS: tuple[Operation, ...] = (
         name="dropHeld",
         says="Let go of a held event for good.",
         handler=work.drop_held,
-        takes=models.WithReason,
-        answers={200: models.HeldDropped},
+        takes=requests.WithReason,
+        answers={200: responses.HeldDropped},
     ),
     Operation(
         method="GET",
@@ -153,7 +198,7 @@ OPERATIONS: tuple[Operation, ...] = (
         name="refused",
         says="Webhooks that were not let in, by cause and trigger, the latest first.",
         handler=history.refused,
-        answers={200: models.Refused},
+        answers={200: responses.Refused},
     ),
     Operation(
         method="GET",
@@ -161,8 +206,17 @@ OPERATIONS: tuple[Operation, ...] = (
         name="refusedHours",
         says="The same by the hour, the latest first; hours without any are left out.",
         handler=history.refused_hours,
-        takes=models.HoursQuery,
-        answers={200: models.RefusedHours},
+        takes=requests.HoursQuery,
+        answers={200: responses.RefusedHours},
+    ),
+    Operation(
+        method="GET",
+        path="/received",
+        name="received",
+        says="The newest webhooks, variable by variable: what the bridge understood, and what is missing.",
+        handler=history.received,
+        takes=requests.ReceivedQuery,
+        answers={200: responses.Received},
     ),
     Operation(
         method="GET",
@@ -170,8 +224,41 @@ OPERATIONS: tuple[Operation, ...] = (
         name="trail",
         says="What people did by hand, newest first.",
         handler=history.trail_lines,
-        takes=models.TrailQuery,
-        answers={200: models.Trail},
+        takes=requests.TrailQuery,
+        answers={200: responses.Trail},
+    ),
+    Operation(
+        method="GET",
+        path="/rules",
+        name="rules",
+        says="The rules in force, each with where it comes from.",
+        handler=history.rules,
+        answers={200: responses.Rules},
+    ),
+    Operation(
+        method="GET",
+        path="/audit",
+        name="audits",
+        says="The newest audits that somebody asked for.",
+        handler=audits.list_audits,
+        answers={200: responses.Audits},
+    ),
+    Operation(
+        method="POST",
+        path="/audit",
+        name="audit",
+        says="Compare CloudTalk's calls with Kustomer's conversations; repair what can be repaired safely.",
+        handler=audits.ask,
+        takes=requests.AuditAsk,
+        answers={200: responses.Audit, 202: responses.Audit},
+    ),
+    Operation(
+        method="GET",
+        path="/audit/{id}",
+        name="oneAudit",
+        says="One audit: how far it is, and what does not match.",
+        handler=audits.one_audit,
+        answers={200: responses.Audit},
     ),
     Operation(
         method="GET",

@@ -12,7 +12,8 @@ from bridge.ledger.queue import parked
 from bridge.reports.entries import held_entries, parked_entries
 from bridge.web.answers import Refused
 from bridge.web.api.calls import unknown_call
-from bridge.web.api.models import (
+from bridge.web.api.operations import Asked, Content, told_of_filters
+from bridge.web.api.requests import (
     HeldAssign,
     HeldQuery,
     ParkedChoice,
@@ -21,7 +22,6 @@ from bridge.web.api.models import (
     Query,
     WithReason,
 )
-from bridge.web.api.operations import Asked, Content, told_of_filters
 
 _REPLAY_WITHIN_S = 1.2
 _MOST_NAMED = 100

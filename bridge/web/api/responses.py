@@ -1,121 +1,13 @@
-"""What `/api` takes and answers. OpenAPI is made from these, and tests hold every answer against them."""
+"""What `/api` answers. OpenAPI is made from these, and tests hold every answer against them."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 from bridge.domain.outcome import Direction, Outcome
-from bridge.ledger.queue.kinds import KINDS
-from bridge.reports.call_list import DIRECTIONS, LONGEST_PAGE, OUTCOMES
-from bridge.reports.call_state import STATES, State
-
-# -- what is taken
-
-Text = Annotated[str, Field(max_length=500)]
-Reason = Annotated[str, Field(min_length=1, max_length=500, description="Why, for the trail.")]
-Cursor = Annotated[
-    str, Field(max_length=300, description="The `next` of the answer before; empty for the first page.")
-]
-Moment = Annotated[
-    str,
-    Field(max_length=40, description="ISO 8601, or how long ago: `90m`, `24h`, `7d`. Local in TIME_ZONE."),
-]
-Limit = Annotated[int, Field(ge=1, le=LONGEST_PAGE, description="The most entries of one page.")]
-Kind = Annotated[str, Field(max_length=40, description=f"Of the job: one of {', '.join(KINDS)}.")]
-
-
-class Query(BaseModel):
-    """Parameters in the address. A name that is not known is refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Body(BaseModel):
-    """A JSON object. Strict: `1` is not `true`, and a field that is not known is refused."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, str_strip_whitespace=True)
-
-
-class Paging(Query):
-    cursor: Cursor = ""
-    limit: Limit = 50
-
-
-class CallsQuery(Query):
-    """Filters of the list of calls; all that are given apply."""
-
-    q: Text = Field(
-        "",
-        description="Part of a number, name or reason; id of a call or conversation; a day (2026-11-20).",
-    )
-    # Texts, as `Search.read` checks them and says what is allowed.
-    state: str = Field("", json_schema_extra={"enum": [*STATES]})
-    outcome: str = Field("", json_schema_extra={"enum": [*OUTCOMES]})
-    direction: str = Field("", json_schema_extra={"enum": [*DIRECTIONS]})
-    agent: Text = Field("", description="Part of the agent's name, or the agent's CloudTalk id.")
-    since: Moment = ""
-    until: Moment = ""
-    cursor: Cursor = ""
-    limit: Limit = 50
-
-
-class ParkedQuery(Paging):
-    kind: Kind = ""
-    cause: Text = Field("", description="Such as Rejected, Unauthorized or crashed.")
-    call: Text = Field("", description="Key, call id or uuid of a call.")
-
-
-class HeldQuery(Paging):
-    trigger: Text = Field("", description="Only events of this trigger.")
-    other: bool = Field(
-        False, description="List messages and contact changes instead; they belong to no call."
-    )
-
-
-class HoursQuery(Query):
-    hours: int = Field(24, ge=1, le=168, description="How many hours back.")
-
-
-class TrailQuery(Paging):
-    who: Text = Field("", description="Only of this person.")
-    call: Text = Field("", description="Key, call id or uuid of a call.")
-    since: Moment = ""
-    until: Moment = ""
-
-
-class Nothing(Body):
-    """No fields."""
-
-
-class ParkedChoice(Body):
-    """Which parked jobs: those that fit all that is given; all of them, if nothing is."""
-
-    kind: Kind | None = None
-    cause: Text | None = None
-    call: Annotated[Text, Field(description="Key, call id or uuid of a call.")] | None = None
-    dry_run: bool = Field(False, description="Say what would be done, and do nothing.")
-
-    @property
-    def wanted(self) -> dict[str, str]:
-        given = {"kind": self.kind, "cause": self.cause, "call": self.call}
-        return {name: text for name, text in given.items() if text is not None}
-
-
-class ParkedDrop(ParkedChoice):
-    reason: Reason
-
-
-class HeldAssign(Body):
-    call: Annotated[Text, Field(min_length=1, description="Key, call id or uuid of the event's call.")]
-
-
-class WithReason(Body):
-    reason: Reason
-
-
-# -- what is answered
+from bridge.reports.call_state import State
 
 
 class Answer(BaseModel):
@@ -387,4 +279,98 @@ class Rule(Answer):
 
 class Rules(Answer):
     rules: list[Rule]
+    next: str | None
+
+
+class AuditDay(Answer):
+    day: str
+    calls: int
+    missing: int
+    duplicated: int
+    unknown: int
+    recordings_missing: int
+
+
+class AuditLine(Answer):
+    id: str
+    who: str
+    since: str
+    until: str
+    repair: bool
+    state: Literal["queued", "going", "done", "failed"]
+    asked_at: str
+    ended_at: str | None
+    says: str = Field(description="What it does now, or why it failed.")
+    requests: int
+    calls: int
+    days: list[AuditDay]
+    counts: dict[str, int] = Field(description="How many differences of each kind there are.")
+
+
+class Audit(AuditLine):
+    missing: list[dict[str, Any]] = Field(description="Calls without conversation or note; at most 200.")
+    duplicated: list[dict[str, Any]]
+    unknown: list[dict[str, Any]] = Field(description="Conversations without a call.")
+    recordings_missing: list[dict[str, Any]]
+    repaired: list[str] = Field(description="What was queued, a line for each call.")
+
+
+class Audits(Answer):
+    audits: list[AuditLine]
+    next: str | None
+
+
+class ReplayRun(Answer):
+    id: str
+    who: str
+    about: str
+    state: Literal["going", "stopped", "done", "cancelled"]
+    started_at: str
+    ended_at: str | None
+    total: int
+    phase: int = Field(description="How many phases were begun.")
+    done: int
+    failed: int
+    gone: int = Field(description="Not parked any more.")
+    open: int = Field(description="Queued in this phase, and not ended.")
+    left: int = Field(description="Not queued so far.")
+    failed_jobs: list[str]
+
+
+class ReplayRuns(Answer):
+    runs: list[ReplayRun]
+    next: str | None
+
+
+class ReceivedVariable(Answer):
+    name: str
+    value: str
+    state: str
+    field: str
+    means: str
+    says: str
+
+
+class ReceivedLack(Answer):
+    name: str
+    needed: bool
+    says: str
+
+
+class Delivery(Answer):
+    mark: str
+    received_at: str
+    trigger: str
+    answer: str
+    reason: str | None
+    call: str | None
+    signed: bool
+    times: int
+    fingerprint: str
+    variables: list[ReceivedVariable]
+    missing: list[ReceivedLack]
+
+
+class Received(Answer):
+    received: list[Delivery]
     next: str | None
