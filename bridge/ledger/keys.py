@@ -97,6 +97,11 @@ def job(kind: str, key: str) -> str:
     return f"{kind}|{key}"
 
 
+def traffic(hour: int) -> str:
+    """What is counted in an hour since 1970, minute by minute."""
+    return f"{TAG}:traffic:{hour}"
+
+
 def split_job(name: str) -> tuple[str, str]:
     kind, _, key = name.partition("|")
     return kind, key

@@ -36,6 +36,7 @@ class CallRow:
     when: datetime | None
     synced_at: datetime | None
     conversation_id: str | None
+    ended_at: datetime | None = None
 
     @property
     def number_tail(self) -> str | None:
@@ -59,6 +60,7 @@ def row_of(record: Record, call: Call, jobs: Sequence[Job]) -> CallRow:
         agent_id=call.agent_id,
         agent_name=call.agent_name,
         started_at=call.started_at,
+        ended_at=call.ended_at,
         when=call.started_at or call.ended_at or record.heard_at,
         synced_at=record.synced_at,
         conversation_id=conversation.id if conversation else None,

@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from bridge import wiring
 from bridge.ledger.calls.inbox import Inbox
 from bridge.ledger.faults import server_fault
+from bridge.ledger.news import look
 from bridge.ledger.proof import CannotProve
 from bridge.metrics.page import MetricsPage
 from bridge.settings import Settings
@@ -27,11 +28,12 @@ from bridge.storage.contract import Storage
 from bridge.web import health
 from bridge.web.answers import REDIS_AWAY, Refused
 from bridge.web.api import routes as api
+from bridge.web.api.events import Feed, events
 from bridge.web.callers import Access, Callers, Guard
 from bridge.web.desk import Desk
 from bridge.web.pace import Pace
 from bridge.web.pages import assets, player, signin, themes
-from bridge.web.pages import routes as pages
+from bridge.web.pages import now as now_page
 from bridge.web.pages.sounds import Sounds
 from bridge.web.server.limits import Limits
 from bridge.web.server.traffic import Traffic, traffic_numbers
@@ -111,6 +113,8 @@ def create_app(
     state.sounds = Sounds(storage or partial(wiring.open_recordings, settings))
     state.folders = wiring.folders(settings)
     state.traffic = Traffic(limits or Limits.of_this_process(per_peer=settings.connections_per_peer))
+    state.feed = Feed(lambda before: desk.run(lambda: look(ledger, before)))
+    state.traffic.at_stop.append(state.feed.close)
     state.metrics = MetricsPage(
         ledger,
         budgets,
@@ -153,7 +157,7 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
 def _routes(callers: Callers, *, metrics_public: bool) -> list[BaseRoute]:
     measured: ASGIApp = Route("/metrics", _metrics).app
     return [
-        Route("/", pages.now, methods=["GET"]),
+        Route("/", now_page.now, methods=["GET"]),
         *signin.ROUTES,
         *player.ROUTES,
         *themes.ROUTES,
@@ -162,6 +166,7 @@ def _routes(callers: Callers, *, metrics_public: bool) -> list[BaseRoute]:
         Route("/healthz", health.healthz, methods=["GET"]),
         Route("/readyz", health.readyz, methods=["GET"]),
         Route("/metrics", _metrics if metrics_public else Guard(measured, callers), methods=["GET"]),
+        Route("/api/events", Guard(Route("/", events).app, callers), methods=["GET"]),
         Mount("/api", app=Guard(Router(api.ROUTES, redirect_slashes=False), callers)),
     ]
 

@@ -267,6 +267,11 @@ def is_signed_in(scope: Scope) -> bool:
     return bool(scope.get(_SESSION))
 
 
+def forget_session(scope: Scope) -> None:
+    """Have Redis asked again: a request that lasts outlives what was found at its start."""
+    scope.pop(_SESSION, None)
+
+
 def is_loopback_peer(client: tuple[str, int] | None) -> bool:
     """The other end of the connection; without an address it is not known, and not trusted."""
     if not client or not client[0]:

@@ -141,7 +141,7 @@ def test_the_page_says_which_link_to_open(site: Site, ledger: Ledger) -> None:
 
     text = site.get("/").text
 
-    assert "The Membrane connection to Kustomer (kustomer-1) is CLIENT_ACTION_REQUIRED" in text
+    assert "Kustomer is paused (CLIENT_ACTION_REQUIRED): the Membrane connection of Kustomer is down" in text
     assert f'href="{LINK.replace("&", "&amp;")}"' in text
     assert "Sign in to Kustomer &lt;again&gt;." in text
 
@@ -173,7 +173,7 @@ def test_a_refused_key_is_shown_as_a_dropped_connection_is(
 
     assert found["kustomer"]["state"] == "KEY_REFUSED"
     assert found["kustomer:create_note"]["state"] == "ROLE_MISSING"
-    assert "Kustomer refuses the API key since" in text
+    assert "Kustomer is paused (KEY_REFUSED): Kustomer refuses the API key; " in text
     assert "Kustomer refuses create_note: the API key lacks a role" in text
     assert "Check the key." in text
     assert 'callbridge_connection_up{service="kustomer"} 0.0' in metrics

@@ -232,7 +232,7 @@ def test_the_first_page_leads_to_the_player(heard: Site, shelf: Shelf) -> None:
     page = get(heard, "/").text
 
     assert f'href="{PAGE}"' in page
-    assert f'href="/recordings/uuid:{OTHER}"' not in page and f'href="/api/calls/uuid:{OTHER}"' in page
+    assert f'href="/recordings/uuid:{OTHER}"' not in page and f'href="/calls/uuid:{OTHER}"' in page
 
 
 class Broken:

@@ -251,4 +251,4 @@ def test_processes_are_told_by_the_api_the_metrics_and_the_page(
     assert set(web) == {"kind", "host", "pid", "version", "started_at", "seen_at", "busy", "threads"}
     for line in ('{kind="web"} 1.0', '{kind="worker"} 0.0', '{kind="clock"} 0.0'):
         assert f"callbridge_processes{line}" in metrics
-    assert str(web["pid"]) in page and "No worker runs." in page
+    assert str(web["pid"]) in page and "No worker runs, so no call is written to Kustomer." in page

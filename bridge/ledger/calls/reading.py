@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from bridge.boundary import boundary
 from bridge.ledger import keys
-from bridge.ledger.calls.record import Part, Record, record_of
+from bridge.ledger.calls.record import Part, Record, moment, record_of
 from bridge.ledger.calls.record_fields import Field
 from bridge.ledger.ledger import Ledger
 
@@ -37,6 +39,23 @@ def have_observation(ledger: Ledger, name: str, parts: Sequence[str]) -> list[bo
     for part in parts:
         pipe.hexists(keys.events(part), f"obs:{name}")
     return [bool(there) for there in pipe.execute()]
+
+
+@boundary("ledger.noted_at")
+def noted_at(ledger: Ledger, names: Sequence[str]) -> list[datetime | None]:
+    """When the note of each of these calls was first known to be in Kustomer, in one round trip."""
+    pipe = ledger.redis.pipeline(transaction=False)
+    for name in names:
+        pipe.lrange(keys.log(name), 0, -1)
+    return [_first_note(lines) for lines in pipe.execute()]
+
+
+def _first_note(newest_first: Sequence[str]) -> datetime | None:
+    for text in reversed(newest_first):
+        line = json.loads(text)
+        if line["what"] in ("note created", "note found"):
+            return moment(line["at"])
+    return None
 
 
 @boundary("ledger.read_all")

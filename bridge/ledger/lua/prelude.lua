@@ -49,6 +49,15 @@ local function drop(name, job)
   redis.call('HDEL', JOBS, name)
 end
 
+-- Count one more webhook, call, written or parked one of this minute: a hash for each hour, for the charts (traffic.py).
+local TRAFFIC_KEPT_S = 25 * 3600
+local function count_traffic(what, now)
+  local minute = math.floor(now / 60000)
+  local name = (string.gsub(JOBS, 'jobs$', 'traffic:')) .. math.floor(minute / 60)
+  local field = what .. ':' .. minute % 60
+  if redis.call('HINCRBY', name, field, 1) == 1 then redis.call('EXPIRE', name, TRAFFIC_KEPT_S) end
+end
+
 -- End a hold. Where it was late, the job may be on its way to another worker by now: that one is not to run it
 -- before the time that is about to be set.
 local function release(name, job)

@@ -88,6 +88,11 @@ def _when(context: Context, at: datetime | str | None, to: str = "minutes") -> s
     return Markup('<time datetime="{}" title="{}">{}</time>').format(moment.isoformat(), whole, text)
 
 
+def places_of(request: Request) -> set[str]:
+    """The addresses of all pages that there are."""
+    return {getattr(route, "path", "") for route in request.app.routes}
+
+
 def page(
     request: Request,
     template: str,
@@ -106,7 +111,6 @@ def page(
     """
     session = not link_only and is_signed_in(request.scope)
     person = None if link_only else person_of(request)
-    places = {getattr(route, "path", "") for route in request.app.routes}
     text = (
         _templates()
         .get_template(template)
@@ -114,7 +118,7 @@ def page(
             session=session,
             person=person,
             link_only=link_only,
-            places=places,
+            places=places_of(request),
             here=request.scope["path"],
             counts=counts or {},
             theme=theme_of(request),

@@ -402,6 +402,7 @@ class BoundedHttpProtocol(HttpToolsProtocol, asyncio.BufferedProtocol):
         self.transport.abort()
 
     def shutdown(self) -> None:
+        self.traffic.stop()
         super().shutdown()
         if self.transport.is_closing() and self._phase is not _ENDING:
             self._close()

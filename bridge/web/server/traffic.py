@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, get_args
 
 from bridge.logs import AtMost
@@ -50,6 +51,8 @@ class Traffic:
         self.cuts: Counter[Cause] = Counter(dict.fromkeys(get_args(Cause), 0))
         # Each read is handled before the next one begins, so one buffer serves all connections.
         self.buffer = memoryview(bytearray(READ_BYTES))
+        # Called once when the server stops, so that answers without an end do not keep it.
+        self.at_stop: list[Callable[[], None]] = []
         self._timer: asyncio.TimerHandle | None = None
         self._drained = 0
         self._to_drain: set[BoundedHttpProtocol] = set()
@@ -59,6 +62,11 @@ class Traffic:
         from bridge.web.server.protocol import BoundedHttpProtocol
 
         return type("BoundedHttpProtocol", (BoundedHttpProtocol,), {"traffic": self})
+
+    def stop(self) -> None:
+        """The server stops; told once for each connection."""
+        while self.at_stop:
+            self.at_stop.pop()()
 
     def cut(self, cause: Cause, peer: str | None) -> None:
         """Count a connection that went over a bound, and log it unless there are many."""

@@ -19,6 +19,7 @@ for i = 6, #ARGV, 2 do
     redis.call('HDEL', KEYS[15], ARGV[i])
   else
     local is_new = redis.call('HSET', KEYS[15], ARGV[i], ARGV[i + 1]) == 1
+    if is_new and ARGV[i] == FIELD.SYNCED_AT then count_traffic('written', now) end
     stepped = stepped or (is_new and STEPS[string.match(ARGV[i], '^%a+:') or ''])
   end
 end

@@ -220,7 +220,10 @@ if (ARGV[14] or '') ~= '' then
     ARGV[14] == 'webhook' and answer or ARGV[14])
 end
 if answer == 'accepted' then
-  redis.call('HSETNX', call, FIELD.FIRST_AT, came)
+  -- A rehearsal (rehearsal.py) is no traffic.
+  local counts = field ~= 'rehearsal'
+  if counts and ARGV[9] ~= '' then count_traffic('webhooks', now) end
+  if redis.call('HSETNX', call, FIELD.FIRST_AT, came) == 1 and counts then count_traffic('calls', now) end
   redis.call('HSET', call, FIELD.LAST_AT, now)
   redis.call('ZADD', KEYS[19], now, key)
   mark_due('sync|' .. key, lane, start, now)

@@ -47,6 +47,7 @@ if job.deliveries >= tonumber(ARGV[4]) then
   redis.call('ZREM', due(job.lane), name)
   redis.call('ZREM', leased(job.lane), name)
   redis.call('ZADD', PARKED, now, name)
+  count_traffic('parked', now)
   note_down(KEYS[16], now, 'parked', job.error)
   return {'parked'}
 end

@@ -14,5 +14,6 @@ save(name, job)
 release(name, job)
 redis.call('ZREM', due(job.lane), name)
 redis.call('ZADD', PARKED, now, name)
+count_traffic('parked', now)
 note_down(KEYS[15], now, 'parked', ARGV[4])
 return {'parked'}

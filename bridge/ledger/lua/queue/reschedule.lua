@@ -23,6 +23,7 @@ if ARGV[6] == '1' then
     save(name, job)
     redis.call('ZREM', due(job.lane), name)
     redis.call('ZADD', PARKED, now, name)
+    count_traffic('parked', now)
     note_down(KEYS[15], now, 'parked', ARGV[5])
     return {'parked'}
   end
