@@ -36,7 +36,7 @@ def parked_entries(
         WrongUse: the cursor is none of ours.
     """
     page = parked_page(ledger, wanted, cursor=cursor, limit=limit)
-    errors = _masked_errors(ledger, rules, page.items) if masked else [job.error for job in page.items]
+    errors = masked_errors(ledger, rules, page.items) if masked else [job.error for job in page.items]
     entries = [
         {
             "key": job.key,
@@ -52,7 +52,8 @@ def parked_entries(
     return entries, page.next
 
 
-def _masked_errors(ledger: Ledger, rules: Rules, jobs: Sequence[Parked]) -> list[str | None]:
+def masked_errors(ledger: Ledger, rules: Rules, jobs: Sequence[Parked]) -> list[str | None]:
+    """Why the jobs failed, without the numbers and names of their calls."""
     errors = []
     for job, record in zip(jobs, read_all(ledger, [job.key for job in jobs]), strict=True):
         call = record.call(rules)

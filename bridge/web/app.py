@@ -18,6 +18,7 @@ from starlette.routing import BaseRoute, Mount, Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bridge import wiring
+from bridge.checks.cached import CachedChecks
 from bridge.ledger.calls.inbox import Inbox
 from bridge.ledger.faults import server_fault
 from bridge.ledger.news import look
@@ -32,7 +33,7 @@ from bridge.web.api.events import Feed, events
 from bridge.web.callers import Access, Callers, Guard
 from bridge.web.desk import Desk
 from bridge.web.pace import Pace
-from bridge.web.pages import assets, player, signin, themes
+from bridge.web.pages import assets, audit, held, history, parked, player, rules, setup, signin, themes
 from bridge.web.pages import now as now_page
 from bridge.web.pages.sounds import Sounds
 from bridge.web.server.limits import Limits
@@ -106,6 +107,7 @@ def create_app(
     rates = Rates(settings.webhooks_per_minute)
     app.webhooks = Webhooks(inbox, keeper, admission, now=now, body_within_s=body_within_s, rates=rates)
     state = app.state
+    state.settings, state.checks = settings, CachedChecks(settings)
     state.inbox, state.keeper, state.journal = inbox, keeper, keeper.journal
     # Anybody may ask; the connections are for webhooks.
     state.checking = asyncio.Semaphore(4)
@@ -160,6 +162,12 @@ def _routes(callers: Callers, *, metrics_public: bool) -> list[BaseRoute]:
         Route("/", now_page.now, methods=["GET"]),
         *signin.ROUTES,
         *player.ROUTES,
+        *parked.ROUTES,
+        *held.ROUTES,
+        *history.ROUTES,
+        *audit.ROUTES,
+        *rules.ROUTES,
+        *setup.ROUTES,
         *themes.ROUTES,
         Route("/static/{name}", assets.static, methods=["GET"]),
         Route(membrane.PATH, membrane.told, methods=["POST"]),

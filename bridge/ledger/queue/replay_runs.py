@@ -207,7 +207,7 @@ def _queue(ledger: Ledger, run: ReplayRun, names: Sequence[str], began_ms: int) 
     again = run_again(ledger, waiting, who=run.who, within_s=_STEP_WITHIN_S)
     gone = [job.name for job in again.gone]
     if gone:
-        with boundary("replay_runs.gone"):
+        with boundary("replay_runs.save"):
             pipe = ledger.redis.pipeline()
             for name in gone:
                 pipe.lrem(_phase(run.id), 0, name)

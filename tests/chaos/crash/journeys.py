@@ -306,7 +306,7 @@ def _in_phases(hand: Hand, job: parked.Parked) -> None:
         hand.ledger.redis.zadd(keys.PARKED, {job.name: 1})
     run = replay_runs.start(hand.ledger, [job], who="test", about="a test")
     hand.run_due()
-    replay_runs.step(hand.ledger, run.id)
+    replay_runs.step_all(hand.ledger)
     replay_runs.cancel(hand.ledger, run.id, who="test")
 
 
