@@ -185,6 +185,9 @@ SHARED = (
     _global("redis_last_save_ok", "gauge", "0 if Redis' last snapshot failed."),
     _global("redis_aof_enabled", "gauge", "1 if Redis keeps an append-only file."),
     _global("redis_aof_ok", "gauge", "0 if Redis could not write its append-only file."),
+    _global(
+        "storage_up", "gauge", "0 while recordings cannot be stored: the storage rejected the last one.",
+    ),
     _global("storage_bytes", "gauge", "size of all stored recordings; the clock measures it each hour."),
     _global("storage_objects", "gauge", "how many files of recordings are stored; measured with it."),
 )  # fmt: skip

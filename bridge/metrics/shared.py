@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from bridge.ledger.budgets.budget import Budget
+from bridge.ledger.health import storage_failing
 from bridge.ledger.keys import LANE_NAMES
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.processes import commands_of
@@ -139,6 +140,7 @@ def _facts(ledger: Ledger) -> Iterator[tuple[str, Mapping[Labels, float]]]:
         yield name, {_ONE: seen.get(name, 0)}
     for name in ("webhook", "reconcile", "audit"):
         yield f"last_{name}_timestamp_seconds", {_ONE: seen.get(f"last_{name}_at", 0)}
+    yield "storage_up", {_ONE: int(not storage_failing(ledger))}
     yield "redis_memory_bytes", {_ONE: server.get("used_memory", 0)}
     yield "redis_memory_limit_bytes", {_ONE: server.get("maxmemory", 0)}
     yield "redis_last_save_timestamp_seconds", {_ONE: server.get("rdb_last_save_time", 0)}

@@ -103,8 +103,8 @@ def test_every_family_is_there_from_the_start_at_zero(site: Site) -> None:
 _NOT_ZERO = tuple(
     f"callbridge_{name}"
     for name in (
-        "ledger_up", "connection_up", "build", "processes", "threads", "budget_left", "budget_limit", "http_",
-        "disk_", "redis_",
+        "ledger_up", "storage_up", "connection_up", "build", "processes", "threads", "budget_left",
+        "budget_limit", "http_", "disk_", "redis_",
     )
 )  # fmt: skip
 
