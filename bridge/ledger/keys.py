@@ -136,3 +136,11 @@ def budget(service: str) -> list[str]:
     """What planner.lua expects as its keys."""
     parts = ("replies", "flying", "closed", "booked", "places", "slots", "plan")
     return [*(f"{TAG}:budget:{service}:{part}" for part in parts), *QUEUE_KEYS[: 2 * len(Lane)]]
+
+
+# The search index (`bridge.ledger.search`): how far it has come. All its other keys begin with this name.
+FIND = f"{TAG}:find"
+
+
+def find(part: str) -> str:
+    return f"{FIND}:{part}"

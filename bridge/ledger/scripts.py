@@ -20,6 +20,8 @@ NAMES = (
 )  # fmt: skip
 
 
+# Registered by the modules that use them; they stand alone, too.
+APART = ("beat", "keep_summaries", "append_calls", "update_calls")
 # Each runs another script and undoes it (rehearsal.py). They are no part of the ledger's own work.
 _REHEARSED = {"rehearse_learn": "learn", "rehearse_hold": "hold"}
 
@@ -38,7 +40,7 @@ def source(name: str) -> str:
 def _front(name: str) -> str:
     if name == "hold":
         return _read("received")
-    if name in _ALONE or name == "beat":
+    if name in _ALONE or name in APART:
         return ""
     if name in OF_A_BUDGET:
         return _read("planner")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,9 +15,13 @@ from bridge.domain.moments import read_moment
 from bridge.domain.outcome import Direction, Outcome
 from bridge.domain.rules import Rules
 from bridge.errors import WrongUse
-from bridge.ledger.calls.reading import read_all
 from bridge.ledger.calls.record import Record
+from bridge.ledger.calls.summary import CallEntry, Place, Summary, read_entries
 from bridge.ledger.ledger import Ledger
+from bridge.ledger.search.entries import name_of
+from bridge.ledger.search.scan import AFTER_ALL_KEYS
+from bridge.reports.call_places import call_places
+from bridge.reports.call_query import Query
 from bridge.reports.call_row import CallRow, line_of, row_of
 from bridge.reports.call_state import STATES
 
@@ -27,12 +31,9 @@ SEARCH_FIELDS = ("q", "state", "outcome", "direction", "agent", "since", "until"
 OUTCOMES = tuple(str(outcome) for outcome in Outcome)
 DIRECTIONS = tuple(str(direction) for direction in Direction)
 # One request looks at no more than this; a cursor leads on.
-_MOST_RECORDS = 1000
+_MOST_RECORDS = 5000
 _LONGEST_LOOK_S = 0.8
 _AT_ONCE = 50
-
-_NUMBER = re.compile(r"[+\d\s()./-]+")
-_FEWEST_DIGITS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +42,14 @@ class Cursor:
 
     score: float
     key: str
+
+    @classmethod
+    def at(cls, place: Place) -> Cursor:
+        return cls(score=float(place.score), key=place.key)
+
+    @property
+    def place(self) -> Place:
+        return Place(score=int(self.score), key=self.key)
 
     @classmethod
     def read(cls, text: str) -> Cursor:
@@ -92,21 +101,20 @@ class Search:
             state=_one_of("state", text["state"], STATES),
             outcome=_one_of("outcome", text["outcome"], OUTCOMES),
             direction=_one_of("direction", text["direction"], DIRECTIONS),
-            agent=text["agent"][:200].casefold(),
+            agent=name_of(text["agent"][:200]),
             since=since,
             until=until,
             cursor=Cursor.read(text["cursor"]) if text["cursor"] else None,
             limit=int(limit),
         )
 
-    def wants(self, row: CallRow) -> bool:
-        """Whether a call passes every filter but `q`."""
+    def wants(self, told: Summary) -> bool:
+        """Whether a call passes every filter but `q` and `state`."""
         return (
-            self.state in (None, row.state)
-            and self.outcome in (None, row.outcome)
-            and self.direction in (None, row.direction)
-            and _is_agent(self.agent, row)
-            and _within(self, row.when)
+            self.outcome in (None, told.outcome)
+            and self.direction in (None, told.direction)
+            and _is_agent(self.agent, told)
+            and _within(self, told.when)
         )
 
 
@@ -125,8 +133,8 @@ def _one_of(name: str, text: str, allowed: Sequence[str]) -> str | None:
     return text or None
 
 
-def _is_agent(text: str, row: CallRow) -> bool:
-    return not text or text == str(row.agent_id) or text in (row.agent_name or "").casefold()
+def _is_agent(text: str, told: Summary) -> bool:
+    return not text or text == str(told.agent_id) or text in name_of(told.agent_name)
 
 
 def _within(search: Search, at: datetime | None) -> bool:
@@ -159,62 +167,74 @@ def list_calls(ledger: Ledger, rules: Rules, search: Search) -> dict[str, Any]:
 
 def find_calls(ledger: Ledger, rules: Rules, search: Search) -> CallPage:
     """The calls that pass all filters: one page, for web pages, the API, the CSV export and commands."""
+    query = Query.read(search.q)
     found: list[CallRow] = []
     # On later pages it is only left out: the first one told it.
     first = _named(ledger, search)
     if first is not None and search.cursor is None:
-        row = row_of(first, first.call(rules), ledger.job_states(*first.own_keys))
-        found += [row] if search.wants(row) else []
-        if not search.q.isdigit() or len(found) >= search.limit:
-            return CallPage(rows=found, next=None)
+        entry = CallEntry.of(first, first.call(rules))
+        row = row_of(entry, ledger.job_states(*first.own_keys))
+        found += [row] if search.wants(entry.summary) and search.state in (None, row.state) else []
+    if (first is not None and not query.digits) or query.finds_nothing or len(found) >= search.limit:
+        return CallPage(rows=found, next=None)
     ends = time.monotonic() + _LONGEST_LOOK_S
-    looked, last = 0, search.cursor
-    for chunk in _chunks(ledger, search.cursor):
-        records = read_all(ledger, [at.key for at in chunk])
-        jobs = ledger.job_states_of([record.own_keys for record in records])
-        for at, record, own in zip(chunk, records, jobs, strict=True):
-            if search.since is not None and at.score < search.since.timestamp() * 1000:
+    looked, last = 0, search.cursor.place if search.cursor else None
+    for places in _batches(call_places(ledger, search, query, last)):
+        rows = _rows(ledger, rules, search, query, places)
+        for place in places:
+            if search.since is not None and place.score < search.since.timestamp() * 1000:
                 # Heard of for the last time before: all that follow began before, too.
                 return CallPage(rows=found, next=None)
-            looked, last = looked + 1, at
-            row = row_of(record, record.call(rules), own)
-            if search.wants(row) and matches(search.q, row) and (first is None or row.key != first.key):
-                found.append(row)
+            looked, last = looked + (place.key != AFTER_ALL_KEYS), place
+            if place.key in rows and (first is None or place.key != first.key):
+                found.append(rows[place.key])
             if len(found) >= search.limit or looked >= _MOST_RECORDS:
-                return CallPage(rows=found, next=str(last))
-        if time.monotonic() > ends:
-            return CallPage(rows=found, next=str(last))
+                return CallPage(rows=found, next=str(Cursor.at(last)))
+        if time.monotonic() > ends and last is not None:
+            return CallPage(rows=found, next=str(Cursor.at(last)))
     return CallPage(rows=found, next=None)
 
 
-def matches(q: str, row: CallRow) -> bool:
-    """Whether a call is meant by `q`; see `/api/calls` for what is looked at."""
-    if not q:
-        return True
-    text = q.casefold()
-    if text in (str(row.call_id), row.key, (row.conversation_id or "").casefold()):
-        return True
-    if row.uuid is not None and row.uuid.startswith(text):
-        return True
-    if any(text in told.casefold() for told in (row.customer_name, row.agent_name, row.reason) if told):
-        return True
-    number = re.sub(r"\D", "", row.number or "")
-    return any(digits in number for digits in _digits(q))
-
-
-def _digits(q: str) -> list[str]:
-    """What to look for anywhere in a number: the digits, also without the 0 that people dial at home."""
-    digits = re.sub(r"\D", "", q) if _NUMBER.fullmatch(q) else ""
-    at_home = digits.lstrip("0") if digits.startswith("0") else ""
-    return [
-        *([digits] if len(digits) >= _FEWEST_DIGITS else []),
-        *([at_home] if len(at_home) > _FEWEST_DIGITS else []),
+def _rows(
+    ledger: Ledger, rules: Rules, search: Search, query: Query, places: Sequence[Place]
+) -> dict[str, CallRow]:
+    """The calls at these places that pass all filters, by key."""
+    places = [place for place in places if place.key != AFTER_ALL_KEYS]
+    likely = [
+        entry
+        for entry in read_entries(ledger, rules, places)
+        # What stands in the way of a call is told by its jobs.
+        if entry is not None and search.wants(entry.summary) and (query.words or _is_meant(query, entry))
     ]
+    jobs = ledger.job_states_of([entry.own_keys for entry in likely])
+    rows = {}
+    for entry, own in zip(likely, jobs, strict=True):
+        row = row_of(entry, own)
+        if search.state in (None, row.state) and _is_meant(query, entry, row.reason):
+            rows[row.key] = row
+    return rows
+
+
+def _is_meant(query: Query, entry: CallEntry, reason: str | None = None) -> bool:
+    return query.means(entry.summary, conversation_id=entry.conversation_id, reason=reason)
+
+
+def _batches(places: Iterable[Place]) -> Iterator[list[Place]]:
+    """Some at a time, and no more than there are up to where the search has come."""
+    batch: list[Place] = []
+    for place in places:
+        batch.append(place)
+        if len(batch) >= _AT_ONCE or place.key == AFTER_ALL_KEYS:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
 
 
 def _named(ledger: Ledger, search: Search) -> Record | None:
-    """The one call that a whole id names, wherever it stands in the list."""
-    return ledger.find(search.q) if search.q.isdigit() or _is_uuid(search.q) else None
+    """The one call that a whole id or key names, wherever it stands in the list."""
+    name = search.q.casefold().removeprefix("uuid:").removeprefix("id:")
+    return ledger.find(search.q) if re.fullmatch("[0-9]+", name) or _is_uuid(name) else None
 
 
 def _is_uuid(text: str) -> bool:
@@ -223,23 +243,3 @@ def _is_uuid(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _chunks(ledger: Ledger, cursor: Cursor | None) -> Iterator[list[Cursor]]:
-    """Positions in the list, some at a time, newest first and by key within one millisecond."""
-    while True:
-        top = cursor.score if cursor is not None else None
-        skipped = 0
-        chunk: list[Cursor] = []
-        while not chunk:
-            found = ledger.recent(up_to=top, skip=skipped, count=_AT_ONCE)
-            if not found:
-                return
-            skipped += len(found)
-            chunk = [
-                Cursor(score=score, key=key)
-                for key, score in found
-                if cursor is None or (score, key) < (cursor.score, cursor.key)
-            ]
-        yield chunk
-        cursor = chunk[-1]

@@ -7,9 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from bridge.domain.call import Call
 from bridge.domain.phone import masked as masked_number
-from bridge.ledger.calls.record import Record
+from bridge.ledger.calls.summary import CallEntry
 from bridge.reports.call_state import Job, State, reason_of, state_of
 from bridge.reports.masking import initial, scrubbed
 
@@ -44,26 +43,26 @@ class CallRow:
         return "".join(c for c in self.number or "" if c.isdigit())[-3:] or None
 
 
-def row_of(record: Record, call: Call, jobs: Sequence[Job]) -> CallRow:
-    state = state_of(stored=record.state, ended=call.ended, jobs=jobs)
-    conversation = record.outputs.get("conversation")
+def row_of(entry: CallEntry, jobs: Sequence[Job]) -> CallRow:
+    told = entry.summary
+    state = state_of(stored=entry.state, ended=told.ended, jobs=jobs)
     return CallRow(
-        key=record.key,
-        call_id=call.call_id,
-        uuid=str(call.uuid) if call.uuid else None,
+        key=entry.place.key,
+        call_id=told.call_id,
+        uuid=told.uuid,
         state=state,
-        reason=reason_of(state, record.reason, jobs),
-        direction=call.direction.value if call.direction else None,
-        outcome=call.outcome.value,
-        number=(call.external.text or None) if call.external else None,
-        customer_name=call.contact_name,
-        agent_id=call.agent_id,
-        agent_name=call.agent_name,
-        started_at=call.started_at,
-        ended_at=call.ended_at,
-        when=call.started_at or call.ended_at or record.heard_at,
-        synced_at=record.synced_at,
-        conversation_id=conversation.id if conversation else None,
+        reason=reason_of(state, entry.reason, jobs),
+        direction=told.direction,
+        outcome=told.outcome,
+        number=told.number,
+        customer_name=told.customer_name,
+        agent_id=told.agent_id,
+        agent_name=told.agent_name,
+        started_at=told.started_at,
+        ended_at=told.ended_at,
+        when=told.when,
+        synced_at=entry.synced_at,
+        conversation_id=entry.conversation_id,
     )
 
 

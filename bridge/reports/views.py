@@ -13,6 +13,7 @@ from bridge.domain.webhook.keys import DEFAULT_KEYS, canonical_key
 from bridge.ledger.budgets.budget import Budget
 from bridge.ledger.calls.comparison import calls_missing
 from bridge.ledger.calls.record import Record, moment
+from bridge.ledger.calls.summary import CallEntry
 from bridge.ledger.keys import LANE_NAMES
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.queue.connections import Connections
@@ -70,7 +71,7 @@ def call_view(ledger: Ledger, rules: Rules, record: Record) -> dict[str, Any]:
     # Of most calls there are none.
     more: dict[str, Any] = {"left_out": dict(record.left_out), "contradictions": list(record.contradictions)}
     return {
-        **line_of(row_of(record, record.call(rules), jobs)),
+        **line_of(row_of(CallEntry.of(record, record.call(rules)), jobs)),
         **{name: value for name, value in more.items() if value},
         "events": events,
         "observations": observations,

@@ -296,7 +296,7 @@ def test_scripts_come_back_after_redis_has_forgotten_them(ledger: Ledger) -> Non
 
 
 def test_every_script_says_what_it_takes_answers_and_guarantees() -> None:
-    for name in scripts.NAMES:
+    for name in (*scripts.NAMES, *scripts.APART):
         text = scripts.source(name)
         for word in ("-- KEYS", "ARGV", "Answers"):
             assert word in text or name == "queue", f"{name}.lua does not say: {word}"

@@ -145,6 +145,16 @@ def test_one_of_several_clocks_acts(ledger: Ledger) -> None:
     assert [Clock(ledger).beat() for _ in range(3)] == [True, False, False]
 
 
+def test_the_clock_keeps_the_index_of_calls(bridge: Bridge) -> None:
+    for number in range(1, 4):
+        bridge.receive("call-ended", ended(call_id=number, uuid=None))
+
+    Clock(bridge.ledger).keep_index()
+
+    info = bridge.ledger.redis.hvals(keys.find("info"))
+    assert [str(text).split()[0] for text in info] == ["3"]
+
+
 def test_recordings_past_their_time_are_deleted_once_an_hour(ledger: Ledger, tmp_path: Path) -> None:
     storage = open_storage("file:", data_dir=tmp_path)
     for name in ("2020/01/01/old.wav", "2999/01/01/new.wav"):

@@ -26,6 +26,7 @@ class Field(StrEnum):
     STATE = "state"
     REASON = "reason"
     SYNCED_AT = "synced_at"
+    ROW = "row"  # for lists: see summary.py
     VERIFY = "look"  # "1": look in Kustomer before the next write
     # Questions to CloudTalk.
     ASKING = "asking"  # kind of the job that asks

@@ -124,6 +124,45 @@ local function note_down(log, now, what, more)
   redis.call('EXPIRE', log, kept > 0 and kept or LONGEST_KEPT_S)
 end
 
+-- What lists show of a call has changed: its entry in the search index is to be looked at (update_calls.lua). Without
+-- an index there is nothing to look at.
+local function changes_in_lists(record)
+  local base = string.gsub(JOBS, 'jobs$', 'find')
+  if redis.call('EXISTS', base) == 0 then return end
+  redis.call('HINCRBY', base .. ':changed', (string.gsub(record, '^.-:call:', '', 1)), 1)
+end
+
+-- Wipe what the search index says of a call (bridge/ledger/search/entries.py), in all its entries.
+local function erase_from_index(base, part)
+  redis.call('HDEL', base .. ':changed', part)
+  local kind, name = string.match(part, '^(%a+):(.*)$')
+  local hex = kind == 'uuid' and string.gsub(name, '-', '') or string.sub(name .. string.rep('f', 32), 1, 32)
+  local k = string.gsub(hex, '%x%x', function(byte) return string.char(tonumber(byte, 16)) end)
+  k = k .. (kind == 'uuid' and 'u' or 'i')
+  local function wipe_line(column, n)
+    local text, from = redis.call('GET', column) or '', 1
+    for _ = 1, n do from = (string.find(text, '\n', from, true) or #text) + 1 end
+    local to = (string.find(text, '\n', from, true) or from) - 1
+    if to >= from then redis.call('SETRANGE', column, from - 1, string.rep(' ', to - from + 1)) end
+  end
+  for _, chunk in ipairs(redis.call('ZRANGE', base .. ':chunks', 0, -1)) do
+    local own = base .. ':' .. chunk .. ':'
+    local column = redis.call('GET', own .. 'k') or ''
+    local at = string.find(column, k, 1, true)
+    while at do
+      if (at - 1) % #k == 0 then
+        local n = (at - 1) / #k
+        wipe_line(own .. 'd', n)
+        wipe_line(own .. 'n', n)
+        for name, size in pairs({k = #k, f = 1, a = 1, r = 1, w = 4, c = 8}) do
+          redis.call('SETRANGE', own .. name, n * size, string.rep('\0', size))
+        end
+      end
+      at = string.find(column, k, at + 1, true)
+    end
+  end
+end
+
 -- What is remembered of a call that was forgotten: no id, only what an id can be compared with.
 local function forgotten_mark(secret, text) return redis.sha1hex(secret .. '|' .. text) end
 
@@ -197,6 +236,7 @@ local function erase(uuid, number, marks, secret, now)
       drop(name)
     end
     redis.call('ZREM', base .. 'calls', part)
+    erase_from_index(base .. 'find', part)
     for _, what in ipairs({'call:', 'events:', 'log:'}) do redis.call('DEL', base .. what .. part) end
     redis.call('ZADD', marks, 'NX', now, forgotten_mark(secret, part))
     erase_from_audits(base, uuid, number)

@@ -33,6 +33,7 @@ from bridge.ledger.health import storage_failed, storage_works
 from bridge.ledger.keys import Lane
 from bridge.ledger.ledger import LEASE_MS
 from bridge.ledger.queue import parked, replay_runs
+from bridge.ledger.search.index import CallIndex
 from bridge.notify.outbox import Outbox
 from bridge.notify.watch import Watch
 from bridge.reconcile.audit import Audit
@@ -40,6 +41,7 @@ from bridge.reconcile.audit_runs import do_next
 from bridge.reconcile.compare import Span
 from bridge.reconcile.periodic import Rounds
 from bridge.reconcile.repair import mend
+from bridge.reports.call_list import Search, find_calls
 from bridge.reports.facts import what_is_wrong
 from bridge.reports.views import queue_view
 from bridge.sandbox.cloudtalk.recordings import public_path
@@ -367,6 +369,21 @@ def _audited_for_a_page(hand: Hand) -> None:
     audits.items(hand.ledger, audits.audits(hand.ledger)[-1].id)
 
 
+def _searched(hand: Hand) -> None:
+    """A call is put into the index, Redis' clock is set back, the call changes, and is searched."""
+    hand.tell("call-ended", ENDED)
+    hand.run_all()
+    index = CallIndex(hand.ledger, Rules(), newest_left=0, settled_ms=1)
+    index.keep(within_s=60)
+    with hand.watch.aside():
+        (call, _), *_ = hand.ledger.recent(count=1)
+        hand.ledger.redis.hset(keys.FIND, "hi", hand.ledger.now_ms() + 3_600_000)
+        hand.ledger.redis.hset(keys.find("changed"), call, 1)
+    index.keep(within_s=60)
+    for search in (Search(q="ada", agent="bo"), Search(state="behind"), Search(state="parked")):
+        find_calls(hand.ledger, Rules(), search)
+
+
 def _audited(hand: Hand) -> None:
     hand.tell("call-ended", ENDED)
     hand.run_all()
@@ -435,6 +452,7 @@ JOURNEYS = {
     "clock": Journey(run=_clock),
     "found by the clock": Journey(run=_found_by_the_clock, prepare=_with_recording),
     "audited for a page": Journey(run=_audited_for_a_page, prepare=_with_recording),
+    "searched": Journey(run=_searched),
     "audited": Journey(run=_audited, prepare=_with_recording),
     "proof: without a name": Journey(run=_without_a_name, is_proof=True),
     "proof: careless": Journey(run=_careless, is_proof=True),

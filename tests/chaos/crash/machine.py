@@ -57,7 +57,7 @@ class Machine:
 
     def __init__(self, client: redis.Redis, redis_url: str, sandbox: RunningSandbox, folder: Path) -> None:
         self.client, self.sandbox, self.ledger = client, sandbox, Ledger(client)
-        for script in (*scripts.NAMES, "beat"):
+        for script in (*scripts.NAMES, *scripts.APART):
             # Loaded once, so that each run asks the same number of times.
             client.script_load(scripts.source(script))
         self._redis_url, self._folder = redis_url, folder

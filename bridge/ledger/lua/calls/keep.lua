@@ -13,8 +13,9 @@
 local STEPS, MOST_STEPS = {[FAMILY.OUTPUT] = true, [FAMILY.FORM] = true}, 5
 local job = holds(ARGV[1], ARGV[2])
 if not job then return 0 end
-local now, stepped = now_ms(), false
+local now, stepped, shows = now_ms(), false, false
 for i = 6, #ARGV, 2 do
+  shows = shows or ARGV[i] == FIELD.STATE or ARGV[i] == FAMILY.OUTPUT .. 'conversation'
   if ARGV[i + 1] == '' then
     redis.call('HDEL', KEYS[15], ARGV[i])
   else
@@ -49,6 +50,7 @@ for _, one in ipairs(ARGV[5] ~= '' and cjson.decode(ARGV[5]) or {}) do
   end
 end
 redis.call('EXPIRE', KEYS[15], ARGV[3])
+if shows then changes_in_lists(KEYS[15]) end
 if ARGV[4] ~= '' then
   note_down(KEYS[16], now, ARGV[4])
   redis.call('EXPIRE', KEYS[16], ARGV[3])

@@ -2,7 +2,7 @@
 --
 -- KEYS 1 processes   hash: name -> "<seen at, ms since 1970> <JSON>"
 -- ARGV 1 name   2 JSON   3 for how long it counts as running, ms   4 how many are kept
--- Guarantees: those that have not said so for that long go, and the whole hash with the last one; it never
+-- Answers nothing. Guarantees: those that have not said so for that long go, and the whole hash with the last one; it never
 -- holds more than it may, whoever starts processes.
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)

@@ -16,6 +16,7 @@ if ARGV[3] ~= '' then
   if redis.call('HGET', KEYS[15], FIELD.STATE) ~= STATE.SYNCED then redis.call('HSET', KEYS[15], FIELD.STATE, STATE.DROPPED) end
   redis.call('HSET', KEYS[15], FIELD.REASON, ARGV[3])
   redis.call('EXPIRE', KEYS[15], ARGV[6])
+  changes_in_lists(KEYS[15])
 end
 redis.call('LPUSH', KEYS[17], ARGV[4])
 redis.call('LTRIM', KEYS[17], 0, ARGV[5] - 1)

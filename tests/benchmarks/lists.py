@@ -1,0 +1,198 @@
+"""How long lists of calls and searches take with ten thousand, a hundred thousand and a million calls.
+
+    python -m tests.benchmarks.lists [--calls N,N,…] [--rounds N]
+
+Calls are made as the ledger keeps them: each goes through `learn.lua`, and its record gets the fields that a
+sync writes. The index is then built as the clock does it, and `callbridge web` is asked over HTTP, each
+question in turn. The time is that to the first byte of the answer.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import random
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+from uuid import UUID
+
+from bridge.domain.rules import Rules
+from bridge.domain.webhook.events import Event, read_event
+from bridge.ledger import keys, scripts
+from bridge.ledger.calls.learning import Retention, learn_event
+from bridge.ledger.connect import connect
+from bridge.ledger.ledger import Ledger
+from bridge.ledger.search.index import CallIndex
+from bridge.local.embedded import EmbeddedRedis
+from tests.benchmarks.attacks import Site, web_process
+from tests.chaos.house import TOKEN
+from tests.reaper import Reaper
+
+_AT_ONCE = 500
+_AGENTS = [(400101 + n, f"Agent{n} Sample") for n in range(40)]
+_REASONS = ["", "", "", "", "", "", "", "internal call", "number withheld", "recording not available"]
+_QUESTIONS = {
+    "newest 50": "",
+    "newest 200": "limit=200",
+    "digits, the end of a number": "q=304304",
+    "digits, anywhere": "q=29604",
+    "digits that nobody has": "q=999999999",
+    "whole number": "q=" + quote("+441632960304"),
+    "call id": "q=1000300001",
+    "beginning of a uuid": "q=5b0c7f0e",
+    "customer's name": "q=example+777",
+    "name that nobody has": "q=zzyzx",
+    "reason": "q=withheld",
+    "agent": "agent=agent7+sample",
+    "agent that nobody is": "agent=nobody",
+    "state=skipped": "state=skipped",
+    "state=parked": "state=parked",
+    "state=behind": "state=behind",
+    "state=waiting": "state=waiting",
+    "outcome and direction": "outcome=missed&direction=outgoing",
+    "a day long ago": "q=2026-03-02",
+    "a month, agent, outcome": "since=2026-03-01&until=2026-04-01&agent=400107&outcome=missed",
+    "digits and a state": "q=1632960&state=skipped",
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--calls", default="10000,100000,1000000")
+    parser.add_argument("--rounds", type=int, default=9)
+    given = parser.parse_args()
+    sizes = [int(text) for text in given.calls.split(",")]
+    told: dict[str, list[str]] = {}
+    with Reaper(), tempfile.TemporaryDirectory() as text, ExitStack() as stack:
+        redis = EmbeddedRedis(Path(text), appendfsync="everysec")
+        redis.start()
+        stack.callback(redis.stop)
+        made = 0
+        for size in sizes:
+            with connect(redis.url, timeout_s=60) as client:
+                ledger = Ledger(client)
+                before = _memory(ledger)
+                began = time.monotonic()
+                for start in range(made, size, _AT_ONCE):
+                    _make(ledger, range(start, min(size, start + _AT_ONCE)))
+                print(f"{size} calls, made in {time.monotonic() - began:.0f} s", flush=True)  # noqa: T201
+                began, records = time.monotonic(), _memory(ledger)
+                while not CallIndex(ledger, Rules()).keep(within_s=10):
+                    pass
+                took, indexed = time.monotonic() - began, _memory(ledger)
+                _park(ledger)
+            told.setdefault("index built, s", []).append(f"{took:.0f}")
+            told.setdefault("record, bytes", []).append(f"{(records - before) / (size - made):.0f}")
+            per_call = (indexed - records) / (size - made)
+            told.setdefault("summary and index, bytes a call", []).append(f"{per_call:.0f}")
+            with tempfile.TemporaryDirectory() as own, ExitStack() as running:
+                site = web_process(running, Path(own), redis.url, OPS_TOKEN=TOKEN, LOG_LEVEL="ERROR")
+                for name, ms, worst in _asked(site, given.rounds):
+                    told.setdefault(name, []).append(f"{ms:.0f} ({worst:.0f})")
+                    print(f"{size} {name}: {ms:.0f} ms, at most {worst:.0f}", flush=True)  # noqa: T201
+                told.setdefault("web, resident MB", []).append(f"{site.resident_mb:.0f}")
+            made = size
+    print("| first byte, median (and worst) ms | " + " | ".join(map(str, sizes)) + " |")  # noqa: T201
+    print("|---|" + "---|" * len(sizes))  # noqa: T201
+    for name, values in told.items():
+        print(f"| {name} | " + " | ".join(values) + " |")  # noqa: T201
+
+
+def _asked(site: Site, rounds: int) -> Iterator[tuple[str, float, float]]:
+    for name, query in _QUESTIONS.items():
+        took = []
+        for _ in range(rounds):
+            connection = http.client.HTTPConnection("127.0.0.1", site.port, timeout=30)
+            began = time.perf_counter()
+            connection.request("GET", f"/api/calls?{query}", headers={"Authorization": f"Bearer {TOKEN}"})
+            answer = connection.getresponse()
+            took.append((time.perf_counter() - began) * 1000)
+            body = json.loads(answer.read())
+            if answer.status != 200:
+                raise SystemExit(f"{name}: {answer.status} {body}")
+            connection.close()
+        yield (
+            f"{name} [{len(body['calls'])}{'+' if body['next'] else ''}]",
+            statistics.median(took),
+            max(took),
+        )
+
+
+def _memory(ledger: Ledger) -> int:
+    return int(ledger.redis.info("memory")["used_memory"])
+
+
+def _make(ledger: Ledger, numbers: range) -> None:
+    """Calls that ended and were synced; the newest last."""
+    pipe = ledger.redis.pipeline(transaction=False)
+    sha = scripts.sha("learn")
+    if not ledger.redis.script_exists(sha)[0]:
+        ledger.redis.script_load(scripts.source("learn"))
+    made = [(number, *_call(number)) for number in numbers]
+    for _, body, event in made:
+        names, arguments = learn_event(event, body, Retention())
+        pipe.evalsha(sha, len(names), *names, *arguments)
+    for number, body, _ in made:
+        key = f"uuid:{body['call_uuid']}"
+        reason = random.Random(number).choice(_REASONS)
+        state = "skipped" if reason in ("internal call", "number withheld") else "synced"
+        fields: dict[Any, Any] = {"state": state, "reason": reason, "synced_at": 1_790_000_000_000 + number}
+        if state == "synced":
+            for name in ("customer", "conversation", "note"):
+                sent = {"name": "Call from Ada Example", "channel": "voice", "number": number}
+                fields[f"out:{name}"] = json.dumps({"id": f"{number:024x}", "sent": sent, "created": True})
+        pipe.hset(keys.record(key), mapping=fields)
+        pipe.hdel(keys.JOBS, f"sync|{key}")
+        pipe.zrem(keys.QUEUE_KEYS[0], f"sync|{key}")
+    pipe.execute()
+
+
+def _call(number: int) -> tuple[dict[str, Any], Event]:
+    chance = random.Random(number)
+    agent_id, agent = chance.choice(_AGENTS)
+    at = 1_772_323_200 + number * 20
+    started = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at))
+    ended = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at + 111))
+    talked = chance.random() < 0.7
+    body = {
+        "event": "call_ended",
+        "call_id": str(1_000_300_000 + number),
+        "call_uuid": str(UUID(int=chance.getrandbits(128))),
+        "external_number": f"+44163296{chance.randrange(10_000):04d}"
+        if chance.random() < 0.05
+        else f"+1{chance.randrange(201, 989)}555{chance.randrange(10_000):04d}",
+        "internal_number": "+15550100101",
+        "direction": "outgoing" if chance.random() < 0.3 else "incoming",
+        "agent_id": str(agent_id),
+        "agent_first_name": agent.split()[0],
+        "agent_last_name": agent.split()[1],
+        "contact_name": f"Ada Example {chance.randrange(50_000)}",
+        "talking_time": str(chance.randrange(10, 900) if talked else 0),
+        "started_at": started,
+        "ended_at": ended,
+    }
+    event = read_event("call-ended", body, Rules())
+    assert isinstance(event, Event)
+    return body, event
+
+
+def _park(ledger: Ledger) -> None:
+    """A few of the oldest and of the newest."""
+    for key, _ in [*ledger.recent(count=20), *ledger.redis.zrange(keys.CALLS, 0, 20, withscores=True)]:
+        ledger.schedule("sync", str(key), in_ms=0)
+        claim = ledger.claim("sync", str(key))
+        if claim is not None:
+            ledger.park(claim, cause="Rejected", error="no such customer")
+
+
+if __name__ == "__main__":
+    main()
