@@ -53,6 +53,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "token": ("bridge.commands.membrane_verbs:token", "Print a token for Membrane's API"),
         "request": ("bridge.commands.request:request", "Send any request to a service"),
         "status": ("bridge.commands.status:status", "Show the health of processes, queue and budgets"),
+        "top": ("bridge.commands.top:top", "Queue, budgets, processes and calls, live on one screen"),
         "notify": ("bridge.commands.notify:notify", "Notifications of problems: try where they go"),
         "journal": (
             "bridge.commands.journal:journal",
@@ -61,6 +62,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "doctor": ("bridge.commands.doctor:doctor", "Check settings, keys, Redis and the clock"),
         "parity": ("bridge.commands.parity:parity", "Compare direct access with access through Membrane"),
         "listen": ("bridge.commands.listen:listen", "Show webhooks as they come, variable by variable"),
+        "mcp": ("bridge.commands.mcp:mcp", "Let an assistant look into calls (Model Context Protocol)"),
         "templates": ("bridge.commands.templates:templates", "What to paste into CloudTalk"),
     }
 )
