@@ -6,10 +6,8 @@ written so that this makes no difference. See `tests/chaos/test_crash_points.py`
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urljoin
@@ -22,17 +20,11 @@ from bridge.domain.rules import Rules
 from bridge.domain.webhook.events import Held, read_event
 from bridge.jobs.budget_waiter import BudgetWaiter
 from bridge.jobs.erasure import Erasure
-from bridge.ledger import audits, keys, trail
-from bridge.ledger.budgets.budget import Budget
-from bridge.ledger.budgets.requesters import BudgetRequester, Spent
+from bridge.ledger import audits, keys
 from bridge.ledger.calls import erasing
-from bridge.ledger.calls.held import drop, held_events, match_held
-from bridge.ledger.calls.received import newest_mark, received
 from bridge.ledger.calls.retention import enforce_retention
 from bridge.ledger.health import storage_failed, storage_works
-from bridge.ledger.keys import Lane
 from bridge.ledger.ledger import LEASE_MS
-from bridge.ledger.queue import parked, replay_runs
 from bridge.ledger.search.index import CallIndex
 from bridge.notify.outbox import Outbox
 from bridge.notify.watch import Watch
@@ -47,20 +39,12 @@ from bridge.reports.views import queue_view
 from bridge.sandbox.cloudtalk.recordings import public_path
 from bridge.sandbox.running import RunningSandbox
 from bridge.wiring import open_budgets
+from tests.chaos.crash.by_hand import by_hand
 from tests.chaos.crash.hand import Hand
+from tests.chaos.crash.one_call import CALL_ID, ENDED, KEY, MODIFIED, NUMBER, UPLOADED, UUID
 from tests.chaos.crash.watch import WatchedStorage
-from tests.support import ended
 from workers.clock import Clock
 from workers.main import WorkerProcess
-
-CALL_ID = 1000000500
-UUID = "11111111-2222-4333-8444-555555555500"
-KEY = f"uuid:{UUID}"
-NUMBER = "+441632960304"
-# Made once, so that every process that the test starts is told the same.
-ENDED: dict[str, Any] = json.loads(os.environ.setdefault("CRASH_POINTS_ENDED", json.dumps(ended())))
-UPLOADED = {"call_id": CALL_ID, "call_uuid": UUID}
-MODIFIED = {"call_id": str(CALL_ID), "call_uuid": UUID}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,65 +237,6 @@ def _forgotten(hand: Hand) -> None:
     hand.run_all()
 
 
-def _by_hand(hand: Hand) -> None:
-    """What commands and pages ask, of a ledger with one call and one delivery that names none."""
-    held = read_event("call-ended", {"event": "call_ended"}, Rules())
-    assert isinstance(held, Held)
-    hand.ledger.hold(held, {"event": "call_ended"})
-    hand.tell("call-ended", ENDED)
-    hand.ledger.recent(count=10)
-    hand.ledger.job_states(KEY)
-    hand.ledger.parked()
-    hand.ledger.queue()
-    hand.ledger.held_count()
-    hand.ledger.counts()
-    hand.ledger.measures()
-    hand.ledger.queue_by_kind()
-    hand.ledger.facts()
-    nameless = {"event": "call_ended", "external_number": ENDED["external_number"]}
-    unnamed = read_event("call-ended", nameless, Rules())
-    assert isinstance(unnamed, Held)
-    hand.ledger.hold(unnamed, nameless)
-    message = {"trigger": "message-received", "reason": "belongs to no call", "body": "{}"}
-    with hand.watch.aside():
-        # As earlier versions held it.
-        hand.ledger.redis.hset(keys.HELD, "message", json.dumps(message))
-        hand.ledger.redis.zadd(keys.HELD_AT, {"message": hand.ledger.now_ms()})
-    match_held(hand.ledger, Rules())
-    hand.ledger.other_count()
-    drop(hand.ledger, list(held_events(hand.ledger)), who="test", reason="a test")
-    jobs = parked.choose(hand.ledger, {})
-    parked.run_again(hand.ledger, jobs, who="test")
-    job = parked.Parked(
-        name=f"sync|{KEY}", kind="sync", key=KEY, lane=Lane.LIVE, cause=None, error=None, since=None
-    )
-    parked.watch(hand.ledger, [job], pause=lambda: None, within_s=0)
-    parked.drop(hand.ledger, [job], who="test", reason="a test")
-    parked.workers_listen(hand.ledger)
-    _in_phases(hand, job)
-    trail.read(hand.ledger)
-    received(hand.ledger, after=newest_mark(hand.ledger))
-    received(hand.ledger)
-    hand.deps.kustomer.customers.by_email("ada@example.com")
-    hand.deps.kustomer.attachments.reference("0" * 24)
-    # A run that was given more places of a budget than it needed in the end.
-    budget = Budget(hand.ledger.redis, service="kustomer", share=1000)
-    budget.ended(BudgetRequester(lane=Lane.LIVE, name="sync|ended", kind="sync"), Spent(sent=1, kept=1))
-
-
-def _in_phases(hand: Hand, job: parked.Parked) -> None:
-    """A job that nobody parked is gone; one that was runs again. Old runs make room."""
-    unknown = replace(job, name="sync|id:1", key="id:1")
-    for _ in range(replay_runs.MOST_RUNS + 1):
-        run = replay_runs.start(hand.ledger, [unknown], who="test", about="a test")
-    with hand.watch.aside():
-        hand.ledger.redis.zadd(keys.PARKED, {job.name: 1})
-    run = replay_runs.start(hand.ledger, [job], who="test", about="a test")
-    hand.run_due()
-    replay_runs.step_all(hand.ledger)
-    replay_runs.cancel(hand.ledger, run.id, who="test")
-
-
 def _clock(hand: Hand) -> None:
     storage = WatchedStorage(hand.deps.open_storage(), hand.watch)
     with hand.watch.aside():
@@ -361,8 +286,9 @@ def _audited_for_a_page(hand: Hand) -> None:
     with hand.watch.aside():
         # What a killed one left is taken over after two minutes.
         hand.ledger.redis.delete(*hand.ledger.redis.keys(f"{keys.TAG}:audit*"), "none")
-    for days in range(1, audits.MOST + 2):
-        run = audits.ask(hand.ledger, since=now - timedelta(days=days), until=now, repair=False, who="test")
+        for days in range(2, audits.MOST + 2):
+            audits.ask(hand.ledger, since=now - timedelta(days=days), until=now, repair=False, who="test")
+    run = audits.ask(hand.ledger, since=now - timedelta(days=1), until=now, repair=False, who="test")
     audits.put_back(hand.ledger, run.id)
     audits.fail(hand.ledger, run.id, "a test")
     do_next(hand.deps, now, lambda _: None)
@@ -448,7 +374,7 @@ JOURNEYS = {
     "watched": Journey(run=_watched),
     "woken": Journey(run=_woken, only=frozenset({"broker.listen"})),
     "forgotten": Journey(run=_forgotten, prepare=_with_recording),
-    "by hand": Journey(run=_by_hand),
+    "by hand": Journey(run=by_hand),
     "clock": Journey(run=_clock),
     "found by the clock": Journey(run=_found_by_the_clock, prepare=_with_recording),
     "audited for a page": Journey(run=_audited_for_a_page, prepare=_with_recording),

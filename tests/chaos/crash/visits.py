@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bridge.journal.files import JournalFile
-from tests.chaos.crash.journeys import CALL_ID, ENDED, KEY
+from tests.chaos.crash.one_call import CALL_ID, ENDED, KEY
 from tests.chaos.crash.watch import JOURNAL_METHODS
 
 
