@@ -33,7 +33,19 @@ from bridge.web.api.events import Feed, events
 from bridge.web.callers import Access, Callers, Guard
 from bridge.web.desk import Desk
 from bridge.web.pace import Pace
-from bridge.web.pages import assets, audit, held, history, parked, player, rules, setup, signin, themes
+from bridge.web.pages import (
+    api_docs,
+    assets,
+    audit,
+    held,
+    history,
+    parked,
+    player,
+    rules,
+    setup,
+    signin,
+    themes,
+)
 from bridge.web.pages import now as now_page
 from bridge.web.pages.sounds import Sounds
 from bridge.web.server.limits import Limits
@@ -167,6 +179,7 @@ def _routes(callers: Callers, *, metrics_public: bool) -> list[BaseRoute]:
         *history.ROUTES,
         *audit.ROUTES,
         *rules.ROUTES,
+        *api_docs.ROUTES,
         *setup.ROUTES,
         *themes.ROUTES,
         Route("/static/{name}", assets.static, methods=["GET"]),

@@ -29,7 +29,13 @@ TEMPLATES = Path(__file__).parent / "templates"
 NAVIGATION = (
     (("Now", "/"), ("Calls", "/calls")),
     (("Parked", "/parked"), ("Held", "/held"), ("Refused", "/refused")),
-    (("Set-up", "/setup"), ("Audit", "/audit"), ("Trail", "/trail"), ("Rules", "/rules")),
+    (
+        ("Set-up", "/setup"),
+        ("Audit", "/audit"),
+        ("Trail", "/trail"),
+        ("Rules", "/rules"),
+        ("API", "/api/docs"),
+    ),
 )
 
 # Word of a state -> its colour and its shape; see `.state` in style.css.
