@@ -192,7 +192,7 @@ def sound_length(seconds: float) -> str:
 
 def length(text: str) -> int:
     """Characters in UTF-16 units."""
-    return len(text) + sum(ord(c) > 0xFFFF for c in text)
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def cut(text: str, longest: int) -> str:

@@ -29,7 +29,7 @@ def read_json(raw: bytes) -> Any:
 def mended(value: Any, *, deepest: int = _DEEPEST) -> Any:
     """The same JSON value without what cannot be kept."""
     if isinstance(value, str):
-        return _LONE_SURROGATE.sub("\ufffd", value)
+        return value if value.isascii() else _LONE_SURROGATE.sub("\ufffd", value)
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, list | dict) and not deepest:

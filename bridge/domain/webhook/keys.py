@@ -101,6 +101,12 @@ def folded(key: str) -> str:
 
     A variable pasted whole (`event.properties.call_uuid`) is read as its last part.
     """
+    # The same few keys come all the time; what is too long to be one of them is not kept.
+    return _folded(key) if len(key) <= 64 else _folded.__wrapped__(key)
+
+
+@lru_cache(maxsize=2048)
+def _folded(key: str) -> str:
     key = key.strip().strip("{}").strip()
     for prefix in ("event.properties.", "call.", "properties."):
         # Without its "call" this one could be anybody's.

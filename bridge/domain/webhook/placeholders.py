@@ -68,9 +68,11 @@ _LETTERS = str.maketrans({"ł": "l", "ı": "i", "đ": "d", "ð": "d", "ø": "o",
 
 def _key(text: str) -> str:
     """One spelling: lower case, without accents, punctuation or doubled blanks."""
-    plain = unicodedata.normalize("NFKD", text.casefold())
-    # All marks: the vowel signs of Devanagari and Thai are no letters to `re`, and would part words.
-    plain = "".join(c for c in plain if not unicodedata.category(c).startswith("M")).translate(_LETTERS)
+    plain = text.casefold()
+    if not plain.isascii():
+        plain = unicodedata.normalize("NFKD", plain)
+        # All marks: the vowel signs of Devanagari and Thai are no letters to `re`, and would part words.
+        plain = "".join(c for c in plain if not unicodedata.category(c).startswith("M")).translate(_LETTERS)
     return " ".join(re.sub(r"[\W_]+", " ", plain).split())
 
 

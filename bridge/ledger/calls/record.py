@@ -77,6 +77,10 @@ class Record:
     changes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     fields: Mapping[str, str] = field(default_factory=dict)
     log: tuple[Mapping[str, Any], ...] = ()
+    # The events as they were read last, with the rules: a run asks for them several times.
+    _read: list[tuple[Rules, tuple[Event, ...]]] = field(
+        init=False, default_factory=list, repr=False, compare=False
+    )
 
     @property
     def own_keys(self) -> tuple[str, ...]:
@@ -183,6 +187,14 @@ class Record:
         What CloudTalk's list says stands in for those that never came: for all of them, or for the one that
         would have told the end. Where they told it the list is left out, as the two may differ by a second.
         """
+        for known, events in self._read:
+            if known is rules:
+                return list(events)
+        found = self._read_events(rules)
+        self._read[:] = [(rules, tuple(found))]
+        return found
+
+    def _read_events(self, rules: Rules) -> list[Event]:
         read = (
             (read_event(e.trigger or None, e.body, rules, received_at=e.last_at), e.signed)
             for e in self.events
