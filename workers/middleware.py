@@ -29,6 +29,7 @@ from bridge.jobs.deps import Deps, JobResult
 from bridge.jobs.leases import Leases, clock
 from bridge.ledger.budgets.requesters import BudgetRequester, acting_as
 from bridge.ledger.faults import RedisError, server_fault
+from bridge.ledger.keys import Lane
 from bridge.ledger.ledger import Claim
 from bridge.logs import get_logger
 from workers.time_limit import GRACE_S, Hangs, in_time
@@ -156,7 +157,8 @@ class Claims(Middleware):
         try:
             with run.stack:
                 outcome = self._end(run, exception)
-            _count(run, outcome)
+            if exception is not None or outcome == "lost":
+                _count(run, outcome)
             log.info(
                 "job ended",
                 job=claim.kind,
@@ -175,21 +177,17 @@ class Claims(Middleware):
             run.stack.close()
 
     def _end(self, run: Run, error: Exception | None) -> str:
-        claim, ledger = run.claim, run.deps.ledger
         run.retry_cause = _cause(error) if error is not None else ""
         match error:
             case None:
-                again_in_ms = run.result.again_in_ms
-                ledger.complete(claim, again_in_ms=again_in_ms, note=run.result.log)
-                return "done" if again_in_ms is None else "again"
+                return _complete(run)
             case LeaseLost():
-                log.warning("lease lost, the job is another's by now", job=claim.kind, key=claim.key)
-                return "lost"
+                return _lost(run.claim)
             case RateLimited() | Busy():
                 return _later(run, error)
             case Disconnected():
                 # Nothing failed here either; a person has to reconnect it, however long that takes.
-                run.deps.connections.pause(claim, error)
+                run.deps.connections.pause(run.claim, error)
                 return "paused"
             case Hangs():
                 return self._leave(run, error)
@@ -219,8 +217,30 @@ def _count(run: Run, outcome: str) -> None:
     names = [f"job:{run.claim.kind}:{outcome}"]
     if outcome in _TRIED_AGAIN:
         names.append(f"retry:{run.retry_cause}")
-    wait = None if run.due_for_ms is None else (run.claim.lane, run.due_for_ms / 1000)
-    run.deps.ledger.count(*names, wait=wait)
+    run.deps.ledger.count(*names, wait=_waited(run))
+
+
+def _waited(run: Run) -> tuple[Lane, float] | None:
+    return None if run.due_for_ms is None else (run.claim.lane, run.due_for_ms / 1000)
+
+
+def _complete(run: Run) -> str:
+    claim, result = run.claim, run.result
+    outcome = "done" if result.again_in_ms is None else "again"
+    end = run.deps.ledger.complete(
+        claim,
+        again_in_ms=result.again_in_ms,
+        note=result.log,
+        fields=result.fields,
+        counters=(f"job:{claim.kind}:{outcome}", *result.counters),
+        wait=_waited(run),
+    )
+    return _lost(claim) if end == "lost" else outcome
+
+
+def _lost(claim: Claim) -> str:
+    log.warning("lease lost, the job is another's by now", job=claim.kind, key=claim.key)
+    return "lost"
 
 
 def _fault(run: Run, error: Exception) -> str:

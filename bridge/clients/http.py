@@ -302,10 +302,9 @@ class Service:
     @contextmanager
     def _sending(self, operation: str, *, gate: Gate | None) -> Iterator[_Sent]:
         """One request within the budget, booked however it ends, its failures as our errors."""
-        probed = gate.check(operation) if gate else None
         if (job := pace.current()) and job.is_over:
             raise NotSent(f"the time of this job was over before {self.name} was asked for {operation}")
-        slot = self.budget.take() if self.budget else None
+        slot, probed = self._let_through(operation, gate)
         sent = _Sent(operation=operation, slot=slot, window_s=self._window_s)
         try:
             yield sent
@@ -340,6 +339,19 @@ class Service:
             raise
         finally:
             self._book(sent)
+
+    def _let_through(self, operation: str, gate: Gate | None) -> tuple[Any, str | None]:
+        """A slot of the budget, and the scope that this request is let through to probe."""
+        probed: str | None = None
+
+        def check() -> None:
+            nonlocal probed
+            probed = gate.check(operation) if gate else None
+
+        if self.budget is not None:
+            return self.budget.take(if_closed=check if gate else None), probed
+        check()
+        return None, probed
 
     def _judge(self, error: BridgeError, gate: Gate) -> None:
         """Find out whether an answer means this request only, or that the service is closed to us.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 from bridge.errors import Disconnected
@@ -25,8 +26,12 @@ class Budget(Protocol):
     share: int
     window_s: float
 
-    def take(self) -> Any:
+    def take(self, *, if_closed: Callable[[], None] | None = None) -> Any:
         """A slot for one request, to be handed back with `replied`.
+
+        Args:
+            if_closed: called before a slot is taken, unless all services are known to be open. What it raises
+                ends the request.
 
         Raises:
             RateLimited: the share is used up; nothing was sent.

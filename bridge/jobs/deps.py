@@ -51,7 +51,14 @@ class Deps:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobResult:
-    """How a run ended well: done, or wanting another look after a while."""
+    """How a run ended well: done, or wanting another look after a while.
+
+    Args:
+        fields: of the call's record, to be written together with the end of the job; see `Ledger.complete`.
+        counters: to be counted up with it.
+    """
 
     again_in_ms: int | None = None
     log: str = ""
+    fields: Mapping[str, object] = field(default_factory=dict)
+    counters: tuple[str, ...] = ()

@@ -67,6 +67,8 @@ class Claim:
     attempts: int
     now_ms: int
     lane: Lane
+    # The number that the call is also known by, where its key is a uuid.
+    number: str = ""
 
 
 class DueJob(str):
@@ -162,26 +164,33 @@ class Ledger:
 
     # -- records
 
-    def read(self, key: str) -> Record:
-        """The record of a call, by its key or that of its other part; one that is not there is empty."""
-        call, events, log = self._part(key)
+    def read(self, key: str, *, number: str = "") -> Record:
+        """The record of a call, by its key or that of its other part; one that is not there is empty.
+
+        Args:
+            number: what the call is also known by, if that is known already: it saves a round trip.
+        """
+        (call, events, log), *others = self._parts(key, *([f"id:{number}"] if number else []))
         if not events and (at_ms := forgotten_at(self.redis, [key])[0]) is not None:
             return record_of(key, [(tombstone(at_ms), {}, [])])
         if key.startswith("id:") and (uuid := call.get(Field.UUID)):
-            return record_of(f"uuid:{uuid}", [self._part(f"uuid:{uuid}"), (call, events, log)])
-        parts = [(call, events, log)]
-        if key.startswith("uuid:") and (number := call.get(Field.ID)):
-            parts.append(self._part(f"id:{number}"))
-        return record_of(key, parts)
+            return record_of(f"uuid:{uuid}", [*self._parts(f"uuid:{uuid}"), (call, events, log)])
+        told = call.get(Field.ID) if key.startswith("uuid:") else None
+        if told is None:
+            others = []
+        elif told != number or not others:
+            others = self._parts(f"id:{told}")
+        return record_of(key, [(call, events, log), *others])
 
     @boundary("ledger.read")
-    def _part(self, key: str) -> Part:
+    def _parts(self, *names: str) -> list[Part]:
         pipe = self.redis.pipeline(transaction=False)
-        pipe.hgetall(keys.record(key))
-        pipe.hgetall(keys.events(key))
-        pipe.lrange(keys.log(key), 0, -1)
-        call, events, log = pipe.execute()
-        return call, events, log
+        for key in names:
+            pipe.hgetall(keys.record(key))
+            pipe.hgetall(keys.events(key))
+            pipe.lrange(keys.log(key), 0, -1)
+        found = pipe.execute()
+        return [(found[n], found[n + 1], found[n + 2]) for n in range(0, len(found), 3)]
 
     def find(self, text: str) -> Record | None:
         """The record that a person means: its key, a call's number, or a uuid in any case."""
@@ -285,9 +294,16 @@ class Ledger:
         )
         if answer != "claimed":
             return None
-        attempts, now_ms, lane = (int(text) for text in rest)
+        attempts, now_ms, lane, number = rest
         return Claim(
-            name=name, kind=kind, key=key, token=token, attempts=attempts, now_ms=now_ms, lane=Lane(lane)
+            name=name,
+            kind=kind,
+            key=key,
+            token=token,
+            attempts=int(attempts),
+            now_ms=int(now_ms),
+            lane=Lane(int(lane)),
+            number=number,
         )
 
     def renew(self, claims: list[Claim]) -> list[str]:
@@ -301,14 +317,31 @@ class Ledger:
         if pairs:
             self._run("renew", [*QUEUE_KEYS], to_ms, *pairs)
 
-    def complete(self, claim: Claim, *, again_in_ms: int | None = None, note: str = "") -> str:
+    def complete(
+        self,
+        claim: Claim,
+        *,
+        again_in_ms: int | None = None,
+        note: str = "",
+        fields: Mapping[str, object] | None = None,
+        counters: Sequence[str] = (),
+        wait: tuple[Lane, float] | None = None,
+    ) -> str:
         """End a job; due again by itself if something was learnt meanwhile, or at the time it asks for.
 
-        Answers `done`, `again` or `lost`.
+        Args:
+            fields: of the call's record, written as the job ends; None deletes one. `synced_at` is set to the
+                time of this, whatever it says here.
+            counters: are counted up with it.
+            wait: the lane of the job, and for how many seconds it was due before its run.
+
+        Answers `done`, `again` or `lost`: then nothing was written.
         """
         wish = -1 if again_in_ms is None else again_in_ms
-        names = [*QUEUE_KEYS, keys.record(claim.key), keys.log(claim.key)]
-        return cast(str, self._run("complete", names, claim.name, claim.token, wish, note, claim.kind)[0])
+        names = [*QUEUE_KEYS, keys.record(claim.key), keys.log(claim.key), keys.COUNTS, keys.MEASURES]
+        counted = " ".join(counters), "" if wait is None else " ".join(f"{name} {n}" for name, n in _job_wait(*wait))
+        told = (wish, note, claim.kind, self.keep_for.outputs_s, *counted, *_flat(fields or {}))
+        return cast(str, self._run("complete", names, claim.name, claim.token, *told)[0])
 
     def reschedule(self, claim: Claim, *, in_ms: int, cause: str, error: str, failed: bool) -> str:
         """Try again later; `failed` counts it as an attempt. Answers `waiting`, `parked` or `lost`."""
@@ -380,24 +413,25 @@ class Ledger:
         *,
         note: str = "",
         milestones: Sequence[Milestone] = (),
-    ) -> None:
+    ) -> bool:
         """Write fields of the call's record under the lease; None deletes one.
 
         Args:
             milestones: counted with it, each once a call.
 
+        Returns:
+            Whether something was learned about the call since this run began: the job will run again for it.
+
         Raises:
             LeaseLost: the job is somebody else's by now; nothing was written.
         """
-        flat: list[str] = []
-        for name, value in fields.items():
-            text = "" if value is None else value if isinstance(value, str) else json.dumps(value)
-            flat += [name, text]
         names = [*QUEUE_KEYS, keys.record(claim.key), keys.log(claim.key), keys.COUNTS, keys.MEASURES]
         counted = milestones_for_script(milestones, "")
-        ours = (claim.name, claim.token)
-        if not self._run("keep", names, *ours, self.keep_for.outputs_s, note, counted, *flat):
+        told = (claim.name, claim.token, self.keep_for.outputs_s, note, counted, *_flat(fields))
+        answer = self._run("keep", names, *told)
+        if not answer:
             raise LeaseLost(f"{claim.name}: the lease ran out, another worker may hold it")
+        return int(answer) > 1
 
     def job_states(self, *own: str) -> list[dict[str, Any]]:
         """The jobs of one call, by the keys of its records; see `bridge.ledger.queue.job_states`."""
@@ -465,9 +499,8 @@ class Ledger:
         for name in names:
             pipe.hincrby(keys.COUNTS, name, 1)
         if wait is not None:
-            bucket, total, ms = fields_of("job_wait", wait[1], LANE_NAMES[wait[0]])
-            pipe.hincrby(keys.MEASURES, bucket, 1)
-            pipe.hincrby(keys.MEASURES, total, ms)
+            for name, amount in _job_wait(*wait):
+                pipe.hincrby(keys.MEASURES, name, amount)
         pipe.execute()
 
     def queue_by_kind(self) -> QueueByKind:
@@ -549,3 +582,17 @@ class Ledger:
 
 def _fence(claim: Claim | None) -> tuple[str, str]:
     return ("", "") if claim is None else (claim.name, claim.token)
+
+
+def _job_wait(lane: Lane, seconds: float) -> list[tuple[str, int]]:
+    """What to add to the histogram of waiting times: field and number."""
+    bucket, total, ms = fields_of("job_wait", seconds, LANE_NAMES[lane])
+    return [(bucket, 1), (total, ms)]
+
+
+def _flat(fields: Mapping[str, object]) -> list[str]:
+    """Names and texts in turn, as scripts take them; an empty text deletes a field."""
+    flat: list[str] = []
+    for name, value in fields.items():
+        flat += [name, "" if value is None else value if isinstance(value, str) else json.dumps(value)]
+    return flat

@@ -36,7 +36,7 @@ _DETAILS_TO_COME = "details from CloudTalk are pending"
 
 def sync(claim: Claim, deps: Deps) -> JobResult:
     """One run for one call."""
-    record = deps.ledger.read(claim.key)
+    record = deps.ledger.read(claim.key, number=claim.number)
     if record.key != claim.key or record.forgotten:
         # This part has become part of another record, whose sync is due when this run ends.
         return JobResult()
@@ -46,10 +46,13 @@ def sync(claim: Claim, deps: Deps) -> JobResult:
     _plan_jobs(claim, deps, record, call, decision, now)
     match decision.then:
         case Later() as later:
-            return _wait(claim, deps, record, later, now)
+            return _wait(record, later, now)
         case Never(reason=reason, until=until):
-            deps.ledger.keep(claim, {Field.STATE: State.SKIPPED, Field.REASON: reason})
-            return JobResult(again_in_ms=_ms(until, now), log=f"not written: {reason}")
+            return JobResult(
+                again_in_ms=_ms(until, now),
+                log=f"not written: {reason}",
+                fields={Field.STATE: State.SKIPPED, Field.REASON: reason},
+            )
         case Write() as write:
             return _write(claim, deps, record, call, write, now)
 
@@ -77,16 +80,17 @@ def _plan_jobs(
         )
 
 
-def _wait(claim: Claim, deps: Deps, record: Record, later: Later, now: datetime) -> JobResult:
+def _wait(record: Record, later: Later, now: datetime) -> JobResult:
     state = State.SYNCED if "note" in record.outputs else State.WAITING
-    deps.ledger.keep(claim, {Field.STATE: state, Field.REASON: later.reason})
-    return JobResult(again_in_ms=_ms(later.until, now))
+    return JobResult(
+        again_in_ms=_ms(later.until, now), fields={Field.STATE: state, Field.REASON: later.reason}
+    )
 
 
 def _write(claim: Claim, deps: Deps, record: Record, call: Call, write: Write, now: datetime) -> JobResult:
     horizon = look_back(record, call, deps.ledger.reach(), now)
     if horizon.wait:
-        return _wait(claim, deps, record, horizon.wait, now)
+        return _wait(record, horizon.wait, now)
     call = with_agent(call, deps)
     link = deps.link_to(record.key, call) if write.recording.sound is RecordingState.STORED else ""
     want = plan(call, deps.rules, write.patience, recording=write.recording, link=link)
@@ -111,15 +115,16 @@ def _write(claim: Claim, deps: Deps, record: Record, call: Call, write: Write, n
         return JobResult()
     late = [_DETAILS_TO_COME] if write.patience is DetailWait.LATE else []
     reason = "; ".join([*late, *want.left_out, *left_out_of(writer)])
-    done: dict[str, str | None] = {
-        Field.STATE: State.SYNCED,
-        Field.SYNCED_AT: str(deps.ledger.now_ms()),
-        Field.REASON: reason,
-        Field.VERIFY: None,
-    }
-    deps.ledger.keep(claim, done)
-    _count_if_recovered(deps, record)
-    return JobResult(again_in_ms=_ms(write.until, now))
+    return JobResult(
+        again_in_ms=_ms(write.until, now),
+        fields={
+            Field.STATE: State.SYNCED,
+            Field.SYNCED_AT: "now",
+            Field.REASON: reason,
+            Field.VERIFY: None,
+        },
+        counters=("calls:recovered",) if _is_recovered(deps, record) else (),
+    )
 
 
 def _write_all(writer: CallWriter, want: Plan, assigned: Sequence[str], there: Conversation | None) -> bool:
@@ -178,6 +183,8 @@ def _conversation(
 def _recording_was_announced(writer: CallWriter) -> bool:
     """Whether a recording was announced since this run began: then one note can say both."""
     record, deps = writer.record, writer.log.deps
+    if writer.log.learned is False:
+        return False
     if record.recording(deps.rules, record.call(deps.rules)).sound is not RecordingState.NONE:
         return False
     fresh = deps.ledger.read(record.key)
@@ -197,8 +204,9 @@ def _known_under_its_uuid(
         learn_uuid(claim, deps, record, uuid, number, "uuid_in_note", {"uuid": str(uuid)})
         return JobResult(again_in_ms=0, log="uuid found in its note")
     if horizon.before_us and record.listed:
-        deps.ledger.keep(claim, {Field.STATE: State.SKIPPED, Field.REASON: _NO_UUID})
-        return JobResult(log=f"not written: {_NO_UUID}")
+        return JobResult(
+            log=f"not written: {_NO_UUID}", fields={Field.STATE: State.SKIPPED, Field.REASON: _NO_UUID}
+        )
     return None
 
 
@@ -207,12 +215,12 @@ def _is_free(deps: Deps, uuid: UUID, number: int) -> bool:
     return deps.ledger.read(f"uuid:{uuid}").call_id in (None, number)
 
 
-def _count_if_recovered(deps: Deps, record: Record) -> None:
-    """Count a call that only CloudTalk's list told of, and that was not in Kustomer."""
-    if record.listed and not record.events and record.synced_at is None:
-        written = deps.ledger.read(record.key).outputs
-        if any(written[name].created for name in ("conversation", "note")):
-            deps.ledger.count("calls:recovered")
+def _is_recovered(deps: Deps, record: Record) -> bool:
+    """Whether this wrote a call that only CloudTalk's list told of, and that was not in Kustomer."""
+    if not record.listed or record.events or record.synced_at is not None:
+        return False
+    written = deps.ledger.read(record.key).outputs
+    return any(written[name].created for name in ("conversation", "note"))
 
 
 def _ms(at: datetime | None, now: datetime) -> int | None:

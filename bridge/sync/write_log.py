@@ -8,7 +8,7 @@ which values are ours and which a person wrote since.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeVar
 
@@ -18,6 +18,7 @@ from bridge.jobs.deps import Deps
 from bridge.ledger.calls.record import Written
 from bridge.ledger.calls.record_fields import Family
 from bridge.ledger.ledger import Claim
+from bridge.ledger.measures import Milestone
 from bridge.logs import get_logger
 from bridge.sync.milestones import Milestones
 
@@ -27,7 +28,7 @@ T = TypeVar("T")
 Done = Literal["created", "found", "updated"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class WriteLog:
     """Writes under one claim."""
 
@@ -36,6 +37,13 @@ class WriteLog:
     milestones: Milestones | None = None
     # What this run has noted so far, see `note`.
     noted: dict[str, str | None] = field(default_factory=dict)
+    # Whether something was learned about the call since this run began, as of its last write; None: none yet.
+    learned: bool | None = None
+
+    def _keep(
+        self, fields: Mapping[str, object], *, note: str = "", milestones: Sequence[Milestone] = ()
+    ) -> None:
+        self.learned = self.deps.ledger.keep(self.claim, fields, note=note, milestones=milestones)
 
     def create(self, name: str, sent: Mapping[str, Any], send: Callable[[], str]) -> str:
         """Create one thing in Kustomer and record its id.
@@ -52,14 +60,14 @@ class WriteLog:
         try:
             made = self.while_ours(send)
         except (Permanent, RateLimited, NotSent):
-            self.deps.ledger.keep(self.claim, {Family.INTENT.field(name): None})
+            self._keep({Family.INTENT.field(name): None})
             raise
         self.keep(name, made, sent, done="created", created=True)
         return made
 
     def begin(self, name: str, sent: Mapping[str, Any]) -> None:
         """Record the intent; raises LeaseLost where the job is no longer ours."""
-        self.deps.ledger.keep(self.claim, {Family.INTENT.field(name): dict(sent)})
+        self._keep({Family.INTENT.field(name): dict(sent)})
 
     def keep(
         self, name: str, id_: str, sent: Mapping[str, Any], *, done: Done, created: bool = False
@@ -72,8 +80,7 @@ class WriteLog:
         """
         reached = self.milestones.reached(name, sent, done=done, created=created) if self.milestones else []
         log.info("written to kustomer", output=name, done=done, id=id_, call=self.claim.key)
-        self.deps.ledger.keep(
-            self.claim,
+        self._keep(
             {
                 Family.OUTPUT.field(name): {"id": id_, "sent": dict(sent), "created": created},
                 Family.INTENT.field(name): None,
@@ -85,12 +92,12 @@ class WriteLog:
 
     def note(self, name: str, text: str | None) -> None:
         """Record something about the call that later runs have to know; None removes it."""
-        self.deps.ledger.keep(self.claim, {name: text})
+        self._keep({name: text})
         self.noted[name] = text
 
     def forget(self, name: str) -> None:
         gone = (Family.OUTPUT, Family.INTENT, Family.CHANGE)
-        self.deps.ledger.keep(self.claim, {family.field(name): None for family in gone})
+        self._keep({family.field(name): None for family in gone})
 
     def update(self, name: str, known: Written, changed: Mapping[str, Any], send: Callable[[], None]) -> None:
         """Send a change that may be repeated without harm, only while the job is ours.
@@ -101,16 +108,16 @@ class WriteLog:
         """
         kept = {"id": known.id, "sent": dict(known.sent), "created": known.created}
         begun = {Family.OUTPUT.field(name): kept, Family.CHANGE.field(name): dict(changed)}
-        self.deps.ledger.keep(self.claim, begun)
+        self._keep(begun)
         try:
             self.while_ours(send)
         except (Permanent, RateLimited, NotSent):
-            self.deps.ledger.keep(self.claim, {Family.CHANGE.field(name): None})
+            self._keep({Family.CHANGE.field(name): None})
             raise
 
     def repeat(self, send: Callable[[], None]) -> None:
         """Send what may be repeated without harm, with nothing to compare later, only while ours."""
-        self.deps.ledger.keep(self.claim, {})
+        self._keep({})
         self.while_ours(send)
 
     def while_ours(self, send: Callable[[], T]) -> T:

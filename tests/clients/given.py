@@ -26,7 +26,9 @@ class Booked(Budget):
         self.booked: list[tuple[str, str, float]] = []
         self.told: list[tuple[int, int, float | None] | None] = []
 
-    def take(self) -> Slot:
+    def take(self, *, if_closed: Callable[[], None] | None = None) -> Slot:
+        if if_closed is not None:
+            if_closed()
         return Slot(service=self.service, name="slot")
 
     def replied(

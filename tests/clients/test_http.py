@@ -298,7 +298,7 @@ def test_a_request_without_an_answer_is_booked_too() -> None:
 
 def test_a_spent_share_sends_nothing() -> None:
     class Spent(Booked):
-        def take(self) -> Any:
+        def take(self, *, if_closed: Callable[[], None] | None = None) -> Any:
             raise RateLimited("spent", retry_after_s=3)
 
     wire, budget = Wire(httpx2.Response(200)), Spent()

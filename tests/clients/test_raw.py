@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import httpx2
 import pytest
 
@@ -113,7 +115,7 @@ def test_it_counts_against_the_budget_and_a_429_closes_it() -> None:
 
 def test_nothing_is_sent_when_the_budget_is_spent() -> None:
     class Spent(Booked):
-        def take(self) -> Slot:
+        def take(self, *, if_closed: Callable[[], None] | None = None) -> Slot:
             raise RateLimited("spent", retry_after_s=9)
 
     far = Far(httpx2.Response(200), Spent())

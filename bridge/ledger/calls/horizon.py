@@ -48,7 +48,12 @@ def ask_horizon(client: redis.Redis, *, outputs_s: int, lease_ms: int) -> Ledger
     pipe.info("server")
     pipe.info("replication")
     pipe.config_get("appendfsync")
-    (seconds, micros), told, copies, fsync = pipe.execute(raise_on_error=False)
+    pipe.hget(keys.META, "born_at")
+    pipe.zrange(keys.SERVERS, 0, 1, desc=True, withscores=True)
+    now, told, copies, fsync, born_at, starts = pipe.execute(raise_on_error=False)
+    for needed in (now, born_at, starts):
+        if isinstance(needed, Exception):
+            raise needed
     # A provider that does not tell: its crashes are then not noticed.
     server = told.get("run_id", "") if isinstance(told, dict) else ""
     # It has all that any server before it answered: on disk, and not by way of a replica.
@@ -58,13 +63,15 @@ def ask_horizon(client: redis.Redis, *, outputs_s: int, lease_ms: int) -> Ledger
         and isinstance(copies, dict)
         and not str(copies.get("master_replid2", "?")).strip("0")
     )
-    now_ms = int(seconds) * 1000 + int(micros) // 1000
-    pipe.hsetnx(keys.META, "born_at", now_ms)
-    pipe.hget(keys.META, "born_at")
-    pipe.zadd(keys.SERVERS, {server: now_ms}, nx=True)
-    pipe.zremrangebyrank(keys.SERVERS, 0, -1 - _SERVERS_KEPT)
-    pipe.zrange(keys.SERVERS, 0, 1, desc=True, withscores=True)
-    _, born_at, _, _, starts = pipe.execute()
+    now_ms = int(now[0]) * 1000 + int(now[1]) // 1000
+    if born_at is None or not starts or starts[0][0] != server:
+        # A ledger that is new, or a start that was not seen before.
+        pipe.hsetnx(keys.META, "born_at", now_ms)
+        pipe.hget(keys.META, "born_at")
+        pipe.zadd(keys.SERVERS, {server: now_ms}, nx=True)
+        pipe.zremrangebyrank(keys.SERVERS, 0, -1 - _SERVERS_KEPT)
+        pipe.zrange(keys.SERVERS, 0, 1, desc=True, withscores=True)
+        _, born_at, _, _, starts = pipe.execute()
     since_ms = max(float(born_at), now_ms - (outputs_s - _EXPIRES_EARLY_S) * 1000)
     if len(starts) < 2:
         return LedgerHorizon(since=_moment(since_ms))

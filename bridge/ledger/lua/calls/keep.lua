@@ -4,7 +4,8 @@
 --      15   call:<key>   16 log:<key>   17 counts   18 measures
 -- ARGV 1 job name   2 token   3 retention, s   4 text for the log or ''
 --      5 milestones, JSON [{mark, name, trace, since?, edges?}], or ''   then field, value, ... ('' deletes)
--- Answers 1, or 0 when the job is not held any more: then nothing was written, and nothing may be sent.
+-- Answers 1, or 2 where something was learned since the job was claimed, which runs once more for it; 0 when the job
+-- is not held any more: then nothing was written, and nothing may be sent.
 --
 -- Guarantees: a new output or upload form is a step on the way: deliveries are counted anew from this one, so
 -- that a job whose workers are killed for no fault of its own is not given up while it gets on. Only so many
@@ -20,7 +21,6 @@ for i = 6, #ARGV, 2 do
     redis.call('HDEL', KEYS[15], ARGV[i])
   else
     local is_new = redis.call('HSET', KEYS[15], ARGV[i], ARGV[i + 1]) == 1
-    if is_new and ARGV[i] == FIELD.SYNCED_AT then count_traffic('written', now) end
     stepped = stepped or (is_new and STEPS[string.match(ARGV[i], '^%a+:') or ''])
   end
 end
@@ -55,4 +55,4 @@ if ARGV[4] ~= '' then
   note_down(KEYS[16], now, ARGV[4])
   redis.call('EXPIRE', KEYS[16], ARGV[3])
 end
-return 1
+return job.again_at and 2 or 1

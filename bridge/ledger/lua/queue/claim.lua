@@ -5,7 +5,7 @@
 --      16   log:<key>
 -- ARGV 1 job name   2 token   3 lease, ms   4 deliveries without an end after which it is parked
 --      5 kind of the job
--- Answers {claimed, attempts, now, lane} or {gone | early | busy | parked}.
+-- Answers {claimed, attempts, now, lane, number of the call or ''} or {gone | early | busy | parked}.
 --
 -- Guarantees: one holder at a time, also while two records of one call become one; every delivery is
 -- counted before the job runs, so that one which kills its worker is parked as well.
@@ -13,10 +13,11 @@ local name, token = ARGV[1], ARGV[2]
 local now = now_ms()
 local job = job_of(name)
 if not job then return {'gone'} end
+local number = redis.call('HGET', KEYS[15], FIELD.ID)
 if redis.call('ZSCORE', PARKED, name) then return {'parked'} end
 if lease_end(name, job) > now then
   -- The same claim once more, as its reply got lost.
-  if job.token == token then return {'claimed', job.attempts, now, job.lane} end
+  if job.token == token then return {'claimed', job.attempts, now, job.lane, number or ''} end
   -- That a held job is due only when its lease ends says the same (and no test can tell them apart). It stays:
   -- that there is one holder is not to hang on two sorted sets agreeing.
   return {'busy'}
@@ -25,7 +26,6 @@ local score = tonumber(redis.call('ZSCORE', due(job.lane), name) or 0)
 local on_its_way = redis.call('ZREM', handed(job.lane), name) == 1
 if score > now and not on_its_way then return {'early'} end
 
-local number = redis.call('HGET', KEYS[15], FIELD.ID)
 if number then
   local other = ARGV[5] .. '|id:' .. number
   local twin = other ~= name and job_of(other)
@@ -57,4 +57,4 @@ job.again_at = nil
 save(name, job)
 redis.call('ZADD', leased(job.lane), now + tonumber(ARGV[3]), name)
 redis.call('ZADD', due(job.lane), now + tonumber(ARGV[3]), name)
-return {'claimed', job.attempts, now, job.lane}
+return {'claimed', job.attempts, now, job.lane, number or ''}
