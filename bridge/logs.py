@@ -13,16 +13,34 @@ import re
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, TextIO
 
-import structlog
-from structlog.types import EventDict, Processor, WrappedLogger
-
 from bridge.plain import plain_line
+
+
+@contextmanager
+def _not_found(name: str) -> Iterator[None]:
+    """A module that is not found while others are imported that could do without it."""
+    if name in sys.modules:
+        yield
+        return
+    sys.modules[name] = None  # type: ignore[assignment]  # documented: importing it raises
+    try:
+        yield
+    finally:
+        del sys.modules[name]
+
+
+# structlog would use rich for tracebacks, which our logs never show (`tell_error`). Importing it takes a
+# tenth of a worker's start, and memory in each process.
+with _not_found("rich"):
+    import structlog
+    from structlog.types import EventDict, Processor, WrappedLogger
 
 _ROOT = Path(__file__).resolve().parent.parent
 _OUR_FOLDERS = tuple(f"{_ROOT / name}/" for name in ("bridge", "workers"))
@@ -85,25 +103,14 @@ def configure(
     """
     out = sys.stderr if stream is None else stream
     terminal = out.isatty()
-    chain: list[Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
-        structlog.stdlib.PositionalArgumentsFormatter(),
-        structlog.stdlib.ExtraAdder(),
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        _flatten,
-        tell_error,
-        mask,
-        _plain,
-    ]
-    renderer: Processor
-    if (format or ("console" if terminal else "json")) == "console":
-        renderer = structlog.dev.ConsoleRenderer(colors=terminal)
-    else:
-        renderer = structlog.processors.JSONRenderer(serializer=_json)
+    as_lines = (format or ("console" if terminal else "json")) == "console"
+    renderer: Processor = (
+        structlog.dev.ConsoleRenderer(colors=terminal)
+        if as_lines
+        else structlog.processors.JSONRenderer(serializer=_json)
+    )
     structlog.configure(
-        processors=[*chain, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[*_CHAIN, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
         # Not cached: a logger made at import would keep the configuration of before.
@@ -112,7 +119,7 @@ def configure(
     handler = logging.StreamHandler(out)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=chain,
+            foreign_pre_chain=_CHAIN,
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
         )
     )
@@ -121,6 +128,13 @@ def configure(
     root.setLevel(level)
     # The traceback it would print for a bad format string shows the arguments.
     logging.raiseExceptions = False
+    _tame_libraries()
+    sys.excepthook = _crashed
+    threading.excepthook = _thread_crashed
+
+
+def _tame_libraries() -> None:
+    """Have the libraries' lines go the way of ours, without those that say too much."""
     for name in ("uvicorn", "uvicorn.error", "dramatiq"):
         logger = logging.getLogger(name)
         logger.handlers.clear()
@@ -133,8 +147,6 @@ def configure(
     # They log every URL, and a search by phone has the number in its URL.
     for name in ("httpx2", "httpcore2"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    sys.excepthook = _crashed
-    threading.excepthook = _thread_crashed
 
 
 class AtMost(logging.Filter):
@@ -290,3 +302,18 @@ def _thread_crashed(told: threading.ExceptHookArgs) -> None:
             thread=told.thread.name if told.thread else "?",
             exc_info=told.exc_value.with_traceback(told.exc_traceback),
         )
+
+
+# What every line goes through, ours and those of the libraries.
+_CHAIN: list[Processor] = [
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_log_level,
+    structlog.stdlib.add_logger_name,
+    structlog.stdlib.PositionalArgumentsFormatter(),
+    structlog.stdlib.ExtraAdder(),
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+    _flatten,
+    tell_error,
+    mask,
+    _plain,
+]

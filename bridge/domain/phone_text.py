@@ -13,6 +13,8 @@ from urllib.parse import unquote
 from bridge.domain.webhook.values import unescaped
 
 LONGEST = 256
+# Most numbers: nothing is wrapped around them.
+_BARE = re.compile(r"\+?[0-9]+")
 _SCHEME = re.compile(
     r"^(?:tel(?:ephone|efon)?\.?|sips?|callto|whatsapp|wa|skype|viber|facetime(?:-audio)?|phone|mobile?|cell|gsm|fax"
     r"|sms|smsto|im|h323)\s*:\s*(?://)?",
@@ -68,6 +70,8 @@ def says_withheld(text: str) -> bool:
 
 def unwrapped(text: str) -> str | None:
     """What was wrapped up as a number, for the parser; words stay as they are. None where it is no number."""
+    if _BARE.fullmatch(text):
+        return text
     text = "".join(c for c in text if not unicodedata.category(c).startswith("C"))
     for _ in range(3):
         if not _PERCENT.search(text):
@@ -112,4 +116,6 @@ def _expanded(digits: str, exponent: int) -> str | None:
 
 def has_other_letters(text: str) -> bool:
     """Whether there are letters that no way of writing a number explains."""
+    if not any(c.isalpha() for c in text):
+        return False
     return any(c.isalpha() for c in _READ_BY_PARSER.sub("", _EXTENSION.sub("", text)))

@@ -339,7 +339,8 @@ class Ledger:
         """
         wish = -1 if again_in_ms is None else again_in_ms
         names = [*QUEUE_KEYS, keys.record(claim.key), keys.log(claim.key), keys.COUNTS, keys.MEASURES]
-        counted = " ".join(counters), "" if wait is None else " ".join(f"{name} {n}" for name, n in _job_wait(*wait))
+        waited = "" if wait is None else " ".join(f"{name} {number}" for name, number in _job_wait(*wait))
+        counted = (" ".join(counters), waited)
         told = (wish, note, claim.kind, self.keep_for.outputs_s, *counted, *_flat(fields or {}))
         return cast(str, self._run("complete", names, claim.name, claim.token, *told)[0])
 

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from bridge.domain.outcome import Outcome
-from bridge.domain.rules import DEFAULT_STATUS, Rules, rules_from_table
+from bridge.domain.rules import DEFAULT_STATUS, Rules
+from bridge.domain.rules_file import rules_from_table
 
 GOOD = """
 [write]

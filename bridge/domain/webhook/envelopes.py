@@ -124,7 +124,10 @@ def _holds_more(value: object) -> bool:
     """Whether a value may hold others. Most bodies are flat, and read thousands of times a minute."""
     return isinstance(value, dict | list) or (
         isinstance(value, str)
-        and ((text := value.lstrip(_BLANK))[:1] in ("{", "[") or bool(_TWICE.match(text)))
+        and (
+            (first := (text := value.lstrip(_BLANK))[:1]) in ("{", "[")
+            or (first == '"' and bool(_TWICE.match(text)))
+        )
     )
 
 

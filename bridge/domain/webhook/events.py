@@ -126,9 +126,9 @@ def trigger_of(body: Mapping[str, Any], keys: Mapping[str, str] = DEFAULT_KEYS) 
     if is_native(body):
         kind = str(body["type"])
         return NATIVE_TRIGGERS.get(kind, kind.replace(".", "-").replace("_", "-"))
-    for key in in_order(body, keys):
+    for key in in_order([key for key in body if canonical_key(key, keys) == "event"], keys):
         value = body[key]
-        if canonical_key(key, keys) == "event" and isinstance(value, str) and told(value):
+        if isinstance(value, str) and told(value):
             return trigger_named(value)
     return None
 
@@ -151,7 +151,10 @@ _TRIGGER_WORDS = {
 
 def canonical_json(value: object) -> str:
     """One spelling of a JSON value, whatever bytes it came in."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return _CANONICAL.encode(value)
+
+
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def fingerprint_of(trigger: str, body: Mapping[str, Any]) -> str:

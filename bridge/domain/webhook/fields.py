@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from bridge.domain.webhook.envelopes import as_call
@@ -52,13 +52,14 @@ def fields_of(*bodies: Mapping[str, Any], keys: Mapping[str, str]) -> dict[str, 
     return fields
 
 
-def in_order(body: Mapping[str, Any], keys: Mapping[str, str]) -> list[str]:
+def in_order(names: Iterable[str], keys: Mapping[str, str]) -> list[str]:
     """The keys of a body: exact names before aliases, aliases in alphabetical order.
 
     The order in which a body has them then makes no difference.
     """
     exact = set(keys.values())
-    return sorted(body, key=lambda key: (folded(key) not in exact, folded(key), key))
+    ranked = sorted((name not in exact, name, key) for key, name in ((key, folded(key)) for key in names))
+    return [key for _, _, key in ranked]
 
 
 def _pairs(body: Mapping[str, Any], keys: Mapping[str, str]) -> Iterator[tuple[str, Any]]:

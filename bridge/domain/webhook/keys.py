@@ -88,7 +88,7 @@ def canonical_key(key: str, keys: Mapping[str, str]) -> str | None:
     Args:
         keys: folded key -> canonical key.
     """
-    name = folded(key)
+    name = key if key in keys else folded(key)
     while name not in keys:
         head, _, name = name.partition("_")
         if not name or not (head in ENVELOPES or head.isdigit()):

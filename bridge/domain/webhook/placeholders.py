@@ -66,6 +66,9 @@ _PHRASES = """
 _LETTERS = str.maketrans({"ł": "l", "ı": "i", "đ": "d", "ð": "d", "ø": "o", "æ": "ae", "þ": "p"})
 
 
+_BETWEEN_WORDS = re.compile(r"[\W_]+")
+
+
 def _key(text: str) -> str:
     """One spelling: lower case, without accents, punctuation or doubled blanks."""
     plain = text.casefold()
@@ -73,7 +76,7 @@ def _key(text: str) -> str:
         plain = unicodedata.normalize("NFKD", plain)
         # All marks: the vowel signs of Devanagari and Thai are no letters to `re`, and would part words.
         plain = "".join(c for c in plain if not unicodedata.category(c).startswith("M")).translate(_LETTERS)
-    return " ".join(re.sub(r"[\W_]+", " ", plain).split())
+    return " ".join(_BETWEEN_WORDS.sub(" ", plain).split())
 
 
 _MISSING_WORDS = frozenset(_key(word) for word in _MISSING.split())
@@ -85,7 +88,7 @@ _LONGEST = 60
 
 def means_nobody(text: str) -> bool:
     """Whether a name or number given as text says only that there is none."""
-    if len(text) > _LONGEST:
+    if len(text) > _LONGEST or (text.isascii() and text.removeprefix("+").isdigit()):
         return False
     key = _key(text)
     if not key:

@@ -18,6 +18,7 @@ from bridge.domain.webhook.keys import FIRST_NAME, FULL_NAME, LAST_NAME, MIDDLE_
 from bridge.domain.webhook.placeholders import means_nobody, without_placeholders
 
 _NO_VALUE = frozenset({"", "null", "none", "undefined", "nil", "nan", "[object object]", "n/a"})
+_LONGEST_NO_VALUE = max(map(len, _NO_VALUE))
 _TEMPLATE = re.compile(r"^\{\{.*\}\}$", re.DOTALL)
 _UUID = re.compile(r"^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$")
 # Bounded, as `int` refuses thousands of digits, and a length of a call that cannot be is none.
@@ -35,6 +36,8 @@ _ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]
 _CONTROL = re.compile("[\x00-\x08\x0e-\x1b\x1f\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069]")
 # In a name, which stands inside lines of ours, not even these.
 _MARKS_OF_DIRECTION = re.compile("[\u061c\u200e\u200f]")
+# Nothing in it has to be put right: most texts.
+_PLAIN = re.compile(r"[ !-%'-;=-~]*")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 # `<` opens markup unless a blank, a digit or the end follows (HTML: letter, `/`, `!` and `?` do).
 _MARKUP = re.compile(r"<(?![\s\d=<-]|$)")
@@ -43,6 +46,11 @@ _HARMLESS = "\u2039"
 _ZONES = {"Z": 0, "UT": 0, "UTC": 0, "GMT": 0, "WET": 0, "WEST": 1, "CET": 1, "CEST": 2, "EET": 2, "EEST": 3}
 _ZONE_NAME = re.compile(r"\s*\b([A-Z]{1,4})$")
 _ISO = re.compile(r"\d{4}-?\d{2}-?\d{2}")
+# As CloudTalk and most others write it: nothing to put right before it is read.
+_USUAL_ISO = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ](?!24)[0-9]{2}:[0-9]{2}:(?!60)[0-9]{2}(?:\.[0-9]{1,6})?"
+    r"(?:Z|[+-][0-9]{2}:[0-9]{2})?"
+)
 _YEAR_FIRST = re.compile(r"^(\d{4})/(\d{2})/(\d{2})(?=\D|$)")
 _ONE_DIGIT_HOUR = re.compile(r"(?<=^\d{4}-\d\d-\d\d[T ])(?=\d:)")
 # `t` and `z` are as good as `T` and `Z` (RFC 3339).
@@ -62,7 +70,9 @@ def told(value: object) -> bool:
         return False
     if isinstance(value, str):
         text = value.strip()
-        return text.casefold() not in _NO_VALUE and not _TEMPLATE.match(text)
+        if len(text) <= _LONGEST_NO_VALUE and text.casefold() in _NO_VALUE:
+            return False
+        return not (text.startswith("{{") and _TEMPLATE.match(text))
     return True
 
 
@@ -110,6 +120,8 @@ def _since_1970(number: float) -> datetime:
 
 
 def _written_time(text: str) -> datetime:
+    if _USUAL_ISO.fullmatch(text):
+        return datetime.fromisoformat(text)
     if re.fullmatch(r"\d{1,19}(\.\d{1,9})?", text) and not re.fullmatch(r"\d{8}", text):
         return _since_1970(float(text))
     text = _HALF_OF_DAY.sub(_of_24_hours, text[:_LONGEST_VALUE])
@@ -188,7 +200,10 @@ def read_text(value: object, longest: int = _LONGEST_TEXT) -> str | None:
         value = "\n".join(_plain(item) for item in value if told(item))
     if isinstance(value, bool) or not told(value):
         return None
-    text = unescaped(_plain(value)[: 8 * longest])
+    text = _plain(value)[: 8 * longest]
+    if _PLAIN.fullmatch(text):
+        return text.strip()[:longest] or None
+    text = unescaped(text)
     text = _CONTROL.sub("", "\n".join(text.splitlines()))
     text = without_markup(_SURROGATE.sub("\ufffd", text)).strip()
     return text[:longest] or None
@@ -228,9 +243,12 @@ def read_person(*parts: object) -> str | None:
         return _person_in(parts[0])
     names = [str(part).strip() if part in _CALLED_SO else read_name(part) for part in parts]
     name = " ".join(name for name in names if name)
-    name = "" if means_nobody(name) else without_placeholders(name)
+    if not name or means_nobody(name):
+        return None
+    kept = without_placeholders(name)
     # A number in place of a name is what a phone shows of somebody it does not know.
-    return name if name and not means_nobody(name) and any(c.isalpha() for c in name) else None
+    is_somebody = kept and (kept == name or not means_nobody(kept)) and any(c.isalpha() for c in kept)
+    return kept if is_somebody else None
 
 
 def _person_in(value: Mapping[str, object]) -> str | None:
