@@ -107,19 +107,21 @@ class RefusedOverTime:
     counts: Sequence[int]
 
 
-def refused_over_time(ledger: Ledger, *, hours: int) -> RefusedOverTime:
+def refused_over_time(ledger: Ledger, *, hours: int, cause: str = "") -> RefusedOverTime:
+    """Args: cause: the numbers by the hour are of this one only."""
     found = refused_by_hour(ledger, hours=hours)
     newest = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
     times = [newest - timedelta(hours=back) for back in range(hours - 1, -1, -1)]
     by_hour = dict.fromkeys(times, 0)
     recent: dict[str, int] = {}
     for one in found:
-        by_hour[one.hour] = by_hour.get(one.hour, 0) + one.count
+        if cause in ("", one.cause):
+            by_hour[one.hour] = by_hour.get(one.hour, 0) + one.count
         recent[one.cause] = recent.get(one.cause, 0) + one.count
     by_cause: dict[str, list[Refusal]] = {}
     for line in refusals(ledger):
         by_cause.setdefault(line.cause, []).append(line)
-    causes = [_cause(cause, lines, recent.get(cause, 0)) for cause, lines in by_cause.items()]
+    causes = [_cause(name, lines, recent.get(name, 0)) for name, lines in by_cause.items()]
     return RefusedOverTime(
         causes=sorted(causes, key=lambda one: (-one.recent, -one.count, one.cause)),
         hours=times,

@@ -15,7 +15,7 @@ from bridge.domain.moments import read_moment
 from bridge.errors import WrongUse
 from bridge.ledger import trail
 from bridge.reports.entries import trail_entries
-from bridge.reports.refusals import refused_over_time
+from bridge.reports.refusals import ADVICE, refused_over_time
 from bridge.web.callers import Person
 from bridge.web.desk import Desk
 from bridge.web.pages.charts import bars_of
@@ -34,9 +34,11 @@ async def refused(request: Request) -> Response:
     desk: Desk = request.app.state.desk
     span = request.query_params.get("span", "day")
     hours = _SPANS.get(span, 24)
+    cause = request.query_params.get("cause", "")
+    cause = cause if cause in ADVICE else ""
 
     def work() -> dict[str, Any]:
-        found = refused_over_time(desk.ledger, hours=hours)
+        found = refused_over_time(desk.ledger, hours=hours, cause=cause)
         zone = ZoneInfo(desk.rules.zone)
         titles = [
             f"{at.astimezone(zone):%a %H:%M}: {many} refused"
@@ -49,6 +51,7 @@ async def refused(request: Request) -> Response:
             "label": f"{counted(sum(found.counts), 'webhook')} refused in {hours} hours, by the hour",
             "ends": [f"{found.hours[at].astimezone(zone):%a %H:%M}" for at in (0, -1)],
             "span": "week" if hours > 24 else "day",
+            "cause": cause,
         }
 
     return await show(request, "refused.html", work)
