@@ -12,10 +12,11 @@ from tests.chaos.crash.talking import calls_to_redis
 from tests.chaos.crash.watch import JOURNAL_METHODS
 
 _ROOT = Path(__file__).parents[3]
-# Commands are run by a person who sees them fail, and what only they ask for is the same; the sandbox and
-# the embedded server are not the bridge.
+# Commands and doctor's checks are run by a person who sees them fail, and what only they ask for is the same;
+# the sandbox and the embedded server are not the bridge.
 _NOT_LOOKED_AT = (
     "bridge/commands/",
+    "bridge/checks/",
     "bridge/sandbox/",
     "bridge/local/embedded.py",
     "bridge/boundary.py",
