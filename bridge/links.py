@@ -52,3 +52,26 @@ class Links:
 def is_signature(text: str) -> bool:
     """Whether a text has the form of a signature; tells without a secret."""
     return _SIGNATURE.fullmatch(text) is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppLinks:
+    """Links to what a call is in the services' own web pages, where their addresses are known."""
+
+    kustomer: str | None = None
+    cloudtalk: str | None = None
+
+    def of_call(
+        self, *, call_id: int | None, conversation_id: str | None, customer_id: str | None
+    ) -> list[tuple[str, str]]:
+        """Words and address of each."""
+        found = []
+        if self.kustomer and conversation_id:
+            place = quote(conversation_id, safe="")
+            found.append(("Conversation in Kustomer", f"{self.kustomer}/app/conversations/{place}"))
+        if self.kustomer and customer_id:
+            place = quote(customer_id, safe="")
+            found.append(("Customer in Kustomer", f"{self.kustomer}/app/customers/{place}"))
+        if self.cloudtalk and call_id is not None:
+            found.append(("Call in CloudTalk", f"{self.cloudtalk}/call-details/{call_id}"))
+        return found

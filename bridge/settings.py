@@ -112,6 +112,9 @@ class Settings(BaseSettings):
     recording_max_mb: int = Field(default=500, ge=1)
     # Where people reach the web process, for links in notes.
     public_url: ServiceUrl | None = None
+    # The services' own web pages, for links to a call there.
+    kustomer_app_url: ServiceUrl | None = None
+    cloudtalk_app_url: ServiceUrl | None = None
 
     ops_token: Token | None = None
     # More people, each with a name for the trail and a role.

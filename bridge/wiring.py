@@ -6,7 +6,7 @@ The modules of the service clients are imported when one is built: a web process
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import closing, contextmanager
 from functools import cache, partial
 from pathlib import Path
@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 import redis
 
-from bridge.errors import Unavailable
+from bridge.data_folder import LAST_CALL
+from bridge.errors import Unavailable, WrongUse
 from bridge.ledger.budgets.budget import Budget, Share, budgets_of
 from bridge.ledger.calls.inbox import Inbox
 from bridge.ledger.calls.learning import Retention
@@ -24,6 +25,7 @@ from bridge.ledger.health import storage_failed, storage_works
 from bridge.ledger.ledger import Claim, Ledger
 from bridge.ledger.proof import Proof
 from bridge.ledger.queue.connections import Connections
+from bridge.links import AppLinks
 from bridge.settings import Settings
 from bridge.storage.contract import Storage
 from bridge.storage.opening import open_storage
@@ -33,8 +35,11 @@ if TYPE_CHECKING:
     import httpx2
 
     from bridge.jobs.deps import Deps
+    from bridge.jobs.erasure import Erasure
 
 _DAY_S = 86_400
+# Where a call can be seen at CloudTalk.
+_CLOUDTALK_PAGES = "https://analytics.cloudtalk.io"
 
 
 def open_redis(settings: Settings, *, timeout_s: float = 5.0, patience: int = 8) -> redis.Redis:
@@ -168,4 +173,48 @@ def open_deps(
         ),
         largest_recording=settings.recording_max_mb * 1_000_000,
         still_ours=still_ours or (lambda claim: None),
+    )
+
+
+def open_erasure(
+    settings: Settings,
+    ledger: Ledger,
+    *,
+    who: str,
+    remove_at: Collection[str] = (),
+    ask: Callable[[Callable[[], object]], object] | None = None,
+) -> Erasure:
+    """What forgets calls. Without the services' keys, all of them can be forgotten here.
+
+    Raises:
+        WrongUse: something is to be removed at a service, and its keys are missing.
+    """
+    from bridge.jobs.erasure import Erasure
+
+    services: Deps | None = None
+    try:
+        services = open_deps(settings, ledger)
+    except WrongUse:
+        if remove_at:
+            raise
+    return Erasure(
+        ledger=ledger,
+        storage=open_recordings(settings),
+        rules=settings.rules,
+        journal=settings.data_dir / "journal",
+        files=[settings.data_dir / LAST_CALL],
+        who=who,
+        services=services,
+        remove_at=remove_at,
+        ask=ask or (lambda question: question()),
+        kustomer_url=settings.kustomer_api_url,
+    )
+
+
+def app_links(settings: Settings) -> AppLinks:
+    """CloudTalk's pages are where its API is CloudTalk's own; Kustomer's have the company's name in them."""
+    is_theirs = settings.cloudtalk_api_url == Settings.model_fields["cloudtalk_api_url"].default
+    return AppLinks(
+        kustomer=settings.kustomer_app_url,
+        cloudtalk=settings.cloudtalk_app_url or (_CLOUDTALK_PAGES if is_theirs else None),
     )

@@ -13,10 +13,8 @@ from bridge.commands import DONE, NEEDS_A_PERSON
 from bridge.commands.confirming import confirm
 from bridge.commands.open_ledger import opened_ledger
 from bridge.commands.printing import say
-from bridge.data_folder import LAST_CALL
 from bridge.domain.phone import read_phone
 from bridge.errors import RateLimited, Rejected, WrongUse
-from bridge.jobs.deps import Deps
 from bridge.jobs.erasure import Erasure, is_number
 from bridge.jobs.erasure_receipt import Receipt
 from bridge.ledger import trail
@@ -26,7 +24,7 @@ from bridge.ledger.keys import Lane
 from bridge.ledger.ledger import Ledger
 from bridge.plain import plain_line
 from bridge.settings import Settings
-from bridge.wiring import open_deps, open_recordings
+from bridge.wiring import open_erasure
 
 
 @click.command()
@@ -84,25 +82,7 @@ def found_call(ledger: Ledger, name: str) -> Record:
 
 
 def _erasure(ledger: Ledger, settings: Settings, remove_at: Sequence[str]) -> Erasure:
-    services: Deps | None = None
-    try:
-        services = open_deps(settings, ledger)
-    except WrongUse:
-        # Without keys all of it can be removed here.
-        if remove_at:
-            raise
-    return Erasure(
-        ledger=ledger,
-        storage=open_recordings(settings),
-        rules=settings.rules,
-        journal=settings.data_dir / "journal",
-        files=[settings.data_dir / LAST_CALL],
-        who=trail.person(),
-        services=services,
-        remove_at=remove_at,
-        ask=_ask,
-        kustomer_url=settings.kustomer_api_url,
-    )
+    return open_erasure(settings, ledger, who=trail.person(), remove_at=remove_at, ask=_ask)
 
 
 def _ask(question: Callable[[], object]) -> object:

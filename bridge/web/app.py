@@ -37,6 +37,8 @@ from bridge.web.pages import (
     api_docs,
     assets,
     audit,
+    call,
+    calls,
     held,
     history,
     parked,
@@ -125,6 +127,9 @@ def create_app(
     state.checking = asyncio.Semaphore(4)
     state.callers, state.admission, state.desk = callers, admission, desk
     state.sounds = Sounds(storage or partial(wiring.open_recordings, settings))
+    state.app_links = wiring.app_links(settings)
+    # Patient: what it began is to be finished.
+    state.erasure = lambda who: wiring.open_erasure(settings, wiring.open_ledger(settings), who=who)
     state.folders = wiring.folders(settings)
     state.traffic = Traffic(limits or Limits.of_this_process(per_peer=settings.connections_per_peer))
     state.feed = Feed(lambda before: desk.run(lambda: look(ledger, before)))
@@ -173,6 +178,8 @@ def _routes(callers: Callers, *, metrics_public: bool) -> list[BaseRoute]:
     return [
         Route("/", now_page.now, methods=["GET"]),
         *signin.ROUTES,
+        *calls.ROUTES,
+        *call.ROUTES,
         *player.ROUTES,
         *parked.ROUTES,
         *held.ROUTES,

@@ -39,13 +39,15 @@ class Desk:
     def busy(self) -> int:
         return self._threads.borrowed_tokens
 
-    async def run(self, work: Callable[[], T]) -> T:
+    async def run(self, work: Callable[[], T], *, within_s: float = _WITHIN_S) -> T:
         """Run `work` beside the event loop.
 
+        Args:
+            within_s: how long it may take.
         Raises:
             TimeoutError: it takes too long; what it did so far stays done.
         """
-        with anyio.fail_after(_WITHIN_S):
+        with anyio.fail_after(within_s):
             return await anyio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=self._threads)
 
     # The same, for pages and metrics too.

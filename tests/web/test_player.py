@@ -63,7 +63,7 @@ def test_an_operator_gets_a_page_with_waveform_sound_and_download(heard: Site) -
     assert "<h1>Answered incoming call</h1>" in page.text
     assert "Mon 2 Mar 2026, 09:23 UTC" in page.text
     assert f'src="{AUDIO}"' in page.text and "<audio id=" in page.text and " controls " in page.text
-    assert f'href="{ORIGINAL}"' in page.text and f'href="/api/calls/{KEY}"' in page.text
+    assert f'href="{ORIGINAL}"' in page.text and f'href="/calls/{KEY}"' in page.text
     assert page.text.count("h2.6v") == 180
     for needed in ('role="slider"', 'aria-valuemax="2"', 'aria-valuetext="0 seconds of 2 seconds"'):
         assert needed in page.text

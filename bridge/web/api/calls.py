@@ -69,8 +69,11 @@ def call_for(desk: Desk, name: str, *, raw: bool, masked: bool) -> dict[str, Any
         masked: without numbers and names.
     """
     record = desk.ledger.find(name)
-    if record is None:
-        return None
+    return None if record is None else view_for(desk, record, raw=raw, masked=masked)
+
+
+def view_for(desk: Desk, record: Record, *, raw: bool, masked: bool) -> dict[str, Any]:
+    """The same of a record that was read."""
     view = call_view(desk.ledger, desk.rules, record)
     if masked:
         return masked_view(view, record.call(desk.rules))

@@ -27,6 +27,7 @@ from bridge.web.answers import REDIS_AWAY
 from bridge.web.callers import LOGIN, Callers
 from bridge.web.desk import Desk
 from bridge.web.pages.assets import PROTECTION
+from bridge.web.pages.call_rows import page_of
 from bridge.web.pages.ranges import Unsatisfiable, is_known, wanted_range
 from bridge.web.pages.rendering import message, page
 from bridge.web.pages.sounds import SoundAnswer, Sounds, log
@@ -166,7 +167,7 @@ async def player(request: Request, opened: Opened) -> Response:
         audio=f"{place}/audio{passed}",
         original=None if opened.by_link else f"{place}/original",
         facts=[] if opened.by_link else _facts(call),
-        detail=f"/api/calls/{quote(opened.record.key, safe=':')}",
+        detail=page_of(opened.record.key),
     )
 
 
@@ -260,7 +261,7 @@ def _not_playable(request: Request, opened: Opened, original: str) -> Response:
 def _message_of_call(request: Request, opened: Opened, title: str, text: str) -> Response:
     link = None
     if not opened.by_link:
-        link = (f"/api/calls/{quote(opened.record.key, safe=':')}", "Details of this call")
+        link = (page_of(opened.record.key), "Details of this call")
     said = f"{headline(opened.call)}. {text}"
     return message(request, 404, title, said, link=link, link_only=opened.by_link)
 

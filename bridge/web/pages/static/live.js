@@ -59,10 +59,7 @@
     source = new EventSource("/api/events");
     source.onopen = () => say(true);
     source.onerror = () => say(false);
-    source.onmessage = (event) => {
-      const of = document.body.dataset.liveCall;
-      if (!of || JSON.parse(event.data).calls.includes(of) || !JSON.parse(event.data).calls.length) soon();
-    };
+    source.onmessage = soon;
   }
 
   // A browser has few connections for one host: a window that nobody sees gives its own back.
