@@ -34,7 +34,7 @@ from bridge.storage.reporting import ReportingStorage
 if TYPE_CHECKING:
     import httpx2
 
-    from bridge.jobs.deps import Deps
+    from bridge.deps import Deps
     from bridge.jobs.erasure import Erasure
 
 _DAY_S = 86_400
@@ -153,7 +153,7 @@ def open_deps(
     """
     from bridge.client_factory import ClientFactory
     from bridge.clients.http import make_client
-    from bridge.jobs.deps import Deps
+    from bridge.deps import Deps
 
     settings.need("redis", "cloudtalk", "kustomer")
     budgets, connections = open_budgets(settings, ledger), open_connections(settings, ledger)

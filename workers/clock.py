@@ -11,9 +11,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
+from bridge.deps import Deps
 from bridge.domain.rules import Rules
 from bridge.errors import BridgeError, WrongUse
-from bridge.jobs.deps import Deps
 from bridge.ledger import audits, keys
 from bridge.ledger.calls.held import match_held
 from bridge.ledger.calls.recent_call_index import RecentCallIndex

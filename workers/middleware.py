@@ -14,6 +14,7 @@ from dramatiq import Broker, MessageProxy
 from dramatiq.middleware import Middleware, SkipMessage
 
 from bridge.clients.pace import Pace, keeping
+from bridge.deps import Deps, JobResult
 from bridge.errors import (
     BridgeError,
     Busy,
@@ -25,7 +26,6 @@ from bridge.errors import (
     Transient,
     Unauthorized,
 )
-from bridge.jobs.deps import Deps, JobResult
 from bridge.jobs.leases import Leases, clock
 from bridge.ledger.budgets.requesters import BudgetRequester, acting_as
 from bridge.ledger.faults import RedisError, server_fault

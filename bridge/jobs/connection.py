@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from bridge.deps import Deps, JobResult
 from bridge.errors import BridgeError, Disconnected
-from bridge.jobs.deps import Deps, JobResult
 from bridge.ledger.ledger import Claim
 from bridge.logs import get_logger
 

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any
 from uuid import UUID
 
+from bridge.deps import Deps, JobResult
 from bridge.domain.call import Call
 from bridge.domain.phone import Kind
 from bridge.domain.webhook.values import read_uuid
 from bridge.errors import NotThereYet
-from bridge.jobs.deps import Deps, JobResult
 from bridge.jobs.looking import (
     ALL_LOOKS,
     LIST_LOOKS,
@@ -26,7 +23,8 @@ from bridge.jobs.looking import (
     seen_of,
 )
 from bridge.ledger.budgets.requesters import looking
-from bridge.ledger.calls.learning import ASKED, TOLD
+from bridge.ledger.calls.joining import learn_uuid
+from bridge.ledger.calls.learning import ASKED
 from bridge.ledger.calls.record import Record
 from bridge.ledger.calls.record_fields import Field
 from bridge.ledger.keys import Lane
@@ -38,8 +36,6 @@ _ASK_SLOWLY_FOR = timedelta(hours=24)
 # Each candidate costs a request out of a small budget.
 _MOST_CANDIDATES = 5
 UUID_KEPT_S = 86_400
-# Observations that are CloudTalk's own answer about a number.
-_CLOUDTALK_SAYS = ("detail", "identity")
 _SLOWEST_FIRST_BEAT = timedelta(minutes=5)
 
 
@@ -58,7 +54,7 @@ def ask_detail(claim: Claim, deps: Deps) -> JobResult:
         )
         uuid = read_uuid(body.get("uuid"))
         if record.contested and uuid is not None:
-            learn_uuid(claim, deps, record, uuid, call.call_id, "identity", {"uuid": str(uuid)})
+            learn_uuid(deps.ledger, claim, record, uuid, call.call_id, "identity", {"uuid": str(uuid)})
             if uuid != record.uuid:
                 return JobResult(log="CloudTalk says that its id belongs to another call")
         if not call.ended and not body.get("status"):
@@ -66,37 +62,8 @@ def ask_detail(claim: Claim, deps: Deps) -> JobResult:
     except NotThereYet as error:
         return _not_yet(claim, deps, record, error)
     deps.ledger.keep(claim, {Field.ASKING_SINCE: None})
-    learn_uuid(claim, deps, record, uuid or record.uuid, call.call_id, "detail", body)
+    learn_uuid(deps.ledger, claim, record, uuid or record.uuid, call.call_id, "detail", body)
     return JobResult(log="asked CloudTalk for call details")
-
-
-def learn_uuid(
-    claim: Claim,
-    deps: Deps,
-    record: Record,
-    uuid: UUID | None,
-    call_id: int,
-    name: str,
-    body: Mapping[str, Any],
-) -> None:
-    """Keep what was learnt of a call known by its number; it joins the number with the uuid it tells.
-
-    Args:
-        name: of the observation: who told.
-    """
-    if uuid != record.uuid and deps.ledger.read(f"uuid:{uuid}").forgotten:
-        # Forgotten on request while only its uuid was known: what the list told of it goes as well.
-        deps.ledger.forget(replace(record, uuid=uuid))
-        return
-    deps.ledger.record_observation(
-        name,
-        body,
-        uuid=uuid,
-        call_id=call_id,
-        asked_at_ms=claim.now_ms,
-        lane=record.lane(Lane.LIVE),
-        sure=ASKED if name in _CLOUDTALK_SAYS and body.get("uuid") else TOLD,
-    )
 
 
 def identify(claim: Claim, deps: Deps) -> JobResult:

@@ -8,13 +8,13 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from bridge.deps import Deps
 from bridge.domain.call import Call
 from bridge.domain.mentions import Mentions
 from bridge.domain.phone import Kind, Phone
 from bridge.domain.rules import Rules
 from bridge.domain.webhook.values import read_uuid
 from bridge.errors import BridgeError, Rejected, Transient
-from bridge.jobs.deps import Deps
 from bridge.jobs.erasure_receipt import Receipt, There
 from bridge.journal.erasing import erase_lines
 from bridge.ledger import trail

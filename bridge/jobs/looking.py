@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
+from bridge.deps import Deps
 from bridge.domain.call import Call
 from bridge.domain.call_list_item import ListedCall
 from bridge.domain.phone import Phone
 from bridge.errors import NotThereYet, RateLimited, TooManyLooks
-from bridge.jobs.deps import Deps
 from bridge.ledger.budgets.requesters import looking
 from bridge.ledger.calls.record import Record
 from bridge.ledger.calls.record_fields import Field

@@ -19,12 +19,12 @@ from bridge.audio import kinds
 from bridge.audio.speech import SpeechEncoder
 from bridge.audio.wav import NotAudio, WavFormat
 from bridge.clients.cloudtalk import Download
+from bridge.deps import Deps, JobResult
 from bridge.domain.call import Call
 from bridge.domain.recording import RecordingState, Stored
 from bridge.domain.webhook.envelopes import unwrap
 from bridge.domain.webhook.keys import DEFAULT_KEYS
 from bridge.errors import BridgeError, NotThereYet, Rejected, TooLarge, Unavailable, WebPage
-from bridge.jobs.deps import Deps, JobResult
 from bridge.jobs.looking import ask
 from bridge.ledger.calls.record import Record
 from bridge.ledger.calls.record_fields import Field

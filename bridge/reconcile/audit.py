@@ -10,13 +10,13 @@ from typing import Any
 from uuid import UUID
 
 from bridge.clients.kustomer import Conversation, Note
+from bridge.deps import Deps
 from bridge.domain.call_list_item import ListedCall
 from bridge.domain.policy import OUR_PREFIX, external_ids, note_key
 from bridge.domain.recording import RecordingState, attachment_of, may_record
 from bridge.domain.webhook.values import read_call_id, read_time, read_uuid
 from bridge.errors import NotThereYet
 from bridge.jobs.budget_waiter import BudgetWaiter
-from bridge.jobs.deps import Deps
 from bridge.jobs.detail import UUID_KEPT_S
 from bridge.jobs.recording import EXPIRED
 from bridge.ledger.calls.call_status import CallState, CallStatus, call_statuses

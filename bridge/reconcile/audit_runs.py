@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from bridge.deps import Deps
 from bridge.errors import BridgeError
 from bridge.jobs.budget_waiter import BudgetWaiter
-from bridge.jobs.deps import Deps
 from bridge.ledger import audits
 from bridge.ledger.ledger import Ledger
 from bridge.reconcile.audit import Audit, Findings

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from bridge.clients.cloudtalk import LARGEST_PAGE, CallPage
+from bridge.deps import Deps
 from bridge.domain.rules import Rules
 from bridge.jobs.budget_waiter import BudgetWaiter
-from bridge.jobs.deps import Deps
 from bridge.ledger.budgets.budget import Share
 from bridge.ledger.calls.call_status import CallState, CallStatus, call_statuses
 from bridge.reconcile.compare import Comparison, Span, ask_page, compare, learn, read_list, resume_stalled

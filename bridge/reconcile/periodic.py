@@ -11,8 +11,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bridge.clients.cloudtalk import LARGEST_PAGE
+from bridge.deps import Deps
 from bridge.errors import Permanent, Transient
-from bridge.jobs.deps import Deps
 from bridge.ledger.calls.comparison import RoundStore, keep_calls_missing, keep_unannounced
 from bridge.logs import get_logger
 from bridge.reconcile.compare import Span, ask_page, compare, learn, resume_stalled

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from bridge.deps import Deps
 from bridge.domain.call import Call
 from bridge.errors import Permanent, Transient
-from bridge.jobs.deps import Deps
 
 AGENTS_FOR_S = 600
 USERS_FOR_S = 3600

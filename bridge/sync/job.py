@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from bridge.clients.kustomer import Conversation
+from bridge.deps import Deps, JobResult
 from bridge.domain.call import Call
 from bridge.domain.policy import DetailWait, Plan, external_ids, plan
 from bridge.domain.recording import RecordingState
 from bridge.errors import Rejected
-from bridge.jobs.deps import Deps, JobResult
-from bridge.jobs.detail import learn_uuid
+from bridge.ledger.calls.joining import learn_uuid
 from bridge.ledger.calls.record import Record, moment
 from bridge.ledger.calls.record_fields import Field, State
 from bridge.ledger.keys import Lane
@@ -201,7 +201,7 @@ def _known_under_its_uuid(
     """
     uuid = find_uuid(number, want.customer, deps.kustomer)
     if uuid is not None and _is_free(deps, uuid, number):
-        learn_uuid(claim, deps, record, uuid, number, "uuid_in_note", {"uuid": str(uuid)})
+        learn_uuid(deps.ledger, claim, record, uuid, number, "uuid_in_note", {"uuid": str(uuid)})
         return JobResult(again_in_ms=0, log="uuid found in its note")
     if horizon.before_us and record.listed:
         return JobResult(

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeVar
 
 from bridge.clients.http import checked_at_last
+from bridge.deps import Deps
 from bridge.errors import NotSent, Permanent, RateLimited
-from bridge.jobs.deps import Deps
 from bridge.ledger.calls.record import Written
 from bridge.ledger.calls.record_fields import Family
 from bridge.ledger.ledger import Claim

@@ -160,4 +160,4 @@ class Output(ABC, Generic[Current]):
         return {}
 
     def update(self, current: Current, changes: Fields) -> None:
-        raise NotImplementedError
+        """Send what `changes` returned, if that was anything; by default it never is."""

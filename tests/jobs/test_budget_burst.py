@@ -6,7 +6,7 @@ import pytest
 import redis
 
 from bridge.clients.cloudtalk import CloudTalk
-from bridge.jobs.deps import Deps, JobResult
+from bridge.deps import Deps, JobResult
 from bridge.jobs.detail import ask_detail
 from bridge.ledger.budgets.budget import Budget
 from bridge.ledger.keys import Lane, split_job

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import redis
 
+from bridge.deps import JobResult
 from bridge.errors import LeaseLost
 from bridge.jobs import leases
-from bridge.jobs.deps import JobResult
 from bridge.ledger import keys
 from bridge.ledger.keys import split_job
 from bridge.ledger.ledger import Claim

@@ -10,7 +10,7 @@ import pytest
 import redis
 from structlog.testing import capture_logs
 
-from bridge.jobs.deps import Deps, JobResult
+from bridge.deps import Deps, JobResult
 from bridge.ledger.ledger import Claim
 from bridge.ledger.queue import parked
 from bridge.sandbox.running import RunningSandbox

@@ -17,8 +17,8 @@ from dramatiq import Message, MessageProxy
 from dramatiq.errors import ActorNotFound
 from dramatiq.middleware import Middleware, SkipMessage
 
+from bridge.deps import Deps, JobResult
 from bridge.errors import NotThereYet, Rejected
-from bridge.jobs.deps import Deps, JobResult
 from bridge.ledger.keys import Lane
 from bridge.ledger.ledger import Claim, Ledger
 from bridge.ledger.queue.kinds import KINDS

@@ -11,8 +11,8 @@ from sentry_sdk.envelope import Envelope
 from sentry_sdk.integrations.dramatiq import DramatiqIntegration
 from sentry_sdk.transport import Transport
 
+from bridge.deps import Deps, JobResult
 from bridge.errors import Busy, Disconnected, NotThereYet, RateLimited, Rejected, Unavailable
-from bridge.jobs.deps import Deps, JobResult
 from bridge.ledger.ledger import Claim
 from tests.support import Bridge, Runner
 

@@ -8,8 +8,8 @@ import pytest
 import redis
 
 from bridge.clients.http import Service, make_client
+from bridge.deps import Deps, JobResult
 from bridge.errors import LeaseLost
-from bridge.jobs.deps import Deps, JobResult
 from bridge.ledger.ledger import Claim
 from bridge.sandbox.running import RunningSandbox
 from tests.clients.evil import Peer, service

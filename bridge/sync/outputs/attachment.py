@@ -15,9 +15,9 @@ from typing import Any
 
 from bridge.clients.kustomer import Kustomer, Note
 from bridge.clients.kustomer.attachments import FormRefused, UploadForm, reference
+from bridge.deps import Deps
 from bridge.domain.policy import AttachmentDraft
 from bridge.errors import Rejected, Unavailable
-from bridge.jobs.deps import Deps
 from bridge.ledger.calls.record import Written
 from bridge.ledger.calls.record_fields import Family
 from bridge.sync.writer import CallWriter
