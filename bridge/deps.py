@@ -10,8 +10,9 @@ from bridge.clients.cloudtalk import CloudTalk
 from bridge.clients.kustomer import Kustomer
 from bridge.domain.call import Call
 from bridge.domain.rules import Rules
-from bridge.ledger.ledger import Claim, Ledger
+from bridge.ledger.ledger import Ledger
 from bridge.ledger.queue.connections import Connections
+from bridge.ledger.queue.jobs import Claim
 from bridge.links import Links
 from bridge.storage.contract import Storage
 

@@ -22,9 +22,10 @@ from bridge.ledger.calls.learning import Retention
 from bridge.ledger.connect import connect, connect_web
 from bridge.ledger.faults import why
 from bridge.ledger.health import storage_failed, storage_works
-from bridge.ledger.ledger import Claim, Ledger
+from bridge.ledger.ledger import Ledger
 from bridge.ledger.proof import Proof
 from bridge.ledger.queue.connections import Connections
+from bridge.ledger.queue.jobs import Claim
 from bridge.links import AppLinks
 from bridge.settings import Settings
 from bridge.storage.contract import Storage

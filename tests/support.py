@@ -32,7 +32,9 @@ from bridge.ledger import keys
 from bridge.ledger.calls.learning import Learnt
 from bridge.ledger.calls.record import Record
 from bridge.ledger.keys import QUEUE_KEYS, Lane, split_job
-from bridge.ledger.ledger import LEASE_MS, Claim, Ledger
+from bridge.ledger.ledger import Ledger
+from bridge.ledger.queue.jobs import Claim
+from bridge.ledger.scripted import LEASE_MS
 from bridge.sandbox.running import RunningSandbox
 from bridge.settings import Settings
 from bridge.wiring import open_deps

@@ -30,7 +30,7 @@ from bridge.jobs.leases import Leases, clock
 from bridge.ledger.budgets.requesters import BudgetRequester, acting_as
 from bridge.ledger.faults import RedisError, server_fault
 from bridge.ledger.keys import Lane
-from bridge.ledger.ledger import Claim
+from bridge.ledger.queue.jobs import Claim
 from bridge.logs import get_logger
 from workers.time_limit import GRACE_S, Hangs, in_time
 

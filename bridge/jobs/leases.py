@@ -9,7 +9,8 @@ from contextlib import contextmanager
 
 from bridge.errors import LeaseLost
 from bridge.ledger.faults import RedisError, why
-from bridge.ledger.ledger import Claim, Ledger
+from bridge.ledger.ledger import Ledger
+from bridge.ledger.queue.jobs import Claim
 from bridge.logs import get_logger
 
 log = get_logger(__name__)

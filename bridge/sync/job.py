@@ -17,7 +17,7 @@ from bridge.ledger.calls.joining import learn_uuid
 from bridge.ledger.calls.record import Record, moment
 from bridge.ledger.calls.record_fields import Field, State
 from bridge.ledger.keys import Lane
-from bridge.ledger.ledger import Claim
+from bridge.ledger.queue.jobs import Claim
 from bridge.sync.agents import user_of, with_agent
 from bridge.sync.asking import usual_wait_ms
 from bridge.sync.decide import Decision, Horizon, Later, Never, Write, decide, look_back

@@ -17,8 +17,8 @@ from bridge.deps import Deps
 from bridge.errors import NotSent, Permanent, RateLimited
 from bridge.ledger.calls.record import Written
 from bridge.ledger.calls.record_fields import Family
-from bridge.ledger.ledger import Claim
 from bridge.ledger.measures import Milestone
+from bridge.ledger.queue.jobs import Claim
 from bridge.logs import get_logger
 from bridge.sync.milestones import Milestones
 

@@ -20,7 +20,7 @@ import pytest
 
 from bridge.ledger import keys
 from bridge.ledger.keys import QUEUE_KEYS
-from bridge.ledger.ledger import LEASE_MS
+from bridge.ledger.scripted import LEASE_MS
 from tests.chaos.house import House
 from tests.support import ended
 from tests.waiting import eventually

@@ -11,8 +11,8 @@ import redis
 from structlog.testing import capture_logs
 
 from bridge.deps import Deps, JobResult
-from bridge.ledger.ledger import Claim
 from bridge.ledger.queue import parked
+from bridge.ledger.queue.jobs import Claim
 from bridge.sandbox.running import RunningSandbox
 from tests.support import Bridge, ended
 

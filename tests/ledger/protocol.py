@@ -27,7 +27,9 @@ from bridge.errors import LeaseLost
 from bridge.ledger import keys
 from bridge.ledger.calls.learning import ASKED, SIGNED, TOLD
 from bridge.ledger.keys import QUEUE_KEYS, Lane, split_job
-from bridge.ledger.ledger import GIVE_UP_AFTER_MS, HANDOVER_MS, LEASE_MS, MAX_DELIVERIES, Claim, Ledger
+from bridge.ledger.ledger import Ledger
+from bridge.ledger.queue.jobs import GIVE_UP_AFTER_MS, HANDOVER_MS, MAX_DELIVERIES, Claim
+from bridge.ledger.scripted import LEASE_MS
 
 NOW = f"{keys.TAG}:test:now"
 _CLOCK = re.compile(r"local function now_ms\(\).*?\nend\n", re.DOTALL)

@@ -14,7 +14,8 @@ from bridge.errors import RateLimited
 from bridge.ledger.budgets.budget import Budget, Slot
 from bridge.ledger.budgets.requesters import BudgetRequester, acting_as
 from bridge.ledger.keys import Lane, split_job
-from bridge.ledger.ledger import Claim, Ledger
+from bridge.ledger.ledger import Ledger
+from bridge.ledger.queue.jobs import Claim
 from tests.ledger.upstream import TestClock, Upstream
 
 LEASE_MS = 600_000  # nobody renews here

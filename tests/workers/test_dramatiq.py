@@ -20,7 +20,8 @@ from dramatiq.middleware import Middleware, SkipMessage
 from bridge.deps import Deps, JobResult
 from bridge.errors import NotThereYet, Rejected
 from bridge.ledger.keys import Lane
-from bridge.ledger.ledger import Claim, Ledger
+from bridge.ledger.ledger import Ledger
+from bridge.ledger.queue.jobs import Claim
 from bridge.ledger.queue.kinds import KINDS
 from bridge.sandbox.running import RunningSandbox
 from tests.processes import started

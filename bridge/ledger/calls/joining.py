@@ -10,7 +10,8 @@ from uuid import UUID
 from bridge.ledger.calls.learning import ASKED, TOLD
 from bridge.ledger.calls.record import Record
 from bridge.ledger.keys import Lane
-from bridge.ledger.ledger import Claim, Ledger
+from bridge.ledger.ledger import Ledger
+from bridge.ledger.queue.jobs import Claim
 
 # Observations that are CloudTalk's own answer about a number.
 _CLOUDTALK_SAYS = ("detail", "identity")

@@ -20,7 +20,8 @@ from bridge.errors import KEY_REFUSED, MAINTENANCE, ROLE_MISSING, UNPAID, Discon
 from bridge.ledger import keys
 from bridge.ledger.budgets.requesters import requester_name
 from bridge.ledger.calls.record import moment
-from bridge.ledger.ledger import Claim, Ledger
+from bridge.ledger.ledger import Ledger
+from bridge.ledger.queue.jobs import Claim
 from bridge.ledger.queue.kinds import CONNECTION
 
 if TYPE_CHECKING:

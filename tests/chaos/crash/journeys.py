@@ -24,7 +24,7 @@ from bridge.ledger import audits, keys
 from bridge.ledger.calls import erasing
 from bridge.ledger.calls.retention import enforce_retention
 from bridge.ledger.health import storage_failed, storage_works
-from bridge.ledger.ledger import LEASE_MS
+from bridge.ledger.scripted import LEASE_MS
 from bridge.ledger.search.index import CallIndex
 from bridge.notify.outbox import Outbox
 from bridge.notify.watch import Watch

@@ -21,7 +21,7 @@ import uvicorn
 
 from bridge import logs
 from bridge.clients.http import make_client
-from bridge.ledger.ledger import LEASE_MS
+from bridge.ledger.scripted import LEASE_MS
 from bridge.local.supervisor import dying_with_parent
 from bridge.settings import Settings
 from bridge.web.app import create_app

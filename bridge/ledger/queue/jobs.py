@@ -1,0 +1,305 @@
+"""The jobs of calls: planned, handed out, claimed, ended, parked; and writes under a claim."""
+
+from __future__ import annotations
+
+import json
+import random
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
+
+from bridge.errors import Busy, LeaseLost
+from bridge.ledger import keys
+from bridge.ledger.calls.records import Records
+from bridge.ledger.calls.tombstones import forgotten_at
+from bridge.ledger.keys import LANE_NAMES, QUEUE_KEYS, Lane
+from bridge.ledger.measures import Milestone, fields_of, milestones_for_script
+from bridge.ledger.queue import kinds
+from bridge.ledger.queue.job_states import job_states
+from bridge.ledger.scripted import LEASE_MS
+
+MAX_DELIVERIES = 5
+GIVE_UP_AFTER_MS = 24 * 3_600_000
+# A job handed to a process that never claims it is due again after this.
+HANDOVER_MS = 3_000
+# Jobs plan at most a day ahead; what is planned for later was planned by a clock that was wrong.
+LONGEST_PLAN_MS = 48 * 3_600_000
+_LOCK_FORGOTTEN_MS = 3_600_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A job that is ours until its lease ends. `token` fences every write made under it."""
+
+    name: str
+    kind: str
+    key: str
+    token: str
+    attempts: int
+    now_ms: int
+    lane: Lane
+    # The number that the call is also known by, where its key is a uuid.
+    number: str = ""
+
+
+class DueJob(str):
+    """The name of a job that was handed out, and for how long it was due before."""
+
+    __slots__ = ("due_for_ms",)
+    due_for_ms: int
+
+    def __new__(cls, name: str, due_for_ms: int) -> DueJob:
+        job = super().__new__(cls, name)
+        job.due_for_ms = due_for_ms
+        return job
+
+
+class Jobs(Records):
+    """The part of the ledger that is a queue."""
+
+    def schedule(
+        self,
+        kind: str,
+        key: str,
+        *,
+        in_ms: int,
+        lane: Lane = Lane.LIVE,
+        told_at: datetime | None = None,
+        under: Claim | None = None,
+    ) -> None:
+        """Have a job looked at then or sooner; an earlier plan stands.
+
+        Args:
+            told_at: when something was told that helps this job: parked before then, it is run again.
+            under: the job whose run wishes this.
+
+        Raises:
+            LeaseLost: that run is overtaken; nothing was planned.
+        """
+        told_ms = "" if told_at is None else round(told_at.timestamp() * 1000)
+        names = [*QUEUE_KEYS, keys.log(key)]
+        wish = (keys.job(kind, key), int(lane), in_ms, told_ms, *_fence(under))
+        if int(self._run("schedule", names, *wish)) < 0:
+            raise LeaseLost(f"{keys.job(kind, key)}: wished by a run whose lease ran out")
+
+    def cancel(self, kind: str, key: str, *, under: Claim | None = None) -> None:
+        """Take back a job that nobody needs any more; one that runs or is parked stays.
+
+        Args:
+            under: the job whose run wishes this.
+
+        Raises:
+            LeaseLost: that run is overtaken; the job stays.
+        """
+        if int(self._run("cancel", [*QUEUE_KEYS], keys.job(kind, key), *_fence(under))) < 0:
+            raise LeaseLost(f"{keys.job(kind, key)}: taken back by a run whose lease ran out")
+
+    def dispatch(self, room: int) -> tuple[int, list[DueJob]]:
+        """Names of due jobs for this process, best lane first; and ms until the next is due (-1: none)."""
+        longest = max(self.lease_ms, LEASE_MS)
+        wait, *found = self._run("dispatch", [*QUEUE_KEYS], room, HANDOVER_MS, longest, LONGEST_PLAN_MS)
+        names = [DueJob(name, int(ms)) for name, ms in zip(found[::2], found[1::2], strict=True)]
+        return int(wait), names
+
+    def claim(self, kind: str, key: str) -> Claim | None:
+        """Take a job, or None: not due any more, held by somebody, or parked."""
+        name, token = keys.job(kind, key), secrets.token_hex(8)
+        answer, *rest = self._run(
+            "claim",
+            [*QUEUE_KEYS, keys.record(key), keys.log(key)],
+            name,
+            token,
+            self.lease_ms,
+            MAX_DELIVERIES,
+            kind,
+        )
+        if answer != "claimed":
+            return None
+        attempts, now_ms, lane, number = rest
+        return Claim(
+            name=name,
+            kind=kind,
+            key=key,
+            token=token,
+            attempts=int(attempts),
+            now_ms=int(now_ms),
+            lane=Lane(int(lane)),
+            number=number,
+        )
+
+    def renew(self, claims: list[Claim]) -> list[str]:
+        """Prolong leases; the names of those that are lost."""
+        pairs = [text for claim in claims for text in (claim.name, claim.token)]
+        return cast(list[str], self._run("renew", [*QUEUE_KEYS], self.lease_ms, *pairs)) if pairs else []
+
+    def shorten(self, claims: list[Claim], *, to_ms: int) -> None:
+        """Let leases end soon: this process stops, and what it sent last may still be on its way."""
+        pairs = [text for claim in claims for text in (claim.name, claim.token)]
+        if pairs:
+            self._run("renew", [*QUEUE_KEYS], to_ms, *pairs)
+
+    def complete(
+        self,
+        claim: Claim,
+        *,
+        again_in_ms: int | None = None,
+        note: str = "",
+        fields: Mapping[str, object] | None = None,
+        counters: Sequence[str] = (),
+        wait: tuple[Lane, float] | None = None,
+    ) -> str:
+        """End a job; due again by itself if something was learnt meanwhile, or at the time it asks for.
+
+        Args:
+            fields: of the call's record, written as the job ends; None deletes one. `synced_at` is set to the
+                time of this, whatever it says here.
+            counters: are counted up with it.
+            wait: the lane of the job, and for how many seconds it was due before its run.
+
+        Answers `done`, `again` or `lost`: then nothing was written.
+        """
+        wish = -1 if again_in_ms is None else again_in_ms
+        names = [*QUEUE_KEYS, keys.record(claim.key), keys.log(claim.key), keys.COUNTS, keys.MEASURES]
+        waited = "" if wait is None else " ".join(f"{name} {number}" for name, number in job_wait(*wait))
+        counted = (" ".join(counters), waited)
+        told = (wish, note, claim.kind, self.keep_for.outputs_s, *counted, *_flat(fields or {}))
+        return cast(str, self._run("complete", names, claim.name, claim.token, *told)[0])
+
+    def reschedule(self, claim: Claim, *, in_ms: int, cause: str, error: str, failed: bool) -> str:
+        """Try again later; `failed` counts it as an attempt. Answers `waiting`, `parked` or `lost`."""
+        names = [*QUEUE_KEYS, keys.log(claim.key)]
+        wait = (in_ms, cause, error, "1" if failed else "0", GIVE_UP_AFTER_MS)
+        return cast(str, self._run("reschedule", names, claim.name, claim.token, *wait)[0])
+
+    def pause(
+        self, claim: Claim, *, service: str, why: str, look: str, look_in_ms: int, again_in_ms: int
+    ) -> str:
+        """Let a job wait for a connection, at which the job `look` looks.
+
+        Answers `paused`, `waiting` (it is up again) or `lost`.
+        """
+        names = [*QUEUE_KEYS, keys.log(claim.key), keys.paused(service), keys.CONNECTIONS]
+        wait = (service, why, look, look_in_ms, again_in_ms)
+        return cast(str, self._run("pause", names, claim.name, claim.token, *wait)[0])
+
+    def resume(self, service: str, *, most: int) -> int:
+        """Make jobs due that wait for a service's connection; how many, at most so many at once."""
+        names = [*QUEUE_KEYS, keys.paused(service), keys.CONNECTIONS]
+        return int(self._run("resume", names, service, most))
+
+    def park(self, claim: Claim, *, cause: str, error: str) -> str:
+        """Give a job up, with its reason, for a person. Answers `parked` or `lost`."""
+        names = [*QUEUE_KEYS, keys.log(claim.key)]
+        return cast(str, self._run("park", names, claim.name, claim.token, cause, error)[0])
+
+    def replay(
+        self, kind: str, key: str, *, who: str, lane: Lane = Lane.LIVE, if_parked: bool = False
+    ) -> bool:
+        """Run a job again by hand; whether it is queued. Its sync looks before it writes.
+
+        Args:
+            if_parked: only if it is parked; else in any case, save for a call that was forgotten on request.
+        """
+        if forgotten_at(self.redis, [key])[0] is not None:
+            return False
+        names = [*QUEUE_KEYS, keys.record(key), keys.log(key)]
+        wish = (keys.job(kind, key), int(lane), who, "1" if if_parked else "0")
+        return bool(self._run("replay", names, *wish)[0] == "queued")
+
+    def give_up(self, kind: str, key: str, *, why: str, line: str) -> str:
+        """Park a planned job by hand. Answers `parked`, `running`, or `gone`: it is not planned.
+
+        Args:
+            line: for the trail (`bridge.ledger.trail`); kept only if it was parked.
+        """
+        names = [*QUEUE_KEYS, keys.log(key), keys.TRAIL]
+        arguments = (why, line, keys.TRAIL_LINES, self.keep_for.outputs_s)
+        return cast(str, self._run("give_up", names, keys.job(kind, key), *arguments)[0])
+
+    def drop(self, kind: str, key: str, *, who: str, why: str, line: str) -> bool:
+        """Take a parked job off the list for good; whether it was on it.
+
+        Args:
+            line: for the trail (`bridge.ledger.trail`); kept only if it was.
+        """
+        told = f"dropped by {who}: {why}" if kind in kinds.WRITING else ""
+        # What the leading part of a joined record says counts.
+        names = [*QUEUE_KEYS, keys.record(self.read(key).key), keys.log(key), keys.TRAIL]
+        arguments = (f"{why} ({who})", told, line, keys.TRAIL_LINES, self.keep_for.outputs_s)
+        return bool(self._run("drop", names, keys.job(kind, key), *arguments))
+
+    def keep(
+        self,
+        claim: Claim,
+        fields: Mapping[str, object],
+        *,
+        note: str = "",
+        milestones: Sequence[Milestone] = (),
+    ) -> bool:
+        """Write fields of the call's record under the lease; None deletes one.
+
+        Args:
+            milestones: counted with it, each once a call.
+
+        Returns:
+            Whether something was learned about the call since this run began: the job will run again for it.
+
+        Raises:
+            LeaseLost: the job is somebody else's by now; nothing was written.
+        """
+        names = [*QUEUE_KEYS, keys.record(claim.key), keys.log(claim.key), keys.COUNTS, keys.MEASURES]
+        counted = milestones_for_script(milestones, "")
+        told = (claim.name, claim.token, self.keep_for.outputs_s, note, counted, *_flat(fields))
+        answer = self._run("keep", names, *told)
+        if not answer:
+            raise LeaseLost(f"{claim.name}: the lease ran out, another worker may hold it")
+        return int(answer) > 1
+
+    def job_states(self, *own: str) -> list[dict[str, Any]]:
+        """The jobs of one call, by the keys of its records; see `bridge.ledger.queue.job_states`."""
+        return self.job_states_of([own])[0]
+
+    def job_states_of(self, calls: Sequence[Sequence[str]]) -> list[list[dict[str, Any]]]:
+        """The jobs of many calls, by the keys of the records of each."""
+        return job_states(self.redis, calls)
+
+    # -- one writer per caller
+
+    @contextmanager
+    def lock(
+        self, claim: Claim, name: str, *, busy: str = "another call of this customer is being written"
+    ) -> Iterator[None]:
+        """Held over processes, for as long as the claim is.
+
+        Raises:
+            Busy: another job has it; come back shortly.
+        """
+        key = f"{keys.TAG}:lock:{name}"
+        if not self._run("lock", [*QUEUE_KEYS, key], claim.name, claim.token, _LOCK_FORGOTTEN_MS):
+            pause = random.uniform(0.2, 0.6)  # noqa: S311
+            raise Busy(busy, retry_after_s=pause)
+        try:
+            yield
+        finally:
+            self._run("unlock", [key], f"{claim.name} {claim.token}")
+
+
+def _fence(claim: Claim | None) -> tuple[str, str]:
+    return ("", "") if claim is None else (claim.name, claim.token)
+
+
+def job_wait(lane: Lane, seconds: float) -> list[tuple[str, int]]:
+    """What to add to the histogram of waiting times: field and number."""
+    bucket, total, ms = fields_of("job_wait", seconds, LANE_NAMES[lane])
+    return [(bucket, 1), (total, ms)]
+
+
+def _flat(fields: Mapping[str, object]) -> list[str]:
+    """Names and texts in turn, as scripts take them; an empty text deletes a field."""
+    flat: list[str] = []
+    for name, value in fields.items():
+        flat += [name, "" if value is None else value if isinstance(value, str) else json.dumps(value)]
+    return flat

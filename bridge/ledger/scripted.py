@@ -1,0 +1,48 @@
+"""What all parts of the ledger share: the connection, the scripts, and the time of the server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import redis
+
+from bridge.boundary import boundary
+from bridge.ledger import scripts
+from bridge.ledger.calls.learning import (
+    Retention,
+)
+from bridge.ledger.memory import Memory
+
+LEASE_MS = 10_000
+
+
+class Scripted:
+    """Runs scripts. `client` must decode replies (`bridge.ledger.connect.connect` makes such a one)."""
+
+    def __init__(
+        self,
+        client: redis.Redis,
+        *,
+        keep: Retention | None = None,
+        lease_ms: int = LEASE_MS,
+        source: Callable[[str], str] = scripts.source,
+    ) -> None:
+        """Args: source: gives a script's text by its name; a test may set their clock."""
+        self.redis = client
+        self.keep_for = keep or Retention()
+        self.lease_ms = lease_ms
+        self.memory = Memory(client)
+        self._scripts = {name: client.register_script(source(name)) for name in scripts.NAMES}
+
+    def close(self) -> None:
+        self.redis.close()
+
+    def _run(self, script: str, names: list[str], *arguments: Any) -> Any:
+        with boundary(f"ledger.{script}"):
+            return self._scripts[script](keys=names, args=list(arguments))
+
+    @boundary("ledger.now_ms")
+    def now_ms(self) -> int:
+        seconds, micros = self.redis.time()
+        return int(seconds) * 1000 + int(micros) // 1000
