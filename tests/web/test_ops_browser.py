@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -52,9 +53,9 @@ def open_as(tabs: Callable[[], Tab], site: Site) -> Callable[[str, str], Tab]:
     return opened
 
 
-@pytest.fixture
-def worker(ledger: Ledger) -> Iterator[None]:
-    """Does all that is due, as it comes."""
+@contextlib.contextmanager
+def working(ledger: Ledger) -> Iterator[None]:
+    """A worker that does all that is due, as it comes."""
     ends = threading.Event()
 
     def work() -> None:
@@ -77,7 +78,7 @@ def click(tab: Tab, words: str) -> None:
 
 
 def test_parked_jobs_are_replayed_in_phases_while_the_page_follows(
-    ledger: Ledger, open_as: Callable[[str, str], Tab], worker: None
+    ledger: Ledger, open_as: Callable[[str, str], Tab]
 ) -> None:
     park(ledger, *range(1, 14))
     tab = open_as(BO, "/parked")
@@ -88,7 +89,8 @@ def test_parked_jobs_are_replayed_in_phases_while_the_page_follows(
     tab.until("location.pathname.startsWith('/parked/runs/')")
     place = tab.look("location.pathname")
 
-    tab.until(f"{TEXT}.includes('Done: 13 jobs ended well.')")
+    with working(ledger):
+        tab.until(f"{TEXT}.includes('Done: 13 jobs ended well.')")
     assert tab.look("location.pathname") == place
     assert ledger.parked_count() == 0
     assert {line["who"] for line in trail.read(ledger)} == {"Bo"}

@@ -17,9 +17,11 @@ _MOST_FIELDS = 1000
 LONGEST_REASON = 500
 
 
-async def read_form(request: Request) -> ImmutableMultiDict[str, str]:
+async def read_form(request: Request, *, most: int = _MOST_FIELDS) -> ImmutableMultiDict[str, str]:
     """The fields of a form.
 
+    Args:
+        most: more fields than that are refused.
     Raises:
         Refused: it is too large, or no form.
     """
@@ -30,7 +32,7 @@ async def read_form(request: Request) -> ImmutableMultiDict[str, str]:
         raise Refused(415, "content-type", "this is not a form", f"Send it as {_FORM}.")
     raw = await read_body(request.receive)
     try:
-        pairs = parse_qsl(raw.decode(), keep_blank_values=True, max_num_fields=_MOST_FIELDS)
+        pairs = parse_qsl(raw.decode(), keep_blank_values=True, max_num_fields=most)
     except ValueError:
         raise Refused(400, "form", "this form cannot be read", "Use the forms on the pages.") from None
     return ImmutableMultiDict(pairs)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -14,14 +13,11 @@ from bridge.logs import AtMost
 from bridge.web.answers import Refused
 from bridge.web.callers import LOGIN, Callers, local_path
 from bridge.web.desk import Desk
+from bridge.web.pages.forms import read_form
 from bridge.web.pages.rendering import message, page
-from bridge.web.webhooks.body import LARGEST, read_body, too_large
 
 log = logging.getLogger(__name__)
 log.addFilter(AtMost())
-
-_FORM = "application/x-www-form-urlencoded"
-_MOST_FIELDS = 8
 
 
 async def form(request: Request) -> Response:
@@ -36,7 +32,7 @@ async def sign_in(request: Request) -> Response:
     callers: Callers = request.app.state.callers
     if callers.crosses_sites(request.scope):
         return _cross_site(request)
-    told = await _fields(request)
+    told = await read_form(request, most=8)
     onward = local_path(told.get("next", "/"))
     if callers.sessions is None:
         return _form(request, onward, status=401)
@@ -100,20 +96,6 @@ def _form(request: Request, onward: str, *, status: int = 200, wrong: str = "") 
 def _cross_site(request: Request) -> Response:
     text = "The request came from another site. Open the bridge's own page and try again there."
     return message(request, 403, "Refused", text, link=(LOGIN, "Sign in"))
-
-
-async def _fields(request: Request) -> dict[str, str]:
-    if int(request.headers.get("content-length") or 0) > LARGEST:
-        raise too_large()
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != _FORM:
-        raise Refused(415, "content-type", "this is not a form", f"Send it as {_FORM}.")
-    raw = await read_body(request.receive)
-    try:
-        pairs = parse_qsl(raw.decode(), keep_blank_values=True, max_num_fields=_MOST_FIELDS)
-    except ValueError:
-        raise Refused(400, "form", "unknown form", "The fields are token and next.") from None
-    return dict(pairs)
 
 
 def _came_by_https(request: Request) -> bool:

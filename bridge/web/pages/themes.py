@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from urllib.parse import parse_qsl
-
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from bridge.web.answers import Refused
 from bridge.web.callers import Callers, local_path
-from bridge.web.webhooks.body import read_body
+from bridge.web.pages.forms import read_form
 
 COOKIE = "callbridge_theme"
 THEMES = ("system", "light", "dark")
@@ -30,11 +28,7 @@ async def choose(request: Request) -> Response:
         raise Refused(
             403, "cross-site", "cross-site request refused", "Use the buttons on the bridge's pages."
         )
-    raw = await read_body(request.receive)
-    try:
-        told = dict(parse_qsl(raw.decode(), max_num_fields=8))
-    except ValueError:
-        told = {}
+    told = await read_form(request, most=8)
     theme = told.get("theme", "")
     if theme not in THEMES:
         raise Refused(400, "form", "unknown theme", f"The field theme is one of {', '.join(THEMES)}.")

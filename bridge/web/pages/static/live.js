@@ -1,4 +1,5 @@
-// Keeps the parts of a page that are marked data-live up to date: on each event, and now and then without one.
+// Keeps the parts of a page that are marked data-live up to date: on each event, and now and then without one;
+// one with data-each="MS" as often as that, until the server leaves it out.
 "use strict";
 
 (() => {
@@ -42,7 +43,9 @@
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       for (const part of document.querySelectorAll("[data-live][id]")) {
         const fresh = page.getElementById(part.id);
-        if (fresh) replace(part, fresh);
+        if (!fresh) continue;
+        if (!fresh.dataset.each) delete part.dataset.each;
+        replace(part, fresh);
       }
     } catch {
       say(false);
@@ -76,6 +79,9 @@
   document.addEventListener("visibilitychange", seen);
   addEventListener("pagehide", () => { source?.close(); source = null; });
   addEventListener("pageshow", (event) => { if (event.persisted) seen(); });
-  setInterval(() => { if (!document.hidden) soon(); }, NOW_AND_THEN_MS);
+  (function again() {
+    const each = [...document.querySelectorAll("[data-live][data-each]")].map((part) => Number(part.dataset.each));
+    setTimeout(() => { if (!document.hidden) soon(); again(); }, Math.min(NOW_AND_THEN_MS, ...each));
+  })();
   if (!document.hidden) follow();
 })();
