@@ -173,7 +173,7 @@ KINDS: Mapping[str, Kind] = {
         well_after_s=30,
         follows=("paused", "no-worker", "budget-closed"),
     ),
-    "parked": Kind(heading="Jobs are parked", after_s=5, follows=("paused",)),
+    "parked": Kind(heading="Jobs are parked", after_s=5),
     # Until the next comparison: most are written before that.
     "calls-missing": Kind(
         heading="Calls are missing in Kustomer",
@@ -189,7 +189,7 @@ KINDS: Mapping[str, Kind] = {
     "synthetic-late": Kind(
         heading="The synthetic call is late",
         after_s=0,
-        follows=("paused", "no-worker", "no-web", "live-late"),
+        follows=("paused", "no-worker", "no-web", "no-clock", "live-late"),
     ),
 }
 # For so long after it ended, its consequences are not told of either: a backlog has to drain first.
