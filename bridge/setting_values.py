@@ -58,6 +58,12 @@ def _notify_url(value: SecretStr) -> SecretStr:
     return value
 
 
+def _e164(value: str) -> str:
+    if not re.fullmatch(r"\+[1-9][0-9]{6,14}", value):
+        raise ValueError("must be a number with its country code, such as +15550100199")
+    return value
+
+
 def _hours(value: str) -> str:
     read_hours(value)
     return value
@@ -251,4 +257,5 @@ SigningSecrets = Annotated[
 NotifyUrls = Annotated[
     list[Annotated[SecretStr, AfterValidator(_notify_url)]], NoDecode, BeforeValidator(_addresses)
 ]
+E164 = Annotated[str, AfterValidator(_e164)]
 HoursText = Annotated[str, AfterValidator(_hours)]

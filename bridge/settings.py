@@ -31,6 +31,7 @@ from bridge.errors import WrongUse
 from bridge.platforms import is_on_platform
 from bridge.setting_sources import Given, misspelt_in, read_file, read_rules, storage_complaints
 from bridge.setting_values import (
+    E164,
     GOOD_TOKEN,
     HoursText,
     Key,
@@ -141,6 +142,14 @@ class Settings(BaseSettings):
     opening_hours: HoursText | None = None
     no_webhook_after_min: int = Field(default=60, ge=1)
 
+    # A made-up call of this number goes the whole way so often, and is taken away again; 0: never.
+    synthetic_call_every_s: float = Field(default=0, ge=0)
+    synthetic_call_number: E164 | None = None
+    # How long it may take from its webhook to its note.
+    synthetic_call_late_s: float = Field(default=60, gt=0)
+    # Where its webhook goes, if that is neither PUBLIC_URL nor HOST and PORT.
+    synthetic_call_url: ServiceUrl | None = None
+
     phone_region: Region | None = None
     time_zone: Zone = "UTC"
     event_retention_days: float = Field(default=30, gt=0)
@@ -221,6 +230,8 @@ class Settings(BaseSettings):
                 found.pop(name, None)
             values = cls(**found)
         rules, complaints = read_rules(values.callbridge_rules)
+        if values.synthetic_call_every_s and values.synthetic_call_number is None:
+            wrong["SYNTHETIC_CALL_NUMBER  must name the test customer's number, such as +15550100199"] = None
         wrong |= dict.fromkeys([*complaints, *storage_complaints(values.recordings_url, values.data_dir)])
         values = values.model_copy(
             update={"rules": rules.placed(region=values.phone_region, zone=values.time_zone)}

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from bridge.deps import Deps
     from bridge.jobs.erasure import Erasure
+    from bridge.jobs.synthetic import SyntheticCall
 
 _DAY_S = 86_400
 # Where a call can be seen at CloudTalk.
@@ -138,6 +139,25 @@ def folders(settings: Settings) -> tuple[Path, ...]:
 @cache
 def _storage(url: str, data_dir: Path) -> Storage:
     return open_storage(url, data_dir=data_dir)
+
+
+def open_synthetic(settings: Settings, deps: Deps) -> SyntheticCall:
+    """The synthetic call, on or off."""
+    from bridge.clients.bounds import Client
+    from bridge.jobs.synthetic import SyntheticCall
+
+    host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104
+    own = f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
+    return SyntheticCall(
+        deps=deps,
+        every_s=settings.synthetic_call_every_s,
+        number=settings.synthetic_call_number or "",
+        late_after_s=settings.synthetic_call_late_s,
+        web_url=settings.synthetic_call_url or settings.public_url or own,
+        tokens=settings.webhook_tokens,
+        signing_secrets=settings.webhook_signing_secrets,
+        client=Client(),
+    )
 
 
 def open_deps(

@@ -28,12 +28,14 @@ from bridge.reconcile.audit_runs import Stopped, do_next
 from bridge.reconcile.periodic import Rounds
 from bridge.settings import Settings
 from bridge.storage import Storage
-from bridge.wiring import folders, open_deps, open_ledger, open_recordings
+from bridge.wiring import folders, open_deps, open_ledger, open_recordings, open_synthetic
 from workers.stopping import stop_event
 
 log = get_logger(__name__)
 
 _BEAT_S = 60.0
+# Of its steps, not of its calls.
+_SYNTHETIC_EVERY_S = 1.0
 _REPLAY_EVERY_S = _AUDIT_EVERY_S = 2.0
 # With a million calls that are not in it yet it has them after some twenty minutes, at a quarter of a core.
 _INDEX_EVERY_S, _INDEX_WITHIN_S = 2.0, 0.5
@@ -147,6 +149,9 @@ def run(settings: Settings) -> int:
         beside(lambda: step_all(clock.ledger), _REPLAY_EVERY_S, threading.Event()),
         beside(partial(_audit, clock, deps, stopping), _AUDIT_EVERY_S, threading.Event()),
     ]
+    if deps is not None:
+        every_s = _SYNTHETIC_EVERY_S if settings.synthetic_call_every_s else _BEAT_S
+        threads.append(beside(open_synthetic(settings, deps).step, every_s, threading.Event()))
     if rounds is None:
         stopping.wait()
     else:

@@ -68,6 +68,8 @@ STORAGE_FAILING = f"{TAG}:failing:storage"
 # Of the watch for problems: what it compares with, problems told of, messages on their way, and who acts.
 WATCH, PROBLEMS, OUTBOX = f"{TAG}:watch", f"{TAG}:problems", f"{TAG}:outbox"
 WATCH_TURN, OUTBOX_TURN = f"{TAG}:watch:turn", f"{TAG}:outbox:turn"
+# The synthetic call: how it stands, and which clock is at it.
+SYNTHETIC, SYNTHETIC_TURN = f"{TAG}:synthetic", f"{TAG}:synthetic:turn"
 # CloudTalk's newest calls, for all calls that wait to be found in them; see `bridge.jobs.looking`.
 NEWEST = f"{TAG}:newest"
 

@@ -154,6 +154,12 @@ class Ledger(Jobs):
         """Whether nobody had the turn of this name in that time; then it is ours."""
         return bool(self.redis.set(name, who, nx=True, px=for_ms))
 
+    @boundary("ledger.end_turn")
+    def end_turn(self, name: str, who: str) -> None:
+        """Let others have a turn at once, if it is still ours."""
+        if self.redis.get(name) == who:
+            self.redis.delete(name)
+
     @boundary("ledger.tidy")
     def tidy(self) -> None:
         """Forget the list entries of calls whose records have expired."""

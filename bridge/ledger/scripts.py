@@ -7,6 +7,7 @@ from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
+from bridge.domain.synthetic import PREFIX
 from bridge.ledger.calls import record_fields
 from bridge.ledger.queue.kinds import OF_CALLS
 
@@ -45,7 +46,7 @@ def _front(name: str) -> str:
     if name in OF_A_BUDGET:
         return _read("planner")
     kinds = ", ".join(f"'{kind}'" for kind in OF_CALLS)
-    handed = f"local KINDS_OF_CALLS = {{{kinds}}}\n" + record_fields.lua()
+    handed = f"local KINDS_OF_CALLS = {{{kinds}}}\nlocal SYNTHETIC = '{PREFIX}'\n" + record_fields.lua()
     taken = _read("received") if name == "learn" else ""
     return handed + _read("prelude") + taken
 

@@ -79,11 +79,9 @@ class WatchStore:
     def outbox_turn(self, *, for_s: float) -> bool:
         return self._ledger.take_turn(keys.OUTBOX_TURN, self._name, for_ms=round(for_s * 1000))
 
-    @boundary("watch.end_outbox_turn")
     def end_outbox_turn(self) -> None:
         """Let others send at once, if the turn is still ours."""
-        if self._redis.get(keys.OUTBOX_TURN) == self._name:
-            self._redis.delete(keys.OUTBOX_TURN)
+        self._ledger.end_turn(keys.OUTBOX_TURN, self._name)
 
     @boundary("watch.messages")
     def messages(self) -> dict[str, Entry]:

@@ -135,6 +135,14 @@ SHARED = (
         "last_reconcile_timestamp_seconds", "gauge",
         "when a comparison with CloudTalk's list last ended; 0: never.",
     ),
+    _global(
+        "last_synthetic_call_timestamp_seconds", "gauge",
+        "when the synthetic call last reached Kustomer; 0: never, or it is off.",
+    ),
+    _global(
+        "synthetic_call_duration_seconds", "gauge",
+        "how long the last synthetic call took from its webhook to its note.",
+    ),
     _global("last_audit_timestamp_seconds", "gauge", "when an audit last ended; 0: never."),
     _global(
         "upstream_requests", "counter", "requests to CloudTalk and Kustomer, by how they ended.",

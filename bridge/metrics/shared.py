@@ -12,6 +12,7 @@ from bridge.ledger.keys import LANE_NAMES
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.processes import commands_of
 from bridge.ledger.queue.connections import Connections
+from bridge.ledger.synthetic import read_synthetic
 from bridge.metrics.families import TRIGGERS
 from bridge.metrics.family import Buckets, Labels
 
@@ -141,6 +142,9 @@ def _facts(ledger: Ledger) -> Iterator[tuple[str, Mapping[Labels, float]]]:
     for name in ("webhook", "reconcile", "audit"):
         yield f"last_{name}_timestamp_seconds", {_ONE: seen.get(f"last_{name}_at", 0)}
     yield "storage_up", {_ONE: int(not storage_failing(ledger))}
+    synthetic = read_synthetic(ledger)
+    yield "last_synthetic_call_timestamp_seconds", {_ONE: synthetic.get("last_ok_at", 0)}
+    yield "synthetic_call_duration_seconds", {_ONE: synthetic.get("duration_s", 0)}
     yield "redis_memory_bytes", {_ONE: server.get("used_memory", 0)}
     yield "redis_memory_limit_bytes", {_ONE: server.get("maxmemory", 0)}
     yield "redis_last_save_timestamp_seconds", {_ONE: server.get("rdb_last_save_time", 0)}

@@ -14,6 +14,7 @@ from bridge.deps import Deps
 from bridge.domain.call_list_item import ListedCall
 from bridge.domain.policy import OUR_PREFIX, external_ids, note_key
 from bridge.domain.recording import RecordingState, attachment_of, may_record
+from bridge.domain.synthetic import is_synthetic
 from bridge.domain.webhook.values import read_call_id, read_time, read_uuid
 from bridge.errors import NotThereYet
 from bridge.jobs.budget_waiter import BudgetWaiter
@@ -239,6 +240,8 @@ class Audit:
         if made is None or not self._span.since <= made < self._span.until:
             return False
         uuid = read_uuid(key.removeprefix(OUR_PREFIX))
+        if is_synthetic(uuid):
+            return False
         if uuid is None:
             return read_call_id(key.removeprefix(f"{OUR_PREFIX}id:")) not in self._listed
         record = self._deps.ledger.read(f"uuid:{uuid}")

@@ -10,8 +10,10 @@ from bridge.ledger.health import late_live_calls, server_health, storage_failing
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.processes import Process, commands_of
 from bridge.ledger.queue.connections import TITLES, closed_as, paused_as
+from bridge.ledger.synthetic import read_synthetic
 from bridge.ledger.watch import read_watch
 from bridge.reports.problems import LATE_AFTER_S, Closed, Disk, Facts, Problem, RedisFacts, find_problems
+from bridge.reports.synthetic import synthetic_lateness
 from bridge.reports.traffic import budgets_closed, is_unannounced, refused_in_a_row
 
 
@@ -40,6 +42,7 @@ def gather_facts(
         active: names of the problems that people were told of.
     """
     server = server_health(ledger)
+    late_s, late_says = synthetic_lateness(read_synthetic(ledger), ledger.now_ms() / 1000)
     refused, cause = refused_in_a_row(sample)
     late, oldest_s = late_live_calls(ledger, after_s=LATE_AFTER_S)
     return Facts(
@@ -58,6 +61,8 @@ def gather_facts(
         silent_s=sample.get("silent_s") if sample.get("silent_after_s") else None,
         silent_after_s=sample.get("silent_after_s") or 0.0,
         unannounced=is_unannounced(sample, unannounced_at(ledger)),
+        synthetic_late_s=late_s,
+        synthetic_says=late_says,
         active=active,
     )
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bridge.domain.synthetic import is_synthetic
 from bridge.ledger.calls.record import Record
 from bridge.ledger.calls.record_fields import Family
 from bridge.ledger.measures import Milestone
@@ -24,6 +25,8 @@ class Milestones:
 
     def reached(self, name: str, sent: Mapping[str, Any], *, done: str, created: bool) -> list[Milestone]:
         """What the record of this output counts; see `WriteLog.keep`."""
+        if is_synthetic(self.record.uuid):
+            return []
         known = self.record.outputs.get(name)
         found = []
         if name == "customer" and known is None and done != "updated":

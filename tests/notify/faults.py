@@ -423,6 +423,18 @@ SILENT = Row(
     mend=lambda site: site.call(),
 )
 
+SYNTHETIC = Row(
+    kind="synthetic-late",
+    fault="Kustomer rejects the synthetic call",
+    words="the synthetic call is late",
+    well="the synthetic call reaches Kustomer in time again",
+    type="failure",
+    fire=lambda site: site.house.sandbox.kustomer.fail_next(
+        400, method="POST", path="/conversations$", times=EVER
+    ),
+    mend=lambda site: site.house.sandbox.kustomer.forget_faults(),
+)
+
 QUICK = (PARKED, NOT_DURABLE, FULL, REFUSED)
 
 
@@ -447,7 +459,9 @@ def silent(folder: Path) -> list[Row]:
 
 
 def through_membrane(folder: Path) -> list[Row]:
-    with site(folder, through=("kustomer",)) as one:
+    synthetic = {"SYNTHETIC_CALL_EVERY_S": "10", "SYNTHETIC_CALL_NUMBER": "+15550100199"}
+    with site(folder, through=("kustomer",), **synthetic, SYNTHETIC_CALL_LATE_S="10") as one:
+        one.run(SYNTHETIC)
         one.run(CONNECTION_DOWN)
         one.check_each_once()
         return one.rows

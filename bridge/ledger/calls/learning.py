@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 from uuid import UUID
 
+from bridge.domain.synthetic import is_synthetic
 from bridge.domain.webhook.events import ALWAYS_NEWS, OTHER_TRIGGERS, STAGE_OF, Event, Held, canonical_json
 from bridge.ledger import keys
 from bridge.ledger.keys import Lane
@@ -60,6 +61,7 @@ def learn_event(
     value: dict[str, Any] = {"trigger": event.trigger, "body": canonical_json(body)}
     if event.signed:
         value["signed"] = True
+    is_made_up = is_synthetic(event.uuid)
     mode = "news" if event.trigger in ALWAYS_NEWS else "once"
     return learn_arguments(
         event.uuid,
@@ -69,12 +71,12 @@ def learn_event(
         mode,
         Lane.LIVE,
         keep,
-        f"webhook:{event.trigger}:",
+        "" if is_made_up else f"webhook:{event.trigger}:",
         came_at_ms,
         _SAYS_OTHERWISE.get(event.trigger, ""),
         event.trigger,
         SIGNED if event.signed else TOLD,
-        "assigned" if assigned else "webhook",
+        "" if is_made_up else "assigned" if assigned else "webhook",
     )
 
 

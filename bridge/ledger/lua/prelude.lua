@@ -210,7 +210,8 @@ local function erase(uuid, number, marks, secret, now)
   if number == '' then number = redis.call('HGET', base .. 'call:uuid:' .. uuid, FIELD.ID) or '' end
   if uuid == '' then uuid = redis.call('HGET', base .. 'call:id:' .. number, FIELD.UUID) or '' end
   -- Names of deliveries, the newest: few, and none of this call may stay among them.
-  redis.call('DEL', base .. 'received')
+  local is_made_up = string.find(uuid, SYNTHETIC, 1, true) == 1
+  if not is_made_up then redis.call('DEL', base .. 'received') end
   local scopes, parts = all_scopes(base), {}
   if uuid ~= '' then parts[1] = 'uuid:' .. uuid end
   if number ~= '' then parts[#parts + 1] = 'id:' .. number end
@@ -238,7 +239,8 @@ local function erase(uuid, number, marks, secret, now)
     redis.call('ZREM', base .. 'calls', part)
     erase_from_index(base .. 'find', part)
     for _, what in ipairs({'call:', 'events:', 'log:'}) do redis.call('DEL', base .. what .. part) end
-    redis.call('ZADD', marks, 'NX', now, forgotten_mark(secret, part))
+    -- A call that the bridge made up is nobody's: no mark is left of it.
+    if not is_made_up then redis.call('ZADD', marks, 'NX', now, forgotten_mark(secret, part)) end
     erase_from_audits(base, uuid, number)
     -- Both ids are known: another call that a template gives the same number is told from this one.
     if #parts == 2 then redis.call('ZADD', marks, 'NX', now, forgotten_mark(secret, 'joined:' .. part)) end

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bridge.domain.rules import Rules
+from bridge.domain.synthetic import is_synthetic
 from bridge.domain.webhook.events import Event, Held, fingerprint_of, read_event
 from bridge.journal.journal import Journal, JournalFull
 from bridge.ledger import keys
@@ -104,7 +105,7 @@ class WebhookAcceptor:
         came_at = self._now()
         event = self._read(trigger, body, came_at, signed=signed)
         outcome = await self._keep(event, trigger, body, came_at, ends)
-        if outcome.status < 300:
+        if outcome.status < 300 and not (isinstance(event, Event) and is_synthetic(event.uuid)):
             self.last_at = came_at
         return outcome if trigger else replace(outcome, trigger=event.trigger)
 

@@ -17,15 +17,18 @@ from pydantic import SecretStr
 from bridge.client_factory import ClientFactory
 from bridge.domain.phone import Kind, Phone
 from bridge.domain.rules import Rules
+from bridge.domain.synthetic import synthetic_body
 from bridge.domain.webhook.events import Held, read_event
 from bridge.jobs.budget_waiter import BudgetWaiter
 from bridge.jobs.erasure import Erasure
+from bridge.jobs.synthetic import SyntheticCall
 from bridge.ledger import audits, keys
 from bridge.ledger.calls import erasing
 from bridge.ledger.calls.retention import enforce_retention
 from bridge.ledger.health import storage_failed, storage_works
 from bridge.ledger.scripted import LEASE_MS
 from bridge.ledger.search.index import CallIndex
+from bridge.ledger.synthetic import keep_synthetic, read_synthetic
 from bridge.notify.outbox import Outbox
 from bridge.notify.watch import Watch
 from bridge.reconcile.audit import Audit
@@ -265,6 +268,35 @@ def _watched(hand: Hand) -> None:
     what_is_wrong(hand.ledger, queue_view(hand.ledger, budgets, hand.deps.connections), [])
 
 
+def _synthetic(hand: Hand) -> None:
+    """A call that the clock makes up; its webhook goes to whoever answers, and is then told as web would."""
+    made_up = SyntheticCall(
+        deps=hand.deps,
+        every_s=300,
+        number=NUMBER,
+        late_after_s=60,
+        web_url=hand.settings.kustomer_api_url,
+        tokens=[],
+        signing_secrets=[],
+        client=hand.client,
+        token=lambda: "0123456789ab",
+    )
+    for _ in range(5):
+        with hand.watch.aside():
+            hand.ledger.redis.delete(keys.SYNTHETIC_TURN)
+        made_up.step()
+        with hand.watch.aside():
+            state = read_synthetic(hand.ledger)
+            call = state["call"]
+            is_sent = call is not None and not call["accepted"]
+            if is_sent:
+                keep_synthetic(hand.ledger, {**state, "call": {**call, "accepted": True}})
+        if is_sent:
+            ended_at = datetime.fromtimestamp(call["sent_at"], UTC)
+            hand.tell("call-ended", synthetic_body(call["uuid"], number=NUMBER, ended_at=ended_at))
+        hand.run_all()
+
+
 def _later() -> datetime:
     """When webhooks of the call can no longer be on their way."""
     return datetime.now(UTC) + timedelta(hours=1)
@@ -371,6 +403,7 @@ JOURNEYS = {
         times=3,
         lease_ms=400,
     ),
+    "synthetic": Journey(run=_synthetic),
     "watched": Journey(run=_watched),
     "woken": Journey(run=_woken, only=frozenset({"broker.listen"})),
     "forgotten": Journey(run=_forgotten, prepare=_with_recording),
