@@ -22,9 +22,9 @@ import httpx2
 from pydantic import SecretStr
 
 from bridge.boundary import boundary
+from bridge.deps import Deps
 from bridge.domain.synthetic import NAME, synthetic_body, synthetic_uuid
 from bridge.errors import BridgeError, Rejected, Unauthorized
-from bridge.jobs.deps import Deps
 from bridge.ledger import keys
 from bridge.ledger.budgets.requesters import BudgetRequester, acting_as
 from bridge.ledger.calls.record import Record

@@ -442,7 +442,7 @@ def direct(folder: Path) -> list[Row]:
     with site(folder) as one:
         disk = (DISK, STORAGE) if one.disk is not None else ()
         one.run(LATE, MISSING)
-        one.run(PARKED, NOT_DURABLE, FULL, REFUSED, *disk)
+        one.run(PARKED, NOT_DURABLE, FULL, *disk, REFUSED)
         one.run(NO_WORKER, NO_CLOCK)
         one.run(NO_WEB)
         one.run(REDIS_AWAY)
