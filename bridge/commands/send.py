@@ -19,7 +19,6 @@ from bridge.clients.causes import cause_of
 from bridge.commands.arguments import ONE_LINE
 from bridge.commands.context import Run, living_run, load_settings
 from bridge.commands.printing import say
-from bridge.commands.samples import OUTCOMES, SampleCall
 from bridge.data_folder import LAST_CALL
 from bridge.domain.webhook.templates import TEMPLATES
 from bridge.errors import Unavailable, WrongUse
@@ -27,6 +26,7 @@ from bridge.kept_token import read_ops_token
 from bridge.local.embedded import write_private
 from bridge.loopback import is_loopback_host
 from bridge.sandbox import CLOUDTALK_KEY_ID, CORE_PREFIX
+from bridge.sandbox.samples import OUTCOMES, SampleCall
 from bridge.settings import Settings
 
 FOLLOW_S = 5.0

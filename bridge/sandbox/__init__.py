@@ -7,6 +7,9 @@ listen where they are told to, hold made-up people only, and are no part of a br
 from __future__ import annotations
 
 from collections.abc import Collection
+from urllib.parse import urlsplit
+
+from bridge.loopback import is_loopback_host
 
 # Not secrets: these open nothing but the sandbox.
 CLOUDTALK_KEY_ID = "sandbox-key-id"
@@ -60,3 +63,9 @@ def _addresses(*, cloudtalk_url: str, kustomer_url: str) -> dict[str, str]:
         "CLOUDTALK_PLATFORM_URL": cloudtalk_url + PLATFORM_PREFIX,
         "KUSTOMER_API_URL": kustomer_url,
     }
+
+
+def is_sandbox(*, cloudtalk_url: str, kustomer_url: str) -> bool:
+    """Whether these settings (CLOUDTALK_API_URL, KUSTOMER_API_URL) lead to a sandbox on this machine."""
+    hosts = (urlsplit(cloudtalk_url).hostname, urlsplit(kustomer_url).hostname)
+    return cloudtalk_url.endswith(CORE_PREFIX) and all(is_loopback_host(host or "") for host in hosts)

@@ -7,19 +7,46 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, Response
+from starlette.routing import Route
 
 from bridge.sandbox.cloudtalk.recordings import is_heard
 from bridge.sandbox.kustomer.uploads import LARGEST_KEPT
 from bridge.sandbox.store import Document
 from bridge.sandbox.views import kustomer_documents
 from bridge.sandbox.world import World
+from bridge.wording import counted
 
-_TEMPLATES = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True)
+_HERE = Path(__file__).parent
+_TEMPLATES = Environment(loader=FileSystemLoader(_HERE), autoescape=True)
+# The sandbox's pages look as the bridge's do: the same files.
+_STATIC = (_HERE / "static", _HERE.parent / "web" / "pages" / "static")
+_KINDS = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml", ".woff2": "font/woff2"}
+_POLICY = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; font-src 'self'; img-src 'self'; "
+    "media-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
 
 _SHOWN = ("customer", "conversation", "note", "attachment")
 
 Page = Callable[[Request], Awaitable[Response]]
+
+
+async def static(request: Request) -> Response:
+    """One of the files that belong to the pages."""
+    name = request.path_params["name"]
+    paths = [folder / name for folder in _STATIC if name in {one.name for one in folder.iterdir()}]
+    kind = _KINDS.get(Path(name).suffix)
+    if not paths or kind is None:
+        return Response(status_code=404)
+    return FileResponse(paths[0], media_type=kind, headers={"X-Content-Type-Options": "nosniff"})
+
+
+STATIC_ROUTE = Route("/_sandbox/static/{name}", static)
+
+
+def _html(text: str) -> Response:
+    return HTMLResponse(text, headers={"Content-Security-Policy": _POLICY})
 
 
 def cloudtalk_page(world: World) -> Page:
@@ -31,7 +58,7 @@ def cloudtalk_page(world: World) -> Page:
         names = {one["id"]: f"{one['firstname']} {one['lastname']}" for one in agents}
         template = _TEMPLATES.get_template("cloudtalk_page.html")
         text = template.render(title="CloudTalk", calls=calls, agents=agents, agent_names=names, heard=heard)
-        return HTMLResponse(text)
+        return _html(text)
 
     return page
 
@@ -44,10 +71,11 @@ def kustomer_page(world: World) -> Page:
         text = template.render(
             title="Kustomer",
             customers=[_customer(one, held) for one in reversed(held["customer"])],
-            conversation_count=len(held["conversation"]),
-            note_count=len(held["note"]),
+            summary=", ".join(
+                counted(len(held[kind]), kind) for kind in ("customer", "conversation", "note")
+            ),
         )
-        return HTMLResponse(text)
+        return _html(text)
 
     return page
 
@@ -59,7 +87,7 @@ def _customer(customer: Document, held: dict[str, list[Document]]) -> Document:
         "id": customer["id"],
         "name": attributes["displayName"],
         "phones": [one["phone"] for one in attributes["phones"] + attributes["sharedPhones"]],
-        "conversations": [_conversation(one, held) for one in theirs],
+        "conversations": [_conversation(one, held) for one in reversed(theirs)],
     }
 
 

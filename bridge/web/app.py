@@ -44,6 +44,7 @@ from bridge.web.pages import (
     parked,
     player,
     rules,
+    sample_call,
     setup,
     signin,
     themes,
@@ -112,7 +113,7 @@ def create_app(
     callers = Callers.of(pages_open_by, ledger.sessions, run=desk.run, pace=Pace(sign_in_takes_s), now=now)
     admission = Admission.of(settings.webhook_tokens, settings.webhook_signing_secrets)
     app = Bridge(
-        routes=_routes(callers, metrics_public=settings.metrics_public),
+        routes=_routes(callers, settings),
         middleware=[Middleware(_Headers)],
         exception_handlers=_ERRORS,
         lifespan=_lifespan,
@@ -173,7 +174,7 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     desk.ledger.close()
 
 
-def _routes(callers: Callers, *, metrics_public: bool) -> list[BaseRoute]:
+def _routes(callers: Callers, settings: Settings) -> list[BaseRoute]:
     measured: ASGIApp = Route("/metrics", _metrics).app
     return [
         Route("/", now_page.now, methods=["GET"]),
@@ -189,11 +190,12 @@ def _routes(callers: Callers, *, metrics_public: bool) -> list[BaseRoute]:
         *api_docs.ROUTES,
         *setup.ROUTES,
         *themes.ROUTES,
+        *(sample_call.ROUTES if sample_call.there_is_a_sandbox(settings) else []),
         Route("/static/{name}", assets.static, methods=["GET"]),
         Route(membrane.PATH, membrane.told, methods=["POST"]),
         Route("/healthz", health.healthz, methods=["GET"]),
         Route("/readyz", health.readyz, methods=["GET"]),
-        Route("/metrics", _metrics if metrics_public else Guard(measured, callers), methods=["GET"]),
+        Route("/metrics", _metrics if settings.metrics_public else Guard(measured, callers), methods=["GET"]),
         Route("/api/events", Guard(Route("/", events).app, callers), methods=["GET"]),
         Mount("/api", app=Guard(Router(api.ROUTES, redirect_slashes=False), callers)),
     ]

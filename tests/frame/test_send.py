@@ -13,11 +13,11 @@ import pytest
 from click.testing import CliRunner
 
 from bridge.commands.context import Run
-from bridge.commands.samples import KNOWN_CALLER, OUTCOMES, SampleCall
 from bridge.commands.send import Sender, choose, keep, last_call, send, told
 from bridge.domain.webhook.templates import TEMPLATES
 from bridge.errors import Unavailable, WrongUse
 from bridge.sandbox.running import RunningSandbox
+from bridge.sandbox.samples import KNOWN_CALLER, OUTCOMES, SampleCall
 from bridge.settings import Settings
 from tests.jobs.test_audit import audited
 from tests.support import Bridge

@@ -403,7 +403,7 @@ def test_the_page_shows_and_plays_a_notes_attachments(
     played = httpx2.get(kustomer.url + address, headers={"Range": "bytes=0-3"})
 
     assert "call 1.mp3" in page and "120 bytes" in page and "&lt;i&gt;.txt" in page
-    assert f'<audio controls preload="none" src="{address}">' in page
+    assert f'<audio controls preload="none" src="{address}"' in page
     assert (played.status_code, played.content) == (206, b"RIFF")
     assert played.headers["content-security-policy"] == "sandbox"
     state = httpx2.get(kustomer.url + "/_sandbox/state").json()

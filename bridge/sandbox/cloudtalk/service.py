@@ -25,7 +25,7 @@ from bridge.sandbox.cloudtalk.recordings import PUBLIC_PREFIX, Recordings
 from bridge.sandbox.cloudtalk.sms import Messages
 from bridge.sandbox.control import cloudtalk_control
 from bridge.sandbox.front import Front
-from bridge.sandbox.pages import cloudtalk_page
+from bridge.sandbox.pages import STATIC_ROUTE, cloudtalk_page
 from bridge.sandbox.store import Document
 from bridge.sandbox.wire import Asked, Routes, read
 from bridge.sandbox.world import World, digits, iso
@@ -160,6 +160,7 @@ def create_cloudtalk(world: World) -> Starlette:
     return Starlette(
         routes=[
             Route("/", cloudtalk_page(world)),
+            STATIC_ROUTE,
             *cloudtalk_control(world),
             Route("/{rest:path}", everything, methods=_METHODS),
         ],

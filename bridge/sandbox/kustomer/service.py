@@ -27,7 +27,7 @@ from bridge.sandbox.kustomer.messages import Messages
 from bridge.sandbox.kustomer.notes import Notes
 from bridge.sandbox.kustomer.shapes import MACHINE_USER_ID, page_of
 from bridge.sandbox.kustomer.uploads import UploadHost
-from bridge.sandbox.pages import kustomer_page
+from bridge.sandbox.pages import STATIC_ROUTE, kustomer_page
 from bridge.sandbox.sample import ensure_machine_user
 from bridge.sandbox.wire import Asked, Routes, read
 from bridge.sandbox.world import World
@@ -118,6 +118,7 @@ def create_kustomer(world: World) -> Starlette:
     return Starlette(
         routes=[
             Route("/", kustomer_page(world)),
+            STATIC_ROUTE,
             *kustomer_control(world),
             *UploadHost(world).routes(),
             Route("/{rest:path}", everything, methods=_METHODS),

@@ -27,7 +27,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 # The pages in the navigation, in groups.
 NAVIGATION = (
-    (("Now", "/"), ("Calls", "/calls")),
+    (("Now", "/"), ("Calls", "/calls"), ("Try it", "/try")),
     (("Parked", "/parked"), ("Held", "/held"), ("Refused", "/refused")),
     (
         ("Set-up", "/setup"),
