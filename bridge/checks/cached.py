@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from bridge.checks.check import Check
 
 _KEPT_S = 30.0
-_WAITS_S = 1.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,12 +43,19 @@ def _examine(settings: Settings) -> Iterator[Check]:
 
 
 class CachedChecks:
-    """Args: examine: gives the checks; a test may give its own."""
+    """Args:
+    examine: gives the checks; a test may give its own.
+    waits_s: how long a look waits for them.
+    """
 
     def __init__(
-        self, settings: Settings, *, examine: Callable[[Settings], Iterator[Check]] = _examine
+        self,
+        settings: Settings,
+        *,
+        examine: Callable[[Settings], Iterator[Check]] = _examine,
+        waits_s: float = 1.2,
     ) -> None:
-        self._settings, self._examine = settings, examine
+        self._settings, self._examine, self._waits_s = settings, examine, waits_s
         self._lock = threading.Lock()
         self._found: list[Check] = []
         self._began_at = datetime.now(UTC)
@@ -61,7 +67,7 @@ class CachedChecks:
     async def look(self) -> Checked:
         """The checks: those of the last seconds, else of a new run, for which this waits a moment only."""
         self._begin()
-        await asyncio.to_thread(self._ended.wait, _WAITS_S)
+        await asyncio.to_thread(self._ended.wait, self._waits_s)
         with self._lock:
             return Checked(checks=tuple(self._found), at=self._began_at, is_done=not self._runs)
 

@@ -96,7 +96,7 @@ def start(ledger: Ledger, jobs: Sequence[Parked], *, who: str, about: str) -> Re
         pipe.ltrim(keys.REPLAYS, 0, MOST_RUNS - 1)
         old = cast(list[str], pipe.execute()[-2])
     _remove(ledger, old)
-    trail.leave(ledger, who=who, what=f"replay begun: {counted(len(jobs), 'job')}", more=about)
+    trail.leave(ledger, who=who, what="replay begun", more=about)
     return step(ledger, id_)
 
 
