@@ -232,9 +232,12 @@ class Machine:
             token = TOKEN if visit.path.startswith("/webhooks") else OPS_TOKEN
             headers["authorization"] = f"Bearer {token}"
         try:
-            return self._visitor.request(
+            with self._visitor.stream(
                 visit.method, visit.path, json=visit.body or None, data=visit.form or None, headers=headers
-            ).status_code
+            ) as answer:
+                if visit.ends:
+                    answer.read()
+                return answer.status_code
         except httpx2.HTTPError:
             return None
 

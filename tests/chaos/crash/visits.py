@@ -16,13 +16,18 @@ from tests.chaos.crash.watch import JOURNAL_METHODS
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Visit:
-    """One request, made again until it is answered with `status`."""
+    """One request, made again until it is answered with `status`.
+
+    Args:
+        ends: its answer does; of another only the beginning is waited for.
+    """
 
     method: str
     path: str
     body: dict[str, Any] = field(default_factory=dict)
     form: dict[str, str] = field(default_factory=dict)
     signed_in: bool = True
+    ends: bool = True
     statuses: tuple[int, ...] = (200,)
 
 
@@ -56,6 +61,9 @@ _ALL = (
     Visit(method="POST", path=f"{_HOOK}/call-ended", body=ENDED, signed_in=False, statuses=(401,)),
     Visit(method="POST", path="/webhooks/membrane", body={"event": "connection.deleted"}, statuses=(202,)),
     Visit(method="GET", path="/"),
+    Visit(method="GET", path="/calls"),
+    Visit(method="GET", path=f"/calls/{KEY}"),
+    Visit(method="GET", path="/api/events", ends=False),
     Visit(method="GET", path="/api/queue"),
     Visit(method="GET", path="/api/calls?limit=10"),
     Visit(method="GET", path=f"/api/calls/{KEY}"),
