@@ -9,9 +9,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
 import click
 
+from bridge.commands.context import living_run
 from bridge.commands.forget import forget_one, found_call
 from bridge.commands.open_ledger import opened_ledger
 from bridge.commands.printing import say
@@ -20,12 +22,14 @@ from bridge.domain.moments import shown_time
 from bridge.errors import WrongUse
 from bridge.ledger import trail
 from bridge.ledger.calls.by_hand import sync_again
+from bridge.ledger.calls.record import Record
 from bridge.ledger.ledger import Ledger
 from bridge.plain import plain_line
 from bridge.reports.call_list import DIRECTIONS, OUTCOMES, Cursor, Search, list_calls
 from bridge.reports.call_state import STATES
 from bridge.reports.views import call_view
 from bridge.settings import Settings
+from bridge.wiring import app_links
 from bridge.wording import counted
 
 _WATCH_EVERY_S = 2.0
@@ -108,6 +112,39 @@ def sync(*, name: str, as_json: bool) -> int:
     answer = {"status": "queued", "call": key}
     say(json.dumps(answer) if as_json else f"{key} will be synced by the next free worker.")
     return 0
+
+
+@calls.command(name="open")
+@click.argument("name", metavar="ID")
+@click.option("--print", "prints_only", is_flag=True, help="Print the addresses; open nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON; open nothing.")
+def open_call(*, name: str, prints_only: bool, as_json: bool) -> int:
+    """Open a call's page in the browser, and print where it is in Kustomer and CloudTalk.
+
+    The links need PUBLIC_URL (or a running `callbridge up`), KUSTOMER_APP_URL and CLOUDTALK_APP_URL.
+    """
+    with opened_ledger() as (ledger, settings):
+        record = found_call(ledger, name)
+        links = _links(record, settings)
+    if as_json:
+        say(json.dumps({"links": [{"what": what, "url": url} for what, url in links]}, indent=2))
+        return 0
+    for what, url in links:
+        say(f"{what:<24}  {url}")
+    if not prints_only and sys.stdout.isatty():
+        click.launch(links[0][1])
+    return 0
+
+
+def _links(record: Record, settings: Settings) -> list[tuple[str, str]]:
+    """Words and address of each; the bridge's own page first."""
+    run = living_run(settings.data_dir)
+    base = settings.public_url or (run.web_url if run else f"http://{settings.host}:{settings.port}")
+    ids = {what: output.id for what, output in record.outputs.items()}
+    theirs = app_links(settings).of_call(
+        call_id=record.call_id, conversation_id=ids.get("conversation"), customer_id=ids.get("customer")
+    )
+    return [("Call in callbridge", f"{base.rstrip('/')}/calls/{quote(record.key, safe=':')}"), *theirs]
 
 
 @calls.command(name="forget")

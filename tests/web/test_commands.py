@@ -207,3 +207,28 @@ def test_times_are_in_the_zone_of_the_desk_and_say_so(
 def test_watching_needs_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["calls", "ls", "--watch"]) == 2
     assert "--watch needs a terminal" in capsys.readouterr().err
+
+
+def test_a_calls_addresses_are_printed_as_far_as_they_are_known(
+    ledger: Ledger, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learn(ledger)
+    claim = ledger.claim("sync", KEY)
+    assert claim is not None
+    ledger.keep(claim, {"out:conversation": {"id": "c-1", "sent": {}, "created": True}})
+    monkeypatch.setenv("PUBLIC_URL", "https://bridge.example")
+
+    assert main(["calls", "open", UUID]) == 0
+    few = capsys.readouterr().out
+    monkeypatch.setenv("KUSTOMER_APP_URL", "https://acme.example")
+    assert main(["calls", "open", UUID, "--json"]) == 0
+    more = json.loads(capsys.readouterr().out)["links"]
+
+    assert f"https://bridge.example/calls/{KEY}" in few and "acme" not in few
+    assert {"what": "Conversation in Kustomer", "url": "https://acme.example/app/conversations/c-1"} in more
+    assert any(link["what"] == "Call in CloudTalk" and "1000000110" in link["url"] for link in more)
+
+
+def test_opening_an_unknown_call_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["calls", "open", "no-such-call"]) == 1
+    assert "No call found" in capsys.readouterr().err
