@@ -16,6 +16,7 @@ from bridge.errors import Rejected
 from bridge.ledger.calls.joining import learn_uuid
 from bridge.ledger.calls.record import Record, moment
 from bridge.ledger.calls.record_fields import Field, State
+from bridge.ledger.calls.summary import summary_field
 from bridge.ledger.keys import Lane
 from bridge.ledger.queue.jobs import Claim
 from bridge.sync.agents import user_of, with_agent
@@ -44,6 +45,16 @@ def sync(claim: Claim, deps: Deps) -> JobResult:
     now = moment(claim.now_ms) or datetime.now(UTC)
     decision = decide(record, call, deps.rules, now)
     _plan_jobs(claim, deps, record, call, decision, now)
+    result = _carry_out(claim, deps, record, call, decision, now)
+    if not result.fields:
+        return result
+    summary = summary_field(record, call, deps.rules, read_after_ms=claim.now_ms)
+    return replace(result, fields={**result.fields, **summary})
+
+
+def _carry_out(
+    claim: Claim, deps: Deps, record: Record, call: Call, decision: Decision, now: datetime
+) -> JobResult:
     match decision.then:
         case Later() as later:
             return _wait(record, later, now)

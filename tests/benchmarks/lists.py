@@ -18,15 +18,18 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 from uuid import UUID
 
 from bridge.domain.rules import Rules
-from bridge.domain.webhook.events import Event, read_event
+from bridge.domain.webhook.events import Event
 from bridge.ledger import keys, scripts
 from bridge.ledger.calls.learning import Retention, learn_event
+from bridge.ledger.calls.record_fields import Field
+from bridge.ledger.calls.summary import Summary, reading_mark
 from bridge.ledger.connect import connect
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.search.index import CallIndex
@@ -134,18 +137,29 @@ def _memory(ledger: Ledger) -> int:
 def _make(ledger: Ledger, numbers: range) -> None:
     """Calls that ended and were synced; the newest last."""
     pipe = ledger.redis.pipeline(transaction=False)
-    sha = scripts.sha("learn")
-    if not ledger.redis.script_exists(sha)[0]:
-        ledger.redis.script_load(scripts.source("learn"))
+    ledger.redis.script_load(scripts.source("learn"))
     made = [(number, *_call(number)) for number in numbers]
-    for _, body, event in made:
+    for _, body, told in made:
+        event = Event(
+            trigger="call-ended",
+            fingerprint=f"{int(body['call_id']):032x}",
+            uuid=UUID(str(told.uuid)),
+            call_id=told.call_id,
+        )
         names, arguments = learn_event(event, body, Retention())
-        pipe.evalsha(sha, len(names), *names, *arguments)
-    for number, body, _ in made:
-        key = f"uuid:{body['call_uuid']}"
+        pipe.evalsha(scripts.sha("learn"), len(names), *names, *arguments)
+    pipe.execute()
+    of = [f"uuid:{body['call_uuid']}" for _, body, _ in made]
+    scores = ledger.redis.zmscore(keys.CALLS, of)
+    for key, score, (number, _, told) in zip(of, scores, made, strict=True):
         reason = random.Random(number).choice(_REASONS)
         state = "skipped" if reason in ("internal call", "number withheld") else "synced"
-        fields: dict[Any, Any] = {"state": state, "reason": reason, "synced_at": 1_790_000_000_000 + number}
+        fields: dict[Any, Any] = {
+            Field.STATE: state,
+            Field.REASON: reason,
+            Field.SYNCED_AT: 1_790_000_000_000 + number,
+            Field.ROW: told.text(reading_mark(Rules()), int(score or 0)),
+        }
         if state == "synced":
             for name in ("customer", "conversation", "note"):
                 sent = {"name": "Call from Ada Example", "channel": "voice", "number": number}
@@ -154,35 +168,54 @@ def _make(ledger: Ledger, numbers: range) -> None:
         pipe.hdel(keys.JOBS, f"sync|{key}")
         pipe.zrem(keys.QUEUE_KEYS[0], f"sync|{key}")
     pipe.execute()
+    _check(ledger, of[0], made[0][2])
 
 
-def _call(number: int) -> tuple[dict[str, Any], Event]:
+def _check(ledger: Ledger, key: str, told: Summary) -> None:
+    """What was kept as the call's summary is what a sync would make of its record."""
+    record = ledger.read(key)
+    if Summary.of(record, record.call(Rules())) != told:
+        raise SystemExit(f"{key}: {told} is not its summary")
+
+
+def _call(number: int) -> tuple[dict[str, Any], Summary]:
+    """The body of its webhook, and its summary."""
     chance = random.Random(number)
     agent_id, agent = chance.choice(_AGENTS)
-    at = 1_772_323_200 + number * 20
-    started = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at))
-    ended = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at + 111))
-    talked = chance.random() < 0.7
-    body = {
-        "event": "call_ended",
-        "call_id": str(1_000_300_000 + number),
-        "call_uuid": str(UUID(int=chance.getrandbits(128))),
-        "external_number": f"+44163296{chance.randrange(10_000):04d}"
+    started = datetime.fromtimestamp(1_772_323_200 + number * 20, UTC)
+    talk_s = chance.randrange(10, 900) if chance.random() < 0.7 else 0
+    told = Summary(
+        uuid=str(UUID(int=chance.getrandbits(128))),
+        call_id=1_000_300_000 + number,
+        ended=True,
+        direction="outgoing" if chance.random() < 0.3 else "incoming",
+        outcome="answered" if talk_s else "missed",
+        number=f"+44163296{chance.randrange(10_000):04d}"
         if chance.random() < 0.05
         else f"+1{chance.randrange(201, 989)}555{chance.randrange(10_000):04d}",
+        customer_name=f"Ada Example {chance.randrange(50_000)}",
+        agent_id=agent_id,
+        agent_name=agent,
+        started_at=started,
+        ended_at=started + timedelta(seconds=111),
+        when=started,
+    )
+    body = {
+        "event": "call_ended",
+        "call_id": str(told.call_id),
+        "call_uuid": told.uuid,
+        "external_number": told.number,
         "internal_number": "+15550100101",
-        "direction": "outgoing" if chance.random() < 0.3 else "incoming",
+        "direction": told.direction,
         "agent_id": str(agent_id),
         "agent_first_name": agent.split()[0],
         "agent_last_name": agent.split()[1],
-        "contact_name": f"Ada Example {chance.randrange(50_000)}",
-        "talking_time": str(chance.randrange(10, 900) if talked else 0),
-        "started_at": started,
-        "ended_at": ended,
+        "contact_name": told.customer_name,
+        "talking_time": str(talk_s),
+        "started_at": started.isoformat(),
+        "ended_at": (started + timedelta(seconds=111)).isoformat(),
     }
-    event = read_event("call-ended", body, Rules())
-    assert isinstance(event, Event)
-    return body, event
+    return body, told
 
 
 def _park(ledger: Ledger) -> None:

@@ -77,6 +77,8 @@ class Record:
     changes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     fields: Mapping[str, str] = field(default_factory=dict)
     log: tuple[Mapping[str, Any], ...] = ()
+    # When something was last learnt of it, under either id, ms since 1970.
+    learnt_ms: int = 0
     # The events as they were read last, with the rules: a run asks for them several times.
     _read: list[tuple[Rules, tuple[Event, ...]]] = field(
         init=False, default_factory=list, repr=False, compare=False
@@ -313,6 +315,7 @@ def record_of(key: str, parts: Sequence[Part]) -> Record:
         changes=_values(Family.CHANGE, fields),
         fields=fields,
         log=tuple(sorted(log, key=lambda line: -line["at"])),
+        learnt_ms=max((int(call.get(Field.LAST_AT, 0)) for call, _, _ in parts), default=0),
     )
 
 

@@ -133,6 +133,18 @@ class CallEntry:
         )
 
 
+def summary_field(record: Record, call: Call, rules: Rules, *, read_after_ms: int) -> dict[str, str | None]:
+    """The summary as a field of the record, to be kept with what else is written of it.
+
+    Args:
+        read_after_ms: a time by Redis' clock before the record was read. If something was learnt in that very
+            millisecond there is no field: more may have come in it since.
+    """
+    if record.learnt_ms >= read_after_ms:
+        return {}
+    return {Field.ROW: Summary.of(record, call).text(reading_mark(rules), record.learnt_ms)}
+
+
 def reading_mark(rules: Rules) -> str:
     """Differs where the same webhooks are read in another way."""
     how = repr((rules.region, sorted(rules.webhook_keys.items())))

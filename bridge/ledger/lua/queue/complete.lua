@@ -20,7 +20,10 @@ for i = 9, #ARGV, 2 do
     redis.call('HSET', KEYS[15], ARGV[i], ARGV[i + 1])
   end
 end
-if #ARGV > 9 then redis.call('EXPIRE', KEYS[15], ARGV[6]) end
+if #ARGV > 9 then
+  redis.call('EXPIRE', KEYS[15], ARGV[6])
+  changes_in_lists(KEYS[15])
+end
 for counter in string.gmatch(ARGV[7], '%S+') do redis.call('HINCRBY', KEYS[17], counter, 1) end
 for name, number in string.gmatch(ARGV[8], '(%S+) (%d+)') do redis.call('HINCRBY', KEYS[18], name, number) end
 if ARGV[4] ~= '' then note_down(KEYS[16], now, ARGV[4]) end
