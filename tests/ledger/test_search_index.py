@@ -97,7 +97,9 @@ def go_on(ledger: Ledger, keys_of: list[str]) -> None:
             case 0 | 1:
                 end(ledger, key, state="synced", **conversation)
             case 2:
-                end(ledger, key, state="skipped", reason="internal call")
+                claim = ledger.claim("sync", key)
+                assert claim is not None
+                ledger.complete(claim, fields={"state": "skipped", "reason": "internal call"})
             case 3:
                 claim = ledger.claim("sync", key)
                 assert claim is not None
