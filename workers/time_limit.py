@@ -12,8 +12,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from contextvars import copy_context
-from typing import TypeVar
+from contextvars import Context, copy_context
+from queue import SimpleQueue
+from typing import Any, TypeVar
 
 from bridge.errors import Transient
 from bridge.logs import get_logger
@@ -33,24 +34,60 @@ class Hangs(Transient):
     """A job did not end in time; its thread is left behind."""
 
 
+_Work = tuple[Context, "Future[Any]", Callable[[], Any]]
+
+
+class _JobThread:
+    """Runs one job after the other for the thread that owns it, until it is left behind or its owner ends."""
+
+    def __init__(self) -> None:
+        self._work: SimpleQueue[_Work | None] = SimpleQueue()
+        threading.Thread(target=_run_all, args=(self._work,), name="job", daemon=True).start()
+
+    def run(self, ends: Future[Any], do: Callable[[], Any]) -> None:
+        self._work.put((copy_context(), ends, do))
+
+    def __del__(self) -> None:
+        """Left behind: its thread ends after what it is at."""
+        self._work.put(None)
+
+
+def _run_all(jobs: SimpleQueue[_Work | None]) -> None:
+    while (work := jobs.get()) is not None:
+        context, ends, do = work
+        context.run(_run, ends, do)
+        # Nothing of a job is kept while it waits for the next.
+        del work, context, ends, do
+
+
+_own = threading.local()
+
+
 def in_time(do: Callable[[], T], *, within_s: float) -> T:
-    """Run this in a thread of its own.
+    """Run this in a thread beside this one.
 
     Raises:
         Hangs: it did not end in time, and may go on later.
     """
+    if getattr(_own, "beside", None) is None:
+        _own.beside = _JobThread()
     ends: Future[T] = Future()
-    context = copy_context()
-    threading.Thread(target=context.run, args=(_run, ends, do), name="job", daemon=True).start()
+    _own.beside.run(ends, do)
     try:
         return ends.result(within_s)
     except TimeoutError:
         if ends.done():
             # One of its own.
             raise
+    except BaseException:
+        if not ends.done():
+            # This thread was told to end; what it does next is not to wait for that job.
+            _own.beside = None
+        raise
     if not _left.acquire(blocking=False):
         log.error("too many jobs hang: waiting for one to end")
         return ends.result()
+    _own.beside = None
     ends.add_done_callback(lambda _: _left.release())
     raise Hangs(
         f"it did not end within {within_s:.0f} s and hangs: a disk, the storage for recordings, or Redis"

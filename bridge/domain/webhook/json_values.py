@@ -15,6 +15,7 @@ from typing import Any
 _DEEPEST = 64
 _MOST_DIGITS = 40
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+_ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def read_json(raw: bytes) -> Any:
@@ -23,7 +24,11 @@ def read_json(raw: bytes) -> Any:
     Raises:
         ValueError, RecursionError: it is not JSON, or nested so deep that it cannot be read at all.
     """
-    return mended(_DECODER.decode(raw.decode(json.detect_encoding(raw), "replace")))
+    text = raw.decode(json.detect_encoding(raw), "replace")
+    value = _DECODER.decode(text)
+    # Most answers have nothing to mend: no half of a pair can be in them, and no deep nesting.
+    is_plain = text.count("{") + text.count("[") <= _DEEPEST and not _ESCAPED_SURROGATE.search(text)
+    return value if is_plain else mended(value)
 
 
 def mended(value: Any, *, deepest: int = _DEEPEST) -> Any:
@@ -45,4 +50,9 @@ def _whole(text: str) -> int | None:
     return int(text) if len(text) <= _MOST_DIGITS else None
 
 
-_DECODER = json.JSONDecoder(parse_int=_whole)
+def _finite(text: str) -> float | None:
+    number = float(text)
+    return number if math.isfinite(number) else None
+
+
+_DECODER = json.JSONDecoder(parse_int=_whole, parse_float=_finite, parse_constant=lambda _: None)
