@@ -23,7 +23,7 @@ _PARAMETERS = {
     "id": "As the list gives it.",
 }
 # What any request may be answered.
-_ALWAYS = (401, 429, 503)
+_ALWAYS = (401, 414, 429, 431, 503)
 _OF_BODIES = (400, 403, 408, 413, 415)
 _SAYS = {
     401: "Nobody is signed in: neither a token of OPS_TOKEN or OPS_TOKENS, nor a session.",

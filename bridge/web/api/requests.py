@@ -10,14 +10,28 @@ from bridge.ledger.queue.kinds import KINDS
 from bridge.reports.call_list import DIRECTIONS, LONGEST_PAGE, OUTCOMES
 from bridge.reports.call_state import STATES
 
-Text = Annotated[str, Field(max_length=500)]
+# Short enough that all of them fit into the longest address that the server takes, however they are escaped.
+Text = Annotated[str, Field(max_length=100)]
+CallName = Annotated[str, Field(max_length=60, description="Key, call id or uuid of a call.")]
 Reason = Annotated[str, Field(min_length=1, max_length=500, description="Why, for the trail.")]
+# The patterns are for programs; what does not fit is refused by whoever reads it, who says what would.
+_TIME = "([T ]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?(Z|[+-]([01][0-9]):[0-5][0-9])?)?"
+_DAY = "20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
 Cursor = Annotated[
-    str, Field(max_length=300, description="The `next` of the answer before; empty for the first page.")
+    str,
+    Field(
+        max_length=120,
+        description="The `next` of the answer before; empty for the first page.",
+        json_schema_extra={"pattern": "^([0-9]{1,14}~.+)?$"},
+    ),
 ]
 Moment = Annotated[
     str,
-    Field(max_length=40, description="ISO 8601, or how long ago: `90m`, `24h`, `7d`. Local in TIME_ZONE."),
+    Field(
+        max_length=40,
+        description="ISO 8601, or how long ago: `90m`, `24h`, `7d`. Local in TIME_ZONE.",
+        json_schema_extra={"pattern": f"^([1-9][0-9]{{0,2}}[mhdw]|{_DAY}{_TIME})?$"},
+    ),
 ]
 Limit = Annotated[int, Field(ge=1, le=LONGEST_PAGE, description="The most entries of one page.")]
 Kind = Annotated[str, Field(max_length=40, description=f"Of the job: one of {', '.join(KINDS)}.")]
@@ -61,7 +75,7 @@ class CallsQuery(Query):
 class ParkedQuery(Paging):
     kind: Kind = ""
     cause: Text = Field("", description="Such as Rejected, Unauthorized or crashed.")
-    call: Text = Field("", description="Key, call id or uuid of a call.")
+    call: CallName = ""
 
 
 class HeldQuery(Paging):
@@ -76,8 +90,9 @@ class HoursQuery(Query):
 
 
 class TrailQuery(Paging):
-    who: Text = Field("", description="Only of this person.")
-    call: Text = Field("", description="Key, call id or uuid of a call.")
+    cursor: Annotated[Cursor, Field(json_schema_extra={"pattern": "^([0-9]{1,14}~[0-9]{1,5})?$"})] = ""
+    who: Annotated[str, Field(max_length=60)] = Field("", description="Only of this person.")
+    call: CallName = ""
     since: Moment = ""
     until: Moment = ""
 
@@ -91,7 +106,7 @@ class ReplayChoice(Body):
 
     kind: Kind | None = None
     cause: Text | None = None
-    call: Annotated[Text, Field(description="Key, call id or uuid of a call.")] | None = None
+    call: CallName | None = None
 
     @property
     def wanted(self) -> dict[str, str]:
@@ -108,7 +123,7 @@ class ParkedDrop(ParkedChoice):
 
 
 class HeldAssign(Body):
-    call: Annotated[Text, Field(min_length=1, description="Key, call id or uuid of the event's call.")]
+    call: Annotated[CallName, Field(min_length=1)]
 
 
 class WithReason(Body):
