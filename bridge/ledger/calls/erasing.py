@@ -99,11 +99,14 @@ def let_go(ledger: Ledger, events: Iterable[HeldEvent]) -> int:
     fingerprints = [event.fingerprint for event in events]
     if fingerprints:
         with boundary("erasing.held"):
+            listed = cast(list[str], ledger.redis.lrange(keys.RECEIVED, 0, -1))
             pipe = ledger.redis.pipeline()
             for held, held_at in LISTS:
                 pipe.hdel(held, *fingerprints)
                 pipe.zrem(held_at, *fingerprints)
-            pipe.delete(keys.RECEIVED)
+            for text in listed:
+                if json.loads(text)[1] in fingerprints:
+                    pipe.lrem(keys.RECEIVED, 0, text)
             pipe.execute()
     return len(fingerprints)
 

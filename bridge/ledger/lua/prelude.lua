@@ -205,13 +205,18 @@ local function erase_from_audits(base, uuid, number)
   end
 end
 
+-- Its deliveries among the newest, of which the names stand in a list of at most a hundred (received.lua).
+local function erase_from_received(base, part)
+  for _, text in ipairs(redis.call('LRANGE', base .. 'received', 0, -1)) do
+    if cjson.decode(text)[3] == part then redis.call('LREM', base .. 'received', 0, text) end
+  end
+end
+
 local function erase(uuid, number, marks, secret, now)
   local base = string.gsub(JOBS, 'jobs$', '')
   if number == '' then number = redis.call('HGET', base .. 'call:uuid:' .. uuid, FIELD.ID) or '' end
   if uuid == '' then uuid = redis.call('HGET', base .. 'call:id:' .. number, FIELD.UUID) or '' end
-  -- Names of deliveries, the newest: few, and none of this call may stay among them.
   local is_made_up = string.find(uuid, SYNTHETIC, 1, true) == 1
-  if not is_made_up then redis.call('DEL', base .. 'received') end
   local scopes, parts = all_scopes(base), {}
   if uuid ~= '' then parts[1] = 'uuid:' .. uuid end
   if number ~= '' then parts[#parts + 1] = 'id:' .. number end
@@ -242,6 +247,7 @@ local function erase(uuid, number, marks, secret, now)
     -- A call that the bridge made up is nobody's: no mark is left of it.
     if not is_made_up then redis.call('ZADD', marks, 'NX', now, forgotten_mark(secret, part)) end
     erase_from_audits(base, uuid, number)
+    erase_from_received(base, part)
     -- Both ids are known: another call that a template gives the same number is told from this one.
     if #parts == 2 then redis.call('ZADD', marks, 'NX', now, forgotten_mark(secret, 'joined:' .. part)) end
   end
