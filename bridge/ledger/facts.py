@@ -14,6 +14,7 @@ from bridge.ledger import keys
 
 # In the hash `meta`. Points in time are seconds since 1970.
 _PREFIX = "seen:"
+LAST_WEBHOOK = f"{_PREFIX}last_webhook_at"
 NAMES = (
     "last_webhook_at",
     "last_reconcile_at",
@@ -59,6 +60,6 @@ def read_facts(client: redis.Redis) -> Facts:
 def keep_facts(client: redis.Redis, facts: Mapping[str, float]) -> None:
     """What several processes see (`last_webhook_at`) does not go back, save by a race of seconds."""
     if "last_webhook_at" in facts:
-        known = cast(str | None, client.hget(keys.META, f"{_PREFIX}last_webhook_at"))
+        known = cast(str | None, client.hget(keys.META, LAST_WEBHOOK))
         facts = {**facts, "last_webhook_at": max(facts["last_webhook_at"], float(known or 0))}
     client.hset(keys.META, mapping={f"{_PREFIX}{name}": repr(value) for name, value in facts.items()})

@@ -10,6 +10,7 @@ from typing import cast
 from bridge.boundary import boundary
 from bridge.ledger import keys
 from bridge.ledger.calls.record import moment
+from bridge.ledger.facts import LAST_WEBHOOK
 from bridge.ledger.ledger import Ledger
 
 _MINUTE_MS, _HOUR_MS = 60_000, 3_600_000
@@ -21,14 +22,12 @@ class Count:
     """Of one minute or hour, from `at` on.
 
     Attributes:
-        webhooks: that were accepted.
         calls: heard of for the first time, by webhook or in CloudTalk's list.
         written: to Kustomer, for the first time.
         parked: jobs that were given up.
     """
 
     at: datetime
-    webhooks: int = 0
     calls: int = 0
     written: int = 0
     parked: int = 0
@@ -36,10 +35,15 @@ class Count:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Traffic:
-    """Oldest first; the last of each has only begun."""
+    """Oldest first; the last of each has only begun.
+
+    Attributes:
+        last_webhook_at: when one was accepted last, as the web processes say with each heartbeat.
+    """
 
     minutes: tuple[Count, ...]
     hours: tuple[Count, ...]
+    last_webhook_at: datetime | None
 
 
 @boundary("traffic.read")
@@ -50,7 +54,9 @@ def read_traffic(ledger: Ledger) -> Traffic:
     pipe = ledger.redis.pipeline(transaction=False)
     for one in range(hour - _HOURS + 1, hour + 1):
         pipe.hgetall(keys.traffic(one))
-    answers = cast(list[Mapping[str, str]], pipe.execute())
+    pipe.hget(keys.META, LAST_WEBHOOK)
+    *hashes, heard = pipe.execute()
+    answers = cast(list[Mapping[str, str]], hashes)
     by_minute: dict[int, dict[str, int]] = {}
     by_hour: dict[int, dict[str, int]] = {}
     for of_hour, answer in enumerate(answers, hour - _HOURS + 1):
@@ -61,6 +67,7 @@ def read_traffic(ledger: Ledger) -> Traffic:
             sums[what] = sums.get(what, 0) + int(number)
     minute = now_ms // _MINUTE_MS
     return Traffic(
+        last_webhook_at=moment(float(heard) * 1000) if heard else None,
         minutes=tuple(_count(at, _MINUTE_MS, by_minute) for at in range(minute - 59, minute + 1)),
         hours=tuple(_count(at, _HOUR_MS, by_hour) for at in range(hour - _HOURS + 1, hour + 1)),
     )

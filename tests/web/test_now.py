@@ -28,7 +28,7 @@ def counts(ledger: Ledger) -> dict[str, tuple[int, int]]:
     found = read_traffic(ledger)
     return {
         what: (total(found.minutes, what), total(found.hours, what))
-        for what in ("webhooks", "calls", "written", "parked")
+        for what in ("calls", "written", "parked")
     }
 
 
@@ -36,7 +36,7 @@ def test_what_comes_and_what_becomes_of_it_is_counted_by_the_minute(site: Site, 
     site.post({"call_uuid": UUID, "call_id": "1000000110"}, "call-started")
     site.post(ENDED)
     site.post(ENDED)  # a duplicate
-    assert counts(ledger) == {"webhooks": (2, 2), "calls": (1, 1), "written": (0, 0), "parked": (0, 0)}
+    assert counts(ledger) == {"calls": (1, 1), "written": (0, 0), "parked": (0, 0)}
 
     for _ in range(2):
         claim = ledger.claim("sync", KEY)
@@ -46,7 +46,7 @@ def test_what_comes_and_what_becomes_of_it_is_counted_by_the_minute(site: Site, 
     assert claim is not None
     ledger.park(claim, cause="refused", error="422")
 
-    assert counts(ledger) == {"webhooks": (2, 2), "calls": (1, 1), "written": (1, 1), "parked": (1, 1)}
+    assert counts(ledger) == {"calls": (1, 1), "written": (1, 1), "parked": (1, 1)}
 
 
 def test_counting_is_bounded(site: Site, store: redis.Redis) -> None:

@@ -49,7 +49,7 @@ local function drop(name, job)
   redis.call('HDEL', JOBS, name)
 end
 
--- Count one more webhook, call, written or parked one of this minute: a hash for each hour, for the charts (traffic.py).
+-- Count one more new call, written one or parked job of this minute: a hash for each hour, for the charts (traffic.py).
 local TRAFFIC_KEPT_S = 25 * 3600
 local function count_traffic(what, now)
   local minute = math.floor(now / 60000)

@@ -43,7 +43,7 @@ async def now(request: Request) -> Response:
             "budgets": [_budget(name, state) for name, state in found.queue["budgets"].items()],
             "processes": found.running,
             "rows": [line(row, masked=person.masked, heard=row.key in found.heard) for row in found.rows],
-            "last_webhook": _last(found.traffic.hours, found.traffic.minutes),
+            "last_webhook": found.traffic.last_webhook_at,
         }
 
     return await show(request, "now.html", work)
@@ -95,7 +95,7 @@ def _chart(title: str, counts: Sequence[Count], zone: ZoneInfo, *, each: str) ->
     )
     titles = [
         f"{_clock(one.at, zone)}: {counted(one.calls, 'new call')}, {one.written:,} written, "
-        f"{one.parked:,} parked, {counted(one.webhooks, 'webhook')}"
+        f"{one.parked:,} parked"
         for one in counts
     ]
     middle = counts[len(counts) // 2].at
@@ -111,11 +111,6 @@ def _chart(title: str, counts: Sequence[Count], zone: ZoneInfo, *, each: str) ->
         ],
         "ends": [_clock(counts[0].at, zone), _clock(middle, zone), "now"],
     }
-
-
-def _last(hours: Sequence[Count], minutes: Sequence[Count]) -> datetime | None:
-    """The last minute, or else hour, in which a webhook came."""
-    return next((one.at for one in [*reversed(minutes), *reversed(hours)] if one.webhooks), None)
 
 
 def _budget(service: str, state: Mapping[str, Any]) -> dict[str, Any]:

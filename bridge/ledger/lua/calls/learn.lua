@@ -220,10 +220,10 @@ if (ARGV[14] or '') ~= '' then
     ARGV[14] == 'webhook' and answer or ARGV[14])
 end
 if answer == 'accepted' then
-  -- A rehearsal (rehearsal.py) is no traffic, and a call that the bridge made up is none.
-  local counts = field ~= 'rehearsal' and string.find(uuid, SYNTHETIC, 1, true) ~= 1
-  if counts and ARGV[9] ~= '' then count_traffic('webhooks', now) end
-  if redis.call('HSETNX', call, FIELD.FIRST_AT, came) == 1 and counts then count_traffic('calls', now) end
+  if redis.call('HSETNX', call, FIELD.FIRST_AT, came) == 1 then
+    -- A rehearsal (rehearsal.py) is no call, and one that the bridge made up does not count.
+    if field ~= 'rehearsal' and string.find(uuid, SYNTHETIC, 1, true) ~= 1 then count_traffic('calls', now) end
+  end
   redis.call('HSET', call, FIELD.LAST_AT, now)
   redis.call('ZADD', KEYS[19], now, key)
   mark_due('sync|' .. key, lane, start, now)
