@@ -18,7 +18,7 @@ from bridge.commands.printing import say
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def doctor(*, as_json: bool) -> int:
     """Check settings, keys, Redis and the clock. Exits with 1 if a check fails."""
-    settings = load_settings(says_notices=False)
+    settings = load_settings(says_notices=False, checks_addresses=True)
     with Client(timeout=httpx2.Timeout(8, connect=4)) as client:
         checks = list(examine(settings, client))
     if as_json:

@@ -77,7 +77,15 @@ class WatchStore:
     # -- messages on their way
 
     def outbox_turn(self, *, for_s: float) -> bool:
-        return self._ledger.take_turn(keys.OUTBOX_TURN, self._name, for_ms=round(for_s * 1000))
+        """Whether nobody else sends; then it is ours, and still ours if we could not end it."""
+        for_ms = round(for_s * 1000)
+        if self._ledger.take_turn(keys.OUTBOX_TURN, self._name, for_ms=for_ms):
+            return True
+        with boundary("watch.outbox_turn"):
+            if self._redis.get(keys.OUTBOX_TURN) != self._name:
+                return False
+            self._redis.pexpire(keys.OUTBOX_TURN, for_ms)
+        return True
 
     def end_outbox_turn(self) -> None:
         """Let others send at once, if the turn is still ours."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from pydantic import SecretStr
 
+from bridge.ledger.faults import RedisError
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.watch import Entry, WatchStore
 from bridge.logs import get_logger
@@ -19,9 +21,18 @@ log = get_logger(__name__)
 PAUSES_S = (10.0, 30.0, 120.0, 600.0)
 _AT_ONCE = 20
 
-Send = Callable[
-    [Sequence[SecretStr], Sequence[Mapping[str, str]], Sequence[tuple[int, int]]], dict[tuple[int, int], str]
-]
+
+class Send(Protocol):
+    """See `bridge.notify.sending.send`."""
+
+    def __call__(
+        self,
+        urls: Sequence[SecretStr],
+        messages: Sequence[Mapping[str, str]],
+        where: Sequence[tuple[int, int]],
+        *,
+        delivered: Callable[[int, int], None] = ...,
+    ) -> dict[tuple[int, int], str]: ...
 
 
 class Outbox:
@@ -33,32 +44,47 @@ class Outbox:
 
     def __init__(self, ledger: Ledger, urls: Sequence[SecretStr], *, send: Send = send) -> None:
         self._ledger, self._urls, self._send = ledger, urls, send
-        self._store = WatchStore(ledger)
+        self.store = WatchStore(ledger)
         # What is kept of an address: which of NOTIFY_URLS it is, also after these were changed.
         self._marks = {mark_of(url): number for number, url in enumerate(urls)}
+        # Pairs of a message and an address, until the message is done with.
+        self._delivered: set[tuple[str, int]] = set()
 
     def deliver(self) -> int:
         """Send what is due, if nobody else is at it; how many were delivered or given up."""
-        if not self._urls or not self._due(self._store.messages()):
+        if not self._urls or not self._due(self.store.messages()):
             return 0
-        if not self._store.outbox_turn(for_s=LONGEST_S):
+        if not self.store.outbox_turn(for_s=LONGEST_S):
             return 0
         try:
             return self._deliver()
         finally:
-            self._store.end_outbox_turn()
+            self.store.end_outbox_turn()
 
     def _deliver(self) -> int:
-        due = self._due(self._store.messages())
+        due = self._due(self.store.messages())
         names = list(due)
-        where = [(names.index(name), url) for name in names for url in self._left(due[name])]
-        results = self._send(self._urls, [due[name]["message"] for name in names], where) if where else {}
+        where = [(names.index(name), url) for name in names for url in self._left(name, due[name])]
+
+        def delivered(message: int, url: int) -> None:
+            # At once: whoever goes on after a crash does not repeat it. Here too, as Redis may be away.
+            name = names[message]
+            self._delivered.add((name, url))
+            left = [mark for mark, number in self._marks.items() if number in self._left(name, due[name])]
+            with contextlib.suppress(RedisError, OSError):
+                self.store.keep_message(name, {**due[name], "left": left})
+
+        messages = [due[name]["message"] for name in names]
+        results = self._send(self._urls, messages, where, delivered=delivered) if where else {}
         done = 0
         for name in names:
-            failed = [url for number, url in where if names[number] == name and results[number, url]]
+            mine = [(number, url) for number, url in where if names[number] == name]
+            failed = [url for number, url in mine if results[number, url]]
             entry = self._after(due[name], failed, [results[names.index(name), url] for url in failed])
-            self._store.keep_message(name, entry)
-            done += entry is None
+            self.store.keep_message(name, entry)
+            if entry is None:
+                done += 1
+                self._delivered = {one for one in self._delivered if one[0] != name}
         return done
 
     def _due(self, messages: Mapping[str, Entry]) -> dict[str, Entry]:
@@ -66,10 +92,11 @@ class Outbox:
         due = [(name, entry) for name, entry in messages.items() if entry.get("due", 0) <= now]
         return dict(due[:_AT_ONCE])
 
-    def _left(self, entry: Entry) -> list[int]:
+    def _left(self, name: str, entry: Entry) -> list[int]:
         """Numbers of the addresses that do not have it yet."""
         marks = self._marks if entry["left"] is None else entry["left"]
-        return [self._marks[mark] for mark in marks if mark in self._marks]
+        numbers = [self._marks[mark] for mark in marks if mark in self._marks]
+        return [number for number in numbers if (name, number) not in self._delivered]
 
     def _after(self, entry: Entry, failed: Sequence[int], why: Sequence[str]) -> dict[str, Any] | None:
         """What is left to do of a message; None: it was delivered everywhere, or is given up."""

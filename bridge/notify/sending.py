@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import SecretStr
@@ -46,12 +46,17 @@ def complaints(urls: Sequence[SecretStr]) -> list[str]:
 
 
 def send(
-    urls: Sequence[SecretStr], messages: Sequence[Message], where: Sequence[tuple[int, int]]
+    urls: Sequence[SecretStr],
+    messages: Sequence[Message],
+    where: Sequence[tuple[int, int]],
+    *,
+    delivered: Callable[[int, int], None] = lambda message, url: None,
 ) -> dict[tuple[int, int], str]:
     """Send messages, all at once.
 
     Args:
         where: pairs of a message's and an address's number.
+        delivered: told of each pair at once.
 
     Returns:
         For each pair why it failed; empty where it was delivered.
@@ -60,6 +65,8 @@ def send(
     told = {"urls": _texts(urls), "messages": list(messages), "where": list(where)}
     for one in _run(told, within_s=SEND_WITHIN_S):
         found[one["message"], one["url"]] = "" if one["ok"] else one["why"]
+        if one["ok"]:
+            delivered(one["message"], one["url"])
     return found
 
 

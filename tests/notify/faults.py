@@ -19,7 +19,7 @@ from pathlib import Path
 from uuid import UUID
 
 from bridge.ledger.queue import parked
-from bridge.ledger.watch import read_watch
+from bridge.ledger.watch import WatchStore, read_watch
 from tests.chaos.house import House
 from tests.notify.receivers import Receiver, http_receiver, mail_receiver
 from tests.support import ended
@@ -82,6 +82,8 @@ class Site:
         for row in rows:
             row.cleared_s = self._told(row.well, "success") - began[row.kind]
         self.rows += rows
+        # Whoever is killed next is not killed between a delivery and its record.
+        eventually(lambda: not WatchStore(self.house.ledger).messages(), "nothing is on its way")
 
     def _told(self, words: str, type_: str) -> float:
         found = eventually(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -44,6 +44,8 @@ class House:
         urls: Sequence[SecretStr],
         messages: Sequence[Mapping[str, str]],
         where: Sequence[tuple[int, int]],
+        *,
+        delivered: Callable[[int, int], None] = lambda message, url: None,
     ) -> dict[tuple[int, int], str]:
         (message,) = messages
         assert message["body"].endswith("https://bridge.example.com/")

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from typing import Any
 
 import pytest
 import redis
 from pydantic import SecretStr
 
 from bridge.commands import main
+from bridge.ledger import keys
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.watch import WatchStore
 from bridge.notify.outbox import PAUSES_S, Outbox
@@ -43,8 +45,13 @@ class Sent:
         urls: Sequence[SecretStr],
         messages: Sequence[Mapping[str, str]],
         where: Sequence[tuple[int, int]],
+        *,
+        delivered: Callable[[int, int], None] = lambda message, url: None,
     ) -> dict[tuple[int, int], str]:
         self.calls.append(list(where))
+        for message, url in where:
+            if url not in self.failing:
+                delivered(message, url)
         return {pair: "no answer" if pair[1] in self.failing else "" for pair in where}
 
 
@@ -108,10 +115,10 @@ def test_of_several_processes_one_sends(ledger: Ledger) -> None:
     sending, release = threading.Event(), threading.Event()
     sent = Sent()
 
-    def slowly(*told: object) -> dict[tuple[int, int], str]:
+    def slowly(*told: Any, **more: Any) -> dict[tuple[int, int], str]:
         sending.set()
         release.wait(10)
-        return sent(*told)  # type: ignore[arg-type]
+        return sent(*told, **more)
 
     put(ledger)
     first = threading.Thread(target=Outbox(ledger, URLS, send=slowly).deliver)
@@ -123,6 +130,55 @@ def test_of_several_processes_one_sends(ledger: Ledger) -> None:
     first.join()
 
     assert len(sent.calls) == 1 and WatchStore(ledger).messages() == {}
+
+
+def test_what_was_delivered_before_a_crash_is_not_repeated_by_the_next_process(
+    redis_client: redis.Redis, ledger: Ledger
+) -> None:
+    def dying(
+        urls: object,
+        messages: object,
+        where: object,
+        *,
+        delivered: Callable[[int, int], None] = lambda message, url: None,
+    ) -> dict[tuple[int, int], str]:
+        delivered(0, 0)
+        raise KeyboardInterrupt
+
+    put(ledger)
+    with pytest.raises(KeyboardInterrupt):
+        Outbox(ledger, URLS, send=dying).deliver()
+    redis_client.delete(keys.OUTBOX_TURN)
+    sent = Sent()
+
+    Outbox(ledger, URLS, send=sent).deliver()
+
+    assert sent.calls == [[(0, 1)]]
+
+
+def test_what_was_delivered_while_redis_went_away_is_not_repeated(ledger: Ledger) -> None:
+    sent, away = Sent(), [True]
+
+    def keep(name: str, entry: object) -> None:
+        if away:
+            raise redis.ConnectionError("made up")
+        keeps(name, entry)  # type: ignore[arg-type]
+
+    put(ledger)
+    outbox = Outbox(ledger, URLS, send=sent)
+    keeps, end_turn = outbox.store.keep_message, outbox.store.end_outbox_turn
+    outbox.store.keep_message = keep  # type: ignore[method-assign]
+    outbox.store.end_outbox_turn = lambda: None  # type: ignore[method-assign]
+    with pytest.raises(redis.ConnectionError):
+        outbox.deliver()
+    away.clear()
+    outbox.store.end_outbox_turn = end_turn  # type: ignore[method-assign]
+
+    # Its turn is still its own, and nothing is left to send.
+    assert outbox.deliver() == 1
+
+    assert sent.calls == [[(0, 0), (0, 1)]]
+    assert WatchStore(ledger).messages() == {}
 
 
 def test_what_two_processes_saw_at_once_counts_once(ledger: Ledger) -> None:

@@ -6,7 +6,7 @@ written so that this makes no difference. See `tests/chaos/test_crash_points.py`
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -248,12 +248,24 @@ def _clock(hand: Hand) -> None:
     Clock(hand.ledger, storage=lambda: storage, keep_recordings=timedelta(days=30)).beat()
 
 
+def _delivered_at_once(
+    urls: object,
+    messages: object,
+    where: Sequence[tuple[int, int]],
+    *,
+    delivered: Callable[[int, int], None] = lambda message, url: None,
+) -> dict[tuple[int, int], str]:
+    for message, url in where:
+        delivered(message, url)
+    return dict.fromkeys(where, "")
+
+
 def _watched(hand: Hand) -> None:
     """Recordings cannot be stored: that is told, and its end."""
     settings = hand.settings.model_copy(update={"notify_urls": [SecretStr("json://127.0.0.1:9")]})
     budgets = tuple(open_budgets(settings, hand.ledger).values())
     watch = Watch(settings, hand.ledger, lambda: queue_view(hand.ledger, budgets, hand.deps.connections))
-    sent = Outbox(hand.ledger, settings.notify_urls, send=lambda urls, said, where: dict.fromkeys(where, ""))
+    sent = Outbox(hand.ledger, settings.notify_urls, send=_delivered_at_once)
 
     def look() -> None:
         with hand.watch.aside():
@@ -265,6 +277,9 @@ def _watched(hand: Hand) -> None:
     look()
     storage_works(hand.ledger)
     look()
+    # Its own turn, which it could not end.
+    for _ in range(2):
+        sent.store.outbox_turn(for_s=1)
     what_is_wrong(hand.ledger, queue_view(hand.ledger, budgets, hand.deps.connections), [])
 
 
