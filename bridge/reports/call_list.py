@@ -180,8 +180,10 @@ def find_calls(ledger: Ledger, rules: Rules, search: Search) -> CallPage:
     ends = time.monotonic() + _LONGEST_LOOK_S
     looked, last = 0, search.cursor.place if search.cursor else None
     for places in _batches(call_places(ledger, search, query, last)):
-        rows = _rows(ledger, rules, search, query, places)
-        for place in places:
+        calls = [place for place in places if place.key != AFTER_ALL_KEYS]
+        entries = read_entries(ledger, rules, calls, until=ends)
+        rows = _rows(ledger, search, query, entries)
+        for place in places if len(entries) == len(calls) else calls[: len(entries)]:
             if search.since is not None and place.score < search.since.timestamp() * 1000:
                 # Heard of for the last time before: all that follow began before, too.
                 return CallPage(rows=found, next=None)
@@ -190,19 +192,18 @@ def find_calls(ledger: Ledger, rules: Rules, search: Search) -> CallPage:
                 found.append(rows[place.key])
             if len(found) >= search.limit or looked >= _MOST_RECORDS:
                 return CallPage(rows=found, next=str(Cursor.at(last)))
-        if time.monotonic() > ends and last is not None:
+        if (time.monotonic() > ends or len(entries) < len(calls)) and last is not None:
             return CallPage(rows=found, next=str(Cursor.at(last)))
     return CallPage(rows=found, next=None)
 
 
 def _rows(
-    ledger: Ledger, rules: Rules, search: Search, query: Query, places: Sequence[Place]
+    ledger: Ledger, search: Search, query: Query, entries: Sequence[CallEntry | None]
 ) -> dict[str, CallRow]:
-    """The calls at these places that pass all filters, by key."""
-    places = [place for place in places if place.key != AFTER_ALL_KEYS]
+    """Those of these calls that pass all filters, by key."""
     likely = [
         entry
-        for entry in read_entries(ledger, rules, places)
+        for entry in entries
         # What stands in the way of a call is told by its jobs.
         if entry is not None and search.wants(entry.summary) and (query.words or _is_meant(query, entry))
     ]

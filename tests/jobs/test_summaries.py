@@ -13,7 +13,7 @@ from bridge.ledger.calls import reading, summary
 from bridge.ledger.calls.learning import Learnt
 from bridge.ledger.calls.record_fields import Field
 from bridge.ledger.calls.summary import Summary, reading_mark
-from bridge.reports.call_list import Search, find_calls
+from bridge.reports.call_list import Cursor, Search, find_calls
 from tests.support import Bridge, ended
 
 
@@ -61,6 +61,28 @@ def test_what_came_since_makes_a_summary_anew_once(bridge: Bridge, request: pyte
     assert kept(bridge, key)[Field.ROW] != before
     request.getfixturevalue("no_events")
     assert names() == ["Ada Example of Somewhere"]
+
+
+def test_a_list_ends_early_rather_than_to_take_long_over_events(
+    bridge: Bridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bridge.reports.call_list._LONGEST_LOOK_S", 0)
+    for number in range(1, 26):
+        bridge.receive("call-started", {"call_id": number})
+
+    sizes: list[int] = []
+    search = Search()
+    while True:
+        page = find_calls(bridge.ledger, Rules(), search)
+        sizes.append(len(page.rows))
+        if page.next is None:
+            break
+        search = Search(cursor=Cursor.read(page.next))
+
+    assert sizes[0] == summary.AT_ONCE
+    assert sum(sizes) == 25
+    # The next list finds the summaries there.
+    assert len(find_calls(bridge.ledger, Rules(), Search()).rows) == 25
 
 
 def test_other_rules_read_old_calls_anew(bridge: Bridge) -> None:

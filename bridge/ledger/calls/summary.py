@@ -8,6 +8,7 @@ A summary holds what the events and observations make of a call. It counts as lo
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -26,6 +27,8 @@ from bridge.ledger.ledger import Ledger
 # Goes up whenever webhooks are read in another way, or summaries hold something else.
 _VERSION = 1
 _LONGEST_TEXT = 256
+# So many records are read at once: one may hold a few MB of events.
+AT_ONCE = 10
 _CONVERSATION = Family.OUTPUT.field("conversation")
 _Fields = Mapping[str, str | None]
 _WRITTEN = (Field.STATE, Field.REASON, Field.SYNCED_AT, _CONVERSATION)
@@ -151,10 +154,15 @@ def reading_mark(rules: Rules) -> str:
     return f"{_VERSION}.{crc32(how.encode()):x}"
 
 
-def read_entries(ledger: Ledger, rules: Rules, places: Sequence[Place]) -> list[CallEntry | None]:
+def read_entries(
+    ledger: Ledger, rules: Rules, places: Sequence[Place], *, until: float | None = None
+) -> list[CallEntry | None]:
     """Calls for a list, in two round trips; None for one that is gone.
 
     Summaries that are missing or out of date are made from the records, and kept.
+
+    Args:
+        until: a time (`time.monotonic`) at which no more of them are made; then the last calls are left out.
     """
     mark = reading_mark(rules)
     own = _fields(ledger, [place.key for place in places], (Field.ROW, Field.ID, *_WRITTEN))
@@ -171,8 +179,12 @@ def read_entries(ledger: Ledger, rules: Rules, places: Sequence[Place]) -> list[
         summary = Summary.read(text, mark, place.score) if text else None
         found.append(None if summary is None else _entry(place, summary, told, others))
     missing = [at for at, one in enumerate(found) if one is None]
-    for at, one in zip(missing, _made(ledger, rules, mark, [places[at] for at in missing]), strict=True):
-        found[at] = one
+    for start in range(0, len(missing), AT_ONCE):
+        if start and until is not None and time.monotonic() > until:
+            return found[: missing[start]]
+        some = missing[start : start + AT_ONCE]
+        for at, one in zip(some, _made(ledger, rules, mark, [places[at] for at in some]), strict=True):
+            found[at] = one
     return found
 
 
