@@ -6,28 +6,22 @@ import asyncio
 import enum
 import math
 import re
-from collections.abc import Callable
 from typing import ClassVar
 
 import httptools
-from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, FlowControl
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from bridge.web.server.answers import answer
 from bridge.web.server.connections import peer_of
+from bridge.web.server.flow import CycleTransport, Flow
+from bridge.web.server.framing import CHUNKED_AT_ONCE, END, MOST_BLANKS, end_of_piece, fault_of_head
 from bridge.web.server.traffic import Cause, Traffic
 
-_END = b"\r\n\r\n"
 _BLANK = b"\r\n"
-# What a request may begin with, seen before its head is whole: TLS or noise gets its answer at once.
-_BEGINNING = re.compile(rb"[A-Z][A-Z-]{0,31}(?: |\Z)")
 _UPGRADE = re.compile(rb"(?im)^upgrade[ \t]*:[^\r\n]*\r\n")
-# Blank lines between two requests, which some clients send.
-_MOST_BLANKS = 16
 # So a body in chunks of 3 bytes is taken to any size, and one in chunks of a byte up to 5 KB.
 _FRAMING_PER_BODY_BYTE = 2
-# Chunks and trailers cost more to parse than anything else: so much of them, then others have their turn.
-_CHUNKED_AT_ONCE = 4 * 1024
 
 
 class Phase(enum.Enum):
@@ -41,33 +35,6 @@ class Phase(enum.Enum):
 _HEAD, _BODY, _REPLY, _ENDING = Phase
 
 
-class _Flow(FlowControl):
-    """Reading stays paused while something is read and not parsed yet."""
-
-    held = False
-
-    def resume_reading(self) -> None:
-        if not self.held:
-            super().resume_reading()
-
-    def hold(self) -> None:
-        self.held = True
-        self.pause_reading()
-
-    def release(self) -> None:
-        self.held = False
-        self.resume_reading()
-
-
-class _CycleTransport:
-    """What the cycle of a request may do with the transport; closing is ours."""
-
-    __slots__ = ("close", "is_closing", "write")
-
-    def __init__(self, transport: asyncio.Transport, close: Callable[[], None]) -> None:
-        self.write, self.is_closing, self.close = transport.write, transport.is_closing, close
-
-
 class BoundedHttpProtocol(HttpToolsProtocol, asyncio.BufferedProtocol):
     """One connection.
 
@@ -78,18 +45,18 @@ class BoundedHttpProtocol(HttpToolsProtocol, asyncio.BufferedProtocol):
     """
 
     traffic: ClassVar[Traffic]
-    flow: _Flow
+    flow: Flow
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self.flow = _Flow(transport)
+        self.flow = Flow(transport)
         self._limits = self.traffic.limits
         self._sure_bytes = self._limits.sure_bytes
         self._peer = self.client[0] if self.client else None
         self._phase = _HEAD
         self._rest = b""
         self._half_closed = False
-        self._for_cycle = _CycleTransport(transport, self._end)
+        self._for_cycle = CycleTransport(transport, self._end)
         self._unread_until = math.inf
         self._late_at = self.loop.time() + self._limits.head_s
         self._reset()
@@ -190,10 +157,10 @@ class BoundedHttpProtocol(HttpToolsProtocol, asyncio.BufferedProtocol):
                 self._left -= end - at
                 self._feed(view[at:end])
             else:
-                if chunked >= _CHUNKED_AT_ONCE:
+                if chunked >= CHUNKED_AT_ONCE:
                     self.loop.call_soon(self._go_on)
                     break
-                end = self._end_of_piece(data, at)
+                end = end_of_piece(data, at)
                 self._feed(view[at:end])
                 chunked += end - at
                 self._check_framing(end - at)
@@ -203,24 +170,22 @@ class BoundedHttpProtocol(HttpToolsProtocol, asyncio.BufferedProtocol):
         return b"" if self._phase is _ENDING else data[at:]
 
     def _after_blanks(self, data: bytes, at: int) -> int:
-        while at < len(data) and data[at] in _BLANK and self._blanks <= _MOST_BLANKS:
+        while at < len(data) and data[at] in _BLANK and self._blanks <= MOST_BLANKS:
             at += 1
             self._blanks += 1
         return at
 
     def _end_of_head(self, data: bytes, at: int) -> int | None:
         """Where the head that begins at `at` ends; None if it is not whole, or went over a bound."""
-        end = data.find(_END, at)
+        end = data.find(END, at)
         whole = end >= 0
-        end = end + len(_END) if whole else len(data)
+        end = end + len(END) if whole else len(data)
         if whole and end - at <= self._sure_bytes and not self._blanks:
             self._late_at = math.inf
             return end
         if end == at:
             return None
-        fault = self._fault_of_head(data, at, end)
-        if fault is None and not whole and not _BEGINNING.match(data, at):
-            fault = 400, "bad-request"
+        fault = fault_of_head(data, at, end, whole=whole, blanks=self._blanks, limits=self._limits)
         if fault is not None:
             self._refuse(*fault)
             return None
@@ -232,29 +197,6 @@ class BoundedHttpProtocol(HttpToolsProtocol, asyncio.BufferedProtocol):
             if self.cycle is not None:
                 self._late_at = self.loop.time() + self._limits.head_s
         return None
-
-    def _fault_of_head(self, data: bytes, at: int, end: int) -> tuple[int, Cause] | None:
-        """The bound that a head goes over, whole or not."""
-        limits = self._limits
-        if self._blanks > _MOST_BLANKS:
-            return 400, "bad-request"
-        if end - at > limits.request_line_bytes:
-            if data.find(b"\r\n", at, at + limits.request_line_bytes + 2) < 0:
-                return 414, "request-line"
-            if end - at > limits.head_bytes:
-                return 431, "header-bytes"
-        # The request line and the blank line are not headers.
-        if data.count(b"\n", at, end) > limits.headers + 2:
-            return 431, "header-count"
-        return None
-
-    def _end_of_piece(self, data: bytes, at: int) -> int:
-        """Up to where a chunked body may be fed without reaching into the next request."""
-        if at < len(_END) - 1:
-            # A blank line may have begun in the read before.
-            return at + 1
-        end = data.find(_END, at, at + _CHUNKED_AT_ONCE + len(_END))
-        return end + len(_END) if end >= 0 else min(len(data), at + _CHUNKED_AT_ONCE)
 
     def _check_framing(self, fed: int) -> None:
         if self._phase is not _BODY:
