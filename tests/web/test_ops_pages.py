@@ -244,7 +244,11 @@ def test_jobs_are_dropped_with_a_reason_only(site: Site, ledger: Ledger, bo: dic
 def test_a_form_that_chooses_nothing_changes_nothing(site: Site, ledger: Ledger, bo: dict[str, str]) -> None:
     park(ledger, 1)
 
-    assert send(site, "/parked/drop", bo, ("reason", "a test")).status == 400
+    assert send(site, "/parked/runs/1/made-up", bo).status == 404
+    refused = send(site, "/parked/drop", bo, ("reason", "a test"))
+    assert refused.status == 400
+    assert "Tick some jobs, or filter them by cause." in refused.text
+    assert re.search(r'href="/parked"[^>]*>Back<', refused.text)
     assert send(site, "/parked/replay", bo).status == 400
     assert send(site, "/held/drop", bo, ("reason", "a test")).status == 400
 

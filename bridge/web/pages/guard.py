@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from bridge.ledger.faults import why
 from bridge.logs import AtMost
-from bridge.web.answers import REDIS_AWAY
+from bridge.web.answers import REDIS_AWAY, Refused
 from bridge.web.callers import LOGIN, READING, Callers, may_not_change, person_of
 from bridge.web.pages.rendering import message
 
@@ -41,6 +41,12 @@ def _guarded(handler: Handler, *, operate: bool) -> Handler:
     async def handle(request: Request) -> Response:
         try:
             return await _turned_away(request, operate=operate) or await handler(request)
+        except Refused as error:
+            text = f"{str(error.content['error']).capitalize()}. {error.content['hint']}"
+            back = "/" + request.url.path.split("/")[1]
+            answer = message(request, error.status, "Not done", text, link=(back, "Back"))
+            answer.headers.update(error.headers)
+            return answer
         except REDIS_AWAY as error:
             log.warning("request failed, Redis is unavailable", extra={"why": why(error)})
             text = f"{why(error)}. Nothing can be shown now; callbridge doctor says what to do."

@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from starlette.datastructures import ImmutableMultiDict
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -29,6 +30,7 @@ PLACE = "/parked"
 _SHOWN = 50
 _MOST_NAMED = 500
 _MOST_DROPPED = 500
+_CHANGES = {"cancel": replay_runs.cancel, "continue": replay_runs.go_on}
 
 
 @signed_in
@@ -120,8 +122,10 @@ async def run(request: Request) -> Response:
 @signed_in
 async def change_run(request: Request) -> Response:
     desk: Desk = request.app.state.desk
-    id_, do = request.path_params["id"], request.path_params["do"]
-    change = replay_runs.cancel if do == "cancel" else replay_runs.go_on
+    id_ = request.path_params["id"]
+    change = _CHANGES.get(request.path_params["do"])
+    if change is None:
+        raise HTTPException(404)
     await read_form(request)
     await _tried(desk, lambda: change(desk.ledger, id_, who=request.state.person.name).id)
     return onward(f"{PLACE}/runs/{id_}")
