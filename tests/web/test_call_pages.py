@@ -91,7 +91,7 @@ def test_a_page_of_a_call_answers_in_a_sentence_and_shows_how_it_came(desk: Site
     text = get(desk, PAGE).text
 
     assert "This call is not in Kustomer: its sync was given up. 422 no such field." in text
-    assert "Webhook call-ended" in text and "Given up: sync" in text
+    assert "Webhook call-ended" in text and "Waits for a person: sync" in text
     assert "+441632960304" in text and "Ada Example" in text
     assert get(desk, "/calls/1000000110").text.count("<h1>") == 1
     assert get(desk, "/calls/id:99").status == get(desk, "/calls/..%2Fx").status == 404

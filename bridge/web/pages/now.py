@@ -70,7 +70,9 @@ def _numbers(found: Now) -> list[tuple[str, str, str, str]]:
         (
             "late now",
             f"{queue['overdue']:,}",
-            f"the oldest live one by {_span(oldest)}" if oldest >= 1 else "no live call waits",
+            f"the oldest live call by {_span(oldest)}"
+            if oldest >= 1 and queue["overdue"]
+            else "nothing is late",
             "warn" if queue["overdue"] else "",
         ),
         ("parked", f"{queue['parked']:,}", "jobs given up", "bad" if queue["parked"] else ""),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
@@ -11,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
@@ -74,8 +75,16 @@ def _templates() -> Environment:
         finalize=_shown,
     )
     made.globals |= {"asset": assets.address, "NAVIGATION": NAVIGATION, "STATES": STATES}
-    made.filters |= {"counted": counted, "when": _when}
+    made.filters |= {"counted": counted, "when": _when, "coded": _coded}
     return made
+
+
+_IN_BACKTICKS = re.compile(r"`([^`]+)`")
+
+
+def _coded(text: str) -> Markup:
+    """A sentence with what is to be typed, between backticks, as code."""
+    return Markup(_IN_BACKTICKS.sub(r"<code>\1</code>", str(escape(without_turning(text)))))  # noqa: S704
 
 
 @pass_context
