@@ -7,8 +7,8 @@ carries a name, so that a test can kill there and can tell which place it has ne
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 
 _name: ContextVar[str | None] = ContextVar("boundary", default=None)
@@ -26,9 +26,22 @@ def boundary(name: str) -> Iterator[None]:
     """
     token = _name.set(name)
     try:
-        yield
+        if _observer is None:
+            yield
+        else:
+            with _observer(name):
+                yield
     finally:
         _name.reset(token)
+
+
+_observer: Callable[[str], AbstractContextManager[None]] | None = None
+
+
+def observe(observer: Callable[[str], AbstractContextManager[None]] | None) -> None:
+    """Have this entered with each boundary, for traces."""
+    global _observer
+    _observer = observer
 
 
 def current() -> str | None:

@@ -181,6 +181,15 @@ def get_logger(name: str) -> structlog.stdlib.BoundLogger:
     return logger
 
 
+_report: Callable[[BaseException | None, Mapping[str, Any]], None] | None = None
+
+
+def report_errors_to(report: Callable[[BaseException | None, Mapping[str, Any]], None] | None) -> None:
+    """Give this what is logged as an error, with its exception. It must not log."""
+    global _report
+    _report = report
+
+
 def tell_error(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
     """Put the class and the place of an exception for the exception itself."""
     info = event.pop("exc_info", None)
@@ -193,6 +202,8 @@ def tell_error(logger: WrappedLogger, method: str, event: EventDict) -> EventDic
         error = info[1]
     elif info:
         error = sys.exc_info()[1]
+    if _report is not None and method in ("error", "critical", "exception"):
+        _report(error, event)
     if error is not None:
         event["error"] = type(error).__qualname__
         event["where"] = _place(error.__traceback__)

@@ -131,6 +131,8 @@ class Settings(BaseSettings):
     # How many connections one address may have to `web`; 0: no bound of its own; None: a quarter of all.
     connections_per_peer: int | None = Field(default=None, ge=0)
     log_format: Literal["console", "json"] | None = None
+    # Where faults are reported, scrubbed; see `bridge.error_reports`.
+    sentry_dsn: SecretStr | None = None
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     callbridge_rules: PathText | None = None
 

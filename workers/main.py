@@ -12,6 +12,7 @@ import dramatiq
 from dramatiq.middleware import Middleware
 from dramatiq.worker import Worker
 
+from bridge import tracing
 from bridge.clients.http import make_client
 from bridge.errors import WrongUse
 from bridge.jobs.leases import Leases
@@ -109,6 +110,7 @@ class WorkerProcess(Middleware):
             self.leases.give_up(claim.name)
         tried_for(_STOP_ONE_S, lambda: self.ledger.shorten(left, to_ms=_LEFT_BEHIND_MS))
         self._client.close()
+        tracing.flush()
         log.info("worker stopped", handed_back=len(left), pid=os.getpid())
         return len(left)
 

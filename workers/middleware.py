@@ -12,7 +12,9 @@ from functools import partial
 
 from dramatiq import Broker, MessageProxy
 from dramatiq.middleware import Middleware, SkipMessage
+from structlog.contextvars import bound_contextvars
 
+from bridge import tracing
 from bridge.clients.pace import Pace, keeping
 from bridge.deps import Deps, JobResult
 from bridge.errors import (
@@ -31,6 +33,7 @@ from bridge.ledger.budgets.requesters import BudgetRequester, acting_as
 from bridge.ledger.faults import RedisError, server_fault
 from bridge.ledger.keys import Lane
 from bridge.ledger.queue.jobs import Claim
+from bridge.ledger.queue.kinds import KINDS
 from bridge.logs import get_logger
 from workers.time_limit import GRACE_S, Hangs, in_time
 
@@ -135,6 +138,22 @@ class Claims(Middleware):
         run.stack.enter_context(acting_as(BudgetRequester(lane=claim.lane, name=claim.name, kind=claim.kind)))
         run.stack.enter_context(keeping(Pace(total_s=limit_s)))
         run.stack.callback(_current.reset, _current.set(run))
+        self._describe(run)
+
+    def _describe(self, run: Run) -> None:
+        """Whose run it is, in each line of the log and each span."""
+        claim = run.claim
+        whose = "call" if KINDS[claim.kind].of_call else "key"
+        attempt = claim.attempts + 1
+        told = {whose: claim.key, "job": claim.kind, "attempt": attempt}
+        run.stack.enter_context(bound_contextvars(**told))
+        log.info("job started")
+        if tracing.is_on():
+            run.stack.enter_context(tracing.of_call(claim.key if whose == "call" else ""))
+            attributes: tracing.Attributes = {"callbridge.job": claim.kind, "callbridge.attempt": attempt}
+            run.stack.enter_context(
+                tracing.span(f"job {claim.kind}", kind="consumer", parent=claim.trace, attributes=attributes)
+            )
 
     def after_process_message(
         self,

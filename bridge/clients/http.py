@@ -16,7 +16,7 @@ from typing import Any
 
 import httpx2
 
-from bridge import __version__
+from bridge import __version__, tracing
 from bridge.boundary import boundary
 from bridge.clients import pace
 from bridge.clients.bounds import ANSWER, TRANSFER, Bounds, Client
@@ -122,6 +122,16 @@ class _Sent:
 
     def answered(self, response: httpx2.Response) -> None:
         self.status = str(response.status_code)
+        if tracing.is_on():
+            # Not the path: a search has the number in it.
+            request = response.request
+            tracing.annotate(
+                {
+                    "http.request.method": request.method,
+                    "server.address": request.url.host,
+                    "http.response.status_code": response.status_code,
+                }
+            )
         self.closed_for_s = closed_for_s(response, self.window_s)
         # A 429 may be of a narrower limit (Kustomer has one for each customer), and its headers too.
         self.told = None if response.status_code == 429 else told_by(response)
@@ -301,6 +311,15 @@ class Service:
 
     @contextmanager
     def _sending(self, operation: str, *, gate: Gate | None) -> Iterator[_Sent]:
+        attributes = {"peer.service": self.name, "callbridge.operation": operation}
+        with (
+            tracing.span(f"{self.name} {operation}", kind="client", attributes=attributes),
+            self._booked(operation, gate=gate) as sent,
+        ):
+            yield sent
+
+    @contextmanager
+    def _booked(self, operation: str, *, gate: Gate | None) -> Iterator[_Sent]:
         """One request within the budget, booked however it ends, its failures as our errors."""
         if (job := pace.current()) and job.is_over:
             raise NotSent(f"the time of this job was over before {self.name} was asked for {operation}")

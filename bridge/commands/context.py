@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from bridge import logs
+from bridge import error_reports, logs, tracing_setup
 from bridge.commands.printing import say
 from bridge.local.embedded import write_private
 from bridge.local.supervisor import RUN_MARK, identity
@@ -115,6 +115,8 @@ def start_process(name: str) -> Settings:
         checks_addresses=RUN_MARK not in os.environ,
     )
     logs.configure(format=settings.log_format, level=settings.log_level)
+    error_reports.start(name, settings.sentry_dsn.get_secret_value() if settings.sentry_dsn else None)
+    tracing_setup.start(name)
     if RUN_MARK in os.environ:
         # `callbridge up` has said it, once for all of its processes.
         return settings

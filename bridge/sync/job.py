@@ -7,6 +7,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
 
+from structlog.contextvars import bind_contextvars
+
 from bridge.clients.kustomer import Conversation
 from bridge.deps import Deps, JobResult
 from bridge.domain.call import Call
@@ -41,6 +43,9 @@ def sync(claim: Claim, deps: Deps) -> JobResult:
     if record.key != claim.key or record.forgotten:
         # This part has become part of another record, whose sync is due when this run ends.
         return JobResult()
+    if record.call_id is not None:
+        # Earlier lines may name it by its number.
+        bind_contextvars(call_id=record.call_id)
     call = record.call(deps.rules)
     now = moment(claim.now_ms) or datetime.now(UTC)
     decision = decide(record, call, deps.rules, now)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 from uuid import UUID
 
+from bridge import tracing
 from bridge.domain.synthetic import is_synthetic
 from bridge.domain.webhook.events import ALWAYS_NEWS, OTHER_TRIGGERS, STAGE_OF, Event, Held, canonical_json
 from bridge.ledger import keys
@@ -62,6 +63,8 @@ def learn_event(
     if event.signed:
         value["signed"] = True
     is_made_up = is_synthetic(event.uuid)
+    if trace := tracing.traceparent():
+        value["trace"] = trace
     mode = "news" if event.trigger in ALWAYS_NEWS else "once"
     return learn_arguments(
         event.uuid,

@@ -22,6 +22,7 @@ class Field(StrEnum):
     FORGOTTEN = "forgotten"
     FIRST_AT = "first_at"
     LAST_AT = "last_at"
+    TRACE = "trace"  # of its last webhook, a `traceparent` (`bridge.tracing`)
     # What the last sync said.
     STATE = "state"
     REASON = "reason"

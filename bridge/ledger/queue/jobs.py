@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
+from bridge import tracing
 from bridge.errors import Busy, LeaseLost
 from bridge.ledger import keys
 from bridge.ledger.calls.records import Records
@@ -43,6 +44,8 @@ class Claim:
     lane: Lane
     # The number that the call is also known by, where its key is a uuid.
     number: str = ""
+    # Of the call's last webhook, see `bridge.tracing`.
+    trace: str = ""
 
 
 class DueJob(str):
@@ -118,7 +121,7 @@ class Jobs(Records):
         )
         if answer != "claimed":
             return None
-        attempts, now_ms, lane, number = rest
+        attempts, now_ms, lane, number, trace = rest
         return Claim(
             name=name,
             kind=kind,
@@ -128,6 +131,7 @@ class Jobs(Records):
             now_ms=int(now_ms),
             lane=Lane(int(lane)),
             number=number,
+            trace=trace,
         )
 
     def renew(self, claims: list[Claim]) -> list[str]:
@@ -251,7 +255,7 @@ class Jobs(Records):
             LeaseLost: the job is somebody else's by now; nothing was written.
         """
         names = [*QUEUE_KEYS, keys.record(claim.key), keys.log(claim.key), keys.COUNTS, keys.MEASURES]
-        counted = milestones_for_script(milestones, "")
+        counted = milestones_for_script(milestones, tracing.trace_id())
         told = (claim.name, claim.token, self.keep_for.outputs_s, note, counted, *_flat(fields))
         answer = self._run("keep", names, *told)
         if not answer:

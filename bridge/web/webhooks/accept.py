@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from bridge import tracing
 from bridge.domain.rules import Rules
 from bridge.domain.synthetic import is_synthetic
 from bridge.domain.webhook.events import Event, Held, fingerprint_of, read_event
@@ -161,7 +162,11 @@ class WebhookAcceptor:
             if isinstance(event, Held):
                 await self._inbox.hold(event, body)
                 return _held(event)
-            learnt = await self._inbox.record_event(event, body)
+            if not tracing.is_on():
+                learnt = await self._inbox.record_event(event, body)
+            else:
+                with tracing.of_call(keys.call_key(uuid=event.uuid, call_id=event.call_id)):
+                    learnt = await self._inbox.record_event(event, body)
         self._unproven = None
         if learnt.status == "accepted":
             return Outcome(status=202, content={"status": "accepted", "call": learnt.key})

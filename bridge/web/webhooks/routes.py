@@ -18,6 +18,7 @@ from typing import Any
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
+from bridge import tracing
 from bridge.domain.webhook.events import OTHER_TRIGGERS, STAGE_OF, trigger_named
 from bridge.ledger.calls.inbox import Inbox
 from bridge.logs import AtMost
@@ -40,6 +41,7 @@ PATH = "/webhooks/cloudtalk"
 ADDRESS = re.compile(r"/+webhooks/+cloudtalk", re.IGNORECASE)
 _TRIGGER = re.compile(r"(?:/+([^/]+))?/*")
 COUNT_WITHIN_S = 0.25
+LONGEST_TRACEPARENT = 55
 # Strangers cannot take all connections to Redis.
 COUNTED_AT_ONCE = 16
 
@@ -80,8 +82,25 @@ class Webhooks:
             hint = "Set the method of the workflow's API request to POST."
             content = {"error": "method not allowed; use POST", "hint": hint}
             return await send_json(send, 405, content, {"allow": "POST"})
-        began = time.perf_counter()
         trigger = _spelled_as_known(found[1] or "")
+        if not tracing.is_on():
+            return await self._handle(trigger, scope, receive, send)
+        name = _known(trigger) if trigger else "native"
+        parent = next((value for header, value in scope["headers"] if header == b"traceparent"), b"")
+        with tracing.span(
+            f"POST {PATH}/{name}",
+            kind="server",
+            parent=parent[:LONGEST_TRACEPARENT].decode("latin-1"),
+            attributes={
+                "http.request.method": "POST",
+                "http.route": f"{PATH}/{{trigger}}",
+                "callbridge.trigger": name,
+            },
+        ):
+            return await self._handle(trigger, scope, receive, send)
+
+    async def _handle(self, trigger: str, scope: Scope, receive: Receive, send: Send) -> None:
+        began = time.perf_counter()
         try:
             body, signed = await self._admitted(trigger, scope["headers"], receive)
         except Refused as refused:
@@ -94,10 +113,13 @@ class Webhooks:
             return None
         outcome = await self._keep(trigger, body, scope["headers"], send, signed=signed)
         answer = outcome.content["status"] if outcome.status < 300 else "refused"
+        if tracing.is_on():
+            call = outcome.content.get("call", "") if outcome.status < 300 else ""
+            tracing.annotate({"http.response.status_code": outcome.status, "callbridge.call": call})
         return self._timed(began, trigger or outcome.trigger, answer)
 
     def _timed(self, began: float, trigger: str, answer: str) -> None:
-        self.timings.add(time.perf_counter() - began, _known(trigger), answer)
+        self.timings.add(time.perf_counter() - began, _known(trigger), answer, trace=tracing.trace_id())
 
     async def _admitted(
         self, trigger: str, headers: list[tuple[bytes, bytes]], receive: Receive
@@ -159,6 +181,7 @@ class Webhooks:
                     "trigger": _known(trigger) if trigger else "native",
                     "answer": outcome.content["status"],
                     "call": outcome.content.get("call"),
+                    "request_id": request_id_of(sent),
                     "ms": round((time.perf_counter() - began) * 1000, 1),
                 },
             )

@@ -225,6 +225,7 @@ if answer == 'accepted' then
     if field ~= 'rehearsal' and string.find(uuid, SYNTHETIC, 1, true) ~= 1 then count_traffic('calls', now) end
   end
   redis.call('HSET', call, FIELD.LAST_AT, now)
+  if value.trace then redis.call('HSET', call, FIELD.TRACE, value.trace) end
   redis.call('ZADD', KEYS[19], now, key)
   mark_due('sync|' .. key, lane, start, now)
 end

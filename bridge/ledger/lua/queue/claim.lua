@@ -5,7 +5,8 @@
 --      16   log:<key>
 -- ARGV 1 job name   2 token   3 lease, ms   4 deliveries without an end after which it is parked
 --      5 kind of the job
--- Answers {claimed, attempts, now, lane, number of the call or ''} or {gone | early | busy | parked}.
+-- Answers {claimed, attempts, now, lane, number of the call or '', trace of its last webhook or ''} or
+-- {gone | early | busy | parked}.
 --
 -- Guarantees: one holder at a time, also while two records of one call become one; every delivery is
 -- counted before the job runs, so that one which kills its worker is parked as well.
@@ -13,11 +14,11 @@ local name, token = ARGV[1], ARGV[2]
 local now = now_ms()
 local job = job_of(name)
 if not job then return {'gone'} end
-local number = redis.call('HGET', KEYS[15], FIELD.ID)
+local number, trace = unpack(redis.call('HMGET', KEYS[15], FIELD.ID, FIELD.TRACE))
 if redis.call('ZSCORE', PARKED, name) then return {'parked'} end
 if lease_end(name, job) > now then
   -- The same claim once more, as its reply got lost.
-  if job.token == token then return {'claimed', job.attempts, now, job.lane, number or ''} end
+  if job.token == token then return {'claimed', job.attempts, now, job.lane, number or '', trace or ''} end
   -- That a held job is due only when its lease ends says the same (and no test can tell them apart). It stays:
   -- that there is one holder is not to hang on two sorted sets agreeing.
   return {'busy'}
@@ -27,6 +28,7 @@ local on_its_way = redis.call('ZREM', handed(job.lane), name) == 1
 if score > now and not on_its_way then return {'early'} end
 
 if number then
+  if not trace then trace = redis.call('HGET', string.gsub(JOBS, 'jobs$', 'call:id:') .. number, FIELD.TRACE) end
   local other = ARGV[5] .. '|id:' .. number
   local twin = other ~= name and job_of(other)
   local twin_ends = lease_end(other, twin)
@@ -57,4 +59,4 @@ job.again_at = nil
 save(name, job)
 redis.call('ZADD', leased(job.lane), now + tonumber(ARGV[3]), name)
 redis.call('ZADD', due(job.lane), now + tonumber(ARGV[3]), name)
-return {'claimed', job.attempts, now, job.lane, number or ''}
+return {'claimed', job.attempts, now, job.lane, number or '', trace or ''}
