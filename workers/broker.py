@@ -95,7 +95,7 @@ class LedgerBroker(Broker):
             raise ActorNotFound(message.actor_name)  # type: ignore[no-untyped-call]
         key = message.args[0] if len(message.args) == 1 and not message.kwargs else None
         if not isinstance(key, str):
-            raise TypeError(f"{message.actor_name} takes one argument, the key of the job")
+            raise TypeError(f"{message.actor_name} expects one argument, the job's key")
         kind = KINDS[message.actor_name]
         lane = _LANES[message.options["lane"]] if "lane" in message.options else kind.lane
         self.emit_before("enqueue", message, delay)
@@ -184,7 +184,7 @@ class _LedgerConsumer(Consumer):
             self._redis_is_away = False
         except RedisError as error:
             if not self._redis_is_away:
-                log.warning("redis takes nothing, waiting for it", error=type(error).__name__, why=why(error))
+                log.warning("Redis refuses writes, waiting", error=type(error).__name__, why=why(error))
             self._redis_is_away, wait_s = True, _REDIS_AWAY_PAUSE_S
         self._look_at = time.monotonic() + max(wait_s, _SHORTEST_WAIT_S)
 
@@ -198,7 +198,7 @@ class _LedgerConsumer(Consumer):
             if message.actor_name not in self._broker.actors:
                 self._park(message.actor_name, message.args[0])
         except RedisError as error:
-            log.warning("redis takes nothing, the job is due again by itself", why=why(error))
+            log.warning("Redis refuses writes, the job is due again when its lease ends", why=why(error))
         finally:
             self._broker.done()
 

@@ -100,7 +100,7 @@ def open_services(settings: Settings, ledger: Ledger) -> Deps | None:
     try:
         return open_deps(settings, ledger)
     except WrongUse:
-        log.warning("the keys are not set here: calls that no webhook told of are not looked for")
+        log.warning("keys are not set here, so calls without a webhook are not found")
         return None
 
 
@@ -192,9 +192,9 @@ def _repeat(
         try:
             what()
         except RedisError as error:
-            log.warning("housekeeping not done, to be tried again", why=why(error))
+            log.warning("housekeeping failed, will be retried", why=why(error))
         except BridgeError as error:
-            log.warning("housekeeping not done, to be tried again", error=type(error).__name__)
+            log.warning("housekeeping failed, will be retried", error=type(error).__name__)
         at_work.clear()
         if stopping.wait(every_s):
             return

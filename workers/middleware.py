@@ -82,7 +82,7 @@ def run(job: Callable[[Claim, Deps], JobResult]) -> None:
     """
     run = _current.get(None)
     if run is None:
-        raise LookupError("a job runs only once it is claimed: send its actor a message")
+        raise LookupError("a job runs only after it is claimed; send its actor a message")
     run.do(job)
 
 
@@ -122,10 +122,10 @@ class Claims(Middleware):
             claim = self._deps.ledger.claim(kind, message.args[0])
         except RedisError as error:
             message.options["outcome"] = _broken(kind, error)
-            raise SkipMessage("redis takes nothing") from error
+            raise SkipMessage("Redis refuses writes") from error
         if claim is None:
             message.options["outcome"] = "gone"
-            raise SkipMessage("not due any more, or held by another worker")
+            raise SkipMessage("no longer due, or claimed by another worker")
         run = Run(
             claim=claim,
             deps=self._deps,
@@ -224,7 +224,7 @@ class Claims(Middleware):
     def _leave(self, run: Run, error: Hangs) -> str:
         claim = run.claim
         log.error(
-            "job hangs, its thread is left behind and the job tried again", job=claim.kind, call=claim.key
+            "job hangs; its thread is abandoned and the job will be retried", job=claim.kind, call=claim.key
         )
         if self._leases is not None and self._leases.give_up(claim.name) is not None:
             wait_ms = int(backoff_s(claim.attempts) * 1000)
@@ -258,7 +258,7 @@ def _complete(run: Run) -> str:
 
 
 def _lost(claim: Claim) -> str:
-    log.warning("lease lost, the job is another's by now", job=claim.kind, key=claim.key)
+    log.warning("lease lost, another worker has the job", job=claim.kind, key=claim.key)
     return "lost"
 
 
@@ -289,7 +289,7 @@ def _refused(run: Run, error: Unauthorized) -> str:
     connections = run.deps.connections
     closed = connections.refuses_all(run.claim, error)
     if closed is not None:
-        log.warning("operation is refused, jobs that need it wait", scope=closed.service)
+        log.warning("operation refused, its jobs wait", scope=closed.service)
         connections.mark_down(closed.service, closed)
         connections.pause(run.claim, closed)
         return "paused"
@@ -307,7 +307,7 @@ def _park(run: Run, error: BridgeError) -> str:
 def _again(run: Run, error: Exception) -> str:
     claim, wait_s = run.claim, backoff_s(run.claim.attempts)
     log.info(
-        "job failed, to be tried again",
+        "job failed, will be retried",
         job=claim.kind,
         key=claim.key,
         cause=_cause(error),
@@ -323,10 +323,10 @@ def _again(run: Run, error: Exception) -> str:
 def _broken(kind: str, error: Exception) -> str:
     fault = server_fault(error)
     log.warning(
-        "redis takes nothing, the job is due again when its lease ends",
+        "Redis refuses writes, the job is due again when its lease ends",
         job=kind,
         error=type(error).__name__,
-        why=fault.says if fault else "it refuses what is kept of this job",
+        why=fault.says if fault else "Redis refuses this job's data",
     )
     return "broken"
 

@@ -38,7 +38,10 @@ def end_within(seconds: float) -> None:
     """End this process then, should it still be there."""
 
     def end() -> None:
-        log.warning("did not stop in time; ended, its work is due again by itself", after_s=seconds)
+        log.warning(
+            "did not stop in time, killed; its jobs are due again when their leases end",
+            after_s=seconds,
+        )
         os._exit(0)
 
     timer = threading.Timer(seconds, end)
@@ -53,7 +56,7 @@ def tried_for(seconds: float, do: Callable[[], object]) -> None:
         try:
             do()
         except Exception as error:  # at the end of a process nobody can do anything about it
-            log.debug("not done while stopping", error=type(error).__name__)
+            log.debug("step skipped while stopping", error=type(error).__name__)
 
     thread = threading.Thread(target=run, name="stopping", daemon=True)
     thread.start()

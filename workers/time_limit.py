@@ -85,12 +85,12 @@ def in_time(do: Callable[[], T], *, within_s: float) -> T:
             _own.beside = None
         raise
     if not _left.acquire(blocking=False):
-        log.error("too many jobs hang: waiting for one to end")
+        log.error("too many jobs hang; waiting for one to end")
         return ends.result()
     _own.beside = None
     ends.add_done_callback(lambda _: _left.release())
     raise Hangs(
-        f"it did not end within {within_s:.0f} s and hangs: a disk, the storage for recordings, or Redis"
+        f"the job hangs: not finished after {within_s:.0f} s. Check disk, recordings storage and Redis"
     )
 
 

@@ -56,7 +56,7 @@ def frame_bytes(header: bytes | bytearray) -> int:
     version, layer = header[1] >> 3 & 3, header[1] >> 1 & 3
     kbits, rate, padding = header[2] >> 4, header[2] >> 2 & 3, header[2] >> 1 & 1
     if header[0] != 0xFF or header[1] & 0xE0 != 0xE0 or version not in _RATES or layer != 1:
-        raise ValueError(f"no frame of MPEG-2, layer III, begins with {header[:4].hex()}")
+        raise ValueError(f"not an MPEG-2 layer III frame: {header[:4].hex()}")
     if not 0 < kbits < len(_KBITS) or rate > 2:
-        raise ValueError(f"a frame without a bit rate: {header[:4].hex()}")
+        raise ValueError(f"an MP3 frame without a bit rate: {header[:4].hex()}")
     return 72_000 * _KBITS[kbits] // _RATES[version][rate] + padding

@@ -163,7 +163,7 @@ def _open_lame(rate: int) -> Any:
         lameenc = importlib.import_module("lameenc")
     except ImportError as cause:
         raise WrongUse(
-            "Making small speech files needs the MP3 encoder, which is not installed: pip install lameenc"
+            "The MP3 encoder for small speech files is not installed: pip install lameenc"
         ) from cause
     lame = lameenc.Encoder()
     lame.silence()

@@ -100,7 +100,7 @@ def read_header(start: bytes, *, complete: bool = False) -> WavFormat | None:
     found = _read_chunks(start)
     if found is None and (complete or len(start) >= LONGEST_HEADER):
         # Longer headers than we read may be whole.
-        raise _damaged(f"no sound begins within its first {len(start)} bytes", surely=complete)
+        raise _damaged(f"it has no audio data in its first {len(start)} bytes", surely=complete)
     return found
 
 
@@ -113,7 +113,7 @@ def _read_chunks(start: bytes) -> WavFormat | None:
         body = at + 8
         if name == b"data":
             if sound is None:
-                raise _damaged("its sound comes before its format")
+                raise _damaged("its audio data precedes its format")
             codec, channels, rate, bits = sound
             known = size_64 if size_64 is not None and size == 0xFFFFFFFF else _believable(size)
             return WavFormat(
@@ -154,25 +154,25 @@ def _read_format(chunk: bytes) -> tuple[Codec, int, int, int]:
     code, channels, rate, _, align, bits = struct.unpack_from("<HHIIHH", chunk)
     if code == _EXTENSIBLE:
         if len(chunk) < 40 or chunk[26:40] != _SUBFORMAT_TAIL:
-            raise _damaged("its format says 'extensible' without saying to what")
+            raise _damaged("its format is 'extensible' without a subformat")
         code = int.from_bytes(chunk[24:26], "little")
     try:
         codec = Codec(code)
     except ValueError as cause:
         name = f" ({_NAMES[code]})" if code in _NAMES else ""
         raise NotAudio(
-            f"The recording is a WAV in codec {code}{name}; PCM, float, A-law and mu-law are read",
+            f"The recording is a WAV in codec {code}{name}; supported: PCM, float, A-law and mu-law",
             looks_like="wav",
             codec=_NAMES.get(code, f"codec {code}"),
         ) from cause
     if not 1 <= channels <= _MOST_CHANNELS or rate not in _RATES:
-        raise _damaged(f"its format says {channels} channels at {rate} Hz")
+        raise _damaged(f"its header says {channels} channels at {rate} Hz")
     # 12 or 20 bits lie in 16 or 24, their spare bits below; where the two contradict, the bits are right.
     width = align * 8 // channels
     if width not in _WIDTHS[codec] or width < bits:
         width = -(-bits // 8) * 8
     if width not in _WIDTHS[codec]:
-        raise _damaged(f"its format says {bits} bits a sample in codec {code}")
+        raise _damaged(f"its header says {bits} bits a sample in codec {code}")
     return codec, channels, rate, width
 
 

@@ -94,7 +94,7 @@ class Bounded(httpx2.BaseTransport):
             announced = int(told[:20])
             if announced > bounds.most_bytes:
                 found.close()
-                raise too_large(request, bounds.most_bytes, f"{announced:,} bytes are announced")
+                raise too_large(request, bounds.most_bytes, f"{announced:,} bytes announced")
         return httpx2.Response(
             found.status_code,
             headers=_decoded(found.headers),
@@ -140,8 +140,8 @@ def _told_as_slow(request: httpx2.Request, limit: Pace) -> Iterator[None]:
         if not limit.is_over:
             raise
         raise TooSlow(
-            f"{request.url.host} was too slow: {limit.bytes:,} bytes in {limit.taken_s:.0f} s, and it was "
-            "not done"
+            f"{request.url.host} was too slow: {limit.bytes:,} bytes in {limit.taken_s:.0f} s, "
+            "and not complete"
         ) from cause
 
 

@@ -20,6 +20,7 @@ from bridge import __version__, tracing
 from bridge.boundary import boundary
 from bridge.clients import pace
 from bridge.clients.bounds import ANSWER, TRANSFER, Bounds, Client
+from bridge.clients.causes import cause_of
 from bridge.clients.ports import Budget, Gate, RateLimitHeaders
 from bridge.clients.replies import LONGEST_ERROR, WINDOW_S, closed_for_s, error_for, is_page, told_by
 from bridge.clients.standing import KeyCheck, refusal_of
@@ -322,7 +323,7 @@ class Service:
     def _booked(self, operation: str, *, gate: Gate | None) -> Iterator[_Sent]:
         """One request within the budget, booked however it ends, its failures as our errors."""
         if (job := pace.current()) and job.is_over:
-            raise NotSent(f"the time of this job was over before {self.name} was asked for {operation}")
+            raise NotSent(f"the job's time limit ended before {operation} could be sent to {self.name}")
         slot, probed = self._let_through(operation, gate)
         sent = _Sent(operation=operation, slot=slot, window_s=self._window_s)
         try:
@@ -331,14 +332,12 @@ class Service:
                 gate.rose(probed)
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as cause:
             sent.failed("unreachable")
-            raise NotSent(
-                f"{self.name} could not be reached for {operation}: {type(cause).__name__}"
-            ) from cause
+            raise NotSent(f"{self.name} could not be reached for {operation}: {cause_of(cause)}") from cause
         except httpx2.HTTPError as cause:
             sent.failed("broken")
             if isinstance(cause, httpx2.TimeoutException):
                 self._is_slow(operation, gate)
-            raise Unavailable(f"{self.name} gave no answer to {operation}: {type(cause).__name__}") from cause
+            raise Unavailable(f"{self.name} did not answer {operation}: {cause_of(cause)}") from cause
         except TooSlow as error:
             sent.failed("slow")
             self._is_slow(operation, gate)

@@ -45,9 +45,9 @@ def addresses_of(host: str, port: int, within_s: float | None) -> Addresses:
     try:
         return found.result(within_s)
     except NotInTime as cause:
-        raise httpcore2.ConnectTimeout(f"no address for {host} in time") from cause
+        raise httpcore2.ConnectTimeout(f"DNS lookup of {host} timed out") from cause
     except (OSError, UnicodeError) as cause:
-        raise httpcore2.ConnectError(f"no address for {host}: {cause}") from cause
+        raise httpcore2.ConnectError(f"DNS lookup of {host} failed: {cause}") from cause
 
 
 def _look_up(host: str, port: int, found: Future[Addresses]) -> None:
@@ -134,7 +134,7 @@ class _Socket:
     def _limit(self) -> None:
         left = pace.within(self._timeout_s)
         if left == 0:
-            raise TimeoutError("the time for the whole is over")
+            raise TimeoutError("the total time limit was reached")
         self.real.settimeout(left)
 
 
@@ -163,7 +163,7 @@ class _Stream(httpcore2.NetworkStream):
         left = pace.within(timeout)
         if left == 0:
             self.close()
-            raise httpcore2.ConnectTimeout("the time for the whole is over")
+            raise httpcore2.ConnectTimeout("the total time limit was reached")
         # TLS wants the socket itself.
         self._real._sock = self._real._sock.real
         return _Stream(self._real.start_tls(ssl_context, server_hostname, left))

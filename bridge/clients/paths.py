@@ -24,7 +24,7 @@ def id_part(value: str) -> str:
         Rejected: it is no id, such as `../users` or one with a slash; nothing was sent.
     """
     if not is_id(value):
-        raise Rejected("An id that a service gave contains characters that no id has; nothing was sent")
+        raise Rejected("An id from a service contains invalid characters; nothing was sent")
     return value
 
 
@@ -35,5 +35,5 @@ def segment(text: str) -> str:
         Rejected: `.` and `..` lead to another path, however they are encoded; nothing was sent.
     """
     if text in ("", ".", "..") or len(text) > _LONGEST_SEGMENT:
-        raise Rejected(f"{text[:20]!r} cannot be part of an address; nothing was sent")
+        raise Rejected(f"{text[:20]!r} cannot be part of a URL; nothing was sent")
     return quote(text, safe="")

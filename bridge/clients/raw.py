@@ -13,6 +13,7 @@ from urllib.parse import SplitResult, quote, urldefrag, urlencode, urlsplit
 
 import httpx2
 
+from bridge.clients.causes import cause_of
 from bridge.clients.http import Service
 from bridge.clients.membrane.proxy import THE_APP
 from bridge.domain.webhook.values import read_whole
@@ -52,7 +53,7 @@ class RawEndpoint:
         try:
             wanted = urlsplit(path)
         except ValueError as error:
-            raise WrongUse(f"{path!r} is neither a path nor an address") from error
+            raise WrongUse(f"{path!r} is neither a path nor a URL") from error
         known = [parts for parts in map(urlsplit, self.bases) if parts.netloc != _NO_HOST]
         origins = [(parts.scheme, parts.netloc.lower()) for parts in known]
         if (wanted.scheme, wanted.netloc.lower()) not in origins and not self._has(wanted):
@@ -63,12 +64,12 @@ class RawEndpoint:
             host = wanted.netloc.rpartition("@")[2]
             if not hosts:
                 raise WrongUse(
-                    f"{wanted.scheme}://{host}: which hosts are {self.service.name}'s own is not known here. "
-                    "Give a path; Membrane puts the app's address in front"
+                    f"{wanted.scheme}://{host}: the hosts of {self.service.name} are not known here. "
+                    "Give a path; Membrane adds the app's address"
                 )
             raise WrongUse(
                 f"{wanted.scheme}://{host} is not {self.service.name}'s: its key goes to {hosts} only. "
-                "Give a path, or a full address there"
+                "Give a path, or a full URL there"
             )
         return path
 
@@ -125,7 +126,7 @@ def send(
     try:
         httpx2.URL(url)
     except httpx2.InvalidURL as error:
-        raise WrongUse(f"no request can be sent to that path: {error}") from error
+        raise WrongUse(f"that path is not valid: {error}") from error
     with endpoint.service.exchange("request", method.upper(), url, headers=headers, content=body) as response:
         yield Answer(
             status=response.status_code,
@@ -138,4 +139,4 @@ def _chunks(name: str, response: httpx2.Response) -> Iterator[bytes]:
     try:
         yield from response.iter_bytes()
     except httpx2.HTTPError as cause:
-        raise Unavailable(f"{name}'s answer broke off: {type(cause).__name__}") from cause
+        raise Unavailable(f"{name}'s reply was cut off: {cause_of(cause)}") from cause

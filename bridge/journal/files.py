@@ -116,7 +116,7 @@ class JournalFile:
             for line in lines:
                 if not line.endswith(b"\n"):
                     log.info(
-                        "dropped a half-written line of the journal, it was not acknowledged",
+                        "half-written journal line dropped; it was never acknowledged",
                         file=self.path.name,
                     )
                     os.ftruncate(self._file, size)
@@ -181,7 +181,7 @@ class JournalFile:
                     out.flush()
                     os.fsync(out.fileno())
                 _sync_folder(self.path.parent)
-                log.error("records of the journal are kept aside", count=len(lines), file=aside.name)
+                log.error("journal records set aside", count=len(lines), file=aside.name)
                 lines.clear()
         self.path.unlink(missing_ok=True)
         self.release()

@@ -166,7 +166,7 @@ class Journal:
             try:
                 await self._on_thread(partial(self._append, texts, at_ms))
             except OSError as error:
-                log.error("the journal cannot be written", error=type(error).__name__, code=error.errno)
+                log.error("journal cannot be written", error=type(error).__name__, code=error.errno)
                 fault = error
             self._failed = fault is not None
             self._to_write -= sum(map(size_of, texts))
@@ -198,7 +198,7 @@ class Journal:
             except NobodyThere:
                 pass
             except Exception as error:
-                log.error("the journal cannot be handed on, it is tried again", error=type(error).__name__)
+                log.error("journal replay failed, will be retried", error=type(error).__name__)
             self._some.clear()
             if self._active is not None or any(file.path not in self._troubles for file in self._sealed):
                 await asyncio.sleep(TRY_AGAIN_S)
@@ -233,7 +233,7 @@ class Journal:
                 await self._on_thread(partial(file.done, len(texts), place, refused=refused))
             await self._on_thread(file.drop)
             self._sealed.remove(file)
-            log.info("a file of the journal is handed on and removed", file=file.path.name)
+            log.info("journal file replayed and removed", file=file.path.name)
             self._set_aside = await self._on_thread(partial(set_aside, self._folder))
 
     async def _give(self, texts: Sequence[bytes]) -> Sequence[bytes]:
@@ -257,7 +257,7 @@ class Journal:
             self._troubles[path] = _Trouble(reason, time.monotonic() + LOOK_S)
             if before is None or before.reason != reason:
                 log.error(
-                    "the journal cannot be handed on from here, it is tried again; other files go on",
+                    "journal file cannot be replayed, will be retried; other files continue",
                     file=path.name,
                     reason=reason,
                 )
@@ -278,7 +278,7 @@ class Journal:
         with self._alone(self._folder):
             paths = left_behind(self._folder)
             if old := delete_old_aside(self._folder, older_than_s=self._keep_aside_s):
-                log.warning("files that the journal kept aside are past their time, deleted", count=old)
+                log.warning("journal files set aside have expired and are deleted", count=old)
             self._set_aside = set_aside(self._folder)
         ours = {file.path for file in (*self._sealed, self._active) if file is not None}
         for path in set(self._troubles) - {self._folder, *ours, *paths}:
@@ -290,7 +290,7 @@ class Journal:
                 # Those of living processes are locked.
                 file = JournalFile.adopt(path)
                 if file is not None:
-                    log.info("took over a file of the journal", events=file.events, file=path.name)
+                    log.info("journal file of another process adopted", events=file.events, file=path.name)
                     self._sealed.append(file)
         self._sealed.sort(key=lambda file: file.path.name)
 

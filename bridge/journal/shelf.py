@@ -50,7 +50,7 @@ def put_back(one: Shelved) -> Path:
             continue
         one.path.unlink()
         return target
-    raise FileExistsError(f"{one.path.name} was handed back too often")
+    raise FileExistsError(f"{one.path.name} was returned too often")
 
 
 def _look_at(path: Path, state: State) -> Shelved:

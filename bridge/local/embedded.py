@@ -77,8 +77,8 @@ class FolderLock:
             holder = os.read(file, 100).decode(errors="replace").strip() or "unknown"
             os.close(file)
             raise WrongUse(
-                f"{self._what} is in use by process {holder}. Stop that one, or give this one a folder "
-                "of its own: DATA_DIR=.callbridge-2"
+                f"{self._what} is in use by process {holder}. Stop that one, or give this one its "
+                "own folder: DATA_DIR=.callbridge-2"
             ) from cause
         # On a full disk the lock holds all the same, without saying whose it is.
         with contextlib.suppress(OSError):
@@ -172,7 +172,7 @@ class EmbeddedRedis:
                 raise
             raise DiskFull(
                 f"the disk of {self._folder} is full ({cause.strerror}). "
-                "Make room there: webhooks get 503 until then, and all else waits"
+                "Free some space there: webhooks get 503 until then, and everything else waits"
             ) from cause
         finally:
             probe.unlink(missing_ok=True)
@@ -279,7 +279,7 @@ class EmbeddedRedis:
         before = self._remembered()
         pid = before.get("pid")
         if isinstance(pid, int) and not end_process(pid, before.get("identity")):
-            raise BridgeError(f"A Redis of an earlier start (process {pid}) does not end; kill it by hand")
+            raise BridgeError(f"A Redis of an earlier start (process {pid}) does not stop; kill it by hand")
         old_folder = Path(before.get("socket") or self._folder / "redis.sock").parent
         if old_folder not in (self._folder, self._socket_folder) and old_folder.name.startswith(
             "callbridge-"
@@ -324,9 +324,9 @@ def find_server(choice: ServerChoice = "bundled") -> Path:
     raise WrongUse(
         (
             "REDIS_SERVER=path, but PATH has no valkey-server or redis-server of version 6.2 or newer. "
-            "Install one (Debian: apt-get install redis-server), leave REDIS_SERVER out"
+            "Install one (Debian: apt-get install redis-server), unset REDIS_SERVER"
             if choice == "path"
-            else "No Redis server for this kind of machine came with the bridge. "
+            else "The bridge brings no Redis server for this kind of machine. "
             "Install one (Debian: apt-get install redis-server)"
         )
         + ", or name a running one: REDIS_URL=redis://HOST:6379/0"

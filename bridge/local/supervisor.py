@@ -318,7 +318,7 @@ class Supervisor:
     def _try_later(self, watch: _Watch, why: str) -> None:
         """Each pause is longer than the one before it."""
         watch.due_at_s = self.now() + watch.pause_s
-        self.speaker.say("up", f"{why}; starting it again in {watch.pause_s:.1f} s")
+        self.speaker.say("up", f"{why}; restarting in {watch.pause_s:.1f} s")
         watch.pause_s = min(watch.pause_s * 2, LONGEST_PAUSE_S)
 
     def _next_due_in_s(self) -> float | None:
@@ -353,9 +353,7 @@ class Supervisor:
         self._wait_for(these, deadline)
         for what in these:
             if what.exit_code() is None:
-                self.speaker.say(
-                    "up", f"{what.name} did not end in time; killed, its work is done again later"
-                )
+                self.speaker.say("up", f"{what.name} did not stop in time; killed, its work will be retried")
             # Also when it ended well: it may have left something in its session.
             what.kill()
 

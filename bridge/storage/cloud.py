@@ -224,9 +224,7 @@ class CloudStorage:
             left -= len(piece)
             yield bytes(piece)
         if left:
-            raise Unavailable(
-                f"Could not read {name} in {self.where}: it broke off {left} bytes before its end"
-            )
+            raise Unavailable(f"Could not read {name} in {self.where}: the transfer ended {left} bytes early")
 
     def _delete(self, name: str) -> bool:
         with self._errors(f"delete {name}"):
@@ -288,8 +286,8 @@ class CloudStorage:
             yield
         except OSError as cause:
             raise Unavailable(
-                f"No place for a recording on its way to {self.where}: {cause.strerror or cause} in "
-                f"{self._spool}; free some space there or make it writable, it is tried again"
+                f"No space to buffer a recording for {self.where}: {cause.strerror or cause} in "
+                f"{self._spool}; free some space there or make it writable; the bridge will retry"
             ) from cause
 
     @contextlib.contextmanager
@@ -299,7 +297,7 @@ class CloudStorage:
             yield
         except errors.AlreadyExistsError as cause:
             raise Unavailable(
-                f"Could not {what} in {self.where}: it came and went; it is tried again"
+                f"Could not {what} in {self.where}: it kept disappearing; the bridge will retry"
             ) from cause
         except (errors.BaseError, OSError, ValueError) as cause:
             # The library's messages go on for pages, and name every header.
@@ -308,7 +306,7 @@ class CloudStorage:
             if isinstance(cause, FileNotFoundError) or _NO_BUCKET.search(str(cause)):
                 raise Rejected(
                     f"Could not {what}: there is no bucket {self.where}, or it is in another region; "
-                    "make it, or mend RECORDINGS_URL",
+                    "create it, or correct RECORDINGS_URL",
                     status=404,
                     detail=said,
                 ) from cause
@@ -316,7 +314,7 @@ class CloudStorage:
             keys = isinstance(cause, (errors.UnauthenticatedError, errors.PermissionDeniedError))
             if keys or status in (401, 403):
                 raise Unauthorized(
-                    f"Could not {what} in {self.where}: the keys were refused, or may not do this. "
+                    f"Could not {what} in {self.where}: the keys were refused or lack permission. "
                     f"They come from {_KEYS[self._scheme]}"
                 ) from cause
             refused = 400 <= status < 500 and status not in (408, 425, 429)
@@ -324,7 +322,7 @@ class CloudStorage:
                 raise Rejected(
                     f"Could not {what} in {self.where}: {said}", status=status, detail=said
                 ) from cause
-            raise Unavailable(f"Could not {what} in {self.where}: {said}; it is tried again") from cause
+            raise Unavailable(f"Could not {what} in {self.where}: {said}; the bridge will retry") from cause
 
 
 def _check_options(scheme: str, options: Mapping[str, str]) -> dict[str, str]:

@@ -139,7 +139,7 @@ def check_name(name: str) -> str:
     """
     if len(name) > _LONGEST_NAME or not _NAME.fullmatch(name):
         raise ValueError(
-            f"{name[:80]!r} is no name for a stored object: letters, digits, '.', '-' and '_' in parts "
+            f"{name[:80]!r} is not a valid object name: letters, digits, '.', '-' and '_' in parts "
             "separated by '/', none of them beginning with '.' or '-'"
         )
     return name
@@ -193,7 +193,7 @@ class Counted:
 
     def _wrong(self, how: str) -> None:
         raise Unavailable(
-            f"The transfer brought {how}{self.size} bytes where {self._expect} were announced; nothing was "
+            f"Received {how}{self.size} bytes where {self._expect} were announced; nothing was "
             "stored, fetch it again"
         )
 

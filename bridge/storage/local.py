@@ -192,19 +192,19 @@ class LocalStorage:
             how = cause.strerror or type(cause).__name__
             if cause.errno in _FULL:
                 raise Unavailable(
-                    f"Could not {what}: no room in {self.folder} ({how}); free some space, it is tried again"
+                    f"Could not {what}: no space in {self.folder} ({how}); free some, the bridge will retry"
                 ) from cause
             if cause.errno in _NO_LINKS and cause.filename2 is not None:
                 raise Rejected(
                     f"Could not {what}: the file system of {self.folder} has no hard links ({how}); "
-                    "keep recordings on another: RECORDINGS_URL=file:/folder"
+                    "use another one: RECORDINGS_URL=file:/folder"
                 ) from cause
             if cause.errno in _NOT_OURS:
                 raise Rejected(
-                    f"Could not {what} in {self.folder}: {how}. Make it a folder that the user of this "
-                    "process may write, or name another: RECORDINGS_URL=file:/folder"
+                    f"Could not {what} in {self.folder}: {how}. Make it a folder that this process's "
+                    "user can write, or use another one: RECORDINGS_URL=file:/folder"
                 ) from cause
-            raise Unavailable(f"Could not {what} in {self.folder}: {how}; it is tried again") from cause
+            raise Unavailable(f"Could not {what} in {self.folder}: {how}; the bridge will retry") from cause
 
 
 def _flat(name: str) -> str:

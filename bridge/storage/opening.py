@@ -27,7 +27,7 @@ def open_storage(url: str, *, data_dir: Path) -> Storage:
         raise WrongUse(f"RECORDINGS_URL: cannot be read. There are {_FORMS}") from None
     if parts.scheme == "file":
         if parts.netloc or parts.query or parts.fragment or parts.path[:1] not in ("", "/"):
-            raise WrongUse(f"RECORDINGS_URL: a folder is written file:/its/full/path, not {url!r}")
+            raise WrongUse(f"RECORDINGS_URL: write a folder as file:/its/full/path, not {url!r}")
         folder = Path(unquote(parts.path)) if parts.path else data_dir.absolute() / "recordings"
         return LocalStorage(folder)
     # Not the URL itself: it may hold a password.
@@ -39,7 +39,7 @@ def open_storage(url: str, *, data_dir: Path) -> Storage:
         )
         raise WrongUse(f"RECORDINGS_URL: {begins}. There are {_FORMS}")
     if "@" in parts.netloc:
-        raise WrongUse("RECORDINGS_URL: keys do not belong into the URL; give them in the environment")
+        raise WrongUse("RECORDINGS_URL: keys must not be in the URL; set them in the environment")
     from bridge.storage.cloud import CloudStorage
 
     return CloudStorage(

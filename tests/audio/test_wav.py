@@ -131,8 +131,8 @@ def test_what_is_no_wav_is_told_by_its_first_bytes(start: bytes, looks_like: str
         (wav(SOUND, codec=3, bits=16), "16 bits a sample in codec 3"),
         (wav(SOUND, format_chunk=b"\1\0\1\0"), "its format has 4 bytes"),
         (wav(SOUND, format_chunk=fmt(codec=0xFFFE)), "extensible"),
-        (b"RIFF\0\0\0\0WAVE" + chunk(b"data", SOUND), "before its format"),
-        (b"RIFF\0\0\0\0WAVE" + chunk(b"LIST", bytes(LONGEST_HEADER)), "no sound begins"),
+        (b"RIFF\0\0\0\0WAVE" + chunk(b"data", SOUND), "precedes its format"),
+        (b"RIFF\0\0\0\0WAVE" + chunk(b"LIST", bytes(LONGEST_HEADER)), "no audio data in its first"),
     ],
 )
 def test_a_wav_that_cannot_be_read_is_refused_with_its_reason(data: bytes, words: str) -> None:

@@ -333,6 +333,6 @@ def test_a_request_ends_with_its_job_and_none_is_begun_after_it() -> None:
                     kustomer.request("note", "GET", url)
 
             assert took(ask) < AT_ONCE_S
-            with pytest.raises(NotSent, match="the time of this job was over"):
+            with pytest.raises(NotSent, match="the job's time limit ended"):
                 kustomer.request("note", "GET", url)
     assert pace.current() is None

@@ -134,7 +134,7 @@ def test_a_death_is_said_in_one_line(supervisor: Supervisor, said: io.BytesIO) -
     supervisor.tend()
     supervisor.tend()
 
-    assert said.getvalue().decode() == "up      | worker ended (SIGKILL); starting it again in 0.2 s\n"
+    assert said.getvalue().decode() == "up      | worker ended (SIGKILL); restarting in 0.2 s\n"
 
 
 def test_lines_are_marked_with_who_said_them(said: io.BytesIO) -> None:

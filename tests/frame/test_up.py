@@ -67,7 +67,7 @@ def test_a_program_that_dies_is_started_again(start_house: StartHouse) -> None:
 
     os.kill(house.pid_of("worker"), signal.SIGKILL)
 
-    house.wait_for(r"worker ended \(SIGKILL\); starting it again in 0.2 s", after=said)
+    house.wait_for(r"worker ended \(SIGKILL\); restarting in 0.2 s", after=said)
     house.wait_for(r"worker runs as", after=said)
 
 

@@ -161,7 +161,7 @@ def test_what_killed_writers_left_is_cleared_away_after_a_day(bucket: Bucket, tm
 def test_a_disk_without_room_for_what_is_to_be_sent_is_tried_again(bucket: Bucket, tmp_path: Path) -> None:
     (tmp_path / "data").write_text("a file, no folder")
 
-    with pytest.raises(Unavailable, match="on its way to s3://recordings"):
+    with pytest.raises(Unavailable, match="buffer a recording for s3://recordings"):
         open_storage(bucket.url("y"), data_dir=tmp_path / "data").write(
             NAME, [bytes(LARGE)], content_type="audio/wav"
         )

@@ -174,7 +174,7 @@ def test_a_name_that_leads_elsewhere_is_refused(storage: Storage, name: str) -> 
         lambda: storage.size(name),
         lambda: storage.delete(name),
     ):
-        with pytest.raises(ValueError, match="no name"):
+        with pytest.raises(ValueError, match="not a valid object name"):
             use()
 
 

@@ -155,7 +155,7 @@ def test_a_full_disk_is_tried_again_and_leaves_nothing(
 ) -> None:
     monkeypatch.setattr("bridge.storage.local.io.FileIO", FullDisk)
 
-    with pytest.raises(Unavailable, match="no room"):
+    with pytest.raises(Unavailable, match="no space"):
         folder.write(NAME, [b"x" * 30], content_type="audio/wav")
 
     assert files(folder) == []

@@ -94,7 +94,7 @@ def test_a_job_that_is_sent_has_the_lane_of_its_kind_or_the_one_named(ledger: Le
 def test_what_names_no_job_is_not_sent(ledger: Ledger, arguments: tuple[Any, ...]) -> None:
     broker = broker_of(ledger)
 
-    with pytest.raises(TypeError, match="the key of the job"):
+    with pytest.raises(TypeError, match="the job's key"):
         broker.get_actor("sync").send_with_options(args=arguments)
     with pytest.raises(ActorNotFound):
         broker.enqueue(Message("jobs", "of another version", ("id:1",), {}, {}))

@@ -93,7 +93,7 @@ class Recordings(Core):
             Rejected: the link is not one of CloudTalk's.
         """
         if not self._is_theirs(url):
-            raise Rejected("the recording's public link does not lead to CloudTalk", status=0)
+            raise Rejected("the recording's public link does not point to CloudTalk", status=0)
         with self._download("public_recording", url, start=0, etag=None, signed_in=False) as download:
             yield download
 
@@ -113,7 +113,9 @@ class Recordings(Core):
                 yield replace(download, chunks=self._and_the_rest(operation, url, download, signed_in))
         except Moved as moved:
             if hops or not self._is_theirs(moved.location):
-                raise Rejected(f"cloudtalk redirected {operation} to a host that is not its own") from moved
+                raise Rejected(
+                    f"cloudtalk redirected {operation} to a host that is not CloudTalk's"
+                ) from moved
             # The credentials are for the host they were made for.
             with self._download(
                 operation, moved.location, start=start, etag=etag, signed_in=False, hops=1
@@ -138,12 +140,12 @@ class Recordings(Core):
             with self._service.stream(operation, url, headers=headers) as response:
                 piece = _download(response)
                 if piece.start != at:
-                    raise Unavailable("cloudtalk sent another part of a recording than was asked for")
+                    raise Unavailable("cloudtalk sent a different part of a recording than requested")
                 for chunk in piece.chunks:
                     at += len(chunk)
                     yield chunk
             if at == before:
-                raise Unavailable("cloudtalk sent a part of a recording without bytes")
+                raise Unavailable("cloudtalk sent an empty part of a recording")
 
     def _is_theirs(self, url: str) -> bool:
         """Whether an address is CloudTalk's, or of the very host that we were told to use for it."""
@@ -164,7 +166,7 @@ def _download(response: httpx2.Response) -> Download:
             response.headers.get("content-range", "").strip(),
         )
         if found is None:
-            raise Unavailable("cloudtalk sent a part of a recording and does not say which")
+            raise Unavailable("cloudtalk sent part of a recording without saying which part")
         start, size = int(found[1]), int(found[2]) if found[2] != "*" else None
     return Download(
         chunks=response.iter_bytes(),

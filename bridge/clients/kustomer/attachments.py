@@ -14,6 +14,7 @@ import httpx2
 
 from bridge.boundary import boundary
 from bridge.clients.bounds import UPLOAD, Bounds
+from bridge.clients.causes import cause_of
 from bridge.clients.http import Service
 from bridge.clients.paths import id_part, is_id
 from bridge.errors import NotSent, Rejected, Unavailable
@@ -62,7 +63,7 @@ class Attachments:
             or not isinstance(upload, dict)
             or not isinstance(upload.get("fields"), dict)
         ):
-            raise Unavailable("kustomer answered create_attachment without a form to upload to")
+            raise Unavailable("kustomer answered create_attachment without an upload form")
         return UploadForm(
             attachment_id=data["id"],
             url=str(upload.get("url", "")),
@@ -97,9 +98,9 @@ class Attachments:
                     extensions=self._bounds.as_extension(),
                 )
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as cause:
-            raise NotSent(f"kustomer's upload host could not be reached: {type(cause).__name__}") from cause
+            raise NotSent(f"kustomer's upload host could not be reached: {cause_of(cause)}") from cause
         except httpx2.HTTPError as cause:
-            raise Unavailable(f"kustomer's upload host gave no answer: {type(cause).__name__}") from cause
+            raise Unavailable(f"kustomer's upload host did not reply: {cause_of(cause)}") from cause
         if response.status_code >= 500:
             raise Unavailable(f"kustomer's upload host answered {response.status_code}")
         if response.status_code >= 300:
@@ -131,10 +132,10 @@ def _checked_url(text: str) -> httpx2.URL:
     try:
         url = httpx2.URL(text)
     except (httpx2.InvalidURL, ValueError) as cause:
-        raise Rejected("kustomer's upload form leads to something that is no address") from cause
+        raise Rejected("kustomer's upload form has an invalid URL") from cause
     is_private = url.scheme == "https" or (url.scheme == "http" and is_loopback_host(url.host))
     if not url.host or url.userinfo or not is_private:
-        raise Rejected("kustomer's upload form leads to an address that is not https")
+        raise Rejected("kustomer's upload form has a URL that is not https")
     return url
 
 

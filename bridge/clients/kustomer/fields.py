@@ -43,7 +43,7 @@ T = TypeVar("T")
 
 def _unique(items: list[T]) -> list[T]:
     if any(item in items[:at] for at, item in enumerate(items)):
-        raise ValueError("has the same item twice; Kustomer takes each once")
+        raise ValueError("has the same item twice; Kustomer accepts each once")
     return items
 
 
@@ -80,7 +80,7 @@ class Draft(RequestModel):
             if value is None and field is not None and name not in cls.nullable:
                 if updates:
                     raise ValueError(
-                        f"{name}: Kustomer takes no null here: leave it out, or give another value"
+                        f"{name}: Kustomer does not accept null here; omit it, or give another value"
                     )
             elif part is not None and isinstance(value, Mapping):
                 kept[name] = part.without_nulls(value, updates=updates)
@@ -180,7 +180,7 @@ class QueuePart(Draft):
     @model_validator(mode="after")
     def _names_one(self) -> Self:
         if not self.model_fields_set:
-            raise ValueError("a queue needs an id (null takes it out of its queue), or external")
+            raise ValueError("a queue needs an id (null removes it from its queue), or external")
         return self
 
 

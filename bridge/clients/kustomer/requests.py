@@ -71,9 +71,9 @@ class ListConversations(Listed):
     @model_validator(mode="after")
     def _fits(self) -> Self:
         if self.customer_id is None and self.since is not None:
-            raise ValueError("since goes with customer_id only")
+            raise ValueError("since needs customer_id")
         if self.customer_id is not None and self.sort is not None:
-            raise ValueError("sort does not go with customer_id")
+            raise ValueError("sort cannot be combined with customer_id")
         return self
 
 
@@ -167,7 +167,7 @@ def _one_scope(conversation_id: str | None, customer_id: str | None, sort: str |
     if conversation_id is not None and customer_id is not None:
         raise ValueError("conversation_id and customer_id cannot be combined")
     if sort is not None and (conversation_id is not None or customer_id is not None):
-        raise ValueError("sort does not go with conversation_id or customer_id")
+        raise ValueError("sort cannot be combined with conversation_id or customer_id")
 
 
 class CustomerFields(Draft):
@@ -270,7 +270,7 @@ class UpdateConversation(ConversationFields):
     def _moves_alone(self) -> Self:
         if "customer_id" in self.model_fields_set and len(self.model_fields_set) > 2:
             raise ValueError(
-                "customer_id moves the conversation and cannot go with other fields: send it alone"
+                "customer_id moves the conversation and cannot be combined with other fields; send it alone"
             )
         return self
 
@@ -338,7 +338,7 @@ class CreateMessage(Draft):
     @model_validator(mode="after")
     def _has_a_direction(self) -> Self:
         if self.conversation_id is None and self.customer_id is None and self.direction is None:
-            raise ValueError("direction is needed where neither conversation_id nor customer_id is given")
+            raise ValueError("direction is required without conversation_id and customer_id")
         return self
 
 

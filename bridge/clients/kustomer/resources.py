@@ -170,7 +170,9 @@ class Resources(Generic[ResourceT]):
             answer = self._send(operation, "POST", path, body)
         except Rejected as error:
             if says_taken(error):
-                raise Conflict(f"kustomer says to {operation} that it exists: {error.detail}") from error
+                raise Conflict(
+                    f"kustomer answered {operation} that it already exists: {error.detail}"
+                ) from error
             raise
         return self._read(operation, answer, "an id")
 

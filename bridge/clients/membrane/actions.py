@@ -123,8 +123,8 @@ class Actions:
         pinned = self._pins.find(connection, action.key)
         if pinned is not None and pinned.schema != now.schema:
             raise SchemaChanged(
-                f"the action {key} of {connection} takes other input than when it was pinned; "
-                "look at its schema, then accept it by removing its entry from the lock file",
+                f"the action {key} of {connection} expects other input than when it was pinned; "
+                "check its schema, then accept it by removing its entry from the lock file",
                 pin=now,
             )
         if pinned != now:
@@ -212,6 +212,6 @@ def _by_key(actions: Iterator[Action]) -> dict[str, Action]:
 
 def _run(body: Any) -> Run:
     if not isinstance(body, dict) or "output" not in body:
-        raise Unavailable("membrane answered a run without an output; whether it ran is not known")
+        raise Unavailable("membrane answered a run without output; it may or may not have run")
     run_id = body.get("actionRunId")
     return Run(output=body["output"], run_id=run_id if isinstance(run_id, str) else None)

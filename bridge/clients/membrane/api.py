@@ -10,6 +10,7 @@ import httpx2
 
 from bridge.boundary import boundary
 from bridge.clients.bounds import Bounds
+from bridge.clients.causes import cause_of
 from bridge.clients.membrane.errors import error_of, read_envelope, their_time
 from bridge.clients.membrane.tokens import Tokens
 from bridge.clients.replies import error_for
@@ -122,9 +123,9 @@ class Api:
             with boundary(f"membrane.{operation}"):
                 return self.exchange(request, stream=False)
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as cause:
-            raise NotSent(f"membrane could not be reached for {operation}: {type(cause).__name__}") from cause
+            raise NotSent(f"membrane could not be reached for {operation}: {cause_of(cause)}") from cause
         except httpx2.HTTPError as cause:
-            raise Unavailable(f"membrane gave no answer to {operation}: {type(cause).__name__}") from cause
+            raise Unavailable(f"membrane did not answer {operation}: {cause_of(cause)}") from cause
 
     def exchange(self, request: httpx2.Request, *, stream: bool) -> httpx2.Response:
         """Sign in and send; once more with a new token where Membrane says that this one is not good.

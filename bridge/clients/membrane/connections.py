@@ -177,5 +177,5 @@ def checked_app_url(text: str) -> str:
     except ValueError:
         is_address = False
     if not 1 <= len(text) <= _LONGEST_URL or is_address or not re.fullmatch(r"[\w-]+(\.[\w-]+)+", host):
-        raise WrongUse(f"{text[:80]!r} is no address of an app, such as https://www.kustomer.com/")
+        raise WrongUse(f"{text[:80]!r} is not the URL of an app, such as https://www.kustomer.com/")
     return text

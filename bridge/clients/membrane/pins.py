@@ -60,7 +60,9 @@ class Pins:
         except FileNotFoundError:
             return {}
         except (OSError, ValueError, KeyError, TypeError) as cause:
-            raise WrongUse(f"{self._path} is no lock file of actions; mend it, or delete it") from cause
+            raise WrongUse(
+                f"{self._path} is not a valid lock file of actions; repair or delete it"
+            ) from cause
         return {(pin.connection, pin.key): pin for pin in pins}
 
 

@@ -101,7 +101,7 @@ class Proxy(httpx2.BaseTransport):
                     break
         if max(int(told), len(found)) > self._largest_request:
             raise TooLarge(
-                f"{what}: the request is over the {self._largest_request // 10**6} MB that Membrane carries; "
+                f"{what}: the request exceeds Membrane's limit of {self._largest_request // 10**6} MB; "
                 "nothing was sent"
             )
         return bytes(found)
@@ -120,7 +120,7 @@ class Proxy(httpx2.BaseTransport):
                 self._is_up(what)
             if status in (404, 409, 410) and "text/html" in response.headers.get("content-type", ""):
                 # Taken for the vendor's, it would say that a customer is not there.
-                raise WebPage(f"{what}: a front door answered {status} in HTML")
+                raise WebPage(f"{what}: a proxy in front of it answered {status} with an HTML page")
             return
         if envelope.is_not_found:
             raise gone(self._connection)
@@ -129,7 +129,7 @@ class Proxy(httpx2.BaseTransport):
             if not envelope.is_surely_membranes:
                 # The app's own words, which only look like Membrane's.
                 return
-            raise Unavailable(f"{what}: Membrane had trouble with the connection, which is ready again")
+            raise Unavailable(f"{what}: Membrane had trouble with the connection; it is ready again")
         if isinstance(error, TooLarge) and what.startswith("GET"):
             raise too_large(self._largest_response) from error
         raise error

@@ -109,7 +109,7 @@ def test_html_of_a_front_door_passes_as_trouble(status: int) -> None:
 def test_a_front_door_cannot_say_that_a_customer_is_not_there() -> None:
     far = Far(httpx2.Response(404, content=b"<html>", headers={"content-type": "text/html"}))
 
-    with pytest.raises(Unavailable, match="front door"):
+    with pytest.raises(Unavailable, match="HTML page"):
         ask(far)
 
 
