@@ -18,6 +18,8 @@ from bridge.ledger.ledger import Ledger
 
 State = Literal["queued", "going", "done", "failed"]
 
+# Of differences.
+KINDS = ("missing", "duplicated", "unknown", "recordings_missing")
 MOST = 10
 _REPAIRED = "repaired"
 # Items kept of each kind of difference.

@@ -14,12 +14,12 @@ from bridge.deps import Deps
 from bridge.errors import BridgeError
 from bridge.jobs.budget_waiter import BudgetWaiter
 from bridge.ledger import audits
+from bridge.ledger.audits import KINDS
 from bridge.ledger.ledger import Ledger
 from bridge.reconcile.audit import Audit, Findings
 from bridge.reconcile.compare import Span
 from bridge.reconcile.repair import mend
 
-KINDS = ("missing", "duplicated", "unknown", "recordings_missing")
 _TELLS_EVERY_S = 1.0
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from bridge.ledger import audits
-from bridge.ledger.audits import AuditRun
+from bridge.ledger.audits import KINDS, AuditRun
 from bridge.ledger.ledger import Ledger
-from bridge.reconcile.audit_runs import KINDS
 
 
 def audit_line(run: AuditRun) -> dict[str, Any]:

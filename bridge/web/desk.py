@@ -19,6 +19,8 @@ T = TypeVar("T")
 
 # Redis' own timeout is 1 s; a list takes several commands.
 _WITHIN_S = 1.7
+# Redis writes its files anew.
+FORGET_WITHIN_S = 60.0
 
 
 class Desk:

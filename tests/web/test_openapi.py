@@ -14,8 +14,8 @@ from pydantic import SecretStr
 from starlette.routing import Mount, Route
 
 from bridge.ledger import audits, trail
+from bridge.ledger.audits import KINDS
 from bridge.ledger.ledger import Ledger
-from bridge.reconcile.audit_runs import KINDS
 from bridge.reports.call_list import SEARCH_FIELDS
 from bridge.setting_values import OpsToken
 from bridge.settings import Settings
@@ -275,9 +275,28 @@ def test_cloudtalk_is_asked_again_also_for_what_it_said_it_had_not(site: Site, l
     assert all(ledger.claim(kind, KEY) for kind in ("detail", "recording", "sync"))
 
 
-@pytest.mark.parametrize("verb", ["sync", "look", "park", "drop"])
+def test_a_call_is_forgotten_once_that_is_confirmed(
+    serve: Callable[..., Site], ledger: Ledger, tmp_path: Path
+) -> None:
+    site = serve(data_dir=str(tmp_path))
+    site.post(ENDED)
+    path = f"/api/calls/{UUID}/forget"
+
+    for body in (b"", b"{}", b'{"confirm": false}', b'{"confirm": 1}'):
+        assert asked(site, "POST", path, body).status == 400
+    assert not ledger.read(KEY).forgotten
+    receipt = asked(site, "POST", path, b'{"confirm": true}')
+
+    assert (receipt.status, receipt.json["calls"]) == (200, [KEY])
+    assert ledger.read(KEY).forgotten
+    assert asked(site, "POST", path, b'{"confirm": true}').status == 404
+    assert {line["who"] for line in trail.read(ledger)} == {"sandbox"}
+
+
+@pytest.mark.parametrize("verb", ["sync", "look", "park", "drop", "forget"])
 def test_a_call_that_is_not_there_is_404(site: Site, verb: str) -> None:
     body = b'{"reason": "a test"}' if verb in ("park", "drop") else b""
+    body = b'{"confirm": true}' if verb == "forget" else body
 
     assert asked(site, "POST", f"/api/calls/7/{verb}", body).status == 404
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from starlette.responses import StreamingResponse
 
-from bridge.errors import Rejected
+from bridge.errors import BridgeError, Rejected
 from bridge.ledger.calls import by_hand
 from bridge.ledger.calls.record import Record
 from bridge.reports.call_csv import csv_pieces
@@ -18,8 +18,11 @@ from bridge.reports.masking import masked_view, without_raw_bodies
 from bridge.reports.views import call_view
 from bridge.web.answers import Refused
 from bridge.web.api.operations import Asked, Content, told_of_filters
-from bridge.web.api.requests import CallsQuery, Nothing, Query, WithReason
-from bridge.web.desk import Desk
+from bridge.web.api.requests import CallsQuery, Confirmed, Nothing, Query, WithReason
+from bridge.web.desk import FORGET_WITHIN_S, Desk
+
+if TYPE_CHECKING:
+    from bridge.jobs.erasure import Erasure
 
 T = TypeVar("T")
 
@@ -106,6 +109,24 @@ async def drop(asked: Asked[WithReason]) -> Content:
         asked, lambda desk, record, who: by_hand.drop(desk.ledger, record, who=who, reason=reason)
     )
     return 200, {"status": "dropped", "call": record.key, "jobs": jobs}
+
+
+async def forget(asked: Asked[Confirmed]) -> Content:
+    """It may take longer than other answers: Redis' files are written anew."""
+    desk, name, who = asked.desk, asked.named("key"), asked.person.name
+
+    def work() -> dict[str, Any]:
+        record = desk.ledger.find(name)
+        if record is None or record.forgotten:
+            raise unknown_call()
+        erasure: Erasure = asked.request.app.state.erasure(who=who)
+        return erasure.of_call(record).as_json()
+
+    try:
+        return 200, await desk.run(work, within_s=FORGET_WITHIN_S)
+    except BridgeError as error:
+        hint = "What is left here stays until it is done: ask again."
+        raise Refused(503, "not-erased", str(error), hint, {"Retry-After": "30"}) from error
 
 
 async def _done(asked: Asked[Any], work: Callable[[Desk, Record, str], T]) -> tuple[Record, T]:

@@ -148,7 +148,8 @@ def _complaint(fault: ErrorDetails, names: list[str], what: str) -> tuple[str, s
         return f"{name!r} is missing", known
     if fault["type"] in ("bool_type", "bool_parsing"):
         return f"{name!r} is not true or false", known
-    return f"{name!r}: {fault['msg'][:1].lower()}{fault['msg'][1:]}", known
+    said = fault["msg"].removeprefix("Value error, ")
+    return f"{name!r}: {said[:1].lower()}{said[1:]}", known
 
 
 @contextmanager

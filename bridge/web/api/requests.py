@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from bridge.ledger.queue.kinds import KINDS
 from bridge.reports.call_list import DIRECTIONS, LONGEST_PAGE, OUTCOMES
@@ -128,6 +128,18 @@ class HeldAssign(Body):
 
 class WithReason(Body):
     reason: Reason
+
+
+def _confirmed(value: bool) -> bool:
+    if not value:
+        raise ValueError("has to be true: this cannot be undone")
+    return value
+
+
+class Confirmed(Body):
+    confirm: Annotated[bool, AfterValidator(_confirmed)] = Field(
+        description="That it cannot be undone.", json_schema_extra={"const": True}
+    )
 
 
 class ReceivedQuery(Query):

@@ -153,6 +153,30 @@ class GivenUp(Answer):
     jobs: list[str]
 
 
+class Removed(Answer):
+    where: str
+    what: str
+    count: int
+
+
+class There(Answer):
+    service: str
+    what: str
+    id: str
+    place: str
+    state: str
+
+
+class Receipt(Answer):
+    asked: str
+    calls: list[str]
+    removed: list[Removed]
+    elsewhere: list[There] = Field(description="What CloudTalk and Kustomer still hold.")
+    disk_rewritten: bool
+    notes: list[str]
+    unfinished: bool = Field(description="Something could not be done; the notes say what.")
+
+
 class ParkedJob(Answer):
     key: str
     call_id: int | None

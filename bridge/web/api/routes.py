@@ -94,6 +94,15 @@ OPERATIONS: tuple[Operation, ...] = (
         errors=(409,),
     ),
     Operation(
+        method="POST",
+        path=f"{_OF_CALL}/forget",
+        name="forgetCall",
+        says="Erase all data of the call here, and its audio; what the services hold is listed, and stays.",
+        handler=calls.forget,
+        takes=requests.Confirmed,
+        answers={200: responses.Receipt},
+    ),
+    Operation(
         method="GET",
         path="/parked",
         name="parked",

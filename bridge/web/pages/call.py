@@ -24,7 +24,7 @@ from bridge.reports.call_row import masked, row_of
 from bridge.reports.call_story import Action, story_of
 from bridge.web.api.calls import view_for
 from bridge.web.callers import Person
-from bridge.web.desk import Desk
+from bridge.web.desk import FORGET_WITHIN_S, Desk
 from bridge.web.pages.call_rows import page_of
 from bridge.web.pages.forms import onward, read_form, reason_in
 from bridge.web.pages.frame import show
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from bridge.jobs.erasure import Erasure
 
 _ABSENT = ("Call not found", "There is no call at this address. It may have been forgotten, or too long ago.")
-# Redis writes its files anew.
-FORGET_WITHIN_S = 60.0
 # What is said after a form was sent; nothing of the address is shown.
 _DONE: Mapping[str, str] = {
     "sync": "The call is being compared with Kustomer now.",
