@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
 from bridge import __version__, tracing
@@ -67,6 +66,8 @@ def _provider(process: str, exporters: list[str], environ: Mapping[str, str]) ->
 
 
 def _exporter(name: str, environ: Mapping[str, str]) -> Any:
+    from importlib.metadata import entry_points
+
     if name == "otlp":
         protocol = environ.get("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL") or environ.get(
             "OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"

@@ -197,10 +197,12 @@ FAULTS: Mapping[str, tuple[Callable[[Desk], Iterator[None]], Change | None, set[
     ),
     "no webhook comes": (_nothing, None, {"CallbridgeNoWebhooks"}),
     "nobody compares": (_nothing, None, {"CallbridgeComparisonLate"}),
+    "the synthetic call is lost": (_nothing, None, {"CallbridgeSyntheticCallLate"}),
 }  # fmt: skip
 # What stands still during a fault; else these times go on.
 STANDING = {
     "no webhook comes": "callbridge_last_webhook_timestamp_seconds",
+    "the synthetic call is lost": "callbridge_last_synthetic_call_timestamp_seconds",
     "nobody compares": "callbridge_last_reconcile_timestamp_seconds",
 }
 
