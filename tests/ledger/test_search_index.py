@@ -270,6 +270,21 @@ def test_other_rules_make_a_new_index(ledger: Ledger, index: CallIndex) -> None:
     assert [row.number for row in find_calls(ledger, rules, search).rows] == ["+441632960001"]
 
 
+def test_an_index_in_another_form_is_left_alone_until_it_is_built_anew(
+    ledger: Ledger, index: CallIndex
+) -> None:
+    names = [hear(ledger, number) for number in range(1, 11)]
+    keep(index)
+    expected = all_found(ledger)
+    for facts in ledger.redis.scan_iter(keys.find("*:f")):
+        ledger.redis.set(facts, b"\1" * len(names))
+    ledger.redis.hset(keys.FIND, "mark", "of another version")
+
+    assert all_found(ledger) == expected
+    keep(index)
+    assert all_found(ledger) == expected
+
+
 def test_chunks_past_their_time_are_dropped(ledger: Ledger, index: CallIndex) -> None:
     names = [hear(ledger, number) for number in range(1, 21)]
     old = {name: 1_000_000_000_000 + at for at, name in enumerate(names[:10])}

@@ -25,13 +25,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import product
 from uuid import UUID
+from zlib import crc32
 
 from bridge.domain.outcome import Direction, Outcome
 from bridge.ledger.calls.record_fields import State
 from bridge.ledger.calls.summary import CallEntry
 
-# Another form of the index: another number. It is then built anew.
-CHUNK_FORMAT = 1
 KEY_BYTES, WHEN_BYTES, CONVERSATION_BYTES = 17, 4, 8
 COLUMNS = ("k", "d", "n", "f", "w", "c")
 # A dictionary holds so many texts; what comes later is in the last bucket, which every search looks at.
@@ -56,6 +55,8 @@ EVERY_FACTS = [
         map(str, Outcome), (None, *map(str, Direction)), (None, *State), (False, True)
     )
 ]
+# Another form of the index, or another meaning of its bytes, is another text: the index is then built anew.
+FORMAT = f"1.{crc32(repr(EVERY_FACTS).encode()):x}"
 _BYTE_OF = {facts: number + 1 for number, facts in enumerate(EVERY_FACTS)}
 
 

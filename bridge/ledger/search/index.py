@@ -56,7 +56,7 @@ class CallIndex:
         self.ledger, self._rules = ledger, rules
         self._newest_left, self._settled_ms, self._chunk = newest_left, settled_ms, chunk
         # Not to be mixed with entries that were read by other rules.
-        self._mark = f"{entries.CHUNK_FORMAT}:{reading_mark(rules)}"
+        self._mark = f"{entries.FORMAT}:{reading_mark(rules)}"
         self._append = ledger.redis.register_script(scripts.source("append_calls"))
         self._update = ledger.redis.register_script(scripts.source("update_calls"))
 

@@ -54,7 +54,10 @@ class Bounds:
 
 @boundary("search.bounds")
 def read_bounds(ledger: Ledger) -> Bounds:
-    hi, lo = cast(list[str | None], ledger.redis.hmget(keys.FIND, ["hi", "lo"]))
+    """Nothing is in it for us, if another version keeps it in another form."""
+    mark, hi, lo = cast(list[str | None], ledger.redis.hmget(keys.FIND, ["mark", "hi", "lo"]))
+    if not (mark or "").startswith(f"{entries.FORMAT}:"):
+        return Bounds()
     return Bounds(hi=int(hi or 0), lo=int(lo or 0))
 
 
