@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import ssl
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -21,6 +20,7 @@ from bridge.boundary import boundary
 from bridge.clients import pace
 from bridge.clients.bounds import ANSWER, TRANSFER, Bounds, Client
 from bridge.clients.causes import cause_of
+from bridge.clients.last_check import extensions
 from bridge.clients.ports import Budget, Gate, RateLimitHeaders
 from bridge.clients.replies import LONGEST_ERROR, WINDOW_S, closed_for_s, error_for, is_page, told_by
 from bridge.clients.standing import KeyCheck, refusal_of
@@ -44,37 +44,6 @@ log = get_logger(__name__)
 # Of each phase; the whole has a limit as well.
 TIMEOUT = httpx2.Timeout(connect=5, read=15, write=15, pool=10)
 _LIMITS = httpx2.Limits(max_connections=64, max_keepalive_connections=32, keepalive_expiry=60)
-
-_last_check: ContextVar[Callable[[], None] | None] = ContextVar("last_check", default=None)
-
-
-@contextmanager
-def checked_at_last(check: Callable[[], None]) -> Iterator[None]:
-    """Ask once more at the last moment, whatever `Service.request` sends inside.
-
-    Between a decision to send and the sending lie a place in the budget, a connection to be made and, for a
-    process that is stopped, any time at all. A request whose body did not go out is not carried out.
-
-    Args:
-        check: called when all but the body has been sent; what it raises ends the request.
-    """
-    token = _last_check.set(check)
-    try:
-        yield
-    finally:
-        _last_check.reset(token)
-
-
-def _extensions() -> dict[str, Any]:
-    check = _last_check.get()
-    if check is None:
-        return {}
-
-    def trace(event: str, _: Mapping[str, Any]) -> None:
-        if event.endswith(".send_request_body.started"):
-            check()
-
-    return {"trace": trace}
 
 
 def make_client(transport: httpx2.BaseTransport | None = None, *, bounds: Bounds = ANSWER) -> httpx2.Client:
@@ -244,7 +213,7 @@ class Service:
                     json=json,
                     params=params,
                     headers=self._headers,
-                    extensions=_extensions(),
+                    extensions=extensions(),
                 )
             sent.answered(response)
             if response.status_code >= 300:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeVar
 
-from bridge.clients.http import checked_at_last
+from bridge.clients.last_check import checked_at_last
 from bridge.deps import Deps
 from bridge.errors import NotSent, Permanent, RateLimited
 from bridge.ledger.calls.record import Written

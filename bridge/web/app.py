@@ -19,10 +19,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bridge import wiring
 from bridge.checks.cached import CachedChecks
+from bridge.ledger.budgets.budget import Budget
 from bridge.ledger.calls.inbox import Inbox
 from bridge.ledger.faults import server_fault
+from bridge.ledger.ledger import Ledger
 from bridge.ledger.news import look
 from bridge.ledger.proof import CannotProve
+from bridge.ledger.queue.connections import Connections
 from bridge.metrics.page import MetricsPage
 from bridge.settings import Settings
 from bridge.storage.contract import Storage
@@ -98,14 +101,7 @@ def create_app(
     ledger = wiring.open_ledger(settings, timeout_s=1.0, patience=0)
     budgets = tuple(wiring.open_budgets(settings, ledger).values())
     connections = wiring.open_connections(settings, ledger)
-    keeper = WebhookAcceptor(
-        inbox,
-        settings.rules,
-        now=now,
-        journal_folder=settings.data_dir / "journal",
-        journal_bytes=settings.journal_mb * 1_000_000,
-        keep_aside_s=ledger.keep_for.events_s,
-    )
+    keeper = _acceptor(settings, inbox, now=now, keep_aside_s=ledger.keep_for.events_s)
     desk = Desk(ledger, budgets, connections, settings.rules)
     pages_open_by = access or Access(
         token=settings.ops_token, people=settings.ops_tokens, read_masked=settings.read_masked
@@ -135,7 +131,28 @@ def create_app(
     state.traffic = Traffic(limits or Limits.of_this_process(per_peer=settings.connections_per_peer))
     state.feed = Feed(lambda before: desk.run(lambda: look(ledger, before)))
     state.traffic.at_stop.append(state.feed.close)
-    state.metrics = MetricsPage(
+    state.metrics = _metrics_page(app, settings, ledger, budgets, connections)
+    return app
+
+
+def _acceptor(
+    settings: Settings, inbox: Inbox, *, now: Callable[[], float], keep_aside_s: float
+) -> WebhookAcceptor:
+    return WebhookAcceptor(
+        inbox,
+        settings.rules,
+        now=now,
+        journal_folder=settings.data_dir / "journal",
+        journal_bytes=settings.journal_mb * 1_000_000,
+        keep_aside_s=keep_aside_s,
+    )
+
+
+def _metrics_page(
+    app: Bridge, settings: Settings, ledger: Ledger, budgets: tuple[Budget, ...], connections: Connections
+) -> MetricsPage:
+    keeper, traffic = app.state.keeper, app.state.traffic
+    return MetricsPage(
         ledger,
         budgets,
         connections,
@@ -144,10 +161,9 @@ def create_app(
         more=lambda: {
             "webhook_duration_seconds": app.webhooks.timings.values(),
             "last_webhook_timestamp_seconds": {(): keeper.last_at},
-            **traffic_numbers(state.traffic),
+            **traffic_numbers(traffic),
         },
     )
-    return app
 
 
 @contextlib.asynccontextmanager

@@ -63,6 +63,11 @@ class Users(Desk):
         return self.one(kind, self.need(kind, document_id))
 
 
+def _storage_code(status: int) -> str:
+    """How a storage names a refusal."""
+    return "SlowDown" if status in (429, 503) else "InternalError" if status >= 500 else "AccessDenied"
+
+
 def create_kustomer(world: World) -> Starlette:
     service = world.kustomer
     routes = Routes()
@@ -106,13 +111,11 @@ def create_kustomer(world: World) -> Starlette:
 
     def fail(path: str, status: int) -> Response:
         if is_upload(path):
-            code = (
-                "SlowDown" if status in (429, 503) else "InternalError" if status >= 500 else "AccessDenied"
-            )
-            return StorageRefusal(status, code, "The sandbox was told to refuse this.").response()
-        headers: dict[str, str] = {}
-        if status == 429:
-            headers = limit_headers(service.window) | {"x-ratelimit-remaining": "0"}
+            return StorageRefusal(
+                status, _storage_code(status), "The sandbox was told to refuse this."
+            ).response()
+        limited = limit_headers(service.window) | {"x-ratelimit-remaining": "0"}
+        headers = limited if status == 429 else {}
         return dressed(refuse(Refusal(status, headers=headers), service.readings.error_shape))
 
     return Starlette(
