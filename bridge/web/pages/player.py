@@ -22,9 +22,10 @@ from bridge.errors import BridgeError
 from bridge.ledger.calls.record import Record
 from bridge.ledger.faults import why
 from bridge.links import PLAYER, Links, is_signature
+from bridge.reports.masking import initial
 from bridge.storage.contract import Missing
 from bridge.web.answers import REDIS_AWAY
-from bridge.web.callers import LOGIN, Callers
+from bridge.web.callers import LOGIN, Callers, Person, person_of
 from bridge.web.desk import Desk
 from bridge.web.pages.assets import PROTECTION
 from bridge.web.pages.call_rows import page_of
@@ -166,7 +167,7 @@ async def player(request: Request, opened: Opened) -> Response:
         speeds=SPEEDS,
         audio=f"{place}/audio{passed}",
         original=None if opened.by_link else f"{place}/original",
-        facts=[] if opened.by_link else _facts(call),
+        facts=[] if opened.by_link else _facts(call, person_of(request)),
         detail=page_of(opened.record.key),
     )
 
@@ -282,13 +283,15 @@ def _trouble(request: Request, why: str, *, link_only: bool) -> Response:
     return message(request, 503, "Temporarily unavailable", text, link_only=link_only)
 
 
-def _facts(call: Call) -> list[tuple[str, str]]:
-    """What operators see beside the player; of the number no more than its tail."""
+def _facts(call: Call, person: Person | None) -> list[tuple[str, str]]:
+    """What people see beside the player; of the number no more than its tail."""
+    masked = person is None or person.masked
+    customer, agent = ((initial(name) if masked else name) for name in (call.contact_name, call.agent_name))
     tail = f"…{call.external.tail}" if call.external and call.external.tail else ""
-    other = ", ".join(part for part in (call.contact_name, tail) if part)
+    other = ", ".join(part for part in (customer, tail) if part)
     rows = [
         ("Customer", other),
-        ("Agent", call.agent_name or ""),
+        ("Agent", agent or ""),
         ("Line", call.line_name or ""),
         ("CloudTalk call", str(call.call_id) if call.call_id is not None else ""),
     ]
