@@ -96,6 +96,17 @@ def test_other_rules_read_old_calls_anew(bridge: Bridge) -> None:
     assert number(Rules(region="GB")) == "+441632960304"
 
 
+def test_a_list_tells_of_a_call_whose_events_are_past_their_time(bridge: Bridge) -> None:
+    key = received(bridge)
+    bridge.run_jobs()
+    for part in bridge.ledger.read(key).own_keys:
+        bridge.ledger.redis.delete(keys.events(part))
+
+    for rules in (Rules(), Rules(region="GB")):
+        (row,) = find_calls(bridge.ledger, rules, Search(q="960304")).rows
+        assert (row.number, row.customer_name, row.state) == ("+441632960304", "Ada Example", "synced")
+
+
 def test_a_summary_is_not_kept_for_a_call_that_was_forgotten_meanwhile(
     bridge: Bridge, monkeypatch: pytest.MonkeyPatch
 ) -> None:
