@@ -49,8 +49,10 @@ _ADVICE: Mapping[str, tuple[str, str]] = {
     ),
 }
 _OTHER = ("The job failed for good", "Read the reason, mend it, then replay.")
-# Requests of one job, at most: to CloudTalk, to Kustomer.
-_REQUESTS = {"sync": (1, 7), "recording": (2, 4), "detail": (1, 0), "identify": (2, 0)}
+# Requests of one job that has all to do: to CloudTalk, to Kustomer. A sync looks for conversation and
+# customer, makes both and the note, and attaches the recording, as `bridge.reconcile.backfill` counts them;
+# after a recording, or what detail tells, a sync follows.
+_REQUESTS = {"sync": (1, 10), "recording": (2, 4), "detail": (1, 10), "identify": (2, 10)}
 _OTHER_REQUESTS = (1, 1)
 
 
@@ -97,7 +99,7 @@ def _group(cause: str, jobs: Sequence[Parked]) -> ParkedGroup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effort:
-    """What running jobs again takes, at most.
+    """What running jobs again takes, where each has all to do.
 
     Args:
         phases: how many jobs each phase has.

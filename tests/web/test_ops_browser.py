@@ -84,7 +84,7 @@ def test_parked_jobs_are_replayed_in_phases_while_the_page_follows(
     tab = open_as(BO, "/parked")
 
     click(tab, "What would a replay do?")
-    tab.until(f"{TEXT}.includes('first 1 job, then 10 jobs, then 2 jobs')")
+    tab.until(f"{TEXT}.includes('First 1 job, then 10 jobs, then 2 jobs')")
     click(tab, "Start with the first job")
     tab.until("location.pathname.startsWith('/parked/runs/')")
     place = tab.look("location.pathname")

@@ -178,8 +178,8 @@ def test_a_dry_run_says_how_many_jobs_requests_and_minutes_and_does_nothing(
 
     text = see(site, "/parked/preview?cause=Rejected", bo)
 
-    assert "first 1 job, then 10 jobs, then 1 job" in text
-    assert re.search(r"requests to Kustomer</dt><dd>84 ", text)
+    assert "First 1 job, then 10 jobs, then 1 job" in text
+    assert re.search(r"requests to Kustomer</dt><dd>120 ", text)
     assert re.search(r"minutes</dt><dd>1 ", text)
     assert ledger.parked_count() == 12
     assert trail.read(ledger) == []
