@@ -158,6 +158,24 @@ def test_a_stream_that_its_reader_leaves_makes_room(
     eventually(lambda: follow(desk, **bearer(AMY)).status == 200)
 
 
+@pytest.mark.slow  # a peer that closed its side is waited for two and a half seconds
+def test_leaving_a_page_that_follows_is_no_cut_connection(
+    desk: Site, follow: Follow, eventually: Callable[[Callable[[], bool]], None]
+) -> None:
+    def connections() -> str:
+        metrics = desk.ask("GET", "/metrics", headers=bearer(BO)).text
+        return next(line for line in metrics.splitlines() if line.startswith("callbridge_http_connections "))
+
+    alone = connections()
+    follow(desk, **bearer(AMY)).close()
+
+    eventually(lambda: connections() == alone)
+    assert (
+        'callbridge_http_cut_total{cause="half-closed"} 0'
+        in desk.ask("GET", "/metrics", headers=bearer(BO)).text
+    )
+
+
 def test_a_server_stops_at_once_while_somebody_follows(settings: Settings) -> None:
     access = Access(token=SecretStr(OPS))
     with serving(settings, access=access) as site:

@@ -330,6 +330,10 @@ class BoundedHttpProtocol(HttpToolsProtocol, asyncio.BufferedProtocol):
             self._refuse(408, "header-time")
         elif self._phase is _HEAD:
             self._close()
+        elif self._phase is _REPLY and self.cycle.response_started:
+            # A browser that leaves a page which follows `/api/events`: no reason to tell anybody.
+            self._phase = _ENDING
+            self.transport.abort()
         elif self._phase is _REPLY:
             self.cut("half-closed")
         elif self.cycle.response_complete:
