@@ -22,7 +22,7 @@ from bridge.clients.bounds import ANSWER, TRANSFER, Bounds, Client
 from bridge.clients.causes import cause_of
 from bridge.clients.last_check import extensions
 from bridge.clients.ports import Budget, Gate, RateLimitHeaders
-from bridge.clients.replies import LONGEST_ERROR, WINDOW_S, closed_for_s, error_for, is_page, told_by
+from bridge.clients.replies import WINDOW_S, closed_for_s, error_for, is_page, short, told_by
 from bridge.clients.standing import KeyCheck, refusal_of
 from bridge.domain.webhook.json_values import read_json
 from bridge.errors import (
@@ -245,7 +245,7 @@ class Service:
             if response.has_redirect_location and response.next_request is not None:
                 raise Moved(f"{self.name} redirected {operation}", location=str(response.next_request.url))
             if response.status_code >= 300:
-                raise error_for(self.name, operation, _short(response), window_s=self._window_s)
+                raise error_for(self.name, operation, short(response), window_s=self._window_s)
             yield response
 
     @contextmanager
@@ -312,20 +312,23 @@ class Service:
             self._is_slow(operation, gate)
             raise TooSlow(f"{self.name} did not answer {operation} in time: {error}") from error
         except BridgeError as error:
-            # The road's own, before any answer of the service.
-            sent.failed(type(error).__name__.lower())
-            if isinstance(error, RateLimited):
-                sent.closed_for_s = error.retry_after_s
-            if isinstance(error, Disconnected):
-                error.service = self.name
-                if gate:
-                    gate.fell(error)
-            elif gate:
-                self._book(sent)
-                self._judge(error, gate)
+            self._failed(sent, error, gate)
             raise
         finally:
             self._book(sent)
+
+    def _failed(self, sent: _Sent, error: BridgeError, gate: Gate | None) -> None:
+        """Book one of our errors: an answer of the service, or the road's own before there was one."""
+        sent.failed(type(error).__name__.lower())
+        if isinstance(error, RateLimited):
+            sent.closed_for_s = error.retry_after_s
+        if isinstance(error, Disconnected):
+            error.service = self.name
+            if gate:
+                gate.fell(error)
+        elif gate:
+            self._book(sent)
+            self._judge(error, gate)
 
     def _let_through(self, operation: str, gate: Gate | None) -> tuple[Any, str | None]:
         """A slot of the budget, and the scope that this request is let through to probe."""
@@ -385,15 +388,3 @@ class Service:
             return read_json(response.content)
         except (ValueError, RecursionError) as cause:
             raise Unavailable(f"{self.name} answered {operation} with something that is not JSON") from cause
-
-
-def _short(response: httpx2.Response) -> httpx2.Response:
-    """An error with as much of its text as is worth reading."""
-    found = bytearray()
-    for piece in response.iter_bytes():
-        found += piece
-        if len(found) > LONGEST_ERROR:
-            # A page: nothing of it would be told.
-            found.clear()
-            break
-    return httpx2.Response(response.status_code, headers=response.headers, content=bytes(found))

@@ -202,3 +202,15 @@ def _http_date(text: str) -> float | None:
 
 def _bounded(seconds: float, window_s: float) -> float:
     return min(max(seconds, _SHORTEST_WAIT * window_s), _LONGEST_WAIT * window_s)
+
+
+def short(response: httpx2.Response) -> httpx2.Response:
+    """An error with as much of its text as is worth reading."""
+    found = bytearray()
+    for piece in response.iter_bytes():
+        found += piece
+        if len(found) > LONGEST_ERROR:
+            # A page: nothing of it would be told.
+            found.clear()
+            break
+    return httpx2.Response(response.status_code, headers=response.headers, content=bytes(found))

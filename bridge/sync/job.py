@@ -111,11 +111,9 @@ def _write(claim: Claim, deps: Deps, record: Record, call: Call, write: Write, n
     link = deps.link_to(record.key, call) if write.recording.sound is RecordingState.STORED else ""
     want = plan(call, deps.rules, write.patience, recording=write.recording, link=link)
     assert isinstance(want, Plan)  # noqa: S101  # decided from the same facts; an agent's name changes nothing
-    ended_at_ms = None if call.ended_at is None else round(call.ended_at.timestamp() * 1000)
-    milestones = Milestones(record=record, ended_at_ms=ended_at_ms)
     writer = CallWriter(
         record=record,
-        log=WriteLog(claim=claim, deps=deps, milestones=milestones),
+        log=WriteLog(claim=claim, deps=deps, milestones=_milestones(record, call)),
         # Not the number in its events: one typed into a template is that of many calls.
         keys=external_ids(uuid=call.uuid, call_id=record.call_id),
         search_first=horizon.search_first,
@@ -129,6 +127,15 @@ def _write(claim: Claim, deps: Deps, record: Record, call: Call, write: Write, n
     if not _write_all(writer, want, user_of(call, deps), there):
         # The note should say something that was recorded meanwhile: this job is due again for it at once.
         return JobResult()
+    return _synced(writer, want, write, now)
+
+
+def _milestones(record: Record, call: Call) -> Milestones:
+    ended_at_ms = None if call.ended_at is None else round(call.ended_at.timestamp() * 1000)
+    return Milestones(record=record, ended_at_ms=ended_at_ms)
+
+
+def _synced(writer: CallWriter, want: Plan, write: Write, now: datetime) -> JobResult:
     late = [_DETAILS_TO_COME] if write.patience is DetailWait.LATE else []
     reason = "; ".join([*late, *want.left_out, *left_out_of(writer)])
     return JobResult(
@@ -139,7 +146,7 @@ def _write(claim: Claim, deps: Deps, record: Record, call: Call, write: Write, n
             Field.REASON: reason,
             Field.VERIFY: None,
         },
-        counters=("calls:recovered",) if _is_recovered(deps, record) else (),
+        counters=("calls:recovered",) if _is_recovered(writer.log.deps, writer.record) else (),
     )
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bridge.domain.synthetic import is_synthetic
-from bridge.ledger.calls.record import Record
+from bridge.ledger.calls.record import Record, Written
 from bridge.ledger.calls.record_fields import Family
 from bridge.ledger.measures import Milestone
 
@@ -28,15 +28,21 @@ class Milestones:
         if is_synthetic(self.record.uuid):
             return []
         known = self.record.outputs.get(name)
-        found = []
+        found: list[Milestone] = []
         if name == "customer" and known is None and done != "updated":
             how = "created" if created else "phone" if sent.get("phone") else "external_id"
-            found.append(Milestone("customer", f"customer:{how}"))
+            found = [Milestone("customer", f"customer:{how}")]
         if name == "note" and self.ended_at_ms is not None:
-            if created and known is None:
-                found.append(Milestone("note", "end_to_note", self.ended_at_ms))
-            # One that was found, and is not of this ledger, may have had it all along.
-            is_ours = created or done == "updated"
-            if is_ours and sent.get("attachments") and not (known and known.sent.get("attachments")):
-                found.append(Milestone("recording", "end_to_recording", self.ended_at_ms))
+            found = _of_note(known, sent, self.ended_at_ms, done=done, created=created)
         return [one for one in found if Family.COUNTED.field(one.mark) not in self.record.fields]
+
+
+def _of_note(
+    known: Written | None, sent: Mapping[str, Any], ended_at_ms: int, *, done: str, created: bool
+) -> list[Milestone]:
+    found = [Milestone("note", "end_to_note", ended_at_ms)] if created and known is None else []
+    # One that was found, and is not of this ledger, may have had it all along.
+    is_ours = created or done == "updated"
+    if is_ours and sent.get("attachments") and not (known and known.sent.get("attachments")):
+        found.append(Milestone("recording", "end_to_recording", ended_at_ms))
+    return found
