@@ -37,7 +37,7 @@ _BEAT_S = 60.0
 # Of its steps, not of its calls.
 _SYNTHETIC_EVERY_S = 1.0
 _REPLAY_EVERY_S = _AUDIT_EVERY_S = 2.0
-# With a million calls that are not in it yet it has them after some twenty minutes, at a quarter of a core.
+# At a quarter of a core a million old calls take about half an hour, once.
 _INDEX_EVERY_S, _INDEX_WITHIN_S = 2.0, 0.5
 # A round that is cut off is gone on with by the next.
 _ENDS_WITHIN_S = 10.0
