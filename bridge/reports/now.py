@@ -104,9 +104,10 @@ def headline_of(
 ) -> Headline:
     """A problem with its button: the page that mends it, the link to reconnect, else a command."""
     says = f"{problem.says[:1].upper()}{problem.says[1:]}."
-    do = f"{problem.do[:1].upper()}{problem.do[1:]}."
+    is_command = problem.do.startswith("callbridge ")
+    do = f"In a terminal: `{problem.do}`." if is_command else f"{problem.do[:1].upper()}{problem.do[1:]}."
     found = _COMMAND.search(problem.do)
-    command = found[1] if found else problem.do if problem.do.startswith("callbridge ") else ""
+    command = found[1] if found else problem.do if is_command else ""
     told = Headline(severity=problem.severity, says=says, do=do, command=command)
     scope = problem.name.partition(":")[2]
     outside = str((connections.get(scope) or {}).get("link") or "") if problem.kind == "paused" else ""
