@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import closing
 from typing import Any
 
@@ -14,10 +14,8 @@ from bridge.commands.printing import say
 from bridge.commands.tables import show_table
 from bridge.errors import Unavailable
 from bridge.ledger.faults import RedisError, why
-from bridge.ledger.processes import Process
 from bridge.ledger.queue.connections import TITLES
-from bridge.reports.facts import what_is_wrong
-from bridge.reports.views import queue_view
+from bridge.reports.status import status_view
 from bridge.wiring import open_budgets, open_connections, open_ledger
 
 _WELL, _REDIS_AWAY, _NEEDS_A_PERSON = 0, 1, 3
@@ -29,8 +27,7 @@ _NUMBERS = ("due", "overdue", "waiting", "running", "parked", "held", "calls_mis
 def status(*, as_json: bool) -> int:
     """Show whether all is well. Exits with 0 if so, 3 if a person has to act, 1 if Redis is unavailable."""
     settings = load_settings()
-    queue: dict[str, Any] = {}
-    running: list[Process] = []
+    told: dict[str, Any] = {"ok": False, "says": [], "processes": [], "queue": {}, "budgets": {}}
     try:
         if settings.redis_url is None:
             raise Unavailable(
@@ -38,40 +35,41 @@ def status(*, as_json: bool) -> int:
             )
         with closing(open_ledger(settings, timeout_s=3, patience=0)) as ledger:
             budgets = open_budgets(settings, ledger).values()
-            queue = queue_view(ledger, budgets, open_connections(settings, ledger))
-            running = ledger.processes()
-            found = what_is_wrong(ledger, queue, running)
-        says = [problem.line for problem in found]
-        code = _NEEDS_A_PERSON if any(problem.needs_a_person for problem in found) else _WELL
+            told = status_view(ledger, budgets, open_connections(settings, ledger))
+        code = _WELL if told["ok"] else _NEEDS_A_PERSON
     except (RedisError, OSError) as error:
-        says, code = [why(error)], _REDIS_AWAY
+        told["says"], code = [why(error)], _REDIS_AWAY
     except Unavailable as error:
-        says, code = [str(error)], _REDIS_AWAY
+        told["says"], code = [str(error)], _REDIS_AWAY
     if as_json:
-        shown = [one.shown() for one in running]
-        left = queue.pop("budgets", {})
-        told = {"ok": code == _WELL, "says": says, "processes": shown, "queue": queue, "budgets": left}
         say(json.dumps(told, indent=2))
     else:
-        _print(says, queue, running)
+        _print(told)
     return code
 
 
-def _print(says: Sequence[str], queue: Mapping[str, Any], running: Sequence[Process]) -> None:
+def _print(told: Mapping[str, Any]) -> None:
+    says, queue = told["says"], told["queue"]
     say("\n".join(says) if says else "All is well.")
-    if running:
+    if told["processes"]:
         say()
         show_table(
             ("kind", "host", "pid", "version", "threads busy"),
             [
-                (one.kind, one.host, str(one.pid), one.version, f"{one.busy} of {one.threads}")
-                for one in running
+                (
+                    one["kind"],
+                    one["host"],
+                    str(one["pid"]),
+                    one["version"],
+                    f"{one['busy']} of {one['threads']}",
+                )
+                for one in told["processes"]
             ],
         )
     if queue:
         numbers = [f"{queue[name]} {name.replace('_', ' ')}" for name in _NUMBERS if queue[name] is not None]
         say("\nJobs: " + ", ".join(numbers))
-        for service, budget in queue["budgets"].items():
+        for service, budget in told["budgets"].items():
             say(f"{TITLES[service]}: {budget['left']} of {budget['per_window']} requests left")
         for service, operation in queue["slow"].items():
             say(f"{TITLES[service]} did not answer {operation} in time within the last minutes.")

@@ -55,14 +55,17 @@ class Connection(Answer):
     jobs_waiting: int
 
 
-class Queue(LaneState):
+class QueueNumbers(LaneState):
     parked: int
     held: int
     lanes: dict[str, LaneState]
-    budgets: dict[str, Budget]
     connections: dict[str, Connection]
     slow: dict[str, str] = Field(description="Service and the operation that timed out lately.")
     calls_missing: int | None
+
+
+class Queue(QueueNumbers):
+    budgets: dict[str, Budget]
 
 
 class CallLine(Answer):
@@ -293,6 +296,14 @@ class Process(Answer):
 class Processes(Answer):
     processes: list[Process]
     next: str | None
+
+
+class Status(Answer):
+    ok: bool = Field(description="No person has to act.")
+    says: list[str] = Field(description="What is wrong, the worst first.")
+    processes: list[Process]
+    queue: QueueNumbers
+    budgets: dict[str, Budget]
 
 
 class Rule(Answer):

@@ -12,6 +12,14 @@ _OF_RUN = "/parked/runs/{id}"
 OPERATIONS: tuple[Operation, ...] = (
     Operation(
         method="GET",
+        path="/status",
+        name="status",
+        says="Whether all is well, and what is not, as `callbridge status --json` tells it.",
+        handler=work.status,
+        answers={200: responses.Status},
+    ),
+    Operation(
+        method="GET",
         path="/queue",
         name="queue",
         says="How much work is due, running, waiting and parked, and what is left of the budgets.",

@@ -1,5 +1,4 @@
-"""`/api/queue`, `/api/processes`, `/api/parked`, `/api/held`: what is to be done, by whom, and what waits for
-a person."""
+"""`/api/status`, `/queue`, `/processes`, `/parked`, `/held`: work to do, and what waits for people."""
 
 from __future__ import annotations
 
@@ -10,6 +9,7 @@ from bridge.errors import Rejected
 from bridge.ledger.calls import held
 from bridge.ledger.queue import parked
 from bridge.reports.entries import held_entries, parked_entries
+from bridge.reports.status import status_view
 from bridge.web.answers import Refused
 from bridge.web.api.calls import unknown_call
 from bridge.web.api.operations import Asked, Content, told_of_filters
@@ -30,6 +30,11 @@ _MOST_DROPPED = 500
 
 async def queue(asked: Asked[Query]) -> Content:
     return 200, await asked.desk.run(asked.desk.queue)
+
+
+async def status(asked: Asked[Query]) -> Content:
+    desk = asked.desk
+    return 200, await desk.run(lambda: status_view(desk.ledger, desk.budgets, desk.connections))
 
 
 async def processes(asked: Asked[Query]) -> Content:
