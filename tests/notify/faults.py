@@ -189,7 +189,7 @@ def _disconnect(site: Site) -> None:
 CONNECTION_DOWN = Row(
     kind="paused",
     fault="Kustomer's Membrane connection is down",
-    words="Kustomer is paused (DISCONNECTED)",
+    words="the Membrane connection of Kustomer is down",
     well="Kustomer is no longer paused",
     type="failure",
     fire=_disconnect,
