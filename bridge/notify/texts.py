@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from bridge.domain.moments import shown_time
 from bridge.notify.transitions import News
-from bridge.reports.problems import KINDS
+from bridge.reports.problem_kinds import KINDS
 
 Message = Mapping[str, str]
 _LONGEST = 600

@@ -7,7 +7,8 @@ from typing import Any
 
 from bridge.notify.texts import message_of
 from bridge.notify.transitions import News, step
-from bridge.reports.problems import FOLLOWS_FOR_S, Closed, Facts, Problem, find_problems
+from bridge.reports.problem_kinds import FOLLOWS_FOR_S
+from bridge.reports.problems import Closed, Facts, Problem, find_problems
 
 PAUSED = Facts(
     closed=(

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from bridge.ledger.health import health_of
-from bridge.reports.problems import KINDS, Closed, Disk, Facts, RedisFacts, find_problems
+from bridge.reports.problem_kinds import KINDS
+from bridge.reports.problems import Closed, Disk, Facts, RedisFacts, find_problems
 
 RUNBOOK = (
     (Path(__file__).parents[2] / "deploy" / "README.md")

@@ -1,0 +1,67 @@
+"""How problems of each kind are told of: after how long, and beside which others not. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """How problems of one kind are told of.
+
+    Attributes:
+        heading: in deploy/README.md, "Runbook".
+        after_s: how long it has to last before anybody is told.
+        well_after_s: how long it has to be gone before that is told.
+        follows: kinds of which this may be a mere consequence: not told of while one of them lasts.
+    """
+
+    heading: str
+    after_s: float
+    well_after_s: float = 0.0
+    follows: tuple[str, ...] = ()
+
+    @property
+    def anchor(self) -> str:
+        """As it is linked: `#a-service-is-paused`."""
+        return self.heading.lower().replace(" ", "-")
+
+
+# A restart takes some seconds: what goes away by itself is not told.
+KINDS: Mapping[str, Kind] = {
+    "redis-unavailable": Kind(heading="Redis is unavailable", after_s=15),
+    "no-web": Kind(heading="No web process runs", after_s=20, follows=("redis-unavailable",)),
+    "no-worker": Kind(heading="No worker runs", after_s=20, follows=("redis-unavailable",)),
+    "no-clock": Kind(heading="No clock runs", after_s=20, follows=("redis-unavailable",)),
+    "paused": Kind(heading="A service is paused", after_s=0),
+    "budget-closed": Kind(
+        heading="A service refuses requests as too many", after_s=0, well_after_s=60, follows=("paused",)
+    ),
+    "live-late": Kind(
+        heading="Live calls are late",
+        after_s=15,
+        well_after_s=30,
+        follows=("paused", "no-worker", "budget-closed"),
+    ),
+    "parked": Kind(heading="Jobs are parked", after_s=5),
+    # Until the next comparison: most are written before that.
+    "calls-missing": Kind(
+        heading="Calls are missing in Kustomer",
+        after_s=400,
+        follows=("paused", "no-worker", "no-webhook", "webhooks-refused"),
+    ),
+    "webhooks-refused": Kind(heading="Webhooks are refused", after_s=5),
+    "no-webhook": Kind(heading="No webhook arrives", after_s=5, follows=("webhooks-refused", "no-web")),
+    "redis-not-durable": Kind(heading="Redis may lose calls", after_s=10, well_after_s=30),
+    "redis-full": Kind(heading="Redis is nearly full", after_s=10, well_after_s=30),
+    "disk-full": Kind(heading="A disk is nearly full", after_s=10, well_after_s=30),
+    "storage-failing": Kind(heading="Recordings cannot be stored", after_s=0),
+    "synthetic-late": Kind(
+        heading="The synthetic call is late",
+        after_s=0,
+        follows=("paused", "no-worker", "no-web", "no-clock", "live-late"),
+    ),
+}
+# For so long after it ended, its consequences are not told of either: a backlog has to drain first.
+FOLLOWS_FOR_S = 180.0
