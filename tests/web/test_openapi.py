@@ -450,6 +450,15 @@ def test_a_body_of_another_form_is_refused(
     assert asked(site, "POST", "/api/parked/replay", body, headers).status == status
 
 
+@pytest.mark.parametrize(("body", "status"), [(b"[]", 400), (b"{", 400), (b" " * 70_000, 413)])
+def test_what_is_said_of_a_body_is_about_this_operation(site: Site, body: bytes, status: int) -> None:
+    answer = asked(site, "POST", "/api/parked/drop", body)
+
+    assert answer.status == status
+    hint = "Send one JSON object. The fields are kind, cause, call, dry_run, reason."
+    assert answer.json["hint"] == hint
+
+
 def test_whoever_may_only_look_sees_neither_raw_bodies_nor_numbers_nor_names(
     serve: Callable[..., Site], ledger: Ledger
 ) -> None:

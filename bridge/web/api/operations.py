@@ -114,15 +114,31 @@ async def _read_body(request: Request, takes: type[Given]) -> Given:
     Raises:
         Refused: 400, 408, 413 or 415; then nothing is done.
     """
+    try:
+        given = await _parsed_body(request)
+    except Refused as refused:
+        if refused.status not in (400, 413):
+            raise
+        # What helps is different from what helps with a webhook.
+        hint = f"Send one JSON object. {_known(list(takes.model_fields), 'field')}"
+        raise Refused(refused.status, refused.cause, refused.error, hint, refused.headers) from None
+    return _checked(takes, given, "field")
+
+
+async def _parsed_body(request: Request) -> dict[str, Any]:
     length = request.headers.get("content-length", "")
     if length.isdigit() and int(length[:20]) > LARGEST:
         raise too_large()
     raw = await read_body(request.receive)
     if not raw.strip():
-        return _checked(takes, {}, "field")
+        return {}
     content_type = request.headers.get("content-type")
     charset = check_type(None if content_type is None else content_type.encode("latin-1"))
-    return _checked(takes, parse_object(raw, charset), "field")
+    return parse_object(raw, charset)
+
+
+def _known(names: list[str], what: str) -> str:
+    return f"The {what}s are {', '.join(names)}." if names else f"It has no {what}s."
 
 
 def _checked(model: type[Given], given: Mapping[str, Any], what: str) -> Given:
@@ -140,7 +156,7 @@ def _checked(model: type[Given], given: Mapping[str, Any], what: str) -> Given:
 def _complaint(fault: ErrorDetails, names: list[str], what: str) -> tuple[str, str]:
     """What is wrong, and what would be right."""
     name = str(fault["loc"][0])[:100] if fault["loc"] else ""
-    known = f"The {what}s are {', '.join(names)}." if names else f"It has no {what}s."
+    known = _known(names, what)
     if fault["type"] == "extra_forbidden":
         near = difflib.get_close_matches(name.lower(), names, n=1)
         return f"{name!r} is not a known {what}", f"Did you mean {near[0]}? {known}" if near else known

@@ -22,6 +22,7 @@ DEEPEST = 32
 _BRACKETS = re.compile(rb'\\.|["\[\]{}]', re.DOTALL)
 # A surrogate in an escape; half of a pair cannot be written down as UTF-8.
 _ESCAPED_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+_OBJECT = 'Send one JSON object, such as {"call_id": "1000000110"}.'
 _SMALLER = (
     "Leave long values (a transcript, notes) out of the workflow. After a call-modified webhook the "
     "bridge reads notes and tags from CloudTalk; it does not fetch transcripts."
@@ -115,7 +116,7 @@ def parse_object(raw: bytes, charset: str = "utf-8") -> dict[str, Any]:
 
 
 def _bad(cause: str, error: str) -> Refused:
-    return Refused(400, cause, error, 'Send one JSON object, such as {"call_id": "1000000110"}.')
+    return Refused(400, cause, error, _OBJECT)
 
 
 def _constant(name: str) -> NoReturn:
