@@ -176,7 +176,7 @@ class Callers:
                 "wrong-token",
                 "too many wrong tokens",
                 "The right token is always accepted.",
-                {"Retry-After": "8"},
+                {"Retry-After": "4"},
             )
 
     def token_of(self, offered: str) -> bytes | None:

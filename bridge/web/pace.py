@@ -9,7 +9,8 @@ from collections.abc import Callable
 
 import anyio
 
-_LONGEST_S = 8.0
+# Within what programs wait for an answer by default (often 5 s): they are to learn that the token is wrong.
+_LONGEST_S = 4.0
 # So many wrong ones cost the shortest time: a person who mistypes is not to wait for long.
 _FREE = 3
 _FORGOTTEN_S = 600.0
@@ -18,7 +19,7 @@ _EACH, _ALL = 4, 64
 
 
 class Pace:
-    """The answer to a wrong token takes a while: longer with each of the same client, up to 8 s.
+    """The answer to a wrong token takes a while: longer with each of the same client, up to 4 s.
 
     A right token is answered at once, whatever others try: behind a proxy all clients look alike.
 

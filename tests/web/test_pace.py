@@ -31,7 +31,7 @@ def test_each_further_try_of_a_client_takes_longer_up_to_a_bound(slept: list[flo
 
     asyncio.run(tries())
 
-    assert slept == [0.5, 0.5, 0.5, 1, 2, 4, 8, 8, 8, 0.5]
+    assert slept == [0.5, 0.5, 0.5, 1, 2, 4, 4, 4, 4, 0.5]
 
 
 def test_a_client_that_stopped_is_forgotten(slept: list[float]) -> None:

@@ -84,7 +84,7 @@ def _form(request: Request, onward: str, *, status: int = 200, wrong: str = "") 
         request,
         "login.html",
         status=status,
-        headers={"Retry-After": "8"} if status == 429 else None,
+        headers={"Retry-After": "4"} if status == 429 else None,
         can=bool(callers.people),
         off=callers.off,
         open_here=callers.open_here,
