@@ -85,7 +85,7 @@ def line_of(row: CallRow) -> dict[str, Any]:
         "call_id": row.call_id,
         "uuid": row.uuid,
         "state": row.state,
-        "reason": row.reason,
+        "reason": row.reason and scrubbed(row.reason, numbers=[row.number]),
         "direction": row.direction,
         "outcome": row.outcome,
         "number_tail": row.number_tail,

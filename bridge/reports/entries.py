@@ -31,12 +31,16 @@ def parked_entries(
     """Parked jobs that fit all of `wanted` (`bridge.ledger.queue.parked.FILTERS`).
 
     Args:
-        masked: without numbers and names in the errors.
+        masked: without names in the errors. A service's error may quote a number; none is listed in full.
     Raises:
         WrongUse: the cursor is none of ours.
     """
     page = parked_page(ledger, wanted, cursor=cursor, limit=limit)
-    errors = masked_errors(ledger, rules, page.items) if masked else [job.error for job in page.items]
+    errors = (
+        masked_errors(ledger, rules, page.items)
+        if masked
+        else [job.error and scrubbed(job.error) for job in page.items]
+    )
     entries = [
         {
             "key": job.key,
@@ -54,13 +58,8 @@ def parked_entries(
 
 def masked_errors(ledger: Ledger, rules: Rules, jobs: Sequence[Parked]) -> list[str | None]:
     """Why the jobs failed, without the numbers and names of their calls."""
-    errors = []
-    for job, record in zip(jobs, read_all(ledger, [job.key for job in jobs]), strict=True):
-        call = record.call(rules)
-        names = [call.contact_name, call.agent_name]
-        numbers = [call.external.text] if call.external else []
-        errors.append(job.error and scrubbed(job.error, names=names, numbers=numbers))
-    return errors
+    told = _without_people(ledger, rules, [job.key for job in jobs], [job.error or "" for job in jobs])
+    return [text or None for text in told]
 
 
 def held_entries(
@@ -117,21 +116,38 @@ def refused_hours(ledger: Ledger, *, hours: int = 24) -> list[Entry]:
     ]
 
 
-def trail_entries(ledger: Ledger, *, masked: bool = False, **filters: Any) -> Entries:
+def trail_entries(ledger: Ledger, rules: Rules, *, masked: bool = False, **filters: Any) -> Entries:
     """Lines of the trail; `filters` are those of `bridge.ledger.trail.trail_page`.
 
+    Args:
+        masked: without the numbers and names of the calls in what people wrote.
     Raises:
         WrongUse: the cursor is none of ours.
     """
     page = trail.trail_page(ledger, **filters)
-    return [_trail_entry(line, masked=masked) for line in page.items], page.next
+    lines = [_trail_entry(line) for line in page.items]
+    if masked:
+        keys = [line["call"] for line in lines]
+        told = _without_people(ledger, rules, keys, [line["what"] for line in lines])
+        lines = [{**line, "what": what} for line, what in zip(lines, told, strict=True)]
+    return lines, page.next
 
 
-def _trail_entry(line: dict[str, Any], *, masked: bool) -> Entry:
+def _trail_entry(line: dict[str, Any]) -> Entry:
     what = f"{line['what']}: {line['more']}" if line["more"] else line["what"]
-    return {
-        "at": line["at"],
-        "who": line["who"],
-        "what": scrubbed(what) if masked else what,
-        "call": line["call"] or None,
-    }
+    return {"at": line["at"], "who": line["who"], "what": what, "call": line["call"] or None}
+
+
+def _without_people(
+    ledger: Ledger, rules: Rules, keys: Sequence[str | None], texts: Sequence[str]
+) -> list[str]:
+    """Each text without the numbers and names of its call, if it is about one."""
+    named = list({key for key in keys if key})
+    calls = {key: record.call(rules) for key, record in zip(named, read_all(ledger, named), strict=True)}
+    told = []
+    for key, text in zip(keys, texts, strict=True):
+        call = calls.get(key or "")
+        names = [call.contact_name, call.agent_name] if call else []
+        numbers = [call.external.text] if call and call.external else []
+        told.append(scrubbed(text, names=names, numbers=numbers))
+    return told

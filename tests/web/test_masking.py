@@ -41,7 +41,7 @@ def desk(serve: Callable[..., Site], ledger: Ledger, tmp_path: Path) -> Site:
     body = {"original": file, "speech": file, "seconds": 3, "peaks": [1], "kind": "MP3"}
     ledger.record_observation("recording", body, uuid=Uuid(UUID), call_id=1000000110, asked_at_ms=5)
     ledger.park(claim, cause="Rejected", error="no +441632960304 of Ada Example, told by Bo Sample")
-    trail.leave(ledger, who="Bo", what="parked: sync", call=KEY, more="see +44 1632 960304")
+    trail.leave(ledger, who="Bo", what="parked: sync", call=KEY, more="Ada Example, see +44 1632 960304")
     return site
 
 

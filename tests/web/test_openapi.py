@@ -459,6 +459,19 @@ def test_what_is_said_of_a_body_is_about_this_operation(site: Site, body: bytes,
     assert answer.json["hint"] == hint
 
 
+def test_no_list_holds_a_whole_number_that_a_service_quoted(site: Site, ledger: Ledger) -> None:
+    site.post(ENDED)
+    claim = ledger.claim("sync", KEY)
+    assert claim is not None
+    ledger.park(claim, cause="Rejected", error="no +44 1632 960304 of Ada Example")
+
+    (job,) = asked(site, "GET", "/api/parked").json["parked"]
+    (call,) = asked(site, "GET", "/api/calls").json["calls"]
+
+    assert job["error"] == "no …304 of Ada Example"
+    assert call["reason"] == "sync: no …304 of Ada Example"
+
+
 def test_whoever_may_only_look_sees_neither_raw_bodies_nor_numbers_nor_names(
     serve: Callable[..., Site], ledger: Ledger
 ) -> None:

@@ -33,6 +33,7 @@ async def trail_lines(asked: Asked[TrailQuery]) -> Content:
         record = desk.ledger.find(given.call) if given.call else None
         return entries.trail_entries(
             desk.ledger,
+            desk.rules,
             masked=masked,
             who=given.who,
             call=given.call if record is None else record.key,

@@ -83,6 +83,7 @@ async def trail_page(request: Request) -> Response:
         try:
             lines, next_ = trail_entries(
                 desk.ledger,
+                desk.rules,
                 masked=person.masked,
                 who=wanted.get("who", ""),
                 call=wanted.get("call", "") if record is None else record.key,
