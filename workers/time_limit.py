@@ -9,6 +9,7 @@ also between a request and the record of it or with a lock held, and not while i
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -61,6 +62,14 @@ def _run_all(jobs: SimpleQueue[_Work | None]) -> None:
 
 
 _own = threading.local()
+
+
+def _forget_own() -> None:
+    """A forked process has none of the threads that there were."""
+    _own.beside = None
+
+
+os.register_at_fork(after_in_child=_forget_own)
 
 
 def in_time(do: Callable[[], T], *, within_s: float) -> T:

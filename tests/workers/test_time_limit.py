@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 
 import pytest
@@ -14,6 +15,7 @@ from bridge.ledger.queue.jobs import Claim
 from bridge.sandbox.running import RunningSandbox
 from tests.clients.evil import Peer, service
 from tests.support import Bridge, Runner, ended
+from workers.time_limit import in_time
 
 KEY = "uuid:11111111-2222-4333-8444-555555555500"
 
@@ -88,3 +90,17 @@ def test_a_job_whose_requests_drip_one_after_the_other_ends_at_its_limit(
 @pytest.mark.parametrize("kind", ["sync", "recording"])
 def test_every_kind_has_a_limit(bridge: Bridge, kind: str) -> None:
     assert 0 < bridge.runner.broker.actors[kind].options["time_limit"] / 1000 < 1000
+
+
+def test_a_forked_process_runs_its_jobs_in_a_thread_of_its_own() -> None:
+    assert in_time(lambda: 1, within_s=5) == 1
+
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            code = in_time(lambda: 7, within_s=5)
+        finally:
+            os._exit(code)
+
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
