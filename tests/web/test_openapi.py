@@ -359,6 +359,18 @@ def test_an_audit_that_ends_soon_is_answered_with_what_it_found(site: Site, ledg
     assert answer.json["duplicated"] == answer.json["unknown"] == answer.json["recordings_missing"] == []
 
 
+@pytest.mark.slow
+def test_an_audit_that_takes_long_is_answered_before_programs_give_up(site: Site, ledger: Ledger) -> None:
+    clock = ledger.heartbeat("clock")
+    clock.start()
+    try:
+        answer = asked(site, "POST", "/api/audit", b'{"since": "24h"}')
+    finally:
+        clock.stop()
+
+    assert (answer.status, answer.json["state"], answer.took_s < 5) == (202, "queued", True)
+
+
 def test_the_rules_in_force_say_where_they_come_from(
     serve: Callable[..., Site], tmp_path: Path, redis_server: RedisServer
 ) -> None:

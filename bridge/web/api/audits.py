@@ -17,8 +17,9 @@ from bridge.web.answers import Refused
 from bridge.web.api.operations import Asked, Content, told_of_filters
 from bridge.web.api.requests import AuditAsk, Query
 
-# The clock looks for a new one every 2 s; an audit of a day takes a few requests.
-_WAITS_S = 8.0
+# The clock looks for a new one every 2 s; an audit of a day takes a few requests. Many programs wait 5 s
+# for an answer.
+_WAITS_S = 4.0
 _LOOKS_EVERY_S = 0.2
 # Whoever asks beyond these does not wait.
 _waiting = anyio.CapacityLimiter(8)
