@@ -48,6 +48,19 @@ def test_a_sample_call_of_each_kind_travels_to_the_sandbox(
     assert f'href="/calls/{key}"' in after
 
 
+def test_a_call_without_its_note_yet_shows_what_kustomer_has_of_it(
+    desk: Site, ledger: Ledger, sandbox: RunningSandbox
+) -> None:
+    sandbox.kustomer.fail_next(422, path="/notes", times=50)
+    _, leads_to = place(desk, "missed")
+
+    Bridge(ledger.redis, sandbox).run_jobs_for(30)
+
+    answer = desk.ask("GET", leads_to, headers=bearer(BO))
+    assert answer.status == 200
+    assert "Missed call from" in answer.text and "No note yet." in answer.text
+
+
 def test_who_may_only_read_places_no_call(desk: Site) -> None:
     assert place(desk, "answered", AMY)[0] == 403
     assert '<form method="post" action="/try"' not in desk.ask("GET", "/try", headers=bearer(AMY)).text
@@ -58,6 +71,12 @@ def test_an_unknown_kind_is_refused_with_those_that_there_are(desk: Site) -> Non
     answer = desk.ask("POST", "/try", b"kind=prank", headers)
 
     assert answer.status == 400 and "voicemail" in answer.text
+
+
+def test_the_empty_pages_of_a_sandbox_lead_to_it(desk: Site) -> None:
+    for page in ("/", "/calls"):
+        _, main = desk.ask("GET", page, headers=bearer(AMY)).text.split("<main", 1)
+        assert 'href="/try">Try it</a>' in main
 
 
 def test_without_a_sandbox_there_is_no_such_page(site: Site) -> None:
