@@ -69,7 +69,7 @@ def _parked(jobs: Sequence[Mapping[str, Any]], *, in_kustomer: bool) -> Story:
     return Story(
         tone="bad",
         says=f"This call {there}: its {job['kind']} was given up. {why}.",
-        do="See to the reason, then run it again; or drop it if it is not wanted.",
+        do="Mend the cause, then press the button; or drop the call if nobody needs it.",
         mends="look" if job["kind"] == "recording" else "sync",
     )
 

@@ -23,7 +23,7 @@ _LAST_CALLS = 12
 _COMMAND = re.compile(r"`([^`]+)`")
 # Page of a problem -> what its button says. A problem that is mended elsewhere has a command to copy.
 _BUTTONS = {
-    "/parked": "Run them again",
+    "/parked": "Replay or drop",
     "/audit": "Find and repair them",
     "/refused": "See the causes",
     "/setup": "Check the set-up",

@@ -201,7 +201,7 @@ def _took_s(timeline: Sequence[Mapping[str, Any]], synced_at: str | None) -> str
 
 
 def held_at_kustomer(address: str, outputs: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """What the sandbox's Kustomer itself answers for the call's customer, conversation and note; None: not yet."""
+    """What the sandbox's Kustomer itself answers for customer, conversation and note; None: not yet."""
     found: dict[str, Any] = dict.fromkeys((_CUSTOMER, _CONVERSATION, _NOTE))
     with Client(timeout=_TIMEOUT, trust_env=False) as client:
         for kind in (_CUSTOMER, _CONVERSATION, _NOTE):
