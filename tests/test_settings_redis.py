@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bridge.errors import WrongUse
-from bridge.ledger.connect import connect, connect_web
+from bridge.ledger.connect import _Packing, connect, connect_web
 from bridge.settings import Settings
 
 # Each with a password that no message may hold a part of.
@@ -148,6 +148,26 @@ def test_what_is_right_means_the_same_to_both_clients(url: str, expected: dict[s
     for client in (connect(url), connect_web(url)):
         used = client.connection_pool.connection_kwargs
         assert {name: used.get(name, 0) for name in expected} == expected
+
+
+@pytest.mark.parametrize(
+    "url", ["redis://h", "rediss://h", "unix:///run/redis.sock", "redis+sentinel://h/main/0"]
+)
+def test_the_web_process_sends_redis_the_same_bytes_as_the_plain_client(url: str) -> None:
+    pool: Any = connect_web(url).connection_pool
+    packing = pool.connection_class
+    (plain,) = (kind for kind in packing.__bases__ if kind is not _Packing)
+    command = ("CONFIG GET", "é\U0001f600", b"\x00\r\n", 5, -(2**70), 1.5, "", "x" * 10_000)
+    one, other = (kind(**_without_pool(pool)) for kind in (packing, plain))
+
+    assert b"".join(one.pack_command(*command)) == b"".join(other.pack_command(*command))
+    assert [type(each) for each in (one, other)] == [packing, plain]
+
+
+def _without_pool(pool: Any) -> dict[str, Any]:
+    """What a connection of this pool is made with; one of a sentinel asks for its pool, too."""
+    needs_pool = hasattr(pool, "sentinel_manager")
+    return {**pool.connection_kwargs, **({"connection_pool": pool} if needs_pool else {})}
 
 
 def test_a_sentinel_address_is_read_with_its_options() -> None:

@@ -10,8 +10,10 @@ from typing import Any
 
 import redis
 import redis.asyncio
+from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.sentinel import Sentinel as AsyncSentinel
 from redis.backoff import ExponentialBackoff
+from redis.connection import HiredisRespSerializer
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
@@ -56,7 +58,7 @@ def connect_web(url: str, *, waits_s: float = 0.0) -> redis.asyncio.Redis:
         "max_connections": WEB_CONNECTIONS,
     }
     if not url.startswith("redis+sentinel://"):
-        return redis.asyncio.Redis.from_url(url, **options)
+        return _packing_quickly(redis.asyncio.Redis.from_url(url, **options))
     named = sentinel_address(url)
     sentinel = AsyncSentinel(  # type: ignore[no-untyped-call]
         named.hosts, socket_timeout=WEB_TIMEOUT_S, sentinel_kwargs=named.options
@@ -64,4 +66,25 @@ def connect_web(url: str, *, waits_s: float = 0.0) -> redis.asyncio.Redis:
     client: redis.asyncio.Redis = sentinel.master_for(
         named.service, db=named.db, **{**options, **named.options}
     )
+    return _packing_quickly(client)
+
+
+class _Packing(AbstractConnection):
+    """Writes commands down with hiredis, as redis-py's own connections do except those of asyncio.
+
+    In Python that is a tenth of the work for a webhook, which sends a script 40 keys and arguments.
+    """
+
+    def pack_command(self, *args: Any) -> list[bytes]:
+        packed: list[bytes] = _SERIALIZER.pack(*args)
+        return packed
+
+
+_SERIALIZER = HiredisRespSerializer()
+
+
+def _packing_quickly(client: redis.asyncio.Redis) -> redis.asyncio.Redis:
+    pool = client.connection_pool
+    kind = pool.connection_class
+    pool.connection_class = type(f"Packing{kind.__name__}", (_Packing, kind), {})
     return client
