@@ -38,6 +38,6 @@ def trail(*, since: str | None, until: str | None, as_json: bool) -> int:
 
 
 def _told(line: dict[str, str], zone: str) -> str:
-    more = f": {line['more']}" if line["more"] else ""
+    about = ": ".join(part for part in (line["call"], line["more"]) if part)
     at = shown_time(line["at"], zone, to="seconds")
-    return plain_line(f"{at}  {line['who']}  {line['what']}  {line['call']}{more}")
+    return plain_line("  ".join(part for part in (at, line["who"], line["what"], about) if part))

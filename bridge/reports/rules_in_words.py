@@ -171,7 +171,7 @@ def _of_settings(settings: Settings) -> Iterator[RuleLine]:
     )
     unset = {
         "phone_region": "Numbers without a country code are not guessed.",
-        "recording_retention_days": "Recordings are kept without an end.",
+        "recording_retention_days": "Recordings are kept for ever.",
     }
     for name, says in told:
         value = getattr(settings, name)

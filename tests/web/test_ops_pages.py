@@ -408,6 +408,21 @@ def test_an_audit_is_asked_for_and_its_result_shown_by_day(
     assert audits.find(ledger, again.headers["location"].rpartition("/")[2]).repair
 
 
+def test_an_audit_of_calls_that_ended_just_now_does_not_say_that_they_match(
+    site: Site, ledger: Ledger, bo: dict[str, str]
+) -> None:
+    place = send(site, "/audit", bo, ("since", "1h")).headers["location"]
+    run = audits.take(ledger)
+    assert run is not None
+    audits.end(ledger, run.id, requests=2, calls=7, days=[], differences={kind: [] for kind in audits.KINDS})
+
+    text = see(site, place, bo)
+
+    assert "No call of this time has to be in Kustomer yet." in text
+    assert "has 7 calls" in text
+    assert "Both ends match" not in text and "No calls in this time" not in text
+
+
 def test_a_span_that_cannot_be_read_is_said(site: Site, bo: dict[str, str]) -> None:
     answer = send(site, "/audit", bo, ("since", "whenever"))
 

@@ -181,6 +181,16 @@ def test_without_a_worker_it_queues_a_few_and_does_not_wait(
     assert ledger.parked() == {}
 
 
+def test_the_trail_prints_a_line_that_names_no_call_without_a_gap(
+    ledger: Ledger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trail.leave(ledger, who="Amy", what="replay begun", more="2 jobs")
+
+    assert main(["trail"]) == 0
+
+    assert capsys.readouterr().out.rstrip().endswith("  Amy  replay begun  2 jobs")
+
+
 def test_dropping_wants_a_reason_which_the_call_and_the_trail_keep(
     ledger: Ledger, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -63,7 +63,9 @@ def test_a_call_without_its_note_yet_shows_what_kustomer_has_of_it(
 
 def test_who_may_only_read_places_no_call(desk: Site) -> None:
     assert place(desk, "answered", AMY)[0] == 403
-    assert '<form method="post" action="/try"' not in desk.ask("GET", "/try", headers=bearer(AMY)).text
+    seen = desk.ask("GET", "/try", headers=bearer(AMY)).text
+    assert '<form method="post" action="/try"' not in seen
+    assert "Placing one needs the role operate." in seen
 
 
 def test_an_unknown_kind_is_refused_with_those_that_there_are(desk: Site) -> None:

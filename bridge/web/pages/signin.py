@@ -45,7 +45,7 @@ async def sign_in(request: Request) -> Response:
         except Refused:
             said = "Too many wrong tokens were tried just now. The right one is always accepted."
             return _form(request, onward, status=429, wrong=said)
-        said = "Wrong token. Use your own of OPS_TOKENS, OPS_TOKEN, or the text in DATA_DIR/ops-token."
+        said = "Wrong token. Use yours in OPS_TOKENS, OPS_TOKEN, or the text in DATA_DIR/ops-token."
         return _form(request, onward, status=401, wrong=said)
     desk: Desk = request.app.state.desk
     cookie = await desk.run(lambda: sessions.begin(token, now=callers.now()))
