@@ -17,7 +17,7 @@ TOLERANCE_S = 300
 # Svix sends one for each secret in use; a stranger's thousand need not be looked at.
 _MOST_SIGNATURES = 16
 # The native webhooks' spelling, then that of the Standard Webhooks specification.
-_PREFIXES = (b"svix-", b"webhook-")
+_NAMES = tuple((of + b"id", of + b"timestamp", of + b"signature") for of in (b"svix-", b"webhook-"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,8 +100,8 @@ def _password(text: bytes) -> bytes:
 def signature_of(headers: Headers) -> Signature | None:
     """The signature that a request carries, if it carries a whole one."""
     told = dict(headers)
-    for prefix in _PREFIXES:
-        mark, at, signed = (told.get(prefix + part) for part in (b"id", b"timestamp", b"signature"))
+    for named, timed, signatures in _NAMES:
+        mark, at, signed = told.get(named), told.get(timed), told.get(signatures)
         if mark is not None and at is not None and signed is not None:
             versions = (item.partition(b",") for item in signed.split()[:_MOST_SIGNATURES])
             return Signature(

@@ -22,8 +22,10 @@ _UNICODE = {
 
 def codings_of(headers: list[tuple[bytes, bytes]]) -> list[bytes]:
     """What a body went through before it was sent, in that order; `identity` is nothing."""
-    values = b",".join(value for name, value in headers if name == b"content-encoding")
-    names = (name.strip().lower() for name in values.split(b","))
+    values = [value for name, value in headers if name == b"content-encoding"]
+    if not values:
+        return []
+    names = (name.strip().lower() for name in b",".join(values).split(b","))
     return [name for name in names if name not in (b"", b"identity")]
 
 
