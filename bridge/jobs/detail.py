@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from uuid import UUID
@@ -82,9 +83,6 @@ def _identify(claim: Claim, deps: Deps, record: Record, call: Call) -> JobResult
     """There is no look-up by uuid: list by number and time, ask for each candidate until the uuid fits."""
     try:
         for call_id in _candidates(claim, deps, record, call):
-            cached = deps.ledger.memory.cached(f"uuid-of:{call_id}")
-            if cached is not None and cached != str(call.uuid):
-                continue
             with looking(ALL_LOOKS - LIST_LOOKS) as look:
                 body = deps.cloudtalk.calls.detail(call_id)
                 uuid = read_uuid(body.get("uuid"))
@@ -106,19 +104,30 @@ def _identify(claim: Claim, deps: Deps, record: Record, call: Call) -> JobResult
         return _not_yet(claim, deps, record, error)
 
 
-def _candidates(claim: Claim, deps: Deps, record: Record, call: Call) -> list[int]:
-    """Numbers of calls that may be this one: those of no other call first, then the closest in time."""
+def _candidates(claim: Claim, deps: Deps, record: Record, call: Call) -> Iterator[int]:
+    """Numbers of calls that may be this one."""
     if call.external is None or call.external.kind is not Kind.E164:
-        return []
+        return
     around = heard_at(record, call)
     newest = newest_of(claim, deps, record, call)
-    fitting = [item for item in newest or [] if item.fits(call)]
-    if not fitting and (newest is None or is_asked_slowly(record)):
-        fitting = _listed_then(deps, call, around)
+    yield from _nearest(deps, call, newest or [], around)
+    if newest is None or is_asked_slowly(record):
+        yield from _nearest(deps, call, _listed_then(deps, call, around), around)
+
+
+def _nearest(deps: Deps, call: Call, listed: Iterable[Seen], around: datetime) -> list[int]:
+    """Of what fits: calls that are known as no other one first, then the closest in time."""
     last = datetime.max.replace(tzinfo=UTC)
-    near = sorted(fitting, key=lambda item: abs((item.started_at or last) - around))
-    free, others = [], []
+    near = sorted(
+        (item for item in listed if item.fits(call)), key=lambda item: abs((item.started_at or last) - around)
+    )
+    free: list[int] = []
+    others: list[int] = []
     for item in near:
+        if len(free) == _MOST_CANDIDATES:
+            break
+        if deps.ledger.memory.cached(f"uuid-of:{item.call_id}") not in (None, str(call.uuid)):
+            continue
         other = deps.ledger.read(f"id:{item.call_id}")
         if other.uuid is None or other.uuid == call.uuid:
             free.append(item.call_id)

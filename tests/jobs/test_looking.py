@@ -169,3 +169,19 @@ def test_a_uuid_that_cloudtalk_knows_only_later_is_looked_for_by_its_number_thou
     bridge.run_jobs_for(400, step_s=20)
 
     assert bridge.record(UUID).call_id == NUMBER
+
+
+def test_a_uuid_is_looked_for_by_its_number_though_the_newest_calls_are_others_of_the_same_customer(
+    bridge: Bridge, sandbox: RunningSandbox
+) -> None:
+    for n in range(1, 8):
+        uuid = f"22222222-2222-4333-8444-{n:012}"
+        started_at = datetime.now(UTC) - timedelta(minutes=n)
+        sandbox.cloudtalk.add_call(id=NUMBER + n, uuid=uuid, started_at=started_at)
+    bridge.receive("call-ended", ended(call_id=None, direction=""))
+    bridge.run_jobs_for(30)
+    sandbox.cloudtalk.add_call(id=NUMBER, uuid=UUID, started_at=datetime.now(UTC) - timedelta(hours=23))
+
+    bridge.run_jobs_for(1500, step_s=20)
+
+    assert bridge.record(UUID).call_id == NUMBER
