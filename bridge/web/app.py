@@ -27,6 +27,7 @@ from bridge.ledger.news import look
 from bridge.ledger.proof import CannotProve
 from bridge.ledger.queue.connections import Connections
 from bridge.metrics.page import MetricsPage
+from bridge.sandbox import is_sandbox
 from bridge.settings import Settings
 from bridge.storage.contract import Storage
 from bridge.web import health
@@ -47,7 +48,6 @@ from bridge.web.pages import (
     parked,
     player,
     rules,
-    sample_call,
     setup,
     signin,
     themes,
@@ -206,7 +206,7 @@ def _routes(callers: Callers, settings: Settings) -> list[BaseRoute]:
         *api_docs.ROUTES,
         *setup.ROUTES,
         *themes.ROUTES,
-        *(sample_call.ROUTES if sample_call.there_is_a_sandbox(settings) else []),
+        *_sandbox_routes(settings),
         Route("/static/{name}", assets.static, methods=["GET"]),
         Route(membrane.PATH, membrane.told, methods=["POST"]),
         Route("/healthz", health.healthz, methods=["GET"]),
@@ -215,6 +215,15 @@ def _routes(callers: Callers, settings: Settings) -> list[BaseRoute]:
         Route("/api/events", Guard(Route("/", events).app, callers), methods=["GET"]),
         Mount("/api", app=Guard(Router(api.ROUTES, redirect_slashes=False), callers)),
     ]
+
+
+def _sandbox_routes(settings: Settings) -> list[Route]:
+    """The page that places calls in the sandbox; in production not even its code is loaded."""
+    if not is_sandbox(cloudtalk_url=settings.cloudtalk_api_url, kustomer_url=settings.kustomer_api_url):
+        return []
+    from bridge.web.pages import sample_call
+
+    return sample_call.ROUTES
 
 
 async def _tell_if_nothing_can_be_proven(inbox: Inbox) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from urllib.parse import parse_qs, urlsplit
 
@@ -84,3 +86,11 @@ def test_the_empty_pages_of_a_sandbox_lead_to_it(desk: Site) -> None:
 def test_without_a_sandbox_there_is_no_such_page(site: Site) -> None:
     assert site.get("/try").status == 404
     assert 'href="/try"' not in site.get("/").text
+
+
+def test_a_web_process_loads_none_of_its_code_without_a_sandbox() -> None:
+    names = "('httpx2', 'bridge.sandbox.samples')"
+    look = f"import sys, bridge.web.app; print([m for m in {names} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "[]"

@@ -19,7 +19,7 @@ from starlette.routing import Route
 
 from bridge.clients.bounds import Client
 from bridge.reports.views import call_view
-from bridge.sandbox import CORE_PREFIX, KUSTOMER_KEY, is_sandbox
+from bridge.sandbox import CORE_PREFIX, KUSTOMER_KEY
 from bridge.sandbox.samples import SampleCall
 from bridge.settings import Settings
 from bridge.web.answers import Refused
@@ -42,10 +42,6 @@ KINDS: Mapping[str, tuple[str, tuple[str, ...]]] = MappingProxyType(
     }
 )
 _CUSTOMER, _CONVERSATION, _NOTE = "customer", "conversation", "note"
-
-
-def there_is_a_sandbox(settings: Settings) -> bool:
-    return is_sandbox(cloudtalk_url=settings.cloudtalk_api_url, kustomer_url=settings.kustomer_api_url)
 
 
 @signed_in
