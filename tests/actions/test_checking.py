@@ -58,7 +58,7 @@ def test_rules_that_fields_have_together_are_said_in_words() -> None:
     assert "send it alone" in refused(
         "update-conversation", {"conversation_id": an_id, "customer_id": an_id, "status": "done"}
     )
-    assert "direction is needed" in refused("create-message", {"channel": "voice", "app": "x"})
+    assert "direction is required" in refused("create-message", {"channel": "voice", "app": "x"})
     assert "cannot be combined" in refused("list-notes", {"conversation_id": an_id, "customer_id": an_id})
 
 
@@ -131,8 +131,8 @@ def test_a_null_that_kustomer_does_not_take_is_left_out_of_a_create() -> None:
 def test_such_a_null_is_refused_in_an_update_where_it_may_be_meant_to_clear() -> None:
     base = {"customer_id": CUSTOMER}
 
-    assert "phones: Kustomer takes no null here" in refused("update-customer", base | {"phones": None})
-    assert "type: Kustomer takes no null" in refused(
+    assert "phones: Kustomer does not accept null here" in refused("update-customer", base | {"phones": None})
+    assert "type: Kustomer does not accept null" in refused(
         "update-customer", base | {"phones": [{"phone": "+15550102000", "type": None}]}
     )
     assert check_input(OPERATIONS["update-customer"], base | {"name": None}).wire("customer_id") == {

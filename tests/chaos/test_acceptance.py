@@ -93,4 +93,4 @@ def test_a_web_process_killed_in_the_middle_of_a_line_loses_nothing_it_acknowled
 
     eventually(lambda: not journals(house), "the next process hands it on", within_s=60)
     assert known(house) >= set(range(1, 21))
-    assert "half-written line" in house.logs()
+    assert "half-written journal line" in house.logs()

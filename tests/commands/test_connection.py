@@ -155,7 +155,7 @@ def test_ensure_without_membrane_answers_with_the_built_in_one(url: str, name: s
     [
         ("https://www.example.com/", "MEMBRANE_WORKSPACE_KEY"),
         ("https://cloudtalk.io.example.com/", "neither CloudTalk's nor Kustomer's"),
-        ("cloudtalk", "no address of an app"),
+        ("cloudtalk", "is not the URL of an app"),
     ],
 )
 def test_ensure_of_what_is_not_there_says_what_to_do(url: str, says: str, direct: Terminal) -> None:

@@ -290,7 +290,7 @@ def test_a_redirect_to_another_host_is_not_followed(
     bridge.run_jobs_for(60)
 
     assert list(bridge.ledger.parked()) == [f"recording|uuid:{UUID}"]
-    assert "host that is not its own" in next(iter(bridge.ledger.parked().values()))["error"]
+    assert "host that is not CloudTalk" in next(iter(bridge.ledger.parked().values()))["error"]
     assert "Recording: still to come" in _body(recorded)
 
 
@@ -461,7 +461,7 @@ def test_the_public_link_is_used_only_where_the_operator_wants_it(
     bridge.receive("recording-uploaded", stolen)
     bridge.receive("call-ended", ENDED)
     bridge.run_jobs_for(10)
-    assert "does not lead to CloudTalk" in next(iter(bridge.ledger.parked().values()))["error"]
+    assert "does not point to CloudTalk" in next(iter(bridge.ledger.parked().values()))["error"]
 
 
 def test_the_usual_delay_is_learnt_and_waited_for(bridge: Bridge) -> None:

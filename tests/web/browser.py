@@ -105,7 +105,7 @@ class Tab:
 
     def until(self, script: str) -> Any:
         """Asks until it is true: a page takes its time."""
-        ends = time.monotonic() + 15
+        ends = time.monotonic() + 30
         while not (found := self._asked(script)):
             assert time.monotonic() < ends, (script, self.complaints)
         return found

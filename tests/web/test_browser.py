@@ -105,6 +105,7 @@ def test_the_player_is_used_by_keyboard_alone(tab: Tab) -> None:
     tab.press("ArrowRight")
     assert tab.look(NOW) == pytest.approx(97)
     tab.press("Home")
+    tab.until("!document.getElementById('sound').seeking && document.getElementById('sound').readyState > 2")
     tab.press(" ")
     tab.until(f"!{PAUSED} && {NOW} > 0")
     assert tab.look("document.getElementById('play').getAttribute('aria-label')") == "Pause"
