@@ -15,6 +15,7 @@ from bridge.ledger.calls.record_fields import Field
 from bridge.ledger.calls.summary import Summary, reading_mark
 from bridge.reports.call_list import Cursor, Search, find_calls
 from tests.support import Bridge, ended
+from tests.waiting import eventually
 
 
 @pytest.fixture
@@ -28,7 +29,14 @@ def no_events(monkeypatch: pytest.MonkeyPatch) -> None:
 def received(bridge: Bridge) -> str:
     found = bridge.receive("call-ended", ended())
     assert isinstance(found, Learnt)
+    go_on(bridge)
     return found.key
+
+
+def go_on(bridge: Bridge) -> None:
+    """Wait for the next millisecond: what was learnt in that of a reader has no summary yet."""
+    at_ms = bridge.ledger.now_ms()
+    eventually(lambda: bridge.ledger.now_ms() > at_ms, "the next millisecond")
 
 
 def kept(bridge: Bridge, key: str) -> Mapping[str, str]:
@@ -52,6 +60,7 @@ def test_what_came_since_makes_a_summary_anew_once(bridge: Bridge, request: pyte
     key = received(bridge)
     bridge.run_jobs()
     bridge.receive("call-modified", ended(contact_name="Ada Example of Somewhere"))
+    go_on(bridge)
 
     def names() -> list[str | None]:
         return [row.customer_name for row in find_calls(bridge.ledger, Rules(), Search()).rows]
