@@ -105,6 +105,7 @@ def test_replay_is_there_only_when_allowed_and_runs_only_when_told_to(ledger: Le
     assert len(done["queued"]) == 1 and ledger.parked_count() == 0
 
 
+@pytest.mark.slow
 def test_a_client_talks_to_it_over_stdio(redis_client: redis.Redis, redis_url: str) -> None:
     from mcp import Client, StdioServerParameters
     from mcp.client.stdio import stdio_client

@@ -13,9 +13,12 @@ from tests.web.browser import CHROMIUM, ELSEWHERE, Tab, browsing
 from tests.web.listening import KEY, Shelf, made_up_sound
 from tests.web.serving import Site
 
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None and "CI" not in os.environ, reason="needs Chromium, which is not installed"
-)
+pytestmark = [
+    pytest.mark.slow,  # a browser takes much of a processor
+    pytest.mark.skipif(
+        CHROMIUM is None and "CI" not in os.environ, reason="needs Chromium, which is not installed"
+    ),
+]
 
 OPS = "made-up-ops-token"
 NOW = "document.getElementById('sound').currentTime"

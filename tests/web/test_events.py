@@ -146,6 +146,7 @@ def test_one_person_has_so_many_streams_and_others_still_get_theirs(
     assert follow(desk, **bearer(BO)).status == 200
 
 
+@pytest.mark.slow
 def test_a_stream_that_its_reader_leaves_makes_room(
     desk: Site,
     follow: Follow,
@@ -158,6 +159,7 @@ def test_a_stream_that_its_reader_leaves_makes_room(
     eventually(lambda: follow(desk, **bearer(AMY)).status == 200)
 
 
+@pytest.mark.slow
 @pytest.mark.slow  # a peer that closed its side is waited for two and a half seconds
 def test_leaving_a_page_that_follows_is_no_cut_connection(
     desk: Site, follow: Follow, eventually: Callable[[Callable[[], bool]], None]

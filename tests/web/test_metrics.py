@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 import prometheus_client
+import pytest
 import redis
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
 from prometheus_client.parser import text_string_to_metric_families
@@ -154,6 +155,7 @@ def test_each_answer_to_a_webhook_is_timed(site: Site) -> None:
     assert value("duplicates_total", trigger="call-ended") == 1
 
 
+@pytest.mark.slow
 def test_the_last_webhook_is_told_at_once_by_its_process_and_soon_by_the_others(
     serve: Callable[..., Site], store: redis.Redis
 ) -> None:

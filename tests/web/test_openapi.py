@@ -360,6 +360,7 @@ def test_an_audit_that_ends_soon_is_answered_with_what_it_found(site: Site, ledg
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_an_audit_that_takes_long_is_answered_before_programs_give_up(site: Site, ledger: Ledger) -> None:
     clock = ledger.heartbeat("clock")
     clock.start()

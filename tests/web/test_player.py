@@ -343,6 +343,7 @@ def test_any_range_from_the_end_is_the_slice_it_names(last: int, size: int) -> N
     assert data[slice(*found)] == data[-last:]
 
 
+@pytest.mark.slow
 @given(st.text(alphabet="bytes=-,0123456789 ²") | st.text())
 def test_no_range_is_trouble(text: str) -> None:
     try:
