@@ -21,6 +21,7 @@ def _quiet(house: House) -> bool:
     return all(lanes[lane].due + lanes[lane].waiting + lanes[lane].running == 0 for lane in Lane)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(120)
 def test_the_work_of_a_killed_worker_is_done_within_one_lease_of_the_next(tmp_path: Path) -> None:
     with House(tmp_path) as house:

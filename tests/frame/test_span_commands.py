@@ -159,6 +159,7 @@ def test_what_was_given_up_before_is_named_each_time_and_ends_with_3(
         assert "400" in parked["reason"]
 
 
+@pytest.mark.slow
 def test_what_a_person_dropped_is_named_and_needs_nobody(
     sandbox: RunningSandbox, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -186,6 +187,7 @@ def test_what_a_person_dropped_is_named_and_needs_nobody(
     assert "all is done" not in shown
 
 
+@pytest.mark.slow
 def test_a_call_that_waits_for_nothing_is_named_and_ends_with_3(
     sandbox: RunningSandbox, capsys: pytest.CaptureFixture[str]
 ) -> None:

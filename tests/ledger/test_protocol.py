@@ -85,6 +85,7 @@ def machine(line: Line, source: Callable[[str], str], count: Count, **more: obje
     return type("Driven", (Protocol,), parts)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_no_job_is_lost_or_run_by_two_whatever_happens(line: Line) -> None:
     count = Count()
@@ -106,6 +107,7 @@ def test_no_job_is_lost_or_run_by_two_whatever_happens(line: Line) -> None:
     assert count.steps >= STEPS_IN_ALL, count
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MUTANTS)
 def test_the_machine_notices_when(line: Line, name: str) -> None:
     def broken(script: str) -> str:

@@ -261,6 +261,7 @@ def test_no_actor_runs_without_a_claim() -> None:
 # -- dramatiq's own command
 
 
+@pytest.mark.slow
 def test_dramatiqs_own_command_runs_the_jobs_of_all_who_share_the_redis_and_stops_when_told(
     redis_url: str, bridge: Bridge, sandbox: RunningSandbox
 ) -> None:
