@@ -9,7 +9,7 @@ from datetime import timedelta
 from bridge.clients.cloudtalk import CloudTalk
 from bridge.clients.kustomer import Kustomer
 from bridge.domain.call import Call
-from bridge.domain.rules import Rules
+from bridge.domain.rules.model import Rules
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.queue.connections import Connections
 from bridge.ledger.queue.jobs import Claim

@@ -11,7 +11,7 @@ from dotenv import dotenv_values
 from pydantic import AliasChoices
 from pydantic_settings import BaseSettings, EnvSettingsSource
 
-from bridge.domain.rules import Rules
+from bridge.domain.rules.model import Rules
 from bridge.errors import WrongUse
 from bridge.setting_names import misspelt
 from bridge.storage.opening import open_storage
@@ -66,7 +66,7 @@ def read_rules(path: Path | None) -> tuple[Rules, list[str]]:
     """The rules of a file, and what is wrong with them."""
     if path is None:
         return Rules(), []
-    from bridge.domain.rules_file import rules_from_table
+    from bridge.domain.rules.file import rules_from_table
 
     try:
         with path.open("rb") as file:

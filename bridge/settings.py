@@ -26,7 +26,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from bridge.domain.rules import Rules
+from bridge.domain.rules.model import Rules
 from bridge.errors import WrongUse
 from bridge.platforms import is_on_platform
 from bridge.setting_sources import Given, misspelt_in, read_file, read_rules, storage_complaints

@@ -25,7 +25,7 @@ from dramatiq.worker import WorkerThread
 from bridge.clients.http import make_client
 from bridge.clients.network import paced
 from bridge.deps import Deps, JobResult
-from bridge.domain.rules import Rules
+from bridge.domain.rules.model import Rules
 from bridge.domain.webhook.events import Event, Held, read_event
 from bridge.jobs.leases import Leases
 from bridge.ledger import keys

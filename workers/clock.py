@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from bridge.deps import Deps
-from bridge.domain.rules import Rules
+from bridge.domain.rules.model import Rules
 from bridge.errors import BridgeError, WrongUse
 from bridge.ledger import audits, keys
 from bridge.ledger.calls.held import match_held

@@ -14,7 +14,7 @@ from bridge.domain.call import fold
 from bridge.domain.outcome import Direction, Stage
 from bridge.domain.phone import Phone, read_phone
 from bridge.domain.policy import DetailWait, Skip, plan
-from bridge.domain.rules import Rules
+from bridge.domain.rules.model import Rules
 from bridge.domain.webhook.events import Event
 from bridge.domain.webhook.values import read_call_id, read_direction, read_flag, read_seconds, read_time
 

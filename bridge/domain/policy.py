@@ -13,7 +13,7 @@ from bridge.domain.kustomer_texts.tags import LONGEST_TAG, MOST_TAGS, in_kustome
 from bridge.domain.outcome import Direction, Outcome, Status
 from bridge.domain.phone import Kind
 from bridge.domain.recording import NO_RECORDING, Recording, RecordingState, Stored, attachment_of
-from bridge.domain.rules import Rules
+from bridge.domain.rules.model import Rules
 from bridge.domain.webhook.values import read_uuid
 
 _LONGEST_NAME = 256

@@ -9,7 +9,7 @@ from typing import Any
 
 from bridge.domain.call import Call
 from bridge.domain.phone import read_phone
-from bridge.domain.rules import Rules
+from bridge.domain.rules.model import Rules
 
 
 class RecordingState(Enum):

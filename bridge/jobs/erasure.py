@@ -12,7 +12,7 @@ from bridge.deps import Deps
 from bridge.domain.call import Call
 from bridge.domain.mentions import Mentions
 from bridge.domain.phone import Kind, Phone
-from bridge.domain.rules import Rules
+from bridge.domain.rules.model import Rules
 from bridge.domain.webhook.values import read_uuid
 from bridge.errors import BridgeError, Rejected, Transient
 from bridge.jobs.erasure_receipt import Receipt, There

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from bridge.clients.cloudtalk import LARGEST_PAGE, CallPage
 from bridge.deps import Deps
-from bridge.domain.rules import Rules
+from bridge.domain.rules.model import Rules
 from bridge.jobs.budget_waiter import BudgetWaiter
 from bridge.ledger.budgets.budget import Share
 from bridge.ledger.calls.call_status import CallState, CallStatus, call_statuses

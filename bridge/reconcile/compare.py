@@ -17,7 +17,7 @@ from bridge.domain.call import Call
 from bridge.domain.call_list_item import ListedCall
 from bridge.domain.phone import Kind
 from bridge.domain.recording import RecordingState, may_record
-from bridge.domain.rules import Rules
+from bridge.domain.rules.model import Rules
 from bridge.ledger.calls.call_status import CallState, CallStatus, call_statuses, known_by_uuid_only
 from bridge.ledger.calls.record_fields import State
 from bridge.ledger.keys import Lane

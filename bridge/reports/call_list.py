@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from bridge.domain.moments import read_moment
 from bridge.domain.outcome import Direction, Outcome
-from bridge.domain.rules import Rules
+from bridge.domain.rules.model import Rules
 from bridge.errors import WrongUse
 from bridge.ledger.calls.record import Record
 from bridge.ledger.calls.summary import CallEntry, Place, Summary, read_entries

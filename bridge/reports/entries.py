@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from bridge.domain.rules import Rules
+from bridge.domain.rules.model import Rules
 from bridge.ledger import refusals, trail
 from bridge.ledger.calls.held import HeldEvent, held_page
 from bridge.ledger.calls.reading import read_all

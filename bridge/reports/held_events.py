@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from bridge.domain.phone import Kind
-from bridge.domain.rules import Rules
+from bridge.domain.rules.model import Rules
 from bridge.domain.webhook.events import OTHER_TRIGGERS, STAGE_OF
 from bridge.domain.webhook.matching import fits
 from bridge.ledger.calls.held import HeldEvent

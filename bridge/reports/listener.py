@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from bridge.domain.rules import Rules
+from bridge.domain.rules.model import Rules
 from bridge.domain.webhook.events import read_values
 from bridge.domain.webhook.explaining import IMPERSONAL, Variable, explain
 from bridge.ledger.calls.received import Received

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from bridge.domain.rules import Rules
+from bridge.domain.rules.model import Rules
 from bridge.ledger.calls.reading import have_observation, noted_at
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.processes import Process

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bridge.domain.phone import masked as masked_number
-from bridge.domain.rules import Rules
+from bridge.domain.rules.model import Rules
 
 DEFAULT = "default"
 # Rules that settings of their own decide.

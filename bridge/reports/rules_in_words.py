@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bridge.domain.phone import masked
-from bridge.domain.rules import Rules
+from bridge.domain.rules.model import Rules
 from bridge.settings import Settings
 
 _SECTION = re.compile(r"\s*\[{1,2}\s*([\w.\"' -]+?)\s*\]{1,2}\s*(?:#.*)?$")

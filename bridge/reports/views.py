@@ -8,7 +8,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from bridge.domain.rules import Rules
+from bridge.domain.rules.model import Rules
 from bridge.domain.webhook.keys import DEFAULT_KEYS, canonical_key
 from bridge.ledger.budgets.budget import Budget
 from bridge.ledger.calls.comparison import calls_missing

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from bridge.domain.call import Call, newest_hint
 from bridge.domain.policy import DetailWait
 from bridge.domain.recording import Recording, RecordingState
-from bridge.domain.rules import Rules
+from bridge.domain.rules.model import Rules
 from bridge.domain.webhook.events import Event
 from bridge.ledger.calls.record import Record
 

@@ -21,7 +21,7 @@ from datetime import datetime
 from bridge.domain.call import Call
 from bridge.domain.policy import DetailWait, Skip, Wait, policy
 from bridge.domain.recording import Recording, RecordingState
-from bridge.domain.rules import Rules
+from bridge.domain.rules.model import Rules
 from bridge.ledger.calls.horizon import LedgerHorizon
 from bridge.ledger.calls.record import Record
 from bridge.sync.asking import Asking, asking, note_waits_until

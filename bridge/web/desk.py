@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import anyio
 import anyio.to_thread
 
-from bridge.domain.rules import Rules
+from bridge.domain.rules.model import Rules
 from bridge.ledger.budgets.budget import Budget
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.queue.connections import Connections

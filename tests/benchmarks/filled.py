@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from uuid import UUID
 
-from bridge.domain.rules import Rules
+from bridge.domain.rules.model import Rules
 from bridge.domain.webhook.events import STAGE_OF, Event, read_event
 from bridge.ledger import keys
 from bridge.ledger.connect import connect

@@ -24,7 +24,7 @@ from typing import Any
 from urllib.parse import quote
 from uuid import UUID
 
-from bridge.domain.rules import Rules
+from bridge.domain.rules.model import Rules
 from bridge.domain.webhook.events import Event
 from bridge.ledger import keys, scripts
 from bridge.ledger.calls.learning import Retention, learn_event

@@ -11,7 +11,7 @@ import pytest
 import redis
 
 from bridge.commands.mcp import server
-from bridge.domain.rules import Rules
+from bridge.domain.rules.model import Rules
 from bridge.domain.webhook.events import Event, read_event
 from bridge.ledger.ledger import Ledger
 from bridge.settings import Settings

@@ -9,7 +9,7 @@ from uuid import UUID
 from bridge.domain.call import Call
 from bridge.domain.outcome import Direction, Stage
 from bridge.domain.phone import Kind, Phone
-from bridge.domain.rules import Rules
+from bridge.domain.rules.model import Rules
 from bridge.domain.webhook.events import Event, Held, read_event
 
 UUID_TEXT = "5b0c7f0e-3f5d-4c0e-9a51-8a7f4f6f2d11"

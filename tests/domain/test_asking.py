@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from bridge.domain.policy import DetailWait
-from bridge.domain.rules import Rules
+from bridge.domain.rules.model import Rules
 from bridge.ledger.calls.record import KeptEvent, Observation, Record
 from bridge.sync.asking import MORE_TO_COME, NEVER_ENDED, WRITE_WITHOUT_AFTER, Asking, asking
 from tests.domain.given import CALL_ID, IDS, UUID_TEXT

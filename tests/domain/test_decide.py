@@ -10,7 +10,7 @@ from uuid import UUID
 
 import pytest
 
-from bridge.domain.rules import Rules
+from bridge.domain.rules.model import Rules
 from bridge.ledger.calls.horizon import LedgerHorizon
 from bridge.ledger.calls.record import KeptEvent, Observation, Record, Written
 from bridge.sync.decide import Later, Never, Write, decide, look_back

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bridge.domain.outcome import Stage
 from bridge.domain.phone import Kind, Phone
-from bridge.domain.rules import Rules
+from bridge.domain.rules.model import Rules
 from bridge.domain.webhook.events import Event, fingerprint_of, read_event
 from tests.domain.given import ADA, CALL_ID, IDS, UUID_TEXT, held, read
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from bridge.domain.outcome import Direction, Stage
 from bridge.domain.phone import WITHHELD, Kind
-from bridge.domain.rules import Rules
-from bridge.domain.rules_file import rules_from_table
+from bridge.domain.rules.file import rules_from_table
+from bridge.domain.rules.model import Rules
 from bridge.domain.webhook.events import OTHER_TRIGGERS, STAGE_OF, Event, Held, fingerprint_of, read_event
 from tests.domain.given import CALL_ID, IDS, UUID_TEXT, held, read, said
 from tests.support import PAYLOADS, Request, all_payloads, payload

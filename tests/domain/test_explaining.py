@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bridge.domain.rules import Rules
+from bridge.domain.rules.model import Rules
 from bridge.domain.webhook.explaining import Variable, explain
 from bridge.domain.webhook.templates import TEMPLATES
 

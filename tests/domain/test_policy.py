@@ -21,7 +21,7 @@ from bridge.domain.policy import (
     object_id,
     plan,
 )
-from bridge.domain.rules import Rules
+from bridge.domain.rules.model import Rules
 from tests.domain.given import CALL_ID, UUID_TEXT, call
 
 A_TAG = re.compile(r"^[0-9a-zA-ZÀ-ÿ_/<>.-][0-9a-zA-ZÀ-ÿ _/<>.-]{0,63}$")

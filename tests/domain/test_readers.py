@@ -15,7 +15,7 @@ from bridge.domain import phone
 from bridge.domain.call_list_item import read_listed
 from bridge.domain.detail import read_detail
 from bridge.domain.phone import Kind, read_phone
-from bridge.domain.rules import Rules
+from bridge.domain.rules.model import Rules
 from bridge.domain.webhook import values
 from bridge.domain.webhook.events import STAGE_OF, Event, Held, read_event
 from bridge.domain.webhook.keys import CANONICAL_KEYS

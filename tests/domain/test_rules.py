@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from bridge.domain.outcome import Outcome
-from bridge.domain.rules import DEFAULT_STATUS, Rules
-from bridge.domain.rules_file import rules_from_table
+from bridge.domain.rules.file import rules_from_table
+from bridge.domain.rules.model import DEFAULT_STATUS, Rules
 
 GOOD = """
 [write]

@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from bridge.commands import main
-from bridge.domain.rules import Rules
+from bridge.domain.rules.model import Rules
 from bridge.domain.webhook.events import Event, Held, read_event
 from bridge.ledger import keys
 from bridge.ledger.ledger import Ledger

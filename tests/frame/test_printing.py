@@ -16,7 +16,7 @@ from bridge import logs
 from bridge.commands import main
 from bridge.commands.printing import PlainTerminal
 from bridge.commands.tables import show
-from bridge.domain.rules import Rules
+from bridge.domain.rules.model import Rules
 from bridge.domain.webhook.events import Event, Held, read_event
 from bridge.ledger import trail
 from bridge.ledger.ledger import Ledger

@@ -73,7 +73,7 @@ def test_a_parked_job_and_a_paused_service_need_a_person(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from bridge.domain.rules import Rules
+    from bridge.domain.rules.model import Rules
     from bridge.domain.webhook.events import Event, read_event
 
     event = read_event("call-ended", ended(), Rules())

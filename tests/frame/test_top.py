@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bridge.commands import main
-from bridge.domain.rules import Rules
+from bridge.domain.rules.model import Rules
 from bridge.domain.webhook.events import Event, read_event
 from bridge.ledger.ledger import Ledger
 from tests.support import ended

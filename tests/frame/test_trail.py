@@ -8,7 +8,7 @@ import pytest
 import redis
 
 from bridge.commands import main
-from bridge.domain.rules import Rules
+from bridge.domain.rules.model import Rules
 from bridge.domain.webhook.events import Event, read_event
 from bridge.ledger import keys, trail
 from bridge.ledger.ledger import Ledger

@@ -11,7 +11,7 @@ import httpx2
 import pytest
 
 from bridge.clients.cloudtalk.calls import Calls
-from bridge.domain.rules import Rules
+from bridge.domain.rules.model import Rules
 from bridge.jobs.budget_waiter import BudgetWaiter
 from bridge.ledger.budgets.budget import Share
 from bridge.ledger.calls.call_status import CallState

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import redis
 
-from bridge.domain.rules import Rules
+from bridge.domain.rules.model import Rules
 from bridge.ledger.keys import record as record_name
 from bridge.sandbox.running import RunningSandbox
 from tests.jobs.desk import desk, one_of_each

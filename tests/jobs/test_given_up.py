@@ -10,7 +10,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from bridge.domain.rules import Rules
+from bridge.domain.rules.model import Rules
 from bridge.jobs.budget_waiter import BudgetWaiter
 from bridge.ledger import trail
 from bridge.ledger.budgets.budget import Share

@@ -9,7 +9,7 @@ import pytest
 import redis
 from structlog.testing import capture_logs
 
-from bridge.domain.rules import Rules
+from bridge.domain.rules.model import Rules
 from bridge.domain.webhook.events import Held
 from bridge.ledger.calls.learning import Learnt
 from bridge.sandbox.running import RunningSandbox

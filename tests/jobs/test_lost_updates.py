@@ -6,7 +6,7 @@ import pytest
 import redis
 
 from bridge.domain.outcome import Outcome
-from bridge.domain.rules import DEFAULT_STATUS, Rules
+from bridge.domain.rules.model import DEFAULT_STATUS, Rules
 from bridge.sandbox.running import RunningSandbox
 from tests.jobs.desk import one_of_each
 from tests.support import Bridge, ended

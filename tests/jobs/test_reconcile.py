@@ -10,7 +10,7 @@ import redis
 
 from bridge.clients.cloudtalk import CallPage
 from bridge.domain.call_list_item import ListedCall
-from bridge.domain.rules import Rules
+from bridge.domain.rules.model import Rules
 from bridge.ledger import keys
 from bridge.ledger.calls.call_status import CallState, call_statuses
 from bridge.ledger.calls.comparison import calls_missing

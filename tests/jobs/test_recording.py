@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import redis
 
-from bridge.domain.rules import Rules
+from bridge.domain.rules.model import Rules
 from bridge.sandbox.running import RunningSandbox
 from tests.jobs.desk import one_of_each
 from tests.jobs.test_exactly_once import Died, die

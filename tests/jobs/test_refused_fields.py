@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import redis
 
-from bridge.domain.rules import Rules
+from bridge.domain.rules.model import Rules
 from bridge.errors import Rejected
 from bridge.ledger import keys
 from bridge.reports.views import call_view

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from bridge.domain.rules import Rules
+from bridge.domain.rules.model import Rules
 from bridge.ledger import keys
 from bridge.ledger.calls import reading, summary
 from bridge.ledger.calls.learning import Learnt

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from bridge.domain.rules import Rules
+from bridge.domain.rules.model import Rules
 from bridge.domain.webhook.events import Event, read_event
 from bridge.errors import Busy, LeaseLost
 from bridge.ledger import keys, scripts

@@ -11,7 +11,7 @@ from typing import TypeVar
 import pytest
 import redis
 
-from bridge.domain.rules import Rules
+from bridge.domain.rules.model import Rules
 from bridge.domain.webhook.events import Event, Held, read_event
 from bridge.ledger.calls.inbox import Delivery, Inbox
 from bridge.ledger.connect import connect_web

@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 import redis
 
-from bridge.domain.rules import Rules
+from bridge.domain.rules.model import Rules
 from bridge.domain.webhook.events import Event, read_event
 from bridge.ledger import keys
 from bridge.ledger.ledger import Ledger

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID as Uuid
 
-from bridge.domain.rules import Rules
+from bridge.domain.rules.model import Rules
 from bridge.domain.webhook.events import Event, read_event
 from bridge.ledger.ledger import Ledger
 from bridge.links import Links

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from bridge.commands import main
-from bridge.domain.rules import Rules
+from bridge.domain.rules.model import Rules
 from bridge.domain.webhook.events import Event, Held, read_event
 from bridge.errors import Rejected
 from bridge.ledger import keys, trail

@@ -11,7 +11,7 @@ import pytest
 import redis
 
 from bridge.commands import main
-from bridge.domain.rules import Rules
+from bridge.domain.rules.model import Rules
 from bridge.ledger import keys
 from bridge.ledger.calls.held import assign, held_events
 from bridge.ledger.calls.received import newest_mark, received

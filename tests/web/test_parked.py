@@ -11,7 +11,7 @@ import pytest
 
 from bridge.commands import main
 from bridge.commands import parked as command
-from bridge.domain.rules import Rules
+from bridge.domain.rules.model import Rules
 from bridge.domain.webhook.events import Event, read_event
 from bridge.ledger import keys, trail
 from bridge.ledger.ledger import Ledger

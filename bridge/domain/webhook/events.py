@@ -19,7 +19,7 @@ from uuid import UUID
 
 from bridge.domain.outcome import Direction, Stage
 from bridge.domain.phone import WITHHELD, Kind, Phone, read_phone
-from bridge.domain.rules import Rules
+from bridge.domain.rules.model import Rules
 from bridge.domain.webhook.envelopes import is_native, unwrap
 from bridge.domain.webhook.fields import fields_of, in_order
 from bridge.domain.webhook.keys import DEFAULT_KEYS, canonical_key, spelled

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from bridge.domain.moments import shown_time
 from bridge.domain.phone import Kind, Phone
-from bridge.domain.rules import Rules
+from bridge.domain.rules.model import Rules
 from bridge.domain.webhook.envelopes import is_native, unwrap
 from bridge.domain.webhook.events import Event, read_values
 from bridge.domain.webhook.fields import fields_of

@@ -13,7 +13,7 @@ from bridge.boundary import boundary
 from bridge.domain.call import Call
 from bridge.domain.mentions import Mentions
 from bridge.domain.phone import Phone
-from bridge.domain.rules import Rules
+from bridge.domain.rules.model import Rules
 from bridge.domain.webhook.matching import fits
 from bridge.ledger import keys
 from bridge.ledger.calls.held import LISTS, HeldEvent, all_events

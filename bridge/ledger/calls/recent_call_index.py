@@ -11,7 +11,7 @@ from typing import cast
 from bridge.boundary import boundary
 from bridge.domain.call import Call
 from bridge.domain.phone import Kind, Phone
-from bridge.domain.rules import Rules
+from bridge.domain.rules.model import Rules
 from bridge.domain.webhook.events import Event
 from bridge.domain.webhook.matching import fits
 from bridge.ledger import keys

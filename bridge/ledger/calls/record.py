@@ -14,7 +14,7 @@ from bridge.domain.call_list_item import read_listed
 from bridge.domain.detail import Detail, read_detail
 from bridge.domain.outcome import Stage
 from bridge.domain.recording import Recording, read_recording
-from bridge.domain.rules import Rules
+from bridge.domain.rules.model import Rules
 from bridge.domain.webhook.events import Event, read_event
 from bridge.domain.webhook.values import read_flag
 from bridge.ledger.calls.record_fields import Family, Field, State

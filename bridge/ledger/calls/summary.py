@@ -17,7 +17,7 @@ from zlib import crc32
 
 from bridge.boundary import boundary
 from bridge.domain.call import Call
-from bridge.domain.rules import Rules
+from bridge.domain.rules.model import Rules
 from bridge.ledger import keys, scripts
 from bridge.ledger.calls.reading import read_all
 from bridge.ledger.calls.record import Record, moment

@@ -19,7 +19,7 @@ from typing import Any, cast
 from redis.client import Pipeline
 
 from bridge.boundary import boundary
-from bridge.domain.rules import Rules
+from bridge.domain.rules.model import Rules
 from bridge.ledger import keys, scripts
 from bridge.ledger.calls.summary import CallEntry, Place, read_entries, reading_mark
 from bridge.ledger.ledger import Ledger

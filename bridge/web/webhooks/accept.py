@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bridge import tracing
-from bridge.domain.rules import Rules
+from bridge.domain.rules.model import Rules
 from bridge.domain.synthetic import is_synthetic
 from bridge.domain.webhook.events import Event, Held, fingerprint_of, read_event
 from bridge.journal.journal import Journal, JournalFull

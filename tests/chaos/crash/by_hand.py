@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from bridge.domain.rules import Rules
+from bridge.domain.rules.model import Rules
 from bridge.domain.webhook.events import Held, read_event
 from bridge.ledger import health, keys, news, refusals, trail
 from bridge.ledger.budgets.budget import Budget

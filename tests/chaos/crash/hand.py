@@ -10,7 +10,7 @@ from typing import Any, cast
 import httpx2
 from dramatiq import MessageProxy
 
-from bridge.domain.rules import Rules
+from bridge.domain.rules.model import Rules
 from bridge.domain.webhook.events import Event, read_event
 from bridge.jobs.leases import Leases
 from bridge.ledger.keys import QUEUE_KEYS, Lane

@@ -16,7 +16,7 @@ from pydantic import SecretStr
 
 from bridge.client_factory import ClientFactory
 from bridge.domain.phone import Kind, Phone
-from bridge.domain.rules import Rules
+from bridge.domain.rules.model import Rules
 from bridge.domain.synthetic import synthetic_body
 from bridge.domain.webhook.events import Held, read_event
 from bridge.jobs.budget_waiter import BudgetWaiter

@@ -38,7 +38,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic_core import ErrorDetails
 
 from bridge.domain.outcome import Outcome, Status
-from bridge.domain.rules import DEFAULT_STATUS, Attach, Link, Rules
+from bridge.domain.rules.model import DEFAULT_STATUS, Attach, Link, Rules
 from bridge.domain.webhook.keys import CANONICAL_KEYS, folded
 
 

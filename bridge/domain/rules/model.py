@@ -1,6 +1,6 @@
 """What the operator may decide: which calls are written, how conversations start, how webhooks name things.
 
-`rules_file.py` reads them.
+`file.py` reads them.
 """
 
 from __future__ import annotations
