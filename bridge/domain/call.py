@@ -50,6 +50,12 @@ class Call:
     notes: str | None = None
     transcript: str | None = None
     summary: str | None = None
+    # From call detail only: the path of the call.
+    call_type: str | None = None
+    out_of_hours: bool | None = None
+    groups: tuple[str, ...] = ()
+    transferred: bool | None = None
+    ai_agent: bool | None = None
     # The events asked for a look at call detail that none has answered so far.
     wants_detail: bool = False
 

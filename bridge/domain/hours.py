@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -30,6 +30,7 @@ class Hours:
     """Some spans of the week, in a time zone that is named when they are asked."""
 
     spans: tuple[Span, ...]
+    text: str = field(default="", compare=False)
 
     def cover(self, at: datetime, zone: str) -> bool:
         """Whether this moment lies in one of them."""
@@ -60,7 +61,7 @@ def read_hours(text: str) -> Hours:
             raise ValueError(_HINT)
         start, end = _minute(found["start"]), _minute(found["end"])
         spans.append(Span(_days(found["first"], found["last"]), start % 1440, end))
-    return Hours(tuple(spans))
+    return Hours(tuple(spans), text)
 
 
 def _minute(text: str) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import IntEnum, StrEnum
 from typing import Literal
 
-Status = Literal["open", "done"]
+Status = Literal["open", "done", "snoozed"]
 
 
 class Direction(StrEnum):

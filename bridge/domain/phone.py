@@ -73,6 +73,11 @@ class Phone:
         return "".join(c for c in self.text if c.isdigit())[-3:]
 
     @property
+    def country(self) -> str | None:
+        """ISO 3166 code of where the number is from; None where it tells no country."""
+        return _country(self.text) if self.kind is Kind.E164 else None
+
+    @property
     def spoken(self) -> str:
         """For people: grouped as in international writing."""
         if self.kind is Kind.WITHHELD:
@@ -225,3 +230,8 @@ def _of_today(number: phonenumbers.PhoneNumber) -> phonenumbers.PhoneNumber:
     old, new = _OLD_FORMS[code]
     mended = old.sub(new, digits) if old.fullmatch(digits) else digits
     return phonenumbers.parse(f"+{code}{mended}") if mended != digits else number
+
+
+@lru_cache(maxsize=4096)
+def _country(text: str) -> str | None:
+    return phonenumbers.region_code_for_number(phonenumbers.parse(text))

@@ -38,7 +38,7 @@ class Estimate:
         calls, recorded = len(wanted), sum(1 for call in wanted if call.recorded) if rules.record else 0
         asks, writes = calls + recorded, calls * _WRITE + recorded * _ATTACH
         seconds = max(cloudtalk.seconds_for(asks), kustomer.seconds_for(writes))
-        if rules.assign_agent:
+        if rules.assign != "none":
             # The agents' e-mails and the user of each, as often as what is kept of them runs out.
             asks += 1 + int(seconds / AGENTS_FOR_S)
             writes += len({call.agent_id for call in wanted}) * (1 + int(seconds / USERS_FOR_S))

@@ -122,8 +122,12 @@ def _conversations(rules: Rules) -> Iterator[_Choice]:
     yield group, "conversation.tags", list(rules.tags), tags
     says = "CloudTalk's tags of a call are added." if rules.call_tags else "CloudTalk's tags are not added."
     yield group, "conversation.call_tags", rules.call_tags, says
-    says = "goes to the agent who spoke, found by e-mail." if rules.assign_agent else "is assigned to nobody."
-    yield group, "conversation.assign_agent", rules.assign_agent, f"A conversation {says}"
+    says = (
+        "goes to the agent who spoke, found by e-mail."
+        if rules.assign != "none"
+        else "is assigned to nobody."
+    )
+    yield group, "agents.assign", rules.assign, f"A conversation {says}"
 
 
 _ATTACHED = {

@@ -15,7 +15,7 @@ USERS_FOR_S = 3600
 
 def with_agent(call: Call, deps: Deps) -> Call:
     """The call with its agent's name, where webhooks told only the id. A note does not wait for a name."""
-    wants_email = deps.rules.assign_agent and call.agent_email is None
+    wants_email = deps.rules.assign != "none" and call.agent_email is None
     if call.agent_id is None or (call.agent_name is not None and not wants_email):
         return call
     try:
@@ -31,7 +31,7 @@ def with_agent(call: Call, deps: Deps) -> Call:
 
 def user_of(call: Call, deps: Deps) -> list[str]:
     """Kustomer's user for the agent, found by e-mail; empty when there is none, or assigning is off."""
-    if not deps.rules.assign_agent or call.agent_email is None:
+    if deps.rules.assign == "none" or call.agent_email is None:
         return []
     name = f"user:{call.agent_email}"
     found: list[str] | None = deps.ledger.memory.cached(name)

@@ -36,7 +36,7 @@ def test_a_good_file_is_read() -> None:
 
     assert wrong == []
     assert (rules.write_internal, rules.write_withheld, rules.write_short) == (True, True, True)
-    assert (rules.tags, rules.call_tags, rules.assign_agent) == (("phone",), True, True)
+    assert (rules.tags, rules.call_tags, rules.assign) == (("phone",), True, "longest")
     assert rules.webhook_keys == {"anrufer": "external_number", "phone_of_caller": "external_number"}
 
 

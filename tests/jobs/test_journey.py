@@ -278,7 +278,7 @@ def test_tags_that_a_person_added_stay(redis_client: redis.Redis, sandbox: Runni
 def test_the_agent_is_assigned_where_the_rules_say_so(
     redis_client: redis.Redis, sandbox: RunningSandbox
 ) -> None:
-    bridge = Bridge(redis_client, sandbox, Rules(assign_agent=True))
+    bridge = Bridge(redis_client, sandbox, Rules(assign="longest"))
 
     for n in range(2):
         uuid = f"11111111-2222-4333-8444-55555555550{n}"

@@ -22,7 +22,7 @@ UUID = "11111111-2222-4333-8444-555555555500"
 
 @pytest.fixture
 def bridge(redis_client: redis.Redis, sandbox: RunningSandbox) -> Bridge:
-    return Bridge(redis_client, sandbox, Rules(tags=("phone",), call_tags=True, assign_agent=True))
+    return Bridge(redis_client, sandbox, Rules(tags=("phone",), call_tags=True, assign="longest"))
 
 
 def refuse(sandbox: RunningSandbox, path: str, error: dict[str, Any], *, method: str = "POST") -> None:

@@ -1,1 +1,1 @@
-"""The operator's choices: the model and its defaults (`model.py`), and the file they are read from (`file.py`)."""
+"""The operator's choices: `model.py`, conditions of rules in `when.py`, reading the file in `file.py`."""

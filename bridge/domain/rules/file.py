@@ -32,12 +32,12 @@ import difflib
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from bridge.domain.outcome import Outcome, Status
+from bridge.domain.outcome import Outcome
 from bridge.domain.rules.model import DEFAULT_STATUS, Attach, Link, Rules
 from bridge.domain.webhook.keys import CANONICAL_KEYS, folded
 
@@ -55,7 +55,7 @@ class _Write(_Table):
 
 
 class _Conversation(_Table):
-    status: dict[Annotated[Outcome, Field(strict=False)], Status] = {}
+    status: dict[Annotated[Outcome, Field(strict=False)], Literal["open", "done"]] = {}
     tags: list[str] = Field(default=[], examples=['["phone"]'])
     call_tags: bool = False
     assign_agent: bool = False
@@ -95,7 +95,7 @@ class _File(_Table):
             status=MappingProxyType({**DEFAULT_STATUS, **talk.status}),
             tags=tuple(talk.tags),
             call_tags=talk.call_tags,
-            assign_agent=talk.assign_agent,
+            assign="longest" if talk.assign_agent else "none",
             record=sound.fetch,
             transcode=sound.transcode,
             attach=sound.attach,

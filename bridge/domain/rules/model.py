@@ -7,11 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import date
 from types import MappingProxyType
 from typing import Any, Literal
 
+from bridge.domain.call import Call
+from bridge.domain.hours import Hours
 from bridge.domain.outcome import Outcome, Status
+from bridge.domain.rules.when import Caller, Facts, When, why_not
 
+Match = Literal["phone", "shared_phone", "email", "external_id"]
+Several = Literal["newest", "most_recent_conversation", "none", "house"]
+Unknown = Literal["create", "house", "skip"]
+Per = Literal["call", "customer", "missed_caller"]
+Assign = Literal["longest", "first", "last", "none"]
 Attach = Literal["speech", "original", "never"]
 Link = Literal["operators", "signed", "off"]
 
@@ -30,13 +39,47 @@ DEFAULT_STATUS: Mapping[Outcome, Status] = MappingProxyType(
 class Rules:
     """The operator's choices; the defaults suit a team that wants every customer call and nothing else."""
 
+    # Whether the call is written at all; a rule with `write = false` keeps it out.
+    write: bool = True
     write_internal: bool = False
     write_withheld: bool = False
     write_short: bool = False
+    # Whose call it is: [customer].
+    match: tuple[Match, ...] = ("phone", "shared_phone", "email", "external_id")
+    several: Several = "newest"
+    unknown: Unknown = "create"
+    house: str = ""  # the id of a Kustomer customer
+    customer_name: str = ""  # a template; empty: the name that CloudTalk gives
+    phone_type: Literal["mobile", "home", "work", "fax", "other"] = "mobile"
+    customer_tags: tuple[str, ...] = ()
+    locale: str = ""
+    customer_custom: Mapping[str, Any] = field(default_factory=dict)
+    # Its conversation: [conversation].
+    per: Per = "call"
+    within_hours: float = 24
+    name: str = ""  # a template; empty: the built-in title
     status: Mapping[Outcome, Status] = field(default_factory=lambda: DEFAULT_STATUS)
+    snooze_hours: float = 4  # how long a conversation of status `snoozed` sleeps
+    sub_status: str = ""
+    priority: int | None = None  # 1 to 5
+    brand: str = ""
+    queue: str = ""  # the id of a queue
     tags: tuple[str, ...] = ()
     call_tags: bool = False
-    assign_agent: bool = False
+    custom: Mapping[str, Any] = field(default_factory=dict)  # custom attributes of the conversation
+    close_missed_on_contact: bool = True
+    # When a missed call is to be called back: within so many minutes of opening hours; None: no due time.
+    call_back_minutes: int | None = None
+    open_hours: Hours | None = None
+    holidays: frozenset[date] = frozenset()
+    # Who owns it: [agents].
+    assign: Assign = "none"
+    team: str = ""  # id or name of a Kustomer team
+    fallback_team: str = ""
+    agent_table: Mapping[str, str] = field(default_factory=dict)  # CloudTalk agent id -> Kustomer e-mail
+    # Domains that stand for one another: an agent's e-mail is looked up under each.
+    agent_domains: tuple[str, ...] = ()
+    shared_accounts: tuple[str, ...] = ()  # agents (id or e-mail) who are several people: never assigned
     record: bool = True
     transcode: bool = True
     attach: Attach = "speech"
@@ -50,6 +93,10 @@ class Rules:
     webhook_keys: Mapping[str, str] = field(default_factory=dict)
     region: str | None = None
     zone: str = "UTC"
+    # The `[[rule]]` blocks, in the order of the file.
+    rules: tuple[Rule, ...] = ()
+    # Of the file's content: stands on each record that was written by it; "default" without a file.
+    version: str = "default"
     # Where the choices come from that are not defaults, and their names there, such as `write.internal`.
     source: str = field(default="", compare=False)
     stated: frozenset[str] = field(default=frozenset(), compare=False)
@@ -57,6 +104,34 @@ class Rules:
     def placed(self, *, region: str | None, zone: str) -> Rules:
         """The same rules for a country (numbers written without their code) and a time zone (notes)."""
         return replace(self, region=region, zone=zone)
+
+    @property
+    def asks_path(self) -> bool:
+        """Whether some rule needs call detail of each call: one request to CloudTalk a call."""
+        return any(rule.when.asks_path for rule in self.rules)
+
+    @property
+    def asks_caller(self) -> bool:
+        """Whether some rule needs to know if Kustomer has the customer already."""
+        return any(rule.when.caller is not None for rule in self.rules)
+
+    def facts(self, call: Call, caller: Caller | None) -> Facts:
+        return Facts(call=call, caller=caller, zone=self.zone, holidays=self.holidays)
+
+    def for_call(self, call: Call, caller: Caller | None = None) -> Rules:
+        """The choices for one call: of each, the first rule that fits and sets it, else the file's.
+
+        Args:
+            caller: whether Kustomer had the customer before this call; None where nobody has looked yet.
+        """
+        if not self.rules:
+            return self
+        facts = self.facts(call, caller)
+        chosen: dict[str, Any] = {}
+        for rule in self.rules:
+            if not rule.then.keys() <= chosen.keys() and why_not(rule.when, facts) is None:
+                chosen = {**rule.then, **chosen}
+        return replace(self, **chosen) if chosen else self
 
     def choices(self) -> dict[str, Any]:
         """Every choice by its name in the file, as plain values."""
@@ -67,7 +142,7 @@ class Rules:
             "conversation.status": {str(outcome): status for outcome, status in self.status.items()},
             "conversation.tags": [*self.tags],
             "conversation.call_tags": self.call_tags,
-            "conversation.assign_agent": self.assign_agent,
+            "agents.assign": self.assign,
             "recording.fetch": self.record,
             "recording.transcode": self.transcode,
             "recording.attach": self.attach,
@@ -78,3 +153,19 @@ class Rules:
             "recording.do_not_record": [*self.do_not_record],
             "webhook_keys": dict(self.webhook_keys),
         }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One `[[rule]]` block.
+
+    Args:
+        then: field of `Rules` -> the value it sets. A status stands for every outcome.
+        number: from 1, in the order of the file.
+        line: where the block begins in the file.
+    """
+
+    when: When
+    then: Mapping[str, Any]
+    number: int = 1
+    line: int = 0

@@ -19,10 +19,9 @@ from uuid import UUID
 
 from bridge.domain.outcome import Direction, Stage
 from bridge.domain.phone import WITHHELD, Kind, Phone, read_phone
-from bridge.domain.rules.model import Rules
 from bridge.domain.webhook.envelopes import is_native, unwrap
 from bridge.domain.webhook.fields import fields_of, in_order
-from bridge.domain.webhook.keys import DEFAULT_KEYS, canonical_key, spelled
+from bridge.domain.webhook.keys import DEFAULT_KEYS, ReadingRules, canonical_key, spelled
 from bridge.domain.webhook.values import (
     read_call_id,
     read_direction,
@@ -175,7 +174,7 @@ def fingerprint_of(trigger: str, body: Mapping[str, Any]) -> str:
 def read_event(
     trigger: str | None,
     body: Mapping[str, Any],
-    rules: Rules,
+    rules: ReadingRules,
     *,
     received_at: datetime | None = None,
 ) -> Event | Held:
@@ -212,7 +211,7 @@ def read_event(
     return _event_of(trigger, fingerprint, fields, rules, received_at, trouble=found.trouble)
 
 
-def read_values(body: Mapping[str, Any], rules: Rules) -> tuple[Mapping[str, Any], Event]:
+def read_values(body: Mapping[str, Any], rules: ReadingRules) -> tuple[Mapping[str, Any], Event]:
     """The values of a body by their canonical names, and what they mean, whether or not it names a call.
 
     For showing what was understood. The event's trigger and fingerprint mean nothing.
@@ -234,7 +233,7 @@ def _event_of(
     trigger: str,
     fingerprint: str,
     fields: Mapping[str, Any],
-    rules: Rules,
+    rules: ReadingRules,
     received_at: datetime | None,
     *,
     trouble: str,

@@ -11,6 +11,20 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 from types import MappingProxyType
+from typing import Protocol
+
+
+class ReadingRules(Protocol):
+    """What reading a webhook needs of the operator's rules."""
+
+    @property
+    def webhook_keys(self) -> Mapping[str, str]:
+        """Folded key -> canonical key, beside the built-in table."""
+
+    @property
+    def region(self) -> str | None:
+        """The country of numbers without a country code."""
+
 
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _OTHER = re.compile(r"[\W_]+")

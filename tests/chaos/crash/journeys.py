@@ -381,7 +381,7 @@ def _careless(hand: Hand) -> None:
 
 
 JOURNEYS = {
-    "recorded": Journey(run=_recorded, prepare=_with_recording, rules=Rules(assign_agent=True)),
+    "recorded": Journey(run=_recorded, prepare=_with_recording, rules=Rules(assign="longest")),
     "changed later": Journey(
         run=_changed_later,
         prepare=lambda sandbox: _call(sandbox, tags=["Refund"], rating=4),
