@@ -29,7 +29,7 @@ class Streamed(StreamingResponse):
 
 
 def answer_with(
-    sound: Sound, asked: Headers, kind: str, *, ranges: bool = True, length_header: bool = True
+    sound: Sound, request: Headers, kind: str, *, ranges: bool = True, length_header: bool = True
 ) -> Response:
     """
     Args:
@@ -38,8 +38,8 @@ def answer_with(
     """
     headers: dict[str, str] = {"accept-ranges": "bytes", "etag": sound.etag} if ranges else {}
     start, end, status = 0, sound.size, 200
-    if ranges and "range" in asked and asked.get("if-range", sound.etag) == sound.etag:
-        wanted = _range(asked["range"], sound.size)
+    if ranges and "range" in request and request.get("if-range", sound.etag) == sound.etag:
+        wanted = _range(request["range"], sound.size)
         if wanted is not None:
             start, end = wanted
             if start >= end:

@@ -18,7 +18,7 @@ from starlette.responses import Response
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class SandboxRequest:
     method: str
     path: str  # as it came, still percent-encoded
     query: QueryParams
@@ -27,7 +27,7 @@ class Asked:
     params: Mapping[str, str] = field(default_factory=dict)  # decoded
 
 
-Handler: TypeAlias = Callable[[Asked], Response]
+Handler: TypeAlias = Callable[[SandboxRequest], Response]
 
 
 class Routes:
@@ -41,25 +41,25 @@ class Routes:
         pattern = re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(template))
         self._rows.append((frozenset(methods.split()), re.compile(pattern), handler))
 
-    def find(self, asked: Asked) -> tuple[Handler, Asked] | None:
+    def find(self, request: SandboxRequest) -> tuple[Handler, SandboxRequest] | None:
         for methods, pattern, handler in self._rows:
-            match = pattern.fullmatch(asked.path)
-            if match is not None and asked.method in methods:
+            match = pattern.fullmatch(request.path)
+            if match is not None and request.method in methods:
                 params = {name: unquote(value) for name, value in match.groupdict().items()}
-                return handler, replace(asked, params=params)
+                return handler, replace(request, params=params)
         return None
 
     def knows(self, path: str) -> bool:
         return any(pattern.fullmatch(path) for _, pattern, _ in self._rows)
 
 
-async def read(request: Request) -> Asked:
-    raw: bytes = request.scope.get("raw_path") or request.url.path.encode()
-    return Asked(
-        method=request.method,
+async def read(incoming: Request) -> SandboxRequest:
+    raw: bytes = incoming.scope.get("raw_path") or incoming.url.path.encode()
+    return SandboxRequest(
+        method=incoming.method,
         # Some servers leave the query in raw_path.
         path=raw.split(b"?")[0].decode("ascii", "replace"),
-        query=request.query_params,
-        headers=request.headers,
-        body=await request.body(),
+        query=incoming.query_params,
+        headers=incoming.headers,
+        body=await incoming.body(),
     )

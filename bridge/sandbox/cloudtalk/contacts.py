@@ -15,7 +15,7 @@ from bridge.sandbox import CORE_PREFIX
 from bridge.sandbox.cloudtalk.errors import refuse
 from bridge.sandbox.cloudtalk.paging import Unreadable, number, page
 from bridge.sandbox.store import Document
-from bridge.sandbox.wire import Asked, Routes
+from bridge.sandbox.wire import Routes, SandboxRequest
 from bridge.sandbox.world import World, digits
 
 FIRST_FREE_CONTACT_ID = 1400000200
@@ -104,46 +104,46 @@ class Contacts:
         routes.add("DELETE", base + "/delete/{id}.json", self.delete)
         routes.add("PUT", base + "/addTags/{id}.json", self.add_tags)
 
-    def index(self, asked: Asked) -> Response:
+    def index(self, request: SandboxRequest) -> Response:
         try:
-            return page(asked, self._matching(asked), list_item)
+            return page(request, self._matching(request), list_item)
         except Unreadable as error:
-            return refuse(asked.path, 406, "Not acceptable.", **{error.name: [str(error)]})
+            return refuse(request.path, 406, "Not acceptable.", **{error.name: [str(error)]})
 
-    def show(self, asked: Asked) -> Response:
-        contact = self.world.store.get("contact", asked.params["id"])
+    def show(self, request: SandboxRequest) -> Response:
+        contact = self.world.store.get("contact", request.params["id"])
         if contact is None:
-            return refuse(asked.path, 404, "Not found.")
+            return refuse(request.path, 404, "Not found.")
         return JSONResponse({"responseData": shown(contact)})
 
-    def create(self, asked: Asked) -> Response:
-        body = _body(asked, NewContact)
+    def create(self, request: SandboxRequest) -> Response:
+        body = _body(request, NewContact)
         if isinstance(body, Response):
             return body
         contact = add_contact(self.world, body)
         return JSONResponse({"responseData": {"status": 201, "data": {"id": str(contact["id"])}}}, 201)
 
-    def edit(self, asked: Asked) -> Response:
-        contact = self.world.store.get("contact", asked.params["id"])
+    def edit(self, request: SandboxRequest) -> Response:
+        contact = self.world.store.get("contact", request.params["id"])
         if contact is None:
-            return refuse(asked.path, 404, "Not found.")
-        body = _body(asked, ContactBody)
+            return refuse(request.path, 404, "Not found.")
+        body = _body(request, ContactBody)
         if isinstance(body, Response):
             return body
         self._put(contact | body)
         return JSONResponse({"responseData": {"status": 200}})
 
-    def delete(self, asked: Asked) -> Response:
-        if self.world.store.get("contact", asked.params["id"]) is None:
-            return refuse(asked.path, 404, "Not found.")
-        self.world.store.drop("contact", asked.params["id"])
+    def delete(self, request: SandboxRequest) -> Response:
+        if self.world.store.get("contact", request.params["id"]) is None:
+            return refuse(request.path, 404, "Not found.")
+        self.world.store.drop("contact", request.params["id"])
         return JSONResponse({"responseData": {"status": 200}})
 
-    def add_tags(self, asked: Asked) -> Response:
-        contact = self.world.store.get("contact", asked.params["id"])
+    def add_tags(self, request: SandboxRequest) -> Response:
+        contact = self.world.store.get("contact", request.params["id"])
         if contact is None:
-            return refuse(asked.path, 404, "Not found.")
-        body = _body(asked, TagsBody)
+            return refuse(request.path, 404, "Not found.")
+        body = _body(request, TagsBody)
         if isinstance(body, Response):
             return body
         names = dict.fromkeys([one["name"] for one in contact["ContactsTag"]] + body["tags"])
@@ -160,18 +160,18 @@ class Contacts:
         contact = contact | {"modified": _local_time(self.world)}
         self.world.store.put("contact", str(contact["id"]), contact)
 
-    def _matching(self, asked: Asked) -> list[Document]:
+    def _matching(self, request: SandboxRequest) -> list[Document]:
         contacts = self.world.store.all("contact")
-        if "country_id" in asked.query:
-            country = number("country_id", asked.query["country_id"])
+        if "country_id" in request.query:
+            country = number("country_id", request.query["country_id"])
             contacts = [one for one in contacts if one["country_id"] == country]
-        if "tag_id" in asked.query:
-            tag = number("tag_id", asked.query["tag_id"])
+        if "tag_id" in request.query:
+            tag = number("tag_id", request.query["tag_id"])
             contacts = [one for one in contacts if tag in [_tag_id(t["name"]) for t in one["ContactsTag"]]]
-        if "industry" in asked.query:
-            contacts = [one for one in contacts if one["industry"] == asked.query["industry"]]
-        if "keyword" in asked.query:
-            contacts = [one for one in contacts if _mentions(one, asked.query["keyword"].casefold())]
+        if "industry" in request.query:
+            contacts = [one for one in contacts if one["industry"] == request.query["industry"]]
+        if "keyword" in request.query:
+            contacts = [one for one in contacts if _mentions(one, request.query["keyword"].casefold())]
         return contacts
 
 
@@ -232,18 +232,18 @@ def shown(contact: Document) -> Document:
     }
 
 
-def _body(asked: Asked, kind: type[_Part]) -> Document | Response:
+def _body(request: SandboxRequest, kind: type[_Part]) -> Document | Response:
     """What was sent, as far as it was; or the refusal, which names the fields."""
     try:
-        sent = json.loads(asked.body)
+        sent = json.loads(request.body)
         return kind.model_validate(sent, strict=True).model_dump(exclude_unset=True)
     except ValidationError as error:
         wrong: dict[str, list[str]] = {}
         for one in error.errors(include_url=False, include_context=False, include_input=False):
             wrong.setdefault(".".join(str(part) for part in one["loc"]) or "body", []).append(one["msg"])
-        return refuse(asked.path, 406, _INVALID, **wrong)
+        return refuse(request.path, 406, _INVALID, **wrong)
     except (ValueError, RecursionError):
-        return refuse(asked.path, 406, _INVALID, body=["Not JSON."])
+        return refuse(request.path, 406, _INVALID, body=["Not JSON."])
 
 
 def _mentions(contact: Document, keyword: str) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from starlette.responses import JSONResponse, Response
 
 from bridge.sandbox.store import Document
-from bridge.sandbox.wire import Asked
+from bridge.sandbox.wire import SandboxRequest
 
 # The default is not published; a small one finds out who forgets the second page.
 DEFAULT_PAGE = 20
@@ -28,9 +28,9 @@ def number(name: str, text: str) -> int:
         raise Unreadable(name, "Not a number.") from error
 
 
-def page(asked: Asked, found: list[Document], item: Callable[[Document], Document]) -> Response:
-    limit = number("limit", asked.query.get("limit", str(DEFAULT_PAGE)))
-    wanted = number("page", asked.query.get("page", "1"))
+def page(request: SandboxRequest, found: list[Document], item: Callable[[Document], Document]) -> Response:
+    limit = number("limit", request.query.get("limit", str(DEFAULT_PAGE)))
+    wanted = number("page", request.query.get("page", "1"))
     if not 1 <= limit <= 1000:
         raise Unreadable("limit", "Between 1 and 1000.")
     if wanted < 1:

@@ -15,7 +15,7 @@ from bridge.sandbox.cloudtalk.errors import refuse
 from bridge.sandbox.ranges import answer_with
 from bridge.sandbox.sounds import Given, Sound, Tones
 from bridge.sandbox.store import Document
-from bridge.sandbox.wire import Asked, Routes
+from bridge.sandbox.wire import Routes, SandboxRequest
 from bridge.sandbox.world import World
 
 # The spec lists it for the refusals as well, whose body is JSON.
@@ -33,37 +33,37 @@ class Recordings:
         routes.add("GET", PUBLIC_PREFIX + "{id}/{token}.wav", self.show_in_public)
         routes.add("DELETE", CORE_PREFIX + "/recordings/delete/{id}.json", self.delete)
 
-    def show(self, asked: Asked) -> Response:
+    def show(self, request: SandboxRequest) -> Response:
         readings = self.world.cloudtalk.readings
-        call = self.world.store.get("call", asked.params["id"])
+        call = self.world.store.get("call", request.params["id"])
         if call is not None and _is_gone(call):
-            return self._refuse(asked, 410, "Recording expired.")
+            return self._refuse(request, 410, "Recording expired.")
         sound = None if call is None or not self._is_ready(call) else sound_of(call)
         if sound is None:
-            return self._refuse(asked, 404, "Not found.")
+            return self._refuse(request, 404, "Not found.")
         if readings.recording_redirect is not None:
             return Response(status_code=302, headers={"location": readings.recording_redirect})
         return answer_with(
             sound,
-            asked.headers,
+            request.headers,
             AUDIO,
             ranges=readings.recording_ranges,
             length_header=readings.recording_length_header,
         )
 
-    def show_in_public(self, asked: Asked) -> Response:
-        call = self.world.store.get("call", _decoded(asked.params["id"]))
-        sent = _decoded(asked.params["token"])
+    def show_in_public(self, request: SandboxRequest) -> Response:
+        call = self.world.store.get("call", _decoded(request.params["id"]))
+        sent = _decoded(request.params["token"])
         if call is None or not secrets.compare_digest(sent.encode(), _token(call).encode()):
-            return self._refuse(asked, 404, "Not found.")
-        return self.show(replace(asked, params={"id": str(call["id"])}))
+            return self._refuse(request, 404, "Not found.")
+        return self.show(replace(request, params={"id": str(call["id"])}))
 
-    def delete(self, asked: Asked) -> Response:
-        call = self.world.store.get("call", asked.params["id"])
+    def delete(self, request: SandboxRequest) -> Response:
+        call = self.world.store.get("call", request.params["id"])
         if call is None:
-            return refuse(asked.path, 404, "Not found.")
+            return refuse(request.path, 404, "Not found.")
         if _is_gone(call) or sound_of(call) is None:
-            return refuse(asked.path, 410, "Recording not found.")
+            return refuse(request.path, 410, "Recording not found.")
         self.world.store.put("call", str(call["id"]), call | {"recording_deleted": True})
         return JSONResponse({"responseData": {"status": 200}})
 
@@ -72,7 +72,7 @@ class Recordings:
         self.world.recordings_asked[str(call["id"])] = asked_before + 1
         return bool(asked_before >= call.get("recording_ready_after", 0))
 
-    def _refuse(self, asked: Asked, status: int, message: str) -> Response:
+    def _refuse(self, request: SandboxRequest, status: int, message: str) -> Response:
         response = refuse(CORE_PREFIX, status, message)
         response.headers["content-type"] = AUDIO
         return response

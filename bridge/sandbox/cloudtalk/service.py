@@ -27,7 +27,7 @@ from bridge.sandbox.control import cloudtalk_control
 from bridge.sandbox.front import Front
 from bridge.sandbox.pages import STATIC_ROUTE, cloudtalk_page
 from bridge.sandbox.store import Document
-from bridge.sandbox.wire import Asked, Routes, read
+from bridge.sandbox.wire import Routes, SandboxRequest, read
 from bridge.sandbox.world import World, digits, iso
 
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -54,37 +54,37 @@ class CloudTalk:
         routes.add("GET", CORE_PREFIX + "/agents/index.json", self.agents)
         routes.add("GET", ANALYTICS_PREFIX + "/calls/{id}", self.detail)
 
-    def calls(self, asked: Asked) -> Response:
+    def calls(self, request: SandboxRequest) -> Response:
         try:
-            found = self._matching(asked)
-            return page(asked, found, lambda call: list_item(call, self.world))
+            found = self._matching(request)
+            return page(request, found, lambda call: list_item(call, self.world))
         except Unreadable as error:
-            return refuse(asked.path, 406, "Not acceptable.", **{error.name: [str(error)]})
+            return refuse(request.path, 406, "Not acceptable.", **{error.name: [str(error)]})
 
-    def agents(self, asked: Asked) -> Response:
+    def agents(self, request: SandboxRequest) -> Response:
         agents = self.world.store.all("agent")
         try:
-            if "id" in asked.query:
-                wanted = number("id", asked.query["id"])
+            if "id" in request.query:
+                wanted = number("id", request.query["id"])
                 agents = [one for one in agents if one["id"] == wanted]
-            if "associated_number" in asked.query:
-                line = digits(asked.query["associated_number"])
+            if "associated_number" in request.query:
+                line = digits(request.query["associated_number"])
                 agents = [one for one in agents if digits(one["default_number"]) == line]
-            return page(asked, agents, agent_item)
+            return page(request, agents, agent_item)
         except Unreadable as error:
-            return refuse(asked.path, 406, "Not acceptable.", **{error.name: [str(error)]})
+            return refuse(request.path, 406, "Not acceptable.", **{error.name: [str(error)]})
 
-    def detail(self, asked: Asked) -> Response:
-        call_id = asked.params["id"]
+    def detail(self, request: SandboxRequest) -> Response:
+        call_id = request.params["id"]
         try:
             float(call_id)
         except ValueError:
             message = ["callId must be a number conforming to the specified constraints"]
-            return refuse(asked.path, 400, message)
+            return refuse(request.path, 400, message)
         call = self.world.store.get("call", call_id)
         if call is None or call["in_progress"] or not self._is_ready(call):
             message_text = f"Call with id '{call_id}' doesn't exist on company '{COMPANY_ID}'"
-            return refuse(asked.path, 404, message_text)
+            return refuse(request.path, 404, message_text)
         return JSONResponse(detail(call, self.world))
 
     def _is_ready(self, call: Document) -> bool:
@@ -92,19 +92,19 @@ class CloudTalk:
         self.world.details_asked[str(call["id"])] = asked_before + 1
         return bool(asked_before >= call["ready_after"])
 
-    def _matching(self, asked: Asked) -> list[Document]:
+    def _matching(self, request: SandboxRequest) -> list[Document]:
         calls = [one for one in self.world.store.all("call") if not one["in_progress"]]
         for name, fits in _FILTERS.items():
             # A parameter that it does not know, `filter[...]` too, it ignores without a word.
-            if name in asked.query:
-                value = _value(name, asked.query[name])
+            if name in request.query:
+                value = _value(name, request.query[name])
                 calls = [one for one in calls if fits(one, value)]
-        if "agent_extension" in asked.query:
-            extension = asked.query["agent_extension"]
+        if "agent_extension" in request.query:
+            extension = request.query["agent_extension"]
             ids = {one["id"] for one in self.world.store.all("agent") if one["extension"] == extension}
             calls = [one for one in calls if one["agent_id"] in ids]
-        if "tag_id" in asked.query:
-            wanted = str(number("tag_id", asked.query["tag_id"]))
+        if "tag_id" in request.query:
+            wanted = str(number("tag_id", request.query["tag_id"]))
             calls = [
                 one for one in calls if wanted in [tag["id"] for tag in list_item(one, self.world)["Tags"]]
             ]
@@ -132,27 +132,27 @@ def create_cloudtalk(world: World) -> Starlette:
             response.headers.update(limit_headers() | {"X-CloudTalkAPI-Remaining": "0"})
         return response
 
-    def answer(asked: Asked) -> Response:
-        if not asked.headers.get("user-agent"):
+    def answer(request: SandboxRequest) -> Response:
+        if not request.headers.get("user-agent"):
             return no_user_agent()
-        if not asked.path.startswith(PUBLIC_PREFIX):
-            not_admitted = _admit(asked, revoked=service.revoked)
+        if not request.path.startswith(PUBLIC_PREFIX):
+            not_admitted = _admit(request, revoked=service.revoked)
             if not_admitted is not None:
                 return not_admitted
             if not service.window.take():
-                return fail(asked.path, 429)
-        found = routes.find(asked)
+                return fail(request.path, 429)
+        found = routes.find(request)
         if found is not None:
-            handler, asked = found
-            return handler(asked)
-        if not asked.path.startswith(CORE_PREFIX + "/"):
-            return refuse(asked.path, 404)
-        return refuse(asked.path, 405) if routes.knows(asked.path) else unknown_core_path(asked.path)
+            handler, request = found
+            return handler(request)
+        if not request.path.startswith(CORE_PREFIX + "/"):
+            return refuse(request.path, 404)
+        return refuse(request.path, 405) if routes.knows(request.path) else unknown_core_path(request.path)
 
-    async def everything(request: Request) -> Response:
-        asked = await read(request)
+    async def everything(incoming: Request) -> Response:
+        request = await read(incoming)
         with world.lock:
-            response = answer(asked)
+            response = answer(request)
             if response.status_code == 200 and service.readings.headers_on_200:
                 response.headers.update(limit_headers())
             return response
@@ -168,12 +168,12 @@ def create_cloudtalk(world: World) -> Starlette:
     )
 
 
-def _admit(asked: Asked, *, revoked: bool) -> Response | None:
+def _admit(request: SandboxRequest, *, revoked: bool) -> Response | None:
     """None when the key is right. Core says the same of every failure, analytics says which it was."""
-    analytics = asked.path.startswith(ANALYTICS_PREFIX)
-    sent = asked.headers.get("authorization")
+    analytics = request.path.startswith(ANALYTICS_PREFIX)
+    sent = request.headers.get("authorization")
     if sent is None:
-        return refuse(asked.path, 401, "Authorization header is missing" if analytics else None)
+        return refuse(request.path, 401, "Authorization header is missing" if analytics else None)
     scheme, _, credentials = sent.partition(" ")
     try:
         key = base64.b64decode(credentials.strip(), validate=True).decode()
@@ -181,10 +181,10 @@ def _admit(asked: Asked, *, revoked: bool) -> Response | None:
         key = ""
     if scheme.lower() != "basic" or ":" not in key:
         message = f"Invalid Authorization header - {sent}" if analytics else None
-        return refuse(asked.path, 401, message)
+        return refuse(request.path, 401, message)
     right = f"{CLOUDTALK_KEY_ID}:{CLOUDTALK_KEY_SECRET}".encode()
     if revoked or not secrets.compare_digest(key.encode(), right):
-        return refuse(asked.path, 401, "Company API key doesn't exist." if analytics else None)
+        return refuse(request.path, 401, "Company API key doesn't exist." if analytics else None)
     return None
 
 

@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 
 from bridge.sandbox import CORE_PREFIX
 from bridge.sandbox.cloudtalk.errors import refuse
-from bridge.sandbox.wire import Asked, Routes
+from bridge.sandbox.wire import Routes, SandboxRequest
 from bridge.sandbox.world import World, digits
 
 Number = Annotated[str, StringConstraints(pattern=r"^(whatsapp:)?\+[0-9]{3,15}$")]
@@ -39,20 +39,20 @@ class Messages:
     def add_to(self, routes: Routes) -> None:
         routes.add("POST", CORE_PREFIX + "/sms/send.json", self.send)
 
-    def send(self, asked: Asked) -> Response:
+    def send(self, request: SandboxRequest) -> Response:
         readings = self.world.cloudtalk.readings
         try:
-            sms = SmsBody.model_validate(json.loads(asked.body))
+            sms = SmsBody.model_validate(json.loads(request.body))
         except (ValidationError, ValueError, RecursionError):
             # Documented without a word about fields.
-            return refuse(asked.path, 400, "Bad request")
+            return refuse(request.path, 400, "Bad request")
         whatsapp = sms.recipient.startswith("whatsapp:")
         if whatsapp != sms.sender.startswith("whatsapp:") or (
             sms.file_by_url and (sms.message or not whatsapp)
         ):
-            return refuse(asked.path, 400, "Bad request")
+            return refuse(request.path, 400, "Bad request")
         if readings.sms_out_of_funds:
-            return refuse(asked.path, 403, "Insufficient Funds")
+            return refuse(request.path, 403, "Insufficient Funds")
         failure = readings.sms_failure or self._failure(sms)
         if failure is not None:
             return JSONResponse({"responseData": {"success": "false", "data": failure}})

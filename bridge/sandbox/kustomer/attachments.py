@@ -13,7 +13,7 @@ from bridge.sandbox.kustomer.errors import Refusal, bad_parameter
 from bridge.sandbox.kustomer.forms import form_for, key_of, read_link
 from bridge.sandbox.kustomer.shapes import page_of, shape
 from bridge.sandbox.store import Document
-from bridge.sandbox.wire import Asked, Routes
+from bridge.sandbox.wire import Routes, SandboxRequest
 from bridge.sandbox.world import new_id
 
 _NEEDED = ("name", "contentType", "contentLength")
@@ -26,21 +26,21 @@ class Attachments(Desk):
         routes.add("GET", "/v1/attachments/{id}", self.show)
         routes.add("GET", "/v1/conversations/{id}/attachments", self.of_conversation)
 
-    def create(self, asked: Asked) -> Response:
-        body = self._body(asked, schemas.ATTACHMENT)
+    def create(self, request: SandboxRequest) -> Response:
+        body = self._body(request, schemas.ATTACHMENT)
         if "renderMode" in body and "externalUrl" not in body:
             raise bad_parameter("externalUrl", "renderMode needs an externalUrl")
         if "externalUrl" in body:
             _refuse_unsafe(body["externalUrl"])
         attachment = self.add(new_id(), body)
-        return self._answer(attachment, asked, 201, with_form="externalUrl" not in body)
+        return self._answer(attachment, request, 201, with_form="externalUrl" not in body)
 
-    def upsert(self, asked: Asked) -> Response:
+    def upsert(self, request: SandboxRequest) -> Response:
         """Update, or create when there is none under this id; 200 either way."""
-        attachment_id = schemas.checked_id(asked.params["id"])
+        attachment_id = schemas.checked_id(request.params["id"])
         if attachment_id is None:
             raise bad_parameter("id")
-        body = self._body(asked, schemas.ATTACHMENT_UPSERT)
+        body = self._body(request, schemas.ATTACHMENT_UPSERT)
         attachment = self.store.get("attachment", attachment_id)
         if attachment is None:
             # Its schema requires nothing, but no form can be made of nothing.
@@ -56,13 +56,13 @@ class Attachments(Desk):
         with_form = reading == "always" or (reading == "pending" and not attachment["uploaded"])
         if "externalUrl" in attachment["given"]:
             with_form = False
-        return self._answer(attachment, asked, 200, with_form=with_form)
+        return self._answer(attachment, request, 200, with_form=with_form)
 
-    def show(self, asked: Asked) -> Response:
-        return self._answer(self.need("attachment", asked.params["id"]), asked, 200, with_form=False)
+    def show(self, request: SandboxRequest) -> Response:
+        return self._answer(self.need("attachment", request.params["id"]), request, 200, with_form=False)
 
-    def of_conversation(self, asked: Asked) -> Response:
-        conversation = self.need("conversation", asked.params["id"])
+    def of_conversation(self, request: SandboxRequest) -> Response:
+        conversation = self.need("conversation", request.params["id"])
         found: dict[str, Document] = {}
         for note in self.store.find("note", "conversation", conversation["id"]):
             for entry in note["given"].get("attachments") or []:
@@ -71,7 +71,7 @@ class Attachments(Desk):
                     found[attachment["id"]] = attachment
         path = f"/v1/conversations/{conversation['id']}/attachments"
         return JSONResponse(
-            page_of("attachment", list(found.values()), self.world, path=path, query=asked.query)
+            page_of("attachment", list(found.values()), self.world, path=path, query=request.query)
         )
 
     def add(self, attachment_id: str, given: Document) -> Document:
@@ -87,8 +87,8 @@ class Attachments(Desk):
         self.store.put("attachment", attachment_id, attachment)
         return attachment
 
-    def _body(self, asked: Asked, schema: TypeAdapter[BodyT]) -> Document:
-        body: Document = self.body(asked, schema)
+    def _body(self, request: SandboxRequest, schema: TypeAdapter[BodyT]) -> Document:
+        body: Document = self.body(request, schema)
         readings = self.world.kustomer.readings
         is_audio = body.get("contentType", "").strip().lower().startswith("audio/")
         if is_audio and readings.attachment_types == "no-audio":
@@ -97,8 +97,10 @@ class Attachments(Desk):
             raise bad_parameter("contentLength", "File too large")
         return body
 
-    def _answer(self, attachment: Document, asked: Asked, status: int, *, with_form: bool) -> Response:
-        base_url = f"http://{asked.headers.get('host', 'localhost')}"
+    def _answer(
+        self, attachment: Document, request: SandboxRequest, status: int, *, with_form: bool
+    ) -> Response:
+        base_url = f"http://{request.headers.get('host', 'localhost')}"
         data = shape("attachment", attachment, self.world)
         data["links"]["related"] = read_link(attachment, self.world, base_url)
         answer: Document = {"data": data}

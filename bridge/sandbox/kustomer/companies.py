@@ -7,7 +7,7 @@ from starlette.responses import JSONResponse, Response
 from bridge.sandbox.kustomer.desk import Desk
 from bridge.sandbox.kustomer.message_schemas import COMPANY
 from bridge.sandbox.kustomer.shapes import page_of
-from bridge.sandbox.wire import Asked, Routes
+from bridge.sandbox.wire import Routes, SandboxRequest
 from bridge.sandbox.world import new_id
 
 
@@ -17,23 +17,23 @@ class Companies(Desk):
         routes.add("POST", "/v1/companies", self.create)
         routes.add("GET", "/v1/companies/{id}", self.show)
 
-    def index(self, asked: Asked) -> Response:
+    def index(self, request: SandboxRequest) -> Response:
         companies = self.store.all("company")
-        external_id, name = asked.query.get("externalId"), asked.query.get("filter")
+        external_id, name = request.query.get("externalId"), request.query.get("filter")
         # Documented: both together are ignored.
         if external_id is not None and name is None:
             companies = self.store.find("company", "externalId", external_id)
         elif name is not None and external_id is None:
             companies = [one for one in companies if name.casefold() in one["given"]["name"].casefold()]
         return JSONResponse(
-            page_of("company", companies, self.world, path="/v1/companies", query=asked.query)
+            page_of("company", companies, self.world, path="/v1/companies", query=request.query)
         )
 
-    def show(self, asked: Asked) -> Response:
-        return self.one("company", self.need("company", asked.params["id"]))
+    def show(self, request: SandboxRequest) -> Response:
+        return self.one("company", self.need("company", request.params["id"]))
 
-    def create(self, asked: Asked) -> Response:
-        body = self.body(asked, COMPANY)
+    def create(self, request: SandboxRequest) -> Response:
+        body = self.body(request, COMPANY)
         self.refuse_repeated_external_id("company", body)
         body.pop("rev", None)
         if "tags" in body:

@@ -9,7 +9,7 @@ from bridge.sandbox.kustomer.desk import Desk
 from bridge.sandbox.kustomer.errors import bad_parameter
 from bridge.sandbox.kustomer.shapes import page_of, shape
 from bridge.sandbox.store import Document
-from bridge.sandbox.wire import Asked, Routes
+from bridge.sandbox.wire import Routes, SandboxRequest
 
 
 class Conversations(Desk):
@@ -20,42 +20,42 @@ class Conversations(Desk):
         routes.add(
             "GET",
             "/v1/conversations/externalId={value}",
-            lambda asked: self.by_external_id("conversation", asked),
+            lambda request: self.by_external_id("conversation", request),
         )
         routes.add("GET", "/v1/conversations/{id}", self.show)
         routes.add("PATCH PUT", "/v1/conversations/{id}", self.update)
         routes.add("POST", "/v1/conversations/{id}/tags", self.add_tags)
         routes.add("DELETE", "/v1/conversations/{id}/tags", self.remove_tags)
 
-    def index(self, asked: Asked) -> Response:
+    def index(self, request: SandboxRequest) -> Response:
         found = self.store.all("conversation")
-        sort = asked.query.get("sort")
+        sort = request.query.get("sort")
         if sort not in (None, "desc"):
             raise bad_parameter("sort")
         if sort == "desc":
             found.reverse()
         path = "/v1/conversations"
-        return JSONResponse(page_of("conversation", found, self.world, path=path, query=asked.query))
+        return JSONResponse(page_of("conversation", found, self.world, path=path, query=request.query))
 
-    def show(self, asked: Asked) -> Response:
-        wanted = asked.params["id"].split(",")
+    def show(self, request: SandboxRequest) -> Response:
+        wanted = request.params["id"].split(",")
         if len(wanted) == 1:
             return self.one("conversation", self.need("conversation", wanted[0]))
         found = [self.store.get("conversation", one.lower()) for one in wanted]
         return JSONResponse({"data": [shape("conversation", one, self.world) for one in found if one]})
 
-    def create(self, asked: Asked) -> Response:
-        body = self.body(asked, schemas.CONVERSATION)
+    def create(self, request: SandboxRequest) -> Response:
+        body = self.body(request, schemas.CONVERSATION)
         return self._create(body.pop("customer"), body, "customer")
 
-    def create_in_customer(self, asked: Asked) -> Response:
-        customer_id = asked.params["id"]
+    def create_in_customer(self, request: SandboxRequest) -> Response:
+        customer_id = request.params["id"]
         self.need("customer", customer_id)
-        return self._create(customer_id, self.body(asked, schemas.CONVERSATION_IN_CUSTOMER), "id")
+        return self._create(customer_id, self.body(request, schemas.CONVERSATION_IN_CUSTOMER), "id")
 
-    def update(self, asked: Asked) -> Response:
-        conversation = self.need("conversation", asked.params["id"])
-        sent = self.json(asked)
+    def update(self, request: SandboxRequest) -> Response:
+        conversation = self.need("conversation", request.params["id"])
+        sent = self.json(request)
         if isinstance(sent, dict) and "customer" in sent:
             move = self.checked(sent, schemas.CONVERSATION_MOVE)
             customer = self.need("customer", move["customer"], "customer")
@@ -70,16 +70,16 @@ class Conversations(Desk):
         self.store.put("conversation", conversation["id"], conversation)
         return self.one("conversation", conversation)
 
-    def add_tags(self, asked: Asked) -> Response:
-        conversation = self.need("conversation", asked.params["id"])
-        more = self.tag_ids(self.body(asked, schemas.TAGS))
+    def add_tags(self, request: SandboxRequest) -> Response:
+        conversation = self.need("conversation", request.params["id"])
+        more = self.tag_ids(self.body(request, schemas.TAGS))
         tags = list(dict.fromkeys([*conversation["given"].get("tags", []), *more]))
         return self._with_tags(conversation, tags)
 
-    def remove_tags(self, asked: Asked) -> Response:
-        conversation = self.need("conversation", asked.params["id"])
+    def remove_tags(self, request: SandboxRequest) -> Response:
+        conversation = self.need("conversation", request.params["id"])
         fewer: set[str] = set()
-        for tag in self.body(asked, schemas.TAGS):
+        for tag in self.body(request, schemas.TAGS):
             fewer |= {tag} | {one["id"] for one in self.store.find("tag", "name", tag)}
         return self._with_tags(
             conversation, [tag for tag in conversation["given"].get("tags", []) if tag not in fewer]

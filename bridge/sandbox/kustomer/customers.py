@@ -12,7 +12,7 @@ from bridge.sandbox.kustomer.desk import Desk
 from bridge.sandbox.kustomer.errors import Refusal, bad_parameter, not_found
 from bridge.sandbox.kustomer.shapes import page_of, shape
 from bridge.sandbox.store import Document
-from bridge.sandbox.wire import Asked, Routes
+from bridge.sandbox.wire import Routes, SandboxRequest
 from bridge.sandbox.world import digits, new_id
 
 _COMPARISONS: dict[str, Callable[[str, str], bool]] = {"gt": gt, "gte": ge, "lt": lt, "lte": le}
@@ -26,45 +26,49 @@ class Customers(Desk):
         routes.add("GET", "/v1/customers/email={value}", self.by_email)
         routes.add("GET", "/v1/customers/phone={value}", self.by_phone)
         routes.add(
-            "GET", "/v1/customers/externalId={value}", lambda asked: self.by_external_id("customer", asked)
+            "GET",
+            "/v1/customers/externalId={value}",
+            lambda request: self.by_external_id("customer", request),
         )
         routes.add("GET", "/v1/customers/{id}", self.show)
         routes.add("PATCH PUT", "/v1/customers/{id}", self.update)
         routes.add("GET", "/v1/customers/{id}/conversations", self.conversations)
         routes.add("GET", "/v1/customers/{id}/notes", self.notes)
 
-    def index(self, asked: Asked) -> Response:
+    def index(self, request: SandboxRequest) -> Response:
         customers = self.store.all("customer")
         for name, key in _SORTS.items():
             for comparison, fits in _COMPARISONS.items():
-                bound = asked.query.get(f"filter[{name}][{comparison}]")
+                bound = request.query.get(f"filter[{name}][{comparison}]")
                 if bound is not None:
                     customers = [one for one in customers if fits(one[key], bound)]
-        sort = asked.query.get("sort")
+        sort = request.query.get("sort")
         if sort is not None:
             if sort.removeprefix("-") not in _SORTS:
                 raise bad_parameter("sort")
             key = _SORTS[sort.removeprefix("-")]
             customers = sorted(customers, key=lambda one: str(one[key]), reverse=sort.startswith("-"))
         return JSONResponse(
-            page_of("customer", customers, self.world, path="/v1/customers", query=asked.query, counted=True)
+            page_of(
+                "customer", customers, self.world, path="/v1/customers", query=request.query, counted=True
+            )
         )
 
-    def show(self, asked: Asked) -> Response:
-        return self.one("customer", self.need("customer", asked.params["id"]))
+    def show(self, request: SandboxRequest) -> Response:
+        return self.one("customer", self.need("customer", request.params["id"]))
 
-    def by_email(self, asked: Asked) -> Response:
-        return self._first(self.store.find("customer", "emails", asked.params["value"].lower()), "email")
+    def by_email(self, request: SandboxRequest) -> Response:
+        return self._first(self.store.find("customer", "emails", request.params["value"].lower()), "email")
 
-    def by_phone(self, asked: Asked) -> Response:
-        number = digits(asked.params["value"])
+    def by_phone(self, request: SandboxRequest) -> Response:
+        number = digits(request.params["value"])
         found = self.store.find("customer", "phones", number)
         if not found and self.world.kustomer.readings.shared_phone_lookup:
             found = self.store.find("customer", "sharedPhones", number)
         return self._first(found, "phone")
 
-    def create(self, asked: Asked) -> Response:
-        return self.one("customer", self.add(self.body(asked, schemas.CUSTOMER)), 201)
+    def create(self, request: SandboxRequest) -> Response:
+        return self.one("customer", self.add(self.body(request, schemas.CUSTOMER)), 201)
 
     def add(self, body: Document) -> Document:
         """Create from a body that fits the schema."""
@@ -77,41 +81,41 @@ class Customers(Desk):
         self.store.put("customer", customer["id"], customer)
         return customer
 
-    def update(self, asked: Asked) -> Response:
-        customer = self.need("customer", asked.params["id"])
-        body = self.body(asked, schemas.CUSTOMER)
+    def update(self, request: SandboxRequest) -> Response:
+        customer = self.need("customer", request.params["id"])
+        body = self.body(request, schemas.CUSTOMER)
         self.refuse_stale(customer, body)
         self._refuse_taken(body, own_id=customer["id"])
         # Their reference says so of PATCH and PUT: left out, the company is unlinked.
         company = self._company(body)
         if "tags" in body:
             body["tags"] = self.tag_ids(body["tags"])
-        replaces = asked.method == "PUT" and asked.query.get("replace") == "true"
+        replaces = request.method == "PUT" and request.query.get("replace") == "true"
         given = body if replaces else customer["given"] | body
         customer = self.touched(customer, given=given, company=company)
         self.store.put("customer", customer["id"], customer)
         return self.one("customer", customer)
 
-    def conversations(self, asked: Asked) -> Response:
-        customer = self.need("customer", asked.params["id"])
-        since = asked.query.get("fromDate", "")
+    def conversations(self, request: SandboxRequest) -> Response:
+        customer = self.need("customer", request.params["id"])
+        since = request.query.get("fromDate", "")
         found = [
             one
             for one in self.store.find("conversation", "customer", customer["id"])
             if one["given"].get("createdAt", one["created_at"]) >= since
         ]
         path = f"/v1/customers/{customer['id']}/conversations"
-        return JSONResponse(page_of("conversation", found, self.world, path=path, query=asked.query))
+        return JSONResponse(page_of("conversation", found, self.world, path=path, query=request.query))
 
-    def notes(self, asked: Asked) -> Response:
-        customer = self.need("customer", asked.params["id"])
+    def notes(self, request: SandboxRequest) -> Response:
+        customer = self.need("customer", request.params["id"])
         found = [
             note
             for conversation in self.store.find("conversation", "customer", customer["id"])
             for note in self.store.find("note", "conversation", conversation["id"])
         ]
         path = f"/v1/customers/{customer['id']}/notes"
-        return JSONResponse(page_of("note", found, self.world, path=path, query=asked.query))
+        return JSONResponse(page_of("note", found, self.world, path=path, query=request.query))
 
     def _first(self, found: list[Document], parameter: str) -> Response:
         if not found:

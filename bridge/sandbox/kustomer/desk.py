@@ -13,7 +13,7 @@ from bridge.sandbox.kustomer.errors import Refusal, bad_parameter, not_found, un
 from bridge.sandbox.kustomer.shapes import shape
 from bridge.sandbox.limits import Window
 from bridge.sandbox.store import Document
-from bridge.sandbox.wire import Asked
+from bridge.sandbox.wire import SandboxRequest
 from bridge.sandbox.world import World, new_id
 
 LARGEST_BODY = 100_000
@@ -29,19 +29,19 @@ class Desk:
         self.world = world
         self.store = world.store
 
-    def body(self, asked: Asked, schema: TypeAdapter[BodyT]) -> Any:
+    def body(self, request: SandboxRequest, schema: TypeAdapter[BodyT]) -> Any:
         """The body as its schema lets it through; a dict (or list) of what was sent."""
-        return self.checked(self.json(asked), schema)
+        return self.checked(self.json(request), schema)
 
-    def json(self, asked: Asked) -> Any:
-        if len(asked.body) > LARGEST_BODY:
+    def json(self, request: SandboxRequest) -> Any:
+        if len(request.body) > LARGEST_BODY:
             raise Refusal(413)
-        kind = asked.headers.get("content-type", "").partition(";")[0].strip().lower()
+        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         # The published PATCH says json-patch+json while its body is a plain object.
         if kind not in ("application/json", "application/json-patch+json"):
             raise bad_parameter("body", "Body is not JSON")
         try:
-            return json.loads(asked.body, parse_constant=_no_constant)
+            return json.loads(request.body, parse_constant=_no_constant)
         except (ValueError, RecursionError) as error:
             raise bad_parameter("body", "Body is not JSON") from error
 
@@ -66,8 +66,8 @@ class Desk:
     def one(self, kind: str, document: Document, status: int = 200) -> Response:
         return JSONResponse({"data": shape(kind, document, self.world)}, status)
 
-    def by_external_id(self, kind: str, asked: Asked) -> Response:
-        found = self.store.find(kind, "externalId", asked.params["value"])
+    def by_external_id(self, kind: str, request: SandboxRequest) -> Response:
+        found = self.store.find(kind, "externalId", request.params["value"])
         if not found:
             raise not_found("externalId")
         return self.one(kind, found[0])

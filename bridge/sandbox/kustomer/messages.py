@@ -10,7 +10,7 @@ from bridge.sandbox.kustomer.errors import Refusal, bad_parameter
 from bridge.sandbox.kustomer.schemas import ADMIN_ONLY
 from bridge.sandbox.kustomer.shapes import page_of
 from bridge.sandbox.store import Document
-from bridge.sandbox.wire import Asked, Routes
+from bridge.sandbox.wire import Routes, SandboxRequest
 from bridge.sandbox.world import new_id
 
 
@@ -24,43 +24,43 @@ class Messages(Desk):
         routes.add("GET", "/v1/customers/{id}/messages", self.of_customer)
         routes.add("POST", "/v1/customers/{id}/messages", self.create_for_customer)
 
-    def index(self, asked: Asked) -> Response:
+    def index(self, request: SandboxRequest) -> Response:
         found = self.store.all("message")
-        sort = asked.query.get("sort")
+        sort = request.query.get("sort")
         if sort not in (None, "asc", "desc"):
             raise bad_parameter("sort")
         if sort == "desc":
             found.reverse()
-        return self._page(found, "/v1/messages", asked)
+        return self._page(found, "/v1/messages", request)
 
-    def of_conversation(self, asked: Asked) -> Response:
-        conversation = self.need("conversation", asked.params["id"])
+    def of_conversation(self, request: SandboxRequest) -> Response:
+        conversation = self.need("conversation", request.params["id"])
         found = self.store.find("message", "conversation", conversation["id"])
-        return self._page(found, f"/v1/conversations/{conversation['id']}/messages", asked)
+        return self._page(found, f"/v1/conversations/{conversation['id']}/messages", request)
 
-    def of_customer(self, asked: Asked) -> Response:
-        customer = self.need("customer", asked.params["id"])
+    def of_customer(self, request: SandboxRequest) -> Response:
+        customer = self.need("customer", request.params["id"])
         found = [
             message
             for conversation in self.store.find("conversation", "customer", customer["id"])
             for message in self.store.find("message", "conversation", conversation["id"])
         ]
-        return self._page(found, f"/v1/customers/{customer['id']}/messages", asked)
+        return self._page(found, f"/v1/customers/{customer['id']}/messages", request)
 
-    def show(self, asked: Asked) -> Response:
-        return self.one("message", self.need("message", asked.params["id"]))
+    def show(self, request: SandboxRequest) -> Response:
+        return self.one("message", self.need("message", request.params["id"]))
 
-    def create_in_conversation(self, asked: Asked) -> Response:
-        conversation = self.need("conversation", asked.params["id"])
-        body = self.body(asked, schemas.MESSAGE)
+    def create_in_conversation(self, request: SandboxRequest) -> Response:
+        conversation = self.need("conversation", request.params["id"])
+        body = self.body(request, schemas.MESSAGE)
         if body.pop("conversation", conversation["id"]).lower() != conversation["id"]:
             raise bad_parameter("conversation", "Not the conversation of the path")
         return self._create(body, conversation)
 
-    def create_for_customer(self, asked: Asked) -> Response:
+    def create_for_customer(self, request: SandboxRequest) -> Response:
         """Makes a conversation when none is given."""
-        customer = self.need("customer", asked.params["id"])
-        body = self.body(asked, schemas.MESSAGE)
+        customer = self.need("customer", request.params["id"])
+        body = self.body(request, schemas.MESSAGE)
         body.pop("customer", None)
         if "conversation" in body:
             conversation = self.need("conversation", body.pop("conversation"), "conversation")
@@ -68,9 +68,9 @@ class Messages(Desk):
             conversation = self.fresh(new_id(), {"status": "open"}, customer=customer["id"])
         return self._create(body, conversation)
 
-    def create_loose(self, asked: Asked) -> Response:
+    def create_loose(self, request: SandboxRequest) -> Response:
         """Where a message goes that names neither conversation nor customer is not documented: refused."""
-        body = self.body(asked, schemas.LOOSE_MESSAGE)
+        body = self.body(request, schemas.LOOSE_MESSAGE)
         if "conversation" in body:
             return self._create(body, self.need("conversation", body.pop("conversation"), "conversation"))
         if "customer" not in body:
@@ -104,5 +104,5 @@ class Messages(Desk):
             if attachment is None or not attachment["uploaded"]:
                 raise bad_parameter(f"attachments.{number}", "No such attachment")
 
-    def _page(self, found: list[Document], path: str, asked: Asked) -> Response:
-        return JSONResponse(page_of("message", found, self.world, path=path, query=asked.query))
+    def _page(self, found: list[Document], path: str, request: SandboxRequest) -> Response:
+        return JSONResponse(page_of("message", found, self.world, path=path, query=request.query))

@@ -9,7 +9,7 @@ from bridge.sandbox.kustomer.desk import Desk
 from bridge.sandbox.kustomer.errors import Refusal, bad_parameter
 from bridge.sandbox.kustomer.shapes import page_of
 from bridge.sandbox.store import Document
-from bridge.sandbox.wire import Asked, Routes
+from bridge.sandbox.wire import Routes, SandboxRequest
 
 
 class Notes(Desk):
@@ -20,28 +20,28 @@ class Notes(Desk):
         routes.add("GET", "/v1/conversations/{id}/notes", self.of_conversation)
         routes.add("POST", "/v1/conversations/{id}/notes", self.create)
 
-    def index(self, asked: Asked) -> Response:
-        found, sort = self.store.all("note"), asked.query.get("sort")
+    def index(self, request: SandboxRequest) -> Response:
+        found, sort = self.store.all("note"), request.query.get("sort")
         if sort not in (None, "asc", "desc"):
             raise bad_parameter("sort")
         if sort == "desc":
             found.reverse()
-        return self._page(found, "/v1/notes", asked)
+        return self._page(found, "/v1/notes", request)
 
-    def of_conversation(self, asked: Asked) -> Response:
-        conversation = self.need("conversation", asked.params["id"])
-        if "sort" in asked.query:
+    def of_conversation(self, request: SandboxRequest) -> Response:
+        conversation = self.need("conversation", request.params["id"])
+        if "sort" in request.query:
             # Published for the notes of the whole org only.
             raise bad_parameter("sort")
         found = self.store.find("note", "conversation", conversation["id"])
-        return self._page(found, f"/v1/conversations/{conversation['id']}/notes", asked)
+        return self._page(found, f"/v1/conversations/{conversation['id']}/notes", request)
 
-    def show(self, asked: Asked) -> Response:
-        return self.one("note", self.need("note", asked.params["id"]))
+    def show(self, request: SandboxRequest) -> Response:
+        return self.one("note", self.need("note", request.params["id"]))
 
-    def create(self, asked: Asked) -> Response:
-        conversation = self.need("conversation", asked.params["id"])
-        body = self.body(asked, schemas.NOTE)
+    def create(self, request: SandboxRequest) -> Response:
+        conversation = self.need("conversation", request.params["id"])
+        body = self.body(request, schemas.NOTE)
         _refuse_what_admins_set(body)
         if body.pop("conversation", conversation["id"]).lower() != conversation["id"]:
             raise bad_parameter("conversation", "Not the conversation of the path")
@@ -53,9 +53,9 @@ class Notes(Desk):
         self.store.put("note", note_id, note)
         return self.one("note", note, 201)
 
-    def update(self, asked: Asked) -> Response:
-        note = self.need("note", asked.params["id"])
-        body = self.body(asked, schemas.NOTE_UPDATE)
+    def update(self, request: SandboxRequest) -> Response:
+        note = self.need("note", request.params["id"])
+        body = self.body(request, schemas.NOTE_UPDATE)
         _refuse_what_admins_set(body)
         self._refuse_unknown_attachments(body)
         self.refuse_repeated_external_id("note", body, own_id=note["id"])
@@ -75,8 +75,8 @@ class Notes(Desk):
             if not attachment["uploaded"]:
                 raise bad_parameter(f"attachments.{number}._id", "Attachment is not uploaded")
 
-    def _page(self, found: list[Document], path: str, asked: Asked) -> Response:
-        return JSONResponse(page_of("note", found, self.world, path=path, query=asked.query))
+    def _page(self, found: list[Document], path: str, request: SandboxRequest) -> Response:
+        return JSONResponse(page_of("note", found, self.world, path=path, query=request.query))
 
 
 def _refuse_what_admins_set(body: Document) -> None:

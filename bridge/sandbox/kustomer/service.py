@@ -29,7 +29,7 @@ from bridge.sandbox.kustomer.shapes import MACHINE_USER_ID, page_of
 from bridge.sandbox.kustomer.uploads import UploadHost
 from bridge.sandbox.pages import STATIC_ROUTE, kustomer_page
 from bridge.sandbox.sample import ensure_machine_user
-from bridge.sandbox.wire import Asked, Routes, read
+from bridge.sandbox.wire import Routes, SandboxRequest, read
 from bridge.sandbox.world import World
 
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -41,11 +41,11 @@ class Users(Desk):
 
     def add_to(self, routes: Routes) -> None:
         routes.add("GET", "/v1/users", self.index)
-        routes.add("GET", "/v1/users/current", lambda asked: self._show("user", MACHINE_USER_ID))
-        routes.add("GET", "/v1/users/{id}", lambda asked: self._show("user", asked.params["id"]))
+        routes.add("GET", "/v1/users/current", lambda request: self._show("user", MACHINE_USER_ID))
+        routes.add("GET", "/v1/users/{id}", lambda request: self._show("user", request.params["id"]))
 
-    def index(self, asked: Asked) -> Response:
-        filters = {name: asked.query[name] for name in _USER_FILTERS if name in asked.query}
+    def index(self, request: SandboxRequest) -> Response:
+        filters = {name: request.query[name] for name in _USER_FILTERS if name in request.query}
         if len(filters) > 1:
             raise bad_parameter(list(filters)[1], "Filters cannot be combined")
         users = self.store.all("user")
@@ -56,7 +56,7 @@ class Users(Desk):
         elif filters and "true" in filters.values():
             users = []  # nobody here is pending or deleted
         return JSONResponse(
-            page_of("user", users, self.world, path="/v1/users", query=asked.query, largest=500)
+            page_of("user", users, self.world, path="/v1/users", query=request.query, largest=500)
         )
 
     def _show(self, kind: str, document_id: str) -> Response:
@@ -76,8 +76,8 @@ def create_kustomer(world: World) -> Starlette:
     with world.lock:
         ensure_machine_user(world)
 
-    def admit(asked: Asked) -> None:
-        scheme, _, key = asked.headers.get("authorization", "").partition(" ")
+    def admit(request: SandboxRequest) -> None:
+        scheme, _, key = request.headers.get("authorization", "").partition(" ")
         if (
             service.revoked
             or scheme.lower() != "bearer"
@@ -87,14 +87,14 @@ def create_kustomer(world: World) -> Starlette:
         if not service.window.take():
             raise Refusal(429)
 
-    def answer(asked: Asked) -> Response:
+    def answer(request: SandboxRequest) -> Response:
         try:
-            admit(asked)
-            found = routes.find(asked)
+            admit(request)
+            found = routes.find(request)
             if found is None:
                 raise not_found("path")
-            handler, asked = found
-            return handler(asked)
+            handler, request = found
+            return handler(request)
         except Refusal as refusal:
             return refuse(refusal, service.readings.error_shape)
 
@@ -104,10 +104,10 @@ def create_kustomer(world: World) -> Starlette:
         response.headers["x-kustomer-pod"] = "prod1"
         return response
 
-    async def everything(request: Request) -> Response:
-        asked = await read(request)
+    async def everything(incoming: Request) -> Response:
+        request = await read(incoming)
         with world.lock:
-            return dressed(answer(asked))
+            return dressed(answer(request))
 
     def fail(path: str, status: int) -> Response:
         if is_upload(path):

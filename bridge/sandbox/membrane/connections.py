@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 from bridge.sandbox import MEMBRANE_TENANT_KEY
 from bridge.sandbox.membrane.errors import envelope, refuse
 from bridge.sandbox.store import Document
-from bridge.sandbox.wire import Asked, Routes
+from bridge.sandbox.wire import Routes, SandboxRequest
 from bridge.sandbox.world import World, new_id
 
 # Connections of the apps that stand beside this Membrane; any other app can be connected, and leads nowhere.
@@ -38,74 +38,74 @@ class Connections:
         routes.add("POST", "/connection-requests", self.ask_person)
         routes.add("GET", "/connection-requests/{id}", self.show_request)
 
-    def ensure(self, asked: Asked) -> Response:
-        body = body_of(asked)
+    def ensure(self, request: SandboxRequest) -> Response:
+        body = body_of(request)
         domain = _domain(body.get("appUrl"))
         if domain is None or set(body) - {"appUrl", "name"}:
             return refuse(400, "appUrl must be a URL or a domain; only name may stand beside it")
         app = APPS.get(domain, domain)
-        for one in self.of_tenant(tenant_in(asked)):
+        for one in self.of_tenant(tenant_in(request)):
             if one["app"] == app:
-                return JSONResponse(shown(one, self.world, base_in(asked)))
-        return self._make(asked, app, body.get("name") or app.title())
+                return JSONResponse(shown(one, self.world, base_in(request)))
+        return self._make(request, app, body.get("name") or app.title())
 
-    def create(self, asked: Asked) -> Response:
-        body = body_of(asked)
+    def create(self, request: SandboxRequest) -> Response:
+        body = body_of(request)
         words = str(body.get("connectorKey") or body.get("integrationKey") or body.get("intent") or "")
         app = next((app for app in APPS.values() if app in words.lower()), None)
         if app is None:
             return refuse(400, "No connector fits")
-        return self._make(asked, app, body.get("name") or app.title(), key=body.get("key"))
+        return self._make(request, app, body.get("name") or app.title(), key=body.get("key"))
 
-    def index(self, asked: Asked) -> Response:
-        found = self.of_tenant(tenant_in(asked))
-        if words := asked.query.get("search"):
+    def index(self, request: SandboxRequest) -> Response:
+        found = self.of_tenant(tenant_in(request))
+        if words := request.query.get("search"):
             found = [one for one in found if words.lower() in one["name"].lower()]
-        if app := asked.query.get("integrationKey"):
+        if app := request.query.get("integrationKey"):
             found = [one for one in found if one["app"] == app]
-        items = [shown(one, self.world, base_in(asked)) for one in found]
-        return page(asked, items, self.world)
+        items = [shown(one, self.world, base_in(request)) for one in found]
+        return page(request, items, self.world)
 
-    def show(self, asked: Asked) -> Response:
-        found = self.find(tenant_in(asked), asked.params["id"])
+    def show(self, request: SandboxRequest) -> Response:
+        found = self.find(tenant_in(request), request.params["id"])
         if found is None:
-            return no_connection(asked.params["id"])
-        return JSONResponse(shown(found, self.world, base_in(asked)))
+            return no_connection(request.params["id"])
+        return JSONResponse(shown(found, self.world, base_in(request)))
 
-    def change(self, asked: Asked) -> Response:
-        found = self.find(tenant_in(asked), asked.params["id"])
+    def change(self, request: SandboxRequest) -> Response:
+        found = self.find(tenant_in(request), request.params["id"])
         if found is None:
-            return no_connection(asked.params["id"])
-        body = body_of(asked)
+            return no_connection(request.params["id"])
+        body = body_of(request)
         changed = {name: body[name] for name in ("name", "key") if isinstance(body.get(name), str)}
         if found["state"] == "CLIENT_ACTION_REQUIRED" and ("input" in body or "connectorParameters" in body):
             changed["state"] = "READY"
-        return JSONResponse(shown(keep(self.world, found | changed), self.world, base_in(asked)))
+        return JSONResponse(shown(keep(self.world, found | changed), self.world, base_in(request)))
 
-    def archive(self, asked: Asked) -> Response:
-        found = self.find(tenant_in(asked), asked.params["id"])
+    def archive(self, request: SandboxRequest) -> Response:
+        found = self.find(tenant_in(request), request.params["id"])
         if found is None:
-            return no_connection(asked.params["id"])
+            return no_connection(request.params["id"])
         keep(self.world, found | {"archived_at": self.world.timestamp()})
         return Response(status_code=204)
 
-    def refresh(self, asked: Asked) -> Response:
-        if self.find(tenant_in(asked), asked.params["id"]) is None:
-            return no_connection(asked.params["id"])
+    def refresh(self, request: SandboxRequest) -> Response:
+        if self.find(tenant_in(request), request.params["id"]) is None:
+            return no_connection(request.params["id"])
         return Response(status_code=204)
 
-    def ask_person(self, asked: Asked) -> Response:
-        connection_id = body_of(asked).get("connectionId")
-        found = self.find(tenant_in(asked), str(connection_id))
+    def ask_person(self, request: SandboxRequest) -> Response:
+        connection_id = body_of(request).get("connectionId")
+        found = self.find(tenant_in(request), str(connection_id))
         if found is None:
             return no_connection(str(connection_id))
-        return JSONResponse(_request_shown(found, base_in(asked)), 201)
+        return JSONResponse(_request_shown(found, base_in(request)), 201)
 
-    def show_request(self, asked: Asked) -> Response:
-        found = self.find(tenant_in(asked), asked.params["id"].removeprefix("req_"))
+    def show_request(self, request: SandboxRequest) -> Response:
+        found = self.find(tenant_in(request), request.params["id"].removeprefix("req_"))
         if found is None:
             return refuse(404)
-        return JSONResponse(_request_shown(found, base_in(asked)))
+        return JSONResponse(_request_shown(found, base_in(request)))
 
     # -- what others need
 
@@ -126,9 +126,9 @@ class Connections:
         by_app = [one for one in of_tenant if one["app"] == selector and not one["archived_at"]]
         return by_app[0] if len(by_app) == 1 else None
 
-    def _make(self, asked: Asked, app: str, name: str, *, key: str | None = None) -> Response:
-        made = make(self.world, app=app, name=name, tenant=tenant_in(asked), key=key)
-        return JSONResponse(shown(made, self.world, base_in(asked)), 201)
+    def _make(self, request: SandboxRequest, app: str, name: str, *, key: str | None = None) -> Response:
+        made = make(self.world, app=app, name=name, tenant=tenant_in(request), key=key)
+        return JSONResponse(shown(made, self.world, base_in(request)), 201)
 
 
 def make(
@@ -229,12 +229,12 @@ def link_to(document: Document, base: str) -> str:
     return f"{base}{UI_PREFIX}/connect?connectionRequestId=req_{document['id']}"
 
 
-def page(asked: Asked, items: list[Document], world: World) -> Response:
+def page(request: SandboxRequest, items: list[Document], world: World) -> Response:
     """`limit` and `cursor` in, `{items, cursor?}` out."""
     readings = world.membrane.readings
     try:
-        start = int(asked.query.get("cursor", "0"))
-        limit = min(int(asked.query.get("limit", "1000")), readings.largest_page)
+        start = int(request.query.get("cursor", "0"))
+        limit = min(int(request.query.get("limit", "1000")), readings.largest_page)
     except ValueError:
         return refuse(400, "limit and cursor must be numbers")
     if readings.repeat_page and start:
@@ -245,17 +245,17 @@ def page(asked: Asked, items: list[Document], world: World) -> Response:
     return JSONResponse(body)
 
 
-def tenant_in(asked: Asked) -> str:
-    return asked.params["tenant"]
+def tenant_in(request: SandboxRequest) -> str:
+    return request.params["tenant"]
 
 
-def base_in(asked: Asked) -> str:
-    return f"http://{asked.headers.get('host', '127.0.0.1')}"
+def base_in(request: SandboxRequest) -> str:
+    return f"http://{request.headers.get('host', '127.0.0.1')}"
 
 
-def body_of(asked: Asked) -> Document:
+def body_of(request: SandboxRequest) -> Document:
     try:
-        body = json.loads(asked.body or b"{}")
+        body = json.loads(request.body or b"{}")
     except (ValueError, RecursionError):
         return {}
     return body if isinstance(body, dict) else {}

@@ -12,7 +12,7 @@ from starlette.responses import Response, StreamingResponse
 
 from bridge.sandbox import CLOUDTALK_KEY_ID, CLOUDTALK_KEY_SECRET, CORE_PREFIX, KUSTOMER_KEY
 from bridge.sandbox.membrane.errors import envelope, refuse
-from bridge.sandbox.wire import Asked
+from bridge.sandbox.wire import SandboxRequest
 from bridge.sandbox.world import MembraneReadings
 
 # Documented: these never reach the app.
@@ -49,7 +49,7 @@ class Apps:
         """Args: target: path and query. Raises httpx2.HTTPError, LookupError: no such app here."""
         url = self.urls[app]
         kept = {name: value for name, value in headers.items() if name.lower() not in DROPPED}
-        request = httpx2.Request(
+        outgoing = httpx2.Request(
             method,
             httpx2.URL(url).copy_with(raw_path=target.encode("ascii")),
             headers={**kept, "authorization": _CREDENTIALS[app]},
@@ -58,7 +58,7 @@ class Apps:
         if self._client is None:
             # In the loop that serves, and without reading certificates: these apps are on this machine.
             self._client = httpx2.AsyncClient(verify=False, timeout=None)
-        return await self._client.send(request, stream=True)
+        return await self._client.send(outgoing, stream=True)
 
     async def close(self) -> None:
         if self._client is not None:
@@ -74,14 +74,18 @@ class Apps:
         return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 
 
-async def carry(apps: Apps, app: str, rest: str, asked: Asked, readings: MembraneReadings) -> Response:
+async def carry(
+    apps: Apps, app: str, rest: str, request: SandboxRequest, readings: MembraneReadings
+) -> Response:
     """The app's answer as it came, within the limits."""
     target = apps.target(app, rest)
     if target is None:
         return envelope(400, "bad_request", "The connection does not lead to this host")
     try:
         async with asyncio.timeout(readings.longest_s):
-            answer = await apps.ask(app, asked.method, target, headers=asked.headers, content=asked.body)
+            answer = await apps.ask(
+                app, request.method, target, headers=request.headers, content=request.body
+            )
     except TimeoutError:
         return refuse(504)
     except (httpx2.HTTPError, LookupError):

@@ -35,7 +35,7 @@ from bridge.sandbox.membrane.errors import refuse
 from bridge.sandbox.membrane.proxy import Apps, carry
 from bridge.sandbox.membrane.tokens import BadToken, tenant_of
 from bridge.sandbox.store import Document
-from bridge.sandbox.wire import Asked, Routes, read
+from bridge.sandbox.wire import Routes, SandboxRequest, read
 from bridge.sandbox.world import World
 
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -57,41 +57,41 @@ class Membrane:
         self._routes.add("GET", "/actions/{id}", self._show_action)
         self._routes.add("GET", "/search", self._search)
 
-    async def answer(self, asked: Asked) -> Response:
+    async def answer(self, request: SandboxRequest) -> Response:
         """For a request whose token was read; `params` hold the tenant."""
         readings = self.world.membrane.readings
-        if len(asked.body) > readings.largest_request:
+        if len(request.body) > readings.largest_request:
             return refuse(413, "Request size limit exceeded")
-        tenant = asked.params["tenant"]
-        if match := re.fullmatch(r"/connections/([^/]+)/proxy/(.*)", asked.path):
+        tenant = request.params["tenant"]
+        if match := re.fullmatch(r"/connections/([^/]+)/proxy/(.*)", request.path):
             found = self._usable(tenant, match[1])
             if isinstance(found, Response):
                 return found
-            rest = match[2] + (f"?{asked.params['query']}" if asked.params["query"] else "")
-            return await carry(self.apps, found["app"], rest, asked, readings)
-        if asked.method == "POST" and (match := re.fullmatch(r"/actions/([^/]+)/run", asked.path)):
-            return await self._run(asked, match[1])
-        if asked.method == "POST" and asked.path == "/act":
-            return await self._act(asked)
-        if asked.method == "GET" and asked.query.get("wait") == "true":
-            await self._hold(asked)
+            rest = match[2] + (f"?{request.params['query']}" if request.params["query"] else "")
+            return await carry(self.apps, found["app"], rest, request, readings)
+        if request.method == "POST" and (match := re.fullmatch(r"/actions/([^/]+)/run", request.path)):
+            return await self._run(request, match[1])
+        if request.method == "POST" and request.path == "/act":
+            return await self._act(request)
+        if request.method == "GET" and request.query.get("wait") == "true":
+            await self._hold(request)
         with self.world.lock:
-            found_route = self._routes.find(asked)
+            found_route = self._routes.find(request)
             if found_route is None:
-                return refuse(404, f"Cannot {asked.method} {asked.path}")
+                return refuse(404, f"Cannot {request.method} {request.path}")
             handler, matched = found_route
-            return handler(replace(matched, params={**asked.params, **matched.params}))
+            return handler(replace(matched, params={**request.params, **matched.params}))
 
-    async def _hold(self, asked: Asked) -> None:
+    async def _hold(self, request: SandboxRequest) -> None:
         """A long poll: until it is no longer building, or has changed, or the time is over."""
-        timeout_s = float(asked.query.get("timeout", "30"))
-        match = re.fullmatch(r"/connections/([^/]+)", asked.path)
+        timeout_s = float(request.query.get("timeout", "30"))
+        match = re.fullmatch(r"/connections/([^/]+)", request.path)
         if match is None:
             return
         first: str | None = None
         for _ in range(int(timeout_s / _LOOK_EVERY_S)):
             with self.world.lock:
-                found = self.connections.find(asked.params["tenant"], match[1])
+                found = self.connections.find(request.params["tenant"], match[1])
             if found is None:
                 return
             first = first or found["state"]
@@ -111,10 +111,10 @@ class Membrane:
                 return broken(found, self.world.membrane.readings.disconnected_as)
             return found
 
-    async def _run(self, asked: Asked, selector: str) -> Response:
-        body = body_of(asked)
-        selected = asked.query.get("connectionId") or asked.query.get("connectionKey") or ""
-        found = self._usable(asked.params["tenant"], selected)
+    async def _run(self, request: SandboxRequest, selector: str) -> Response:
+        body = body_of(request)
+        selected = request.query.get("connectionId") or request.query.get("connectionKey") or ""
+        found = self._usable(request.params["tenant"], selected)
         if isinstance(found, Response):
             return found
         offer = catalogue.find(selector, with_key=self.world.membrane.readings.action_keys)
@@ -122,13 +122,13 @@ class Membrane:
             return refuse(404, f"Action with id {selector} not found")
         return await catalogue.run(self.apps, offer, body.get("input"))
 
-    async def _act(self, asked: Asked) -> Response:
-        body = body_of(asked)
+    async def _act(self, request: SandboxRequest) -> Response:
+        body = body_of(request)
         dispatch = [name for name in ("id", "key", "api", "code") if name in body]
         if len(dispatch) != 1 or set(body) - _ACT_FIELDS or dispatch == ["code"]:
             return refuse(400, "Exactly one of id, key, api, code, and nothing that is not known")
         selected = str(body.get("connectionId") or body.get("connectionKey") or "")
-        found = self._usable(asked.params["tenant"], selected)
+        found = self._usable(request.params["tenant"], selected)
         if isinstance(found, Response):
             return found
         if dispatch == ["api"]:
@@ -150,30 +150,30 @@ class Membrane:
             return refuse(404, "Action not found")
         return await catalogue.run(self.apps, chosen, body.get("input"))
 
-    def _list_actions(self, asked: Asked) -> Response:
-        intent = asked.query.get("intent", "")
+    def _list_actions(self, request: SandboxRequest) -> Response:
+        intent = request.query.get("intent", "")
         if len(intent) > 200:
             return refuse(400, "intent must be at most 200 characters")
-        selected = asked.query.get("connectionId") or asked.query.get("connectionKey") or ""
-        found = self.connections.find(asked.params["tenant"], selected)
+        selected = request.query.get("connectionId") or request.query.get("connectionKey") or ""
+        found = self.connections.find(request.params["tenant"], selected)
         if found is None:
             return no_connection(selected)
         offers = catalogue.offers_of(found["app"], intent)
-        return page(asked, [self._shown(one) for one in offers], self.world)
+        return page(request, [self._shown(one) for one in offers], self.world)
 
-    def _show_action(self, asked: Asked) -> Response:
-        offer = catalogue.find(asked.params["id"], with_key=self.world.membrane.readings.action_keys)
+    def _show_action(self, request: SandboxRequest) -> Response:
+        offer = catalogue.find(request.params["id"], with_key=self.world.membrane.readings.action_keys)
         return refuse(404, "Action not found") if offer is None else JSONResponse(self._shown(offer))
 
     def _shown(self, offer: catalogue.Offer) -> Document:
         return catalogue.shown(offer, with_key=self.world.membrane.readings.action_keys)
 
-    def _self(self, asked: Asked) -> Response:
-        tenant = asked.params["tenant"]
+    def _self(self, request: SandboxRequest) -> Response:
+        tenant = request.params["tenant"]
         return JSONResponse({"user": {"id": tenant, "name": tenant}, "workspace": {"key": "sandbox"}})
 
-    def _search(self, asked: Asked) -> Response:
-        words = asked.query.get("q", "").lower()
+    def _search(self, request: SandboxRequest) -> Response:
+        words = request.query.get("q", "").lower()
         found = [app for app in ("cloudtalk", "kustomer") if words in app]
         items = [
             {
@@ -195,11 +195,11 @@ def create_membrane(world: World, apps: Apps) -> Starlette:
             response.headers["retry-after"] = "1"
         return response
 
-    async def everything(request: Request) -> Response:
-        asked = await read(request)
+    async def everything(incoming: Request) -> Response:
+        request = await read(incoming)
         try:
             tenant = tenant_of(
-                asked.headers.get("authorization", ""),
+                request.headers.get("authorization", ""),
                 now_s=world.now(),
                 secret=service.readings.workspace_secret,
             )
@@ -207,9 +207,9 @@ def create_membrane(world: World, apps: Apps) -> Starlette:
             return refuse(401)
         with world.lock:
             if not service.window.take():
-                return fail(asked.path, 429)
-        query = request.scope["query_string"].decode("latin-1")
-        return await membrane.answer(replace(asked, params={"tenant": tenant, "query": query}))
+                return fail(request.path, 429)
+        query = incoming.scope["query_string"].decode("latin-1")
+        return await membrane.answer(replace(request, params={"tenant": tenant, "query": query}))
 
     return Starlette(
         routes=[
@@ -223,7 +223,7 @@ def create_membrane(world: World, apps: Apps) -> Starlette:
 
 
 def _overview(world: World) -> Any:
-    async def overview(request: Request) -> Response:
+    async def overview(incoming: Request) -> Response:
         with world.lock:
             found = [now_is(one, world) for one in world.store.all("connection")]
         rows = "".join(
@@ -239,14 +239,14 @@ def _overview(world: World) -> Any:
 def _connect_page(world: World) -> Any:
     """Where a person reconnects; here a click is enough."""
 
-    async def connect(request: Request) -> Response:
-        wanted = request.query_params.get("connectionRequestId", "").removeprefix("req_")
+    async def connect(incoming: Request) -> Response:
+        wanted = incoming.query_params.get("connectionRequestId", "").removeprefix("req_")
         with world.lock:
             found = world.store.get("connection", wanted)
         if found is None:
             return _page("No such request", "<p>Nothing is waiting to be connected here.</p>", 404)
         name = html.escape(found["name"])
-        if request.method == "POST":
+        if incoming.method == "POST":
             set_state(world, wanted, "READY")
             return _page(f"{name} is connected", "<p>You may close this page.</p>")
         form = '<form method="post"><button>Connect</button></form>'

@@ -14,7 +14,7 @@ from bridge.ledger import audits
 from bridge.ledger.audits import AuditRun
 from bridge.reports.audit_runs import audit_line, audit_view
 from bridge.web.answers import Refused
-from bridge.web.api.operations import Asked, Content, told_of_filters
+from bridge.web.api.operations import ApiRequest, Content, told_of_filters
 from bridge.web.api.requests import AuditAsk, Query
 
 # The clock looks for a new one every 2 s; an audit of a day takes a few requests. Many programs wait 5 s
@@ -25,18 +25,18 @@ _LOOKS_EVERY_S = 0.2
 _waiting = anyio.CapacityLimiter(8)
 
 
-async def list_audits(asked: Asked[Query]) -> Content:
-    found = await asked.desk.run(lambda: audits.audits(asked.desk.ledger))
+async def list_audits(request: ApiRequest[Query]) -> Content:
+    found = await request.desk.run(lambda: audits.audits(request.desk.ledger))
     return 200, {"audits": [audit_line(run) for run in found], "next": None}
 
 
-async def one_audit(asked: Asked[Query]) -> Content:
-    return 200, await _view(asked, asked.named("id"))
+async def one_audit(request: ApiRequest[Query]) -> Content:
+    return 200, await _view(request, request.named("id"))
 
 
-async def ask(asked: Asked[AuditAsk]) -> Content:
+async def ask(request: ApiRequest[AuditAsk]) -> Content:
     """200 if it is done by then and nothing had to be queued; else 202, and `GET /api/audit/{id}` tells."""
-    desk, given, who = asked.desk, asked.given, asked.person.name
+    desk, given, who = request.desk, request.given, request.person.name
     now, zone = datetime.now(UTC), desk.rules.zone
     with told_of_filters():
         since = read_moment("since", given.since, now=now, zone=zone)
@@ -51,24 +51,24 @@ async def ask(asked: Asked[AuditAsk]) -> Content:
     run, has_clock = await desk.run(work)
     if has_clock and _waiting.available_tokens:
         async with _waiting:
-            await _wait(asked, run.id)
-    view = await _view(asked, run.id)
+            await _wait(request, run.id)
+    view = await _view(request, run.id)
     if view["state"] == "failed":
         raise Refused(503, "audit", f"the audit failed: {view['says']}", "Ask again once that is mended.")
     return (200 if view["state"] == "done" and not view["repaired"] else 202), view
 
 
-async def _wait(asked: Asked[Any], id_: str) -> None:
+async def _wait(request: ApiRequest[Any], id_: str) -> None:
     ends = time.monotonic() + _WAITS_S
     while time.monotonic() < ends:
-        run = await asked.desk.run(lambda: audits.find(asked.desk.ledger, id_))
+        run = await request.desk.run(lambda: audits.find(request.desk.ledger, id_))
         if run.state in ("done", "failed"):
             return
         await anyio.sleep(_LOOKS_EVERY_S)
 
 
-async def _view(asked: Asked[Any], id_: str) -> dict[str, Any]:
+async def _view(request: ApiRequest[Any], id_: str) -> dict[str, Any]:
     try:
-        return await asked.desk.run(lambda: audit_view(asked.desk.ledger, id_))
+        return await request.desk.run(lambda: audit_view(request.desk.ledger, id_))
     except Rejected as error:
         raise Refused(404, "unknown-audit", "no such audit", str(error)) from error

@@ -17,7 +17,7 @@ from bridge.reports.call_row import line_of, masked
 from bridge.reports.masking import masked_view, without_raw_bodies
 from bridge.reports.views import call_view
 from bridge.web.answers import Refused
-from bridge.web.api.operations import Asked, Content, told_of_filters
+from bridge.web.api.operations import ApiRequest, Content, told_of_filters
 from bridge.web.api.requests import CallsQuery, Confirmed, Nothing, Query, WithReason
 from bridge.web.desk import FORGET_WITHIN_S, Desk
 
@@ -27,17 +27,17 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-async def calls(asked: Asked[CallsQuery]) -> Content:
-    desk, search = asked.desk, _search(asked)
+async def calls(request: ApiRequest[CallsQuery]) -> Content:
+    desk, search = request.desk, _search(request)
     page = await desk.run(lambda: desk.find_calls(search))
-    rows = map(masked, page.rows) if asked.person.masked else page.rows
+    rows = map(masked, page.rows) if request.person.masked else page.rows
     return 200, {"calls": [line_of(row) for row in rows], "next": page.next}
 
 
-async def calls_csv(asked: Asked[CallsQuery]) -> StreamingResponse:
+async def calls_csv(request: ApiRequest[CallsQuery]) -> StreamingResponse:
     """The calls that pass the filters, from the cursor on, as a file; `limit` is not looked at."""
-    desk, search = asked.desk, _search(asked)
-    pieces = csv_pieces(desk.find_calls, search, zone=desk.rules.zone, mask=asked.person.masked)
+    desk, search = request.desk, _search(request)
+    pieces = csv_pieces(desk.find_calls, search, zone=desk.rules.zone, mask=request.person.masked)
     # Redis is asked before the answer begins: without it the answer is 503.
     first = await desk.run(lambda: next(pieces) + next(pieces))
 
@@ -50,14 +50,14 @@ async def calls_csv(asked: Asked[CallsQuery]) -> StreamingResponse:
     return StreamingResponse(body(), media_type="text/csv; charset=utf-8", headers=headers)
 
 
-def _search(asked: Asked[CallsQuery]) -> Search:
-    given = {name: str(value) for name, value in asked.given.model_dump().items()}
+def _search(request: ApiRequest[CallsQuery]) -> Search:
+    given = {name: str(value) for name, value in request.given.model_dump().items()}
     with told_of_filters():
-        return Search.read(given, now=datetime.now(UTC), zone=asked.desk.rules.zone)
+        return Search.read(given, now=datetime.now(UTC), zone=request.desk.rules.zone)
 
 
-async def call(asked: Asked[Query]) -> Content:
-    desk, person, name = asked.desk, asked.person, asked.named("key")
+async def call(request: ApiRequest[Query]) -> Content:
+    desk, person, name = request.desk, request.person, request.named("key")
     found = await desk.run(lambda: call_for(desk, name, raw=person.operates, masked=person.masked))
     if found is None:
         raise unknown_call()
@@ -83,43 +83,45 @@ def view_for(desk: Desk, record: Record, *, raw: bool, masked: bool) -> dict[str
     return view if raw else without_raw_bodies(view)
 
 
-async def sync(asked: Asked[Nothing]) -> Content:
-    record, _ = await _done(asked, lambda desk, record, who: by_hand.sync_again(desk.ledger, record, who=who))
+async def sync(request: ApiRequest[Nothing]) -> Content:
+    record, _ = await _done(
+        request, lambda desk, record, who: by_hand.sync_again(desk.ledger, record, who=who)
+    )
     return 202, {"status": "queued", "call": record.key}
 
 
-async def look(asked: Asked[Nothing]) -> Content:
+async def look(request: ApiRequest[Nothing]) -> Content:
     record, jobs = await _done(
-        asked, lambda desk, record, who: by_hand.look_again(desk.ledger, record, who=who)
+        request, lambda desk, record, who: by_hand.look_again(desk.ledger, record, who=who)
     )
     return 202, {"status": "queued", "call": record.key, "jobs": jobs}
 
 
-async def park(asked: Asked[WithReason]) -> Content:
-    reason = asked.given.reason
+async def park(request: ApiRequest[WithReason]) -> Content:
+    reason = request.given.reason
     record, jobs = await _done(
-        asked, lambda desk, record, who: by_hand.park(desk.ledger, record, who=who, reason=reason)
+        request, lambda desk, record, who: by_hand.park(desk.ledger, record, who=who, reason=reason)
     )
     return 200, {"status": "parked", "call": record.key, "jobs": jobs}
 
 
-async def drop(asked: Asked[WithReason]) -> Content:
-    reason = asked.given.reason
+async def drop(request: ApiRequest[WithReason]) -> Content:
+    reason = request.given.reason
     record, jobs = await _done(
-        asked, lambda desk, record, who: by_hand.drop(desk.ledger, record, who=who, reason=reason)
+        request, lambda desk, record, who: by_hand.drop(desk.ledger, record, who=who, reason=reason)
     )
     return 200, {"status": "dropped", "call": record.key, "jobs": jobs}
 
 
-async def forget(asked: Asked[Confirmed]) -> Content:
+async def forget(request: ApiRequest[Confirmed]) -> Content:
     """It may take longer than other answers: Redis' files are written anew."""
-    desk, name, who = asked.desk, asked.named("key"), asked.person.name
+    desk, name, who = request.desk, request.named("key"), request.person.name
 
     def work() -> dict[str, Any]:
         record = desk.ledger.find(name)
         if record is None or record.forgotten:
             raise unknown_call()
-        erasure: Erasure = asked.request.app.state.erasure(who=who)
+        erasure: Erasure = request.http.app.state.erasure(who=who)
         return erasure.of_call(record).as_json()
 
     try:
@@ -129,13 +131,13 @@ async def forget(asked: Asked[Confirmed]) -> Content:
         raise Refused(503, "not-erased", str(error), hint, {"Retry-After": "30"}) from error
 
 
-async def _done(asked: Asked[Any], work: Callable[[Desk, Record, str], T]) -> tuple[Record, T]:
+async def _done(request: ApiRequest[Any], work: Callable[[Desk, Record, str], T]) -> tuple[Record, T]:
     """Do something with the call that the path names, for the person who asks.
 
     Raises:
         Refused: 404 where there is none; 409 where it cannot be done now.
     """
-    desk, name, who = asked.desk, asked.named("key"), asked.person.name
+    desk, name, who = request.desk, request.named("key"), request.person.name
 
     def run() -> tuple[Record, T]:
         record = desk.ledger.find(name)

@@ -10,23 +10,23 @@ from bridge.ledger.calls.received import received as newest_received
 from bridge.reports import entries
 from bridge.reports.listener import heard
 from bridge.reports.rules_in_force import rules_in_force
-from bridge.web.api.operations import Asked, Content, told_of_filters
+from bridge.web.api.operations import ApiRequest, Content, told_of_filters
 from bridge.web.api.requests import HoursQuery, Query, ReceivedQuery, TrailQuery
 
 
-async def refused(asked: Asked[Query]) -> Content:
-    found = await asked.desk.run(lambda: entries.refused_entries(asked.desk.ledger))
+async def refused(request: ApiRequest[Query]) -> Content:
+    found = await request.desk.run(lambda: entries.refused_entries(request.desk.ledger))
     return 200, {"refused": found, "next": None}
 
 
-async def refused_hours(asked: Asked[HoursQuery]) -> Content:
-    ledger, hours = asked.desk.ledger, asked.given.hours
-    found = await asked.desk.run(lambda: entries.refused_hours(ledger, hours=hours))
+async def refused_hours(request: ApiRequest[HoursQuery]) -> Content:
+    ledger, hours = request.desk.ledger, request.given.hours
+    found = await request.desk.run(lambda: entries.refused_hours(ledger, hours=hours))
     return 200, {"hours": found, "next": None}
 
 
-async def trail_lines(asked: Asked[TrailQuery]) -> Content:
-    desk, given, masked = asked.desk, asked.given, asked.person.masked
+async def trail_lines(request: ApiRequest[TrailQuery]) -> Content:
+    desk, given, masked = request.desk, request.given, request.person.masked
 
     def work() -> entries.Entries:
         now, zone = datetime.now(UTC), desk.rules.zone
@@ -48,9 +48,9 @@ async def trail_lines(asked: Asked[TrailQuery]) -> Content:
     return 200, {"trail": found, "next": following}
 
 
-async def received(asked: Asked[ReceivedQuery]) -> Content:
+async def received(request: ApiRequest[ReceivedQuery]) -> Content:
     """Raw bodies, variable by variable, are for the role `operate`; others see what tells of nobody."""
-    desk, given, hides = asked.desk, asked.given, not asked.person.operates
+    desk, given, hides = request.desk, request.given, not request.person.operates
 
     def work() -> list[dict[str, Any]]:
         found = newest_received(desk.ledger, after=given.after or None, most=given.limit)
@@ -59,5 +59,5 @@ async def received(asked: Asked[ReceivedQuery]) -> Content:
     return 200, {"received": await desk.run(work), "next": None}
 
 
-async def rules(asked: Asked[Query]) -> Content:
-    return 200, {"rules": rules_in_force(asked.desk.rules, masked=asked.person.masked), "next": None}
+async def rules(request: ApiRequest[Query]) -> Content:
+    return 200, {"rules": rules_in_force(request.desk.rules, masked=request.person.masked), "next": None}

@@ -12,7 +12,7 @@ from pydantic.json_schema import models_json_schema
 
 from bridge import __version__
 from bridge.ledger.sessions import COOKIE
-from bridge.web.api.operations import Asked, Content, Handler, Operation
+from bridge.web.api.operations import ApiRequest, Content, Handler, Operation
 from bridge.web.api.requests import Query
 from bridge.web.api.responses import Problem
 
@@ -39,7 +39,7 @@ def handler(operations: Callable[[], Sequence[Operation]]) -> Handler:
     def document() -> dict[str, Any]:
         return openapi(operations())
 
-    async def answer(asked: Asked[Query]) -> Content:
+    async def answer(request: ApiRequest[Query]) -> Content:
         return 200, document()
 
     return answer

@@ -29,28 +29,28 @@ Content = tuple[int, Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked(Generic[Given]):
+class ApiRequest(Generic[Given]):
     """A request that may be answered: who asks, and what for."""
 
-    request: Request
+    http: Request
     given: Given
 
     @property
     def desk(self) -> Desk:
-        desk: Desk = self.request.app.state.desk
+        desk: Desk = self.http.app.state.desk
         return desk
 
     @property
     def person(self) -> Person:
-        person: Person = self.request.state.person
+        person: Person = self.http.state.person
         return person
 
     def named(self, parameter: str) -> str:
         """A part of the path."""
-        return str(self.request.path_params[parameter])
+        return str(self.http.path_params[parameter])
 
 
-Handler = Callable[[Asked[Any]], Awaitable[Content | Response]]
+Handler = Callable[[ApiRequest[Any]], Awaitable[Content | Response]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +86,7 @@ class Operation:
             given = await _read_body(request, self.takes)
         else:
             given = _checked(self.takes, dict(request.query_params), "parameter")
-        found = await self.handler(Asked(request, given))
+        found = await self.handler(ApiRequest(request, given))
         if isinstance(found, Response):
             return found
         status, content = found

@@ -9,7 +9,7 @@ from bridge.ledger.ledger import Ledger
 from bridge.ledger.queue import parked, replay_runs
 from bridge.ledger.queue.replay_runs import ReplayRun
 from bridge.web.answers import Refused
-from bridge.web.api.operations import Asked, Content
+from bridge.web.api.operations import ApiRequest, Content
 from bridge.web.api.requests import Nothing, Query, ReplayChoice
 
 
@@ -32,48 +32,48 @@ def _told(run: ReplayRun) -> dict[str, Any]:
     }
 
 
-async def list_runs(asked: Asked[Query]) -> Content:
-    found = await asked.desk.run(lambda: replay_runs.runs(asked.desk.ledger))
+async def list_runs(request: ApiRequest[Query]) -> Content:
+    found = await request.desk.run(lambda: replay_runs.runs(request.desk.ledger))
     return 200, {"runs": [_told(run) for run in found], "next": None}
 
 
-async def one_run(asked: Asked[Query]) -> Content:
-    ledger, id_ = asked.desk.ledger, asked.named("id")
+async def one_run(request: ApiRequest[Query]) -> Content:
+    ledger, id_ = request.desk.ledger, request.named("id")
     try:
-        return 200, _told(await asked.desk.run(lambda: replay_runs.find(ledger, id_)))
+        return 200, _told(await request.desk.run(lambda: replay_runs.find(ledger, id_)))
     except Rejected as error:
         raise _unknown(error) from error
 
 
-async def start(asked: Asked[ReplayChoice]) -> Content:
-    ledger, who, wanted = asked.desk.ledger, asked.person.name, asked.given.wanted
+async def start(request: ApiRequest[ReplayChoice]) -> Content:
+    ledger, who, wanted = request.desk.ledger, request.person.name, request.given.wanted
     about = ", ".join(f"{name} {text}" for name, text in wanted.items()) or "all"
 
     def work() -> ReplayRun:
         return replay_runs.start(ledger, parked.choose(ledger, wanted), who=who, about=about)
 
     try:
-        return 202, _told(await asked.desk.run(work))
+        return 202, _told(await request.desk.run(work))
     except Rejected as error:
         raise Refused(409, "conflict", str(error), "GET /api/parked lists what is parked.") from error
 
 
-async def cancel(asked: Asked[Nothing]) -> Content:
-    return 200, await _changed(asked, replay_runs.cancel)
+async def cancel(request: ApiRequest[Nothing]) -> Content:
+    return 200, await _changed(request, replay_runs.cancel)
 
 
-async def go_on(asked: Asked[Nothing]) -> Content:
-    return 202, await _changed(asked, replay_runs.go_on)
+async def go_on(request: ApiRequest[Nothing]) -> Content:
+    return 202, await _changed(request, replay_runs.go_on)
 
 
 class _Change(Protocol):
     def __call__(self, ledger: Ledger, id_: str, *, who: str) -> ReplayRun: ...
 
 
-async def _changed(asked: Asked[Nothing], change: _Change) -> dict[str, Any]:
-    ledger, id_, who = asked.desk.ledger, asked.named("id"), asked.person.name
+async def _changed(request: ApiRequest[Nothing], change: _Change) -> dict[str, Any]:
+    ledger, id_, who = request.desk.ledger, request.named("id"), request.person.name
     try:
-        return _told(await asked.desk.run(lambda: change(ledger, id_, who=who)))
+        return _told(await request.desk.run(lambda: change(ledger, id_, who=who)))
     except Rejected as error:
         raise _unknown(error) from error
 

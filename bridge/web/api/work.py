@@ -12,7 +12,7 @@ from bridge.reports.entries import held_entries, parked_entries
 from bridge.reports.status import status_view
 from bridge.web.answers import Refused
 from bridge.web.api.calls import unknown_call
-from bridge.web.api.operations import Asked, Content, told_of_filters
+from bridge.web.api.operations import ApiRequest, Content, told_of_filters
 from bridge.web.api.requests import (
     HeldAssign,
     HeldQuery,
@@ -28,25 +28,25 @@ _MOST_NAMED = 100
 _MOST_DROPPED = 500
 
 
-async def queue(asked: Asked[Query]) -> Content:
-    return 200, await asked.desk.run(asked.desk.queue)
+async def queue(request: ApiRequest[Query]) -> Content:
+    return 200, await request.desk.run(request.desk.queue)
 
 
-async def status(asked: Asked[Query]) -> Content:
-    desk = asked.desk
+async def status(request: ApiRequest[Query]) -> Content:
+    desk = request.desk
     return 200, await desk.run(lambda: status_view(desk.ledger, desk.budgets, desk.connections))
 
 
-async def processes(asked: Asked[Query]) -> Content:
-    found = await asked.desk.run(asked.desk.ledger.processes)
+async def processes(request: ApiRequest[Query]) -> Content:
+    found = await request.desk.run(request.desk.ledger.processes)
     return 200, {"processes": [one.shown() for one in found], "next": None}
 
 
 # -- parked
 
 
-async def parked_jobs(asked: Asked[ParkedQuery]) -> Content:
-    desk, given, masked = asked.desk, asked.given, asked.person.masked
+async def parked_jobs(request: ApiRequest[ParkedQuery]) -> Content:
+    desk, given, masked = request.desk, request.given, request.person.masked
     wanted = {name: text for name in parked.FILTERS if (text := getattr(given, name))}
     with told_of_filters():
         entries, following = await desk.run(
@@ -57,9 +57,9 @@ async def parked_jobs(asked: Asked[ParkedQuery]) -> Content:
     return 200, {"parked": entries, "next": following}
 
 
-async def replay_parked(asked: Asked[ParkedChoice]) -> Content:
+async def replay_parked(request: ApiRequest[ParkedChoice]) -> Content:
     """What does not fit into one request is told as `left`: ask again. `gone` were not parked any more."""
-    ledger, who, given = asked.desk.ledger, asked.person.name, asked.given
+    ledger, who, given = request.desk.ledger, request.person.name, request.given
 
     def work() -> Content:
         jobs = parked.choose(ledger, given.wanted)
@@ -73,11 +73,11 @@ async def replay_parked(asked: Asked[ParkedChoice]) -> Content:
             "left": len(jobs) - len(done.queued) - len(done.gone),
         }
 
-    return await asked.desk.run(work)
+    return await request.desk.run(work)
 
 
-async def drop_parked(asked: Asked[ParkedDrop]) -> Content:
-    ledger, who, given = asked.desk.ledger, asked.person.name, asked.given
+async def drop_parked(request: ApiRequest[ParkedDrop]) -> Content:
+    ledger, who, given = request.desk.ledger, request.person.name, request.given
 
     def work() -> dict[str, Any]:
         jobs = parked.choose(ledger, given.wanted)
@@ -87,7 +87,7 @@ async def drop_parked(asked: Asked[ParkedDrop]) -> Content:
         done = parked.drop(ledger, jobs[:_MOST_DROPPED], who=who, reason=given.reason)
         return {"dropped": len(done), "calls": _calls(done), "left": len(jobs[_MOST_DROPPED:])}
 
-    return 200, await asked.desk.run(work)
+    return 200, await request.desk.run(work)
 
 
 def _calls(jobs: Sequence[parked.Parked]) -> list[str]:
@@ -97,8 +97,8 @@ def _calls(jobs: Sequence[parked.Parked]) -> list[str]:
 # -- held
 
 
-async def held_events(asked: Asked[HeldQuery]) -> Content:
-    desk, given = asked.desk, asked.given
+async def held_events(request: ApiRequest[HeldQuery]) -> Content:
+    desk, given = request.desk, request.given
     with told_of_filters():
         entries, following = await desk.run(
             lambda: held_entries(desk.ledger, desk.rules, **given.model_dump())
@@ -106,12 +106,12 @@ async def held_events(asked: Asked[HeldQuery]) -> Content:
     return 200, {"held": entries, "next": following}
 
 
-async def assign_held(asked: Asked[HeldAssign]) -> Content:
+async def assign_held(request: ApiRequest[HeldAssign]) -> Content:
     desk, who, fingerprint, named = (
-        asked.desk,
-        asked.person.name,
-        asked.named("fingerprint"),
-        asked.given.call,
+        request.desk,
+        request.person.name,
+        request.named("fingerprint"),
+        request.given.call,
     )
 
     def work() -> dict[str, Any]:
@@ -131,12 +131,12 @@ async def assign_held(asked: Asked[HeldAssign]) -> Content:
     return 202, await desk.run(work)
 
 
-async def drop_held(asked: Asked[WithReason]) -> Content:
+async def drop_held(request: ApiRequest[WithReason]) -> Content:
     ledger, who, fingerprint, reason = (
-        asked.desk.ledger,
-        asked.person.name,
-        asked.named("fingerprint"),
-        asked.given.reason,
+        request.desk.ledger,
+        request.person.name,
+        request.named("fingerprint"),
+        request.given.reason,
     )
 
     def work() -> int:
@@ -145,7 +145,7 @@ async def drop_held(asked: Asked[WithReason]) -> Content:
             raise _unknown_event()
         return held.drop(ledger, [event], who=who, reason=reason)
 
-    return 200, {"dropped": await asked.desk.run(work)}
+    return 200, {"dropped": await request.desk.run(work)}
 
 
 def _unknown_event() -> Refused:
