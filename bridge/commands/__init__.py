@@ -64,6 +64,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "listen": ("bridge.commands.listen:listen", "Show webhooks as they come, variable by variable"),
         "mcp": ("bridge.commands.mcp:mcp", "Let an assistant look into calls (Model Context Protocol)"),
         "templates": ("bridge.commands.templates:templates", "What to paste into CloudTalk"),
+        "rules": ("bridge.commands.rules:rules", "The rules file: check it, show what is in force"),
     }
 )
 
@@ -81,12 +82,13 @@ class LazyGroup(click.Group):
     """A group that imports a command when it is asked for, and lists them all without that."""
 
     table: Mapping[str, tuple[str, str]] = COMMANDS
+    unlisted: Mapping[str, tuple[str, str]] = HIDDEN
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.table)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        table = {**self.table, **HIDDEN}
+        table = {**self.table, **self.unlisted}
         if cmd_name not in table:
             return None
         module, _, function = table[cmd_name][0].partition(":")
@@ -102,7 +104,7 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in (*self.table, *HIDDEN) and not args[0].startswith("-"):
+        if args and args[0] not in (*self.table, *self.unlisted) and not args[0].startswith("-"):
             ctx.fail(f"No such command {args[0]!r}.{_nearest(args[0], self.table)}")
         return super().resolve_command(ctx, args)
 

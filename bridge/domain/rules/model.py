@@ -56,6 +56,7 @@ class Rules:
     customer_custom: Mapping[str, Any] = field(default_factory=dict)
     # Its conversation: [conversation].
     per: Per = "call"
+    # How long after its first call a conversation takes up further ones; 0 with per = "customer": while open.
     within_hours: float = 24
     name: str = ""  # a template; empty: the built-in title
     status: Mapping[Outcome, Status] = field(default_factory=lambda: DEFAULT_STATUS)
@@ -70,6 +71,7 @@ class Rules:
     close_missed_on_contact: bool = True
     # When a missed call is to be called back: within so many minutes of opening hours; None: no due time.
     call_back_minutes: int | None = None
+    due_custom: str = ""  # a custom attribute of the conversation that gets this time (`…At`, or text)
     open_hours: Hours | None = None
     holidays: frozenset[date] = frozenset()
     # Who owns it: [agents].
