@@ -14,6 +14,7 @@ from uuid import UUID
 
 from bridge.domain.detail import Detail
 from bridge.domain.outcome import Direction, Outcome, Stage
+from bridge.domain.path import Participant, Path, Step
 from bridge.domain.phone import Phone
 from bridge.domain.webhook.events import ALWAYS_NEWS, Event
 
@@ -56,6 +57,12 @@ class Call:
     groups: tuple[str, ...] = ()
     transferred: bool | None = None
     ai_agent: bool | None = None
+    ai_agent_name: str | None = None
+    path: tuple[Step, ...] = ()
+    # CloudTalk's number of the later call that settled this missed one.
+    resolved_by: int | None = None
+    # The agents' parts of the call in their order: from call detail, else from what the events tell.
+    participants: tuple[Participant, ...] = ()
     # The events asked for a look at call detail that none has answered so far.
     wants_detail: bool = False
 
@@ -123,8 +130,15 @@ def fold(events: Iterable[Event], detail: Detail | None = None) -> Call:
     # Of two that contradict each other the signed one counts; that something happened, both tell.
     sure = {name: value for name in _SIGNED_FIRST if (value := getattr(signed, name)) is not None}
     call = replace(call, **sure)
-    leg = _agents_leg(told, call.ended_at)
-    call = replace(call, **_agent(told, leg), **_contact(told), **_after_call(told))
+    # Several agents ring at once, so ringing alone makes nobody responsible.
+    leg = max(_legs((e for e in told if e.stage is not Stage.RINGING), call.ended_at), default=None)
+    call = replace(
+        call,
+        participants=_participants(told, call.ended_at),
+        **_agent(told, leg),
+        **_contact(told),
+        **_after_call(told),
+    )
     if not needs_detail(call, told):
         return call
     if detail is None:
@@ -187,20 +201,14 @@ class _Leg:
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
-def _agents_leg(events: list[Event], ended_at: datetime | None) -> _Leg | None:
-    """The part of the agent who talked longest, else of the one who was last to answer before the end.
-
-    Several agents ring at once, so ringing alone makes nobody responsible.
-    """
+def _legs(events: Iterable[Event], ended_at: datetime | None) -> list[_Leg]:
+    """The agents' parts of the call; the greatest is of the one who talked longest, else answered last."""
     legs: dict[tuple[int | None, str], list[Event]] = {}
     for event in events:
-        if event.stage is not Stage.RINGING and (event.agent_id is not None or event.agent_name is not None):
+        if event.agent_id is not None or event.agent_name is not None:
             name = "" if event.agent_id is not None else event.agent_name or ""
             legs.setdefault((event.agent_id, name), []).append(event)
-    return max(
-        (_leg(*who, told, ended_at or datetime.max.replace(tzinfo=UTC)) for who, told in legs.items()),
-        default=None,
-    )
+    return [_leg(*who, told, ended_at or datetime.max.replace(tzinfo=UTC)) for who, told in legs.items()]
 
 
 def _leg(agent_id: int | None, name: str, events: list[Event], ended_at: datetime) -> _Leg:
@@ -214,6 +222,24 @@ def _leg(agent_id: int | None, name: str, events: list[Event], ended_at: datetim
         has_id=agent_id is not None,
         below=-(agent_id or 0),
         name=name,
+    )
+
+
+def _participants(events: list[Event], ended_at: datetime | None) -> tuple[Participant, ...]:
+    """Who rang, then who answered, in the order of answering; webhooks do not say who rang first."""
+    legs = sorted(
+        _legs(events, ended_at), key=lambda leg: (leg.answered, leg.answered_at, -leg.below, leg.name)
+    )
+    agents = [(leg, _agent(events, leg)) for leg in legs]
+    return tuple(
+        Participant(
+            agent_id=leg.agent_id,
+            name=agent["agent_name"],
+            email=agent["agent_email"],
+            answered=leg.answered,
+            talk_seconds=leg.talk_seconds,
+        )
+        for leg, agent in agents
     )
 
 
@@ -278,7 +304,35 @@ def _with_detail(call: Call, detail: Detail, *, answered: bool) -> Call:
         detail_says=detail.status,
         ended_at=call.ended_at or detail.ended_at,
     )
-    return replace(call, **told)
+    return _with_path(replace(call, **told), detail.path)
+
+
+def _with_path(call: Call, path: Path) -> Call:
+    emails = {one.agent_id: one.email for one in call.participants}
+    found = tuple(
+        replace(one, email=emails.get(one.agent_id) if one.agent_id is not None else None)
+        for one in path.participants
+    )
+    bot = path.ai_agent
+    by_bot = bot is not None or (
+        # An answered call that no person and nothing else took.
+        path.by_nobody
+        and call.agent_id is None
+        and call.outcome is Outcome.ANSWERED
+        and call.direction is Direction.INCOMING
+    )
+    return replace(
+        call,
+        call_type=path.type,
+        out_of_hours=path.out_of_hours,
+        groups=path.groups,
+        transferred=path.transferred,
+        ai_agent=True if call.ai_agent or by_bot else False if path.has_steps else None,
+        ai_agent_name=call.ai_agent_name or (bot.name if bot else None),
+        path=path.steps,
+        resolved_by=path.resolved_by,
+        participants=found or call.participants,
+    )
 
 
 _DETAIL_SAYS = (

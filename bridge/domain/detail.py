@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from bridge.domain.outcome import Direction, Outcome
+from bridge.domain.path import NO_PATH, Path, read_path
 from bridge.domain.phone import Kind, Phone, read_phone
 from bridge.domain.webhook.values import (
     read_call_id,
@@ -55,6 +56,7 @@ class Detail:
     tags: tuple[str, ...] | None = None
     rating: int | None = None
     notes: str | None = None
+    path: Path = NO_PATH
 
 
 def read_detail(body: Mapping[str, Any], *, asked_at: datetime, region: str | None = None) -> Detail:
@@ -72,7 +74,8 @@ def read_detail(body: Mapping[str, Any], *, asked_at: datetime, region: str | No
     rating = read_seconds(body.get("call_rating"))
     started_at = read_time(body.get("date"))
     notes, recorded = body.get("notes"), body.get("recorded")
-    agent_id, agent_name = _agent(body.get("call_steps"))
+    path = read_path(body)
+    talker = path.talker
     return Detail(
         asked_at=asked_at,
         uuid=read_uuid(body.get("uuid")),
@@ -84,8 +87,8 @@ def read_detail(body: Mapping[str, Any], *, asked_at: datetime, region: str | No
         line_name=read_name(line.get("name")),
         contact_id=read_call_id(contact.get("id")),
         contact_name=read_person(contact),
-        agent_id=agent_id,
-        agent_name=agent_name,
+        agent_id=talker.id if talker else None,
+        agent_name=talker.name if talker else None,
         started_at=started_at,
         ended_at=_end(started_at, read_seconds(times.get("total_time")), wrapup),
         # Times inside missed calls are null.
@@ -98,6 +101,7 @@ def read_detail(body: Mapping[str, Any], *, asked_at: datetime, region: str | No
         tags=read_tags(body.get("call_tags")),
         rating=rating if rating is not None and 1 <= rating <= 5 else None,
         notes=(read_text(notes) or "") if isinstance(notes, list) else None,
+        path=path,
     )
 
 
@@ -115,28 +119,6 @@ def _end(started_at: datetime | None, total: int | None, wrapup: int | None) -> 
     if started_at is None or total is None:
         return None
     return started_at + timedelta(seconds=max(0, total - (wrapup or 0)))
-
-
-def _agent(steps: object) -> tuple[int | None, str | None]:
-    """The agent who talked longest, else the last to answer: from the steps and the queues in them."""
-    found: list[tuple[int, datetime, int, int, str]] = []
-
-    def walk(items: object, depth: int) -> None:
-        for item in items if isinstance(items, list) and depth < 4 else []:
-            step = _table(item)
-            agent_id = read_call_id(step.get("id"))
-            if step.get("type") == "agent" and agent_id is not None and step.get("status") == "answered":
-                talk = read_seconds(_table(step.get("call_times")).get("talking_time")) or 0
-                began = read_time(step.get("date")) or datetime.min.replace(tzinfo=UTC)
-                # Steps come in their order, so of two without a time the later one counts.
-                found.append((talk, began, len(found), agent_id, read_person(step) or ""))
-            walk(step.get("agent_calls"), depth + 1)
-
-    walk(steps, 0)
-    if not found:
-        return None, None
-    *_, agent_id, name = max(found)
-    return agent_id, name or None
 
 
 def _table(value: object) -> Mapping[str, Any]:
