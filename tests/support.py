@@ -326,13 +326,15 @@ def let_pass(client: redis.Redis, seconds: float) -> None:
     for name in [*QUEUE_KEYS[: 3 * len(Lane)], keys.PARKED, keys.CALLS, keys.SERVERS]:
         for member in client.zrange(name, 0, -1):
             pipe.zincrby(name, -ms, str(member))
-    for name in client.scan_iter(f"{keys.TAG}:call:*"):
-        for field in ("first_at", "last_at", "asking_since", "looked_at", "rec:since", "synced_at"):
-            if client.hexists(name, field):
+    records = list(client.scan_iter(f"{keys.TAG}:call:*", count=1000))
+    for name, times in zip(records, _each(client, "hmget", records, _RECORD_TIMES), strict=True):
+        for field, value in zip(_RECORD_TIMES, times, strict=True):
+            if value is not None:
                 pipe.hincrby(name, field, -ms)
-    for name in client.scan_iter(f"{keys.TAG}:events:*"):
-        for event_name, text in client.hgetall(name).items():
-            value: dict[str, Any] = json.loads(text)
+    events = list(client.scan_iter(f"{keys.TAG}:events:*", count=1000))
+    for name, texts in zip(events, _each(client, "hgetall", events), strict=True):
+        for event_name, text in texts.items():
+            value = json.loads(text)
             value.update({key: value[key] - ms for key in ("at", "last_at", "asked_at") if key in value})
             pipe.hset(name, event_name, json.dumps(value))
     if client.hexists(keys.NEWEST, "asked_at"):
@@ -342,3 +344,14 @@ def let_pass(client: redis.Redis, seconds: float) -> None:
         job.update({key: job[key] - ms for key in ("since", "again_at", "failing_since") if key in job})
         pipe.hset(keys.JOBS, job_name, json.dumps(job))
     pipe.execute()
+
+
+_RECORD_TIMES = ("first_at", "last_at", "asking_since", "looked_at", "rec:since", "synced_at")
+
+
+def _each(client: redis.Redis, command: str, names: list[str], *args: object) -> list[Any]:
+    """The answer for each key, in one trip."""
+    pipe = client.pipeline(transaction=False)
+    for name in names:
+        getattr(pipe, command)(name, *args)
+    return list(pipe.execute())
