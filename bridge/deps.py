@@ -38,16 +38,20 @@ class Deps:
     # Raises LeaseLost unless the lease was renewed recently enough to send something under it.
     still_ours: Callable[[Claim], None] = lambda claim: None
 
-    def link_to(self, key: str, call: Call) -> str:
-        """Where people can play a recording; empty where the operator gives no address or wants none."""
-        if self.public_url is None or self.rules.link == "off":
+    def link_to(self, key: str, call: Call, rules: Rules) -> str:
+        """Where people can play a recording; empty where the operator gives no address or wants none.
+
+        Args:
+            rules: the choices for this call.
+        """
+        if self.public_url is None or rules.link == "off":
             return ""
         links = Links(secret=self.ledger.link_secret(), public_url=self.public_url)
         since = call.started_at or call.ended_at
-        if self.rules.link == "operators" or since is None:
+        if rules.link == "operators" or since is None:
             return links.for_operators(key)
         # Counted from the call, so that the same call always has the same link.
-        return links.signed(key, until=since + timedelta(days=self.rules.link_days))
+        return links.signed(key, until=since + timedelta(days=rules.link_days))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

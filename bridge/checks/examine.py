@@ -34,7 +34,7 @@ def examine(settings: Settings, client: httpx2.Client) -> Iterator[Check]:
     yield _data_folder(settings.data_dir)
     yield _certificates()
     yield from _redis(settings)
-    if settings.rules.record:
+    if settings.rules.record or any(rule.then.get("record") for rule in settings.rules.rules):
         yield _recordings(settings)
     if settings.through_membrane:
         # The table of actions takes a while to load, and who has keys does without it.

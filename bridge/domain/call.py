@@ -112,7 +112,7 @@ _WINNER: dict[str, Callable[[Any, Any], Any]] = {
 _SIGNED_FIRST = _WINNER.keys() - {"uuid", "call_id", "stage", "recorded"}
 
 
-def fold(events: Iterable[Event], detail: Detail | None = None) -> Call:
+def fold(events: Iterable[Event], detail: Detail | None = None, *, path: bool = False) -> Call:
     """One call out of everything kept about it; the order of `events` and repeats make no difference.
 
     What detail says counts only where the events leave something open (an id, a fact, a change made
@@ -121,6 +121,7 @@ def fold(events: Iterable[Event], detail: Detail | None = None) -> Call:
 
     Args:
         detail: what CloudTalk answered when it was asked about this call, if it was.
+        path: the rules need the call's path, which only call detail tells.
     """
     told = list(events)
     call, signed = Call(), Call()
@@ -139,7 +140,7 @@ def fold(events: Iterable[Event], detail: Detail | None = None) -> Call:
         **_contact(told),
         **_after_call(told),
     )
-    if not needs_detail(call, told):
+    if not needs_detail(call, told, path=path):
         return call
     if detail is None:
         return replace(call, wants_detail=True)
@@ -149,10 +150,11 @@ def fold(events: Iterable[Event], detail: Detail | None = None) -> Call:
     )
 
 
-def needs_detail(call: Call, events: Iterable[Event]) -> bool:
+def needs_detail(call: Call, events: Iterable[Event], *, path: bool = False) -> bool:
     """Whether the events alone leave something open that call detail answers."""
     return (
-        call.uuid is None
+        path
+        or call.uuid is None
         or not call.ended
         or call.direction is None
         or call.started_at is None

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from bridge.domain.call import fold
+from bridge.domain.call import Call, fold
 from bridge.domain.outcome import Direction, Stage
 from bridge.domain.phone import Phone, read_phone
 from bridge.domain.policy import DetailWait, Skip, plan
@@ -66,14 +66,22 @@ class ListedCall:
             return self.started_at is not None and self.started_at + LONGEST_CALL < now
         return self.ended_at + timedelta(seconds=self.wrapup_seconds or 0) + SETTLED_AFTER < now
 
-    def kept_out(self, rules: Rules) -> str:
-        """Why the rules say not to write it; empty when they do not."""
+    def as_call(self) -> Call:
+        """As if all were told: who called, and in which direction, is known from the list."""
         call = fold([self.as_event(_ANY_TIME)])
-        # As if all were told: who called, and in which direction, is known from the list.
-        want = plan(replace(call, stage=Stage.ENDED), rules, DetailWait.GONE)
-        return want.reason if isinstance(want, Skip) else ""
+        return replace(call, stage=Stage.ENDED, recorded=self.recorded)
+
+    def kept_out(self, rules: Rules) -> str:
+        """Why the rules say not to write it; empty when they do not, or when that depends on more."""
+        call = self.as_call()
+        want = plan(call, rules.for_call(call), DetailWait.GONE)
+        if not isinstance(want, Skip) or any(rules.is_open(choice, call) for choice in _WHETHER):
+            return ""
+        return want.reason
 
 
+# Choices that decide whether a call is written.
+_WHETHER = ("write", "write_internal", "write_withheld", "write_short")
 _SAME = (
     "call_id", "started_at", "answered_at", "ended_at", "direction", "external", "internal", "agent_id",
     "talk_seconds", "wait_seconds", "wrapup_seconds", "is_voicemail",

@@ -99,6 +99,8 @@ def policy(call: Call, rules: Rules, patience: DetailWait = DetailWait.FRESH) ->
         return Wait(reason="no webhook has reported the end of the call yet")
     if call.wants_detail and patience is DetailWait.FRESH:
         return Wait(reason="waiting for call details from CloudTalk")
+    if not rules.write:
+        return Skip(reason=f"{rules.origin_of('write')} not to write it")
     if call.uuid is None and patience is not DetailWait.GONE:
         return Wait(reason="waiting for CloudTalk to give the call's uuid")
     return _customer_or_skip(call, rules, patience)

@@ -22,6 +22,7 @@ from bridge.clients.cloudtalk import Download
 from bridge.deps import Deps, JobResult
 from bridge.domain.call import Call
 from bridge.domain.recording import RecordingState, Stored
+from bridge.domain.rules.model import Rules
 from bridge.domain.webhook.envelopes import unwrap
 from bridge.domain.webhook.keys import DEFAULT_KEYS
 from bridge.errors import BridgeError, NotThereYet, Rejected, TooLarge, Unavailable, WebPage
@@ -51,7 +52,8 @@ def fetch_recording(claim: Claim, deps: Deps) -> JobResult:
     if recording.sound is not RecordingState.COMING or call.call_id is None:
         return JobResult()
     try:
-        stored = ask(claim, deps, record, call, lambda: _Fetch(call=call, record=record, deps=deps).run())
+        fetch = _Fetch(call=call, record=record, deps=deps, rules=record.rules_for(call, deps.rules))
+        stored = ask(claim, deps, record, call, fetch.run)
     except NotThereYet as error:
         return _ask_later(claim, deps, record, call, error)
     except OverCeiling as error:
@@ -114,10 +116,10 @@ def _ask_later(claim: Claim, deps: Deps, record: Record, call: Call, error: NotT
 
 
 class _Fetch:
-    """One transfer."""
+    """One transfer. `rules`: the choices for this call."""
 
-    def __init__(self, *, call: Call, record: Record, deps: Deps) -> None:
-        self._call, self._record, self._deps = call, record, deps
+    def __init__(self, *, call: Call, record: Record, deps: Deps, rules: Rules) -> None:
+        self._call, self._record, self._deps, self._rules = call, record, deps, rules
         self._encoder = SpeechEncoder()
         self._playable = True
         self._kind = kinds.WAV
@@ -182,7 +184,7 @@ class _Fetch:
         return name_of(replace(self._call, started_at=self._call.started_at or first), kind)
 
     def _store_speech(self, speech: IO[bytes]) -> Stored | None:
-        if not self._playable or not self._deps.rules.transcode:
+        if not self._playable or not self._rules.transcode:
             return None
         storage, mp3 = self._deps.open_storage(), self._name("mp3")
         # The same sound makes the same file, but an older version of us may have made another.
@@ -241,7 +243,7 @@ class _Fetch:
             except (_NotResumed, OverCeiling):
                 raise
             except (NotThereYet, TooLarge) as error:
-                if before or not self._deps.rules.public_link:
+                if before or not self._rules.public_link:
                     raise
                 yield from self._public(error)
                 return

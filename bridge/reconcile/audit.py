@@ -212,8 +212,9 @@ class Audit:
 
     def _wants_attachment(self, one: Expected) -> bool:
         """Whether the rules, and what is known of the recording, let one expect it at the note."""
-        rules, record = self._deps.rules, self._record(one)
-        call = record.call(rules)
+        record = self._record(one)
+        call = record.call(self._deps.rules)
+        rules = record.rules_for(call, self._deps.rules)
         if rules.attach == "never" or not may_record(call, rules):
             return False
         recording = record.recording(rules, call)

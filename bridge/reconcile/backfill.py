@@ -35,13 +35,14 @@ class Estimate:
     @classmethod
     def of(cls, found: Comparison, rules: Rules, *, cloudtalk: Share, kustomer: Share) -> Estimate:
         wanted = [*found.missing.values(), *found.over.values()]
-        calls, recorded = len(wanted), sum(1 for call in wanted if call.recorded) if rules.record else 0
+        chosen = [(call, rules.for_call(call.as_call()) if rules.rules else rules) for call in wanted]
+        calls, recorded = len(wanted), sum(1 for call, mine in chosen if call.recorded and mine.record)
         asks, writes = calls + recorded, calls * _WRITE + recorded * _ATTACH
         seconds = max(cloudtalk.seconds_for(asks), kustomer.seconds_for(writes))
-        if rules.assign != "none":
+        if assigned := {call.agent_id for call, mine in chosen if mine.assign != "none"}:
             # The agents' e-mails and the user of each, as often as what is kept of them runs out.
             asks += 1 + int(seconds / AGENTS_FOR_S)
-            writes += len({call.agent_id for call in wanted}) * (1 + int(seconds / USERS_FOR_S))
+            writes += len(assigned) * (1 + int(seconds / USERS_FOR_S))
             seconds = max(cloudtalk.seconds_for(asks), kustomer.seconds_for(writes))
         return cls(cloudtalk=asks, kustomer=writes, seconds=seconds)
 

@@ -146,7 +146,10 @@ def _is_silent(ledger: Ledger, rules: Rules, listed: ListedCall, standing: CallS
         return False
     record = ledger.read(standing.key)
     call = record.call(rules)
-    return may_record(call, rules) and record.recording(rules, call).sound is RecordingState.NONE
+    return (
+        may_record(call, record.rules_for(call, rules))
+        and record.recording(rules, call).sound is RecordingState.NONE
+    )
 
 
 def _told_by_uuid(

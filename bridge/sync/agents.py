@@ -7,15 +7,20 @@ from typing import Any
 
 from bridge.deps import Deps
 from bridge.domain.call import Call
+from bridge.domain.rules.model import Rules
 from bridge.errors import Permanent, Transient
 
 AGENTS_FOR_S = 600
 USERS_FOR_S = 3600
 
 
-def with_agent(call: Call, deps: Deps) -> Call:
-    """The call with its agent's name, where webhooks told only the id. A note does not wait for a name."""
-    wants_email = deps.rules.assign != "none" and call.agent_email is None
+def with_agent(call: Call, deps: Deps, rules: Rules) -> Call:
+    """The call with its agent's name, where webhooks told only the id. A note does not wait for a name.
+
+    Args:
+        rules: the choices for this call.
+    """
+    wants_email = rules.assign != "none" and call.agent_email is None
     if call.agent_id is None or (call.agent_name is not None and not wants_email):
         return call
     try:
@@ -29,9 +34,9 @@ def with_agent(call: Call, deps: Deps) -> Call:
     )
 
 
-def user_of(call: Call, deps: Deps) -> list[str]:
+def user_of(call: Call, deps: Deps, rules: Rules) -> list[str]:
     """Kustomer's user for the agent, found by e-mail; empty when there is none, or assigning is off."""
-    if deps.rules.assign == "none" or call.agent_email is None:
+    if rules.assign == "none" or call.agent_email is None:
         return []
     name = f"user:{call.agent_email}"
     found: list[str] | None = deps.ledger.memory.cached(name)

@@ -7,6 +7,7 @@ Ended, but the webhooks left something out                     ask CloudTalk; wa
 The same, 20 s later                                           write what is known, keep asking
 CloudTalk does not know the call                               write what the webhooks said
 Internal call, withheld or short number, and no rule for it    skip, with the reason
+A rule says not to write it                                    skip, naming the rule
 A recording was announced and is not there yet                 fetch it; wait up to 15 s for it
 Ended before this ledger's first record                        look in Kustomer before writing
 The same, and Redis came back without its last moments         wait for one lease, then look, then write
@@ -63,16 +64,22 @@ class Decision:
         question: the job that asks CloudTalk, and when; None where nothing is left to ask.
         withdrawn: a job planned by an earlier sync, whose question the webhooks have answered since.
         fetch_recording: a recording was announced, and nobody has asked for it yet.
+        rules: the choices for this call.
+        wants_caller: the choices depend on whether Kustomer has the customer. Look, then decide again.
     """
 
     then: Later | Never | Write
+    rules: Rules
     question: tuple[str, datetime] | None = None
     withdrawn: str | None = None
     fetch_recording: bool = False
+    wants_caller: bool = False
 
 
 def decide(record: Record, call: Call, rules: Rules, now: datetime) -> Decision:
+    """Args: rules: of the file; the choices for this call are made here."""
     ask = asking(record, call, rules, now)
+    rules = record.rules_for(call, rules)
     verdict = policy(call, rules, ask.patience)
     recording = record.recording(rules, call)
     fetch = False
@@ -80,7 +87,8 @@ def decide(record: Record, call: Call, rules: Rules, now: datetime) -> Decision:
     if isinstance(verdict, Wait):
         then = Later(reason=verdict.reason, until=ask.until)
     elif isinstance(verdict, Skip):
-        then = Never(reason=verdict.reason, until=ask.until)
+        stays = "; what was written before stays" if "conversation" in record.outputs else ""
+        then = Never(reason=f"{verdict.reason}{stays}", until=ask.until)
     else:
         fetch = _is_to_be_fetched(record, call, recording)
         coming_until = note_waits_until(record, recording)
@@ -91,6 +99,8 @@ def decide(record: Record, call: Call, rules: Rules, now: datetime) -> Decision:
             then = Write(patience=ask.patience, recording=recording, until=ask.until)
     return Decision(
         then=then,
+        rules=rules,
+        wants_caller=record.caller is None and not isinstance(then, Later) and rules.caller_matters(call),
         question=(ask.job, ask.at) if ask.job and ask.at else None,
         withdrawn=_withdrawn(record, call, ask),
         fetch_recording=fetch,

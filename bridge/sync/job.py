@@ -14,6 +14,7 @@ from bridge.deps import Deps, JobResult
 from bridge.domain.call import Call
 from bridge.domain.policy import DetailWait, Plan, external_ids, plan
 from bridge.domain.recording import RecordingState
+from bridge.domain.rules.model import Rules
 from bridge.errors import Rejected
 from bridge.ledger.calls.joining import learn_uuid
 from bridge.ledger.calls.record import Record, moment
@@ -23,6 +24,7 @@ from bridge.ledger.keys import Lane
 from bridge.ledger.queue.jobs import Claim
 from bridge.sync.agents import user_of, with_agent
 from bridge.sync.asking import usual_wait_ms
+from bridge.sync.caller import learn_caller
 from bridge.sync.decide import Decision, Horizon, Later, Never, Write, decide, look_back
 from bridge.sync.milestones import Milestones
 from bridge.sync.outputs.attachment import ensure_attachment, find_attachment
@@ -49,6 +51,9 @@ def sync(claim: Claim, deps: Deps) -> JobResult:
     call = record.call(deps.rules)
     now = moment(claim.now_ms) or datetime.now(UTC)
     decision = decide(record, call, deps.rules, now)
+    if decision.wants_caller:
+        record = learn_caller(claim, deps, record, call)
+        decision = decide(record, call, deps.rules, now)
     _plan_jobs(claim, deps, record, call, decision, now)
     result = _carry_out(claim, deps, record, call, decision, now)
     if not result.fields:
@@ -67,10 +72,14 @@ def _carry_out(
             return JobResult(
                 again_in_ms=_ms(until, now),
                 log=f"not written: {reason}",
-                fields={Field.STATE: State.SKIPPED, Field.REASON: reason},
+                fields={
+                    Field.STATE: State.SKIPPED,
+                    Field.REASON: reason,
+                    Field.RULES: decision.rules.version,
+                },
             )
         case Write() as write:
-            return _write(claim, deps, record, call, write, now)
+            return _write(claim, deps, record, call, write, decision.rules, now)
 
 
 def _plan_jobs(
@@ -103,13 +112,16 @@ def _wait(record: Record, later: Later, now: datetime) -> JobResult:
     )
 
 
-def _write(claim: Claim, deps: Deps, record: Record, call: Call, write: Write, now: datetime) -> JobResult:
+def _write(
+    claim: Claim, deps: Deps, record: Record, call: Call, write: Write, rules: Rules, now: datetime
+) -> JobResult:
+    """Args: rules: the choices for this call."""
     horizon = look_back(record, call, deps.ledger.reach(), now)
     if horizon.wait:
         return _wait(record, horizon.wait, now)
-    call = with_agent(call, deps)
-    link = deps.link_to(record.key, call) if write.recording.sound is RecordingState.STORED else ""
-    want = plan(call, deps.rules, write.patience, recording=write.recording, link=link)
+    call = with_agent(call, deps, rules)
+    link = deps.link_to(record.key, call, rules) if write.recording.sound is RecordingState.STORED else ""
+    want = plan(call, rules, write.patience, recording=write.recording, link=link)
     assert isinstance(want, Plan)  # noqa: S101  # decided from the same facts; an agent's name changes nothing
     writer = CallWriter(
         record=record,
@@ -124,10 +136,10 @@ def _write(claim: Claim, deps: Deps, record: Record, call: Call, write: Write, n
         ended = _known_under_its_uuid(claim, deps, record, record.call_id, want, horizon)
         if ended is not None:
             return ended
-    if not _write_all(writer, want, user_of(call, deps), there):
+    if not _write_all(writer, want, user_of(call, deps, rules), there):
         # The note should say something that was recorded meanwhile: this job is due again for it at once.
         return JobResult()
-    return _synced(writer, want, write, now)
+    return _synced(writer, want, write, rules, now)
 
 
 def _milestones(record: Record, call: Call) -> Milestones:
@@ -135,7 +147,7 @@ def _milestones(record: Record, call: Call) -> Milestones:
     return Milestones(record=record, ended_at_ms=ended_at_ms)
 
 
-def _synced(writer: CallWriter, want: Plan, write: Write, now: datetime) -> JobResult:
+def _synced(writer: CallWriter, want: Plan, write: Write, rules: Rules, now: datetime) -> JobResult:
     late = [_DETAILS_TO_COME] if write.patience is DetailWait.LATE else []
     reason = "; ".join([*late, *want.left_out, *left_out_of(writer)])
     return JobResult(
@@ -144,6 +156,7 @@ def _synced(writer: CallWriter, want: Plan, write: Write, now: datetime) -> JobR
             Field.STATE: State.SYNCED,
             Field.SYNCED_AT: "now",
             Field.REASON: reason,
+            Field.RULES: rules.version,
             Field.VERIFY: None,
         },
         counters=("calls:recovered",) if _is_recovered(writer.log.deps, writer.record) else (),

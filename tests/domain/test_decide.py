@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 
-from bridge.domain.rules.model import Rules
+from bridge.domain.rules.model import Rule, Rules
+from bridge.domain.rules.when import When
 from bridge.ledger.calls.horizon import LedgerHorizon
 from bridge.ledger.calls.record import KeptEvent, Observation, Record, Written
 from bridge.sync.decide import Later, Never, Write, decide, look_back
@@ -43,6 +44,11 @@ class Case:
     says: str = ""
     asks: str | None = None
     fetches: bool = False
+    rules: Rules = field(default_factory=Rules)
+
+
+def rule(then: Mapping[str, Any], **when: Any) -> Rules:
+    return Rules(rules=(Rule(when=When(**when), then=then, number=2, line=14),))
 
 
 CASES: Mapping[str, Case] = {
@@ -68,6 +74,21 @@ CASES: Mapping[str, Case] = {
     "the same, 16 s later": Case(more=("recording-uploaded",), after_s=16, then=Write, fetches=True),
     "its recording was asked for before": Case(
         more=("recording-uploaded",), fields={"rec:asks": "1"}, then=Write
+    ),
+    "a rule that fits says not to write it": Case(
+        rules=rule({"write": False}, max_talk_s=100), then=Never, says="rule 2 (line 14) says not to write it"
+    ),
+    "a rule that does not fit says so": Case(rules=rule({"write": False}, min_talk_s=100), then=Write),
+    "a rule says not to, and it rings": Case(
+        rules=rule({"write": False}), trigger="call-ringing", then=Later, says="the end", asks="detail"
+    ),
+    "a rule keeps the recordings of the line in CloudTalk": Case(
+        rules=rule({"record": False}, direction=("incoming",)), more=("recording-uploaded",), then=Write
+    ),
+    "a rule writes what withholds its number": Case(
+        rules=rule({"write_withheld": True}, direction=("incoming",)),
+        body={"external_number": "anonymous"},
+        then=Write,
     ),
 }
 
@@ -95,8 +116,8 @@ def record_of_case(case: Case, now: datetime) -> Record:
 
 @pytest.mark.parametrize("name", CASES)
 def test_the_facts_lead_to_the_decision(name: str) -> None:
-    case, now, rules = CASES[name], END + timedelta(minutes=1), Rules()
-    record = record_of_case(case, now)
+    case, now = CASES[name], END + timedelta(minutes=1)
+    record, rules = record_of_case(case, now), case.rules
 
     decision = decide(record, record.call(rules), rules, now)
 
@@ -104,6 +125,33 @@ def test_the_facts_lead_to_the_decision(name: str) -> None:
     assert case.says in getattr(decision.then, "reason", "")
     assert (decision.question[0] if decision.question else None) == case.asks
     assert decision.fetch_recording == case.fetches
+
+
+@pytest.mark.parametrize(
+    ("caller", "wants", "then"), [(None, True, Write), ("known", False, Never), ("unknown", False, Write)]
+)
+def test_who_calls_is_looked_up_only_where_a_rule_depends_on_it(
+    caller: str | None, wants: bool, then: type[Any]
+) -> None:
+    now, rules = END + timedelta(minutes=1), rule({"write": False}, caller="known")
+    record = record_of_case(Case(fields={"caller": caller} if caller else {}, then=Write), now)
+
+    decision = decide(record, record.call(rules), rules, now)
+
+    assert (decision.wants_caller, type(decision.then)) == (wants, then)
+    assert decide(record, record.call(rules), Rules(), now).wants_caller is False
+
+
+def test_what_was_written_before_a_rule_kept_it_out_stays() -> None:
+    now, rules = END + timedelta(minutes=1), rule({"write": False})
+    record = replace(
+        record_of_case(Case(then=Write), now), outputs={"conversation": Written(id="5f0e", sent={})}
+    )
+
+    then = decide(record, record.call(rules), rules, now).then
+
+    assert isinstance(then, Never)
+    assert then.reason == "rule 2 (line 14) says not to write it; what was written before stays"
 
 
 def test_a_question_that_the_webhooks_answered_meanwhile_is_withdrawn() -> None:

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from bridge.domain.call import Call
 from bridge.domain.hours import Hours
 from bridge.domain.outcome import Outcome, Status
-from bridge.domain.rules.when import Caller, Facts, When, why_not
+from bridge.domain.rules.when import Caller, Facts, When, of_listed, why_not
 
 Match = Literal["phone", "shared_phone", "email", "external_id"]
 Several = Literal["newest", "most_recent_conversation", "none", "house"]
@@ -102,6 +102,8 @@ class Rules:
     # Where the choices come from that are not defaults, and their names there, such as `write.internal`.
     source: str = field(default="", compare=False)
     stated: frozenset[str] = field(default=frozenset(), compare=False)
+    # In the choices for one call: field -> the rule that set it.
+    set_by: Mapping[str, Rule] = field(default_factory=dict, compare=False)
 
     def placed(self, *, region: str | None, zone: str) -> Rules:
         """The same rules for a country (numbers written without their code) and a time zone (notes)."""
@@ -130,10 +132,30 @@ class Rules:
             return self
         facts = self.facts(call, caller)
         chosen: dict[str, Any] = {}
+        by: dict[str, Rule] = {}
         for rule in self.rules:
             if not rule.then.keys() <= chosen.keys() and why_not(rule.when, facts) is None:
                 chosen = {**rule.then, **chosen}
-        return replace(self, **chosen) if chosen else self
+                by = {**dict.fromkeys(rule.then, rule), **by}
+        return replace(self, **chosen, set_by=by) if chosen else self
+
+    def caller_matters(self, call: Call) -> bool:
+        """Whether the choices for a call differ by whether Kustomer has the customer already."""
+        return self.asks_caller and self.for_call(call, "known") != self.for_call(call, "unknown")
+
+    def is_open(self, choice: str, call: Call) -> bool:
+        """Whether a choice for a call of which only CloudTalk's list told depends on more."""
+        facts = self.facts(call, None)
+        for rule in self.rules:
+            listed = of_listed(rule.when)
+            if choice in rule.then and why_not(listed, facts) is None:
+                return listed != rule.when
+        return False
+
+    def origin_of(self, choice: str) -> str:
+        """Where a choice for one call comes from, such as `rule 2 (line 14) says`."""
+        rule = self.set_by.get(choice)
+        return "the rules say" if rule is None else f"{rule.name} says"
 
     def choices(self) -> dict[str, Any]:
         """Every choice by its name in the file, as plain values."""
@@ -171,3 +193,7 @@ class Rule:
     then: Mapping[str, Any]
     number: int = 1
     line: int = 0
+
+    @property
+    def name(self) -> str:
+        return f"rule {self.number} (line {self.line})"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Literal
 from zoneinfo import ZoneInfo
@@ -71,6 +71,22 @@ class When:
 def why_not(when: When, facts: Facts) -> str | None:
     """Why the call does not fit, as a person would say it; None where it fits."""
     return next((reason for check in _CHECKS for reason in check(when, facts)), None)
+
+
+def of_listed(when: When) -> When:
+    """The conditions that CloudTalk's list of calls answers: a call fits the rest once all is known of it."""
+    return replace(
+        when,
+        line=when.line if all(_looks_like_number(text) for text in when.line) else (),
+        agent=when.agent if all(_looks_like_number(text) for text in when.agent) else (),
+        caller=None,
+        tag=(),
+        group=(),
+        type=(),
+        out_of_hours=None,
+        transferred=None,
+        ai_agent=None,
+    )
 
 
 def _listed(what: str, wanted: tuple[str, ...], value: str | None) -> Iterator[str]:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from bridge.domain.call import Call, fold
@@ -15,6 +15,7 @@ from bridge.domain.detail import Detail, read_detail
 from bridge.domain.outcome import Stage
 from bridge.domain.recording import Recording, read_recording
 from bridge.domain.rules.model import Rules
+from bridge.domain.rules.when import Caller
 from bridge.domain.webhook.events import Event, read_event
 from bridge.domain.webhook.values import read_flag
 from bridge.ledger.calls.record_fields import Family, Field, State
@@ -138,6 +139,17 @@ class Record:
         return self.fields.get(Field.REASON)
 
     @property
+    def rules_version(self) -> str | None:
+        """Of the rules by which it was written or kept out; None before that."""
+        return self.fields.get(Field.RULES)
+
+    @property
+    def caller(self) -> Caller | None:
+        """Whether Kustomer had the customer before this call; None: nobody has looked."""
+        text = self.fields.get(Field.CALLER)
+        return cast(Caller, text) if text in ("known", "unknown") else None
+
+    @property
     def synced_at(self) -> datetime | None:
         return moment(self.fields.get(Field.SYNCED_AT) or None)
 
@@ -190,7 +202,8 @@ class Record:
         would have told the end. Where they told it the list is left out, as the two may differ by a second.
         """
         for known, events in self._read:
-            if known is rules:
+            # The choices for one call read webhooks as the file's do.
+            if known is rules or _read_alike(known, rules):
                 return list(events)
         found = self._read_events(rules)
         self._read[:] = [(rules, tuple(found))]
@@ -221,8 +234,13 @@ class Record:
         """When CloudTalk last said that there is a recording."""
         return max((e.last_at for e in self.events if e.trigger == "recording-uploaded"), default=None)
 
+    def rules_for(self, call: Call, rules: Rules) -> Rules:
+        """The choices for this call."""
+        return rules.for_call(call, self.caller)
+
     def recording(self, rules: Rules, call: Call) -> Recording:
         """What is known of the call's recording."""
+        rules = self.rules_for(call, rules)
         stored, gone = self.observations.get("recording"), self.observations.get("recording_gone")
         announced_at = self.recording_announced_at
         if gone is not None and announced_at is not None and announced_at > gone.at:
@@ -238,7 +256,7 @@ class Record:
 
     def call(self, rules: Rules) -> Call:
         """The call that events and observations make."""
-        call = fold(self.read_events(rules), self.read_detail(rules))
+        call = fold(self.read_events(rules), self.read_detail(rules), path=rules.asks_path)
         # Ids learnt on the way (one part found the other) count as told; another call's number does not.
         others = {self.fields.get(Field.CONFLICT), self.fields.get(Field.UNTIED)}
         told_id = None if str(call.call_id) in others else call.call_id
@@ -317,6 +335,10 @@ def record_of(key: str, parts: Sequence[Part]) -> Record:
         log=tuple(sorted(log, key=lambda line: -line["at"])),
         learnt_ms=max((int(call.get(Field.LAST_AT, 0)) for call, _, _ in parts), default=0),
     )
+
+
+def _read_alike(one: Rules, other: Rules) -> bool:
+    return one.region == other.region and one.webhook_keys == other.webhook_keys
 
 
 def _values(family: Family, fields: Mapping[str, str]) -> dict[str, Any]:

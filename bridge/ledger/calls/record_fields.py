@@ -26,9 +26,11 @@ class Field(StrEnum):
     # What the last sync said.
     STATE = "state"
     REASON = "reason"
+    RULES = "rules"  # version of the rules by which it was written or kept out
     SYNCED_AT = "synced_at"
     ROW = "row"  # for lists: see summary.py
     VERIFY = "look"  # "1": look in Kustomer before the next write
+    CALLER = "caller"  # "known" or "unknown": whether Kustomer had the customer before this call
     # Questions to CloudTalk.
     ASKING = "asking"  # kind of the job that asks
     ASKING_SINCE = "asking_since"

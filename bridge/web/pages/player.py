@@ -121,7 +121,7 @@ def _opened(request: Request, record: Record, *, by_link: bool) -> Opened:
     stored, gone = (record.observations.get(name) for name in ("recording", "recording_gone"))
     recording = read_recording(
         call,
-        rules,
+        record.rules_for(call, rules),
         stored=None if stored is None else stored.body,
         gone=None if gone is None else gone.body,
     )

@@ -1,0 +1,70 @@
+"""Rules for single calls, seen in Kustomer and on the record."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import redis
+
+from bridge.domain.rules.model import Rule, Rules
+from bridge.domain.rules.when import When
+from bridge.sandbox.running import RunningSandbox
+from tests.jobs.desk import one_of_each
+from tests.support import Bridge, ended
+
+UUID = "11111111-2222-4333-8444-555555555500"
+
+
+def rules_of(*blocks: tuple[dict[str, Any], dict[str, Any]]) -> Rules:
+    made = (
+        Rule(when=When(**when), then=then, number=number, line=number * 10)
+        for number, (when, then) in enumerate(blocks, 1)
+    )
+    return Rules(rules=tuple(made), version="abc123")
+
+
+def test_each_call_is_written_by_the_choices_of_its_rule(
+    redis_client: redis.Redis, sandbox: RunningSandbox
+) -> None:
+    rules = rules_of(
+        ({"min_talk_s": 60}, {"tags": ("long",)}),
+        ({"max_talk_s": 5}, {"write": False}),
+    )
+    bridge = Bridge(redis_client, sandbox, rules)
+    bridge.receive("call-ended", ended(talking_time=90))
+    bridge.receive("call-ended", ended(call_id=1000000501, uuid=UUID[:-1] + "1", talking_time=3))
+
+    bridge.run_jobs()
+
+    _, conversation, _ = one_of_each(sandbox)
+    assert conversation["tagNames"] == ["long"]
+    written, kept_out = bridge.ledger.read(f"uuid:{UUID}"), bridge.ledger.read(f"uuid:{UUID[:-1]}1")
+    assert kept_out.reason == "rule 2 (line 20) says not to write it"
+    assert [written.rules_version, kept_out.rules_version] == ["abc123", "abc123"]
+
+
+@pytest.mark.parametrize(("is_known", "conversations"), [(True, 1), (False, 0)])
+def test_only_calls_of_known_customers_are_written_where_a_rule_says_so(
+    redis_client: redis.Redis, sandbox: RunningSandbox, is_known: bool, conversations: int
+) -> None:
+    bridge = Bridge(redis_client, sandbox)
+    if is_known:
+        bridge.receive("call-ended", ended(call_id=1000000499, uuid=UUID[:-1] + "9"))
+        bridge.run_jobs()
+        bridge.ledger.memory.remember_customer("+441632960304", None)
+    before = len(sandbox.kustomer.conversations)
+    sandbox.kustomer.forget_requests()
+    rules = rules_of(({"caller": "known"}, {"write": True}), ({}, {"write": False}))
+    bridge = Bridge(redis_client, sandbox, rules)
+    bridge.receive("call-ended", ended())
+
+    bridge.run_jobs()
+    bridge.sync(f"uuid:{UUID}")
+
+    record = bridge.ledger.read(f"uuid:{UUID}")
+    assert len(sandbox.kustomer.conversations) - before == conversations
+    assert record.caller == ("known" if is_known else "unknown")
+    # Looked up once, and not again for the customer or in the second run.
+    looked = [r for r in sandbox.kustomer.requests if "/v1/customers" in r.path]
+    assert len(looked) == 1
