@@ -96,6 +96,8 @@ def kustomer_control(world: World) -> list[Route]:
     service = world.kustomer
     return [
         _route(world, "POST", "/reset", reset),
+        _route(world, "POST", "/users", lambda request, body: sample.add_user(world, **body)),
+        _route(world, "POST", "/teams", lambda request, body: sample.add_team(world, **body)),
         _route(world, "POST", "/desk", lambda request, body: sample.add_desk(world)),
         _route(world, "GET", "/uploads", lambda request, body: [asdict(one) for one in service.uploads]),
         _route(world, "DELETE", "/uploads", lambda request, body: service.uploads.clear()),

@@ -98,6 +98,7 @@ def _conversation(conversation: Document, held: dict[str, list[Document]]) -> Do
         "status": attributes["status"],
         "direction": attributes["direction"],
         "tags": conversation["tagNames"],
+        "owners": conversation["ownerNames"],
         "external_id": attributes.get("externalId"),
         "notes": [
             {"body": one["attributes"]["body"], "attachments": _attachments(one, held)}

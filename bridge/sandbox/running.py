@@ -272,6 +272,9 @@ class KustomerHandle(Handle):
     def add_user(self, *, name: str, email: str, **more: Any) -> str:
         return sample.add_user(self._world, name=name, email=email, **more)
 
+    def add_team(self, *, name: str, **more: Any) -> str:
+        return sample.add_team(self._world, name=name, **more)
+
     def _documents(self, kind: str) -> list[Document]:
         with self._world.lock:
             return kustomer_documents(self._world, kind)

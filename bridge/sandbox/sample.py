@@ -44,11 +44,12 @@ def load_agents(world: World) -> None:
 
 
 def load_kustomer(world: World) -> None:
-    """The agents as users, and the machine user. No customers: these come with the calls."""
+    """The agents as users, a team, and the machine user. No customers: these come with the calls."""
     with world.lock:
         ensure_machine_user(world)
         for agent in _read()["agents"]:
             add_user(world, name=f"{agent['firstname']} {agent['lastname']}", email=agent["email"])
+        add_team(world, name="Support")
 
 
 # The ids of what `add_desk` adds, by kind.
@@ -118,6 +119,17 @@ def add_user(world: World, *, name: str, email: str, **more: Any) -> str:
     with world.lock:
         _put_user(world, user_id, {"name": name, "email": email, **more})
     return user_id
+
+
+def add_team(world: World, *, name: str, **more: Any) -> str:
+    """Returns the id, which is always the same for one name."""
+    team_id = hashlib.sha256(f"team {name}".encode()).hexdigest()[:24]
+    now = world.timestamp()
+    with world.lock:
+        given = {"name": name, **more}
+        document = {"id": team_id, "given": given, "created_at": now, "updated_at": now}
+        world.store.put("team", team_id, document)
+    return team_id
 
 
 def _put_user(world: World, user_id: str, given: Document) -> None:

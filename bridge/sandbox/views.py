@@ -14,6 +14,7 @@ _PLURALS = {
     "message": "messages",
     "attachment": "attachments",
     "user": "users",
+    "team": "teams",
     "company": "companies",
 }
 
@@ -31,14 +32,15 @@ def kustomer_state(world: World) -> Document:
 
 
 def kustomer_documents(world: World, kind: str) -> list[Document]:
-    """As the API shows them, and beside that what it does not show: the names of a conversation's tags; of
-    an attachment, what was uploaded, how often, and whether a note points at it.
+    """As the API shows them, and beside that what it does not show: the names of a conversation's tags and
+    owners; of an attachment, what was uploaded, how often, and whether a note points at it.
     """
     shown = [shape(kind, one, world) for one in world.store.all(kind)]
     if kind == "conversation":
         names = {one["id"]: one["name"] for one in world.store.all("tag")}
         for one in shown:
             one["tagNames"] = [names.get(tag, tag) for tag in one["attributes"]["tags"]]
+            one["ownerNames"] = _owners(one["attributes"], world)
     if kind == "attachment":
         for one in shown:
             attachment = world.store.get("attachment", one["id"]) or {}
@@ -46,6 +48,16 @@ def kustomer_documents(world: World, kind: str) -> list[Document]:
             one["uploadCount"] = attachment["upload_count"]
             one["referenced"] = bool(world.store.find("note", "attachment", one["id"]))
     return shown
+
+
+def _owners(attributes: Document, world: World) -> list[str]:
+    """The users by e-mail, then the teams by name."""
+    users = [world.store.get("user", one) for one in attributes["assignedUsers"]]
+    teams = [world.store.get("team", one) for one in attributes["assignedTeams"]]
+    return [
+        *(one["given"].get("email") or one["given"]["name"] for one in users if one),
+        *(one["given"]["name"] for one in teams if one),
+    ]
 
 
 def _without_sound(call: Document) -> Document:

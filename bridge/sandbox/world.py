@@ -20,7 +20,17 @@ from bridge.sandbox.limits import Window
 from bridge.sandbox.store import Document, Store
 
 CLOUDTALK_KINDS = ("call", "agent", "contact", "line", "text_message")
-KUSTOMER_KINDS = ("customer", "conversation", "note", "message", "user", "company", "tag", "attachment")
+KUSTOMER_KINDS = (
+    "customer",
+    "conversation",
+    "note",
+    "message",
+    "user",
+    "team",
+    "company",
+    "tag",
+    "attachment",
+)
 
 # The log is for tests and for looking; a sandbox that runs for days must not grow by it.
 LOG_LENGTH = 20_000
@@ -56,6 +66,8 @@ class KustomerReadings(Readings):
     attachment_put_form: Literal["always", "pending", "never"] = "always"
     upload_lifetime_s: float = Field(default=3600, ge=0)  # of a form
     custom_attributes: list[str] = []  # the names this org has defined; any other is refused
+    users_deleted: Literal["listed", "hidden"] = "listed"  # does the list of users have those who left?
+    assignees: Literal["any", "existing"] = "any"  # are ids of users and teams that do not exist refused?
 
 
 class MembraneReadings(Readings):
@@ -164,7 +176,7 @@ class World:
     @property
     def is_empty(self) -> bool:
         # Users do not count: the one behind the key is always there.
-        kinds = {*CLOUDTALK_KINDS, *KUSTOMER_KINDS} - {"user"}
+        kinds = {*CLOUDTALK_KINDS, *KUSTOMER_KINDS} - {"user", "team"}
         return not any(self.store.all(kind) for kind in kinds)
 
     def empty_cloudtalk(self) -> None:

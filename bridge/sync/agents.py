@@ -41,7 +41,8 @@ def user_of(call: Call, deps: Deps, rules: Rules) -> list[str]:
     name = f"user:{call.agent_email}"
     found: list[str] | None = deps.ledger.memory.cached(name)
     if found is None:
-        found = deps.kustomer.users.by_email(call.agent_email)[:1]
+        users = deps.kustomer.users.by_email(call.agent_email)
+        found = [user.id for user in users if user.can_own][:1]
         deps.ledger.memory.cache(name, found, for_s=USERS_FOR_S)
     return found
 

@@ -306,8 +306,43 @@ def test_notes_that_are_no_list_are_no_answer(body: Any) -> None:
 def test_an_agent_is_found_by_e_mail(kustomer: Kustomer, sandbox: RunningSandbox) -> None:
     id_ = sandbox.kustomer.add_user(name="Bo Sample", email="bo.sample@example.com")
 
-    assert kustomer.users.by_email("Bo.Sample@example.com") == [id_]
+    assert [user.id for user in kustomer.users.by_email("Bo.Sample@example.com")] == [id_]
     assert kustomer.users.by_email("nobody@example.com") == []
+
+
+def test_a_user_who_left_or_is_a_machine_can_own_nothing(kustomer: Kustomer, sandbox: RunningSandbox) -> None:
+    bo = sandbox.kustomer.add_user(name="Bo Sample", email="bo.sample@example.com")
+    sandbox.kustomer.add_user(name="Cy", email="cy@example.com", deletedAt="2026-01-05T10:00:00.000Z")
+    sandbox.kustomer.add_user(name="Di", email="di@example.com", deleted=True)
+    sandbox.kustomer.add_user(name="Ed", email="ed@example.com", userType="machine")
+
+    users, all_of_them = kustomer.users.every()
+
+    able = {user.id for user in users if user.can_own}
+    assert bo in able
+    assert {user.email for user in users if user.id not in able} >= {"cy@example.com", "di@example.com"}
+    assert "ed@example.com" not in {user.email for user in users if user.can_own}
+    assert all_of_them
+
+
+def test_users_are_listed_up_to_a_bound() -> None:
+    page = {"data": [resource("1", "user")], "links": {"next": "/v1/users?page=2"}}
+    wire = Wire(httpx2.Response(200, json=page))
+
+    users, all_of_them = wire.kustomer().users.every()
+
+    assert len(users) == len(wire.requests) == 4
+    assert not all_of_them
+
+
+def test_teams_are_listed_without_those_that_are_gone(kustomer: Kustomer, sandbox: RunningSandbox) -> None:
+    sandbox.kustomer.add_team(name="Sales")
+    sandbox.kustomer.add_team(name="Old", deletedAt="2026-01-05T10:00:00.000Z")
+
+    names = {team.name for team in kustomer.teams.every()}
+
+    assert "Sales" in names
+    assert "Old" not in names
 
 
 @pytest.mark.parametrize(

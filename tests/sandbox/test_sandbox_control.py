@@ -44,6 +44,7 @@ def test_control_needs_no_key_and_leaves_no_trace(kustomer: KustomerHandle) -> N
         "messages",
         "attachments",
         "users",
+        "teams",
         "companies",
         "tags",
     }

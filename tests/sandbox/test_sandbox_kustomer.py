@@ -456,6 +456,46 @@ def test_users_are_found_by_email_with_one_filter_at_a_time(api: httpx2.Client) 
     assert api.get("/users", params={"email": "a@b", "userType": "user"}).status_code == 400
 
 
+def test_the_email_filter_is_exact(api: httpx2.Client, kustomer: KustomerHandle) -> None:
+    kustomer.add_user(name="Bo Sample", email="bo+support@example.com")
+
+    assert data(api.get("/users", params={"email": "bo@example.com"})) == []
+    assert len(data(api.get("/users", params={"email": "bo+support@example.com"}))) == 1
+
+
+@pytest.mark.parametrize(("reading", "listed"), [("listed", 1), ("hidden", 0)])
+def test_users_who_left_are_listed_or_hidden(
+    api: httpx2.Client, kustomer: KustomerHandle, reading: str, listed: int
+) -> None:
+    kustomer.read_as(users_deleted=reading)
+    kustomer.add_user(name="Cy", email="cy@example.com", deletedAt="2026-01-05T10:00:00.000Z")
+
+    found = [one for one in data(api.get("/users")) if one["attributes"]["email"] == "cy@example.com"]
+
+    assert len(found) == listed
+    assert len(data(api.get("/users", params={"deleted": "true"}))) == 1
+
+
+def test_teams_are_listed_and_found_by_id(api: httpx2.Client, kustomer: KustomerHandle) -> None:
+    team = kustomer.add_team(name="Sales")
+
+    (found,) = [one for one in data(api.get("/teams")) if one["id"] == team]
+    assert found["attributes"]["name"] == "Sales"
+    assert data(api.get(f"/teams/{team}")) == found
+
+
+def test_owners_that_do_not_exist_can_be_refused(api: httpx2.Client, kustomer: KustomerHandle) -> None:
+    customer = kustomer.add_customer(name="Ada Example")
+    body = {"customer": customer, "assignedTeams": [AN_ID]}
+    assert api.post("/conversations", json=body).status_code == 201
+
+    kustomer.read_as(assignees="existing")
+
+    refused = api.post("/conversations", json=body)
+    assert refused.status_code == 400
+    assert refused.json()["errors"][0]["source"]["parameter"] == "assignedTeams.0"
+
+
 def test_the_key_belongs_to_a_machine(api: httpx2.Client) -> None:
     assert data(api.get("/users/current"))["attributes"]["userType"] == "machine"
 

@@ -24,6 +24,7 @@ from bridge.clients.kustomer.resources import (
     Messages,
     Note,
     Notes,
+    Teams,
     Users,
     new_customer,
 )
@@ -75,6 +76,7 @@ class Kustomer:
         self.conversations = Conversations(self.service, root)
         self.companies = Companies(self.service, root)
         self.users = Users(self.service, root)
+        self.teams = Teams(self.service, root)
         self.messages = Messages(self.service, root)
         self.notes = Notes(self.service, root)
         self.attachments = Attachments(self.service, unauthenticated or client, root)

@@ -22,6 +22,9 @@ T = TypeVar("T")
 
 _PAGE = 100
 _MOST_PAGES = 20
+# Of users and teams; documented as the largest page of both.
+_USER_PAGE = 500
+_MOST_USER_PAGES = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +106,10 @@ class Conversation(Resource):
     def customer_id(self) -> str | None:
         return self.related_id("customer")
 
+    def owners(self, name: str) -> tuple[str, ...]:
+        """Ids of its `assignedUsers` or `assignedTeams`."""
+        return _listed(self.fields.get(name), str)
+
 
 class Note(Resource):
     __slots__ = ()
@@ -117,6 +124,34 @@ class Note(Resource):
         related = self.related.get("attachments", [])
         ids = tuple({"id": one} for one in related) if isinstance(related, list) else ()
         return _listed(self.fields.get("attachments"), dict) or ids
+
+
+class User(Resource):
+    """A person or a machine of the org."""
+
+    __slots__ = ()
+
+    @property
+    def email(self) -> str:
+        return str(self.fields.get("email") or "").strip().casefold()
+
+    @property
+    def can_own(self) -> bool:
+        """Not a machine, and not deactivated: how that is told is not documented, so either word counts."""
+        left = self.fields.get("deletedAt") or self.fields.get("deleted")
+        return not left and self.fields.get("userType") != "machine"
+
+
+class Team(Resource):
+    __slots__ = ()
+
+    @property
+    def name(self) -> str:
+        return str(self.fields.get("name") or "")
+
+    @property
+    def exists(self) -> bool:
+        return not (self.fields.get("deletedAt") or self.fields.get("deleted"))
 
 
 ResourceT = TypeVar("ResourceT", bound=Resource)
@@ -284,22 +319,47 @@ class Companies(Resources[Resource]):
         return self._create("create_company", "/companies", body)
 
 
-class Users(Resources[Resource]):
-    kind = Resource
+class Users(Resources[User]):
+    kind = User
 
-    def get(self, user_id: str) -> Resource | None:
+    def get(self, user_id: str) -> User | None:
         return self._find("user", f"/users/{id_part(user_id)}")
 
-    def page(self, query: Mapping[str, str]) -> Listing[Resource]:
+    def page(self, query: Mapping[str, str]) -> Listing[User]:
         return self._page("list_users", "/users", query)
 
-    def by_email(self, email: str) -> list[str]:
-        """Ids of users with this e-mail (one, or none)."""
+    def every(self) -> tuple[list[User], bool]:
+        """All users, and whether these are all of them: up to `_MOST_USER_PAGES` requests, usually one."""
+        found: list[User] = []
+        page: int | None = 1
+        while page is not None and page <= _MOST_USER_PAGES:
+            listing = self.page({"page": str(page), "pageSize": str(_USER_PAGE)})
+            found += listing.items
+            page = listing.next_page
+        return found, page is None
+
+    def by_email(self, email: str) -> list[User]:
+        """Users with exactly this e-mail, those who left included."""
         body = self._service.request(
             "users_by_email", "GET", f"{self._url}/users", params={"email": email}
         ).body
-        users = [user for user in map(Resource.read, _listed(_data(body), dict)) if user is not None]
-        return [user.id for user in users if str(user.fields.get("email", "")).casefold() == email.casefold()]
+        users = [user for user in map(User.read, _listed(_data(body), dict)) if user is not None]
+        return [user for user in users if user.email == email.casefold()]
+
+
+class Teams(Resources[Team]):
+    kind = Team
+
+    def every(self) -> list[Team]:
+        """The teams; of an org with thousands the first ones."""
+        found: list[Team] = []
+        page: int | None = 1
+        while page is not None and page <= _MOST_USER_PAGES:
+            query = {"page": str(page), "pageSize": str(_USER_PAGE)}
+            listing = self._page("list_teams", "/teams", query)
+            found += [team for team in listing.items if team.exists]
+            page = listing.next_page
+        return found
 
 
 class Messages(Resources[Resource]):

@@ -21,6 +21,8 @@ Several = Literal["newest", "most_recent_conversation", "none", "house"]
 Unknown = Literal["create", "house", "skip"]
 Per = Literal["call", "customer", "missed_caller"]
 Assign = Literal["longest", "first", "last", "none"]
+# Whom a missed call goes to: the first of the list that has a Kustomer user, or the fallback team.
+MissedOwner = Literal["last_rung", "voicemail", "favourite", "last_assignee", "fallback"]
 Attach = Literal["speech", "original", "never"]
 Link = Literal["operators", "signed", "off"]
 
@@ -76,8 +78,9 @@ class Rules:
     holidays: frozenset[date] = frozenset()
     # Who owns it: [agents].
     assign: Assign = "none"
-    team: str = ""  # id or name of a Kustomer team
-    fallback_team: str = ""
+    missed_owner: tuple[MissedOwner, ...] = ("last_rung", "fallback")  # `missed` in the file
+    team: str = ""  # id or name of a Kustomer team: in any case
+    fallback_team: str = ""  # where nobody can own it
     agent_table: Mapping[str, str] = field(default_factory=dict)  # CloudTalk agent id -> Kustomer e-mail
     # Domains that stand for one another: an agent's e-mail is looked up under each.
     agent_domains: tuple[str, ...] = ()

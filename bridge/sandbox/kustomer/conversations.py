@@ -66,6 +66,7 @@ class Conversations(Desk):
             self.refuse_repeated_external_id("conversation", body, own_id=conversation["id"])
             if "tags" in body:
                 body["tags"] = self.tag_ids(body["tags"])
+            self._refuse_unknown_owners(body)
             conversation = self.touched(conversation, given=conversation["given"] | body)
         self.store.put("conversation", conversation["id"], conversation)
         return self.one("conversation", conversation)
@@ -90,9 +91,18 @@ class Conversations(Desk):
         self.store.put("conversation", conversation["id"], conversation)
         return self.one("conversation", conversation)
 
+    def _refuse_unknown_owners(self, body: Document) -> None:
+        if self.world.kustomer.readings.assignees == "any":
+            return
+        for name, kind in (("assignedUsers", "user"), ("assignedTeams", "team")):
+            for at, one in enumerate(body.get(name) or []):
+                if self.store.get(kind, one.lower()) is None:
+                    raise bad_parameter(f"{name}.{at}", f"{name}: no such {kind}")
+
     def _create(self, customer_id: str, body: Document, parameter: str) -> Response:
         customer = self.need("customer", customer_id, parameter)
         self.refuse_repeated_external_id("conversation", body)
+        self._refuse_unknown_owners(body)
         conversation_id = self.chosen_id("conversation", body)
         if "importedAt" not in body:
             self.count_creation("conversation", customer["id"])

@@ -29,6 +29,7 @@ from bridge.sandbox.kustomer.shapes import MACHINE_USER_ID, page_of
 from bridge.sandbox.kustomer.uploads import UploadHost
 from bridge.sandbox.pages import STATIC_ROUTE, kustomer_page
 from bridge.sandbox.sample import ensure_machine_user
+from bridge.sandbox.store import Document
 from bridge.sandbox.wire import Routes, SandboxRequest, read
 from bridge.sandbox.world import World
 
@@ -37,30 +38,48 @@ _USER_FILTERS = ("pending", "deleted", "userType", "email")
 
 
 class Users(Desk):
-    """The people and machines of the org, to be read only."""
+    """The people, machines and teams of the org, to be read only."""
 
     def add_to(self, routes: Routes) -> None:
         routes.add("GET", "/v1/users", self.index)
         routes.add("GET", "/v1/users/current", lambda request: self._show("user", MACHINE_USER_ID))
         routes.add("GET", "/v1/users/{id}", lambda request: self._show("user", request.params["id"]))
+        routes.add("GET", "/v1/teams", self.teams)
+        routes.add("GET", "/v1/teams/{id}", lambda request: self._show("team", request.params["id"]))
 
     def index(self, request: SandboxRequest) -> Response:
         filters = {name: request.query[name] for name in _USER_FILTERS if name in request.query}
         if len(filters) > 1:
             raise bad_parameter(list(filters)[1], "Filters cannot be combined")
         users = self.store.all("user")
+        if "deleted" not in filters and self.world.kustomer.readings.users_deleted == "hidden":
+            users = [one for one in users if not _has_left(one)]
         if "email" in filters:
-            users = self.store.find("user", "email", filters["email"].lower())
+            # Exact, but for the case of its letters: a part after a plus makes another address.
+            wanted = filters["email"].lower()
+            users = [one for one in users if (one["given"].get("email") or "").lower() == wanted]
         elif "userType" in filters:
             users = [one for one in users if one["given"].get("userType", "user") == filters["userType"]]
-        elif filters and "true" in filters.values():
-            users = []  # nobody here is pending or deleted
+        elif "deleted" in filters:
+            users = [one for one in users if str(_has_left(one)).lower() == filters["deleted"]]
+        elif filters.get("pending") == "true":
+            users = []  # nobody here is pending
         return JSONResponse(
             page_of("user", users, self.world, path="/v1/users", query=request.query, largest=500)
         )
 
+    def teams(self, request: SandboxRequest) -> Response:
+        teams = self.store.all("team")
+        return JSONResponse(
+            page_of("team", teams, self.world, path="/v1/teams", query=request.query, largest=500)
+        )
+
     def _show(self, kind: str, document_id: str) -> Response:
         return self.one(kind, self.need(kind, document_id))
+
+
+def _has_left(user: Document) -> bool:
+    return bool(user["given"].get("deletedAt") or user["given"].get("deleted"))
 
 
 def _storage_code(status: int) -> str:

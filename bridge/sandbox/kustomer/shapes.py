@@ -173,6 +173,11 @@ def user_shape(user: Document, world: World) -> Document:
     return _resource("user", "users", user["id"], attributes, {})
 
 
+def team_shape(team: Document, world: World) -> Document:
+    attributes = {**team["given"], "createdAt": team["created_at"], "updatedAt": team["updated_at"]}
+    return _resource("team", "teams", team["id"], attributes, {})
+
+
 def company_shape(company: Document, world: World) -> Document:
     attributes = {**company["given"], **_times(company), "rev": company["rev"]}
     return _resource("company", "companies", company["id"], attributes, _written_by())
@@ -185,6 +190,7 @@ SHAPES = {
     "message": message_shape,
     "attachment": attachment_shape,
     "user": user_shape,
+    "team": team_shape,
     "company": company_shape,
 }
 
