@@ -125,14 +125,15 @@ def _of_notes(wanted: Expected, held: Held) -> Iterator[str]:
     found: dict[str, list[Document]] = defaultdict(list)
     for note in held.notes:
         found[str(note["attributes"].get(_KEY))].append(note)
-    for key in found.keys() | wanted.notes.keys():
-        notes, want = found.get(key, []), wanted.notes.get(key)
-        if want is None:
-            yield f"{len(notes)} notes too many: {key}"
-        elif len(notes) != 1:
-            yield f"{'lost' if not notes else 'duplicate'}: {len(notes)} notes {key}"
+    for want in wanted.notes:
+        notes = [note for key in want.keys for note in found.pop(key, [])]
+        if len(notes) != 1:
+            yield f"{'lost' if not notes else 'duplicate'}: {len(notes)} notes {sorted(want.keys)}"
         else:
-            yield from (f"note {key}: {one}" for one in _of_note(want, notes[0], held))
+            yield from (
+                f"note {notes[0]['attributes'][_KEY]}: {one}" for one in _of_note(want, notes[0], held)
+            )
+    yield from (f"{len(notes)} notes too many: {key}" for key, notes in found.items())
     named = Counter(one for note in held.notes for one in _attached(note))
     yield from (f"attachment {id_} is at {count} notes" for id_, count in named.items() if count > 1)
 
@@ -146,7 +147,9 @@ def _of_note(want: NoteWanted, note: Document, held: Held) -> Iterator[str]:
     for line in want.lines:
         if not any(one.startswith(line) for one in lines):
             near = [one for one in lines if one.split(":")[0] == line.split(":")[0]]
-            yield f"lacks {line!r}, says {near}"
+            yield f"lacks {line!r}, says {near or lines}"
+    if want.names and not any(want.names in one and not one.startswith("CloudTalk call:") for one in lines):
+        yield f"does not name call {want.names}: {lines}"
     yield from (f"says {one!r}" for one in lines for line in want.never if one.startswith(line))
     names = [
         str(held.files[one]["attributes"]["name"]) if one in held.files else "?" for one in _attached(note)

@@ -6,7 +6,7 @@ rules file; each of the other rule files has its own in `teams.py`, which says w
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -44,10 +44,19 @@ class Talk:
 
 @dataclass(slots=True, kw_only=True)
 class NoteWanted:
-    """Lines that begin so must be in it, and such must not."""
+    """One note.
 
+    Args:
+        keys: its external id is one of these.
+        lines: lines that begin so must be in it.
+        never: lines that begin so must not.
+        names: a number of another call that some line names.
+    """
+
+    keys: frozenset[str]
     lines: list[str]
     never: list[str]
+    names: str = ""
     attachment: str | None = None
 
 
@@ -56,23 +65,28 @@ class Expected:
     """Args: customers: name -> the numbers that are theirs alone."""
 
     talks: list[Talk] = field(default_factory=list)
-    notes: dict[str, NoteWanted] = field(default_factory=dict)
+    notes: list[NoteWanted] = field(default_factory=list)
     customers: dict[str, set[str]] = field(default_factory=dict)
 
 
 class Team:
     """Without a rules file: every call with a number that can be called back is a conversation of its own."""
 
+    # Whether a call with talk time closes the missed calls before it.
+    closes = False
+
+    def __init__(self) -> None:
+        self.day = Day()
+
     def expected(self, day: Day) -> Expected:
-        found = Expected()
+        self.day, found = day, Expected()
         for person in day.people:
             self.add_customers_of(person, found)
-        for call in day.calls:
-            if not self.is_written(call):
-                continue
+        written = [call for call in day.calls if self.is_written(call)]
+        for call in written:
             found.customers.setdefault(self.customer(call), self.numbers(call))
-            found.notes[f"cloudtalk:call:{call.uuid}:note"] = self.note(call)
-        found.talks = list(self.talks(day, [call for call in day.calls if self.is_written(call)]))
+        found.talks = list(self.talks(written))
+        found.notes = [note for talk in found.talks for note in self.notes(talk)]
         return found
 
     def add_customers_of(self, person: Person, found: Expected) -> None:
@@ -95,24 +109,60 @@ class Team:
     def numbers(self, call: Call) -> set[str]:
         return {call.phone}
 
-    def talks(self, day: Day, calls: Iterable[Call]) -> Iterator[Talk]:
+    def talks(self, calls: Sequence[Call]) -> Iterator[Talk]:
         for call in calls:
-            tags = self.tags(call) | ({TAKEN_UP} if call.number in day.touched else set())
-            yield Talk(
-                calls=[call],
-                key=f"cloudtalk:call:{call.uuid}",
-                customer=self.customer(call),
-                status=self.status(call),
-                direction="in" if call.incoming else "out",
-                name=title(call),
-                tags=frozenset(tags),
-                owner=self.owner(call),
-                teams=self.teams(call),
-                priority=self.priority(call),
-            )
+            yield self.talk([call])
 
-    def status(self, call: Call) -> str:
-        return "done" if call.talk_s else "open"
+    def talk(self, calls: list[Call]) -> Talk:
+        """One conversation of these calls; the first of them leads."""
+        call = calls[0]
+        touched = any(one.number in self.day.touched for one in calls)
+        return Talk(
+            calls=calls,
+            key=f"cloudtalk:call:{call.uuid}" if len(calls) == 1 else None,
+            customer=self.customer(call),
+            status=self.status(calls),
+            direction="in" if call.incoming else "out",
+            name=self.name(call),
+            tags=frozenset(self.tags(call) | ({TAKEN_UP} if touched else set())),
+            owner=self.owner(call),
+            teams=self.teams(call),
+            priority=self.priority(call),
+        )
+
+    def notes(self, talk: Talk) -> Iterator[NoteWanted]:
+        for call in talk.calls:
+            note = self.note(call)
+            contact = self.contact_after(talk.calls)
+            note.names = str(contact.call_id) if contact else ""
+            yield note
+
+    def name(self, call: Call) -> str | None:
+        return title(call)
+
+    def status(self, calls: Sequence[Call]) -> str:
+        if calls[-1].talk_s or self.is_closed(calls):
+            return "done"
+        return "open"
+
+    def is_closed(self, calls: Sequence[Call]) -> bool:
+        """Somebody spoke with the caller since, and nobody had taken the call up by then."""
+        touched = any(one.number in self.day.touched for one in calls)
+        return self.contact_after(calls) is not None and not touched
+
+    def contact_after(self, calls: Sequence[Call]) -> Call | None:
+        """The first call with talk time, either way, that began after these calls that reached nobody."""
+        last = calls[-1]
+        if last.talk_s or last.caller is None or not self.closes:
+            return None
+        return next(
+            (
+                one
+                for one in self.day.calls
+                if one.phone == last.phone and one.talk_s and one.started_at > last.started_at
+            ),
+            None,
+        )
 
     def owner(self, call: Call) -> str | None:
         return None
@@ -149,7 +199,11 @@ class Team:
         lines.append(f"CloudTalk call: {call.call_id}")
         stem = "voicemail" if call.voicemail else "call"
         file = f"{stem}-{call.call_id}.mp3" if call.recorded else None
-        return NoteWanted(lines=lines, never=never, attachment=file)
+        return NoteWanted(keys=frozenset({note_key(call)}), lines=lines, never=never, attachment=file)
+
+
+def note_key(call: Call) -> str:
+    return f"cloudtalk:call:{call.uuid}:note"
 
 
 def headline(call: Call) -> str:

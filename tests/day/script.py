@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -121,11 +121,13 @@ class Day:
     calls: by the time of their start.
     people: everybody who called or was called by their own number.
     touched: missed calls (by number) that a person in Kustomer takes up after part `DEEDS_AFTER`.
+    settled: callers with a shared number of whom a person says then which customer they are: the first.
     """
 
     calls: list[Call] = field(default_factory=list)
     people: list[Person] = field(default_factory=list)
     touched: set[int] = field(default_factory=set)
+    settled: list[Person] = field(default_factory=list)
 
 
 class _Writer:
@@ -250,6 +252,18 @@ def missed_and_called_back_in_vain(w: _Writer) -> None:
     w.out_call(who, w.later(at), answered=())
 
 
+def called_out_in_vain_then_reached(w: _Writer) -> None:
+    who, at = w.person(), w.sometime()
+    w.out_call(who, at, answered=())
+    w.out_call(who, w.later(at))
+
+
+def missed_then_left_a_voicemail(w: _Writer) -> None:
+    who, at = w.person(), w.sometime()
+    w.miss(who, at)
+    w.miss(who, w.later(at), voicemail=True, recorded=True)
+
+
 def missed_on_saturday_and_again_on_monday(w: _Writer) -> None:
     who = w.person()
     w.miss(who, w.sometime(0))
@@ -286,7 +300,8 @@ def shared_number(w: _Writer) -> None:
     number = len(w.day.people)
     who = w.person(customers=(f"Anna Shared {number}", f"Ben Shared {number}"), shared=True)
     at = w.sometime()
-    w.in_call(who, at)
+    if w.in_call(who, at).part <= DEEDS_AFTER and w.chance.random() < 0.7:
+        w.day.settled.append(who)
     w.miss(who, w.later(at))
 
 
@@ -303,7 +318,8 @@ def internal(w: _Writer) -> None:
 
 
 def tagged_late(w: _Writer) -> None:
-    w.in_call(w.person(), w.sometime(), tags=("Billing",), late_tags=("Billing", "VIP"))
+    known = (f"Customer {len(w.day.people)}",) if w.chance.random() < 0.5 else ()
+    w.in_call(w.person(customers=known), w.sometime(), tags=("Billing",), late_tags=("Billing", "VIP"))
 
 
 def tagged_sales(w: _Writer) -> None:
@@ -371,6 +387,8 @@ STORIES: dict[Callable[[_Writer], None], int] = {
     missed_twice_then_got_through: 15,
     missed_called_back_and_missed_again: 10,
     missed_and_called_back_in_vain: 10,
+    called_out_in_vain_then_reached: 8,
+    missed_then_left_a_voicemail: 8,
     missed_on_saturday_and_again_on_monday: 8,
     voicemail_then_called_back: 8,
     missed_taken_up_by_a_person_then_called_back: 10,
@@ -398,8 +416,6 @@ STORIES: dict[Callable[[_Writer], None], int] = {
 
 def write_day(seed: int, calls: int = CALLS) -> Day:
     """The same day for the same seed. Args: calls: fewer of everything, for a short run."""
-    from dataclasses import replace
-
     writer = _Writer(seed)
     for story, times in STORIES.items():
         for _ in range(max(1, times * calls // CALLS)):
