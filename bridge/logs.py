@@ -306,12 +306,12 @@ def _crashed(kind: type[BaseException], error: BaseException, traceback: Traceba
     get_logger("callbridge").critical("crashed", exc_info=error.with_traceback(traceback))
 
 
-def _thread_crashed(told: threading.ExceptHookArgs) -> None:
-    if told.exc_value is not None and not issubclass(told.exc_type, SystemExit):
+def _thread_crashed(args: threading.ExceptHookArgs) -> None:
+    if args.exc_value is not None and not issubclass(args.exc_type, SystemExit):
         get_logger("callbridge").error(
             "a thread crashed",
-            thread=told.thread.name if told.thread else "?",
-            exc_info=told.exc_value.with_traceback(told.exc_traceback),
+            thread=args.thread.name if args.thread else "?",
+            exc_info=args.exc_value.with_traceback(args.exc_traceback),
         )
 
 

@@ -42,10 +42,10 @@ def wanted_exporters(environ: Mapping[str, str]) -> list[str]:
     """Names as OTEL_TRACES_EXPORTER gives them; an endpoint alone means `otlp`."""
     if environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
         return []
-    told = environ.get("OTEL_TRACES_EXPORTER", "").strip()
-    if not told:
-        told = "otlp" if any(environ.get(name) for name in _ENDPOINTS) else ""
-    return [name for part in told.split(",") if (name := part.strip()) and name != "none"]
+    configured = environ.get("OTEL_TRACES_EXPORTER", "").strip()
+    if not configured:
+        configured = "otlp" if any(environ.get(name) for name in _ENDPOINTS) else ""
+    return [name for part in configured.split(",") if (name := part.strip()) and name != "none"]
 
 
 def _provider(process: str, exporters: list[str], environ: Mapping[str, str]) -> TracerProvider:

@@ -426,9 +426,9 @@ def test_importing_needs_no_setting_and_touches_nothing() -> None:
     )
 
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
-    assert told["caught"] == []
-    assert told["environ"]
-    assert {"bridge.settings", "bridge.web.app", "workers.main"} <= set(told["names"])
+    result = json.loads(done.stdout)
+    assert result["caught"] == []
+    assert result["environ"]
+    assert {"bridge.settings", "bridge.web.app", "workers.main"} <= set(result["names"])
     files = [path for name in ("bridge", "workers") for path in (ROOT / name).rglob("*.py")]
-    assert len(told["names"]) == len(files), "a folder without __init__.py is not looked into"
+    assert len(result["names"]) == len(files), "a folder without __init__.py is not looked into"

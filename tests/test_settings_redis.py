@@ -71,10 +71,10 @@ def complaint(url: str) -> str:
     ],
 )
 def test_what_is_wrong_is_said_without_the_password(url: str, says: str) -> None:
-    told = complaint(url)
+    result = complaint(url)
 
-    assert says in told
-    assert [part for part in SECRET_PARTS if part in told.replace("Settings", "")] == []
+    assert says in result
+    assert [part for part in SECRET_PARTS if part in result.replace("Settings", "")] == []
 
 
 @pytest.mark.parametrize(
@@ -112,10 +112,10 @@ def test_what_is_wrong_is_said_without_the_password(url: str, says: str) -> None
     ],
 )
 def test_an_option_is_known_and_has_a_value_that_works(url: str, says: str) -> None:
-    told = complaint(url)
+    result = complaint(url)
 
-    assert says in told
-    assert [part for part in SECRET_PARTS if part in told.replace("Settings", "")] == []
+    assert says in result
+    assert [part for part in SECRET_PARTS if part in result.replace("Settings", "")] == []
 
 
 def test_a_file_of_certificates_is_read_at_the_start(tmp_path: Path) -> None:

@@ -45,21 +45,21 @@ def test_a_line_end_of_a_mounted_file_is_no_part_of_a_key(name: str, end: str) -
 @pytest.mark.parametrize("name", KEYS)
 @pytest.mark.parametrize("inside", ["é", "\n", "\r\n", " ", "\t", "\x00", "\x7f", "\u200b", "\u2028", "’"])
 def test_a_key_that_no_header_carries_is_refused_by_name(name: str, inside: str) -> None:
-    told = complaint(**{name: f"hunter{inside}secret"})
+    result = complaint(**{name: f"hunter{inside}secret"})
 
-    assert told.startswith(f"Wrong settings:\n  {name}  ")
-    assert "place 7" in told
-    assert "hunter" not in told and "secret" not in told
+    assert result.startswith(f"Wrong settings:\n  {name}  ")
+    assert "place 7" in result
+    assert "hunter" not in result and "secret" not in result
 
 
 @pytest.mark.parametrize("name", ["OPS_TOKEN", "WEBHOOK_TOKENS"])
 @pytest.mark.parametrize("token", ["a", "1234567", "long-enough\x01", "long\nenough"])
 def test_a_token_of_ours_that_is_short_or_unprintable_is_refused(name: str, token: str) -> None:
-    told = complaint(**{name: token})
+    result = complaint(**{name: token})
 
-    assert name in told
-    assert "at least 8 characters" in told or "control character" in told
-    assert token not in told.removeprefix(f"Wrong settings:\n  {name}") or token == "a"
+    assert name in result
+    assert "at least 8 characters" in result or "control character" in result
+    assert token not in result.removeprefix(f"Wrong settings:\n  {name}") or token == "a"
 
 
 def test_one_short_token_among_long_ones_is_refused() -> None:
@@ -124,10 +124,10 @@ def test_what_the_library_says_of_a_value_goes_on_after_its_name() -> None:
 )
 @pytest.mark.parametrize("name", ["KUSTOMER_API_URL", "CLOUDTALK_API_URL", "MEMBRANE_API_URI", "PUBLIC_URL"])
 def test_an_address_that_no_request_can_be_sent_to_is_refused(name: str, url: str) -> None:
-    told = complaint(**{name: url})
+    result = complaint(**{name: url})
 
-    assert name.replace("URI", "URL") in told
-    assert "hunter" not in told
+    assert name.replace("URI", "URL") in result
+    assert "hunter" not in result
 
 
 @pytest.mark.parametrize(
@@ -136,10 +136,10 @@ def test_an_address_that_no_request_can_be_sent_to_is_refused(name: str, url: st
      "s3://bucket?regio=eu"],
 )  # fmt: skip
 def test_a_storage_that_cannot_be_opened_is_refused_at_the_start(url: str) -> None:
-    told = complaint(RECORDINGS_URL=url)
+    result = complaint(RECORDINGS_URL=url)
 
-    assert told.startswith("Wrong settings:\n  RECORDINGS_URL  ")
-    assert "hunter" not in told
+    assert result.startswith("Wrong settings:\n  RECORDINGS_URL  ")
+    assert "hunter" not in result
 
 
 def test_a_storage_whose_library_is_not_installed_is_refused_with_how_to_get_it(
@@ -244,13 +244,13 @@ def test_one_message_names_all_that_is_wrong_missing_and_misspelt() -> None:
             ["redis"], others=["redis", "webhooks", "cloudtalk", "kustomer"]
         )
 
-    told = str(raised.value)
+    result = str(raised.value)
     for name in (
         "PORT", "REDIS_URL", "WEBHOOK_TOKENS", "CLOUDTALK_ACCESS_KEY_ID", "CLOUDTALK_ACCESS_KEY_SECRET",
         "KUSTOMER_APIKEY",
     ):  # fmt: skip
-        assert told.count(f"  {name} ") == 1, name
-    assert "did you mean KUSTOMER_API_KEY?" in told
+        assert result.count(f"  {name} ") == 1, name
+    assert "did you mean KUSTOMER_API_KEY?" in result
 
 
 def test_what_other_processes_miss_keeps_none_from_starting() -> None:
@@ -272,9 +272,9 @@ def test_a_file_of_settings_that_cannot_be_read_is_named(
 
         monkeypatch.setattr("bridge.setting_sources.dotenv_values", refused)
 
-    told = complaint(dotenv, HOST="a b")
+    result = complaint(dotenv, HOST="a b")
 
-    assert ".env" in told and why in told and "HOST" in told
+    assert ".env" in result and why in result and "HOST" in result
 
 
 # People

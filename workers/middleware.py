@@ -145,8 +145,8 @@ class Claims(Middleware):
         claim = run.claim
         whose = "call" if KINDS[claim.kind].of_call else "key"
         attempt = claim.attempts + 1
-        told = {whose: claim.key, "job": claim.kind, "attempt": attempt}
-        run.stack.enter_context(bound_contextvars(**told))
+        context = {whose: claim.key, "job": claim.kind, "attempt": attempt}
+        run.stack.enter_context(bound_contextvars(**context))
         log.info("job started")
         if tracing.is_on():
             run.stack.enter_context(tracing.of_call(claim.key if whose == "call" else ""))

@@ -148,12 +148,12 @@ def _row(
     ours: Any = {}
     # The second time the other way round: what came between the two then shows on the other side.
     for roads in ((direct, membrane), (membrane, direct)):
-        told: dict[int, Any] = {}
+        by_road: dict[int, Any] = {}
         failed: list[str] = []
         for road in roads:
             name = "direct" if road is direct else "membrane"
             try:
-                told[id(road)] = ask(partial(_answer, operation, given, road))
+                by_road[id(road)] = ask(partial(_answer, operation, given, road))
             except BridgeError as error:
                 failed.append(f"{name}: {type(error).__name__}: {error}")
         if failed:
@@ -163,9 +163,9 @@ def _row(
                 state="failed",
                 differences=tuple(sorted(failed)),
             )
-            return row, told.get(id(direct), {})
-        ours = told[id(direct)]
-        now = tuple(differences(ours, told[id(membrane)]))
+            return row, by_road.get(id(direct), {})
+        ours = by_road[id(direct)]
+        now = tuple(differences(ours, by_road[id(membrane)]))
         found = tuple(one for one in now if one in found) if found else now
         if not found:
             break

@@ -50,8 +50,8 @@ def fault_check(name: str, error: Exception) -> Check:
     code, _, rest = words.partition(" ")
     if f"({code})" in fault.says:
         words = rest
-    told = f" ({words})" if isinstance(error, redis.ResponseError) and words else ""
-    return Check(name, "FAIL", f"{fault.says}{told}", fault.do)
+    detail = f" ({words})" if isinstance(error, redis.ResponseError) and words else ""
+    return Check(name, "FAIL", f"{fault.says}{detail}", fault.do)
 
 
 def look_at_processes(client: redis.Redis) -> Check:
@@ -60,10 +60,10 @@ def look_at_processes(client: redis.Redis) -> Check:
         running = processes(client)
     except redis.ResponseError:
         return _unknown("processes", "what runs")
-    told = ", ".join(f"{count} {kind}" for kind, count in commands_of(running).items())
+    detail = ", ".join(f"{count} {kind}" for kind, count in commands_of(running).items())
     if lacking := missing(running):
         return Check("processes", "warn", "; ".join(lacking), "start them: callbridge web, worker, clock")
-    return Check("processes", "ok", told)
+    return Check("processes", "ok", detail)
 
 
 def look_at_pauses(connections: Connections) -> Iterator[Check]:

@@ -88,10 +88,15 @@ class Bounded(httpx2.BaseTransport):
         with pace.keeping(bounds.pace()) as limit, _told_as_slow(request, limit):
             found = self._real.handle_request(request)
         found.request = request
-        told = found.headers.get("content-length", "")
-        if request.method != "HEAD" and bounds.most_bytes is not None and told.isascii() and told.isdigit():
+        length = found.headers.get("content-length", "")
+        if (
+            request.method != "HEAD"
+            and bounds.most_bytes is not None
+            and length.isascii()
+            and length.isdigit()
+        ):
             # Read as a number only where it can be one: its digits are not bounded either.
-            announced = int(told[:20])
+            announced = int(length[:20])
             if announced > bounds.most_bytes:
                 found.close()
                 raise too_large(request, bounds.most_bytes, f"{announced:,} bytes announced")

@@ -87,7 +87,7 @@ class _Sent:
     window_s: float
     status: str = "none"
     closed_for_s: float = 0.0
-    told: RateLimitHeaders | None = None
+    rate_limits: RateLimitHeaders | None = None
     began: float = field(default_factory=time.monotonic)
 
     def answered(self, response: httpx2.Response) -> None:
@@ -104,7 +104,7 @@ class _Sent:
             )
         self.closed_for_s = closed_for_s(response, self.window_s)
         # A 429 may be of a narrower limit (Kustomer has one for each customer), and its headers too.
-        self.told = None if response.status_code == 429 else told_by(response)
+        self.rate_limits = None if response.status_code == 429 else told_by(response)
 
     def failed(self, how: str) -> None:
         # What broke off after an answer came was answered all the same.
@@ -374,7 +374,7 @@ class Service:
                 operation=sent.operation,
                 status=sent.status,
                 closed_for_s=sent.closed_for_s,
-                told=sent.told,
+                rate_limits=sent.rate_limits,
                 seconds=time.monotonic() - sent.began,
             )
             sent.slot = None

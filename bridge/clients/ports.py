@@ -44,7 +44,7 @@ class Budget(Protocol):
         operation: str,
         status: str,
         closed_for_s: float = 0,
-        told: RateLimitHeaders | None = None,
+        rate_limits: RateLimitHeaders | None = None,
         seconds: float | None = None,
     ) -> None:
         """Book the end of a request, however it ended."""

@@ -91,8 +91,8 @@ class Answer:
     @property
     def size(self) -> int | None:
         """Of the body in bytes, where it is told and is what `chunks` gives."""
-        told = self.headers.get("content-length", "")
-        return read_whole(told) if "content-encoding" not in self.headers else None
+        length = self.headers.get("content-length", "")
+        return read_whole(length) if "content-encoding" not in self.headers else None
 
 
 @contextmanager

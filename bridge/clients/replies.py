@@ -135,10 +135,10 @@ def error_text(response: httpx2.Response) -> str:
 
 def retry_after_s(response: httpx2.Response, window_s: float = WINDOW_S) -> float:
     """Seconds until the budget opens: `Retry-After` if there is one, else the reset time, else a window."""
-    told = response.headers.get("retry-after", "").strip()
-    if told.isascii() and told.isdigit():
-        return _bounded(float(told), window_s)
-    if told and (when := _http_date(told)) is not None:
+    header = response.headers.get("retry-after", "").strip()
+    if header.isascii() and header.isdigit():
+        return _bounded(float(header), window_s)
+    if header and (when := _http_date(header)) is not None:
         return _bounded(when - _their_now(response), window_s)
     resets_in_s = _resets_in_s(response)
     return _bounded(_USUAL_WAIT * window_s if resets_in_s is None else resets_in_s, window_s)
@@ -189,8 +189,8 @@ def _whole(text: str) -> int | None:
 
 
 def _their_now(response: httpx2.Response) -> float:
-    told = _http_date(response.headers.get("date", ""))
-    return told if told is not None else time.time()
+    header = _http_date(response.headers.get("date", ""))
+    return header if header is not None else time.time()
 
 
 def _http_date(text: str) -> float | None:

@@ -63,7 +63,7 @@ class ResponseModel(BaseModel):
     )
 
     @classmethod
-    def read(cls, told: Mapping[str, Any], **known: Any) -> Self:
+    def read(cls, raw: Mapping[str, Any], **known: Any) -> Self:
         """Read an answer.
 
         Args:
@@ -74,8 +74,8 @@ class ResponseModel(BaseModel):
             Unavailable: what makes it what it is (its id) is missing.
         """
         named = {field.alias or name for name, field in cls.model_fields.items()} - {"extra"}
-        extra = {name: value for name, value in told.items() if name not in named} | known.pop("extra", {})
-        data = {name: value for name, value in told.items() if name in named} | known
+        extra = {name: value for name, value in raw.items() if name not in named} | known.pop("extra", {})
+        data = {name: value for name, value in raw.items() if name in named} | known
         while True:
             try:
                 return cls.model_validate({**data, "extra": extra})

@@ -170,7 +170,7 @@ def _fields(schema: Mapping[str, Any]) -> str:
 
 def _rehearse(reach: ServiceAccess, operation: Operation, wanted: Mapping[str, Any], *, as_json: bool) -> int:
     if operation.effect == "read":
-        told: dict[str, Any] = {"effect": "read", "service": operation.service, "input": dict(wanted)}
+        preview_of: dict[str, Any] = {"effect": "read", "service": operation.service, "input": dict(wanted)}
         lines = [f"{operation.key} only reads. Nothing was sent; run it without --dry-run."]
     else:
         try:
@@ -179,7 +179,7 @@ def _rehearse(reach: ServiceAccess, operation: Operation, wanted: Mapping[str, A
             # What it would send can be told without keys, save for what it would read first.
             services = None
         seen = preview(operation, wanted, services)
-        told = {"effect": operation.effect, "service": operation.service, **asdict(seen)}
+        preview_of = {"effect": operation.effect, "service": operation.service, **asdict(seen)}
         lines = [
             f"{operation.key} would {_VERBS[operation.effect]} at {operation.service}; nothing was written:"
         ]
@@ -188,7 +188,9 @@ def _rehearse(reach: ServiceAccess, operation: Operation, wanted: Mapping[str, A
         lines += ["" if seen.body is None else indented(seen.body)]
         if not operation.may_repeat:
             lines += ["Every run repeats the effect; the bridge never retries it."]
-    say(json.dumps({"dryRun": told}, indent=2) if as_json else "\n".join(line for line in lines if line))
+    say(
+        json.dumps({"dryRun": preview_of}, indent=2) if as_json else "\n".join(line for line in lines if line)
+    )
     return 0
 
 

@@ -69,21 +69,21 @@ def backfill(*, since: str, until: str | None, dry_run: bool, no_wait: bool, yes
         run = Backfill(open_deps(settings, ledger), span, PATIENCE)
         found = run.look(datetime.now(UTC))
         estimate = Estimate.of(found, settings.rules, **shares(settings))
-        told = plan_of(span, found, estimate)
+        report = plan_of(span, found, estimate)
         if not as_json:
             say(plan_text(span, found, estimate, zone=settings.time_zone))
         wanted = [*found.missing, *found.unfinished]
         if dry_run or not wanted:
-            return _end(told, as_json)
+            return _end(report, as_json)
         if len(wanted) > _ASKED_ABOVE and is_at_terminal():
             confirm(f"Import {calls(len(wanted))} into Kustomer?", yes=yes)
         for _ in run.begin(found):
             pass
         if no_wait:
-            told["queued"] = len(wanted)
+            report["queued"] = len(wanted)
             if not as_json:
                 say(f"Queued {calls(len(wanted))}. callbridge calls ls shows their progress.")
-            return _end(told, as_json)
+            return _end(report, as_json)
         try:
             with working(settings, ledger) as keep_working, screen(len(wanted)) as show:
 
@@ -98,14 +98,14 @@ def backfill(*, since: str, until: str | None, dry_run: bool, no_wait: bool, yes
     if not as_json:
         say(result_text(progress))
     result = result_of(progress)
-    before = {name: [*told[name], *result[name]] for name in ("parked", "dropped")}
-    return _end(told | result | before, as_json)
+    before = {name: [*report[name], *result[name]] for name in ("parked", "dropped")}
+    return _end(report | result | before, as_json)
 
 
-def _end(told: dict[str, Any], as_json: bool) -> int:
+def _end(report: dict[str, Any], as_json: bool) -> int:
     if as_json:
-        say(json.dumps(told, indent=2))
-    return _NEEDS_A_PERSON if any(told.get(name) for name in _OPEN) else _DONE
+        say(json.dumps(report, indent=2))
+    return _NEEDS_A_PERSON if any(report.get(name) for name in _OPEN) else _DONE
 
 
 def plan_of(span: Span, found: Comparison, estimate: Estimate) -> dict[str, Any]:
@@ -114,7 +114,7 @@ def plan_of(span: Span, found: Comparison, estimate: Estimate) -> dict[str, Any]
         "since": span.since.isoformat(),
         "until": span.until.isoformat(),
         "calls": found.calls,
-        "on_record": len(found.known) + len(found.told),
+        "on_record": len(found.known) + len(found.new_uuids),
         "missing": len(found.missing),
         "unfinished": len(found.unfinished),
         "kept_out": len(found.kept_out),
@@ -133,7 +133,7 @@ def plan_text(span: Span, found: Comparison, estimate: Estimate, *, zone: str) -
         return f"CloudTalk lists no calls {times}."
     lines = [
         f"CloudTalk lists {calls(found.calls)} {times}:",
-        f"  {len(found.known) + len(found.told):>7,}  on record here{_of_them(found)}",
+        f"  {len(found.known) + len(found.new_uuids):>7,}  on record here{_of_them(found)}",
         f"  {len(found.missing):>7,}  without a webhook",
     ]
     if found.kept_out:
@@ -159,8 +159,8 @@ def _of_them(found: Comparison) -> str:
         (found.parked, "failed"),
         (found.dropped, "dropped"),
     )
-    told = [f"{len(those):,} {words}" for those, words in parts if those]
-    return f" ({', '.join(told)})" if told else ""
+    report = [f"{len(those):,} {words}" for those, words in parts if those]
+    return f" ({', '.join(report)})" if report else ""
 
 
 def _named(words: str, those: Sequence[CallStatus]) -> list[str]:

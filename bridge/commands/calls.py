@@ -95,7 +95,7 @@ def show(*, name: str, as_json: bool) -> int:
     with opened_ledger() as (ledger, settings):
         record = found_call(ledger, name)
         view = call_view(ledger, settings.rules, record)
-    text = told(view, zone=settings.time_zone, is_forgotten=record.forgotten)
+    text = call_as_text(view, zone=settings.time_zone, is_forgotten=record.forgotten)
     say(json.dumps(view, indent=2) if as_json else text)
     return 0
 
@@ -193,7 +193,7 @@ def _masked(line: Mapping[str, Any]) -> str:
     return f"…{line['number_tail']}" if line["number_tail"] else ""
 
 
-def told(view: Mapping[str, Any], *, zone: str, is_forgotten: bool = False) -> str:
+def call_as_text(view: Mapping[str, Any], *, zone: str, is_forgotten: bool = False) -> str:
     """One call for people to read, its times in `zone`."""
     nothing_next = _FORGOTTEN if is_forgotten else _NOTHING_NEXT.get(view["state"], "  nothing scheduled")
     why = f": {plain_line(view['reason'])}" if view["reason"] else ""

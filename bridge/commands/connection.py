@@ -134,8 +134,8 @@ def list_connections(
 def get(*, name: str, wait: bool, timeout: float, as_json: bool) -> int:
     """Show one connection by its id or key: its state, and what to do if it is not READY."""
     with open_service_access() as reach:
-        found, told = _found(reach, name, wait_s=timeout if wait else None, quiet=as_json)
-        if as_json or not told:
+        found, progress = _found(reach, name, wait_s=timeout if wait else None, quiet=as_json)
+        if as_json or not progress:
             _tell(found, as_json=as_json)
     code = exit_code(found)
     if wait and code == NEEDS_A_PERSON and not is_service(found.id):
@@ -260,7 +260,7 @@ def _found(reach: ServiceAccess, name: str, *, wait_s: float | None, quiet: bool
     # At once: the first long poll may be held for a minute.
     tell(found)
     if found.is_moving:
-        found = connections.wait(selector, timeout_s=wait_s, told=tell)
+        found = connections.wait(selector, timeout_s=wait_s, progress=tell)
     return found, True
 
 

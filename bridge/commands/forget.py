@@ -98,8 +98,8 @@ def _ask(question: Callable[[], object]) -> object:
 
 def _tell(receipt: Receipt, *, as_json: bool, call: str | None = None) -> int:
     if as_json:
-        told = receipt.as_json()
-        say(json.dumps(told if call is None else {"call": call, "done": receipt.lines(), **told}, indent=2))
+        data = receipt.as_json()
+        say(json.dumps(data if call is None else {"call": call, "done": receipt.lines(), **data}, indent=2))
     else:
         say("\n".join(map(plain_line, receipt.lines())))
     return NEEDS_A_PERSON if receipt.unfinished else DONE

@@ -61,11 +61,11 @@ def show(*, fingerprint: str, as_json: bool) -> int:
     """Show one held event with its body; the beginning of its fingerprint is enough."""
     with opened_ledger() as (ledger, settings):
         event = _found(ledger, fingerprint)
-        told = {**_line(event, settings), "body": without_links(event.body)}
+        shown = {**_line(event, settings), "body": without_links(event.body)}
     if as_json:
-        say(json.dumps(told, indent=2))
+        say(json.dumps(shown, indent=2))
     else:
-        for name, value in told.items():
+        for name, value in shown.items():
             text = json.dumps(value, ensure_ascii=False) if name == "body" else value
             say(f"{name:12} {plain_line(text)}")
     return 0
@@ -84,8 +84,8 @@ def assign(*, fingerprint: str, call: str, as_json: bool) -> int:
             raise Rejected(f"No call found for {call!r}; callbridge calls ls lists the ids.")
         learnt = desk.assign(ledger, event, record, settings.rules, who=trail.person())
     answer = {"status": learnt.status, "call": learnt.key, "fingerprint": event.fingerprint}
-    told = "added to the call's events" if learnt.status == "accepted" else "was already recorded"
-    say(json.dumps(answer) if as_json else f"{learnt.key}: {plain_line(event.trigger)} {told}.")
+    shown = "added to the call's events" if learnt.status == "accepted" else "was already recorded"
+    say(json.dumps(answer) if as_json else f"{learnt.key}: {plain_line(event.trigger)} {shown}.")
     return 0
 
 

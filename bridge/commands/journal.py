@@ -27,7 +27,7 @@ def ls(*, as_json: bool) -> int:
     """List the journal files: waiting for Redis, refused by Redis, or damaged. Shows no content."""
     found = shelved(load_settings().data_dir / "journal")
     if as_json:
-        told = [
+        rows = [
             {
                 "file": one.path.name,
                 "state": one.state,
@@ -36,7 +36,7 @@ def ls(*, as_json: bool) -> int:
             }
             for one in found
         ]
-        say(json.dumps({"journal": told, "next": None}, indent=2))
+        say(json.dumps({"journal": rows, "next": None}, indent=2))
     elif found:
         show_table(
             ("file", "state", "events"), [(one.path.name, one.state, _count(one.events)) for one in found]

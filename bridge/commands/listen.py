@@ -38,8 +38,8 @@ def listen(*, once: bool, skips_last: bool, wait_s: float | None, as_json: bool)
     """
     with opened_ledger() as (ledger, settings):
         shown = 0
-        for told in _heard(ledger, settings, skips_last=skips_last, wait_s=wait_s, quiet=as_json):
-            say(json.dumps(told) if as_json else "\n".join(_lines(told, settings)))
+        for delivery in _heard(ledger, settings, skips_last=skips_last, wait_s=wait_s, quiet=as_json):
+            say(json.dumps(delivery) if as_json else "\n".join(_lines(delivery, settings)))
             shown += 1
             if once:
                 break
@@ -82,9 +82,9 @@ def _refusals(ledger: Ledger) -> dict[str, int]:
     return {name.removeprefix(_REFUSED): count for name, count in counts.items() if name.startswith(_REFUSED)}
 
 
-def _lines(told: dict[str, Any], settings: Settings) -> Iterator[str]:
-    at = shown_time(told["received_at"], settings.time_zone, to="seconds")
-    what = told["call"] or told["reason"]
-    again = f", received {told['times']} times" if told["times"] > 1 else ""
-    yield plain_line(f"{at}  {told['trigger'] or 'no event named'}  {told['answer']}{again}: {what}")
-    yield from map(plain_line, as_lines(told))
+def _lines(delivery: dict[str, Any], settings: Settings) -> Iterator[str]:
+    at = shown_time(delivery["received_at"], settings.time_zone, to="seconds")
+    what = delivery["call"] or delivery["reason"]
+    again = f", received {delivery['times']} times" if delivery["times"] > 1 else ""
+    yield plain_line(f"{at}  {delivery['trigger'] or 'no event named'}  {delivery['answer']}{again}: {what}")
+    yield from map(plain_line, as_lines(delivery))

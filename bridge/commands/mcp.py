@@ -12,7 +12,7 @@ from pydantic import Field
 
 from bridge import __version__
 from bridge.commands import DONE
-from bridge.commands.calls import told
+from bridge.commands.calls import call_as_text
 from bridge.commands.open_ledger import opened_ledger
 from bridge.errors import BridgeError, Rejected, WrongUse
 from bridge.ledger import audits, trail
@@ -162,7 +162,7 @@ class Tools:
             raise Rejected(f"No call has the key, id or uuid {call!r}; look for it with find_calls.")
         rules = self._settings.rules
         view = masked_view(call_view(self._ledger, rules, record), record.call(rules))
-        return told(view, zone=self._settings.time_zone, is_forgotten=record.forgotten)
+        return call_as_text(view, zone=self._settings.time_zone, is_forgotten=record.forgotten)
 
     def queue(self) -> str:
         """Show the queue: jobs due, late, waiting, running and parked by lane, and each service's budget."""

@@ -75,15 +75,15 @@ def run_theirs(
     found = membrane.actions.resolve(connection.id, key)
     check_input(found.key, wanted, found.input_schema)
     if dry_run:
-        told = {
+        fields_by_name = {
             "effect": _effect(found.key),
             "method": "POST",
             "url": f"{membrane.api.url}/actions/{found.id}/run?connectionId={connection.id}",
             "body": {"input": wanted},
         }
-        lines = [f"Membrane would run {found.key}; nothing was sent:", f"  POST {told['url']}"]
-        lines += [indented(told["body"])]
-        say(json.dumps({"dryRun": told}, indent=2) if as_json else "\n".join(lines))
+        lines = [f"Membrane would run {found.key}; nothing was sent:", f"  POST {fields_by_name['url']}"]
+        lines += [indented(fields_by_name["body"])]
+        say(json.dumps({"dryRun": fields_by_name}, indent=2) if as_json else "\n".join(lines))
         return 0
     target: AbstractContextManager[BinaryIO | None] = nullcontext() if file is None else whole_file(file)
     with target as out:
@@ -107,9 +107,11 @@ def save_output(output: Any, file: BinaryIO) -> tuple[int, str]:
         Their number, and what they are.
     """
     fields: Mapping[str, Any] = output if isinstance(output, dict) else {"content": output}
-    told = {name.replace("_", "").casefold(): value for name, value in fields.items()}
-    content_type = str(told.get("contenttype") or told.get("mimetype") or "application/octet-stream")
-    texts = [told[name] for name in _MAY_HOLD_BYTES if isinstance(told.get(name), str)]
+    fields_by_name = {name.replace("_", "").casefold(): value for name, value in fields.items()}
+    content_type = str(
+        fields_by_name.get("contenttype") or fields_by_name.get("mimetype") or "application/octet-stream"
+    )
+    texts = [fields_by_name[name] for name in _MAY_HOLD_BYTES if isinstance(fields_by_name.get(name), str)]
     for text in texts:
         if text.startswith(("https://", "http://")):
             return _fetch(text, file)
@@ -133,8 +135,12 @@ def _fetch(url: str, file: BinaryIO) -> tuple[int, str]:
     with make_client() as client:
         store = Service("membrane's file store", client=client, headers={})
         with store.stream("file", url) as answer:
-            told = answer.headers.get("content-length", "")
-            size = int(told) if told.isdigit() and "content-encoding" not in answer.headers else None
+            fields_by_name = answer.headers.get("content-length", "")
+            size = (
+                int(fields_by_name)
+                if fields_by_name.isdigit() and "content-encoding" not in answer.headers
+                else None
+            )
             content_type = answer.headers.get("content-type", "application/octet-stream")
             return pour(answer.iter_bytes(), file, size, Progress(size)), content_type
 

@@ -28,14 +28,14 @@ def send_test(*, as_json: bool) -> int:
         raise WrongUse("NOTIFY_URLS is not set; see https://appriseit.com/services/ for addresses")
     message = test_message(public_url=settings.public_url)
     results = send(urls, [message], [(0, number) for number in range(len(urls))])
-    told = [
+    sent = [
         {"address": name_of(number, url), "delivered": not results[0, number], "why": results[0, number]}
         for number, url in enumerate(urls)
     ]
     if as_json:
-        say(json.dumps({"sent": told}, indent=2))
+        say(json.dumps({"sent": sent}, indent=2))
     else:
-        for one in told:
+        for one in sent:
             how = "delivered" if one["delivered"] else f"NOT delivered: {one['why']}"
             say(f"{one['address']}: {how}")
-    return 0 if all(one["delivered"] for one in told) else 1
+    return 0 if all(one["delivered"] for one in sent) else 1

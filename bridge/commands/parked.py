@@ -107,17 +107,19 @@ def replay(
 
     Jobs dropped meanwhile are not run.
     """
-    told = _Told(as_json)
+    report = _Told(as_json)
     with opened_ledger() as (ledger, settings):
         jobs = desk.choose(ledger, _wanted(kind=kind, cause=cause, call=call))
-        told.say(f"To run again: {len(jobs)}", *_lines(jobs, settings))
-        told.answer.update(chosen=[job.name for job in jobs], replayed=0, gone=0, done=0, failed=[], open=[])
+        report.say(f"To run again: {len(jobs)}", *_lines(jobs, settings))
+        report.answer.update(
+            chosen=[job.name for job in jobs], replayed=0, gone=0, done=0, failed=[], open=[]
+        )
         code = (
             DONE
             if dry_run or not jobs
-            else _replay(ledger, jobs, told, all_at_once or no_wait, no_wait, wait_s)
+            else _replay(ledger, jobs, report, all_at_once or no_wait, no_wait, wait_s)
         )
-    told.end()
+    report.end()
     return code
 
 
@@ -138,32 +140,32 @@ class _Told:
 
 
 def _replay(
-    ledger: Ledger, jobs: Sequence[Parked], told: _Told, at_once: bool, no_wait: bool, wait_s: float
+    ledger: Ledger, jobs: Sequence[Parked], report: _Told, at_once: bool, no_wait: bool, wait_s: float
 ) -> int:
     listening = desk.workers_listen(ledger)
     if not listening:
-        told.say("No worker is running; the jobs run when one starts (callbridge worker). Not waiting.")
+        report.say("No worker is running; the jobs run when one starts (callbridge worker). Not waiting.")
         if not at_once:
             # Without a look at how the first ones end there is no reason to queue the others.
             jobs = jobs[: desk.FEW]
-    answer = told.answer
+    answer = report.answer
     for phase in [jobs] if at_once or not listening else desk.phases(jobs):
         again = desk.run_again(ledger, phase, who=trail.person())
         answer["replayed"] += len(again.queued)
         answer["gone"] += len(again.gone)
         if again.gone:
-            told.say(f"No longer parked, left alone: {len(again.gone)}")
+            report.say(f"No longer parked, left alone: {len(again.gone)}")
         if no_wait or not listening:
-            told.say(f"Queued: {len(again.queued)}")
+            report.say(f"Queued: {len(again.queued)}")
             return DONE if no_wait else NEEDS_A_PERSON
         outcome = desk.watch(ledger, again.queued, pause=_pause, within_s=wait_s)
         answer["done"] += len(outcome.done)
         answer["failed"] += [job.name for job in outcome.failed]
         answer["open"] = [job.name for job in outcome.open]
-        told.say(f"Of {len(again.queued)}: {len(outcome.done)} done, {len(outcome.failed)} failed again")
+        report.say(f"Of {len(again.queued)}: {len(outcome.done)} done, {len(outcome.failed)} failed again")
         if outcome.failed or outcome.open:
-            told.say(*(f"  {job.name}" for job in (*outcome.failed, *outcome.open)))
-            told.say("Stopped. See why with callbridge parked ls, or callbridge calls show CALL.")
+            report.say(*(f"  {job.name}" for job in (*outcome.failed, *outcome.open)))
+            report.say("Stopped. See why with callbridge parked ls, or callbridge calls show CALL.")
             return NEEDS_A_PERSON
     return DONE
 
@@ -199,17 +201,17 @@ def drop(
         raise click.UsageError(
             "Which ones? Filter with --call, --cause or --kind, or use --all; --dry-run shows them first."
         )
-    told = _Told(as_json)
+    report = _Told(as_json)
     with opened_ledger() as (ledger, settings):
         jobs = desk.choose(ledger, _wanted(kind=kind, cause=cause, call=call))
-        told.say(f"To drop: {len(jobs)}", *_lines(jobs, settings))
+        report.say(f"To drop: {len(jobs)}", *_lines(jobs, settings))
         if len(jobs) > 1 and not dry_run and (everything or is_at_terminal()):
             confirm(f"Permanently drop these {counted(len(jobs), 'job')}?", yes=yes)
         done = [] if dry_run else desk.drop(ledger, jobs, who=trail.person(), reason=reason.strip())
-    told.answer.update(chosen=[job.name for job in jobs], dropped=len(done))
+    report.answer.update(chosen=[job.name for job in jobs], dropped=len(done))
     if not dry_run:
-        told.say(f"Dropped: {len(done)}")
-    told.end()
+        report.say(f"Dropped: {len(done)}")
+    report.end()
     return DONE
 
 

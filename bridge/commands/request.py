@@ -201,14 +201,20 @@ def _send(road: RawEndpoint, wanted: _Wanted, output: Path | None, settings: Set
             raise Rejected(_refusal(road.service.name, answer, settings), status=answer.status)
         if answer.status >= 300:
             say(f"{answer.status}, to {answer.headers.get('location')}: not followed", err=True)
-        told = None if wanted.method == "HEAD" else answer.size
-        if output is None and sys.stdout.isatty() and told != 0 and not _is_text(answer):
+        size_expected = None if wanted.method == "HEAD" else answer.size
+        if output is None and sys.stdout.isatty() and size_expected != 0 and not _is_text(answer):
             kind = answer.headers.get("content-type", "bytes")
             say(f"{answer.status}: {kind}, not for a terminal; -o FILE keeps it", err=True)
             return DONE
         # What is shown on the terminal shows its own progress.
         out = None if output is not None or not sys.stdout.isatty() else io.StringIO()
-        size = pour(answer.chunks, file, told, Progress(told, out=out), most_mb=settings.recording_max_mb)
+        size = pour(
+            answer.chunks,
+            file,
+            size_expected,
+            Progress(size_expected, out=out),
+            most_mb=settings.recording_max_mb,
+        )
     if output is not None:
         say(f"{output}: {size:,} bytes of {answer.headers.get('content-type', 'no content type')}", err=True)
     return DONE

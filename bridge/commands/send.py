@@ -99,7 +99,7 @@ def send(
             keep(kept, call.having_sent(trigger))
         if sent.call is not None:
             sent.record = sender.follow(sent.call)
-    say(json.dumps(asdict(sent), indent=2) if as_json else told(sent, base, run))
+    say(json.dumps(asdict(sent), indent=2) if as_json else result(sent, base, run))
     return 0 if sent.is_accepted else 1
 
 
@@ -127,11 +127,11 @@ def choose(
 
 def last_call(path: Path) -> SampleCall | None:
     try:
-        told = json.loads(path.read_text())
+        result = json.loads(path.read_text())
         for name in ("started_at", "answered_at", "ended_at"):
-            if told[name] is not None:
-                told[name] = datetime.fromisoformat(told[name])
-        return SampleCall(**{**told, "tags": tuple(told["tags"]), "sent": tuple(told["sent"])})
+            if result[name] is not None:
+                result[name] = datetime.fromisoformat(result[name])
+        return SampleCall(**{**result, "tags": tuple(result["tags"]), "sent": tuple(result["sent"])})
     except (OSError, ValueError, TypeError, KeyError):
         return None
 
@@ -240,7 +240,7 @@ def _json(response: httpx2.Response) -> Any:
         return response.text[:500]
 
 
-def told(outcome: Outcome, base: str, run: Run | None) -> str:
+def result(outcome: Outcome, base: str, run: Run | None) -> str:
     """For people: the answer, what became of the call, where to look."""
     answer = outcome.answer if isinstance(outcome.answer, str) else json.dumps(outcome.answer)
     lines = [f"{outcome.status} {answer}"]

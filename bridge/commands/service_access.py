@@ -56,8 +56,8 @@ class ServiceAccess:
     def has_membrane(self) -> bool:
         """Whether any setting names Membrane; `clients.membrane` checks that none is missing."""
         ours = self.settings
-        told = (ours.membrane_token, ours.membrane_workspace_key, ours.membrane_workspace_secret)
-        return any(value is not None for value in told)
+        credentials = (ours.membrane_token, ours.membrane_workspace_key, ours.membrane_workspace_secret)
+        return any(value is not None for value in credentials)
 
     def is_direct(self, service: ServiceName) -> bool:
         return bool(getattr(self.settings, f"{service}_via") == "direct")

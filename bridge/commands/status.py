@@ -27,7 +27,7 @@ _NUMBERS = ("due", "overdue", "waiting", "running", "parked", "held", "calls_mis
 def status(*, as_json: bool) -> int:
     """Show whether all is well. Exits with 0 if so, 3 if a person has to act, 1 if Redis is unavailable."""
     settings = load_settings()
-    told: dict[str, Any] = {"ok": False, "says": [], "processes": [], "queue": {}, "budgets": {}}
+    report: dict[str, Any] = {"ok": False, "says": [], "processes": [], "queue": {}, "budgets": {}}
     try:
         if settings.redis_url is None:
             raise Unavailable(
@@ -35,23 +35,23 @@ def status(*, as_json: bool) -> int:
             )
         with closing(open_ledger(settings, timeout_s=3, patience=0)) as ledger:
             budgets = open_budgets(settings, ledger).values()
-            told = status_view(ledger, budgets, open_connections(settings, ledger))
-        code = _WELL if told["ok"] else _NEEDS_A_PERSON
+            report = status_view(ledger, budgets, open_connections(settings, ledger))
+        code = _WELL if report["ok"] else _NEEDS_A_PERSON
     except (RedisError, OSError) as error:
-        told["says"], code = [why(error)], _REDIS_AWAY
+        report["says"], code = [why(error)], _REDIS_AWAY
     except Unavailable as error:
-        told["says"], code = [str(error)], _REDIS_AWAY
+        report["says"], code = [str(error)], _REDIS_AWAY
     if as_json:
-        say(json.dumps(told, indent=2))
+        say(json.dumps(report, indent=2))
     else:
-        _print(told)
+        _print(report)
     return code
 
 
-def _print(told: Mapping[str, Any]) -> None:
-    says, queue = told["says"], told["queue"]
+def _print(report: Mapping[str, Any]) -> None:
+    says, queue = report["says"], report["queue"]
     say("\n".join(says) if says else "All is well.")
-    if told["processes"]:
+    if report["processes"]:
         say()
         show_table(
             ("kind", "host", "pid", "version", "threads busy"),
@@ -63,13 +63,13 @@ def _print(told: Mapping[str, Any]) -> None:
                     one["version"],
                     f"{one['busy']} of {one['threads']}",
                 )
-                for one in told["processes"]
+                for one in report["processes"]
             ],
         )
     if queue:
         numbers = [f"{queue[name]} {name.replace('_', ' ')}" for name in _NUMBERS if queue[name] is not None]
         say("\nJobs: " + ", ".join(numbers))
-        for service, budget in told["budgets"].items():
+        for service, budget in report["budgets"].items():
             say(f"{TITLES[service]}: {budget['left']} of {budget['per_window']} requests left")
         for service, operation in queue["slow"].items():
             say(f"{TITLES[service]} did not answer {operation} in time within the last minutes.")

@@ -73,8 +73,8 @@ def _show_page(page: Mapping[str, Any]) -> None:
     items = [item for item in page["items"] if isinstance(item, dict)]
     names = list(dict.fromkeys(name for item in items for name in item if name != "extra"))
     # What is empty everywhere, or is a structure of its own, says little in a table.
-    told = [n for n in names if any(_is_plain(item.get(n)) and item.get(n) != "" for item in items)]
-    shown = told[:_MOST_COLUMNS]
+    filled = [n for n in names if any(_is_plain(item.get(n)) and item.get(n) != "" for item in items)]
+    shown = filled[:_MOST_COLUMNS]
     if items:
         show_table(shown, [[_cell(item.get(name)) for name in shown] for item in items])
     parts = [counted(len(items), "item")]
@@ -88,9 +88,11 @@ def _show_page(page: Mapping[str, Any]) -> None:
 
 
 def _show_fields(one: Mapping[str, Any]) -> None:
-    told = {name: value for name, value in one.items() if name != "extra" and value not in (None, "", [], {})}
-    width = max((len(name) for name in told), default=0)
-    for name, value in told.items():
+    filled = {
+        name: value for name, value in one.items() if name != "extra" and value not in (None, "", [], {})
+    }
+    width = max((len(name) for name in filled), default=0)
+    for name, value in filled.items():
         # A text of several lines stays below its name, so that none passes for a field.
         text = plain(_cell(value, longest=None)).replace("\n", "\n" + " " * (width + 2))
         say(f"{plain_line(name):<{width}}  {text}")

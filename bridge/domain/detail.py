@@ -15,6 +15,7 @@ from bridge.domain.outcome import Direction, Outcome
 from bridge.domain.path import NO_PATH, Path, read_path
 from bridge.domain.phone import Kind, Phone, read_phone
 from bridge.domain.webhook.values import (
+    has_value,
     read_call_id,
     read_direction,
     read_name,
@@ -24,7 +25,6 @@ from bridge.domain.webhook.values import (
     read_text,
     read_time,
     read_uuid,
-    told,
 )
 
 
@@ -110,7 +110,7 @@ _STATUS = {"answered": Outcome.ANSWERED, "missed": Outcome.MISSED}
 
 def _number(value: object, region: str | None, direction: Direction | None) -> Phone | None:
     # An empty number says nothing here; that the caller withheld it is told by the webhook.
-    phone = read_phone(value, region=region, direction=direction) if told(value) else None
+    phone = read_phone(value, region=region, direction=direction) if has_value(value) else None
     return None if phone is None or phone.kind is Kind.WITHHELD else phone
 
 

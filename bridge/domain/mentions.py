@@ -23,8 +23,8 @@ class Mentions:
     def __init__(self, *, numbers: Iterable[Phone] = (), ids: Iterable[str] = ()) -> None:
         patterns = [_spellings(number) for number in numbers]
         patterns += [rf"(?<![0-9A-Za-z]){re.escape(one)}(?![0-9A-Za-z])" for one in ids if one]
-        told = [pattern for pattern in patterns if pattern]
-        self._any = re.compile("|".join(told), re.IGNORECASE) if told else None
+        used = [pattern for pattern in patterns if pattern]
+        self._any = re.compile("|".join(used), re.IGNORECASE) if used else None
 
     def are_in(self, text: str) -> bool:
         return self._any is not None and self._any.search(text) is not None

@@ -115,17 +115,17 @@ def read_phone(
         value = int(value)
     if isinstance(value, int) and abs(value) >= _LARGEST:
         return Phone(Kind.OTHER, "")
-    told = str(value)
-    if not told.strip():
+    raw = str(value)
+    if not raw.strip():
         return WITHHELD
-    text = unwrapped(told) if len(told) <= LONGEST else None
+    text = unwrapped(raw) if len(raw) <= LONGEST else None
     digits = "".join(c for c in text or "" if c.isdigit())
     if text and direction is not Direction.INTERNAL and says_withheld(text):
         return WITHHELD
     if text and (means_nobody(text) or (text.startswith("+") and spells_withheld(digits))):
         return WITHHELD
     if not text or not digits or has_other_letters(text):
-        text = read_name(told[:LONGEST]) if any(c.isprintable() for c in told) else None
+        text = read_name(raw[:LONGEST]) if any(c.isprintable() for c in raw) else None
         return Phone(Kind.OTHER, text[:_LONGEST_OTHER]) if text else None
     if len(digits) <= _LONGEST_SHORT_NUMBER and not text.startswith("+"):
         if direction is not Direction.INTERNAL and (number := _whole_at_home(text, region)):

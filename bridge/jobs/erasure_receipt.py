@@ -61,17 +61,17 @@ class Receipt:
 
     def lines(self) -> list[str]:
         """For people to read."""
-        told = [f"Forgotten: {self.asked} ({counted(len(self.calls), 'call')})"]
-        told += [f"  {key}" for key in self.calls]
-        told += ["", "Erased here"]
-        told += [f"  {one.where}: {counted(one.count, one.what)}" for one in self.removed]
-        told += [] if self.removed else ["  nothing: no data was found"]
+        text = [f"Forgotten: {self.asked} ({counted(len(self.calls), 'call')})"]
+        text += [f"  {key}" for key in self.calls]
+        text += ["", "Erased here"]
+        text += [f"  {one.where}: {counted(one.count, one.what)}" for one in self.removed]
+        text += [] if self.removed else ["  nothing: no data was found"]
         if self.elsewhere:
-            told += ["", "At CloudTalk and Kustomer"]
-            told += [
+            text += ["", "At CloudTalk and Kustomer"]
+            text += [
                 f"  {one.service} {one.what} {one.id}: {one.state}  {one.place}" for one in self.elsewhere
             ]
         if self.notes:
-            told += ["", "Notes"]
-            told += [f"  {note}" for note in self.notes]
-        return told
+            text += ["", "Notes"]
+            text += [f"  {note}" for note in self.notes]
+        return text

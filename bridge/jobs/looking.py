@@ -46,12 +46,12 @@ class Seen:
 
     def fits(self, call: Call) -> bool:
         """Whether it may be this call: nothing that both tell differs."""
-        told = (
+        pairs = (
             (self.external, _digest(call.external)),
             (self.internal, _digest(call.internal)),
             (self.direction, call.direction.value if call.direction else ""),
         )
-        return all(theirs == ours for theirs, ours in told if theirs and ours)
+        return all(theirs == ours for theirs, ours in pairs if theirs and ours)
 
 
 def is_confirmed(record: Record) -> bool:

@@ -61,13 +61,13 @@ def ask(ledger: Ledger, *, since: datetime, until: datetime, repair: bool, who: 
         if same and run.state in ("queued", "going"):
             return run
     id_ = secrets.token_hex(6)
-    told: dict[Any, Any] = {
+    values: dict[Any, Any] = {
         "who": who, "since": since.isoformat(), "until": until.isoformat(), "repair": "1" if repair else "",
         "state": "queued", "asked_at": str(ledger.now_ms()), "says": "waits for the clock",
     }  # fmt: skip
     with boundary("audits.ask"):
         pipe = ledger.redis.pipeline()
-        pipe.hset(_run(id_), mapping=told)
+        pipe.hset(_run(id_), mapping=values)
         pipe.expire(_run(id_), ledger.keep_for.events_s)
         pipe.lpush(keys.AUDITS, id_)
         pipe.lrange(keys.AUDITS, MOST, -1)
@@ -123,10 +123,10 @@ def take(ledger: Ledger) -> AuditRun | None:
 @boundary("audits.tell")
 def tell(ledger: Ledger, id_: str, says: str, *, requests: int) -> None:
     """That it goes on, and what it does."""
-    told: dict[Any, Any] = {
+    values: dict[Any, Any] = {
         "state": "going", "says": says, "requests": str(requests), "told_at": str(ledger.now_ms()),
     }  # fmt: skip
-    ledger.redis.hset(_run(id_), mapping=told)
+    ledger.redis.hset(_run(id_), mapping=values)
 
 
 def end(
@@ -140,7 +140,7 @@ def end(
     repaired: Iterable[str] = (),
 ) -> None:
     """Keep its result."""
-    told: dict[Any, Any] = {
+    values: dict[Any, Any] = {
         "state": "done", "says": "", "ended_at": str(ledger.now_ms()), "calls": str(calls),
         "requests": str(requests),
         "days": json.dumps(list(days)),
@@ -155,7 +155,7 @@ def end(
     texts += [json.dumps([_REPAIRED, {"says": line}]) for line in islice(repaired, MOST_ITEMS)]
     with boundary("audits.end"):
         pipe = ledger.redis.pipeline()
-        pipe.hset(_run(id_), mapping=told)
+        pipe.hset(_run(id_), mapping=values)
         pipe.delete(_items(id_), _turn(id_))
         if texts:
             pipe.rpush(_items(id_), *texts)
@@ -165,9 +165,9 @@ def end(
 
 @boundary("audits.fail")
 def fail(ledger: Ledger, id_: str, why: str) -> None:
-    told: dict[Any, Any] = {"state": "failed", "says": why, "ended_at": str(ledger.now_ms())}
+    values: dict[Any, Any] = {"state": "failed", "says": why, "ended_at": str(ledger.now_ms())}
     pipe = ledger.redis.pipeline()
-    pipe.hset(_run(id_), mapping=told)
+    pipe.hset(_run(id_), mapping=values)
     pipe.delete(_turn(id_))
     pipe.execute()
 
@@ -175,9 +175,9 @@ def fail(ledger: Ledger, id_: str, why: str) -> None:
 @boundary("audits.put_back")
 def put_back(ledger: Ledger, id_: str) -> None:
     """This process ends; another begins it anew."""
-    told: dict[Any, Any] = {"state": "queued", "says": "waits for the clock"}
+    values: dict[Any, Any] = {"state": "queued", "says": "waits for the clock"}
     pipe = ledger.redis.pipeline()
-    pipe.hset(_run(id_), mapping=told)
+    pipe.hset(_run(id_), mapping=values)
     pipe.delete(_turn(id_))
     pipe.execute()
 

@@ -33,8 +33,8 @@ def rewrite_files(
     written: list[str] = []
     try:
         _reset_slow_log(client)
-        told = _persistence(client)
-        if told.get("aof_enabled"):
+        persistence = _persistence(client)
+        if persistence.get("aof_enabled"):
             _write(client, "BGREWRITEAOF", "aof_rewrite", "aof_last_bgrewrite_status", ends, wait)
             written.append("append-only file")
         if _keeps_snapshots(client):
@@ -47,7 +47,7 @@ def rewrite_files(
             "erased data. With a managed Redis the provider decides when; ask there, also about "
             "backups.",
         )
-    replicas = int(told.get("connected_slaves", 0) or 0)
+    replicas = int(persistence.get("connected_slaves", 0) or 0)
     more = f" {counted(replicas, 'replica')} with separate files: rewrite them there too." if replicas else ""
     if not written:
         return Rewrite(done=True, said=f"Redis keeps nothing on disk.{more}")
@@ -69,20 +69,20 @@ def _persistence(client: redis.Redis) -> dict[str, Any]:
     pipe = client.pipeline(transaction=False)
     pipe.info("persistence")
     pipe.info("replication")
-    told, copies = pipe.execute(raise_on_error=False)
-    if isinstance(told, Exception):
-        raise told
-    return {**told, **(copies if isinstance(copies, dict) else {})}
+    persistence, copies = pipe.execute(raise_on_error=False)
+    if isinstance(persistence, Exception):
+        raise persistence
+    return {**persistence, **(copies if isinstance(copies, dict) else {})}
 
 
 @boundary("disk.keeps_snapshots")
 def _keeps_snapshots(client: redis.Redis) -> bool:
     """By its settings; where they are not told, a snapshot may be there."""
     try:
-        told = cast(dict[str, str], client.config_get("save"))
+        persistence = cast(dict[str, str], client.config_get("save"))
     except redis.ResponseError:
         return True
-    return bool(told.get("save", "").strip())
+    return bool(persistence.get("save", "").strip())
 
 
 def _write(
@@ -91,8 +91,8 @@ def _write(
     """Run a background save that begins now, and wait for it; one under way may have begun before."""
 
     def is_idle() -> bool:
-        told = _persistence(client)
-        return not told.get(f"{work}_in_progress") and not told.get(f"{work}_scheduled")
+        persistence = _persistence(client)
+        return not persistence.get(f"{work}_in_progress") and not persistence.get(f"{work}_scheduled")
 
     def until_idle() -> None:
         while not is_idle():

@@ -42,28 +42,28 @@ def server_health(ledger: Ledger) -> ServerHealth:
     pipe = ledger.redis.pipeline(transaction=False)
     pipe.info("memory")
     pipe.info("persistence")
-    told: dict[str, Any] = {}
+    server_info: dict[str, Any] = {}
     for reply in pipe.execute(raise_on_error=False):
         if isinstance(reply, dict):
-            told |= reply
+            server_info |= reply
         elif isinstance(reply, Exception) and not isinstance(reply, redis.ResponseError):
             raise reply
-    return health_of(told)
+    return health_of(server_info)
 
 
-def health_of(told: Mapping[str, Any]) -> ServerHealth:
+def health_of(server_info: Mapping[str, Any]) -> ServerHealth:
     """From the fields of `INFO`. Pure."""
-    limit = int(told.get("maxmemory") or 0)
-    bound = limit or int(told.get("total_system_memory") or 0)
-    used = int(told.get("used_memory") or 0) / bound if bound else None
+    limit = int(server_info.get("maxmemory") or 0)
+    bound = limit or int(server_info.get("total_system_memory") or 0)
+    used = int(server_info.get("used_memory") or 0) / bound if bound else None
     why = ""
-    if told.get("aof_enabled") == 0:
+    if server_info.get("aof_enabled") == 0:
         why = "it keeps no append-only file"
-    elif told.get("aof_last_write_status", "ok") != "ok":
+    elif server_info.get("aof_last_write_status", "ok") != "ok":
         why = "its last write to its append-only file failed"
-    elif told.get("aof_last_bgrewrite_status", "ok") != "ok":
+    elif server_info.get("aof_last_bgrewrite_status", "ok") != "ok":
         why = "the last rewrite of its append-only file failed"
-    elif limit and told.get("maxmemory_policy", "noeviction") != "noeviction":
+    elif limit and server_info.get("maxmemory_policy", "noeviction") != "noeviction":
         why = "when its memory is full, it deletes records"
     return ServerHealth(not_durable=why, used=used)
 

@@ -119,9 +119,9 @@ class Heartbeat:
 
     def beat(self) -> None:
         """Say it once."""
-        told = json.dumps({**self._told, "busy": self._busy(), "disk": fullest_disk(self._folders)})
+        description = json.dumps({**self._told, "busy": self._busy(), "disk": fullest_disk(self._folders)})
         with boundary("processes.beat"):
-            self._script(keys=[keys.PROCESSES], args=[self.name, told, round(ALIVE_S * 1000), _MOST])
+            self._script(keys=[keys.PROCESSES], args=[self.name, description, round(ALIVE_S * 1000), _MOST])
         facts = dict(self._facts())
         if facts and facts != self._told_facts:
             keep_facts(self._redis, facts)
@@ -176,11 +176,11 @@ def read(replies: list[Any]) -> list[Process]:
     now_ms = int(seconds) * 1000 + int(micros) // 1000
     found = []
     for text in entries.values():
-        seen_ms, _, told = text.partition(" ")
+        seen_ms, _, description = text.partition(" ")
         if now_ms - int(seen_ms) > ALIVE_S * 1000:
             continue
         seen_at = datetime.fromtimestamp(int(seen_ms) / 1000, UTC).isoformat(timespec="milliseconds")
-        body = json.loads(told)
+        body = json.loads(description)
         # Another version may tell more.
         known = {name: body[name] for name in _TOLD if name in body}
         if len(known) == len(_TOLD) and known["kind"] in KINDS:

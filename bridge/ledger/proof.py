@@ -92,8 +92,8 @@ class Proof:
 
     def check_place(self, replies: Sequence[Any]) -> None:
         """Raises CannotProve where no replica is connected. Who may not ask is not told so."""
-        for told in replies:
-            if not isinstance(told, Exception) and not told.get("connected_slaves"):
+        for answer in replies:
+            if not isinstance(answer, Exception) and not answer.get("connected_slaves"):
                 raise CannotProve(self.cannot)
 
     @property

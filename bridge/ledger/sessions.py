@@ -54,13 +54,13 @@ class Sessions:
             # Redis was away at the start.
             self.take_over()
         key = self._keys[token]
-        told = f"{int(now) + LASTS_S}.{secrets.token_urlsafe(12)}"
+        session = f"{int(now) + LASTS_S}.{secrets.token_urlsafe(12)}"
         with boundary("sessions.begin"):
             pipe = self.store.pipeline(transaction=False)
             pipe.hsetnx(keys.META, _SESSIONS_OF, self._of_tokens)
-            pipe.set(_name(told), _of_token(key), ex=LASTS_S)
+            pipe.set(_name(session), _of_token(key), ex=LASTS_S)
             pipe.execute()
-        return f"{told}.{_mark(key, told)}"
+        return f"{session}.{_mark(key, session)}"
 
     def signed_by(self, cookie: str, *, now: float) -> bytes | None:
         """The token that a cookie was made with, while its time is not over; None: it is not ours.
@@ -86,9 +86,9 @@ class Sessions:
             pipe = self.store.pipeline(transaction=False)
             pipe.get(_name(cookie.rpartition(".")[0]))
             pipe.hget(keys.META, _SESSIONS_OF)
-            told, of_tokens = pipe.execute()
+            session, of_tokens = pipe.execute()
         ours = _of_token(self._keys[token])
-        return bool(told == ours and ours in (of_tokens or "").split())
+        return bool(session == ours and ours in (of_tokens or "").split())
 
     def end(self, cookie: str) -> None:
         """Sign out; a cookie that is not ours changes nothing."""
@@ -106,10 +106,10 @@ def _of_token(key: bytes) -> str:
     return hmac.new(key, b"callbridge: whose sessions", hashlib.sha256).hexdigest()[:24]
 
 
-def _name(told: str) -> str:
+def _name(session: str) -> str:
     # Not the cookie itself: whoever reads Redis is not signed in by it.
-    return f"{keys.TAG}:session:{hashlib.sha256(told.encode()).hexdigest()[:32]}"
+    return f"{keys.TAG}:session:{hashlib.sha256(session.encode()).hexdigest()[:32]}"
 
 
-def _mark(key: bytes, told: str) -> str:
-    return hmac.new(key, told.encode(), hashlib.sha256).hexdigest()
+def _mark(key: bytes, session: str) -> str:
+    return hmac.new(key, session.encode(), hashlib.sha256).hexdigest()

@@ -39,8 +39,8 @@ def _read(text: str | None) -> dict[str, Any]:
 @boundary("watch.read")
 def read_watch(ledger: Ledger) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
     """What was seen last, and what was told."""
-    sample, told = cast(list[str | None], ledger.redis.mget([keys.WATCH, keys.PROBLEMS]))
-    return _read(sample), _read(told)
+    sample, problems = cast(list[str | None], ledger.redis.mget([keys.WATCH, keys.PROBLEMS]))
+    return _read(sample), _read(problems)
 
 
 class WatchStore:
@@ -61,8 +61,8 @@ class WatchStore:
         """
         with boundary("watch.update"), self._redis.pipeline() as pipe:
             pipe.watch(keys.WATCH, keys.PROBLEMS)  # type: ignore[no-untyped-call]
-            sample, told = cast(list[str | None], pipe.mget([keys.WATCH, keys.PROBLEMS]))
-            sample_now, told_now, messages = change(_read(sample), _read(told))
+            sample, problems = cast(list[str | None], pipe.mget([keys.WATCH, keys.PROBLEMS]))
+            sample_now, told_now, messages = change(_read(sample), _read(problems))
             pipe.multi()
             pipe.set(keys.WATCH, json.dumps(sample_now))
             pipe.set(keys.PROBLEMS, json.dumps(told_now))

@@ -300,10 +300,10 @@ class EmbeddedRedis:
 
     def _remembered(self) -> dict[str, Any]:
         try:
-            told = json.loads((self._folder / "server.json").read_text())
+            state = json.loads((self._folder / "server.json").read_text())
         except (OSError, ValueError):
             return {}
-        return told if isinstance(told, dict) else {}
+        return state if isinstance(state, dict) else {}
 
 
 def find_server(choice: ServerChoice = "bundled") -> Path:
@@ -345,10 +345,10 @@ def _packaged_server() -> Path | None:
 
 def _version(program: str) -> tuple[int, int]:
     try:
-        told = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=5, check=False)
+        state = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=5, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return (0, 0)
-    found = re.search(r"v=(\d+)\.(\d+)", told.stdout)
+    found = re.search(r"v=(\d+)\.(\d+)", state.stdout)
     return (int(found[1]), int(found[2])) if found else (0, 0)
 
 

@@ -61,10 +61,10 @@ def identity(pid: int) -> str | None:
         except OSError:
             return None
         return None if fields[0] in ("Z", "X") else fields[19]
-    told = subprocess.run(
+    finished = subprocess.run(
         ["ps", "-o", "lstart=,command=", "-p", str(pid)], capture_output=True, text=True, check=False
     )
-    return told.stdout.strip() or None
+    return finished.stdout.strip() or None
 
 
 def marked_processes(run: str) -> list[int]:

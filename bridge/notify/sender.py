@@ -26,31 +26,31 @@ _printing = threading.Lock()
 
 
 def main() -> int:
-    told = json.load(sys.stdin)
+    order = json.load(sys.stdin)
     logging.getLogger("apprise").propagate = False
-    services = [apprise.Apprise.instantiate(url, suppress_exceptions=True) for url in told["urls"]]
+    services = [apprise.Apprise.instantiate(url, suppress_exceptions=True) for url in order["urls"]]
     _say({"begins": True})
-    if "messages" not in told:
+    if "messages" not in order:
         for number, service in enumerate(services):
             _say({"url": number, "ok": service is not None})
         return 0
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        for message, url in told["where"]:
-            pool.submit(_send, told, services[url], message, url)
+        for message, url in order["where"]:
+            pool.submit(_send, order, services[url], message, url)
     return 0
 
 
-def _send(told: dict[str, Any], service: Any, message: int, url: int) -> None:
+def _send(order: dict[str, Any], service: Any, message: int, url: int) -> None:
     heard = _Heard(threading.get_ident())
     logger = logging.getLogger("apprise")
     logger.addHandler(heard)
     ok, why = False, "apprise does not know this address"
     try:
         if service is not None:
-            text = told["messages"][message]
+            text = order["messages"][message]
             # Not through an `Apprise`: that sends from threads of its own, and what it logs is lost.
             ok = bool(service.notify(title=text["title"], body=text["body"], notify_type=text["type"]))
-            why = "" if ok else _without_secrets(heard.last, told["urls"][url])
+            why = "" if ok else _without_secrets(heard.last, order["urls"][url])
     except Exception as error:  # whatever a plugin raises: it is one address's
         why = type(error).__name__
     finally:

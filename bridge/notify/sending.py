@@ -62,15 +62,15 @@ def send(
         For each pair why it failed; empty where it was delivered.
     """
     found = dict.fromkeys(where, f"no answer within {SEND_WITHIN_S:.0f} s")
-    told = {"urls": _texts(urls), "messages": list(messages), "where": list(where)}
-    for one in _run(told, within_s=SEND_WITHIN_S):
+    order = {"urls": _texts(urls), "messages": list(messages), "where": list(where)}
+    for one in _run(order, within_s=SEND_WITHIN_S):
         found[one["message"], one["url"]] = "" if one["ok"] else one["why"]
         if one["ok"]:
             delivered(one["message"], one["url"])
     return found
 
 
-def _run(told: Mapping[str, Any], *, within_s: float) -> Iterator[dict[str, Any]]:
+def _run(order: Mapping[str, Any], *, within_s: float) -> Iterator[dict[str, Any]]:
     """What the process says, up to its end or the deadline, which counts from when apprise is there."""
     with subprocess.Popen(
         [sys.executable, "-m", "bridge.notify.sender"],
@@ -86,7 +86,7 @@ def _run(told: Mapping[str, Any], *, within_s: float) -> Iterator[dict[str, Any]
         try:
             assert process.stdin and process.stdout  # noqa: S101 - as asked for
             with contextlib.suppress(BrokenPipeError):
-                process.stdin.write(json.dumps(told))
+                process.stdin.write(json.dumps(order))
                 process.stdin.close()
             for line in process.stdout:
                 try:

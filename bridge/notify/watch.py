@@ -47,7 +47,7 @@ class Watch:
         return self._store.update(self._look)
 
     def _look(
-        self, before: Mapping[str, Any], told: Mapping[str, Mapping[str, Any]]
+        self, before: Mapping[str, Any], notified: Mapping[str, Mapping[str, Any]]
     ) -> tuple[Mapping[str, Any], Mapping[str, Mapping[str, Any]], Iterable[Mapping[str, Any]]]:
         now = self._ledger.now_ms() / 1000
         at = datetime.fromtimestamp(now, UTC)
@@ -60,9 +60,9 @@ class Watch:
             can_arrive=commands_of(running)["web"] > 0,
             is_open=None if self._opening is None else self._opening.cover(at, self._settings.time_zone),
         ) | {"silent_after_s": self._settings.no_webhook_after_min * 60 if self._opening else None}
-        facts = gather_facts(self._ledger, queue, running, sample=sample, active=told_of(told))
+        facts = gather_facts(self._ledger, queue, running, sample=sample, active=told_of(notified))
         state, news = step(
-            told,
+            notified,
             find_problems(facts),
             now=now,
             quiet=self._quiet is not None and self._quiet.cover(at, self._settings.time_zone),

@@ -61,7 +61,7 @@ class Expected:
         """The external ids that its conversation may have, the proper one first."""
         return external_ids(uuid=self.uuid, call_id=self.call.call_id)
 
-    def told(self, **more: Any) -> dict[str, Any]:
+    def as_entry(self, **more: Any) -> dict[str, Any]:
         started = self.call.started_at
         return {
             "call_id": self.call.call_id,
@@ -133,7 +133,7 @@ class Audit:
             for number, standing in found.known.items():
                 if new[number].settled(now) and _to_be_written(standing):
                     self._expect(new[number], standing, standing.uuid)
-            for number, uuid in found.told.items():
+            for number, uuid in found.new_uuids.items():
                 self._expect(new[number], CallStatus(call_id=number), uuid)
             for number, call in found.missing.items():
                 self._expect(call, CallStatus(call_id=number), None)
@@ -183,7 +183,7 @@ class Audit:
     def _check(self, one: Expected, items: Sequence[Conversation], findings: Findings) -> None:
         """Compare one call with the conversations under any of its keys."""
         if not items:
-            findings.missing.append(one.told(why=_why_missing(one)))
+            findings.missing.append(one.as_entry(why=_why_missing(one)))
             return
         wants_sound = bool(one.call.recorded) and self._wants_attachment(one)
         if len(items) == 1 and not wants_sound and items[0].fields.get("noteCount") == 1:
@@ -191,12 +191,14 @@ class Audit:
         ours = [note for item in items for note in self._notes_of(item, one)]
         if len(items) > 1 or len(ours) > 1:
             ids = {"conversations": [item.id for item in items], "notes": [note.id for note in ours]}
-            findings.duplicated.append(one.told(**ids))
+            findings.duplicated.append(one.as_entry(**ids))
         if not ours:
-            findings.missing.append(one.told(conversation_id=items[0].id, why="its conversation has no note"))
+            findings.missing.append(
+                one.as_entry(conversation_id=items[0].id, why="its conversation has no note")
+            )
         elif wants_sound and not any(note.attachments for note in ours):
             findings.recordings_missing.append(
-                one.told(conversation_id=items[0].id, note_id=ours[0].id, why=self._why_silent(one))
+                one.as_entry(conversation_id=items[0].id, note_id=ours[0].id, why=self._why_silent(one))
             )
 
     def _asked(self, one: Expected) -> list[Conversation]:
@@ -286,5 +288,5 @@ def _why_missing(one: Expected) -> str:
 
 def _touched(item: Conversation, since: datetime) -> bool:
     times = (read_time(item.fields.get(name)) for name in ("createdAt", "updatedAt"))
-    told = [at for at in times if at is not None]
-    return not told or max(told) >= since
+    known_times = [at for at in times if at is not None]
+    return not known_times or max(known_times) >= since

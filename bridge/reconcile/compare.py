@@ -75,7 +75,7 @@ class Comparison:
     # What the list says of the unfinished.
     over: dict[int, ListedCall] = field(default_factory=dict)
     # Written, and on record under the uuid alone: told by a webhook without a number.
-    told: dict[int, UUID] = field(default_factory=dict)
+    new_uuids: dict[int, UUID] = field(default_factory=dict)
     # Going on, or ended moments ago: the webhooks come first.
     early: dict[int, ListedCall] = field(default_factory=dict)
     kept_out: dict[int, str] = field(default_factory=dict)
@@ -84,7 +84,9 @@ class Comparison:
 
     @property
     def calls(self) -> int:
-        return sum(len(part) for part in (self.missing, self.known, self.told, self.early, self.kept_out))
+        return sum(
+            len(part) for part in (self.missing, self.known, self.new_uuids, self.early, self.kept_out)
+        )
 
     @property
     def parked(self) -> list[CallStatus]:
@@ -133,7 +135,7 @@ def compare(
             found.missing[number] = call
     if found.missing:
         for number, uuid in _told_by_uuid(ledger, rules, found.missing.values(), span):
-            found.told[number] = uuid
+            found.new_uuids[number] = uuid
             del found.missing[number]
     return found
 

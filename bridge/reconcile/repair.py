@@ -31,13 +31,13 @@ def _again(ledger: Ledger, one: Expected, who: str) -> str:
     if one.standing.stands is CallState.UNKNOWN and one.standing.uuid is None:
         _learn(ledger, one, who)
         return f"call {one.call.call_id}: found in CloudTalk's list, will be written"
-    told = "synced again"
+    outcome = "synced again"
     if one.standing.stands is CallState.WAITING and one.call.ended_at is not None:
         # Perhaps for nothing but its end.
         _learn(ledger, one, who)
-        told = "its end found in CloudTalk's list, synced again"
+        outcome = "its end found in CloudTalk's list, synced again"
     _replay(ledger, "sync", one, who)
-    return f"call {one.call.call_id}: {told}"
+    return f"call {one.call.call_id}: {outcome}"
 
 
 def _fetch_again(ledger: Ledger, one: Expected, who: str) -> str:

@@ -83,5 +83,5 @@ def _lines(rows: Sequence[Sequence[str]]) -> str:
 
 def _harmless(cell: str) -> str:
     """An apostrophe in front is how spreadsheets mark text; they show the rest."""
-    told = cell.translate(_LINE_ENDS)
-    return f"'{told}" if told.lstrip(_IGNORED).startswith(_STARTS_FORMULA) else told
+    one_line = cell.translate(_LINE_ENDS)
+    return f"'{one_line}" if one_line.lstrip(_IGNORED).startswith(_STARTS_FORMULA) else one_line

@@ -108,13 +108,13 @@ class Search:
             limit=int(limit),
         )
 
-    def wants(self, told: Summary) -> bool:
+    def wants(self, summary_of_call: Summary) -> bool:
         """Whether a call passes every filter but `q` and `state`."""
         return (
-            self.outcome in (None, told.outcome)
-            and self.direction in (None, told.direction)
-            and _is_agent(self.agent, told)
-            and _within(self, told.when)
+            self.outcome in (None, summary_of_call.outcome)
+            and self.direction in (None, summary_of_call.direction)
+            and _is_agent(self.agent, summary_of_call)
+            and _within(self, summary_of_call.when)
         )
 
 
@@ -133,8 +133,8 @@ def _one_of(name: str, text: str, allowed: Sequence[str]) -> str | None:
     return text or None
 
 
-def _is_agent(text: str, told: Summary) -> bool:
-    return not text or text == str(told.agent_id) or text in name_of(told.agent_name)
+def _is_agent(text: str, summary_of_call: Summary) -> bool:
+    return not text or text == str(summary_of_call.agent_id) or text in name_of(summary_of_call.agent_name)
 
 
 def _within(search: Search, at: datetime | None) -> bool:

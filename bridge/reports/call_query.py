@@ -47,18 +47,18 @@ class Query:
     def finds_nothing(self) -> bool:
         return bool(self.text) and not (self.digits or self.words or self.uuid_prefix or self.conversation_id)
 
-    def means(self, told: Summary, *, conversation_id: str | None, reason: str | None) -> bool:
+    def means(self, entry: Summary, *, conversation_id: str | None, reason: str | None) -> bool:
         """Whether a call is meant."""
-        if not self.text or self.text == str(told.call_id):
+        if not self.text or self.text == str(entry.call_id):
             return True
         if self.conversation_id and self.conversation_id == (conversation_id or "").casefold():
             return True
-        if self.uuid_prefix and (told.uuid or "").startswith(self.uuid_prefix):
+        if self.uuid_prefix and (entry.uuid or "").startswith(self.uuid_prefix):
             return True
-        said = (told.customer_name, told.agent_name, reason)
+        said = (entry.customer_name, entry.agent_name, reason)
         if self.words and any(self.words in name_of(text) for text in said):
             return True
-        number = digits_of(told.number)
+        number = digits_of(entry.number)
         return any(digits in number for digits in self.digits)
 
 

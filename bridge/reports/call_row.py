@@ -44,23 +44,23 @@ class CallRow:
 
 
 def row_of(entry: CallEntry, jobs: Sequence[Job]) -> CallRow:
-    told = entry.summary
-    state = state_of(stored=entry.state, ended=told.ended, jobs=jobs)
+    facts = entry.summary
+    state = state_of(stored=entry.state, ended=facts.ended, jobs=jobs)
     return CallRow(
         key=entry.place.key,
-        call_id=told.call_id,
-        uuid=told.uuid,
+        call_id=facts.call_id,
+        uuid=facts.uuid,
         state=state,
         reason=reason_of(state, entry.reason, jobs),
-        direction=told.direction,
-        outcome=told.outcome,
-        number=told.number,
-        customer_name=told.customer_name,
-        agent_id=told.agent_id,
-        agent_name=told.agent_name,
-        started_at=told.started_at,
-        ended_at=told.ended_at,
-        when=told.when,
+        direction=facts.direction,
+        outcome=facts.outcome,
+        number=facts.number,
+        customer_name=facts.customer_name,
+        agent_id=facts.agent_id,
+        agent_name=facts.agent_name,
+        started_at=facts.started_at,
+        ended_at=facts.ended_at,
+        when=facts.when,
         synced_at=entry.synced_at,
         conversation_id=entry.conversation_id,
     )

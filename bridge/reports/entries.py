@@ -58,8 +58,8 @@ def parked_entries(
 
 def masked_errors(ledger: Ledger, rules: Rules, jobs: Sequence[Parked]) -> list[str | None]:
     """Why the jobs failed, without the numbers and names of their calls."""
-    told = _without_people(ledger, rules, [job.key for job in jobs], [job.error or "" for job in jobs])
-    return [text or None for text in told]
+    texts_shown = _without_people(ledger, rules, [job.key for job in jobs], [job.error or "" for job in jobs])
+    return [text or None for text in texts_shown]
 
 
 def held_entries(
@@ -128,8 +128,8 @@ def trail_entries(ledger: Ledger, rules: Rules, *, masked: bool = False, **filte
     lines = [_trail_entry(line) for line in page.items]
     if masked:
         keys = [line["call"] for line in lines]
-        told = _without_people(ledger, rules, keys, [line["what"] for line in lines])
-        lines = [{**line, "what": what} for line, what in zip(lines, told, strict=True)]
+        texts_shown = _without_people(ledger, rules, keys, [line["what"] for line in lines])
+        lines = [{**line, "what": what} for line, what in zip(lines, texts_shown, strict=True)]
     return lines, page.next
 
 
@@ -144,10 +144,10 @@ def _without_people(
     """Each text without the numbers and names of its call, if it is about one."""
     named = list({key for key in keys if key})
     calls = {key: record.call(rules) for key, record in zip(named, read_all(ledger, named), strict=True)}
-    told = []
+    texts_shown = []
     for key, text in zip(keys, texts, strict=True):
         call = calls.get(key or "")
         names = [call.contact_name, call.agent_name] if call else []
         numbers = [call.external.text] if call and call.external else []
-        told.append(scrubbed(text, names=names, numbers=numbers))
-    return told
+        texts_shown.append(scrubbed(text, names=names, numbers=numbers))
+    return texts_shown

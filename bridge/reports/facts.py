@@ -23,8 +23,8 @@ def what_is_wrong(ledger: Ledger, queue: Mapping[str, Any], running: Sequence[Pr
     Args:
         queue: as `queue_view` gives it.
     """
-    sample, told = read_watch(ledger)
-    return find_problems(gather_facts(ledger, queue, running, sample=sample, active=told_of(told)))
+    sample, notified = read_watch(ledger)
+    return find_problems(gather_facts(ledger, queue, running, sample=sample, active=told_of(notified)))
 
 
 def gather_facts(
@@ -67,10 +67,12 @@ def gather_facts(
     )
 
 
-def told_of(told: Mapping[str, Mapping[str, Any]]) -> frozenset[str]:
+def told_of(notified: Mapping[str, Mapping[str, Any]]) -> frozenset[str]:
     """Names of the problems that people were told of and that are not over."""
     return frozenset(
-        name for name, entry in told.items() if entry.get("told") is not None and entry.get("ended") is None
+        name
+        for name, entry in notified.items()
+        if entry.get("told") is not None and entry.get("ended") is None
     )
 
 

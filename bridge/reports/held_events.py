@@ -79,16 +79,16 @@ class Suggestion:
 
 def suggestions(ledger: Ledger, rules: Rules, event: HeldEvent) -> list[Suggestion]:
     """Calls of the same number around that time, the most likely first; none without a number."""
-    told = event.as_event_of(rules, {})
-    if told is None or told.external is None or told.external.kind is not Kind.E164:
+    as_event = event.as_event_of(rules, {})
+    if as_event is None or as_event.external is None or as_event.external.kind is not Kind.E164:
         return []
-    around = told.started_at or event.at
-    search = Search(q=told.external.text, since=around - _BEFORE, until=around + _AFTER, limit=20)
+    around = as_event.started_at or event.at
+    search = Search(q=as_event.external.text, since=around - _BEFORE, until=around + _AFTER, limit=20)
     found = []
     for row in find_calls(ledger, rules, search).rows:
         call = ledger.read(row.key).call(rules)
         apart = abs((row.started_at - around).total_seconds()) if row.started_at else None
-        found.append(Suggestion(row=row, fits=fits(told, event.at, call), apart_s=apart))
+        found.append(Suggestion(row=row, fits=fits(as_event, event.at, call), apart_s=apart))
     long_ago = (datetime.now(UTC) - datetime.min.replace(tzinfo=UTC)).total_seconds()
     found.sort(key=lambda one: (not one.fits, one.apart_s if one.apart_s is not None else long_ago))
     return found[:_MOST]

@@ -47,20 +47,20 @@ def _told(line: Variable) -> dict[str, str]:
 
 def _shown(line: Variable, masked: str) -> dict[str, str]:
     """The same without what tells of a person. An unknown name may hold anything."""
-    told = _told(line)
+    shown = _told(line)
     if line.canonical in IMPERSONAL or line.state == "empty":
-        return told
+        return shown
     if line.canonical == "external_number" and line.state == "read":
-        return {**told, "value": masked, "means": masked}
-    return {**told, "value": HIDDEN, "means": HIDDEN if line.means else ""}
+        return {**shown, "value": masked, "means": masked}
+    return {**shown, "value": HIDDEN, "means": HIDDEN if line.means else ""}
 
 
-def as_lines(told: dict[str, Any]) -> Iterator[str]:
+def as_lines(shown: dict[str, Any]) -> Iterator[str]:
     """A delivery's variables as a terminal shows them."""
-    width = max((len(line["name"]) for line in told["variables"]), default=0)
-    for line in told["variables"]:
+    width = max((len(line["name"]) for line in shown["variables"]), default=0)
+    for line in shown["variables"]:
         yield f"  {line['name']:<{width}}  {_understood(line)}"
-    for lack in told["missing"]:
+    for lack in shown["missing"]:
         kind = "missing" if lack["needed"] else "not sent"
         yield f"  {kind}: {lack['name']} ({lack['says']})"
 

@@ -108,21 +108,21 @@ def headline_of(
     do = f"In a terminal: `{problem.do}`." if is_command else f"{problem.do[:1].upper()}{problem.do[1:]}."
     found = _COMMAND.search(problem.do)
     command = found[1] if found else problem.do if is_command else ""
-    told = Headline(severity=problem.severity, says=says, do=do, command=command)
+    headline = Headline(severity=problem.severity, says=says, do=do, command=command)
     scope = problem.name.partition(":")[2]
     outside = str((connections.get(scope) or {}).get("link") or "") if problem.kind == "paused" else ""
     if outside.startswith(("https://", "http://")):
-        return _with_link(told, outside, "Connect it again", outside=True)
+        return _with_link(headline, outside, "Connect it again", outside=True)
     if problem.kind == "paused" and "/setup" in pages:
-        return _with_link(told, "/setup", "Check the set-up")
+        return _with_link(headline, "/setup", "Check the set-up")
     if problem.page in _BUTTONS and problem.page in pages:
-        return _with_link(told, problem.page, _BUTTONS[problem.page])
-    return told
+        return _with_link(headline, problem.page, _BUTTONS[problem.page])
+    return headline
 
 
-def _with_link(told: Headline, address: str, words: str, *, outside: bool = False) -> Headline:
+def _with_link(headline: Headline, address: str, words: str, *, outside: bool = False) -> Headline:
     return Headline(
-        severity=told.severity, says=told.says, do=told.do, link=(address, words), outside=outside
+        severity=headline.severity, says=headline.says, do=headline.do, link=(address, words), outside=outside
     )
 
 

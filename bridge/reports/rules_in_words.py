@@ -163,7 +163,7 @@ def _recordings(rules: Rules, *, hides_people: bool) -> Iterator[_Choice]:
 
 def _of_settings(settings: Settings) -> Iterator[RuleLine]:
     """The settings that decide what people see, beside the rules."""
-    told = (
+    settings_in_words = (
         ("time_zone", "Times in notes and pages are in {}."),
         ("phone_region", "Numbers without a country code are read as in {}."),
         ("event_retention_days", "Webhooks are kept for {} days."),
@@ -177,7 +177,7 @@ def _of_settings(settings: Settings) -> Iterator[RuleLine]:
         "phone_region": "Numbers without a country code are not guessed.",
         "recording_retention_days": "Recordings are kept for ever.",
     }
-    for name, says in told:
+    for name, says in settings_in_words:
         value = getattr(settings, name)
         text = f"{value:g}" if isinstance(value, float) else str(value)
         yield RuleLine(

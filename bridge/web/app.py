@@ -208,7 +208,7 @@ def _routes(callers: Callers, settings: Settings) -> list[BaseRoute]:
         *themes.ROUTES,
         *_sandbox_routes(settings),
         Route("/static/{name}", assets.static, methods=["GET"]),
-        Route(membrane.PATH, membrane.told, methods=["POST"]),
+        Route(membrane.PATH, membrane.connection_event, methods=["POST"]),
         Route("/healthz", health.healthz, methods=["GET"]),
         Route("/readyz", health.readyz, methods=["GET"]),
         Route("/metrics", _metrics if settings.metrics_public else Guard(measured, callers), methods=["GET"]),

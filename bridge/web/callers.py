@@ -294,10 +294,10 @@ def _names_loopback(host: str) -> bool:
 
 def is_cross_site(headers: Mapping[str, str]) -> bool:
     """Whether a browser says that a page of another site (or port) makes it send this."""
-    told = headers.get("sec-fetch-site")
-    if told is not None:
+    site = headers.get("sec-fetch-site")
+    if site is not None:
         # No page can forge it, and it is right also where a proxy changes Host or a policy hides Origin.
-        return told not in ("none", "same-origin")
+        return site not in ("none", "same-origin")
     origin = headers.get("origin")
     if origin is None:
         return False

@@ -37,8 +37,8 @@ def parity(
             else:
                 monkeypatch.setenv(name, value)
         code = main(["parity", *arguments])
-        told = capsys.readouterr()
-        return code, told.out + told.err
+        result = capsys.readouterr()
+        return code, result.out + result.err
 
     return run
 
@@ -116,7 +116,7 @@ def test_a_road_that_is_not_set_up_is_named(
 
 
 @pytest.mark.parametrize(
-    ("direct", "membrane", "told"),
+    ("direct", "membrane", "result"),
     [
         ({"a": 1}, {"a": 1}, []),
         ({"a": 1}, {"a": 2}, ["a: differs"]),
@@ -126,5 +126,5 @@ def test_a_road_that_is_not_set_up_is_named(
         ({"a": [{"b": 1}]}, {"a": [{"b": 2}, {}]}, ["a: 1 direct, 2 through Membrane", "a[0].b: differs"]),
     ],
 )
-def test_differences_are_told_by_their_place(direct: Any, membrane: Any, told: list[str]) -> None:
-    assert list(differences(direct, membrane)) == told
+def test_differences_are_told_by_their_place(direct: Any, membrane: Any, result: list[str]) -> None:
+    assert list(differences(direct, membrane)) == result

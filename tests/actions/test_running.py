@@ -69,18 +69,18 @@ def test_a_preview_is_what_is_sent_and_sends_nothing(
 ) -> None:
     here = sample_sandbox.cloudtalk if OPERATIONS[key].service == "cloudtalk" else sample_sandbox.kustomer
 
-    told = preview(OPERATIONS[key], INPUTS[key], services)
+    result = preview(OPERATIONS[key], INPUTS[key], services)
 
     assert here.writes == []
     run(OPERATIONS[key], INPUTS[key], services)
     (written,) = here.writes
-    assert (told.method, told.path) == (written.method, written.path)
+    assert (result.method, result.path) == (written.method, written.path)
 
 
 def test_a_preview_needs_no_services_and_names_what_it_would_read(services: Services) -> None:
-    told = preview(OPERATIONS["send-sms"], INPUTS["send-sms"])
-    assert (told.method, told.url) == ("POST", "https://my.cloudtalk.io/api/sms/send.json")
-    assert told.body == INPUTS["send-sms"]
+    result = preview(OPERATIONS["send-sms"], INPUTS["send-sms"])
+    assert (result.method, result.url) == ("POST", "https://my.cloudtalk.io/api/sms/send.json")
+    assert result.body == INPUTS["send-sms"]
 
     alone = preview(OPERATIONS["update-customer"], INPUTS["update-customer"])
     with_services = preview(OPERATIONS["update-customer"], INPUTS["update-customer"], services)

@@ -266,6 +266,6 @@ def test_the_encoder_is_loaded_when_it_is_used_only() -> None:
         "bridge.audio.speech.SpeechEncoder().feed(b'RIFF')\n"
         "print([name for name in ('lameenc', 'obstore') if name in sys.modules])"
     )
-    told = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
+    result = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
 
-    assert told.stdout.strip() == "[]"
+    assert result.stdout.strip() == "[]"

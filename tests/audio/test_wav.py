@@ -61,23 +61,23 @@ def test_chunks_before_the_sound_are_passed_over_with_their_padding() -> None:
 
 
 def test_an_extensible_format_says_its_codec_further_in() -> None:
-    told = fmt(codec=0xFFFE, bits=24, channels=2, extra=struct.pack("<HHIH", 22, 20, 3, 1) + GUID)
+    result = fmt(codec=0xFFFE, bits=24, channels=2, extra=struct.pack("<HHIH", 22, 20, 3, 1) + GUID)
 
-    found = header(wav(SOUND, format_chunk=told))
+    found = header(wav(SOUND, format_chunk=result))
 
     assert (found.codec, found.bits, found.channels) == (Codec.PCM, 24, 2)
 
 
 def test_twelve_bits_take_up_sixteen() -> None:
-    told = struct.pack("<HHIIHH", 1, 1, 8000, 16_000, 2, 12)
+    result = struct.pack("<HHIIHH", 1, 1, 8000, 16_000, 2, 12)
 
-    assert header(wav(SOUND, format_chunk=told)).bits == 16
+    assert header(wav(SOUND, format_chunk=result)).bits == 16
 
 
 def test_where_the_block_contradicts_the_bits_the_bits_are_right() -> None:
-    told = struct.pack("<HHIIHH", 1, 2, 8000, 0, 0, 16)
+    result = struct.pack("<HHIIHH", 1, 2, 8000, 0, 0, 16)
 
-    assert header(wav(SOUND, format_chunk=told)).bytes_per_frame == 4
+    assert header(wav(SOUND, format_chunk=result)).bytes_per_frame == 4
 
 
 def test_a_size_beyond_four_gigabytes_is_read() -> None:

@@ -74,7 +74,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=9)
     given = parser.parse_args()
     sizes = [int(text) for text in given.calls.split(",")]
-    told: dict[str, list[str]] = {}
+    result: dict[str, list[str]] = {}
     with Reaper(), tempfile.TemporaryDirectory() as text, ExitStack() as stack:
         redis = EmbeddedRedis(Path(text), appendfsync="everysec")
         redis.start()
@@ -93,20 +93,20 @@ def main() -> None:
                     pass
                 took, indexed = time.monotonic() - began, _memory(ledger)
                 _park(ledger)
-            told.setdefault("index built, s", []).append(f"{took:.0f}")
-            told.setdefault("record, bytes", []).append(f"{(records - before) / (size - made):.0f}")
+            result.setdefault("index built, s", []).append(f"{took:.0f}")
+            result.setdefault("record, bytes", []).append(f"{(records - before) / (size - made):.0f}")
             per_call = (indexed - records) / (size - made)
-            told.setdefault("summary and index, bytes a call", []).append(f"{per_call:.0f}")
+            result.setdefault("summary and index, bytes a call", []).append(f"{per_call:.0f}")
             with tempfile.TemporaryDirectory() as own, ExitStack() as running:
                 site = web_process(running, Path(own), redis.url, OPS_TOKEN=TOKEN, LOG_LEVEL="ERROR")
                 for name, ms, worst in _asked(site, given.rounds):
-                    told.setdefault(name, []).append(f"{ms:.0f} ({worst:.0f})")
+                    result.setdefault(name, []).append(f"{ms:.0f} ({worst:.0f})")
                     print(f"{size} {name}: {ms:.0f} ms, at most {worst:.0f}", flush=True)  # noqa: T201
-                told.setdefault("web, resident MB", []).append(f"{site.resident_mb:.0f}")
+                result.setdefault("web, resident MB", []).append(f"{site.resident_mb:.0f}")
             made = size
     print("| first byte, median (and worst) ms | " + " | ".join(map(str, sizes)) + " |")  # noqa: T201
     print("|---|" + "---|" * len(sizes))  # noqa: T201
-    for name, values in told.items():
+    for name, values in result.items():
         print(f"| {name} | " + " | ".join(values) + " |")  # noqa: T201
 
 
@@ -136,26 +136,26 @@ def _make(ledger: Ledger, numbers: range) -> None:
     pipe = ledger.redis.pipeline(transaction=False)
     ledger.redis.script_load(scripts.source("learn"))
     made = [(number, *_call(number)) for number in numbers]
-    for _, body, told in made:
+    for _, body, result in made:
         event = Event(
             trigger="call-ended",
             fingerprint=f"{int(body['call_id']):032x}",
-            uuid=UUID(str(told.uuid)),
-            call_id=told.call_id,
+            uuid=UUID(str(result.uuid)),
+            call_id=result.call_id,
         )
         names, arguments = learn_event(event, body, Retention())
         pipe.evalsha(scripts.sha("learn"), len(names), *names, *arguments)
     pipe.execute()
     of = [f"uuid:{body['call_uuid']}" for _, body, _ in made]
     scores = ledger.redis.zmscore(keys.CALLS, of)
-    for key, score, (number, _, told) in zip(of, scores, made, strict=True):
+    for key, score, (number, _, result) in zip(of, scores, made, strict=True):
         reason = random.Random(number).choice(_REASONS)
         state = "skipped" if reason in ("internal call", "number withheld") else "synced"
         fields: dict[Any, Any] = {
             Field.STATE: state,
             Field.REASON: reason,
             Field.SYNCED_AT: 1_790_000_000_000 + number,
-            Field.ROW: told.text(reading_mark(Rules()), int(score or 0)),
+            Field.ROW: result.text(reading_mark(Rules()), int(score or 0)),
         }
         if state == "synced":
             for name in ("customer", "conversation", "note"):
@@ -168,11 +168,11 @@ def _make(ledger: Ledger, numbers: range) -> None:
     _check(ledger, of[0], made[0][2])
 
 
-def _check(ledger: Ledger, key: str, told: Summary) -> None:
+def _check(ledger: Ledger, key: str, result: Summary) -> None:
     """What was kept as the call's summary is what a sync would make of its record."""
     record = ledger.read(key)
-    if Summary.of(record, record.call(Rules())) != told:
-        raise SystemExit(f"{key}: {told} is not its summary")
+    if Summary.of(record, record.call(Rules())) != result:
+        raise SystemExit(f"{key}: {result} is not its summary")
 
 
 def _call(number: int) -> tuple[dict[str, Any], Summary]:
@@ -181,7 +181,7 @@ def _call(number: int) -> tuple[dict[str, Any], Summary]:
     agent_id, agent = chance.choice(_AGENTS)
     started = datetime.fromtimestamp(1_772_323_200 + number * 20, UTC)
     talk_s = chance.randrange(10, 900) if chance.random() < 0.7 else 0
-    told = Summary(
+    result = Summary(
         uuid=str(UUID(int=chance.getrandbits(128))),
         call_id=1_000_300_000 + number,
         ended=True,
@@ -199,20 +199,20 @@ def _call(number: int) -> tuple[dict[str, Any], Summary]:
     )
     body = {
         "event": "call_ended",
-        "call_id": str(told.call_id),
-        "call_uuid": told.uuid,
-        "external_number": told.number,
+        "call_id": str(result.call_id),
+        "call_uuid": result.uuid,
+        "external_number": result.number,
         "internal_number": "+15550100101",
-        "direction": told.direction,
+        "direction": result.direction,
         "agent_id": str(agent_id),
         "agent_first_name": agent.split()[0],
         "agent_last_name": agent.split()[1],
-        "contact_name": told.customer_name,
+        "contact_name": result.customer_name,
         "talking_time": str(talk_s),
         "started_at": started.isoformat(),
         "ended_at": (started + timedelta(seconds=111)).isoformat(),
     }
-    return body, told
+    return body, result
 
 
 def _park(ledger: Ledger) -> None:

@@ -29,9 +29,9 @@ def _tell(house: House, n: int) -> None:
     house.sandbox.cloudtalk.add_call(
         id=FIRST + n, uuid=_uuid(n), external_number=number, recorded=True, recording_seconds=1
     )
-    told = ended(call_id=FIRST + n, uuid=_uuid(n), external_number=number, contact_name=f"Person {n}")
+    result = ended(call_id=FIRST + n, uuid=_uuid(n), external_number=number, contact_name=f"Person {n}")
     for _ in range(2):
-        house.post("call-ended", told)
+        house.post("call-ended", result)
         house.post("recording-uploaded", {"call_id": FIRST + n})
 
 

@@ -103,8 +103,8 @@ AT = "2026-11-20T09:00:00.000Z"
 
 
 def _day() -> Day:
-    told = Delivery(at_s=0.0, call=0, trigger="call-ended", body={}, ends=True)
-    return Day(calls=[CALL], deliveries=[told], names={PHONE: {"Ada Example"}})
+    result = Delivery(at_s=0.0, call=0, trigger="call-ended", body={}, ends=True)
+    return Day(calls=[CALL], deliveries=[result], names={PHONE: {"Ada Example"}})
 
 
 def _linked(kind: str, id_: str) -> dict[str, Any]:

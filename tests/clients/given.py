@@ -24,7 +24,7 @@ class Booked(Budget):
     def __init__(self) -> None:
         self.service, self.window_s = "test", 60.0
         self.booked: list[tuple[str, str, float]] = []
-        self.told: list[tuple[int, int, float | None] | None] = []
+        self.rate_limits: list[tuple[int, int, float | None] | None] = []
 
     def take(self, *, if_closed: Callable[[], None] | None = None) -> Slot:
         if if_closed is not None:
@@ -38,11 +38,11 @@ class Booked(Budget):
         operation: str,
         status: str,
         closed_for_s: float = 0,
-        told: tuple[int, int, float | None] | None = None,
+        rate_limits: tuple[int, int, float | None] | None = None,
         seconds: float | None = None,
     ) -> None:
         self.booked.append((operation, status, closed_for_s))
-        self.told.append(told)
+        self.rate_limits.append(rate_limits)
 
 
 class Wire:

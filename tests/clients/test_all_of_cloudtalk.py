@@ -24,18 +24,18 @@ from tests.clients.given import Wire
 SMS = SendSms(recipient="+441632960304", sender="+15550100101", message="Hello")
 
 
-def told(data: Any, status: int = 200) -> Wire:
+def result(data: Any, status: int = 200) -> Wire:
     return Wire(httpx2.Response(status, json={"responseData": data}))
 
 
 def listed(*items: Any, count: Any = 1) -> Wire:
-    return told(
+    return result(
         {"itemsCount": str(len(items)), "pageCount": count, "pageNumber": 1, "limit": 1, "data": [*items]}
     )
 
 
 def test_a_contact_is_read_as_a_real_answer_was() -> None:
-    wire = told(
+    wire = result(
         {
             "Contact": {
                 "id": "1400000101",
@@ -88,7 +88,7 @@ def test_a_documented_contact_has_its_tags_under_another_name_and_objects_for_li
 
 
 def test_a_value_that_cannot_be_read_is_kept_as_it_came() -> None:
-    contact = told({"Contact": {"id": "7", "name": ["a"], "country_id": "GB", "created": "yesterday"}})
+    contact = result({"Contact": {"id": "7", "name": ["a"], "country_id": "GB", "created": "yesterday"}})
 
     found = contact.action("get-contact", OneContact(contact_id=7))
 
@@ -98,11 +98,11 @@ def test_a_value_that_cannot_be_read_is_kept_as_it_came() -> None:
 
 def test_an_answer_without_an_id_or_envelope_is_no_answer() -> None:
     with pytest.raises(Unavailable, match="no Contact"):
-        told({"Contact": {"name": "Ada"}}).action("get-contact", OneContact(contact_id=7))
+        result({"Contact": {"name": "Ada"}}).action("get-contact", OneContact(contact_id=7))
     with pytest.raises(Unavailable, match="without responseData"):
         Wire(httpx2.Response(200, json=[])).action("get-contact", OneContact(contact_id=7))
     with pytest.raises(Unavailable, match="without a list"):
-        told({"data": "none"}).action("list-contacts", ListContacts())
+        result({"data": "none"}).action("list-contacts", ListContacts())
 
 
 def test_a_call_of_the_list_has_texts_for_numbers_and_numbers_without_a_plus() -> None:
@@ -215,10 +215,10 @@ def test_pages_are_followed() -> None:
 def test_a_message_that_a_success_says_was_not_sent_is_refused_with_their_reason() -> None:
     for success in (False, "false"):
         with pytest.raises(Rejected, match="Limit exceeded") as refused:
-            told({"success": success, "data": "Limit exceeded"}).action("send-sms", SMS)
+            result({"success": success, "data": "Limit exceeded"}).action("send-sms", SMS)
         assert (refused.value.status, refused.value.detail) == (200, "Limit exceeded")
     for success in (True, "true"):
-        sent = told({"success": success, "data": {"sender": "+15550100101"}}).action("send-sms", SMS)
+        sent = result({"success": success, "data": {"sender": "+15550100101"}}).action("send-sms", SMS)
         assert sent.sender == "+15550100101"
 
 
@@ -264,7 +264,7 @@ def test_the_services_own_words_about_a_field_are_kept() -> None:
     }
 
     with pytest.raises(Rejected, match="Please supply a valid one") as refused:
-        told(refusal, 406).action("create-contact", CreateContact(name="Ada"))
+        result(refusal, 406).action("create-contact", CreateContact(name="Ada"))
 
     assert refused.value.status == 406
 

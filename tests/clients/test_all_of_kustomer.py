@@ -26,7 +26,7 @@ AN_ID = "5f0e0000000000000000a1cc"
 ANOTHER_ID = "5f0e0000000000000000a1cd"
 
 
-def told(data: Any, status: int = 200) -> Wire:
+def result(data: Any, status: int = 200) -> Wire:
     return Wire(httpx2.Response(status, json={"data": data}))
 
 
@@ -50,7 +50,7 @@ def test_a_resource_is_read_with_what_it_belongs_to_and_with_all_the_rest() -> N
         "conversation": None,
     }
 
-    found = told(message).action("get-message-by-id", MessageById(message_id=AN_ID))
+    found = result(message).action("get-message-by-id", MessageById(message_id=AN_ID))
 
     assert (found.id, found.customer_id, found.conversation_id) == (AN_ID, ANOTHER_ID, None)
     assert found.sent_at == datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -61,7 +61,7 @@ def test_a_resource_is_read_with_what_it_belongs_to_and_with_all_the_rest() -> N
 
 
 def test_an_attribute_that_cannot_be_read_is_kept_as_it_came() -> None:
-    customer = told(resource(AN_ID, name="Ada", phones="none", custom=[1], createdAt="soon"))
+    customer = result(resource(AN_ID, name="Ada", phones="none", custom=[1], createdAt="soon"))
 
     found = customer.action("get-customer-by-id", CustomerById(customer_id=AN_ID))
 
@@ -86,7 +86,7 @@ def test_a_miss_is_a_404_and_a_success_without_a_resource_no_answer() -> None:
 
 
 def test_an_update_sends_what_was_given_and_the_company_that_it_would_lose() -> None:
-    wire = told(resource(AN_ID, company=ANOTHER_ID))
+    wire = result(resource(AN_ID, company=ANOTHER_ID))
 
     wire.action("update-customer", UpdateCustomer(customer_id=AN_ID, name=None))
     wire.action("update-customer", UpdateCustomer(customer_id=AN_ID, company_id=None))
@@ -100,7 +100,7 @@ def test_an_update_sends_what_was_given_and_the_company_that_it_would_lose() -> 
 
 
 def test_a_conversation_is_moved_by_its_customer_alone() -> None:
-    wire = told(resource(AN_ID, kind="conversation"))
+    wire = result(resource(AN_ID, kind="conversation"))
 
     wire.action("update-conversation", UpdateConversation(conversation_id=AN_ID, customer_id=ANOTHER_ID))
 
@@ -149,4 +149,4 @@ def test_pages_are_followed_while_there_is_a_next_one() -> None:
 
 def test_a_list_that_is_none_is_no_answer() -> None:
     with pytest.raises(Unavailable, match="without a list"):
-        told({"id": AN_ID}).action("list-notes", ListNotes())
+        result({"id": AN_ID}).action("list-notes", ListNotes())

@@ -25,9 +25,9 @@ def pages(*contents: list[Any], count: Any = None) -> Wire:
 
     def answer(request: httpx2.Request) -> httpx2.Response:
         page = int(request.url.params["page"])
-        told = len(contents) if count is None else count
+        result = len(contents) if count is None else count
         return httpx2.Response(
-            200, json={"responseData": {"pageCount": told, "pageNumber": page, "data": contents[page - 1]}}
+            200, json={"responseData": {"pageCount": result, "pageNumber": page, "data": contents[page - 1]}}
         )
 
     return Wire(answer)

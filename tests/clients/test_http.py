@@ -227,9 +227,9 @@ def test_the_wait_is_as_they_told_within_bounds(headers: dict[str, str], seconds
 def test_a_clock_that_differs_from_theirs_does_no_harm(skew_s: int) -> None:
     now = int(time.time()) + skew_s
 
-    told = wait_told(x_ratelimit_reset=str(now + 30), date=email.utils.formatdate(now, usegmt=True))
+    rate_limits = wait_told(x_ratelimit_reset=str(now + 30), date=email.utils.formatdate(now, usegmt=True))
 
-    assert told == 30
+    assert rate_limits == 30
 
 
 def test_without_their_clock_ours_counts() -> None:
@@ -420,9 +420,9 @@ def test_each_service_gets_its_own_key_and_no_other() -> None:
     with pytest.raises(BridgeError):
         wire.cloudtalk().calls.detail(1)
 
-    told = [request.headers["authorization"] for request in wire.requests]
-    assert told[0] == f"Bearer {KUSTOMER_KEY}"
-    assert told[1].startswith("Basic ")
+    rate_limits = [request.headers["authorization"] for request in wire.requests]
+    assert rate_limits[0] == f"Bearer {KUSTOMER_KEY}"
+    assert rate_limits[1].startswith("Basic ")
 
 
 def test_a_client_has_a_limit_for_every_phase() -> None:
@@ -489,7 +489,7 @@ def test_a_wrong_key_is_refused_without_repeating_it(http: httpx2.Client, sandbo
     ],
 )
 def test_what_can_be_true_of_their_budget_is_booked(
-    headers: dict[str, str], told: tuple[int, int, float | None] | None
+    headers: dict[str, str], rate_limits: tuple[int, int, float | None] | None
 ) -> None:
     answer = httpx2.Response(
         404, headers=[(k.encode(), v.encode()) for k, v in {**headers, "date": DATE}.items()]
@@ -498,8 +498,8 @@ def test_what_can_be_true_of_their_budget_is_booked(
 
     Wire(answer).kustomer(budget).customers.get("1")
 
-    expected = None if told is None else RateLimitHeaders(*told)
-    assert budget.told == [expected]
+    expected = None if rate_limits is None else RateLimitHeaders(*rate_limits)
+    assert budget.rate_limits == [expected]
 
 
 def test_a_429_may_be_of_a_narrower_limit_and_tells_only_when_to_come() -> None:
@@ -509,7 +509,7 @@ def test_a_429_may_be_of_a_narrower_limit_and_tells_only_when_to_come() -> None:
     with pytest.raises(RateLimited):
         Wire(httpx2.Response(429, headers=headers)).kustomer(budget).customers.get("1")
 
-    assert (budget.booked, budget.told) == ([("customer", "429", 7)], [None])
+    assert (budget.booked, budget.rate_limits) == ([("customer", "429", 7)], [None])
 
 
 @pytest.mark.parametrize(("retry_after", "seconds"), [(None, 3), ("0", 0.05), ("60", 4.5)])

@@ -59,25 +59,25 @@ def test_every_action_is_in_the_tables() -> None:
 @pytest.mark.parametrize(("service", "name"), ALL)
 def test_what_is_sent_is_as_our_excerpt_says(service: str, name: str) -> None:
     for request in sent_by(service, name):
-        told = excerpt_of(service, request)
+        result = excerpt_of(service, request)
         query = parse_qs(urlsplit(str(request.url)).query)
-        assert set(query) <= set(told.get("query", "").split())
-        assert bool(request.content) == ("body" in told)
+        assert set(query) <= set(result.get("query", "").split())
+        assert bool(request.content) == ("body" in result)
         if request.content:
             body = json.loads(request.content)
-            kinds = {one: kind for kind, names in told["body"].items() for one in names.split()}
-            assert set(told.get("needs", "").split()) <= set(body) <= set(kinds)
+            kinds = {one: kind for kind, names in result["body"].items() for one in names.split()}
+            assert set(result.get("needs", "").split()) <= set(body) <= set(kinds)
             for one, value in body.items():
                 assert is_a(kinds[one], value), one
 
 
 def excerpt_of(service: str, request: httpx2.Request) -> dict[str, Any]:
-    for row, told in EXCERPT[service].items():
+    for row, result in EXCERPT[service].items():
         method, template = row.split(" ")
         pieces = re.split(r"(\{\w+\})", template)
         pattern = "".join("[^/]+" if one.startswith("{") else re.escape(one) for one in pieces)
         if method == request.method and re.fullmatch(pattern, path_of(request)):
-            found: dict[str, Any] = told
+            found: dict[str, Any] = result
             return found
     raise AssertionError(f"not in the excerpt: {request.method} {path_of(request)}")
 

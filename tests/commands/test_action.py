@@ -107,12 +107,12 @@ def test_a_dry_run_says_what_would_be_sent_and_writes_nothing(
 ) -> None:
     here = services.cloudtalk if key in ("send-sms",) or key.endswith("contact") else services.kustomer
 
-    told = direct.types("action", "run", key, "--input", json.dumps(INPUTS[key]), "--dry-run", "--json")
+    result = direct.types("action", "run", key, "--input", json.dumps(INPUTS[key]), "--dry-run", "--json")
 
-    assert told.code == 0 and here.writes == []
+    assert result.code == 0 and here.writes == []
     assert direct.types("action", "run", key, "--input", json.dumps(INPUTS[key])).code == 0
     (written,) = here.writes
-    assert (told.json["dryRun"]["method"], told.json["dryRun"]["path"]) == (written.method, written.path)
+    assert (result.json["dryRun"]["method"], result.json["dryRun"]["path"]) == (written.method, written.path)
 
 
 def test_a_dry_run_needs_no_keys_and_says_when_there_is_nothing_to_rehearse(terminal: Terminal) -> None:

@@ -197,8 +197,8 @@ def test_waiting_ends_at_the_first_change_and_says_what_to_do(
         ran = both.types("connection", "get", made, "--wait", "--timeout", "60")
 
     assert ran.code == 3, ran.err
-    told = [line.split(":")[0].strip() for line in ran.out.splitlines() if line.startswith("  ")]
-    assert [one for one in told if one.isupper()] == ["BUILDING", "CLIENT_ACTION_REQUIRED"]
+    result = [line.split(":")[0].strip() for line in ran.out.splitlines() if line.startswith("  ")]
+    assert [one for one in result if one.isupper()] == ["BUILDING", "CLIENT_ACTION_REQUIRED"]
     assert "Sign in to" in ran.out
     assert f"Open: {services.membrane.url}/_ui/connect?connectionRequestId=req_{made}" in ran.out
     assert "For an agent: Open uiUrl for the user, then read the connection again." in ran.out

@@ -75,14 +75,14 @@ def test_a_log_file_gets_no_progress() -> None:
     assert nobody.getvalue() == ""
 
 
-@pytest.mark.parametrize("told", [1_000_001, None])
-def test_what_is_over_the_ceiling_or_never_ends_is_not_kept(tmp_path: Path, told: int | None) -> None:
+@pytest.mark.parametrize("size", [1_000_001, None])
+def test_what_is_over_the_ceiling_or_never_ends_is_not_kept(tmp_path: Path, size: int | None) -> None:
     target = tmp_path / "answer"
 
     with (
         pytest.raises(TooLarge, match=r"larger than 1 MB \(RECORDING_MAX_MB\): 1,"),
         whole_file(target) as file,
     ):
-        pour(itertools.repeat(b"x" * 1000), file, told, Progress(told), most_mb=1)
+        pour(itertools.repeat(b"x" * 1000), file, size, Progress(size), most_mb=1)
 
     assert list(tmp_path.iterdir()) == []

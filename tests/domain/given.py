@@ -45,7 +45,7 @@ def said(**fields: Any) -> Event:
 
 def call(**fields: Any) -> Call:
     """An answered, incoming call that has ended and of which all is known."""
-    told: dict[str, Any] = {
+    has_value: dict[str, Any] = {
         "uuid": UUID(UUID_TEXT),
         "call_id": CALL_ID,
         "stage": Stage.ENDED,
@@ -62,4 +62,4 @@ def call(**fields: Any) -> Call:
         "talk_seconds": 97,
         "wait_seconds": 14,
     }
-    return Call(**{**told, **fields})
+    return Call(**{**has_value, **fields})

@@ -34,14 +34,14 @@ BY_OUTCOME: dict[Outcome, dict[str, Any]] = {
 }
 
 
-def planned(told: Call, rules: Rules | None = None, patience: DetailWait = DetailWait.FRESH) -> Plan:
-    want = plan(told, rules or Rules(), patience)
+def planned(has_value: Call, rules: Rules | None = None, patience: DetailWait = DetailWait.FRESH) -> Plan:
+    want = plan(has_value, rules or Rules(), patience)
     assert isinstance(want, Plan), want
     return want
 
 
-def reason(told: Call, rules: Rules | None = None, patience: DetailWait = DetailWait.FRESH) -> str:
-    want = plan(told, rules or Rules(), patience)
+def reason(has_value: Call, rules: Rules | None = None, patience: DetailWait = DetailWait.FRESH) -> str:
+    want = plan(has_value, rules or Rules(), patience)
     assert isinstance(want, Skip | Wait), want
     return want.reason
 
@@ -79,11 +79,11 @@ def test_a_customer_whose_name_is_not_known_gets_none() -> None:
 def test_calls_without_a_number_to_call_back_are_explained_or_written_by_rule(
     fields: dict[str, Any], rules: Rules, explained: str, external_id: str
 ) -> None:
-    told = call(**fields)
+    has_value = call(**fields)
 
-    assert isinstance(plan(told, Rules()), Skip)
-    assert explained in reason(told)
-    written = planned(told, rules)
+    assert isinstance(plan(has_value, Rules()), Skip)
+    assert explained in reason(has_value)
+    written = planned(has_value, rules)
     assert (written.customer.phone, written.customer.external_id) == (None, external_id)
     assert written.customer.name
 
@@ -105,12 +105,12 @@ def test_an_internal_call_is_explained_before_it_has_ended() -> None:
 
 @pytest.mark.parametrize("outcome", BY_OUTCOME)
 def test_the_rules_say_how_a_conversation_stands_after_each_outcome(outcome: Outcome) -> None:
-    told = call(**BY_OUTCOME[outcome])
+    has_value = call(**BY_OUTCOME[outcome])
     turned = Rules(status={**Rules().status, outcome: "done" if outcome is not Outcome.ANSWERED else "open"})
 
-    assert told.outcome is outcome
-    assert planned(told).conversation.status == ("done" if outcome is Outcome.ANSWERED else "open")
-    assert planned(told, turned).conversation.status != planned(told).conversation.status
+    assert has_value.outcome is outcome
+    assert planned(has_value).conversation.status == ("done" if outcome is Outcome.ANSWERED else "open")
+    assert planned(has_value, turned).conversation.status != planned(has_value).conversation.status
 
 
 @pytest.mark.parametrize(
@@ -178,10 +178,13 @@ def test_every_tag_is_one_that_kustomer_takes(of_call: list[str], of_rules: list
 
 
 def test_the_calls_own_tags_are_added_only_by_rule() -> None:
-    told = call(tags=("Billing",))
+    has_value = call(tags=("Billing",))
 
-    assert planned(told, Rules(tags=("phone",))).conversation.tags == ("phone",)
-    assert planned(told, Rules(tags=("phone",), call_tags=True)).conversation.tags == ("Billing", "phone")
+    assert planned(has_value, Rules(tags=("phone",))).conversation.tags == ("phone",)
+    assert planned(has_value, Rules(tags=("phone",), call_tags=True)).conversation.tags == (
+        "Billing",
+        "phone",
+    )
 
 
 # Keys
@@ -226,9 +229,9 @@ def test_a_call_that_has_not_ended_waits_unless_nobody_knows_it() -> None:
 
 @pytest.mark.parametrize("uuid", [True, False])
 def test_a_fresh_call_waits_for_what_was_left_out(uuid: bool) -> None:
-    told = call(wants_detail=True) if uuid else call(wants_detail=True, uuid=None)
+    has_value = call(wants_detail=True) if uuid else call(wants_detail=True, uuid=None)
 
-    assert "waiting for call details" in reason(told)
+    assert "waiting for call details" in reason(has_value)
 
 
 def test_a_late_call_is_written_with_what_is_known_and_the_promise_of_more() -> None:
@@ -242,20 +245,20 @@ def test_a_late_call_without_a_uuid_waits_on() -> None:
 
 
 def test_a_late_call_without_a_number_waits_on() -> None:
-    told = call(wants_detail=True, external=None)
+    has_value = call(wants_detail=True, external=None)
 
-    assert isinstance(plan(told, Rules(), DetailWait.LATE), Wait)
-    assert isinstance(plan(told, Rules(), DetailWait.GONE), Skip)
+    assert isinstance(plan(has_value, Rules(), DetailWait.LATE), Wait)
+    assert isinstance(plan(has_value, Rules(), DetailWait.GONE), Skip)
 
 
 @pytest.mark.parametrize("uuid", [True, False])
 def test_a_call_that_cloudtalk_does_not_know_is_written_without_any_promise(uuid: bool) -> None:
-    told = call(wants_detail=True) if uuid else call(wants_detail=True, uuid=None)
+    has_value = call(wants_detail=True) if uuid else call(wants_detail=True, uuid=None)
 
-    want = planned(told, patience=DetailWait.GONE)
+    want = planned(has_value, patience=DetailWait.GONE)
 
     assert "Still to come" not in want.note.body
-    assert want.conversation.external_id == external_ids(uuid=told.uuid, call_id=CALL_ID)[0]
+    assert want.conversation.external_id == external_ids(uuid=has_value.uuid, call_id=CALL_ID)[0]
 
 
 def test_the_note_is_told_in_the_zone_of_the_rules() -> None:

@@ -32,7 +32,7 @@ READERS: Mapping[str, Callable[[object], object]] = {
     "flag": values.read_flag,
     "tags": values.read_tags,
     "direction": values.read_direction,
-    "told": values.told,
+    "told": values.has_value,
     "phone": read_phone,
     "phone at home": lambda value: read_phone(value, region="US"),
 }

@@ -30,7 +30,7 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_help_loads_nothing_that_is_slow() -> None:
-    told = subprocess.run(
+    result = subprocess.run(
         [
             sys.executable,
             "-c",
@@ -44,7 +44,7 @@ def test_help_loads_nothing_that_is_slow() -> None:
         check=False,
     )
 
-    assert told.stderr.strip() == ""
+    assert result.stderr.strip() == ""
 
 
 @pytest.mark.parametrize("args", [["nonsense"], ["up", "--nonsense"], ["templates", "no-such-trigger"]])
@@ -191,9 +191,9 @@ def test_templates_give_the_address_of_their_trigger_and_both_ids(
 def test_templates_for_programs_hold_all_triggers(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["templates", "--json"]) == 0
 
-    told = json.loads(capsys.readouterr().out)
-    assert [one["trigger"] for one in told] == list(TEMPLATES)
-    (ended,) = [one for one in told if one["trigger"] == "call-ended"]
+    result = json.loads(capsys.readouterr().out)
+    assert [one["trigger"] for one in result] == list(TEMPLATES)
+    (ended,) = [one for one in result if one["trigger"] == "call-ended"]
     assert {"key": "event", "value": "call_ended", "kind": "text", "needed": True, "note": ""} in ended[
         "keys"
     ]

@@ -209,8 +209,8 @@ def test_data_of_a_newer_server_is_opened_by_the_server_that_wrote_it(
     repair = f"dd if={newer_data}/head of={base} conv=notrunc 2>/dev/null"
     newer.write_text(f'#!/bin/sh\n{repair}\nexec {_packaged_server()} "$@"\n')
     newer.chmod(0o755)
-    told = newer_data / "redis" / "server.json"
-    told.write_text(json.dumps({"pid": 0, "program": str(newer)}))
+    result = newer_data / "redis" / "server.json"
+    result.write_text(json.dumps({"pid": 0, "program": str(newer)}))
     server = redis_in(newer_data)
 
     server.start()
@@ -218,7 +218,7 @@ def test_data_of_a_newer_server_is_opened_by_the_server_that_wrote_it(
     assert server.program == newer
     with connect(server) as client:
         assert client.get("call") == "kept"
-    assert json.loads(told.read_text())["program"] == str(newer)
+    assert json.loads(result.read_text())["program"] == str(newer)
 
 
 def test_data_of_a_newer_server_that_is_gone_is_left_as_it_is(newer_data: Path, redis_in: RedisIn) -> None:

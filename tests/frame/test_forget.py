@@ -52,10 +52,10 @@ def test_a_number_is_forgotten_with_a_receipt_to_read(
 def test_the_receipt_is_json_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["forget", "--call", UUID, "--yes", "--json"]) == 0
 
-    told = json.loads(capsys.readouterr().out)
-    assert told["calls"] == [f"uuid:{UUID}"] and told["disk_rewritten"] is True
-    assert {"where": "ledger", "what": "record", "count": 1} in told["removed"]
-    assert told["elsewhere"][0]["service"] == "CloudTalk"
+    result = json.loads(capsys.readouterr().out)
+    assert result["calls"] == [f"uuid:{UUID}"] and result["disk_rewritten"] is True
+    assert {"where": "ledger", "what": "record", "count": 1} in result["removed"]
+    assert result["elsewhere"][0]["service"] == "CloudTalk"
 
 
 def test_calls_forget_is_the_same_for_one_call(
@@ -63,8 +63,8 @@ def test_calls_forget_is_the_same_for_one_call(
 ) -> None:
     assert main(["calls", "forget", "1000000500", "--upstream", "--yes", "--json"]) == 0
 
-    told = json.loads(capsys.readouterr().out)
-    assert told["call"] == f"uuid:{UUID}" and told["done"] and told["calls"] == [f"uuid:{UUID}"]
+    result = json.loads(capsys.readouterr().out)
+    assert result["call"] == f"uuid:{UUID}" and result["done"] and result["calls"] == [f"uuid:{UUID}"]
     assert [request.method for request in sandbox.cloudtalk.requests] == ["DELETE"]
     assert known.read(f"uuid:{UUID}").forgotten
 

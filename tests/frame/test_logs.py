@@ -61,7 +61,7 @@ def test_standard_loggers_say_it_the_same_way(log: Log) -> None:
 
 
 @pytest.mark.parametrize(
-    "told",
+    "text",
     [
         "+15550100123",
         "441632960123",
@@ -71,8 +71,8 @@ def test_standard_loggers_say_it_the_same_way(log: Log) -> None:
         "1555-010-0123",
     ],
 )
-def test_a_phone_number_leaves_at_most_three_digits(log: Log, told: str) -> None:
-    get_logger("x").info("called " + told, number=told, more={"external": [told]})
+def test_a_phone_number_leaves_at_most_three_digits(log: Log, text: str) -> None:
+    get_logger("x").info("called " + text, number=text, more={"external": [text]})
 
     text = log.stream.getvalue()
     assert "123" in text
@@ -82,7 +82,7 @@ def test_a_phone_number_leaves_at_most_three_digits(log: Log, told: str) -> None
 
 
 @pytest.mark.parametrize(
-    "told",
+    "text",
     [
         "2dae93e6-ac4e-4a1d-97be-aa3ef7aeb468",
         "00000000-1234-5678-9012-123456789012",
@@ -93,8 +93,8 @@ def test_a_phone_number_leaves_at_most_three_digits(log: Log, told: str) -> None
         "took 123456 bytes",
     ],
 )
-def test_ids_times_and_addresses_stay_readable(told: str) -> None:
-    assert masked(told) == told
+def test_ids_times_and_addresses_stay_readable(text: str) -> None:
+    assert masked(text) == text
 
 
 def test_keys_of_calls_and_jobs_stay_whole(log: Log) -> None:
@@ -213,8 +213,8 @@ def test_of_a_message_that_strangers_cause_so_many_lines_a_second_are_logged(log
     logger.warning("refused", extra={"number": 5})
     logger.warning("refused", extra={"number": 6})
 
-    told = [(line["event"], line.get("number"), line.get("left_out")) for line in log.lines]
-    assert told == [
+    text = [(line["event"], line.get("number"), line.get("left_out")) for line in log.lines]
+    assert text == [
         ("refused", 0, None),
         ("refused", 1, None),
         ("something else", None, None),

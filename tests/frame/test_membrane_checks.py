@@ -19,13 +19,13 @@ Checked = Callable[..., dict[str, Check]]
 @pytest.fixture
 def checked(sandbox: RunningSandbox, tmp_path: Path) -> Checked:
     def run(*through: str, **environ: str) -> dict[str, Check]:
-        told = {
+        result = {
             "DATA_DIR": str(tmp_path),
             **sandbox.environ(through_membrane=through or ("cloudtalk", "kustomer")),
             **environ,
         }
         with make_client() as client:
-            checks = examine(Settings.from_env(told, dotenv=None), client)
+            checks = examine(Settings.from_env(result, dotenv=None), client)
             return {
                 check.name: check
                 for check in checks

@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from bridge.commands.context import Run
-from bridge.commands.send import Sender, choose, keep, last_call, send, told
+from bridge.commands.send import Sender, choose, keep, last_call, result, send
 from bridge.domain.webhook.templates import TEMPLATES
 from bridge.errors import Unavailable, WrongUse
 from bridge.sandbox.running import RunningSandbox
@@ -265,7 +265,7 @@ def test_it_says_what_became_of_the_call(sender: Callable[..., Sender]) -> None:
     outcome = following.post("call-ended", b"{}")
     outcome.record = following.follow("k:1")
 
-    said = told(outcome, "http://bridge", RUN)
+    said = result(outcome, "http://bridge", RUN)
     for text in ("202", "synced", "cu1", "co1", "no1", "calls show k:1", "http://kustomer"):
         assert text in said
 
@@ -274,4 +274,4 @@ def test_a_refused_token_says_what_to_set(sender: Callable[..., Sender]) -> None
     outcome = sender(World(status=401, answer={"error": "unauthorized"})).post("call-ended", b"{}")
 
     assert not outcome.is_accepted
-    assert "WEBHOOK_TOKENS" in told(outcome, "http://bridge", None)
+    assert "WEBHOOK_TOKENS" in result(outcome, "http://bridge", None)

@@ -80,11 +80,15 @@ def test_a_dry_run_says_what_it_would_take_and_changes_nothing(
     assert main(["backfill", "--since", "24h", "--dry-run"]) == 0
     said = capsys.readouterr().out
     assert main(["backfill", "--since", "24h", "--dry-run", "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
+    result = json.loads(capsys.readouterr().out)
 
     assert "3  without a webhook" in said
     assert "3 requests to CloudTalk and 18 to Kustomer" in said
-    assert (told["calls"], told["missing"], told["requests"]) == (3, 3, {"cloudtalk": 3, "kustomer": 18})
+    assert (result["calls"], result["missing"], result["requests"]) == (
+        3,
+        3,
+        {"cloudtalk": 3, "kustomer": 18},
+    )
     assert sandbox.kustomer.requests == []
     assert redis_client.zcard(keys.CALLS) == 0
 
@@ -140,7 +144,7 @@ def test_what_was_given_up_before_is_named_each_time_and_ends_with_3(
     assert main(["backfill", "--since", "24h"]) == 3
     said = capsys.readouterr().out
     assert main(["backfill", "--since", "24h", "--json"]) == 3
-    told = json.loads(capsys.readouterr().out)
+    result = json.loads(capsys.readouterr().out)
     assert main(["backfill", "--since", "24h", "--dry-run", "--json"]) == 3
     capsys.readouterr()
     sandbox.cloudtalk.add_call(started_at=ago(hours=2))
@@ -153,7 +157,7 @@ def test_what_was_given_up_before_is_named_each_time_and_ends_with_3(
     assert f"{given_up['id']}  kustomer answered 400" in said
     assert "Nothing else to do." in said
     assert queued["queued"] == waited["written"] == 1
-    for answer in (told, queued, waited):
+    for answer in (result, queued, waited):
         (parked,) = answer["parked"]
         assert parked["call_id"] == given_up["id"]
         assert "400" in parked["reason"]
@@ -173,7 +177,7 @@ def test_what_a_person_dropped_is_named_and_needs_nobody(
     assert main(["backfill", "--since", "24h"]) == 0
     said = capsys.readouterr().out
     assert main(["backfill", "--since", "24h", "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
+    result = json.loads(capsys.readouterr().out)
     assert main(["audit", "--since", "24h"]) == 0
     audited = capsys.readouterr().out
     assert main(["calls", "show", str(call["id"])]) == 0
@@ -181,7 +185,7 @@ def test_what_a_person_dropped_is_named_and_needs_nobody(
 
     why = f"dropped by {trail.person()}: a call of a test"
     assert f"{call['id']}  {why}" in said
-    assert told["dropped"] == [{"call_id": call["id"], "reason": why}]
+    assert result["dropped"] == [{"call_id": call["id"], "reason": why}]
     assert "because a person dropped them (callbridge calls show): 1" in audited
     assert f"skipped: {why}" in shown
     assert "all is done" not in shown
@@ -223,11 +227,11 @@ def test_an_audit_is_told_to_programs_as_promised(
     call = sandbox.cloudtalk.add_call(started_at=ago(hours=2))
 
     assert main(["audit", "--since", "24h", "--json"]) == 3
-    told = json.loads(capsys.readouterr().out)
+    result = json.loads(capsys.readouterr().out)
 
     names = ["since", "until", "calls", "missing", "duplicated", "unknown", "recordings_missing"]
-    assert list(clean) == list(told) == names
-    assert [item["call_id"] for item in told["missing"]] == [call["id"]]
+    assert list(clean) == list(result) == names
+    assert [item["call_id"] for item in result["missing"]] == [call["id"]]
     assert redis_client.hget(keys.META, "calls_missing") == "1"
     assert sandbox.kustomer.writes == []
 

@@ -36,22 +36,22 @@ def running(client: redis.Redis, *kinds: str) -> Iterator[None]:
 def asked(capsys: pytest.CaptureFixture[str]) -> tuple[int, dict[str, Any]]:
     capsys.readouterr()
     code = main(["status", "--json"])
-    told: dict[str, Any] = json.loads(capsys.readouterr().out)
-    return code, told
+    result: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return code, result
 
 
 def test_all_is_well_while_all_three_run_and_nothing_is_parked(
     redis_client: redis.Redis, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with running(redis_client, "web", "worker", "clock"):
-        code, told = asked(capsys)
+        code, result = asked(capsys)
         assert main(["status"]) == 0
         said = capsys.readouterr().out
 
-    assert (code, told["ok"], told["says"]) == (0, True, [])
-    assert set(told) == {"ok", "says", "processes", "queue", "budgets"}
-    assert [one["kind"] for one in told["processes"]] == ["web", "worker", "clock"]
-    assert told["queue"]["parked"] == 0 and set(told["budgets"]) == {"cloudtalk", "kustomer"}
+    assert (code, result["ok"], result["says"]) == (0, True, [])
+    assert set(result) == {"ok", "says", "processes", "queue", "budgets"}
+    assert [one["kind"] for one in result["processes"]] == ["web", "worker", "clock"]
+    assert result["queue"]["parked"] == 0 and set(result["budgets"]) == {"cloudtalk", "kustomer"}
     assert "All is well" in said and "worker" in said
 
 
@@ -60,10 +60,10 @@ def test_a_process_that_does_not_run_needs_a_person(
     redis_client: redis.Redis, capsys: pytest.CaptureFixture[str], absent: str
 ) -> None:
     with running(redis_client, *({"web", "worker", "clock"} - {absent})):
-        code, told = asked(capsys)
+        code, result = asked(capsys)
 
-    assert (code, told["ok"]) == (3, False)
-    (said,) = told["says"]
+    assert (code, result["ok"]) == (3, False)
+    (said,) = result["says"]
     assert said.startswith(f"no {absent} runs, so ") and said.endswith(f": start `callbridge {absent}`")
 
 
@@ -93,15 +93,15 @@ def test_a_parked_job_and_a_paused_service_need_a_person(
     down.mark_slow("cloudtalk", "list_calls")
 
     with running(redis_client, "web", "worker", "clock"):
-        code, told = asked(capsys)
+        code, result = asked(capsys)
         main(["status"])
         said = capsys.readouterr().out
 
     assert code == 3
-    assert any("Kustomer is paused for create_note (ROLE_MISSING)" in text for text in told["says"])
+    assert any("Kustomer is paused for create_note (ROLE_MISSING)" in text for text in result["says"])
     assert "CloudTalk did not answer list_calls in time" in said
-    assert any("Kustomer is paused (DISCONNECTED)" in text for text in told["says"])
-    assert "1 job is parked: callbridge parked ls" in told["says"]
+    assert any("Kustomer is paused (DISCONNECTED)" in text for text in result["says"])
+    assert "1 job is parked: callbridge parked ls" in result["says"]
 
 
 def test_a_redis_that_takes_nothing_is_named_with_its_cause(
@@ -109,10 +109,10 @@ def test_a_redis_that_takes_nothing_is_named_with_its_cause(
 ) -> None:
     monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
 
-    code, told = asked(capsys)
+    code, result = asked(capsys)
 
-    assert (code, told["ok"]) == (1, False)
-    assert told == {
+    assert (code, result["ok"]) == (1, False)
+    assert result == {
         "ok": False,
         "says": ["Redis cannot be reached"],
         "processes": [],
@@ -126,7 +126,7 @@ def test_without_an_address_and_without_up_it_says_so(
 ) -> None:
     monkeypatch.delenv("REDIS_URL")
 
-    code, told = asked(capsys)
+    code, result = asked(capsys)
 
-    assert (code, told["ok"]) == (1, False)
-    assert "REDIS_URL is not set" in told["says"][0]
+    assert (code, result["ok"]) == (1, False)
+    assert "REDIS_URL is not set" in result["says"][0]

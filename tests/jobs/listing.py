@@ -24,9 +24,9 @@ def lists(sandbox: RunningSandbox) -> int:
 
 def webhook_of(call: dict[str, Any], **more: Any) -> dict[str, Any]:
     """The `call-ended` webhook that tells what the sandbox knows of a call."""
-    told = {name: call[name] for name in ("started_at", "answered_at", "ended_at")}
+    result = {name: call[name] for name in ("started_at", "answered_at", "ended_at")}
     numbers = {"external_number": call["external_number"], "internal_number": call["internal_number"]}
-    return ended(call_id=call["id"], uuid=call["uuid"], **told, **numbers, **more)
+    return ended(call_id=call["id"], uuid=call["uuid"], **result, **numbers, **more)
 
 
 def the_day() -> Span:

@@ -52,8 +52,8 @@ def test_a_repair_writes_what_is_missing_and_names_the_person(
     do_next(bridge.deps, now(), bridge.let_pass)
     bridge.run_jobs_for(20, step_s=5)
 
-    (told,) = audits.items(bridge.ledger, run.id)["repaired"]
-    assert told["says"] == f"call {lost['id']}: found in CloudTalk's list, will be written"
+    (result,) = audits.items(bridge.ledger, run.id)["repaired"]
+    assert result["says"] == f"call {lost['id']}: found in CloudTalk's list, will be written"
     assert {line["who"] for line in trail.read(bridge.ledger)} == {"Bo"}
     again = asked(bridge)
     do_next(bridge.deps, now(), bridge.let_pass)
@@ -103,9 +103,9 @@ def test_a_service_that_refuses_ends_the_audit_with_the_reason(
 
     do_next(bridge.deps, now(), bridge.let_pass)
 
-    told = audits.find(bridge.ledger, run.id)
-    assert told.state == "failed"
-    assert "403" in told.says or "refused" in told.says.lower()
+    result = audits.find(bridge.ledger, run.id)
+    assert result.state == "failed"
+    assert "403" in result.says or "refused" in result.says.lower()
 
 
 def test_only_the_newest_audits_are_kept(bridge: Bridge) -> None:

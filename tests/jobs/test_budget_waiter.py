@@ -9,9 +9,9 @@ from bridge.jobs.budget_waiter import BudgetWaiter
 
 
 @pytest.mark.parametrize(
-    ("waits_s", "told"), [(0.003, "1 s"), (0.6, "1 s"), (1.0, "1 s"), (1.2, "2 s"), (59.999, "60 s")]
+    ("waits_s", "result"), [(0.003, "1 s"), (0.6, "1 s"), (1.0, "1 s"), (1.2, "2 s"), (59.999, "60 s")]
 )
-def test_a_wait_is_told_in_whole_seconds_and_never_too_short(waits_s: float, told: str) -> None:
+def test_a_wait_is_told_in_whole_seconds_and_never_too_short(waits_s: float, result: str) -> None:
     waited: list[float] = []
     said: list[str] = []
 
@@ -23,4 +23,4 @@ def test_a_wait_is_told_in_whole_seconds_and_never_too_short(waits_s: float, tol
     answer = BudgetWaiter(pause=waited.append, say=said.append).ask(question)
 
     assert (answer, waited) == ("the answer", [waits_s])
-    assert said == [f"requests are spread over time; continuing in {told}"]
+    assert said == [f"requests are spread over time; continuing in {result}"]

@@ -90,9 +90,9 @@ def state(bridge: Bridge, scope: str) -> dict[str, Any]:
 
 
 @ROADS
-@pytest.mark.parametrize(("closed", "told"), CLOSED)
+@pytest.mark.parametrize(("closed", "shown_state"), CLOSED)
 def test_kustomer_closed_pauses_it_with_one_message_and_all_is_written_once_it_is_open(
-    bridge: Bridge, sandbox: RunningSandbox, closed: Callable[[Handle], None], told: str
+    bridge: Bridge, sandbox: RunningSandbox, closed: Callable[[Handle], None], shown_state: str
 ) -> None:
     closed(sandbox.kustomer)
     receive(bridge, 30)
@@ -107,7 +107,7 @@ def test_kustomer_closed_pauses_it_with_one_message_and_all_is_written_once_it_i
     assert first == 2
     assert len(sandbox.kustomer.requests) - first <= 1200 / 30
     shown = state(bridge, "kustomer")
-    assert (shown["state"], shown["jobs_waiting"]) == (told, 30)
+    assert (shown["state"], shown["jobs_waiting"]) == (shown_state, 30)
     assert shown["text"]
     for job in bridge.ledger.job_states(f"uuid:{UUID(int=NUMBER)}"):
         assert (job["attempts"], job["cause"]) == (0, "Disconnected")
@@ -121,9 +121,9 @@ def test_kustomer_closed_pauses_it_with_one_message_and_all_is_written_once_it_i
 
 
 @ROADS
-@pytest.mark.parametrize(("closed", "told"), CLOSED)
+@pytest.mark.parametrize(("closed", "shown_state"), CLOSED)
 def test_cloudtalk_closed_pauses_only_what_needs_it(
-    bridge: Bridge, sandbox: RunningSandbox, closed: Callable[[Handle], None], told: str
+    bridge: Bridge, sandbox: RunningSandbox, closed: Callable[[Handle], None], shown_state: str
 ) -> None:
     for n in range(5):
         sandbox.cloudtalk.add_call(
@@ -139,7 +139,7 @@ def test_cloudtalk_closed_pauses_only_what_needs_it(
     bridge.run_jobs_for(120, step_s=5)
 
     assert bridge.ledger.parked() == {}
-    assert state(bridge, "cloudtalk")["state"] == told
+    assert state(bridge, "cloudtalk")["state"] == shown_state
     assert len(sandbox.kustomer.notes) == 5
     again_open(sandbox.cloudtalk)
     bridge.run_jobs_for(60, step_s=5)

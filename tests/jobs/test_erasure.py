@@ -285,8 +285,8 @@ def test_the_receipt_names_what_others_hold_and_removes_nothing_there_unasked(
     place = next(one.place for one in receipt.elsewhere if one.what == "conversation")
     assert place == f"https://kustomer.example/v1/conversations/{outputs['conversation'].id}"
     assert sandbox.cloudtalk.requests == [] and sandbox.kustomer.requests == []
-    told = "\n".join(receipt.lines())
-    assert "Erased here" in told and outputs["note"].id in told
+    result = "\n".join(receipt.lines())
+    assert "Erased here" in result and outputs["note"].id in result
     assert json.loads(json.dumps(receipt.as_json()))["asked"] == "…304"
 
 
@@ -377,9 +377,9 @@ def test_a_rewrite_that_fails_is_told(desk: Bridge, server: EmbeddedRedis, clien
     shutil.rmtree(folder)
     folder.write_text("no folder any more")
 
-    told = rewrite_files(client, within_s=5)
+    result = rewrite_files(client, within_s=5)
 
-    assert not told.done
+    assert not result.done
 
 
 @pytest.mark.parametrize("text", [*SPELLINGS, "441632960304", "tel:+44-1632-960304", "0044 1632 960304",

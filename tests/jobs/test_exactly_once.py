@@ -232,8 +232,8 @@ def test_news_of_a_parked_call_is_kept_and_waits_with_it(bridge: Bridge, sandbox
 def test_something_learnt_while_a_job_runs_makes_it_run_again(
     bridge: Bridge, sandbox: RunningSandbox
 ) -> None:
-    told = {"call_uuid": UUID, "contact_id": "1400000104", "contact_name": "Ada Maria Example"}
-    bridge.wire.once("before", "POST", CREATES["note"], lambda: bridge.receive("call-answered", told))
+    result = {"call_uuid": UUID, "contact_id": "1400000104", "contact_name": "Ada Maria Example"}
+    bridge.wire.once("before", "POST", CREATES["note"], lambda: bridge.receive("call-answered", result))
     bridge.receive("call-ended", ended())
 
     assert bridge.run_jobs() == ["sync done", "sync done"]

@@ -215,8 +215,8 @@ def only_started(
     """A call of whose end the list alone tells."""
     call = sandbox.cloudtalk.add_call(started_at=ago(hours=3), **more)
     unknown_status(sandbox, call, **(detail or {}))
-    told = {"started_at": call["started_at"], "external_number": call["external_number"]}
-    bridge.receive("call-started", {"call_id": str(call["id"]), **told, "direction": "incoming"})
+    result = {"started_at": call["started_at"], "external_number": call["external_number"]}
+    bridge.receive("call-started", {"call_id": str(call["id"]), **result, "direction": "incoming"})
     bridge.run_jobs()
     sandbox.cloudtalk.forget_requests()
     sandbox.kustomer.forget_requests()

@@ -59,9 +59,9 @@ def test_a_sync_asked_for_by_hand_looks_and_writes_nothing(bridge: Bridge, sandb
     assert sandbox.kustomer.requests
     assert sandbox.kustomer.writes == []
     assert desk(sandbox) == before
-    told = Counter(str(line["what"]) for line in bridge.record(UUID).log)
-    assert [told[f"{name} created"] for name in ("customer", "conversation", "note")] == [1, 1, 1]
-    assert told["customer found"] == 1
+    result = Counter(str(line["what"]) for line in bridge.record(UUID).log)
+    assert [result[f"{name} created"] for name in ("customer", "conversation", "note")] == [1, 1, 1]
+    assert result["customer found"] == 1
 
 
 def test_what_is_found_after_a_lost_reply_is_not_told_to_be_created(
@@ -74,9 +74,9 @@ def test_what_is_found_after_a_lost_reply_is_not_told_to_be_created(
 
     record = bridge.record(UUID)
 
-    told = [str(line["what"]) for line in record.log]
-    assert [one for one in told if one.endswith("created")] == []
-    assert {"customer found", "conversation found", "note found"} <= set(told)
+    result = [str(line["what"]) for line in record.log]
+    assert [one for one in result if one.endswith("created")] == []
+    assert {"customer found", "conversation found", "note found"} <= set(result)
     # They are of our making all the same.
     assert all(output.created for output in record.outputs.values())
 

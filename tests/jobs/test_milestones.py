@@ -91,8 +91,8 @@ def test_the_time_to_the_recording_is_counted_once_it_is_attached(
 ) -> None:
     call = ended()
     with_sound(sandbox, call)
-    told = [("recording-uploaded", {"call_id": 1000000500}), ("call-ended", call)]
-    for trigger, body in told if first == "recording" else reversed(told):
+    result = [("recording-uploaded", {"call_id": 1000000500}), ("call-ended", call)]
+    for trigger, body in result if first == "recording" else reversed(result):
         bridge.receive(trigger, body)
         bridge.run_jobs_for(40)
 

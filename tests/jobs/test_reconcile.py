@@ -215,9 +215,9 @@ def test_a_redial_within_seconds_is_not_taken_for_the_call_before(
     bridge: Bridge, sandbox: RunningSandbox
 ) -> None:
     start = ago(minutes=40)
-    told = sandbox.cloudtalk.add_call(started_at=start, talking_time=0)
+    result = sandbox.cloudtalk.add_call(started_at=start, talking_time=0)
     sandbox.cloudtalk.add_call(started_at=start + timedelta(seconds=2), talking_time=0)
-    bridge.receive("call-ended", webhook_of({**told, "id": None}, talking_time="0"))
+    bridge.receive("call-ended", webhook_of({**result, "id": None}, talking_time="0"))
     bridge.run_jobs()
 
     rounds(bridge).go(now())
@@ -258,9 +258,9 @@ def test_a_call_that_was_forgotten_does_not_come_back(
     bridge: Bridge, sandbox: RunningSandbox, known_by: str
 ) -> None:
     call = sandbox.cloudtalk.add_call(started_at=ago(minutes=40))
-    told = call if known_by == "both ids" else {**call, "id": None}
+    result = call if known_by == "both ids" else {**call, "id": None}
     # With another start it is not recognised by its time.
-    bridge.receive("call-ended", {**webhook_of(told), "started_at": "2026-01-05T10:00:00Z"})
+    bridge.receive("call-ended", {**webhook_of(result), "started_at": "2026-01-05T10:00:00Z"})
     bridge.ledger.forget(bridge.record(call["uuid"]))
 
     rounds(bridge).go(now())

@@ -81,8 +81,8 @@ def test_a_known_caller_costs_four_requests(bridge: Bridge, recorded: RunningSan
 def test_a_recording_announced_while_the_call_is_being_written_still_makes_one_note_write(
     bridge: Bridge, recorded: RunningSandbox
 ) -> None:
-    told = lambda: bridge.receive("recording-uploaded", UPLOADED)  # noqa: E731
-    bridge.wire.once("after", "POST", "/conversations$", told)
+    result = lambda: bridge.receive("recording-uploaded", UPLOADED)  # noqa: E731
+    bridge.wire.once("after", "POST", "/conversations$", result)
     bridge.receive("call-ended", ENDED)
 
     bridge.run_jobs_for(30)
@@ -445,13 +445,13 @@ def test_the_public_link_is_used_only_where_the_operator_wants_it(
 ) -> None:
     _with_sound(sandbox, recording_ready_after=1000)
     link = sandbox.cloudtalk.public_link_of(1000000500)
-    told = {**UPLOADED, "recording_url": link}
+    result = {**UPLOADED, "recording_url": link}
 
     for public_link in (False, True):
         redis_client.flushall()
         bridge = Bridge(redis_client, sandbox, Rules(public_link=public_link))
         bridge.receive("call-ended", ENDED)
-        bridge.receive("recording-uploaded", told)
+        bridge.receive("recording-uploaded", result)
         bridge.run_jobs_for(10)
         assert any(r.path.startswith("/pub/") for r in sandbox.cloudtalk.requests) is public_link
 

@@ -23,7 +23,7 @@ UUID = "11111111-2222-4333-8444-555555555500"
 OTHER_UUID = "22222222-2222-4333-8444-555555555511"
 
 
-def told(*, uuid: str | None = UUID, call_id: int | None = NUMBER, **more: Any) -> dict[str, Any]:
+def result(*, uuid: str | None = UUID, call_id: int | None = NUMBER, **more: Any) -> dict[str, Any]:
     return ended(uuid=uuid, call_id=call_id, **more)
 
 
@@ -44,34 +44,34 @@ def left(bridge: Bridge) -> str:
 
 
 def test_a_call_forgotten_under_its_number_does_not_come_back_under_its_uuid(bridge: Bridge) -> None:
-    bridge.receive("call-started", told(uuid=None))
+    bridge.receive("call-started", result(uuid=None))
     forget(bridge, str(NUMBER))
 
-    assert status(bridge, told(uuid=None)) == "forgotten"
+    assert status(bridge, result(uuid=None)) == "forgotten"
     # Tells the other id: it is remembered, too.
-    assert status(bridge, told()) == "forgotten"
-    assert status(bridge, told(call_id=None, notes="later")) == "forgotten"
+    assert status(bridge, result()) == "forgotten"
+    assert status(bridge, result(call_id=None, notes="later")) == "forgotten"
 
     assert UUID not in left(bridge) and str(NUMBER) not in left(bridge)
 
 
 def test_a_call_forgotten_under_its_uuid_does_not_come_back_under_its_number(bridge: Bridge) -> None:
-    bridge.receive("call-started", told(call_id=None))
+    bridge.receive("call-started", result(call_id=None))
     forget(bridge, UUID)
 
-    assert status(bridge, told()) == "forgotten"
-    assert status(bridge, told(uuid=None)) == "forgotten"
+    assert status(bridge, result()) == "forgotten"
+    assert status(bridge, result(uuid=None)) == "forgotten"
 
     assert UUID not in left(bridge) and str(NUMBER) not in left(bridge)
 
 
 def test_what_came_under_the_other_id_meanwhile_goes_once_the_two_are_known_to_be_one(bridge: Bridge) -> None:
-    bridge.receive("call-started", told(uuid=None))
+    bridge.receive("call-started", result(uuid=None))
     forget(bridge, str(NUMBER))
-    assert status(bridge, told(call_id=None)) == "accepted"
+    assert status(bridge, result(call_id=None)) == "accepted"
     assert "Ada Example" in left(bridge)
 
-    assert status(bridge, told(), trigger="call-modified") == "forgotten"
+    assert status(bridge, result(), trigger="call-modified") == "forgotten"
 
     assert "Ada Example" not in left(bridge) and UUID not in left(bridge)
     assert bridge.run_jobs() == []
@@ -84,10 +84,10 @@ def test_what_cloudtalk_says_of_a_call_that_came_under_its_other_id_ends_it(
     sandbox.cloudtalk.add_call(
         id=NUMBER, uuid=UUID, external_number="+441632960304", started_at=ago(minutes=2), talking_time=60
     )
-    bridge.receive("call-started", told(call_id=None))
+    bridge.receive("call-started", result(call_id=None))
     forget(bridge, UUID)
     # Nothing says yet that this is the same call.
-    assert status(bridge, told(uuid=None)) == "accepted"
+    assert status(bridge, result(uuid=None)) == "accepted"
 
     bridge.run_jobs_for(30)
 
@@ -99,7 +99,7 @@ def test_a_round_over_cloudtalks_list_neither_brings_it_back_nor_counts_it_as_mi
     bridge: Bridge, sandbox: RunningSandbox
 ) -> None:
     sandbox.cloudtalk.add_call(id=NUMBER, uuid=UUID, started_at=ago(minutes=40), contact_name="Ada Example")
-    bridge.receive("call-started", told())
+    bridge.receive("call-started", result())
     forget(bridge, UUID)
 
     for n in range(3):
@@ -113,15 +113,15 @@ def test_a_round_over_cloudtalks_list_neither_brings_it_back_nor_counts_it_as_mi
 
 
 def test_another_call_that_a_template_gives_the_same_number_is_not_taken_for_it(bridge: Bridge) -> None:
-    bridge.receive("call-ended", told())
+    bridge.receive("call-ended", result())
     forget(bridge, UUID)
 
-    assert status(bridge, told(uuid=OTHER_UUID)) == "accepted"
-    assert status(bridge, told(notes="once more")) == "forgotten"
+    assert status(bridge, result(uuid=OTHER_UUID)) == "accepted"
+    assert status(bridge, result(notes="once more")) == "forgotten"
 
 
 def test_what_remembers_it_names_nobody_and_ends_with_the_retention(bridge: Bridge) -> None:
-    bridge.receive("call-ended", told())
+    bridge.receive("call-ended", result())
     bridge.run_jobs()
     forget(bridge, UUID)
     client = bridge.ledger.redis
@@ -138,7 +138,7 @@ def test_what_remembers_it_names_nobody_and_ends_with_the_retention(bridge: Brid
 
 
 def test_a_forgotten_call_is_told_as_such(bridge: Bridge) -> None:
-    bridge.receive("call-ended", told())
+    bridge.receive("call-ended", result())
     forget(bridge, UUID)
 
     for key in (UUID, str(NUMBER), f"uuid:{UUID}", f"id:{NUMBER}"):
@@ -154,14 +154,14 @@ def test_what_an_earlier_version_remembered_still_counts(bridge: Bridge, which: 
     client.hset(keys.record(f"uuid:{UUID}"), mapping={"forgotten": "1", "id": str(NUMBER)})
     client.hset(keys.record(f"id:{NUMBER}"), mapping={"forgotten": "1", "uuid": UUID})
 
-    body = told(call_id=None) if which == "uuid" else told(uuid=None)
+    body = result(call_id=None) if which == "uuid" else result(uuid=None)
 
     assert status(bridge, body) == "forgotten"
     assert bridge.record(UUID).forgotten
 
 
 def test_the_log_of_a_call_lives_no_longer_than_its_record(bridge: Bridge) -> None:
-    bridge.receive("call-ended", told())
+    bridge.receive("call-ended", result())
     bridge.run_jobs_for(5)
     bridge.ledger.replay("sync", f"id:{NUMBER + 1}", who="test")
     client = bridge.ledger.redis

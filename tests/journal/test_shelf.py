@@ -39,8 +39,8 @@ def test_the_files_are_listed_with_their_state_and_number_of_events(
 
     assert main(["journal", "ls", "--json"]) == 0
 
-    told = json.loads(capsys.readouterr().out)
-    assert told == {
+    result = json.loads(capsys.readouterr().out)
+    assert result == {
         "journal": [
             {"file": "0001-7.journal", "state": "waiting", "events": 1, "oldest_at_ms": 1000},
             {"file": "0002-7.journal.refused", "state": "refused", "events": 2, "oldest_at_ms": 1000},

@@ -182,9 +182,9 @@ class Simulation:
             taken = self.upstream.ask(self.now)
             self.sent.append(Sent(at=self.now, lane=claim.lane, job=claim.name, refused=not taken))
             yield self._dice.uniform(*self.latency_s)
-            told = self.upstream.told(self.now)
+            limits = self.upstream.rate_limits(self.now)
             if not taken:
-                wait_s = max(self.window_s / 60, told.resets_in_s or self.window_s)
+                wait_s = max(self.window_s / 60, limits.resets_in_s or self.window_s)
                 self._book(process, slot, "429", closed_for_s=wait_s)
                 self._later(process, claim, RateLimited("429", retry_after_s=wait_s))
                 return
@@ -196,11 +196,13 @@ class Simulation:
         self.done[claim.name] = self.now
 
     def _book(self, process: Process, slot: Slot, status: str, closed_for_s: float = 0) -> None:
-        told = self.upstream.told(self.now) if self.headers and status != "429" else None
-        if told and told.remaining == 0 and told.resets_in_s is not None:
+        limits = self.upstream.rate_limits(self.now) if self.headers and status != "429" else None
+        if limits and limits.remaining == 0 and limits.resets_in_s is not None:
             # As bridge/clients/http.py has it.
-            closed_for_s = max(self.window_s / 60, told.resets_in_s)
-        process.budget.replied(slot, operation="x", status=status, closed_for_s=closed_for_s, told=told)
+            closed_for_s = max(self.window_s / 60, limits.resets_in_s)
+        process.budget.replied(
+            slot, operation="x", status=status, closed_for_s=closed_for_s, rate_limits=limits
+        )
 
     def _later(self, process: Process, claim: Claim, error: RateLimited) -> None:
         in_ms = round(error.retry_after_s * 1000)

@@ -47,9 +47,9 @@ def wait_s(budget: Budget, name: str, lane: Lane = Lane.LIVE) -> float:
 
 def why(budget: Budget, name: str, lane: Lane = Lane.LIVE) -> str:
     """What this one is told to be in the way."""
-    with turn(name, lane), pytest.raises(RateLimited) as told:
+    with turn(name, lane), pytest.raises(RateLimited) as rate_limits:
         budget.take()
-    return str(told.value)
+    return str(rate_limits.value)
 
 
 def spend(budget: Budget, times: int) -> None:
@@ -58,8 +58,10 @@ def spend(budget: Budget, times: int) -> None:
             reply(budget, budget.take())
 
 
-def reply(budget: Budget, slot: Slot, told: RateLimitHeaders | None = None, closed_for_s: float = 0) -> None:
-    budget.replied(slot, operation="x", status="200", told=told, closed_for_s=closed_for_s)
+def reply(
+    budget: Budget, slot: Slot, rate_limits: RateLimitHeaders | None = None, closed_for_s: float = 0
+) -> None:
+    budget.replied(slot, operation="x", status="200", rate_limits=rate_limits, closed_for_s=closed_for_s)
 
 
 # The share
@@ -130,9 +132,9 @@ def test_those_who_wait_are_spread_over_the_coming_slots(clock: TestClock) -> No
         clock.set(START_S + number)
         spend(budget, 1)
 
-    told = [clock.now + wait_s(budget, f"waiting-{number}") - START_S for number in range(10)]
+    rate_limits = [clock.now + wait_s(budget, f"waiting-{number}") - START_S for number in range(10)]
 
-    assert told == pytest.approx([60.001 + number for number in range(10)])
+    assert rate_limits == pytest.approx([60.001 + number for number in range(10)])
 
 
 def test_a_better_lane_that_comes_later_goes_first(clock: TestClock) -> None:

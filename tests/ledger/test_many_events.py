@@ -19,10 +19,10 @@ RULES = Rules()
 
 
 def learn(ledger: Ledger, trigger: str, **body: Any) -> str:
-    told = {"call_uuid": UUID, **body}
-    event = read_event(trigger, told, RULES)
+    result = {"call_uuid": UUID, **body}
+    event = read_event(trigger, result, RULES)
     assert isinstance(event, Event)
-    return ledger.record_event(event, told).status
+    return ledger.record_event(event, result).status
 
 
 def test_the_first_and_the_newest_events_of_each_trigger_are_kept_and_the_rest_counted(

@@ -27,8 +27,8 @@ def heartbeat(client: redis.Redis, kind: str, **how: Any) -> Heartbeat:
 def age(client: redis.Redis, seconds: float) -> None:
     """As if all that is there had been said so much earlier."""
     for name, text in client.hgetall(keys.PROCESSES).items():
-        seen, _, told = str(text).partition(" ")
-        client.hset(keys.PROCESSES, name, f"{int(seen) - round(seconds * 1000)} {told}")
+        seen, _, result = str(text).partition(" ")
+        client.hset(keys.PROCESSES, name, f"{int(seen) - round(seconds * 1000)} {result}")
 
 
 def test_a_process_is_told_of_from_its_start_to_its_end(redis_client: redis.Redis) -> None:
@@ -111,14 +111,14 @@ def test_a_worker_of_several_processes_counts_as_one_command(redis_client: redis
 
 
 def _told(**more: Any) -> dict[str, Any]:
-    told = {
+    result = {
         "kind": "worker",
         "host": "a",
         "version": "1",
         "started_at": "2026-03-02T09:00:00+00:00",
         "threads": 8,
     }
-    return {**told, **more}
+    return {**result, **more}
 
 
 def test_what_another_version_says_does_not_disturb(redis_client: redis.Redis) -> None:

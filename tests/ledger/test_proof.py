@@ -127,10 +127,10 @@ def test_a_server_that_syncs_when_it_likes_cannot_prove(disk: Server, policy: st
     ],
 )
 def test_whom_to_believe(policy: str | None, server: dict[str, str], believed: bool) -> None:
-    told = {} if policy is None else {"appendfsync": policy}
+    result = {} if policy is None else {"appendfsync": policy}
 
     with contextlib.nullcontext() if believed else pytest.raises(CannotProve):
-        Proof(after="disk", within_ms=10).check([[1, 0], told, server])
+        Proof(after="disk", within_ms=10).check([[1, 0], result, server])
 
 
 def test_what_is_not_on_disk_in_time_is_kept_and_not_acknowledged(disk: Server) -> None:

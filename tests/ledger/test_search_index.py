@@ -155,10 +155,10 @@ def test_every_search_finds_the_same_with_the_index_as_without(ledger: Ledger, i
     go_on(ledger, names)
     keep(index)
 
-    told = all_found(ledger)
+    result = all_found(ledger)
 
-    assert told == without_index(ledger)
-    nobody = [query for query, keys_of in zip(QUERIES, told, strict=True) if not keys_of]
+    assert result == without_index(ledger)
+    nobody = [query for query, keys_of in zip(QUERIES, result, strict=True) if not keys_of]
     assert nobody == [{"q": "999888"}, {"q": "nobody"}]
 
 

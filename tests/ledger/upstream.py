@@ -59,7 +59,7 @@ class Upstream(Protocol):
 
     def ask(self, now: float) -> bool: ...
 
-    def told(self, now: float) -> RateLimitHeaders: ...
+    def rate_limits(self, now: float) -> RateLimitHeaders: ...
 
 
 @dataclass
@@ -81,7 +81,7 @@ class FixedWindow:
         self.taken += 1
         return True
 
-    def told(self, now: float) -> RateLimitHeaders:
+    def rate_limits(self, now: float) -> RateLimitHeaders:
         resets_in_s = self.opened_at + self.window_s - now
         return RateLimitHeaders(
             limit=self.limit, remaining=self.limit - self.taken, resets_in_s=math.ceil(resets_in_s)
@@ -105,7 +105,7 @@ class SlidingLog:
         self.log.append(now)
         return True
 
-    def told(self, now: float) -> RateLimitHeaders:
+    def rate_limits(self, now: float) -> RateLimitHeaders:
         self._forget(now)
         oldest = self.log[0] if self.log else now
         return RateLimitHeaders(
@@ -138,7 +138,7 @@ class TokenBucket:
         self.tokens -= 1
         return True
 
-    def told(self, now: float) -> RateLimitHeaders:
+    def rate_limits(self, now: float) -> RateLimitHeaders:
         self._fill(now)
         assert self.tokens is not None
         rate = self.limit / self.window_s

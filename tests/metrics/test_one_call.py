@@ -121,10 +121,10 @@ def test_one_trace_leads_from_the_webhook_to_the_note(
     assert {span.trace_id for span in collector.spans} == {root.trace_id}
     assert {"redis inbox.learn", "redis ledger.keep", "redis ledger.read"} <= by_name.keys()
     for span in collector.spans:
-        told = {one.key: one.value.string_value or one.value.int_value for one in span.attributes}
-        assert told["callbridge.call"] == KEY, span.name
-    told = {one.key: one.value.string_value or one.value.int_value for one in note.attributes}
-    assert (told["http.request.method"], told["http.response.status_code"]) == ("POST", 201)
+        result = {one.key: one.value.string_value or one.value.int_value for one in span.attributes}
+        assert result["callbridge.call"] == KEY, span.name
+    result = {one.key: one.value.string_value or one.value.int_value for one in note.attributes}
+    assert (result["http.request.method"], result["http.response.status_code"]) == ("POST", 201)
     assert "960304" not in str(collector.spans) and "Ada" not in str(collector.spans)
     # The histograms name the trace.
     assert text.count(f'# {{trace_id="{root.trace_id.hex()}"}}') == 2

@@ -31,7 +31,7 @@ def put(ledger: Ledger, number: int = 1) -> None:
         {"at": at + n, "due": at, "tries": 0, "left": None, "message": {**MESSAGE, "body": str(n)}}
         for n in range(number)
     ]
-    WatchStore(ledger).update(lambda sample, told: (sample, told, entries))
+    WatchStore(ledger).update(lambda sample, result: (sample, result, entries))
 
 
 class Sent:
@@ -115,10 +115,10 @@ def test_of_several_processes_one_sends(ledger: Ledger) -> None:
     sending, release = threading.Event(), threading.Event()
     sent = Sent()
 
-    def slowly(*told: Any, **more: Any) -> dict[tuple[int, int], str]:
+    def slowly(*result: Any, **more: Any) -> dict[tuple[int, int], str]:
         sending.set()
         release.wait(10)
-        return sent(*told, **more)
+        return sent(*result, **more)
 
     put(ledger)
     first = threading.Thread(target=Outbox(ledger, URLS, send=slowly).deliver)
@@ -185,9 +185,9 @@ def test_what_two_processes_saw_at_once_counts_once(ledger: Ledger) -> None:
     first, second = WatchStore(ledger), WatchStore(ledger)
 
     def change(
-        sample: object, told: object
+        sample: object, result: object
     ) -> tuple[dict[str, int], dict[str, dict[str, int]], list[dict[str, int]]]:
-        second.update(lambda sample, told: ({"seen": 2}, {}, [{"at": 2}]))
+        second.update(lambda sample, result: ({"seen": 2}, {}, [{"at": 2}]))
         return {"seen": 1}, {}, [{"at": 1}]
 
     assert not first.update(change)
@@ -225,8 +225,8 @@ def test_notify_test_sends_exactly_one_to_each_and_says_which_failed(
 
     code = main(["notify", "test", "--json"])
 
-    told = capsys.readouterr()
-    sent = json.loads(told.out)["sent"]
+    result = capsys.readouterr()
+    sent = json.loads(result.out)["sent"]
     assert code == 1 and [one["delivered"] for one in sent] == [True, True, False]
     assert [one["address"] for one in sent] == ["address 1 (json)", "address 2 (mailto)", "address 3 (json)"]
     assert "Connection error" in sent[2]["why"]
@@ -235,7 +235,7 @@ def test_notify_test_sends_exactly_one_to_each_and_says_which_failed(
     for one in (*by_http.arrived, *by_mail.arrived):
         assert one.title == "callbridge: a test" and "https://bridge.example.com/" in one.text
     for secret in ("a-secret", "duty@example.com", "127.0.0.1:1"):
-        assert secret not in told.out + told.err
+        assert secret not in result.out + result.err
 
 
 @pytest.mark.slow

@@ -32,20 +32,20 @@ class Days:
 
     def __init__(self) -> None:
         self.now, self.state = 1_000_000.0, dict[str, Mapping[str, Any]]()
-        self.told: list[News] = []
+        self.result: list[News] = []
 
     def pass_by(self, seconds: float, facts: Facts, *, quiet: bool = False) -> list[str]:
         """What is told meanwhile: `+name` a problem, `-name` its end."""
-        ends, before = self.now + seconds, len(self.told)
+        ends, before = self.now + seconds, len(self.result)
         while self.now < ends:
             self.now += 3
             self._look(find_problems(facts), quiet=quiet)
-        return [f"{'-' if one.is_over else '+'}{one.problem.name}" for one in self.told[before:]]
+        return [f"{'-' if one.is_over else '+'}{one.problem.name}" for one in self.result[before:]]
 
     def _look(self, problems: Iterable[Problem], *, quiet: bool) -> None:
         state, news = step(self.state, problems, now=self.now, quiet=quiet)
         self.state = dict(state)
-        self.told += news
+        self.result += news
 
 
 def test_a_problem_is_told_once_and_its_end_once() -> None:
@@ -93,12 +93,12 @@ def test_parked_jobs_are_told_again_only_when_they_more_than_double() -> None:
 
 
 def test_what_comes_and_goes_is_told_ended_after_ten_quiet_minutes() -> None:
-    days, told = Days(), []
+    days, result = Days(), []
     for _ in range(10):
-        told += days.pass_by(60, PAUSED) + days.pass_by(60, WELL)
+        result += days.pass_by(60, PAUSED) + days.pass_by(60, WELL)
 
-    assert told == ["+paused:kustomer", "-paused:kustomer"] * 2 + ["+paused:kustomer"]
-    assert days.told[-1].flaps
+    assert result == ["+paused:kustomer", "-paused:kustomer"] * 2 + ["+paused:kustomer"]
+    assert days.result[-1].flaps
     assert days.pass_by(900, WELL) == ["-paused:kustomer"]
 
 
@@ -119,7 +119,9 @@ def test_a_message_says_what_to_do_and_where_and_nothing_else() -> None:
     days.pass_by(60, PAUSED)
     days.pass_by(60, WELL)
 
-    problem, end = (message_of(one, public_url="https://bridge.example.com", zone="UTC") for one in days.told)
+    problem, end = (
+        message_of(one, public_url="https://bridge.example.com", zone="UTC") for one in days.result
+    )
 
     assert problem["type"] == "failure" and end["type"] == "success"
     assert problem["title"] == (

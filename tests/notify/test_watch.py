@@ -66,12 +66,12 @@ class Watching:
     def shift(self, seconds: float) -> None:
         """Move what the watch remembers into the past."""
         redis_ = self.bridge.ledger.redis
-        sample, told = read_watch(self.bridge.ledger)
+        sample, result = read_watch(self.bridge.ledger)
         sample |= {"webhook_at": sample["webhook_at"] - seconds}
-        for entry in told.values():
+        for entry in result.values():
             entry |= {name: entry[name] - seconds for name in ("since", "told", "gone") if entry.get(name)}
         redis_.set(keys.WATCH, json.dumps(sample))
-        redis_.set(keys.PROBLEMS, json.dumps(told))
+        redis_.set(keys.PROBLEMS, json.dumps(result))
 
 
 @pytest.fixture
@@ -151,6 +151,6 @@ def test_without_addresses_it_still_watches_and_keeps_no_message(bridge: Bridge)
     watching.look()
 
     assert watching.look(after_s=30) == []
-    _, told = read_watch(bridge.ledger)
+    _, result = read_watch(bridge.ledger)
     watching.stop()
-    assert told["no-clock"]["told"] is not None
+    assert result["no-clock"]["told"] is not None

@@ -48,9 +48,9 @@ def test_the_first_sentence_has_the_button_that_mends_it(
 def test_a_button_leads_only_to_a_page_that_there_is() -> None:
     (problem,) = find_problems(Facts(parked=1))
 
-    told = headline_of(problem, {}, pages={"/"})
+    result = headline_of(problem, {}, pages={"/"})
 
-    assert told.link is None and told.command == "callbridge parked ls"
+    assert result.link is None and result.command == "callbridge parked ls"
 
 
 def test_nothing_is_wrong_by_default() -> None:

@@ -113,7 +113,7 @@ def test_a_kind_follows_only_kinds_that_exist() -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "not_durable", "used"),
+    ("result", "not_durable", "used"),
     [
         ({}, "", None),
         ({"aof_enabled": 1, "aof_last_write_status": "ok"}, "", None),
@@ -132,7 +132,7 @@ def test_a_kind_follows_only_kinds_that_exist() -> None:
         ({"used_memory": 50, "maxmemory": 0, "total_system_memory": 200}, "", 0.25),
     ],
 )
-def test_what_redis_says_of_itself(told: dict[str, object], not_durable: str, used: float | None) -> None:
-    health = health_of(told)
+def test_what_redis_says_of_itself(result: dict[str, object], not_durable: str, used: float | None) -> None:
+    health = health_of(result)
 
     assert (health.not_durable, health.used) == (not_durable, used)

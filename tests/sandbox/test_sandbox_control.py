@@ -202,12 +202,12 @@ def test_the_command_prints_addresses_and_keys_that_work(tmp_path: Path) -> None
     with started(command, cwd=Path(__file__).parents[2], stdout=subprocess.PIPE, text=True) as running:
         assert running.stdout is not None
         lines = list(iter(running.stdout.readline, "  Ctrl-C ends it.\n"))
-        told = dict(line.strip().split("=", 1) for line in lines if "=" in line)
-        settings = Settings.from_env(told, dotenv=None).need("cloudtalk", "kustomer", "membrane")
+        result = dict(line.strip().split("=", 1) for line in lines if "=" in line)
+        settings = Settings.from_env(result, dotenv=None).need("cloudtalk", "kustomer", "membrane")
         with httpx2.Client() as client:
-            keys = (told["CLOUDTALK_ACCESS_KEY_ID"], told["CLOUDTALK_ACCESS_KEY_SECRET"])
+            keys = (result["CLOUDTALK_ACCESS_KEY_ID"], result["CLOUDTALK_ACCESS_KEY_SECRET"])
             calls = client.get(f"{settings.cloudtalk_api_url}/calls/index.json", auth=keys)
-            headers = {"Authorization": f"Bearer {told['KUSTOMER_API_KEY']}"}
+            headers = {"Authorization": f"Bearer {result['KUSTOMER_API_KEY']}"}
             customers = client.get(f"{settings.kustomer_api_url}/v1/customers", headers=headers)
 
     assert (calls.status_code, customers.status_code) == (200, 200)

@@ -277,14 +277,14 @@ print(highest() - before)
 def test_large_files_and_many_at_once_take_little_memory(
     url: str, tmp_path: Path, count: int, megabytes: int
 ) -> None:
-    told = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", _TEN_AT_ONCE, url, str(tmp_path / "data"), str(count), str(megabytes)],
         capture_output=True,
         text=True,
         check=False,
     )
 
-    assert told.returncode == 0, told.stderr
-    grown = int(told.stdout) / 1e6
+    assert result.returncode == 0, result.stderr
+    grown = int(result.stdout) / 1e6
     print(f"{url[:4]} {count} x {megabytes} MB: grew by {grown:.1f} MB")  # noqa: T201 - seen with -s
     assert grown < 32

@@ -133,9 +133,9 @@ def test_two_processes_write_one_name(folder: LocalStorage) -> None:
         processes = [
             stack.enter_context(started(command, stdout=subprocess.PIPE, text=True)) for command in commands
         ]
-        told = [process.communicate()[0] for process in processes]
+        result = [process.communicate()[0] for process in processes]
 
-    assert sum(map(int, told)) == 40
+    assert sum(map(int, result)) == 40
     for n in range(40):
         assert len(set(b"".join(folder.open(f"2026/03/02/{n}.wav")))) == 1
     assert [name for name in files(folder) if name.startswith(".incoming/")] == []

@@ -69,10 +69,10 @@ def test_without_the_library_the_install_command_is_told() -> None:
         "try:\n    open_storage('s3://b', data_dir=Path('x'))\n"
         "except Exception as error:\n    print(type(error).__name__, error)\n"
     )
-    told = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True).stdout
+    result = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True).stdout
 
-    assert told.startswith("WrongUse ")
-    assert "pip install obstore" in told
+    assert result.startswith("WrongUse ")
+    assert "pip install obstore" in result
 
 
 def test_a_recording_is_kept_under_its_day_and_its_call() -> None:

@@ -52,8 +52,8 @@ class Pipe:
         self._read = b""
         self.ids = itertools.count(1)
 
-    def say(self, told: dict[str, Any]) -> None:
-        os.write(self._to, json.dumps(told).encode() + b"\0")
+    def say(self, result: dict[str, Any]) -> None:
+        os.write(self._to, json.dumps(result).encode() + b"\0")
 
     def hear(self) -> Any:
         while b"\0" not in self._read:
@@ -81,10 +81,10 @@ class Tab:
 
     def do(self, method: str, **params: Any) -> Any:
         mark = next(self._pipe.ids)
-        told = {"id": mark, "method": method, "params": params}
+        result = {"id": mark, "method": method, "params": params}
         if self._session is not None:
-            told["sessionId"] = self._session
-        self._pipe.say(told)
+            result["sessionId"] = self._session
+        self._pipe.say(result)
         while True:
             heard = self._pipe.hear()
             if heard.get("id") == mark:
@@ -122,10 +122,10 @@ class Tab:
 
     def press(self, key: str) -> None:
         code, number = _CODES.get(key, (f"Digit{key}", ord(key[0])))
-        told = {"key": key, "code": code, "windowsVirtualKeyCode": number}
+        result = {"key": key, "code": code, "windowsVirtualKeyCode": number}
         text = {"text": key} if len(key) == 1 else {}
-        self.do("Input.dispatchKeyEvent", type="keyDown" if text else "rawKeyDown", **told, **text)
-        self.do("Input.dispatchKeyEvent", type="keyUp", **told)
+        self.do("Input.dispatchKeyEvent", type="keyDown" if text else "rawKeyDown", **result, **text)
+        self.do("Input.dispatchKeyEvent", type="keyUp", **result)
 
     def type(self, text: str) -> None:
         self.do("Input.insertText", text=text)

@@ -109,8 +109,8 @@ def serve(settings: Settings) -> Iterator[Callable[..., Site]]:
     with contextlib.ExitStack() as stack:
 
         def start(*, app: dict[str, Any] | None = None, **changes: Any) -> Site:
-            told = settings.model_dump(include={"redis_url", "webhook_tokens"})
-            changed = Settings.model_validate({**told, **changes})
+            result = settings.model_dump(include={"redis_url", "webhook_tokens"})
+            changed = Settings.model_validate({**result, **changes})
             access = Access(
                 token=changed.ops_token,
                 people=changed.ops_tokens,

@@ -30,9 +30,9 @@ def asked(
 
 def check(method: str, path: str, answer: Answer) -> None:
     operation = _operation(method, path.partition("?")[0])
-    told = operation["responses"]
-    assert str(answer.status) in told, f"{method} {path} answers {answer.status}, which the document lacks"
-    ((media_type, said),) = told[str(answer.status)]["content"].items()
+    result = operation["responses"]
+    assert str(answer.status) in result, f"{method} {path} answers {answer.status}, which the document lacks"
+    ((media_type, said),) = result[str(answer.status)]["content"].items()
     assert answer.headers["content-type"].partition(";")[0] == media_type
     if media_type == "application/json":
         schema = {**said["schema"], "components": DOCUMENT["components"]}

@@ -80,15 +80,17 @@ class _Page(HTMLParser):
         self._in_script = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        told = {name: value or "" for name, value in attrs}
+        result = {name: value or "" for name, value in attrs}
         self._in_script = tag == "script"
         # A page of ours may load itself again.
-        leads_away = tag == "meta" and "http-equiv" in told and not told.get("content", "").isdigit()
+        leads_away = tag == "meta" and "http-equiv" in result and not result.get("content", "").isdigit()
         if tag in ("iframe", "object", "embed", "base") or leads_away:
             self.faults.append(f"<{tag}>")
-        if tag in ("script", "img", "link") and not told.get("src", told.get("href", "/")).startswith("/"):
+        if tag in ("script", "img", "link") and not result.get("src", result.get("href", "/")).startswith(
+            "/"
+        ):
             self.faults.append(f"<{tag}> from elsewhere")
-        for name, value in told.items():
+        for name, value in result.items():
             if name.startswith("on") or name in ("style", "srcdoc"):
                 self.faults.append(f"{tag} {name}={value[:60]}")
             if name == "id" and MARK in value:

@@ -60,10 +60,10 @@ def kept(site: Site) -> set[bytes]:
 def _kept_waiting_s() -> float:
     """How long our threads have waited for a processor, all in all; always 0 where this is not Linux."""
     waited_ns = 0
-    for told in Path("/proc/self/task").glob("*/schedstat"):
+    for result in Path("/proc/self/task").glob("*/schedstat"):
         # A thread may end meanwhile.
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-            waited_ns += int(told.read_text().split()[1])
+            waited_ns += int(result.read_text().split()[1])
     return waited_ns / 1e9
 
 

@@ -20,8 +20,8 @@ def bearer(token: str) -> dict[str, str]:
 
 def sign_in(site: Site, token: str, *, onward: str = "/", **headers: str) -> Answer:
     body = urlencode({"token": token, "next": onward}).encode()
-    told = {name.replace("_", "-"): value for name, value in headers.items()}
-    return site.ask("POST", "/login", body, {**_FORM, **told})
+    result = {name.replace("_", "-"): value for name, value in headers.items()}
+    return site.ask("POST", "/login", body, {**_FORM, **result})
 
 
 def session(site: Site, token: str) -> dict[str, str]:

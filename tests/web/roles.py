@@ -60,9 +60,9 @@ def _mounted(mount: Mount) -> Iterator[tuple[str, str]]:
 def answer(site: Site, method: str, path: str, headers: dict[str, str]) -> tuple[int, str]:
     """Status and where it leads; of an answer that never ends, only how it begins."""
     connection = http.client.HTTPConnection("127.0.0.1", site.port, timeout=10)
-    told = {**headers, **(_FORM if method != "GET" and not path.startswith("/api") else {})}
+    result = {**headers, **(_FORM if method != "GET" and not path.startswith("/api") else {})}
     try:
-        connection.request(method, re.sub(r"\{\w+(:\w+)?\}", "id:7", path), headers=told)
+        connection.request(method, re.sub(r"\{\w+(:\w+)?\}", "id:7", path), headers=result)
         response = connection.getresponse()
         return response.status, response.getheader("location") or ""
     finally:

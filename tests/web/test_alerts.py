@@ -275,8 +275,16 @@ def _recorded(name: str, desk: Desk) -> dict[str, Any]:
 def heartbeat(desk: Desk) -> None:
     """As one process of each kind would, that does nothing else."""
     for kind in KINDS:
-        told = {"kind": kind, "host": "here", "pid": 1, "command": 1, "version": "1", "busy": 0, "threads": 1}
-        text = json.dumps({**told, "started_at": "2026-03-02T09:00:00.000+00:00"})
+        result = {
+            "kind": kind,
+            "host": "here",
+            "pid": 1,
+            "command": 1,
+            "version": "1",
+            "busy": 0,
+            "threads": 1,
+        }
+        text = json.dumps({**result, "started_at": "2026-03-02T09:00:00.000+00:00"})
         desk.store.hset(keys.PROCESSES, kind, f"{desk.ledger.now_ms()} {text}")
 
 

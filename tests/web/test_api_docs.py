@@ -21,9 +21,9 @@ def test_the_page_shows_every_operation_and_model_without_scripts_of_others(
     assert page.status == 200
     assert_harmless(page)
     for path, methods in DOCUMENT["paths"].items():
-        for method, told in methods.items():
+        for method, result in methods.items():
             assert f"<code>{method.upper()} {path}</code>" in page.text
-            assert f'id="{told["operationId"]}"' in page.text
+            assert f'id="{result["operationId"]}"' in page.text
     ids = re.findall(r'\bid="([^"]+)"', page.text)
     assert len(ids) == len(set(ids))
     for anchor in re.findall(r'href="#([^"]+)"', page.text):

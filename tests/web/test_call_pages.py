@@ -118,9 +118,9 @@ def test_buttons_do_what_they_say_and_the_trail_names_who_pressed_them(desk: Sit
     assert ledger.parked_count() == 0
     assert press(desk, "drop", reason="not wanted").status == 303
 
-    told = [(line["who"], line["what"]) for line in reversed(trail.read(ledger))]
-    assert told[0] == ("Bo", "parked: sync")
-    assert ("Bo", "run again: sync") in told and told[-1][1].startswith("dropped: ")
+    result = [(line["who"], line["what"]) for line in reversed(trail.read(ledger))]
+    assert result[0] == ("Bo", "parked: sync")
+    assert ("Bo", "run again: sync") in result and result[-1][1].startswith("dropped: ")
     assert "Nothing more is done for this call" in get(desk, f"{PAGE}?done=drop").text
     assert press(desk, "drop", reason="not wanted").status == 409
 

@@ -19,11 +19,11 @@ PLACES = ["/", "/api/queue", "/metrics", "/api/calls", "/api/nothing"]
 
 
 def scope(client: tuple[str, int] | None, **headers: str) -> dict[str, Any]:
-    told = {"host": "localhost:8000", **headers}
+    result = {"host": "localhost:8000", **headers}
     return {
         "type": "http",
         "client": client,
-        "headers": [(k.replace("_", "-").encode(), v.encode()) for k, v in told.items()],
+        "headers": [(k.replace("_", "-").encode(), v.encode()) for k, v in result.items()],
     }
 
 
@@ -95,13 +95,13 @@ def test_outside_of_the_sandbox_no_address_stands_in_for_a_token(
     closed = serve(app={"access": Access(off="The data folder cannot be written.")})
 
     # As a proxy on this machine sends it, which adds no header; and whatever else a sender may add.
-    told: list[dict[str, str | bytes]] = [
+    result: list[dict[str, str | bytes]] = [
         {},
         {"Host": "localhost"},
         {"X-Forwarded-For": "127.0.0.1"},
         {"Authorization": "Bearer"},
     ]
-    for headers in told:
+    for headers in result:
         answer = closed.ask("GET", place, headers=headers)
 
         assert answer.status == (303 if place == "/" else 401)

@@ -23,8 +23,8 @@ class Stream:
 
     def __init__(self, site: Site, headers: Mapping[str, str]) -> None:
         self._socket = site.connect()
-        told = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        self._socket.sendall(f"GET /api/events HTTP/1.1\r\nHost: localhost\r\n{told}\r\n".encode())
+        result = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        self._socket.sendall(f"GET /api/events HTTP/1.1\r\nHost: localhost\r\n{result}\r\n".encode())
         self._file = self._socket.makefile("rb")
         self.status = int(self._file.readline().split()[1])
         while self._file.readline().strip():
@@ -76,10 +76,10 @@ def test_a_webhook_is_told_within_two_seconds_whichever_process_took_it(
 
     began = time.monotonic()
     serve(**PEOPLE).post(ENDED)
-    told = stream.next_news()
+    result = stream.next_news()
 
     assert time.monotonic() - began < 2
-    assert told["calls"] == [f"uuid:{UUID}"]
+    assert result["calls"] == [f"uuid:{UUID}"]
 
 
 def test_a_webhook_that_is_held_and_a_job_that_is_parked_are_told(

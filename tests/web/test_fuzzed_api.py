@@ -28,10 +28,10 @@ EXAMPLES = 10
 @pytest.fixture
 def site(redis_server: RedisServer) -> Iterator[Site]:
     """A bridge with something in every list."""
-    told = {"redis_url": redis_server.url, "webhook_tokens": [TOKEN], **PEOPLE}
+    result = {"redis_url": redis_server.url, "webhook_tokens": [TOKEN], **PEOPLE}
     with (
         connect(redis_server.url) as client,
-        serving(Settings.model_validate(told), sign_in_takes_s=0.0) as running,
+        serving(Settings.model_validate(result), sign_in_takes_s=0.0) as running,
     ):
         ledger = Ledger(client)
         running.post(ENDED)

@@ -333,9 +333,9 @@ def test_messages_and_contacts_are_kept_apart_and_shown(
     out = capsys.readouterr().out
     assert "Nothing is held." in out and "2 messages or contact changes" in out
     assert main(["held", "ls", "--other", "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert [line["trigger"] for line in told["held"]] == ["contact-updated", "message-received"]
-    assert told["other"] == 2
+    result = json.loads(capsys.readouterr().out)
+    assert [line["trigger"] for line in result["held"]] == ["contact-updated", "message-received"]
+    assert result["other"] == 2
     assert main(["held", "show", fingerprint, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["body"] == NAMELESS
 

@@ -39,12 +39,12 @@ def test_the_last_webhook_is_told_also_when_nobody_listened(
 ) -> None:
     site.post({**ENDED, "Nummer": "7"})
 
-    told = listened(capsys)
+    result = listened(capsys)
 
-    values = {one["name"]: one["value"] for one in told["variables"]}
+    values = {one["name"]: one["value"] for one in result["variables"]}
     assert values == {**ENDED, "Nummer": "7"}
-    assert (told["trigger"], told["answer"], told["call"]) == ("call-ended", "accepted", f"uuid:{UUID}")
-    assert {one["name"] for one in told["missing"] if one["needed"]} == set()
+    assert (result["trigger"], result["answer"], result["call"]) == ("call-ended", "accepted", f"uuid:{UUID}")
+    assert {one["name"] for one in result["missing"] if one["needed"]} == set()
 
 
 def test_a_repeat_and_a_held_one_are_told_as_such(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
@@ -54,11 +54,11 @@ def test_a_repeat_and_a_held_one_are_told_as_such(site: Site, capsys: pytest.Cap
 
     site.post({"event": "call_ended", "contact_name": "Ada Example"})
 
-    told = listened(capsys)
-    assert told["answer"] == "held"
-    assert told["call"] is None
-    assert "call_id" in told["reason"]
-    assert told["variables"][1]["means"] == "Ada Example"
+    result = listened(capsys)
+    assert result["answer"] == "held"
+    assert result["call"] is None
+    assert "call_id" in result["reason"]
+    assert result["variables"][1]["means"] == "Ada Example"
 
 
 def test_the_next_webhook_is_told_as_it_comes_and_the_last_one_is_not(
@@ -69,11 +69,11 @@ def test_the_next_webhook_is_told_as_it_comes_and_the_last_one_is_not(
     later = threading.Timer(0.2, site.post, [{**ENDED, "call_id": "1000000111", "call_uuid": ""}])
     later.start()
 
-    told = listened(capsys, "--next")
+    result = listened(capsys, "--next")
 
     later.join()
-    assert told["call"] == "id:1000000111"
-    assert told["mark"] != before
+    assert result["call"] == "id:1000000111"
+    assert result["mark"] != before
 
 
 def test_nothing_heard_in_time_is_code_1(capsys: pytest.CaptureFixture[str]) -> None:
@@ -98,10 +98,10 @@ def test_people_read_lines_and_no_text_of_others_steers_their_terminal(
 
     assert main(["listen", "--once"]) == 0
 
-    told = capsys.readouterr().out
-    assert "\x1b" not in told
-    assert "external_number   +441632960304  -> customer's number" in told
-    assert "missing: talking_time" in told
+    result = capsys.readouterr().out
+    assert "\x1b" not in result
+    assert "external_number   +441632960304  -> customer's number" in result
+    assert "missing: talking_time" in result
 
 
 def test_a_held_event_that_was_put_to_its_call_is_told_as_the_delivery_that_it_was(
@@ -148,12 +148,12 @@ def test_readers_see_no_names_numbers_or_texts(site: Site, ledger: Ledger) -> No
     secret = {"notes": "made-up secret", "made up key": "another secret", "agent_first_name": "Bo"}
     site.post({**ENDED, **secret, "recording_url": "https://my.cloudtalk.io/pub/r/MTA/token.wav"})
 
-    told = heard(received(ledger)[0], Rules(), hides_people=True)
+    result = heard(received(ledger)[0], Rules(), hides_people=True)
 
-    text = json.dumps(told)
+    text = json.dumps(result)
     for hidden in ("Ada", "secret", "1632960304", "token.wav", '"Bo"', "Sample"):
         assert hidden not in text
-    values = {one["name"]: one["value"] for one in told["variables"]}
+    values = {one["name"]: one["value"] for one in result["variables"]}
     assert values["external_number"] == "…304"
     assert values["talking_time"] == "97"
 

@@ -113,8 +113,8 @@ def test_the_queue_tells_of_each_connection(site: Site, ledger: Ledger) -> None:
         "jobs_waiting": 0,
     }
     assert found["kustomer"]["since"].endswith("+00:00")
-    told = {name: found["kustomer"][name] for name in ("connection", "state", "link", "text")}
-    assert told == {
+    result = {name: found["kustomer"][name] for name in ("connection", "state", "link", "text")}
+    assert result == {
         "connection": "kustomer-1",
         "state": "CLIENT_ACTION_REQUIRED",
         "link": LINK,

@@ -307,8 +307,8 @@ def test_the_page_shows_what_is_left_of_the_budgets_and_when_those_who_wait_are_
 
     page = " ".join(site.get("/").text.split())
 
-    told = re.search(r">(\d+) jobs waiting, done in about \d+ (s|min)<", page)
-    assert told is not None and int(told[1]) >= 10
+    result = re.search(r">(\d+) jobs waiting, done in about \d+ (s|min)<", page)
+    assert result is not None and int(result[1]) >= 10
     assert re.search(r">\d+ of 50 requests left in 60 s<", page)
     assert "<dt>missing</dt><dd>3 " in page
 

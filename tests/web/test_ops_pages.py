@@ -78,13 +78,13 @@ CHANGES = (
 def test_a_change_is_for_the_role_operate_and_for_our_own_pages_only(
     site: Site, bo: dict[str, str], amy: dict[str, str]
 ) -> None:
-    told = [("reason", "a test"), ("all", "1")]
+    result = [("reason", "a test"), ("all", "1")]
     elsewhere, silent = {**bo, "Sec-Fetch-Site": "cross-site"}, {"Cookie": bo["Cookie"]}
     for place in CHANGES:
-        assert send(site, place, {}, *told).status == 401, place
+        assert send(site, place, {}, *result).status == 401, place
         for who in (amy, elsewhere, silent):
-            assert send(site, place, who, *told).status == 403, place
-        assert send(site, place, bo, *told).status not in (401, 403, 500), place
+            assert send(site, place, who, *result).status == 403, place
+        assert send(site, place, bo, *result).status not in (401, 403, 500), place
 
 
 def test_readers_see_every_page_without_a_button_that_changes_anything(
@@ -237,8 +237,8 @@ def test_jobs_are_dropped_with_a_reason_only(site: Site, ledger: Ledger, bo: dic
 
     assert "2 jobs dropped." in see(site, answer.headers["location"], bo)
     assert sorted(ledger.parked()) == ["sync|id:3"]
-    told = [(line["who"], line["more"]) for line in trail.read(ledger)]
-    assert told == [("Bo", "made up for a test")] * 2
+    result = [(line["who"], line["more"]) for line in trail.read(ledger)]
+    assert result == [("Bo", "made up for a test")] * 2
 
 
 def test_a_form_that_chooses_nothing_changes_nothing(site: Site, ledger: Ledger, bo: dict[str, str]) -> None:

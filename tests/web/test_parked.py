@@ -258,18 +258,18 @@ def test_the_trail_takes_times_as_all_commands_do(
         line = {"at": (now - ago).timestamp() * 1000, "who": "test", "what": str(n), "call": "", "more": ""}
         ledger.redis.lpush(keys.TRAIL, json.dumps(line))
 
-    def told(*argv: str) -> list[str]:
+    def result(*argv: str) -> list[str]:
         return [line["what"] for line in asked(capsys, "trail", *argv)["trail"]]
 
-    assert told("--since", "2h") == ["2", "1"]
-    assert told("--until", "30m") == ["1", "0"]
-    assert told("--since", "2h", "--until", "30m") == ["1"]
+    assert result("--since", "2h") == ["2", "1"]
+    assert result("--until", "30m") == ["1", "0"]
+    assert result("--since", "2h", "--until", "30m") == ["1"]
     two_hours_ago = (now - 2 * hour).replace(tzinfo=None, microsecond=0).isoformat()
-    assert told("--since", f"{two_hours_ago}Z") == ["2", "1"]
-    assert told("--since", two_hours_ago) == ["2", "1"]
+    assert result("--since", f"{two_hours_ago}Z") == ["2", "1"]
+    assert result("--since", two_hours_ago) == ["2", "1"]
     # Where it is two hours later, that was four hours ago.
     monkeypatch.setenv("TIME_ZONE", "Etc/GMT-2")
-    assert told("--since", two_hours_ago) == ["2", "1", "0"]
+    assert result("--since", two_hours_ago) == ["2", "1", "0"]
 
 
 @pytest.mark.parametrize(

@@ -52,8 +52,8 @@ def heard(guarded: Site, shelf: Shelf) -> Site:
 
 def get(site: Site, path: str, method: str = "GET", **headers: str) -> Answer:
     """As an operator's program."""
-    told = {name.replace("_", "-"): value for name, value in headers.items()}
-    return site.ask(method, path, headers={**BEARER, **told})
+    result = {name.replace("_", "-"): value for name, value in headers.items()}
+    return site.ask(method, path, headers={**BEARER, **result})
 
 
 def test_an_operator_gets_a_page_with_waveform_sound_and_download(heard: Site) -> None:
@@ -100,8 +100,8 @@ def test_a_signed_link_plays_and_tells_nothing_but_what_kind_of_call_when_and_ho
     page = heard.get(f"{PAGE}?sig={sig}")
 
     assert page.status == 200
-    for told in ("Answered incoming call", "Mon 2 Mar 2026, 09:23 UTC", "2 s"):
-        assert told in page.text
+    for result in ("Answered incoming call", "Mon 2 Mar 2026, 09:23 UTC", "2 s"):
+        assert result in page.text
     for secret in (*PRIVATE, "/api/", "/original", "<form"):
         assert secret not in page.text
     assert f'src="{AUDIO}?sig={sig}"' in page.text

@@ -229,10 +229,10 @@ def test_a_service_that_is_paused_or_slow_is_a_note_without_details(
     services.mark_down("cloudtalk:call_detail", refusal)
     services.mark_slow("cloudtalk", "list_calls")
 
-    told = site.get("/readyz")
+    result = site.get("/readyz")
 
-    assert told.status == 200
-    assert told.json["note"].partition("no clock runs; ")[2] == (
+    assert result.status == 200
+    assert result.json["note"].partition("no clock runs; ")[2] == (
         "CloudTalk is paused for call_detail; Kustomer is paused; CloudTalk is slow"
     )
 
@@ -242,11 +242,11 @@ def test_processes_are_told_by_the_api_the_metrics_and_the_page(
 ) -> None:
     eventually(lambda: site.get("/api/processes").json["processes"] != [])
 
-    told = site.get("/api/processes").json
+    result = site.get("/api/processes").json
     metrics, page = site.get("/metrics").text, site.get("/").text
 
-    (web,) = told["processes"]
-    assert told["next"] is None
+    (web,) = result["processes"]
+    assert result["next"] is None
     assert web["kind"] == "web" and web["threads"] > 0
     assert set(web) == {"kind", "host", "pid", "version", "started_at", "seen_at", "busy", "threads"}
     for line in ('{kind="web"} 1.0', '{kind="worker"} 0.0', '{kind="clock"} 0.0'):

@@ -81,8 +81,8 @@ def test_a_cancelled_run_queues_no_more(ledger: Ledger) -> None:
 
     assert (run.state, run.left) == ("cancelled", 11)
     assert ledger.parked_count() == 11
-    told = [(line["who"], line["what"]) for line in trail.read(ledger) if "replay" in line["what"]]
-    assert told == [("Amy", "replay cancelled: 11 jobs left"), ("Bo", "replay begun")]
+    result = [(line["who"], line["what"]) for line in trail.read(ledger) if "replay" in line["what"]]
+    assert result == [("Amy", "replay cancelled: 11 jobs left"), ("Bo", "replay begun")]
 
 
 def test_what_was_dropped_since_is_not_run_and_told_as_gone(ledger: Ledger) -> None:
@@ -127,8 +127,8 @@ def test_steps_taken_at_once_queue_each_job_once(ledger: Ledger) -> None:
     for thread in threads:
         thread.join()
 
-    told = [line["call"] for line in trail.read(ledger) if line["what"] == "run again: sync"]
-    assert len(told) == len(set(told)) == 11
+    result = [line["call"] for line in trail.read(ledger) if line["what"] == "run again: sync"]
+    assert len(result) == len(set(result)) == 11
     assert step(ledger, run.id).open == 10
 
 

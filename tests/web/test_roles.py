@@ -64,8 +64,8 @@ def test_whatever_has_tokens_of_its_own_refuses_those_of_people(site: Site) -> N
 
 
 def test_no_row_of_the_table_in_the_handbook_is_wrong(site: Site, app: Starlette) -> None:
-    told = [line for line in TABLE.read_text().splitlines() if line.startswith("| `")]
+    result = [line for line in TABLE.read_text().splitlines() if line.startswith("| `")]
     rows = set(as_markdown(matrix(site, app)).splitlines())
 
-    assert told
-    assert not set(told) - rows, "run: python -m tests.web.roles > deploy/roles.md"
+    assert result
+    assert not set(result) - rows, "run: python -m tests.web.roles > deploy/roles.md"

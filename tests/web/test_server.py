@@ -320,12 +320,12 @@ def test_where_all_connections_are_being_answered_the_next_one_is_asked_to_come_
     assert statuses(answer) == ["503"]
     assert b"retry-after: 2" in answer
     for connection in busy:
-        told = b""
-        while b"HTTP/1.1 " not in told:
+        result = b""
+        while b"HTTP/1.1 " not in result:
             # First what is left of the answer before, if that came in pieces.
             piece = connection.recv(1000)
-            assert piece, told
-            told += piece
+            assert piece, result
+            result += piece
     assert cut(site, "refused") == 1
 
 
@@ -414,6 +414,6 @@ def test_web_may_open_as_many_files_as_the_system_lets_it() -> None:
         "print(raise_descriptor_limit(), Limits.of_this_process().connections)"
     )
 
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
-    assert told.stdout.split() == ["512", "240"]
+    assert result.stdout.split() == ["512", "240"]

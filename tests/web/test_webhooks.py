@@ -333,12 +333,12 @@ def test_one_webhook_is_one_command_to_redis(site: Site, store: redis.Redis) -> 
         site.post({})
         site.post({}, headers={})
         store.echo("that was all")
-        told = [monitor.next_command()]
-        while told[-1]["command"] != "ECHO that was all":
-            told.append(monitor.next_command())
+        result = [monitor.next_command()]
+        while result[-1]["command"] != "ECHO that was all":
+            result.append(monitor.next_command())
 
     # What a script does is told too, as of a client of its own.
-    sent = [one["command"].split()[0] for one in told if one["client_type"] != "lua"]
+    sent = [one["command"].split()[0] for one in result if one["client_type"] != "lua"]
     # The others are of the test's own second connection.
     ours = [name for name in sent if name not in ("HELLO", "CLIENT", "PING")]
     refused = ["HINCRBY", "HSET", "HINCRBY", "EXPIRE"]

@@ -56,8 +56,8 @@ class Tour:
             "api": "/api/docs",
             "login": "/login",
         }
-        told = {name: self.bridge + place for name, place in places.items()}
-        return {**told, "sandbox-cloudtalk": self.cloudtalk, "sandbox-kustomer": self.kustomer}
+        result = {name: self.bridge + place for name, place in places.items()}
+        return {**result, "sandbox-cloudtalk": self.cloudtalk, "sandbox-kustomer": self.kustomer}
 
 
 @contextlib.contextmanager
@@ -117,8 +117,8 @@ def _place(client: httpx2.Client, base: str, kind: str) -> str:
 
 def _wait(client: httpx2.Client, base: str, key: str, state: str) -> None:
     def is_there() -> bool:
-        told: dict[str, Any] = client.get(f"{base}/api/calls/{key}").json()
-        return told.get("state") == state
+        result: dict[str, Any] = client.get(f"{base}/api/calls/{key}").json()
+        return result.get("state") == state
 
     eventually(is_there, f"the call to be {state}", within_s=_SETTLED_S)
 

@@ -25,24 +25,24 @@ class Core:
     def _page(self, operation: str, path: str, query: Mapping[str, str]) -> Listing[Mapping[str, Any]]:
         """One page, its items as they came."""
         reply = self._service.request(operation, "GET", self._url + path, params=query)
-        told = response_data(operation, reply)
-        items = told.get("data")
+        data = response_data(operation, reply)
+        items = data.get("data")
         if not isinstance(items, list):
             raise Unavailable(f"cloudtalk answered {operation} without a list")
         page = int(query.get("page", "1"))
-        pages = read_whole(told.get("pageCount")) or 1
+        pages = read_whole(data.get("pageCount")) or 1
         return Listing(
             items=[item for item in items if isinstance(item, dict)],
             page=page,
             next_page=page + 1 if page < pages else None,
-            total=read_whole(told.get("itemsCount")),
+            total=read_whole(data.get("itemsCount")),
             pages=pages,
         )
 
 
 def response_data(operation: str, reply: Reply) -> Mapping[str, Any]:
     """Raises Unavailable where the envelope is missing."""
-    told = reply.body.get("responseData") if isinstance(reply.body, dict) else None
-    if not isinstance(told, dict):
+    data = reply.body.get("responseData") if isinstance(reply.body, dict) else None
+    if not isinstance(data, dict):
         raise Unavailable(f"cloudtalk answered {operation} without responseData")
-    return told
+    return data

@@ -23,8 +23,8 @@ class Messages(Core):
             NotSent, RateLimited: surely not sent.
             Unavailable: no answer, a 5xx, or one that does not say; it may have been sent.
         """
-        told = response_data("send_sms", self._send("send_sms", "POST", "/sms/send.json", body))
-        success, data = read_flag(told.get("success")), told.get("data")
+        answer = response_data("send_sms", self._send("send_sms", "POST", "/sms/send.json", body))
+        success, data = read_flag(answer.get("success")), answer.get("data")
         if success is None:
             raise Unavailable("cloudtalk answered send_sms without saying whether it was sent")
         if not success:

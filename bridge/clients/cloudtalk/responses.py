@@ -48,7 +48,7 @@ class Contact(ResponseModel):
     )
 
     @classmethod
-    def of(cls, told: Mapping[str, Any]) -> Self:
+    def of(cls, data: Mapping[str, Any]) -> Self:
         """From a list or from one contact: what is a list there is an object here, or null.
 
         Tags are documented as `ContactsTag` and were seen as `Tag`.
@@ -62,19 +62,19 @@ class Contact(ResponseModel):
             "ExternalUrl",
             "ContactAttribute",
         }
-        numbers = [one.get("public_number") for one in _objects(told.get("ContactNumber"))]
+        numbers = [one.get("public_number") for one in _objects(data.get("ContactNumber"))]
         return cls.read(
-            _object(told.get("Contact")),
+            _object(data.get("Contact")),
             numbers=[one for one in numbers if one not in (None, "")],
-            emails=[str(one["email"]) for one in _objects(told.get("ContactEmail")) if one.get("email")],
+            emails=[str(one["email"]) for one in _objects(data.get("ContactEmail")) if one.get("email")],
             tags=[
                 str(one["name"])
-                for one in _objects(told.get("ContactsTag")) + _objects(told.get("Tag"))
+                for one in _objects(data.get("ContactsTag")) + _objects(data.get("Tag"))
                 if one.get("name")
             ],
-            urls=_objects(told.get("ExternalUrl")),
-            attributes=[_attribute(one) for one in _objects(told.get("ContactAttribute"))],
-            extra={name: value for name, value in told.items() if name not in sections},
+            urls=_objects(data.get("ExternalUrl")),
+            attributes=[_attribute(one) for one in _objects(data.get("ContactAttribute"))],
+            extra={name: value for name, value in data.items() if name not in sections},
         )
 
 
@@ -101,8 +101,8 @@ class TaggedContact(ResponseModel):
     tags: list[Tag] = Field(default_factory=list, description="as the service tells them after adding")
 
     @classmethod
-    def of(cls, contact_id: int, told: Mapping[str, Any]) -> Self:
-        return cls(id=contact_id, tags=[Tag.read(one) for one in _objects(told.get("tags"))])
+    def of(cls, contact_id: int, data: Mapping[str, Any]) -> Self:
+        return cls(id=contact_id, tags=[Tag.read(one) for one in _objects(data.get("tags"))])
 
 
 class Call(ResponseModel):
@@ -135,10 +135,10 @@ class Call(ResponseModel):
     rating: Whole = Field(default=None, description="the first one given, 1 to 5")
 
     @classmethod
-    def of(cls, told: Mapping[str, Any]) -> Self:
-        cdr, contact, agent = (_object(told.get(name)) for name in ("Cdr", "Contact", "Agent"))
-        notes = [one.get("note", one.get("name")) for one in _listed(told.get("Notes"))]
-        ratings = [one.get("rating") for one in _listed(told.get("Ratings"))]
+    def of(cls, data: Mapping[str, Any]) -> Self:
+        cdr, contact, agent = (_object(data.get(name)) for name in ("Cdr", "Contact", "Agent"))
+        notes = [one.get("note", one.get("name")) for one in _listed(data.get("Notes"))]
+        ratings = [one.get("rating") for one in _listed(data.get("Ratings"))]
         # "(unknown)" is how it names nobody.
         agent_name = agent.get("fullname") if agent.get("id") else None
         return cls.read(
@@ -146,11 +146,11 @@ class Call(ResponseModel):
             contact_id=contact.get("id"),
             contact_name=contact.get("name"),
             agent_name=agent_name,
-            tags=[Tag.read(one) for one in _listed(told.get("Tags"))],
+            tags=[Tag.read(one) for one in _listed(data.get("Tags"))],
             notes=[one for one in notes if isinstance(one, str)],
             rating=ratings[0] if ratings else None,
             extra={
-                name: value for name, value in told.items() if name not in ("Cdr", "Notes", "Tags", "Ratings")
+                name: value for name, value in data.items() if name not in ("Cdr", "Notes", "Tags", "Ratings")
             },
         )
 
@@ -197,21 +197,21 @@ class CallDetail(ResponseModel):
     )
 
     @classmethod
-    def of(cls, told: Mapping[str, Any]) -> Self:
-        contact, line = _object(told.get("contact")), _object(told.get("internal_number"))
+    def of(cls, data: Mapping[str, Any]) -> Self:
+        contact, line = _object(data.get("contact")), _object(data.get("internal_number"))
         tags = [
             {"id": one.get("id"), "name": one.get("label", one.get("name"))}
-            for one in _listed(told.get("call_tags"))
+            for one in _listed(data.get("call_tags"))
         ]
-        notes = told.get("notes")
+        notes = data.get("notes")
         taken = ("contact", "internal_number", "call_tags", "call_times", "notes")
         return cls.read(
-            {name: value for name, value in told.items() if name not in taken},
+            {name: value for name, value in data.items() if name not in taken},
             contact_id=contact.get("id"),
             contact_name=contact.get("name"),
             external_number=contact.get("number"),
             internal_number=line.get("number"),
-            times=CallTimes.read(_object(told.get("call_times"))),
+            times=CallTimes.read(_object(data.get("call_times"))),
             tags=[Tag.read(one) for one in tags],
             notes=[one for one in notes if isinstance(one, str)] if isinstance(notes, list) else [],
             extra={"contact": contact, "internal_number": line},
@@ -236,9 +236,9 @@ class Agent(ResponseModel):
     daily_price_limit_eur: Decimal = Field(default=None, alias="daily_price_limit")
 
     @classmethod
-    def of(cls, told: Mapping[str, Any]) -> Self:
+    def of(cls, data: Mapping[str, Any]) -> Self:
         # The schema has a password, which nobody here needs to see.
-        return cls.read({name: value for name, value in _object(told.get("Agent")).items() if name != "pass"})
+        return cls.read({name: value for name, value in _object(data.get("Agent")).items() if name != "pass"})
 
 
 class SentSms(ResponseModel):
@@ -250,19 +250,19 @@ class SentSms(ResponseModel):
     country_code: Text = None
 
 
-def _attribute(told: dict[str, Any]) -> dict[str, Any]:
-    number = read_whole(told.get("attribute_id"))
-    return told if number is None else told | {"attribute_id": number}
+def _attribute(data: dict[str, Any]) -> dict[str, Any]:
+    number = read_whole(data.get("attribute_id"))
+    return data if number is None else data | {"attribute_id": number}
 
 
-def _object(told: Any) -> dict[str, Any]:
-    return told if isinstance(told, dict) else {}
+def _object(data: Any) -> dict[str, Any]:
+    return data if isinstance(data, dict) else {}
 
 
-def _listed(told: Any) -> list[dict[str, Any]]:
-    return [one for one in told if isinstance(one, dict)] if isinstance(told, list) else []
+def _listed(data: Any) -> list[dict[str, Any]]:
+    return [one for one in data if isinstance(one, dict)] if isinstance(data, list) else []
 
 
-def _objects(told: Any) -> list[dict[str, Any]]:
+def _objects(data: Any) -> list[dict[str, Any]]:
     """Of a list, or of one that stands for it."""
-    return _listed([told] if isinstance(told, dict) else told)
+    return _listed([data] if isinstance(data, dict) else data)

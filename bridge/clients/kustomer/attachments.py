@@ -141,10 +141,10 @@ def _checked_url(text: str) -> httpx2.URL:
 
 def reference(attachment_id: str, about: Mapping[str, Any]) -> dict[str, Any] | None:
     """`{_id, name, contentType, contentLength}`, all of which a note must give (note the underscore)."""
-    told = {key: about.get(key) for key in ("name", "contentType", "contentLength")}
-    if any(value is None for value in told.values()):
+    described = {key: about.get(key) for key in ("name", "contentType", "contentLength")}
+    if any(value is None for value in described.values()):
         return None
-    return {"_id": attachment_id, **told}
+    return {"_id": attachment_id, **described}
 
 
 def _around(fields: Mapping[str, str], *, mark: str, name: str, content_type: str) -> tuple[bytes, bytes]:

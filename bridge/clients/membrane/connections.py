@@ -102,7 +102,7 @@ class Connections:
         connection: str,
         *,
         timeout_s: float,
-        told: Callable[[Connection], object] = lambda connection: None,
+        progress: Callable[[Connection], object] = lambda connection: None,
     ) -> Connection:
         """Read it until its state has changed, or the time is over; the last that was seen.
 
@@ -143,7 +143,7 @@ class Connections:
                 return found
             if (found.state, found.says) != shown:
                 shown = (found.state, found.says)
-                told(found)
+                progress(found)
             now = self._api.now()
             first = first or found.state
             if found.state != first or not found.is_moving or now >= ends_at:

@@ -92,14 +92,14 @@ class Proxy(httpx2.BaseTransport):
 
     def _body(self, request: httpx2.Request, what: str) -> bytes:
         """In memory, as it may have to be sent again with a new token."""
-        told = request.headers.get("content-length", "0")
+        length = request.headers.get("content-length", "0")
         found = bytearray()
-        if int(told) <= self._largest_request:
+        if int(length) <= self._largest_request:
             for chunk in request.stream if isinstance(request.stream, httpx2.SyncByteStream) else ():
                 found += chunk
                 if len(found) > self._largest_request:
                     break
-        if max(int(told), len(found)) > self._largest_request:
+        if max(int(length), len(found)) > self._largest_request:
             raise TooLarge(
                 f"{what}: the request exceeds Membrane's limit of {self._largest_request // 10**6} MB; "
                 "nothing was sent"

@@ -161,8 +161,8 @@ def _state(body: Mapping[str, Any]) -> str:
     if body.get("archivedAt"):
         return State.GONE
     if isinstance(body.get("state"), str) and body["state"]:
-        told: str = body["state"]  # equals its State, or is a word new to us
-        return told
+        reported: str = body["state"]  # equals its State, or is a word new to us
+        return reported
     connected = body.get("connected")
     if connected is None:
         # An older form told it the other way round.
@@ -188,8 +188,8 @@ def _action(value: Any) -> ClientAction | None:
 def _fault(body: Mapping[str, Any]) -> str:
     """From `errors`, then `requestError`, then `error` (deprecated): the first that says anything."""
     errors = body.get("errors")
-    told = [*(errors if isinstance(errors, list) else []), body.get("requestError"), body.get("error")]
-    for value in told:
+    reported = [*(errors if isinstance(errors, list) else []), body.get("requestError"), body.get("error")]
+    for value in reported:
         found = value if isinstance(value, str) else value.get("message") if isinstance(value, dict) else None
         if isinstance(found, str) and found:
             return found

@@ -23,6 +23,7 @@ from bridge.domain.webhook.envelopes import is_native, unwrap
 from bridge.domain.webhook.fields import fields_of, in_order
 from bridge.domain.webhook.keys import DEFAULT_KEYS, ReadingRules, canonical_key, spelled
 from bridge.domain.webhook.values import (
+    has_value,
     read_call_id,
     read_direction,
     read_email,
@@ -34,7 +35,6 @@ from bridge.domain.webhook.values import (
     read_time,
     read_uuid,
     read_whole,
-    told,
 )
 
 # The triggers of the contract that speak of a call, and how far each says the call has come.
@@ -127,7 +127,7 @@ def trigger_of(body: Mapping[str, Any], keys: Mapping[str, str] = DEFAULT_KEYS) 
         return NATIVE_TRIGGERS.get(kind, kind.replace(".", "-").replace("_", "-"))
     for key in in_order([key for key in body if canonical_key(key, keys) == "event"], keys):
         value = body[key]
-        if isinstance(value, str) and told(value):
+        if isinstance(value, str) and has_value(value):
             return trigger_named(value)
     return None
 
@@ -290,7 +290,7 @@ def _native_fields(data: Mapping[str, Any]) -> dict[str, Any]:
 
 def _by_content(trigger: str, fields: Mapping[str, Any]) -> str:
     """Mends two workflows mixed up: a link and ids, and nothing that another event would say."""
-    said = {name for name, value in fields.items() if told(value)}
+    said = {name for name, value in fields.items() if has_value(value)}
     telling = said - {"call_id", "call_uuid", "external_number", "internal_number", "template"}
     if trigger in ("call-modified", "transcription-created") and telling == {"recording_url"}:
         if trigger == "transcription-created" and "transcript" in fields:
@@ -311,7 +311,7 @@ def _contact_name(fields: Mapping[str, Any]) -> str | None:
 
 def _phone(value: object, region: str | None, direction: Direction | None) -> Phone | None:
     # An empty text is a withheld number; a null, in JSON or in words, is a number not told.
-    if isinstance(value, str) and value.strip() and not told(value):
+    if isinstance(value, str) and value.strip() and not has_value(value):
         return None
     return read_phone(value, region=region, direction=direction)
 

@@ -17,7 +17,7 @@ from bridge.domain.webhook.events import Event, read_values
 from bridge.domain.webhook.fields import fields_of
 from bridge.domain.webhook.keys import CANONICAL_KEYS, DEFAULT_KEYS, canonical_key, folded
 from bridge.domain.webhook.templates import TEMPLATES
-from bridge.domain.webhook.values import told
+from bridge.domain.webhook.values import has_value
 
 # read: understood; empty: sent without a value; unused: known, and not needed; stored: kept as it came.
 State = Literal["read", "empty", "unused", "stored", "unreadable", "unknown"]
@@ -184,7 +184,7 @@ def _variable(
         state, says = "unused", "not part of the call's values"
     elif not canonical:
         field, state, says = _by_template(name, trigger)
-    elif not told(value) and not (means and value == "" and canonical == "external_number"):
+    elif not has_value(value) and not (means and value == "" and canonical == "external_number"):
         means, state, says = "", "empty", _why_empty(value)
     elif attribute is None:
         state, says = "unused", _UNUSED.get(canonical, "not used")

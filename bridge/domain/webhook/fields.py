@@ -7,7 +7,7 @@ from typing import Any
 
 from bridge.domain.webhook.envelopes import as_call
 from bridge.domain.webhook.keys import FIRST_NAME, FULL_NAME, LAST_NAME, canonical_key, folded
-from bridge.domain.webhook.values import told
+from bridge.domain.webhook.values import has_value
 
 _NUMBERS = ("number_e164", "e164", "number", "phone_number", "phone", "public_number", "phone_e164")
 
@@ -47,7 +47,7 @@ def fields_of(*bodies: Mapping[str, Any], keys: Mapping[str, str]) -> dict[str, 
     """
     fields: dict[str, Any] = {}
     for name, value in (pair for body in bodies for pair in _pairs(body, keys)):
-        if name not in fields or (told(value) and not told(fields[name])):
+        if name not in fields or (has_value(value) and not has_value(fields[name])):
             fields[name] = value
     return fields
 

@@ -65,7 +65,7 @@ _MIDNIGHT = re.compile(r"(?<=[T ])24(?=:?00(?::?00(?:[.,]0*)?)?(?:Z|[+-][\d:]+)?
 _LEAP_SECOND = re.compile(r"(?<=:\d\d):60(?=[.,Z+-]|$)")
 
 
-def told(value: object) -> bool:
+def has_value(value: object) -> bool:
     if value is None:
         return False
     if isinstance(value, str):
@@ -94,7 +94,7 @@ def read_uuid(value: object) -> UUID | None:
 
 def read_time(value: object) -> datetime | None:
     """ISO 8601 with its offset, else UTC as CloudTalk documents; mail's form; or time since 1970."""
-    if isinstance(value, bool) or not told(value):
+    if isinstance(value, bool) or not has_value(value):
         return None
     try:
         if isinstance(value, int | float):
@@ -154,7 +154,7 @@ def _of_24_hours(time: re.Match[str]) -> str:
 
 
 def read_whole(value: object) -> int | None:
-    if isinstance(value, bool) or not told(value):
+    if isinstance(value, bool) or not has_value(value):
         return None
     if isinstance(value, int):
         return value if abs(value) < 2**63 else None
@@ -197,8 +197,8 @@ def read_text(value: object, longest: int = _LONGEST_TEXT) -> str | None:
     Every line break of Unicode becomes the one that all readers take for one.
     """
     if isinstance(value, list):
-        value = "\n".join(_plain(item) for item in value if told(item))
-    if isinstance(value, bool) or not told(value):
+        value = "\n".join(_plain(item) for item in value if has_value(item))
+    if isinstance(value, bool) or not has_value(value):
         return None
     text = _plain(value)[: 8 * longest]
     if _PLAIN.fullmatch(text):
@@ -225,7 +225,7 @@ def _plain(value: object) -> str:
 
 def _word(value: object) -> str:
     """A short text or number in lower case, for comparing."""
-    text = _plain(value).strip() if told(value) else ""
+    text = _plain(value).strip() if has_value(value) else ""
     return text.casefold() if len(text) <= _LONGEST_VALUE else ""
 
 
@@ -265,7 +265,7 @@ def _person_in(value: Mapping[str, object]) -> str | None:
 def _from_parts(value: Mapping[str, object]) -> str | None:
     by_name = {spelled(key): value[key] for key in sorted(value)}
     parts = (
-        next((by_name[key] for key in keys if told(by_name.get(key))), None)
+        next((by_name[key] for key in keys if has_value(by_name.get(key))), None)
         for keys in (FIRST_NAME, MIDDLE_NAME, LAST_NAME)
     )
     # Given names may be a list of them.
@@ -291,7 +291,7 @@ def read_flag(value: object) -> bool | None:
 def read_tags(value: object) -> tuple[str, ...] | None:
     """One text joined by commas, oldest first, all of them every time; or a list of texts or objects."""
     if isinstance(value, str):
-        value = value.split(",", _MOST_TAGS)[:_MOST_TAGS] if told(value) else []
+        value = value.split(",", _MOST_TAGS)[:_MOST_TAGS] if has_value(value) else []
     if not isinstance(value, list):
         return None
     value = value[:_MOST_TAGS]

@@ -134,7 +134,7 @@ class Budget:
         operation: str,
         status: str,
         closed_for_s: float = 0,
-        told: tuple[int, int, float | None] | None = None,
+        rate_limits: tuple[int, int, float | None] | None = None,
         seconds: float | None = None,
     ) -> None:
         """Book the end of a request.
@@ -146,7 +146,7 @@ class Budget:
             seconds: how long it took; None where that says nothing.
         """
         counter = f"upstream:{self.service}:{operation}:{status}"
-        limit, remaining, resets_in_s = told or (-1, -1, None)
+        limit, remaining, resets_in_s = rate_limits or (-1, -1, None)
         resets_in_ms = -1 if resets_in_s is None else int(resets_in_s * 1000)
         spent: tuple[str, str, int] = ("", "", 0)
         if seconds is not None:
@@ -163,7 +163,7 @@ class Budget:
 
         `drain_s`: seconds until the last of those who wait now has what it waits for, at the share of now.
         """
-        (used, flying, closed_for_ms, told, others), *lanes = self._run(self._forecast)
+        (used, flying, closed_for_ms, rate_limits, others), *lanes = self._run(self._forecast)
         left = max(0, self.share - used)
         waiting = {
             LANE_NAMES[lane]: {"jobs": jobs, "requests": places, "drain_s": drain_ms / 1000}
@@ -172,7 +172,7 @@ class Budget:
         return {
             "per_window": self.share,
             "window_s": self.window_s,
-            "left": left if told < 0 else min(left, told),
+            "left": left if rate_limits < 0 else min(left, rate_limits),
             "in_flight": flying,
             "closed_for_s": closed_for_ms / 1000,
             "others_spend": bool(others),

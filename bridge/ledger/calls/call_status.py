@@ -109,23 +109,23 @@ class _Part:
         return [f"uuid:{self.uuid}", *own] if self.uuid else own
 
     def standing(self, leading: Mapping[str, str | None], jobs: _Jobs) -> CallStatus:
-        def told(name: str) -> str:
+        def field_of(name: str) -> str:
             return leading.get(name) or self.fields[name] or ""
 
-        known = self.first_at or self.uuid or told(Field.FORGOTTEN)
+        known = self.first_at or self.uuid or field_of(Field.FORGOTTEN)
         stands = CallState.WAITING if known else CallState.UNKNOWN
         # A reason goes with its state, see `record_of`.
-        reason = (leading.get(Field.REASON) if leading.get(Field.STATE) else told(Field.REASON)) or ""
-        if told(Field.FORGOTTEN):
+        reason = (leading.get(Field.REASON) if leading.get(Field.STATE) else field_of(Field.REASON)) or ""
+        if field_of(Field.FORGOTTEN):
             stands = CallState.FORGOTTEN
         elif jobs.parked is not None:
             stands, reason = CallState.PARKED, jobs.parked
-        elif told(Field.STATE) == State.DROPPED:
+        elif field_of(Field.STATE) == State.DROPPED:
             # Unless something was learnt since.
             stands = CallState.WAITING if jobs.writing else CallState.DROPPED
-        elif told(Field.STATE) in (State.SYNCED, State.SKIPPED):
-            stands = CallState.WRITTEN if told(Field.STATE) == State.SYNCED else CallState.SKIPPED
-        conversation = told(_CONVERSATION)
+        elif field_of(Field.STATE) in (State.SYNCED, State.SKIPPED):
+            stands = CallState.WRITTEN if field_of(Field.STATE) == State.SYNCED else CallState.SKIPPED
+        conversation = field_of(_CONVERSATION)
         return CallStatus(
             call_id=self.call_id,
             stands=stands,

@@ -50,9 +50,9 @@ def calls_of(ledger: Ledger, rules: Rules, phone: Phone) -> CallsOfNumber:
 
 
 def _is_with(record: Record, rules: Rules, mentions: Mentions) -> bool:
-    """Also where the number was told as at home, and no country is set to read it by."""
-    told = {event.external for event in record.read_events(rules)} | {record.call(rules).external}
-    return any(phone is not None and mentions.are_in(phone.text) for phone in told)
+    """Also where the number was written without its country code, and no country is set to read it by."""
+    numbers = {event.external for event in record.read_events(rules)} | {record.call(rules).external}
+    return any(phone is not None and mentions.are_in(phone.text) for phone in numbers)
 
 
 def _said_in(record: Record) -> str:
@@ -88,8 +88,8 @@ def held_of_call(ledger: Ledger, rules: Rules, call: Call, ids: Mentions) -> lis
     """Those that name the call, and those that may speak of it: the same number at its time."""
 
     def is_of_it(event: HeldEvent) -> bool:
-        told = event.as_event_of(rules, {})
-        may_be = told is not None and fits(told, event.at, call)
+        as_event = event.as_event_of(rules, {})
+        may_be = as_event is not None and fits(as_event, event.at, call)
         return may_be or ids.are_in(json.dumps(event.body, ensure_ascii=False))
 
     return [event for event in all_events(ledger) if is_of_it(event)]
@@ -127,12 +127,12 @@ def blank_trail(ledger: Ledger, mentions: Mentions) -> int:
     def work(pipe: Pipeline) -> None:
         nonlocal blanked
         lines = cast(list[str], pipe.lrange(keys.TRAIL, 0, -1))
-        told = [_blanked(line) if mentions.are_in(line) else line for line in lines]
-        blanked = sum(old != new for old, new in zip(lines, told, strict=True))
+        remaining = [_blanked(line) if mentions.are_in(line) else line for line in lines]
+        blanked = sum(old != new for old, new in zip(lines, remaining, strict=True))
         pipe.multi()
         if blanked:
             pipe.delete(keys.TRAIL)
-            pipe.rpush(keys.TRAIL, *told)
+            pipe.rpush(keys.TRAIL, *remaining)
             pipe.expire(keys.TRAIL, ledger.keep_for.outputs_s)
 
     def _blanked(line: str) -> str:

@@ -178,10 +178,10 @@ def assign(ledger: Ledger, event: HeldEvent, record: Record, rules: Rules, *, wh
         ids["call_uuid"] = str(record.uuid)
     if record.call_id is not None:
         ids["call_id"] = str(record.call_id)
-    told = event.as_event_of(rules, ids)
-    if told is None:
+    as_event = event.as_event_of(rules, ids)
+    if as_event is None:
         raise Rejected("This event cannot be parsed, even with the call's ids added.")
-    learnt = ledger.record_event(told, with_ids(event.body, ids), assigned=True)
+    learnt = ledger.record_event(as_event, with_ids(event.body, ids), assigned=True)
     # Told by the script that would have kept it: the call may have been forgotten since its record was read.
     if learnt.status == "forgotten":
         raise Rejected(
@@ -248,27 +248,27 @@ def match_held(
             _set_apart(ledger, event)
         if event.trigger not in STAGE_OF or now - event.at >= _MATCHED_FOR:
             continue
-        told = event.as_event_of(rules, {})
-        if told is not None and event.at - _earliest(event, told) < _MATCHED_FOR:
-            events.append((event, told))
+        as_event = event.as_event_of(rules, {})
+        if as_event is not None and event.at - _earliest(event, as_event) < _MATCHED_FOR:
+            events.append((event, as_event))
     if not events:
         return 0
-    since = min(_earliest(event, told) for event, told in events) - _HEARD_BEFORE
+    since = min(_earliest(event, as_event) for event, as_event in events) - _HEARD_BEFORE
     if not near.look(since.timestamp() * 1000):
         return 0
     # Read anew: one may have been forgotten, or joined with another. Once for all events of the number.
     read = cache(ledger.read)
     done = 0
-    for event, told in events:
+    for event, as_event in events:
         if time.monotonic() > ends:
             break
-        fitting = near.fitting(told, event.at, most=_MOST_FITTING)
+        fitting = near.fitting(as_event, event.at, most=_MOST_FITTING)
         if len(fitting) > _MOST_FITTING:
             key, reason = None, SEVERAL_FIT
         else:
             found = {record.key: record for record in map(read, fitting)}
             calls = [(key, record.call(rules)) for key, record in found.items() if not record.forgotten]
-            key, reason = match(told, event.at, calls)
+            key, reason = match(as_event, event.at, calls)
         if key is not None:
             try:
                 assign(ledger, event, found[key], rules, who="clock")
@@ -294,9 +294,9 @@ def _set_apart(ledger: Ledger, event: HeldEvent) -> None:
     pipe.execute()
 
 
-def _earliest(event: HeldEvent, told: Event) -> datetime:
+def _earliest(event: HeldEvent, as_event: Event) -> datetime:
     """Its call was not last heard of long before this."""
-    return event.at if told.started_at is None else min(event.at, told.started_at)
+    return event.at if as_event.started_at is None else min(event.at, as_event.started_at)
 
 
 @boundary("held.say_why")

@@ -50,12 +50,12 @@ def ask_horizon(client: redis.Redis, *, outputs_s: int, lease_ms: int) -> Ledger
     pipe.config_get("appendfsync")
     pipe.hget(keys.META, "born_at")
     pipe.zrange(keys.SERVERS, 0, 1, desc=True, withscores=True)
-    now, told, copies, fsync, born_at, starts = pipe.execute(raise_on_error=False)
+    now, server_info, copies, fsync, born_at, starts = pipe.execute(raise_on_error=False)
     for needed in (now, born_at, starts):
         if isinstance(needed, Exception):
             raise needed
     # A provider that does not tell: its crashes are then not noticed.
-    server = told.get("run_id", "") if isinstance(told, dict) else ""
+    server = server_info.get("run_id", "") if isinstance(server_info, dict) else ""
     # It has all that any server before it answered: on disk, and not by way of a replica.
     sure = (
         isinstance(fsync, dict)

@@ -107,9 +107,9 @@ class Inbox:
         rehearsal.check(replies[: rehearsal.REPLIES])
         asked = rehearsal.REPLIES + self.proof.place_replies
         self.proof.check_place(replies[rehearsal.REPLIES : asked])
-        told = len(replies) - processes.REPLIES - TROUBLE_REPLIES
-        self.proof.check_able(replies[asked:told])
-        running = processes.read(replies[told:-TROUBLE_REPLIES])
+        end = len(replies) - processes.REPLIES - TROUBLE_REPLIES
+        self.proof.check_able(replies[asked:end])
+        running = processes.read(replies[end:-TROUBLE_REPLIES])
         # It is asked of a web process.
         lacking = [text for text in processes.missing(running) if text != "no web runs"]
         return [*lacking, *read_troubles(replies[-TROUBLE_REPLIES:])]

@@ -87,11 +87,11 @@ class Records(Scripted):
             return record_of(key, [(tombstone(at_ms), {}, [])])
         if key.startswith("id:") and (uuid := call.get(Field.UUID)):
             return record_of(f"uuid:{uuid}", [*self._parts(f"uuid:{uuid}"), (call, events, log)])
-        told = call.get(Field.ID) if key.startswith("uuid:") else None
-        if told is None:
+        number_of_uuid = call.get(Field.ID) if key.startswith("uuid:") else None
+        if number_of_uuid is None:
             others = []
-        elif told != number or not others:
-            others = self._parts(f"id:{told}")
+        elif number_of_uuid != number or not others:
+            others = self._parts(f"id:{number_of_uuid}")
         return record_of(key, [(call, events, log), *others])
 
     @boundary("ledger.read")

@@ -87,9 +87,9 @@ class Summary:
         """As it is kept."""
         heard_at = None if self.started_at or self.ended_at else self.when
         times = [_micros(at) for at in (self.started_at, self.ended_at, heard_at)]
-        told = [self.uuid, self.call_id, int(self.ended), self.direction, self.outcome, self.number]
+        row = [self.uuid, self.call_id, int(self.ended), self.direction, self.outcome, self.number]
         people = [self.customer_name, self.agent_id, self.agent_name]
-        return json.dumps([mark, score, *told, *people, *times], ensure_ascii=False, separators=(",", ":"))
+        return json.dumps([mark, score, *row, *people, *times], ensure_ascii=False, separators=(",", ":"))
 
     @classmethod
     def read(cls, text: str, mark: str, score: int) -> Summary | None:
@@ -173,16 +173,16 @@ def read_entries(
     own = _fields(ledger, [place.key for place in places], (Field.ROW, Field.ID, *_WRITTEN))
     # What was written under the other part of a joined record stays there.
     parts = [
-        f"id:{told[Field.ID]}"
-        for place, told in zip(places, own, strict=True)
-        if _is_joined(place, told) and not (told[Field.STATE] and told[_CONVERSATION])
+        f"id:{row[Field.ID]}"
+        for place, row in zip(places, own, strict=True)
+        if _is_joined(place, row) and not (row[Field.STATE] and row[_CONVERSATION])
     ]
     others = dict(zip(parts, _fields(ledger, parts, _WRITTEN), strict=True))
     found: list[CallEntry | None] = []
-    for place, told in zip(places, own, strict=True):
-        text = told[Field.ROW]
+    for place, row in zip(places, own, strict=True):
+        text = row[Field.ROW]
         summary = Summary.read(text, mark, place.score) if text else None
-        found.append(None if summary is None else _entry(place, summary, told, others))
+        found.append(None if summary is None else _entry(place, summary, row, others))
     missing = [at for at, one in enumerate(found) if one is None]
     for start in range(0, len(missing), AT_ONCE):
         if start and until is not None and time.monotonic() > until:

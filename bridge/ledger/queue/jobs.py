@@ -169,8 +169,8 @@ class Jobs(Records):
         names = [*QUEUE_KEYS, keys.record(claim.key), keys.log(claim.key), keys.COUNTS, keys.MEASURES]
         waited = "" if wait is None else " ".join(f"{name} {number}" for name, number in job_wait(*wait))
         counted = (" ".join(counters), waited)
-        told = (wish, note, claim.kind, self.keep_for.outputs_s, *counted, *_flat(fields or {}))
-        return cast(str, self._run("complete", names, claim.name, claim.token, *told)[0])
+        values = (wish, note, claim.kind, self.keep_for.outputs_s, *counted, *_flat(fields or {}))
+        return cast(str, self._run("complete", names, claim.name, claim.token, *values)[0])
 
     def reschedule(self, claim: Claim, *, in_ms: int, cause: str, error: str, failed: bool) -> str:
         """Try again later; `failed` counts it as an attempt. Answers `waiting`, `parked` or `lost`."""
@@ -229,10 +229,10 @@ class Jobs(Records):
         Args:
             line: for the trail (`bridge.ledger.trail`); kept only if it was.
         """
-        told = f"dropped by {who}: {why}" if kind in kinds.WRITING else ""
+        values = f"dropped by {who}: {why}" if kind in kinds.WRITING else ""
         # What the leading part of a joined record says counts.
         names = [*QUEUE_KEYS, keys.record(self.read(key).key), keys.log(key), keys.TRAIL]
-        arguments = (f"{why} ({who})", told, line, keys.TRAIL_LINES, self.keep_for.outputs_s)
+        arguments = (f"{why} ({who})", values, line, keys.TRAIL_LINES, self.keep_for.outputs_s)
         return bool(self._run("drop", names, keys.job(kind, key), *arguments))
 
     def keep(
@@ -256,8 +256,8 @@ class Jobs(Records):
         """
         names = [*QUEUE_KEYS, keys.record(claim.key), keys.log(claim.key), keys.COUNTS, keys.MEASURES]
         counted = milestones_for_script(milestones, tracing.trace_id())
-        told = (claim.name, claim.token, self.keep_for.outputs_s, note, counted, *_flat(fields))
-        answer = self._run("keep", names, *told)
+        values = (claim.name, claim.token, self.keep_for.outputs_s, note, counted, *_flat(fields))
+        answer = self._run("keep", names, *values)
         if not answer:
             raise LeaseLost(f"{claim.name}: the lease ran out, another worker may hold it")
         return int(answer) > 1

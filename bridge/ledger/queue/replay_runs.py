@@ -84,10 +84,10 @@ def start(ledger: Ledger, jobs: Sequence[Parked], *, who: str, about: str) -> Re
     jobs = jobs[:MOST_JOBS]
     id_ = secrets.token_hex(6)
     now, total = str(ledger.now_ms()), str(len(jobs))
-    told: dict[Any, Any] = {"who": who, "about": about, "state": "going", "started_at": now, "total": total}
+    values: dict[Any, Any] = {"who": who, "about": about, "state": "going", "started_at": now, "total": total}
     with boundary("replay_runs.start"):
         pipe = ledger.redis.pipeline()
-        pipe.hset(_run(id_), mapping=told)
+        pipe.hset(_run(id_), mapping=values)
         pipe.rpush(_left(id_), *(job.name for job in jobs))
         for name in (_run(id_), _left(id_)):
             pipe.expire(name, ledger.keep_for.events_s)

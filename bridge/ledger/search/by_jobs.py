@@ -33,8 +33,8 @@ def calls_with_error(ledger: Ledger, text: str) -> list[str]:
         jobs = cast(dict[str, str], ledger.redis.hgetall(JOBS))
     else:
         names = cast(list[str], ledger.redis.zrevrange(PARKED, 0, _MOST_READ - 1))
-        told = cast(list[str | None], ledger.redis.hmget(JOBS, names)) if names else []
-        jobs = {name: job or "{}" for name, job in zip(names, told, strict=True)}
+        texts = cast(list[str | None], ledger.redis.hmget(JOBS, names)) if names else []
+        jobs = {name: job or "{}" for name, job in zip(names, texts, strict=True)}
     return _calls(name for name, job in jobs.items() if text in _error_of(job))
 
 
@@ -51,8 +51,8 @@ def calls_being_synced(ledger: Ledger) -> list[str]:
     *sets, jobs = pipe.execute()
     names = {name for found in sets for name in cast(list[str], found)}
     if jobs <= MOST:
-        told = cast(dict[str, str], ledger.redis.hgetall(JOBS))
-        names |= {name for name, text in told.items() if json.loads(text)["attempts"] > 0}
+        texts = cast(dict[str, str], ledger.redis.hgetall(JOBS))
+        names |= {name for name, text in texts.items() if json.loads(text)["attempts"] > 0}
     return _calls(name for name in names if name.startswith(f"{SYNC.name}|"))
 
 

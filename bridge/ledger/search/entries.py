@@ -74,8 +74,8 @@ def key_of(raw: bytes) -> str:
 
 
 def facts_byte(entry: CallEntry) -> bytes:
-    told = entry.summary
-    return bytes([_BYTE_OF[Facts(told.outcome, told.direction, entry.state, told.ended)]])
+    summarised = entry.summary
+    return bytes([_BYTE_OF[Facts(summarised.outcome, summarised.direction, entry.state, summarised.ended)]])
 
 
 def facts_table(wanted: Callable[[Facts], bool]) -> bytes:
@@ -106,10 +106,12 @@ def name_of(name: str | None) -> str:
 
 def agent_text(entry: CallEntry) -> str:
     """As the dictionary of agents has it: the id, a space, the name."""
-    told = entry.summary
-    if told.agent_id is None and not told.agent_name:
+    summarised = entry.summary
+    if summarised.agent_id is None and not summarised.agent_name:
         return ""
-    return _text(f"{'' if told.agent_id is None else told.agent_id} {name_of(told.agent_name)}")
+    return _text(
+        f"{'' if summarised.agent_id is None else summarised.agent_id} {name_of(summarised.agent_name)}"
+    )
 
 
 def reason_text(entry: CallEntry) -> str:
@@ -142,8 +144,8 @@ def columns_of(entries: Sequence[CallEntry]) -> list[bytes]:
     summaries = [entry.summary for entry in entries]
     return [
         b"".join(key_bytes(entry.place.key) for entry in entries),
-        "".join(digits_of(told.number) + "\n" for told in summaries).encode(),
-        "".join(name_of(told.customer_name) + "\n" for told in summaries).encode(),
+        "".join(digits_of(summarised.number) + "\n" for summarised in summaries).encode(),
+        "".join(name_of(summarised.customer_name) + "\n" for summarised in summaries).encode(),
         b"".join(facts_byte(entry) for entry in entries),
         b"".join(when_of(entry).to_bytes(WHEN_BYTES, "little") for entry in entries),
         b"".join(conversation_bytes(entry.conversation_id) for entry in entries),

@@ -120,11 +120,13 @@ class _Looking:
                 number for text, number in agents if _is_agent(wanted.agent, text)
             )
         if wanted.name:
-            told = entries.without_digits(wanted.name)
+            reason_text = entries.without_digits(wanted.name)
             for column, kind in (("a", "agents"), ("r", "reasons")):
                 texts = _dictionary(self.ledger, kind)
                 self._tables[column] = bucket_table(
-                    number for text, number in texts if (told if column == "r" else wanted.name) in text
+                    number
+                    for text, number in texts
+                    if (reason_text if column == "r" else wanted.name) in text
                 )
         needs = {
             "f": True,
@@ -139,7 +141,9 @@ class _Looking:
 
     def places(self, group: Sequence[_Chunk], bounds: Bounds, after: Place | None) -> Iterator[Place]:
         hits = [
-            (chunk, n) for chunk, told in self._read(group) for n in _ordered(chunk, self._hits(chunk, told))
+            (chunk, n)
+            for chunk, columns in self._read(group)
+            for n in _ordered(chunk, self._hits(chunk, columns))
         ]
         at, size = 0, _AT_ONCE
         while at < len(hits):
@@ -166,46 +170,46 @@ class _Looking:
         names = [(chunk, column) for chunk in group for column in self._columns_of(chunk)]
         for chunk, column in names:
             _ask_raw(pipe, "GET", keys.find(f"{chunk.name}:{column}"))
-        told: dict[str, dict[str, bytes]] = {chunk.name: {} for chunk in group}
+        columns: dict[str, dict[str, bytes]] = {chunk.name: {} for chunk in group}
         for (chunk, column), text in zip(names, pipe.execute(), strict=True):
-            told[chunk.name][column] = text or b""
-        return [(chunk, told[chunk.name]) for chunk in group]
+            columns[chunk.name][column] = text or b""
+        return [(chunk, columns[chunk.name]) for chunk in group]
 
     def _columns_of(self, chunk: _Chunk) -> list[str]:
         wanted = self.wanted
         whole = wanted.since_s <= chunk.earliest and (wanted.until_s is None or chunk.latest < wanted.until_s)
         return [*self._columns, *([] if whole else ["w"])]
 
-    def _hits(self, chunk: _Chunk, told: Mapping[str, bytes]) -> list[int]:
+    def _hits(self, chunk: _Chunk, columns: Mapping[str, bytes]) -> list[int]:
         """Which calls of a chunk may be meant."""
-        size = len(told["f"])
-        masks = [told["f"].translate(self._tables["f"])]
-        if "w" in told:
-            masks.append(_within(told["w"], self.wanted))
+        size = len(columns["f"])
+        masks = [columns["f"].translate(self._tables["f"])]
+        if "w" in columns:
+            masks.append(_within(columns["w"], self.wanted))
         if "agent" in self._tables:
-            masks.append(told["a"].translate(self._tables["agent"]))
+            masks.append(columns["a"].translate(self._tables["agent"]))
         if self.wanted.has_q:
-            masks.append(self._meant(told, size))
+            masks.append(self._meant(columns, size))
         mask = masks[0] if len(masks) == 1 else _all_of(masks, size)
         return [n for n, is_hit in enumerate(mask) if is_hit] if 1 in mask else []
 
-    def _meant(self, told: Mapping[str, bytes], size: int) -> bytes:
+    def _meant(self, columns: Mapping[str, bytes], size: int) -> bytes:
         wanted = self.wanted
         hits = bytearray(size)
-        found: list[Iterable[int]] = [_lines_with(told["d"], digits.encode()) for digits in wanted.digits]
+        found: list[Iterable[int]] = [_lines_with(columns["d"], digits.encode()) for digits in wanted.digits]
         if wanted.name:
-            found.append(_lines_with(told["n"], wanted.name.encode()))
+            found.append(_lines_with(columns["n"], wanted.name.encode()))
         if wanted.uuid_prefix:
-            found.append(_uuids_with(told["k"], wanted.uuid_prefix))
+            found.append(_uuids_with(columns["k"], wanted.uuid_prefix))
         if wanted.conversation_id:
-            found.append(_places_of(told["c"], entries.conversation_bytes(wanted.conversation_id)))
+            found.append(_places_of(columns["c"], entries.conversation_bytes(wanted.conversation_id)))
         for numbers in found:
             for n in numbers:
                 if n < size:
                     hits[n] = 1
         if not wanted.name:
             return bytes(hits)
-        either = [bytes(hits), *(told[column].translate(self._tables[column]) for column in ("a", "r"))]
+        either = [bytes(hits), *(columns[column].translate(self._tables[column]) for column in ("a", "r"))]
         return _any_of(either, size)
 
 
@@ -290,14 +294,14 @@ def _within(column: bytes, wanted: Wanted) -> bytes:
 
 
 def _all_of(masks: Sequence[bytes], size: int) -> bytes:
-    told = -1
+    bits = -1
     for mask in masks:
-        told &= int.from_bytes(mask[:size], "little")
-    return told.to_bytes(size, "little")
+        bits &= int.from_bytes(mask[:size], "little")
+    return bits.to_bytes(size, "little")
 
 
 def _any_of(masks: Sequence[bytes], size: int) -> bytes:
-    told = 0
+    bits = 0
     for mask in masks:
-        told |= int.from_bytes(mask[:size], "little")
-    return told.to_bytes(size, "little")
+        bits |= int.from_bytes(mask[:size], "little")
+    return bits.to_bytes(size, "little")

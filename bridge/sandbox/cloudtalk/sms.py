@@ -56,13 +56,13 @@ class Messages:
         failure = readings.sms_failure or self._failure(sms)
         if failure is not None:
             return JSONResponse({"responseData": {"success": "false", "data": failure}})
-        told = {name: getattr(sms, name) for name in ("recipient", "message", "sender", "country_code")}
+        sent = {name: getattr(sms, name) for name in ("recipient", "message", "sender", "country_code")}
         number = len(self.world.store.all("text_message")) + 1
         self.world.store.put(
-            "text_message", str(number), told | {"id": number, "sent_at": self.world.timestamp()}
+            "text_message", str(number), sent | {"id": number, "sent_at": self.world.timestamp()}
         )
         # A text in their example; there is no id of the message.
-        return JSONResponse({"responseData": {"success": "true", "data": told}})
+        return JSONResponse({"responseData": {"success": "true", "data": sent}})
 
     def _failure(self, sms: SmsBody) -> Failure | None:
         """The sender has to be a number of the account."""

@@ -94,7 +94,7 @@ def _operation(one: Operation, refs: dict[str, str], schemas: dict[str, Any]) ->
     parameters = [_path_parameter(name) for name in _PARAMETERS if f"{{{name}}}" in one.path]
     if not one.changes:
         parameters += _query_parameters(schemas[refs[one.takes.__name__]])
-    told: dict[str, Any] = {
+    described: dict[str, Any] = {
         "operationId": one.name,
         "summary": one.says,
         "parameters": parameters,
@@ -104,11 +104,11 @@ def _operation(one: Operation, refs: dict[str, str], schemas: dict[str, Any]) ->
         },
     }
     if one.changes:
-        told["requestBody"] = {
+        described["requestBody"] = {
             "required": bool(schemas[refs[one.takes.__name__]].get("required")),
             "content": {"application/json": {"schema": _ref(refs[one.takes.__name__])}},
         }
-    return told
+    return described
 
 
 def errors_of(one: Operation) -> list[int]:

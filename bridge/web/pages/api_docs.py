@@ -51,30 +51,30 @@ def _page() -> dict[str, Any]:
     document = openapi(OPERATIONS)
     schemas = document["components"]["schemas"]
     shown = [
-        _shown(method.upper(), path, told, schemas)
+        _shown(method.upper(), path, operation, schemas)
         for path, methods in document["paths"].items()
-        for method, told in methods.items()
+        for method, operation in methods.items()
     ]
     models = {name: _fields(schema) for name, schema in sorted(schemas.items()) if "properties" in schema}
     return {"operations": shown, "models": models}
 
 
-def _shown(method: str, path: str, told: dict[str, Any], schemas: dict[str, Any]) -> Shown:
+def _shown(method: str, path: str, operation: dict[str, Any], schemas: dict[str, Any]) -> Shown:
     parameters = [
         Field(one["name"], _type(one["schema"]), one["required"], one.get("description", ""))
-        for one in told["parameters"]
+        for one in operation["parameters"]
     ]
-    body = told.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema")
+    body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema")
     answers = []
-    for status, answer in told["responses"].items():
+    for status, answer in operation["responses"].items():
         ((media_type, content),) = answer["content"].items()
         what = _type(content["schema"]) if content["schema"] else media_type
         answers.append((status, what, answer["description"] if int(status) >= 400 else ""))
     return Shown(
-        anchor=told["operationId"],
+        anchor=operation["operationId"],
         method=method,
         path=path,
-        says=told["summary"],
+        says=operation["summary"],
         parameters=parameters,
         body=_fields(schemas[_type(body)]) if body else [],
         answers=answers,

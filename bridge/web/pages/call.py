@@ -66,13 +66,13 @@ async def call(request: Request) -> Response:
         if record.forgotten:
             return {"forgotten": True, "key": record.key}
         view = view_for(desk, record, raw=person.operates, masked=person.masked)
-        told = record.call(desk.rules)
+        folded = record.call(desk.rules)
         noted = noted_at(desk.ledger, record.own_keys)
         links = request.app.state.app_links
         return {
             "forgotten": False,
             "done": _DONE.get(request.query_params.get("done", ""), ""),
-            **_shown(desk, person, record, told, view, next((at for at in noted if at), None), links),
+            **_shown(desk, person, record, folded, view, next((at for at in noted if at), None), links),
         }
 
     return await show(request, "call.html", work, missing=_ABSENT)
@@ -82,31 +82,31 @@ def _shown(
     desk: Desk,
     person: Person,
     record: Record,
-    told: Call,
+    folded: Call,
     view: Mapping[str, Any],
     noted: datetime | None,
     links: AppLinks,
 ) -> dict[str, Any]:
-    row = row_of(CallEntry.of(record, told), view["jobs"])
+    row = row_of(CallEntry.of(record, folded), view["jobs"])
     row = masked(row) if person.masked else row
-    after_s = (noted - told.ended_at).total_seconds() if noted and told.ended_at else None
-    recording = record.recording(desk.rules, told)
+    after_s = (noted - folded.ended_at).total_seconds() if noted and folded.ended_at else None
+    recording = record.recording(desk.rules, folded)
     place = f"{PLAYER}/{quote(record.key, safe=':')}"
     return {
         "key": record.key,
         "page": page_of(record.key),
-        "title": headline(told),
+        "title": headline(folded),
         "row": row,
         "view": view,
         "story": story_of(
             view, after_s=max(after_s, 0.0) if after_s is not None else None, sound=recording.sound
         ),
-        "facts": _facts(row, told),
+        "facts": _facts(row, folded),
         "player": place if recording.speech or recording.original else None,
         "plays": recording.plays,
         "sound": recording.sound.name.lower().replace("_", " "),
         "links": links.of_call(
-            call_id=told.call_id,
+            call_id=folded.call_id,
             conversation_id=row.conversation_id,
             customer_id=(view["outputs"].get("customer") or {}).get("id"),
         ),
@@ -122,13 +122,13 @@ def _shown(
     }
 
 
-def _facts(row: Any, told: Call) -> list[tuple[str, Any]]:
-    talked = sound_length(told.talk_seconds) if told.talk_seconds else ""
+def _facts(row: Any, folded: Call) -> list[tuple[str, Any]]:
+    talked = sound_length(folded.talk_seconds) if folded.talk_seconds else ""
     return [
         ("Customer", row.customer_name),
         ("Number", row.number),
         ("Agent", row.agent_name),
-        ("Line", told.line_name or (told.internal.text if told.internal else None)),
+        ("Line", folded.line_name or (folded.internal.text if folded.internal else None)),
         ("Direction", row.direction),
         ("Outcome", row.outcome),
         ("Talked", talked),

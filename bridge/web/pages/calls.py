@@ -59,8 +59,8 @@ async def calls(request: Request) -> Response:
 
 
 def _address(asked: dict[str, str], cursor: str | None = None) -> str:
-    told = {name: text for name, text in asked.items() if text} | ({"cursor": cursor} if cursor else {})
-    return f"/calls?{urlencode(told)}" if told else "/calls"
+    filters = {name: text for name, text in asked.items() if text} | ({"cursor": cursor} if cursor else {})
+    return f"/calls?{urlencode(filters)}" if filters else "/calls"
 
 
 ROUTES = [Route("/calls", calls, methods=["GET"])]

@@ -50,9 +50,9 @@ def reason_in(form: Mapping[str, str]) -> str:
     return reason
 
 
-def onward(place: str, **told: object) -> Response:
+def onward(place: str, **values: object) -> Response:
     """After a form was done: to a page, which says so by these words of its address."""
-    given = {name: str(value) for name, value in told.items() if value not in ("", None)}
+    given = {name: str(value) for name, value in values.items() if value not in ("", None)}
     return RedirectResponse(f"{place}?{urlencode(given)}" if given else place, status_code=303)
 
 

@@ -68,8 +68,8 @@ async def _turned_away(request: Request, *, operate: bool) -> Response | None:
         return answer
     person = person_of(request)
     if person is not None and not person.operates and (operate or not reads):
-        told = may_not_change(person)
-        text = f"{told['error'].capitalize()}. {told['hint']}"
+        refusal = may_not_change(person)
+        text = f"{refusal['error'].capitalize()}. {refusal['hint']}"
         return message(request, 403, "Not for your role", text, link=("/", "Now"))
     if not reads and callers.crosses_sites(request.scope):
         text = "The request came from another site. Open the bridge's own page and try again there."

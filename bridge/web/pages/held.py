@@ -74,11 +74,11 @@ async def one(request: Request) -> Response:
         event = find_held(desk.ledger, request.path_params["fingerprint"])
         if event is None:
             return None
-        told = heard(_as_received(event), desk.rules, hides_people=person.masked)
+        explained = heard(_as_received(event), desk.rules, hides_people=person.masked)
         found = suggestions(desk.ledger, desk.rules, event) if can_be_assigned(event) else []
         return {
             "event": _line(event, desk, person),
-            "told": told,
+            "told": explained,
             "can_be_assigned": can_be_assigned(event),
             "suggestions": [
                 {

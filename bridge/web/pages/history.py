@@ -71,7 +71,7 @@ async def trail_page(request: Request) -> Response:
 
     def work() -> dict[str, Any]:
         people = sorted({line["who"] for line in trail.read(desk.ledger, most=_MOST_PEOPLE)})
-        told: dict[str, Any] = {
+        context: dict[str, Any] = {
             "people": people,
             "wanted": wanted,
             "lines": [],
@@ -96,10 +96,10 @@ async def trail_page(request: Request) -> Response:
                 },
             )
         except WrongUse as error:
-            return {**told, "wrong": str(error)}
+            return {**context, "wrong": str(error)}
         place = f"/trail?{urlencode(wanted)}"
         return {
-            **told,
+            **context,
             "lines": [{**line, "place": _call_place(line["call"])} for line in lines],
             "next": f"{place}&cursor={quote(next_)}" if next_ else None,
             "first": place if given.get("cursor") else None,

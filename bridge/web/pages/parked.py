@@ -180,8 +180,8 @@ def _place(wanted: Mapping[str, str], start: int) -> str:
 
 def _errors(jobs: Sequence[Parked], desk: Desk, person: Person) -> list[str]:
     """Why each failed, as this person may see it."""
-    told = masked_errors(desk.ledger, desk.rules, jobs) if person.masked else [job.error for job in jobs]
-    return [text or "no reason was stored" for text in told]
+    reasons = masked_errors(desk.ledger, desk.rules, jobs) if person.masked else [job.error for job in jobs]
+    return [text or "no reason was stored" for text in reasons]
 
 
 def _lines(jobs: Sequence[Parked], desk: Desk, person: Person) -> list[dict[str, Any]]:

@@ -220,8 +220,8 @@ async def _sound(request: Request, opened: Opened, file: Stored | None, how: str
         return _gone(request, opened)
     if part is None:
         return SoundAnswer(pieces, status_code=200, headers=headers)
-    told = {**headers, "Content-Range": f"bytes {start}-{end - 1}/{file.size}"}
-    return SoundAnswer(pieces, status_code=206, headers=told)
+    partial = {**headers, "Content-Range": f"bytes {start}-{end - 1}/{file.size}"}
+    return SoundAnswer(pieces, status_code=206, headers=partial)
 
 
 def _no_sound(request: Request, opened: Opened) -> Response:

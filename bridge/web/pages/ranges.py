@@ -51,5 +51,5 @@ def _number(text: str) -> int | None:
 
 def is_known(headers: Mapping[str, str], *, etag: str) -> bool:
     """Whether the asker has these bytes already, and 304 says enough."""
-    told = headers.get("if-none-match", "")
-    return any(part.strip().removeprefix("W/") in (etag, "*") for part in told.split(",") if part.strip())
+    etags = headers.get("if-none-match", "")
+    return any(part.strip().removeprefix("W/") in (etag, "*") for part in etags.split(",") if part.strip())

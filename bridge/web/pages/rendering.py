@@ -141,11 +141,11 @@ def page(
             **values,
         )
     )
-    told = {**PROTECTION, "Cache-Control": "no-store", **(headers or {})}
+    all_headers = {**PROTECTION, "Cache-Control": "no-store", **(headers or {})}
     if "<form" in text:
         # With no-referrer a browser also hides the Origin of a form, which is how we know it for ours.
-        told["Referrer-Policy"] = "same-origin"
-    return HTMLResponse(text, status_code=status, headers=told)
+        all_headers["Referrer-Policy"] = "same-origin"
+    return HTMLResponse(text, status_code=status, headers=all_headers)
 
 
 def message(

@@ -53,7 +53,7 @@ async def look(request: Request) -> Response:
     def work() -> dict[str, Any]:
         record = desk.ledger.find(key) if key else None
         view = call_view(desk.ledger, desk.rules, record) if record is not None else None
-        told: dict[str, Any] = {
+        context: dict[str, Any] = {
             "kinds": [(name, words) for name, (words, _) in KINDS.items()],
             "kind": request.query_params.get("kind", ""),
             "view": view,
@@ -61,13 +61,13 @@ async def look(request: Request) -> Response:
             "kustomer_page": settings.kustomer_api_url,
         }
         if view is not None:
-            told |= {
+            context |= {
                 "place": f"/calls/{quote(view['key'], safe=':')}",
                 "steps": steps_of(view),
                 "took_s": _took_s(view["timeline"], view["synced_at"]),
                 "held": held_at_kustomer(settings.kustomer_api_url, view["outputs"]),
             }
-        return told
+        return context
 
     return await show(request, "try.html", work)
 
@@ -118,8 +118,8 @@ def _place(settings: Settings, base: str, kind: str) -> str:
 def _check(answer: httpx2.Response, who: str) -> dict[str, Any]:
     if answer.is_error:
         raise Refused(502, "sandbox", f"{who} answered {answer.status_code}", answer.text[:200])
-    told = answer.json()
-    return told if isinstance(told, dict) else {}
+    context = answer.json()
+    return context if isinstance(context, dict) else {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -57,8 +57,8 @@ async def setup(request: Request) -> Response:
 
 
 def _delivery(one: Any, desk: Desk, person: Person) -> dict[str, Any]:
-    told = heard(one, desk.rules, hides_people=person.masked)
-    return {**told, "place": _call_place(told["call"])}
+    context = heard(one, desk.rules, hides_people=person.masked)
+    return {**context, "place": _call_place(context["call"])}
 
 
 def _line(one: Any) -> dict[str, Any]:
@@ -77,10 +77,10 @@ def _call_place(call: str | None) -> str | None:
 
 
 def _template(trigger: str, base: str, counts: dict[str, int]) -> dict[str, Any]:
-    told = as_data(TEMPLATES[trigger], base)
-    body = {key["key"]: key["value"] for key in told["keys"]}
+    context = as_data(TEMPLATES[trigger], base)
+    body = {key["key"]: key["value"] for key in context["keys"]}
     taken = sum(counts.get(f"webhook:{trigger}:{answer}", 0) for answer in ("accepted", "duplicate", "held"))
-    return {**told, "body": json.dumps(body, indent=2), "received": taken}
+    return {**context, "body": json.dumps(body, indent=2), "received": taken}
 
 
 ROUTES = [Route(PLACE, setup, methods=["GET"])]

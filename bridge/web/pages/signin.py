@@ -32,12 +32,12 @@ async def sign_in(request: Request) -> Response:
     callers: Callers = request.app.state.callers
     if callers.crosses_sites(request.scope):
         return _cross_site(request)
-    told = await read_form(request, most=8)
-    onward = local_path(told.get("next", "/"))
+    posted = await read_form(request, most=8)
+    onward = local_path(posted.get("next", "/"))
     if callers.sessions is None:
         return _form(request, onward, status=401)
     sessions = callers.sessions
-    token = callers.token_of(told.get("token", ""))
+    token = callers.token_of(posted.get("token", ""))
     if token is None:
         log.warning("sign-in refused, wrong token")
         try:

@@ -17,8 +17,8 @@ _LASTS_S = 400 * 86_400
 
 def theme_of(request: Request) -> str:
     """What was chosen; `system` where nothing was."""
-    told = request.cookies.get(COOKIE, "")
-    return told if told in THEMES else "system"
+    form = request.cookies.get(COOKIE, "")
+    return form if form in THEMES else "system"
 
 
 async def choose(request: Request) -> Response:
@@ -28,11 +28,11 @@ async def choose(request: Request) -> Response:
         raise Refused(
             403, "cross-site", "cross-site request refused", "Use the buttons on the bridge's pages."
         )
-    told = await read_form(request, most=8)
-    theme = told.get("theme", "")
+    form = await read_form(request, most=8)
+    theme = form.get("theme", "")
     if theme not in THEMES:
         raise Refused(400, "form", "unknown theme", f"The field theme is one of {', '.join(THEMES)}.")
-    answer = RedirectResponse(local_path(told.get("next", "/")), status_code=303)
+    answer = RedirectResponse(local_path(form.get("next", "/")), status_code=303)
     answer.set_cookie(COOKIE, theme, max_age=_LASTS_S, httponly=True, samesite="lax")
     return answer
 

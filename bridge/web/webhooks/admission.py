@@ -38,13 +38,13 @@ class Admission:
 
     @classmethod
     def of(cls, tokens: Sequence[SecretStr], secrets: Sequence[SecretStr]) -> Admission:
-        told = (token.get_secret_value().encode() for token in tokens)
+        given_headers = (token.get_secret_value().encode() for token in tokens)
         keys = (
             base64.b64decode(secret.get_secret_value().removeprefix("whsec_"), validate=True)
             for secret in secrets
         )
         # An empty token or key would admit everybody.
-        return cls(tokens=tuple(t for t in told if t), keys=tuple(k for k in keys if k))
+        return cls(tokens=tuple(t for t in given_headers if t), keys=tuple(k for k in keys if k))
 
     @property
     def admits_nobody(self) -> bool:
@@ -99,9 +99,9 @@ def _password(text: bytes) -> bytes:
 
 def signature_of(headers: Headers) -> Signature | None:
     """The signature that a request carries, if it carries a whole one."""
-    told = dict(headers)
+    given_headers = dict(headers)
     for named, timed, signatures in _NAMES:
-        mark, at, signed = told.get(named), told.get(timed), told.get(signatures)
+        mark, at, signed = given_headers.get(named), given_headers.get(timed), given_headers.get(signatures)
         if mark is not None and at is not None and signed is not None:
             versions = (item.partition(b",") for item in signed.split()[:_MOST_SIGNATURES])
             return Signature(

@@ -72,9 +72,9 @@ def charset_of(parameters: list[bytes]) -> str | None:
         name, _, value = parameter.partition(b"=")
         if name.strip() != b"charset":
             continue
-        told = value.strip().strip(b"\"'").strip().decode("latin-1")
+        label = value.strip().strip(b"\"'").strip().decode("latin-1")
         try:
-            found = codecs.lookup("utf-8" if told.startswith("utf8") else told or _UTF_8).name
+            found = codecs.lookup("utf-8" if label.startswith("utf8") else label or _UTF_8).name
         except (LookupError, ValueError):
             return None
         if found not in _UNICODE:

@@ -23,7 +23,7 @@ _EVENTS = {
 }
 
 
-async def told(request: Request) -> JSONResponse:
+async def connection_event(request: Request) -> JSONResponse:
     """`POST /webhooks/membrane`, with a token of WEBHOOK_TOKENS. A token in the query is not taken: it would
     be in the logs of every proxy on the way."""
     admission: Admission = request.app.state.admission

@@ -76,8 +76,8 @@ class Journey:
 
 def _call(sandbox: RunningSandbox, **more: Any) -> None:
     times = {name: ENDED[name] for name in ("started_at", "answered_at", "ended_at")}
-    told = {"id": CALL_ID, "uuid": UUID, "external_number": NUMBER, "talking_time": 97, **times}
-    sandbox.cloudtalk.add_call(**{**told, **more})
+    result = {"id": CALL_ID, "uuid": UUID, "external_number": NUMBER, "talking_time": 97, **times}
+    sandbox.cloudtalk.add_call(**{**result, **more})
 
 
 def _without(*names: str) -> dict[str, Any]:
@@ -178,8 +178,8 @@ def _refused(hand: Hand) -> None:
 
 
 def _without_a_role(sandbox: RunningSandbox) -> None:
-    told = '{"errors": [{"title": "Missing permission org.user.note.write"}]}'
-    sandbox.kustomer.answer_next(told, "application/json", status=403, method="POST", path="/notes$")
+    result = '{"errors": [{"title": "Missing permission org.user.note.write"}]}'
+    sandbox.kustomer.answer_next(result, "application/json", status=403, method="POST", path="/notes$")
 
 
 def _disconnected(hand: Hand) -> None:

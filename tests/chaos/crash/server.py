@@ -39,25 +39,25 @@ def main() -> None:
     # To standard error: what is logged is not part of the talk over standard output.
     logs.configure()
     for line in sys.stdin:
-        told = json.loads(line)
-        if "rehearse" in told:
-            _rehearse(told)
+        result = json.loads(line)
+        if "rehearse" in result:
+            _rehearse(result)
             # Fewer pages to copy for each process.
             gc.freeze()
             _say({})
             continue
-        if "wait" in told:
-            _, status = os.waitpid(told["wait"], 0)
+        if "wait" in result:
+            _, status = os.waitpid(result["wait"], 0)
             _say({"exit": os.waitstatus_to_exitcode(status)})
             continue
-        if "look" in told:
-            ended = os.waitid(os.P_PID, told["look"], os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        if "look" in result:
+            ended = os.waitid(os.P_PID, result["look"], os.WEXITED | os.WNOHANG | os.WNOWAIT)
             _say({"over": ended is not None})
             continue
         child = os.fork()
         if child == 0:
             dying()
-            _live(told, listening)
+            _live(result, listening)
         _say({"pid": child})
 
 
@@ -66,13 +66,13 @@ def _say(value: Any) -> None:
     sys.stdout.flush()
 
 
-def _rehearse(told: dict[str, Any]) -> None:
+def _rehearse(result: dict[str, Any]) -> None:
     """Live through something once here, so that what is imported and read late is there in every process."""
-    settings = Settings.from_env(told["environ"], dotenv=None)
+    settings = Settings.from_env(result["environ"], dotenv=None)
     _serving(settings).config.load()
     with make_client() as client:
-        hand = Hand(settings, client, Watch(Path(told["trace"]), None), lease_ms=LEASE_MS)
-        JOURNEYS[told["rehearse"]].run(hand)
+        hand = Hand(settings, client, Watch(Path(result["trace"]), None), lease_ms=LEASE_MS)
+        JOURNEYS[result["rehearse"]].run(hand)
         hand.ledger.redis.close()
 
 
@@ -82,18 +82,18 @@ def _serving(settings: Settings) -> uvicorn.Server:
     return uvicorn.Server(uvicorn.Config(app, loop="uvloop", http=protocol, log_config=None))
 
 
-def _live(told: dict[str, Any], listening: socket.socket) -> None:
+def _live(result: dict[str, Any], listening: socket.socket) -> None:
     """The life of one process; never returns."""
     # Nothing that a library prints is part of that talk, either.
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     try:
-        watch = Watch(Path(told["trace"]), Point(**told["target"]) if told["target"] else None)
+        watch = Watch(Path(result["trace"]), Point(**result["target"]) if result["target"] else None)
         watch.install()
-        settings = Settings.from_env(told["environ"], dotenv=None)
-        if told["journey"] is None:
+        settings = Settings.from_env(result["environ"], dotenv=None)
+        if result["journey"] is None:
             _serving(settings).run(sockets=[listening])
         else:
-            journey = JOURNEYS[told["journey"]]
+            journey = JOURNEYS[result["journey"]]
             settings = settings.model_copy(update={"rules": journey.rules})
             journey.run(Hand(settings, _CLIENT, watch, lease_ms=journey.lease_ms))
     except BaseException:

@@ -154,7 +154,7 @@ SCHEMA: dict[str, Any] = {
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "result"),
     [
         ({"conversation_id": "c", "conversationId": "c"}, "did you mean conversationId"),
         ({}, "'conversationId' is a required property"),
@@ -165,11 +165,11 @@ SCHEMA: dict[str, Any] = {
         ("text", "'text' is not of type 'object'"),
     ],
 )  # fmt: skip
-def test_input_that_does_not_fit_is_told_by_field(given: Any, told: str) -> None:
+def test_input_that_does_not_fit_is_told_by_field(given: Any, result: str) -> None:
     with pytest.raises(WrongUse, match="create-note") as raised:
         check_input("create-note", given, SCHEMA)
 
-    assert told in str(raised.value)
+    assert result in str(raised.value)
 
 
 @pytest.mark.parametrize(

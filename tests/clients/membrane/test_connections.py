@@ -79,7 +79,7 @@ def test_waiting_ends_where_a_person_has_to_act() -> None:
     seen: list[tuple[str, str]] = []
 
     found = far.membrane.connections.wait(
-        C1, timeout_s=300, told=lambda one: seen.append((one.state, one.says))
+        C1, timeout_s=300, progress=lambda one: seen.append((one.state, one.says))
     )
 
     assert found.state == State.CLIENT_ACTION_REQUIRED
@@ -240,7 +240,9 @@ def test_a_connection_is_built_connected_by_a_person_and_ready(sandbox: RunningS
     with membrane_of(sandbox) as membrane:
         made = membrane.connections.ensure("https://shop.example/")
 
-        found = membrane.connections.wait(made.id, timeout_s=30, told=lambda one: states.append(one.state))
+        found = membrane.connections.wait(
+            made.id, timeout_s=30, progress=lambda one: states.append(one.state)
+        )
         assert found.action is not None and found.action.link
         asked = membrane.connections.request_reconnect(made.id)
         assert httpx2.get(found.action.link).status_code == 200

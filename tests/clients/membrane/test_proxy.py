@@ -320,8 +320,8 @@ def test_where_pieces_are_not_granted_the_way_out_is_told(
     sandbox.membrane.read_as(too_large=how)
     with membrane_of(sandbox, largest_response=40_000) as membrane:
         cloudtalk = cloudtalk_at(sandbox.cloudtalk.url, membrane.road("cloudtalk"))
-        told = pytest.raises(TooLarge, match="CLOUDTALK_ACCESS_KEY_ID")
-        with told, cloudtalk.recordings.get(1000000500) as download:
+        result = pytest.raises(TooLarge, match="CLOUDTALK_ACCESS_KEY_ID")
+        with result, cloudtalk.recordings.get(1000000500) as download:
             for _ in download.chunks:
                 pass
 
