@@ -233,18 +233,14 @@ class Protocol(RuleBasedStateMachine):
         start = self.now
         if own_uuid and own_id and self.are_one(own_uuid, own_id, sure):
             start = self.join(own_uuid, own_id)
-        result = {"uuid": UUID(uuid) if uuid else None, "call_id": number}
+        ids = {"uuid": UUID(uuid) if uuid else None, "call_id": number}
         if lane is Lane.LIVE:
             trigger = TRIGGERS[self.learnt % len(TRIGGERS)]
-            event = Event(
-                trigger=trigger, fingerprint=f"event-{self.learnt}", signed=sure == SIGNED, **result
-            )  # type: ignore[arg-type]
+            event = Event(trigger=trigger, fingerprint=f"event-{self.learnt}", signed=sure == SIGNED, **ids)  # type: ignore[arg-type]
             key = self.ledger.record_event(event, {}).key
         else:
             trigger = name = f"seen-{self.learnt}"
-            key = self.ledger.record_observation(
-                name, {}, asked_at_ms=self.now, lane=lane, sure=sure, **result
-            )  # type: ignore[arg-type]
+            key = self.ledger.record_observation(name, {}, asked_at_ms=self.now, lane=lane, sure=sure, **ids)  # type: ignore[arg-type]
         part = own_uuid or own_id
         assert part is not None
         assert key == self.uuid_of.get(part, part)
