@@ -123,30 +123,30 @@ def fold(events: Iterable[Event], detail: Detail | None = None, *, path: bool = 
         detail: what CloudTalk answered when it was asked about this call, if it was.
         path: the rules need the call's path, which only call detail tells.
     """
-    told = list(events)
+    all_events = list(events)
     call, signed = Call(), Call()
-    for event in told:
+    for event in all_events:
         call = _with_event(call, event)
         signed = _with_event(signed, event) if event.signed else signed
     # Of two that contradict each other the signed one counts; that something happened, both tell.
     sure = {name: value for name in _SIGNED_FIRST if (value := getattr(signed, name)) is not None}
     call = replace(call, **sure)
     # Several agents ring at once, so ringing alone makes nobody responsible.
-    leg = max(_legs((e for e in told if e.stage is not Stage.RINGING), call.ended_at), default=None)
+    leg = max(_legs((e for e in all_events if e.stage is not Stage.RINGING), call.ended_at), default=None)
     call = replace(
         call,
-        participants=_participants(told, call.ended_at),
-        **_agent(told, leg),
-        **_contact(told),
-        **_after_call(told),
+        participants=_participants(all_events, call.ended_at),
+        **_agent(all_events, leg),
+        **_contact(all_events),
+        **_after_call(all_events),
     )
-    if not needs_detail(call, told, path=path):
+    if not needs_detail(call, all_events, path=path):
         return call
     if detail is None:
         return replace(call, wants_detail=True)
     return replace(
         _with_detail(call, detail, answered=leg is not None and leg.answered),
-        wants_detail=newest_hint(told) >= detail.asked_at,
+        wants_detail=newest_hint(all_events) >= detail.asked_at,
     )
 
 
@@ -210,7 +210,7 @@ def _legs(events: Iterable[Event], ended_at: datetime | None) -> list[_Leg]:
         if event.agent_id is not None or event.agent_name is not None:
             name = "" if event.agent_id is not None else event.agent_name or ""
             legs.setdefault((event.agent_id, name), []).append(event)
-    return [_leg(*who, told, ended_at or datetime.max.replace(tzinfo=UTC)) for who, told in legs.items()]
+    return [_leg(*who, own, ended_at or datetime.max.replace(tzinfo=UTC)) for who, own in legs.items()]
 
 
 def _leg(agent_id: int | None, name: str, events: list[Event], ended_at: datetime) -> _Leg:
@@ -290,15 +290,15 @@ def _with_detail(call: Call, detail: Detail, *, answered: bool) -> Call:
     Args:
         answered: the events tell that their agent answered; else who did is known from detail.
     """
-    told = {name: value for name in _DETAIL_SAYS if (value := getattr(detail, name)) is not None}
+    all_events = {name: value for name in _DETAIL_SAYS if (value := getattr(detail, name)) is not None}
     keeps = call.agent_id is not None and (answered or detail.agent_id is None)
     if call.agent_id is not None and call.agent_id != detail.agent_id:
         if keeps:
-            told.pop("agent_name", None)
+            all_events.pop("agent_name", None)
         else:
             # Not the name and address of somebody else.
-            told.update(agent_name=detail.agent_name, agent_email=None)
-    told.update(
+            all_events.update(agent_name=detail.agent_name, agent_email=None)
+    all_events.update(
         agent_id=call.agent_id if keeps else detail.agent_id,
         recorded=True if call.recorded else detail.recorded,
         # CloudTalk has detail of a call once it has ended, and says so by its status.
@@ -306,7 +306,7 @@ def _with_detail(call: Call, detail: Detail, *, answered: bool) -> Call:
         detail_says=detail.status,
         ended_at=call.ended_at or detail.ended_at,
     )
-    return _with_path(replace(call, **told), detail.path)
+    return _with_path(replace(call, **all_events), detail.path)
 
 
 def _with_path(call: Call, path: Path) -> Call:
