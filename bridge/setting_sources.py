@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -63,20 +62,19 @@ def misspelt_in(where: str, names: Iterable[str], settings_cls: type[BaseSetting
 
 
 def read_rules(path: Path | None) -> tuple[Rules, list[str]]:
-    """The rules of a file, and what is wrong with them."""
+    """The rules of a file, and a line `FILE:LINE:COLUMN: what; remedy` for each mistake in it."""
     if path is None:
         return Rules(), []
-    from bridge.domain.rules.file import rules_from_table
+    from bridge.domain.rules.file import LARGEST_FILE, read_rules_bytes
 
     try:
         with path.open("rb") as file:
-            table = tomllib.load(file)
+            data = file.read(LARGEST_FILE + 1)
     except OSError as error:
-        return Rules(), [f"CALLBRIDGE_RULES  cannot read {path}: {error.strerror}"]
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        return Rules(), [f"CALLBRIDGE_RULES  {path} is not TOML: {error}"]
-    rules, complaints = rules_from_table(table)
-    return replace(rules, source=str(path)), [f"CALLBRIDGE_RULES  {path}: {text}" for text in complaints]
+        remedy = "name a file that this process may read in CALLBRIDGE_RULES"
+        return Rules(), [f"{path}:1:1: cannot be read: {error.strerror}; {remedy}"]
+    found = read_rules_bytes(data)
+    return replace(found.rules, source=str(path)), [complaint.at(path) for complaint in found.wrong]
 
 
 def storage_complaints(url: str, data_dir: Path) -> list[str]:

@@ -234,6 +234,7 @@ class Settings(BaseSettings):
         rules, complaints = read_rules(values.callbridge_rules)
         if values.synthetic_call_every_s and values.synthetic_call_number is None:
             wrong["SYNTHETIC_CALL_NUMBER  must name the test customer's number, such as +15550100199"] = None
+        complaints = [f"CALLBRIDGE_RULES  {line}" for line in complaints]
         wrong |= dict.fromkeys([*complaints, *storage_complaints(values.recordings_url, values.data_dir)])
         values = values.model_copy(
             update={"rules": rules.placed(region=values.phone_region, zone=values.time_zone)}

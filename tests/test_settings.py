@@ -164,7 +164,7 @@ def test_a_wrong_secret_is_not_repeated() -> None:
 
 @pytest.mark.parametrize(
     ("content", "named"),
-    [(None, "cannot read"), (b"[write", "is not TOML"), (b'a = "\xff"', "is not TOML")],
+    [(None, "cannot be read"), (b"[write", ":1:7: not TOML"), (b'a = "\xff"', ":1:6: this is not UTF-8")],
 )
 def test_a_file_of_rules_that_cannot_be_read_is_named(
     tmp_path: Path, content: bytes | None, named: str

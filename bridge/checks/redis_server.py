@@ -202,11 +202,11 @@ def _acceptance(client: redis.Redis, proof: Proof) -> Check:
     began = time.perf_counter()
     replies = pipe.execute(raise_on_error=False)
     took_ms = (time.perf_counter() - began) * 1000
-    asked = rehearsal.REPLIES + proof.place_replies
+    end_of_checks = rehearsal.REPLIES + proof.place_replies
     try:
         rehearsal.check(replies[: rehearsal.REPLIES])
-        proof.check_place(replies[rehearsal.REPLIES : asked])
-        proof.check(replies[asked:])
+        proof.check_place(replies[rehearsal.REPLIES : end_of_checks])
+        proof.check(replies[end_of_checks:])
     except redis.ResponseError as error:
         return fault_check(name, error)
     except CannotProve as error:

@@ -21,7 +21,7 @@ from bridge.ledger.queue.parked import workers_listen
 from bridge.plain import plain_line
 from bridge.reconcile.audit import Audit, Findings
 from bridge.reconcile.compare import Span
-from bridge.reconcile.repair import mend
+from bridge.reconcile.repair import repair_findings
 from bridge.wiring import open_deps, opened_ledger
 
 _LONGEST_WHY = 200
@@ -47,7 +47,7 @@ def audit(*, since: str, until: str | None, repair: bool, as_json: bool) -> int:
     with opened_ledger(settings, hint=AGAIN) as ledger:
         look = Audit(open_deps(settings, ledger), span, PATIENCE)
         findings = look.look(datetime.now(UTC))
-        done = mend(ledger, look, findings, who=trail.person()) if repair else None
+        done = repair_findings(ledger, look, findings, who=trail.person()) if repair else None
         queued = repair and bool(findings.missing or findings.recordings_missing)
         next_is = _next(workers_listen(ledger)) if queued else ""
     if as_json:

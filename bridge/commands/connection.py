@@ -188,8 +188,8 @@ def reconnect(*, name: str, wait: bool, timeout: float, as_json: bool) -> int:
     """Ask a person to reconnect a Membrane connection, and show the page to open."""
     with open_service_access() as reach:
         connections = _membranes(reach, name)
-        asked = connections.request_reconnect(connections.get(name).id)
-        return _tell_request(connections, asked, wait_s=timeout if wait else None, as_json=as_json)
+        pending = connections.request_reconnect(connections.get(name).id)
+        return _tell_request(connections, pending, wait_s=timeout if wait else None, as_json=as_json)
 
 
 @connection.command(name="request")
@@ -202,22 +202,22 @@ def show_request(*, request_id: str, wait: bool, timeout: float, as_json: bool) 
     """Show the progress of a connection request (`connection reconnect` prints the REQUEST)."""
     with open_service_access() as reach:
         connections = reach.membrane(request_id).connections
-        asked = connections.request(request_id)
-        return _tell_request(connections, asked, wait_s=timeout if wait else None, as_json=as_json)
+        pending = connections.request(request_id)
+        return _tell_request(connections, pending, wait_s=timeout if wait else None, as_json=as_json)
 
 
 def _tell_request(
-    connections: Connections, asked: ConnectionRequest, *, wait_s: float | None, as_json: bool
+    connections: Connections, pending: ConnectionRequest, *, wait_s: float | None, as_json: bool
 ) -> int:
-    if wait_s is not None and asked.is_pending:
-        say(f"Open: {asked.url}", err=True)
-        asked = connections.wait_for_request(asked.id, timeout_s=wait_s)
-    lines = [f"{asked.id}: {asked.status}"]
-    lines += [f"  Open: {asked.url}"] if asked.is_pending and asked.url else []
-    lines += [f"  Connection: {asked.connection}"] if asked.connection else []
-    lines += [f"  Reason: {asked.fault}"] if asked.fault else []
-    say(json.dumps(asked.raw, indent=2) if as_json else "\n".join(lines))
-    return {"success": DONE, "pending": NEEDS_A_PERSON}.get(asked.status, FAILED)
+    if wait_s is not None and pending.is_pending:
+        say(f"Open: {pending.url}", err=True)
+        pending = connections.wait_for_request(pending.id, timeout_s=wait_s)
+    lines = [f"{pending.id}: {pending.status}"]
+    lines += [f"  Open: {pending.url}"] if pending.is_pending and pending.url else []
+    lines += [f"  Connection: {pending.connection}"] if pending.connection else []
+    lines += [f"  Reason: {pending.fault}"] if pending.fault else []
+    say(json.dumps(pending.raw, indent=2) if as_json else "\n".join(lines))
+    return {"success": DONE, "pending": NEEDS_A_PERSON}.get(pending.status, FAILED)
 
 
 def _membranes(reach: ServiceAccess, name: str) -> Connections:

@@ -90,7 +90,7 @@ def send(
                 fresh=lambda: SampleCall.ending(
                     datetime.now(UTC), id=call_id, uuid=uuid, number=number, outcome=outcome or "answered"
                 ),
-                asked=bool(call_id or uuid or number or outcome),
+                chosen_by_hand=bool(call_id or uuid or number or outcome),
             )
             if trigger == "recording-uploaded" and not call.recorded:
                 raise WrongUse("This call has no recording. To send one for another call: --new")
@@ -109,7 +109,7 @@ def choose(
     *,
     new: bool | None,
     fresh: Callable[[], SampleCall],
-    asked: bool = False,
+    chosen_by_hand: bool = False,
 ) -> SampleCall:
     """Which call to speak of: what a phone system would send next, unless told otherwise.
 
@@ -120,7 +120,7 @@ def choose(
         if last is None:
             raise WrongUse("No call was sent from this data folder yet; omit --same")
         return last
-    if last is None or new or asked or trigger == "call-started":
+    if last is None or new or chosen_by_hand or trigger == "call-started":
         return fresh()
     return last if trigger in AFTERWARDS or "call-ended" not in last.sent else fresh()
 

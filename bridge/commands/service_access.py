@@ -161,8 +161,8 @@ def open_service_access() -> Iterator[ServiceAccess]:
     ledger = _ledger(settings)
     try:
         # A person waits for this, so it goes before what can wait.
-        turn = BudgetRequester(lane=Lane.LIVE, name=f"by-hand:{secrets.token_hex(4)}")
-        with make_client() as client, acting_as(turn):
+        requester = BudgetRequester(lane=Lane.LIVE, name=f"by-hand:{secrets.token_hex(4)}")
+        with make_client() as client, acting_as(requester):
             shares = open_budgets(settings, ledger) if ledger is not None else {}
             yield ServiceAccess(
                 settings=settings, client=client, clients=ClientFactory(settings, client), shares=shares

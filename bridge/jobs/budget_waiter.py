@@ -28,7 +28,7 @@ class BudgetWaiter:
 
     pause: Callable[[float], None]
     say: Callable[[str], None] = lambda text: None
-    asked: Callable[[], None] = lambda: None
+    answered: Callable[[], None] = lambda: None
 
     def ask(self, question: Callable[[], T]) -> T:
         """The answer, however long the budget makes it wait.
@@ -38,12 +38,12 @@ class BudgetWaiter:
         """
         failed = 0
         # Calls that end now go before what is made good later; the name keeps its place while it waits.
-        turn = BudgetRequester(lane=Lane.BACKFILL, name=f"command:{secrets.token_hex(4)}")
+        requester = BudgetRequester(lane=Lane.BACKFILL, name=f"command:{secrets.token_hex(4)}")
         while True:
             try:
-                with acting_as(turn):
+                with acting_as(requester):
                     answer = question()
-                self.asked()
+                self.answered()
                 return answer
             except RateLimited as error:
                 self.say(f"{error}; continuing in {error.wait}")

@@ -213,7 +213,7 @@ class Supervisor:
     now: Callable[[], float] = time.monotonic
     # Called after each start: the processes are others now.
     changed: Callable[[], None] = lambda: None
-    asked: bool = False
+    stop_requested: bool = False
     _watches: list[_Watch] = field(default_factory=list)
     _wake_read: int = -1
     _wake_write: int = -1
@@ -240,8 +240,8 @@ class Supervisor:
         os.close(self._wake_write)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        if not self.asked:
-            self.asked = True
+        if not self.stop_requested:
+            self.stop_requested = True
             return
         # Nothing here may take a lock: the handler runs in the middle of whatever holds one.
         os.write(2, b"asked twice: killing everything at once\n")
@@ -277,7 +277,7 @@ class Supervisor:
         """
         starting = timeout_s is not None
         deadline = None if timeout_s is None else self.now() + timeout_s
-        while not self.asked:
+        while not self.stop_requested:
             if until():
                 return "done"
             if deadline is not None and self.now() > deadline:

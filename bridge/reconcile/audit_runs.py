@@ -18,7 +18,7 @@ from bridge.ledger.audits import KINDS
 from bridge.ledger.ledger import Ledger
 from bridge.reconcile.audit import Audit, Findings
 from bridge.reconcile.compare import Span
-from bridge.reconcile.repair import mend
+from bridge.reconcile.repair import repair_findings
 
 _TELLS_EVERY_S = 1.0
 
@@ -41,7 +41,7 @@ class _Progress:
         self.says = says
         self._tell()
 
-    def asked(self) -> None:
+    def answered(self) -> None:
         self.requests += 1
         self._tell()
 
@@ -68,15 +68,15 @@ def do_next(deps: Deps, now: datetime, pause: Callable[[float], None]) -> bool:
     progress = _Progress(deps.ledger, run.id)
     span = Span(since=run.since, until=run.until)
 
-    def asked() -> None:
-        progress.asked()
+    def answered() -> None:
+        progress.answered()
         pause(0)
 
-    patience = BudgetWaiter(pause=pause, say=progress.waits, asked=asked)
+    waiter = BudgetWaiter(pause=pause, say=progress.waits, answered=answered)
     try:
-        audit = Audit(deps, span, patience, says=progress.step)
+        audit = Audit(deps, span, waiter, says=progress.step)
         findings = audit.look(now)
-        repaired = mend(deps.ledger, audit, findings, who=run.who) if run.repair else []
+        repaired = repair_findings(deps.ledger, audit, findings, who=run.who) if run.repair else []
     except Stopped:
         audits.put_back(deps.ledger, run.id)
         raise

@@ -12,7 +12,7 @@ from bridge.reconcile.compare import learn
 _HOW = "audit --repair"
 
 
-def mend(ledger: Ledger, audit: Audit, findings: Findings, *, who: str) -> list[str]:
+def repair_findings(ledger: Ledger, audit: Audit, findings: Findings, *, who: str) -> list[str]:
     """Queue what makes it good; says what, one line for each call.
 
     Twins and strangers are left to people, and so is what a person dropped.

@@ -13,7 +13,7 @@ from bridge.ledger.calls.received import Received
 from bridge.reports.views import HIDDEN, without_links
 
 
-def heard(one: Received, rules: Rules, *, hides_people: bool = False) -> dict[str, Any]:
+def delivery_view(one: Received, rules: Rules, *, hides_people: bool = False) -> dict[str, Any]:
     """One delivery as JSON.
 
     Args:

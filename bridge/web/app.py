@@ -101,7 +101,7 @@ def create_app(
     ledger = wiring.open_ledger(settings, timeout_s=1.0, patience=0)
     budgets = tuple(wiring.open_budgets(settings, ledger).values())
     connections = wiring.open_connections(settings, ledger)
-    keeper = _acceptor(settings, inbox, now=now, keep_aside_s=ledger.keep_for.events_s)
+    acceptor = _acceptor(settings, inbox, now=now, keep_aside_s=ledger.keep_for.events_s)
     desk = Desk(ledger, budgets, connections, settings.rules)
     pages_open_by = access or Access(
         token=settings.ops_token, people=settings.ops_tokens, read_masked=settings.read_masked
@@ -116,10 +116,10 @@ def create_app(
     )
     app.router.redirect_slashes = False
     rates = Rates(settings.webhooks_per_minute)
-    app.webhooks = Webhooks(inbox, keeper, admission, now=now, body_within_s=body_within_s, rates=rates)
+    app.webhooks = Webhooks(inbox, acceptor, admission, now=now, body_within_s=body_within_s, rates=rates)
     state = app.state
     state.settings, state.checks = settings, CachedChecks(settings)
-    state.inbox, state.keeper, state.journal = inbox, keeper, keeper.journal
+    state.inbox, state.acceptor, state.journal = inbox, acceptor, acceptor.journal
     # Anybody may ask; the connections are for webhooks.
     state.checking = asyncio.Semaphore(4)
     state.callers, state.admission, state.desk = callers, admission, desk
@@ -151,16 +151,16 @@ def _acceptor(
 def _metrics_page(
     app: Bridge, settings: Settings, ledger: Ledger, budgets: tuple[Budget, ...], connections: Connections
 ) -> MetricsPage:
-    keeper, traffic = app.state.keeper, app.state.traffic
+    acceptor, traffic = app.state.acceptor, app.state.traffic
     return MetricsPage(
         ledger,
         budgets,
         connections,
-        keeper.journal,
+        acceptor.journal,
         data_dir=settings.data_dir,
         more=lambda: {
             "webhook_duration_seconds": app.webhooks.timings.values(),
-            "last_webhook_timestamp_seconds": {(): keeper.last_at},
+            "last_webhook_timestamp_seconds": {(): acceptor.last_at},
             **traffic_numbers(traffic),
         },
     )
@@ -168,24 +168,24 @@ def _metrics_page(
 
 @contextlib.asynccontextmanager
 async def _lifespan(app: Starlette) -> AsyncIterator[None]:
-    desk, keeper = app.state.desk, app.state.keeper
+    desk, acceptor = app.state.desk, app.state.acceptor
     if app.state.admission.admits_nobody:
         log.warning("every webhook will be refused: set WEBHOOK_TOKENS or WEBHOOK_SIGNING_SECRETS")
     await _tell_if_nothing_can_be_proven(app.state.inbox)
     await _end_sessions_of_others(app.state.callers)
-    keeper.journal.start()
+    acceptor.journal.start()
     heartbeat = desk.ledger.heartbeat(
         "web",
         threads=desk.threads,
         busy=lambda: desk.busy,
         folders=app.state.folders,
-        facts=lambda: {"last_webhook_at": keeper.last_at} if keeper.last_at else {},
+        facts=lambda: {"last_webhook_at": acceptor.last_at} if acceptor.last_at else {},
     )
     heartbeat.start()
     yield
     # Beside the event loop: Redis may be frozen.
     await asyncio.to_thread(heartbeat.stop)
-    await keeper.close()
+    await acceptor.close()
     await app.state.inbox.close()
     desk.ledger.close()
 

@@ -48,7 +48,7 @@ async def readyz(request: Request) -> JSONResponse:
             )
         reason = fault.says if fault is not None else REFUSED
         return _unready(f"{reason}; {journal.obstacle}" if journal.obstacle else reason)
-    unproven = request.app.state.keeper.unproven
+    unproven = request.app.state.acceptor.unproven
     if unproven is not None:
         return _unready(unproven)
     # What is taken now is written later; a balancer must not turn webhooks away for that.

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bridge.domain.outcome import Direction, Stage
 from bridge.domain.phone import WITHHELD, Kind
-from bridge.domain.rules.file import rules_from_table
+from bridge.domain.rules.file import read_rules_text
 from bridge.domain.rules.model import Rules
 from bridge.domain.webhook.events import OTHER_TRIGGERS, STAGE_OF, Event, Held, fingerprint_of, read_event
 from tests.domain.given import CALL_ID, IDS, UUID_TEXT, held, read, said
@@ -661,9 +661,10 @@ def test_events_of_messages_and_contacts_are_held(trigger: str) -> None:
 
 
 def own_keys(**names: list[str]) -> Rules:
-    rules, wrong = rules_from_table({"webhook_keys": names})
-    assert not wrong
-    return rules
+    lines = "\n".join(f"{name} = {json.dumps(texts)}" for name, texts in names.items())
+    made = read_rules_text(f"[webhook_keys]\n{lines}")
+    assert not made.wrong
+    return made.rules
 
 
 def test_the_rules_add_names_of_ones_own() -> None:

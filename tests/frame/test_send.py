@@ -120,7 +120,7 @@ def test_a_new_call_or_one_by_its_id_is_as_asked() -> None:
     last = fresh().having_sent("call-ended")
 
     assert choose("recording-uploaded", last, new=True, fresh=fresh) is not last
-    assert choose("recording-uploaded", last, new=None, fresh=fresh, asked=True) is not last
+    assert choose("recording-uploaded", last, new=None, fresh=fresh, chosen_by_hand=True) is not last
 
 
 def test_the_same_call_of_none_is_refused() -> None:

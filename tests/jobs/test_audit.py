@@ -10,7 +10,7 @@ import pytest
 from bridge.jobs.budget_waiter import BudgetWaiter
 from bridge.ledger.calls.comparison import calls_missing
 from bridge.reconcile.audit import Audit, Expected, Findings
-from bridge.reconcile.repair import mend
+from bridge.reconcile.repair import repair_findings
 from bridge.sandbox.running import RunningSandbox
 from tests.jobs.listing import ago, key_of, now, the_day, webhook_of
 from tests.support import Bridge
@@ -27,7 +27,7 @@ def audited(bridge: Bridge, *, repair: bool = False) -> Findings:
     look = Audit(bridge.deps, the_day(), BudgetWaiter(pause=bridge.let_pass))
     findings = look.look(now())
     if repair:
-        mend(bridge.ledger, look, findings, who="a test")
+        repair_findings(bridge.ledger, look, findings, who="a test")
     return findings
 
 

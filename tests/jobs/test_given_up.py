@@ -20,7 +20,7 @@ from bridge.ledger.queue import parked
 from bridge.reconcile.audit import Audit
 from bridge.reconcile.backfill import Backfill, Estimate
 from bridge.reconcile.periodic import Rounds
-from bridge.reconcile.repair import mend
+from bridge.reconcile.repair import repair_findings
 from bridge.reports.views import call_view
 from bridge.sandbox.running import RunningSandbox
 from tests.jobs.desk import one_of_each
@@ -85,7 +85,7 @@ def test_an_audit_leaves_a_dropped_call_alone_and_says_so(bridge: Bridge, sandbo
     audit = Audit(bridge.deps, the_day(), BudgetWaiter(pause=bridge.let_pass))
 
     findings = audit.look(now())
-    done = mend(bridge.ledger, audit, findings, who=WHO)
+    done = repair_findings(bridge.ledger, audit, findings, who=WHO)
     bridge.run_jobs_for(30, step_s=5)
 
     assert findings.clean
@@ -234,7 +234,7 @@ def by_a_round(bridge: Bridge) -> None:
 
 def repaired(bridge: Bridge) -> None:
     audit = Audit(bridge.deps, the_day(), BudgetWaiter(pause=bridge.let_pass))
-    (line,) = mend(bridge.ledger, audit, audit.look(now()), who=WHO)
+    (line,) = repair_findings(bridge.ledger, audit, audit.look(now()), who=WHO)
     assert "its end found" in line
     bridge.run_jobs_for(30, step_s=5)
 

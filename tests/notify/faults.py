@@ -48,7 +48,7 @@ class Row:
     well: str
     type: str
     fire: Callable[[Site], object]
-    mend: Callable[[Site], object]
+    repair: Callable[[Site], object]
     fired_s: float = 0.0
     cleared_s: float = 0.0
 
@@ -79,7 +79,7 @@ class Site:
         began = {row.kind: _timed(row.fire, self) for row in rows}
         for row in rows:
             row.fired_s = self._told(row.words, row.type) - began[row.kind]
-        began = {row.kind: _timed(row.mend, self) for row in rows}
+        began = {row.kind: _timed(row.repair, self) for row in rows}
         for row in rows:
             row.cleared_s = self._told(row.well, "success") - began[row.kind]
         self.rows += rows
@@ -177,7 +177,7 @@ KEY_REFUSED = Row(
     well="Kustomer is no longer paused",
     type="failure",
     fire=_revoke,
-    mend=_restore,
+    repair=_restore,
 )
 
 
@@ -193,7 +193,7 @@ CONNECTION_DOWN = Row(
     well="Kustomer is no longer paused",
     type="failure",
     fire=_disconnect,
-    mend=lambda site: site.house.sandbox.membrane.reconnect("kustomer"),
+    repair=lambda site: site.house.sandbox.membrane.reconnect("kustomer"),
 )
 
 
@@ -213,7 +213,7 @@ PARKED = Row(
     well="no job is parked any more",
     type="warning",
     fire=_park,
-    mend=_drop,
+    repair=_drop,
 )
 NOT_DURABLE = Row(
     kind="redis-not-durable",
@@ -222,7 +222,7 @@ NOT_DURABLE = Row(
     well="Redis keeps calls safely again",
     type="warning",
     fire=lambda site: site.house.client.config_set("appendonly", "no"),
-    mend=lambda site: site.house.client.config_set("appendonly", "yes"),
+    repair=lambda site: site.house.client.config_set("appendonly", "yes"),
 )
 
 
@@ -238,7 +238,7 @@ FULL = Row(
     well="Redis has enough memory again",
     type="failure",
     fire=_fill_memory,
-    mend=lambda site: site.house.client.config_set("maxmemory", 0),
+    repair=lambda site: site.house.client.config_set("maxmemory", 0),
 )
 
 
@@ -260,7 +260,7 @@ REFUSED = Row(
     well="webhooks are accepted again",
     type="failure",
     fire=_knock,
-    mend=lambda site: site.call(),
+    repair=lambda site: site.call(),
 )
 
 
@@ -294,7 +294,7 @@ DISK = Row(
     well="has room again",
     type="failure",
     fire=_fill_disk,
-    mend=_free_disk,
+    repair=_free_disk,
 )
 STORAGE = Row(
     kind="storage-failing",
@@ -303,7 +303,7 @@ STORAGE = Row(
     well="recordings are stored again",
     type="failure",
     fire=lambda site: None,
-    mend=lambda site: None,
+    repair=lambda site: None,
 )
 
 
@@ -327,7 +327,7 @@ LATE = Row(
     well="live calls are written in time again",
     type="failure",
     fire=_break_kustomer,
-    mend=_mend_kustomer,
+    repair=_mend_kustomer,
 )
 
 
@@ -350,7 +350,7 @@ MISSING = Row(
     well="no call is missing in Kustomer any more",
     type="warning",
     fire=_call_without_webhook,
-    mend=lambda site: None,
+    repair=lambda site: None,
 )
 
 
@@ -384,7 +384,7 @@ def _dead(kind: str, what: str, type_: str) -> Row:
         well=f"a {kind} runs again",
         type=type_,
         fire=_kill(kind),
-        mend=_start(kind),
+        repair=_start(kind),
     )
 
 
@@ -404,7 +404,7 @@ REDIS_AWAY = Row(
     well="Redis accepts webhooks again",
     type="failure",
     fire=_stop_redis,
-    mend=lambda site: site.house.server.start(),
+    repair=lambda site: site.house.server.start(),
 )
 
 
@@ -421,7 +421,7 @@ BUDGET = Row(
     well="accepts requests again",
     type="warning",
     fire=_too_many,
-    mend=lambda site: None,
+    repair=lambda site: None,
 )
 SILENT = Row(
     kind="no-webhook",
@@ -430,7 +430,7 @@ SILENT = Row(
     well="webhooks arrive again",
     type="failure",
     fire=lambda site: site.call(),
-    mend=lambda site: site.call(),
+    repair=lambda site: site.call(),
 )
 
 SYNTHETIC = Row(
@@ -442,7 +442,7 @@ SYNTHETIC = Row(
     fire=lambda site: site.house.sandbox.kustomer.fail_next(
         400, method="POST", path="/conversations$", times=EVER
     ),
-    mend=lambda site: site.house.sandbox.kustomer.forget_faults(),
+    repair=lambda site: site.house.sandbox.kustomer.forget_faults(),
 )
 
 QUICK = (PARKED, NOT_DURABLE, FULL, REFUSED)

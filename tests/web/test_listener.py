@@ -16,7 +16,7 @@ from bridge.ledger import keys
 from bridge.ledger.calls.held import assign, held_events
 from bridge.ledger.calls.received import newest_mark, received
 from bridge.ledger.ledger import Ledger
-from bridge.reports.listener import heard
+from bridge.reports.listener import delivery_view
 from tests.web.conftest import RedisServer
 from tests.web.serving import ENDED, UUID, Site
 
@@ -148,7 +148,7 @@ def test_readers_see_no_names_numbers_or_texts(site: Site, ledger: Ledger) -> No
     secret = {"notes": "made-up secret", "made up key": "another secret", "agent_first_name": "Bo"}
     site.post({**ENDED, **secret, "recording_url": "https://my.cloudtalk.io/pub/r/MTA/token.wav"})
 
-    result = heard(received(ledger)[0], Rules(), hides_people=True)
+    result = delivery_view(received(ledger)[0], Rules(), hides_people=True)
 
     text = json.dumps(result)
     for hidden in ("Ada", "secret", "1632960304", "token.wav", '"Bo"', "Sample"):

@@ -157,9 +157,9 @@ class Api:
         """
         seen: set[str] = set()
         fixed = [pair for pair in query if pair[0] != "cursor"]
-        asked: Query = query
+        all_params: Query = query
         for _ in range(_MOST_PAGES):
-            body = self.ask(operation, "GET", path, query=asked, connection=connection)
+            body = self.ask(operation, "GET", path, query=all_params, connection=connection)
             items = body.get("items") if isinstance(body, dict) else None
             if not isinstance(items, list):
                 raise Unavailable(f"membrane answered {operation} without a list")
@@ -169,7 +169,7 @@ class Api:
             cursor = body.get("cursor")
             if not new or not isinstance(cursor, str | int) or cursor == "":
                 return
-            asked = [*fixed, ("cursor", str(cursor))]
+            all_params = [*fixed, ("cursor", str(cursor))]
 
 
 def _held(response: httpx2.Response) -> httpx2.Response:

@@ -1,194 +1,174 @@
 """Reads the operator's rules from the TOML file that `CALLBRIDGE_RULES` names. Imported only if there is one.
 
-[write]                     # kinds of call that are kept and explained, but not written by default
-internal = false
-withheld = false
-short = false
-
-[conversation]
-status = { answered = "done", missed = "open", voicemail = "open", unknown = "open" }
-tags = ["phone"]
-call_tags = true            # add CloudTalk's call tags to the conversation
-assign_agent = true         # assign the agent who spoke, found in Kustomer by e-mail
-
-[recording]
-fetch = true                # false: recordings stay in CloudTalk
-transcode = true            # make a small MP3 of each; false: keep and attach the WAV only
-attach = "speech"           # a small MP3; "original": the WAV as it is; "never": kept in storage only
-largest_attachment_mb = 5   # over that the note links to the bridge's player instead
-link = "operators"          # who may play by it: "operators" sign in, "signed" whoever has it; "off"
-link_days = 30              # for how long a signed link works
-public_link = false         # fall back on CloudTalk's public link where its API has no recording
-do_not_record = []          # customers' numbers and lines of ours whose recordings are never fetched
-
-[webhook_keys]              # further names under which your templates send a value
-external_number = ["Anrufer", "phone of caller"]
+The names are in `choices.py` and `conditions.py`; version 1 has some of them. Each mistake gets its place
+in the file, what is wrong and what to do; all that can be found at once are.
 """
 
 from __future__ import annotations
 
-import copy
-import difflib
-from collections.abc import Collection, Mapping
-from dataclasses import replace
-from types import MappingProxyType
-from typing import Annotated, Any, Literal, get_args
+import hashlib
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import ValidationError
 
-from bridge.domain.outcome import Outcome
-from bridge.domain.rules.model import DEFAULT_STATUS, Attach, Link, Rules
-from bridge.domain.webhook.keys import CANONICAL_KEYS, folded
+from bridge.domain.outcome import Direction, Outcome
+from bridge.domain.rules.choices import THEN, read_webhook_keys
+from bridge.domain.rules.complaints import Complaint, complaint, repeated
+from bridge.domain.rules.conditions import read_when
+from bridge.domain.rules.model import Rule, Rules
+from bridge.domain.rules.positions import Places, TooDeepError, places_of
+from bridge.domain.rules.schema import Table, choices_of, file_model
+from bridge.domain.webhook.keys import folded
 
-
-class _Table(BaseModel):
-    """One table of the file. Strict: `1` is not `true`, and a name that is not known is an error."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
-
-
-class _Write(_Table):
-    internal: bool = False
-    withheld: bool = False
-    short: bool = False
+LARGEST_FILE = 262_144
+_TOMLS_PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 
 
-class _Conversation(_Table):
-    status: dict[Annotated[Outcome, Field(strict=False)], Literal["open", "done"]] = {}
-    tags: list[str] = Field(default=[], examples=['["phone"]'])
-    call_tags: bool = False
-    assign_agent: bool = False
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RulesFile:
+    """What a file says.
+
+    Attributes:
+        rules: its choices; the defaults where anything is wrong.
+        wrong: its mistakes, in the order of the file.
+        lines: of each choice it states, such as `write.internal`, where.
+    """
+
+    rules: Rules = field(default_factory=Rules)
+    wrong: tuple[Complaint, ...] = ()
+    version: int = 2
+    lines: Mapping[str, int] = field(default_factory=dict)
 
 
-class _Recording(_Table):
-    fetch: bool = True
-    transcode: bool = True
-    attach: Attach = "speech"
-    largest_attachment_mb: float = Field(default=5, gt=0, lt=10_000)
-    link: Link = "operators"
-    link_days: float = Field(default=30, gt=0, lt=10_000)
-    public_link: bool = False
-    do_not_record: list[str] = Field(default=[], examples=['["+15550100101"]'])
+def read_rules_bytes(data: bytes) -> RulesFile:
+    """The rules in a file's content."""
+    if len(data) > LARGEST_FILE:
+        said = f"the file is larger than {LARGEST_FILE // 1024} KiB"
+        return RulesFile(wrong=(Complaint(1, 1, said, "leave out what is not needed"),))
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = data[: error.start].decode("utf-8-sig", "replace")
+        line, column = Places(before).line_and_column(len(before))
+        return RulesFile(wrong=(Complaint(line, column, "this is not UTF-8", "save the file as UTF-8"),))
+    return read_rules_text(text)
 
 
-def _canonical(name: object) -> object:
-    if name not in CANONICAL_KEYS:
-        raise ValueError("unknown key")
-    return name
+def read_rules_text(text: str) -> RulesFile:
+    try:
+        places = places_of(text)
+        table = tomllib.loads(text)
+    except (TooDeepError, RecursionError) as error:
+        offset = error.offset if isinstance(error, TooDeepError) else 0
+        where = Places(text).line_and_column(offset)
+        return RulesFile(wrong=(Complaint(*where, "this is nested too deeply", "no rule needs that"),))
+    except ValueError as error:
+        return RulesFile(wrong=tuple(_not_toml(text, str(error), places_of(text))))
+    made = _read(table, places)
+    digest = hashlib.sha256(text.encode()).hexdigest()[:12]
+    return replace(made, rules=replace(made.rules, version=digest), wrong=tuple(sorted(made.wrong)))
 
 
-class _File(_Table):
-    write: _Write = _Write()
-    conversation: _Conversation = _Conversation()
-    recording: _Recording = _Recording()
-    webhook_keys: dict[Annotated[str, BeforeValidator(_canonical)], list[str]] = Field(
-        default={}, examples=['["Anrufer"]']
+def _not_toml(text: str, said: str, places: Places) -> Iterator[Complaint]:
+    if places.repeats:
+        yield from (repeated(repeat, places) for repeat in places.repeats)
+        return
+    found = _TOMLS_PLACE.search(said)
+    where = (1, 1)
+    if found is not None:
+        where = (int(found[1]), int(found[2])) if found[1] else places.line_and_column(len(text))
+        said = said[: found.start()]
+    elif "digits" in said:
+        said = "a number is too long"
+    remedy = 'write name = value; texts stand in quotes, such as name = "text"'
+    yield Complaint(*where, f"not TOML: {said[:1].lower()}{said[1:]}", remedy)
+
+
+def _read(table: Mapping[str, Any], places: Places) -> RulesFile:
+    version = 1 if table.get("version", 1) in (1, True) else 2
+    try:
+        model = file_model(version).model_validate(table)
+    except ValidationError as error:
+        faults = error.errors(include_url=False)
+        wrong = dict.fromkeys(complaint(fault, places, version) for fault in faults)
+        return RulesFile(wrong=tuple(wrong), version=version)
+    rules = _rules_of(model, version, places)
+    lines = dict(_lines_of(model, places))
+    rules = replace(rules, stated=frozenset(lines))
+    wrong = dict.fromkeys(_clashes(model, rules, places)) if version == 2 else {}
+    return RulesFile(rules=Rules() if wrong else rules, wrong=tuple(wrong), version=version, lines=lines)
+
+
+def _lines_of(model: Table, places: Places) -> Iterator[tuple[str, int]]:
+    for section, value in model.stated().items():
+        if isinstance(value, Table):
+            for name in value.stated():
+                yield f"{section}.{name}", places.line_and_column(places.of_key((section, name)))[0]
+        elif section == "webhook_keys" and value:
+            yield section, places.line_and_column(places.of_key((section,)))[0]
+
+
+def _rules_of(model: Table, version: int, places: Places) -> Rules:
+    chosen: dict[str, Any] = {}
+    sections = model.stated()
+    for section, choices in choices_of(version).items():
+        table = sections.get(section)
+        if isinstance(table, Table):
+            for name, value in table.stated().items():
+                if field_name := choices[name].field:
+                    chosen[field_name] = choices[name].read(value)
+    if version == 2 and "agents" in sections:
+        chosen.setdefault("assign", "longest")
+    return Rules(
+        **chosen,
+        webhook_keys=read_webhook_keys(sections.get("webhook_keys", {})),
+        rules=tuple(_rule(number, rule, places) for number, rule in enumerate(sections.get("rule", ()))),
     )
 
-    def rules(self) -> Rules:
-        write, talk, sound = self.write, self.conversation, self.recording
-        return Rules(
-            write_internal=write.internal,
-            write_withheld=write.withheld,
-            write_short=write.short,
-            status=MappingProxyType({**DEFAULT_STATUS, **talk.status}),
-            tags=tuple(talk.tags),
-            call_tags=talk.call_tags,
-            assign="longest" if talk.assign_agent else "none",
-            record=sound.fetch,
-            transcode=sound.transcode,
-            attach=sound.attach,
-            largest_attachment=int(sound.largest_attachment_mb * 1_000_000),
-            link=sound.link,
-            link_days=int(sound.link_days),
-            public_link=sound.public_link,
-            do_not_record=tuple(sound.do_not_record),
-            webhook_keys=MappingProxyType(
-                {folded(name): canonical for canonical, names in self.webhook_keys.items() for name in names}
-            ),
-        )
 
-
-def rules_from_table(table: Mapping[str, Any]) -> tuple[Rules, list[str]]:
-    """Rules from a parsed TOML table, without what is wrong in it, and every complaint about it."""
-    try:
-        return _read(table), []
-    except ValidationError as error:
-        faults = error.errors(include_url=False, include_context=False)
-    rest = copy.deepcopy(dict(table))
-    for fault in faults:
-        _remove(rest, fault["loc"])
-    wrong = dict.fromkeys(_told(fault) for fault in faults)
-    return _read(rest), list(wrong)
-
-
-def _read(table: Mapping[str, Any]) -> Rules:
-    rules = _File.model_validate(table).rules()
-    stated = {
-        f"{section}.{name}" if section != "webhook_keys" else section
-        for section, choices in table.items()
-        for name in choices
+def _rule(number: int, rule: Any, places: Places) -> Rule:
+    when = read_when(rule.when.stated())
+    then = {
+        THEN[name].field: THEN[name].read(value)
+        for name, value in rule.then.stated().items()
+        if THEN[name].field
     }
-    return replace(rules, stated=frozenset(stated))
+    # A rule that speaks of calls between colleagues, which are not written otherwise, means them.
+    is_internal = (
+        when.internal or when.outcome == (Outcome.INTERNAL,) or when.direction == (Direction.INTERNAL,)
+    )
+    if then.get("write") and is_internal:
+        then.setdefault("write_internal", True)
+    line = places.line_and_column(places.of_key(("rule", number)))[0]
+    return Rule(when=when, then=then, number=number + 1, line=line)
 
 
-def _remove(table: dict[str, Any], where: tuple[int | str, ...]) -> None:
-    """Take out what stands there: a whole list, where one of its items is wrong."""
-    for name in where[:-1]:
-        inner = table.get(str(name))
-        if not isinstance(inner, dict):
-            break
-        table, where = inner, where[1:]
-    table.pop(str(where[0]), None)
+def _clashes(model: Table, rules: Rules, places: Places) -> Iterator[Complaint]:
+    """What is wrong between values that are each right."""
+    sections = model.stated()
+    yield from _houses(sections.get("customer"), ("customer",), rules.house, places)
+    for number, rule in enumerate(sections.get("rule", ())):
+        house = rules.house or any("house" in other.then for other in rules.rules)
+        yield from _houses(rule.then, ("rule", number, "then"), house, places)
+    seen: dict[str, str] = {}
+    for canonical, names in sections.get("webhook_keys", {}).items():
+        for number, name in enumerate(names):
+            if seen.setdefault(folded(name), canonical) != canonical:
+                where = places.line_and_column(places.of_value(("webhook_keys", canonical, number)))
+                what = f"{name!r} is read as {seen[folded(name)]} already"
+                yield Complaint(*where, what, "leave one of the two out")
 
 
-def _told(fault: ErrorDetails) -> str:
-    """What is wrong, where, and what would be right."""
-    path = [str(part) for part in fault["loc"] if isinstance(part, str) and part != "[key]"]
-    name, outer = path[-1], path[:-1]
-    if fault["type"] == "extra_forbidden":
-        return _unknown(name, outer)
-    place = ".".join(path)
-    if fault["type"] in ("model_type", "dict_type"):
-        return f"{place}: must be a table"
-    model, known = _of(path[0]), path[1:2]
-    if path[0] == "webhook_keys":
-        if fault["loc"][-1] == "[key]":
-            return f"{place}: unknown{_near(name, CANONICAL_KEYS)}; there are {_names(CANONICAL_KEYS)}"
-        known, model = path[:1], _File
-    if known == ["status"]:
-        near = "" if name in set(Outcome) else f"unknown{_near(name, set(Outcome))}; "
-        return f"{place}: {near}outcomes are {_names(set(Outcome))}, values open or done"
-    setting = model.model_fields[known[0]]
-    if setting.annotation is bool:
-        return f"{place}: must be true or false"
-    if setting.annotation is float:
-        return f"{place}: must be a number above 0 and below 10000"
-    if choices := [one for one in get_args(setting.annotation) if isinstance(one, str)]:
-        return f"{place}: one of {', '.join(choices)}{_near(str(fault['input']), choices)}"
-    return f"{place}: a list of texts such as {(setting.examples or ['[]'])[0]}"
-
-
-def _of(section: str) -> type[BaseModel]:
-    model = _File.model_fields[section].annotation
-    return model if isinstance(model, type) and issubclass(model, BaseModel) else _File
-
-
-def _unknown(name: str, outer: list[str]) -> str:
-    """Of a section, or of a name in one."""
-    known = (_of(outer[0]) if outer else _File).model_fields
-    elsewhere = [section for section in _File.model_fields if name in _of(section).model_fields]
-    if not outer and not elsewhere:
-        return f"unknown section [{name}]{_near(name, known)}; there are {_names(known)}"
-    hint = f"; it belongs in [{elsewhere[0]}]" if elsewhere else _near(name, known)
-    return f"{'.'.join([*outer, name])}: unknown{hint}; there are {_names(known)}"
-
-
-def _near(name: str, known: Collection[str]) -> str:
-    found = difflib.get_close_matches(name.lower(), list(known), n=1)
-    return f"; did you mean {found[0]}?" if found else ""
-
-
-def _names(names: Collection[str]) -> str:
-    return ", ".join(sorted(names))
+def _houses(
+    table: Table | None, path: tuple[str | int, ...], house: object, places: Places
+) -> Iterator[Complaint]:
+    stated = table.stated() if table is not None else {}
+    for name in ("several", "unknown"):
+        if stated.get(name) == "house" and not (house or stated.get("house")):
+            where = places.line_and_column(places.of_value((*path, name)))
+            what = f'{name} = "house", and no house customer is named'
+            yield Complaint(*where, what, "set house in [customer] to the id of a Kustomer customer")

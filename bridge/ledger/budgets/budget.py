@@ -82,15 +82,17 @@ class Budget:
             RateLimited: with what is in the way, and the seconds until the slot that was booked; no thread
                 sleeps. Who does not come within a twentieth of a window after it loses it.
         """
-        name, turn = secrets.token_hex(8), current_requester()
-        spent = turn.at(self)
-        sent, usual = (0, 1) if turn.kind is None else (spent.sent, round(self._usual.get(turn.kind, 1)))
+        name, requester = secrets.token_hex(8), current_requester()
+        spent = requester.at(self)
+        sent, usual = (
+            (0, 1) if requester.kind is None else (spent.sent, round(self._usual.get(requester.kind, 1)))
+        )
         look = current_look()
         if look is not None and look.taken:
             # What comes after the first request, such as a second piece of a recording, is no look any more.
             look = None
         looks = 0 if look is None else max(1, int(self.share * look.part))
-        wanted = (name, _LOST_AFTER_MS, turn.name, int(turn.lane), sent, max(1, usual), looks)
+        wanted = (name, _LOST_AFTER_MS, requester.name, int(requester.lane), sent, max(1, usual), looks)
         granted, number, *why = self._run(self._take, *wanted, "0" if if_closed is None else "1")
         if if_closed is not None and why and why[0] == "gate":
             if_closed()
@@ -114,17 +116,17 @@ class Budget:
         """A look found something: it does not count among those that did not."""
         self._redis.zrem(self._looks, name)
 
-    def ended(self, turn: BudgetRequester, spent: Spent) -> None:
+    def ended(self, requester: BudgetRequester, spent: Spent) -> None:
         """A turn is over: learn from it, and give back what was kept for it."""
         # One that was refused half-way would have sent at least one more.
         sent = spent.sent + spent.refused
-        if turn.kind is not None and spent.sent:
-            usual = self._usual.get(turn.kind, 1.0)
+        if requester.kind is not None and spent.sent:
+            usual = self._usual.get(requester.kind, 1.0)
             if sent > usual or not spent.refused:
-                self._usual[turn.kind] = usual + _NEWEST * (sent - usual)
+                self._usual[requester.kind] = usual + _NEWEST * (sent - usual)
         if spent.kept and not spent.refused:
             with boundary("budget.release"):
-                self._run(self._release, turn.name)
+                self._run(self._release, requester.name)
 
     @boundary("budget.reply")
     def replied(

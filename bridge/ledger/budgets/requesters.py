@@ -21,7 +21,7 @@ from bridge.ledger.keys import Lane
 class Spending(Protocol):
     """What a turn asks of a budget that it took from."""
 
-    def ended(self, turn: BudgetRequester, spent: Spent) -> None: ...
+    def ended(self, requester: BudgetRequester, spent: Spent) -> None: ...
 
 
 @dataclass(slots=True, kw_only=True)
@@ -57,32 +57,32 @@ _current: ContextVar[BudgetRequester | None] = ContextVar("turn", default=None)
 
 
 @contextmanager
-def acting_as(turn: BudgetRequester) -> Iterator[BudgetRequester]:
+def acting_as(requester: BudgetRequester) -> Iterator[BudgetRequester]:
     """Everything sent inside is sent for this turn; what was kept for it and not needed is given back."""
-    before = _current.set(turn)
+    before = _current.set(requester)
     try:
-        yield turn
+        yield requester
     finally:
         _current.reset(before)
-        for budget, spent in turn.spent.items():
+        for budget, spent in requester.spent.items():
             # With Redis away the places free themselves.
             with contextlib.suppress(redis.RedisError):
-                budget.ended(turn, spent)
+                budget.ended(requester, spent)
 
 
 def current_requester() -> BudgetRequester:
     """That of the job which runs; else one of its own for this thread, in the live lane: a person waits."""
-    turn = _current.get()
-    if turn is None:
-        turn = BudgetRequester(lane=Lane.LIVE, name=f"by-hand:{secrets.token_hex(4)}")
-        _current.set(turn)
-    return turn
+    requester = _current.get()
+    if requester is None:
+        requester = BudgetRequester(lane=Lane.LIVE, name=f"by-hand:{secrets.token_hex(4)}")
+        _current.set(requester)
+    return requester
 
 
 def requester_name() -> str | None:
     """Of the job which runs; None outside of one."""
-    turn = _current.get()
-    return None if turn is None else turn.name
+    requester = _current.get()
+    return None if requester is None else requester.name
 
 
 @dataclass(slots=True, kw_only=True)

@@ -105,10 +105,10 @@ class Inbox:
         with boundary("inbox.ready"):
             replies = await pipe.execute(raise_on_error=False)
         rehearsal.check(replies[: rehearsal.REPLIES])
-        asked = rehearsal.REPLIES + self.proof.place_replies
-        self.proof.check_place(replies[rehearsal.REPLIES : asked])
+        end_of_checks = rehearsal.REPLIES + self.proof.place_replies
+        self.proof.check_place(replies[rehearsal.REPLIES : end_of_checks])
         end = len(replies) - processes.REPLIES - TROUBLE_REPLIES
-        self.proof.check_able(replies[asked:end])
+        self.proof.check_able(replies[end_of_checks:end])
         running = processes.read(replies[end:-TROUBLE_REPLIES])
         # It is asked of a web process.
         lacking = [text for text in processes.missing(running) if text != "no web runs"]

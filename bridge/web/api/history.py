@@ -8,7 +8,7 @@ from typing import Any
 from bridge.domain.moments import read_moment
 from bridge.ledger.calls.received import received as newest_received
 from bridge.reports import entries
-from bridge.reports.listener import heard
+from bridge.reports.listener import delivery_view
 from bridge.reports.rules_in_force import rules_in_force
 from bridge.web.api.operations import ApiRequest, Content, told_of_filters
 from bridge.web.api.requests import HoursQuery, Query, ReceivedQuery, TrailQuery
@@ -54,7 +54,7 @@ async def received(request: ApiRequest[ReceivedQuery]) -> Content:
 
     def work() -> list[dict[str, Any]]:
         found = newest_received(desk.ledger, after=given.after or None, most=given.limit)
-        return [heard(one, desk.rules, hides_people=hides) for one in found]
+        return [delivery_view(one, desk.rules, hides_people=hides) for one in found]
 
     return 200, {"received": await desk.run(work), "next": None}
 

@@ -19,7 +19,7 @@ from bridge.ledger.calls.held import HeldEvent, find_held
 from bridge.ledger.calls.received import Received
 from bridge.reports.call_row import masked
 from bridge.reports.held_events import HeldGroup, can_be_assigned, grouped, suggestions
-from bridge.reports.listener import heard
+from bridge.reports.listener import delivery_view
 from bridge.reports.masking import scrubbed
 from bridge.web.answers import Refused
 from bridge.web.callers import Person
@@ -74,7 +74,7 @@ async def one(request: Request) -> Response:
         event = find_held(desk.ledger, request.path_params["fingerprint"])
         if event is None:
             return None
-        explained = heard(_as_received(event), desk.rules, hides_people=person.masked)
+        explained = delivery_view(_as_received(event), desk.rules, hides_people=person.masked)
         found = suggestions(desk.ledger, desk.rules, event) if can_be_assigned(event) else []
         return {
             "event": _line(event, desk, person),

@@ -14,7 +14,7 @@ from bridge.checks.cached import CachedChecks
 from bridge.domain.webhook.templates import PLACE as IN_CLOUDTALK
 from bridge.domain.webhook.templates import TEMPLATES, as_data
 from bridge.ledger.calls.received import received
-from bridge.reports.listener import heard
+from bridge.reports.listener import delivery_view
 from bridge.settings import Settings
 from bridge.web.callers import Person
 from bridge.web.desk import Desk
@@ -57,7 +57,7 @@ async def setup(request: Request) -> Response:
 
 
 def _delivery(one: Any, desk: Desk, person: Person) -> dict[str, Any]:
-    context = heard(one, desk.rules, hides_people=person.masked)
+    context = delivery_view(one, desk.rules, hides_people=person.masked)
     return {**context, "place": _call_place(context["call"])}
 
 

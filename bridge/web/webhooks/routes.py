@@ -54,7 +54,7 @@ class Webhooks:
     def __init__(
         self,
         inbox: Inbox,
-        keeper: WebhookAcceptor,
+        acceptor: WebhookAcceptor,
         admission: Admission,
         *,
         now: Callable[[], float],
@@ -62,7 +62,7 @@ class Webhooks:
         rates: Rates | None = None,
     ) -> None:
         self._inbox = inbox
-        self._keeper = keeper
+        self._acceptor = acceptor
         self._admission = admission
         self._now = now
         self._body_within_s = body_within_s
@@ -173,7 +173,7 @@ class Webhooks:
         self, trigger: str, body: dict[str, Any], sent: Headers, send: Send, *, signed: bool
     ) -> Outcome:
         began = time.perf_counter()
-        outcome = await self._keeper.keep(trigger, body, signed=signed)
+        outcome = await self._acceptor.keep(trigger, body, signed=signed)
         # The fields of the line cost more than to see whether anybody wants it.
         if outcome.status < 300 and log.isEnabledFor(logging.INFO):
             log.info(

@@ -35,7 +35,7 @@ from bridge.reconcile.audit import Audit
 from bridge.reconcile.audit_runs import do_next
 from bridge.reconcile.compare import Span
 from bridge.reconcile.periodic import Rounds
-from bridge.reconcile.repair import mend
+from bridge.reconcile.repair import repair_findings
 from bridge.reports.call_list import Search, find_calls
 from bridge.reports.facts import what_is_wrong
 from bridge.reports.views import queue_view
@@ -364,7 +364,7 @@ def _audited(hand: Hand) -> None:
     audit = Audit(
         hand.deps, Span(since=now - timedelta(days=1), until=now), BudgetWaiter(pause=lambda _: None)
     )
-    mend(hand.ledger, audit, audit.look(now), who="a test")
+    repair_findings(hand.ledger, audit, audit.look(now), who="a test")
     hand.run_all()
 
 

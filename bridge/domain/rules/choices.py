@@ -1,0 +1,454 @@
+"""Every choice of a rules file of version 2: its name, type, default and meaning, once.
+
+The models that read the file, the JSON Schema, the commented default file, the tables of
+deploy/README.md and what `/rules` says all follow from this table. To add a choice, add a field to
+`Rules` and a line here, and run the tests: they say where else it has to be named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from bridge.domain.hours import read_hours
+from bridge.domain.outcome import Outcome, Status
+from bridge.domain.rules import model as rules_model
+from bridge.domain.rules.values import (
+    AgentId,
+    AttributeName,
+    Attributes,
+    Day,
+    Domain,
+    Email,
+    FilledText,
+    HoursText,
+    Id,
+    Locale,
+    Name,
+    TemplateText,
+    Text,
+)
+from bridge.domain.webhook.keys import CANONICAL_KEYS, folded
+
+# Section -> what it is about.
+SECTIONS: Mapping[str, str] = MappingProxyType(
+    {
+        "customer": "Whose call it is in Kustomer.",
+        "conversation": "The conversation that a call gets.",
+        "agents": "Who owns the conversation. Without this section nobody is assigned.",
+        "calendar": "Opening hours and holidays, in TIME_ZONE.",
+        "write": "Which calls are written, and how.",
+        "recording": "What becomes of recordings.",
+        "insights": "What CloudTalk's AI says of a call: not asked for yet.",
+        "messages": "Text messages: not written yet.",
+        "webhook_keys": "Other names that your CloudTalk templates use for a value.",
+    }
+)
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _tuple(value: Any) -> Any:
+    return tuple(value)
+
+
+def _mapping(value: Any) -> Any:
+    return MappingProxyType(dict(value))
+
+
+def _plain(value: Any) -> Any:
+    """As TOML and JSON have it."""
+    if isinstance(value, Mapping):
+        return {str(name): _plain(one) for name, one in value.items()}
+    if isinstance(value, frozenset | tuple | list):
+        return [_plain(one) for one in (sorted(value) if isinstance(value, frozenset) else value)]
+    return value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """One name of a section.
+
+    Args:
+        name: in its section.
+        field: of `Rules`; empty where only today's value is accepted.
+        kind: the type of its values, for pydantic.
+        right: what a right value is, after "use".
+        says: what it decides.
+        example: in TOML; stands in the default file where the default is nothing.
+        costs: requests, where it costs any.
+        bare: its name in `then`, where the conversation has a choice of the same name.
+        private: its values may be numbers or addresses of people.
+        read: its value in the file -> that of `Rules`.
+        shown: the other way round.
+    """
+
+    section: str
+    name: str
+    field: str
+    kind: Any
+    right: str
+    says: str
+    example: str = ""
+    costs: str = ""
+    bare: str = ""
+    private: bool = False
+    read: Callable[[Any], Any] = _same
+    shown: Callable[[Any], Any] = _plain
+
+    @property
+    def place(self) -> str:
+        return f"{self.section}.{self.name}"
+
+    @property
+    def then(self) -> str:
+        return self.bare or self.name
+
+    @property
+    def default(self) -> Any:
+        """As in the file; None: nothing."""
+        if not self.field:
+            return _FIXED[self.place]
+        return self.shown(getattr(rules_model.Rules(), self.field))
+
+
+# What belongs to a later version, with the only value that works today.
+_FIXED: Mapping[str, Any] = {
+    "write.as": "note",
+    "write.language": "en",
+    "write.template": "",
+    "insights.summary": False,
+    "insights.sentiment": False,
+    "insights.smart_notes": False,
+    "insights.transcript": "none",
+    "messages.write": False,
+}
+
+
+def one_of(kind: Any) -> str:
+    return f"one of {', '.join(kind.__args__)}"
+
+
+def _list_of(choices: Any) -> str:
+    return f'a list of {", ".join(choices.__args__)}, such as ["{choices.__args__[0]}"]'
+
+
+BOOL = "true or false"
+_ID_RIGHT = "its id, as Kustomer's address shows it"
+_TEMPLATE_RIGHT = "a template such as {{ title }}"
+_CUSTOM_RIGHT = 'names and values, such as { regionStr = "north" }'
+_PHONE_TYPES = Literal["mobile", "home", "work", "fax", "other"]
+_AMOUNT = Annotated[float, Field(gt=0, lt=10_000)]
+_AMOUNT_RIGHT = "a number above 0 and below 10000"
+_STATUSES = "open, done or snoozed"
+
+
+def _customer() -> Iterator[Choice]:
+    yield Choice(
+        section="customer", name="match", field="match", read=_tuple,
+        kind=Annotated[list[rules_model.Match], Field(min_length=1)],
+        right=_list_of(rules_model.Match),
+        says="how a caller is looked for, in this order",
+        costs="1 search for a caller whom the look-up by phone does not find, if the file states it",
+    )  # fmt: skip
+    yield Choice(
+        section="customer", name="search", field="search", kind=bool, right=BOOL,
+        says="search shared phones and other spellings; without it only if match or several is stated",
+        example="true", costs="1 search for a caller whom the look-up by phone does not find",
+    )  # fmt: skip
+    yield Choice(
+        section="customer", name="several", field="several", kind=rules_model.Several,
+        right=one_of(rules_model.Several),
+        says="whom to take if several customers fit; none: a person decides, the call is parked",
+        costs="1 search for a caller whom the look-up by phone does not find, if the file states it",
+    )  # fmt: skip
+    yield Choice(
+        section="customer", name="unknown", field="unknown", kind=rules_model.Unknown,
+        right=one_of(rules_model.Unknown),
+        says="what happens with a caller whom Kustomer does not know; skip: the call is not written",
+    )  # fmt: skip
+    yield Choice(
+        section="customer", name="house", field="house", kind=Id, right=_ID_RIGHT,
+        says="the customer who gets the calls of nobody in particular", example='"5f0c1a2b3c4d5e6f70819203"',
+    )  # fmt: skip
+    yield Choice(
+        section="customer", name="name", bare="customer_name", field="customer_name", kind=TemplateText,
+        right=_TEMPLATE_RIGHT, says="name of a new customer; empty: the name that CloudTalk gives",
+        example='"Caller {{ number }}"',
+    )  # fmt: skip
+    yield Choice(
+        section="customer", name="phone_type", field="phone_type", kind=_PHONE_TYPES,
+        right=one_of(_PHONE_TYPES), says="type of a new customer's phone",
+    )  # fmt: skip
+    yield Choice(
+        section="customer", name="tags", bare="customer_tags", field="customer_tags", read=_tuple,
+        kind=Annotated[list[FilledText], Field(max_length=20)], right='a list of texts such as ["phone"]',
+        says="tags of a new customer", example='["phone"]',
+    )  # fmt: skip
+    yield Choice(
+        section="customer", name="locale", field="locale", kind=Locale, right="a locale such as en_US",
+        says="locale of a new customer", example='"en_US"',
+    )  # fmt: skip
+    yield Choice(
+        section="customer", name="custom", bare="customer_custom", field="customer_custom", kind=Attributes,
+        read=_mapping, right=_CUSTOM_RIGHT, says="custom attributes of a new customer",
+        example='{ sourceStr = "phone" }',
+    )  # fmt: skip
+
+
+def _conversation() -> Iterator[Choice]:
+    section = "conversation"
+    yield Choice(
+        section=section, name="per", field="per", kind=rules_model.Per, right=one_of(rules_model.Per),
+        says="one conversation for each call, for a customer's calls, or for a caller's missed calls",
+        costs="customer, missed_caller: 1 to read the conversation, in place of 1 to create one",
+    )  # fmt: skip
+    yield Choice(
+        section=section, name="within_hours", field="within_hours",
+        kind=Annotated[float, Field(ge=0, lt=10_000)], right="a number of hours, 0 or more and below 10000",
+        says="how long after its first call a conversation takes further ones; 0: while it is open",
+    )  # fmt: skip
+    yield Choice(
+        section=section, name="name", field="name", kind=TemplateText, right=_TEMPLATE_RIGHT,
+        says="name of the conversation, at most 256 characters",
+        read=lambda text: "" if text == "{{ title }}" else text, shown=lambda text: text or "{{ title }}",
+    )  # fmt: skip
+    yield Choice(
+        section=section, name="status", field="status",
+        kind=dict[Annotated[Outcome, Field(strict=False)], Status],
+        right=f'outcomes with {_STATUSES}, such as {{ missed = "open" }}',
+        read=lambda value: MappingProxyType({**rules_model.DEFAULT_STATUS, **value}),
+        says="status by outcome; in a rule one status, whatever the outcome",
+        costs="snoozed: 1 update",
+    )  # fmt: skip
+    yield Choice(
+        section=section, name="snooze_hours", field="snooze_hours", kind=_AMOUNT, right=_AMOUNT_RIGHT,
+        says="how long a snoozed conversation sleeps",
+    )  # fmt: skip
+    yield Choice(
+        section=section, name="sub_status", field="sub_status", kind=Text, right="a text",
+        says="sub-status, as your Kustomer names it", example='"called-back"', costs="1 update",
+    )  # fmt: skip
+    yield Choice(
+        section=section, name="priority", field="priority", kind=Annotated[int, Field(ge=1, le=5)],
+        right="a whole number from 1 to 5", says="priority; without it Kustomer's own", example="3",
+    )  # fmt: skip
+    yield Choice(
+        section=section, name="brand", field="brand", kind=Id, right=_ID_RIGHT,
+        says="the brand's id", example='"5f0c1a2b3c4d5e6f70819204"',
+    )  # fmt: skip
+    yield Choice(
+        section=section, name="queue", field="queue", kind=Id, right=_ID_RIGHT,
+        says="the queue's id", example='"5f0c1a2b3c4d5e6f70819205"',
+    )  # fmt: skip
+    yield Choice(
+        section=section, name="team", field="team", kind=Text, right="the id or the name of a team",
+        says="the team that owns the conversation", example='"Sales"',
+        costs="1 look-up of teams, remembered",
+    )  # fmt: skip
+    yield Choice(
+        section=section, name="tags", field="tags", read=_tuple,
+        kind=Annotated[list[FilledText], Field(max_length=20)], right='a list of texts such as ["phone"]',
+        says="tags of each conversation; a rule's tags stand in place of these", example='["phone"]',
+    )  # fmt: skip
+    yield Choice(
+        section=section, name="call_tags", field="call_tags", kind=bool, right=BOOL,
+        says="add CloudTalk's tags of the call",
+    )  # fmt: skip
+    yield Choice(
+        section=section, name="custom", field="custom", kind=Attributes, read=_mapping,
+        right=_CUSTOM_RIGHT, says="custom attributes; one that Kustomer refuses is left out and named",
+        example='{ channelStr = "phone" }',
+    )  # fmt: skip
+    yield Choice(
+        section=section, name="close_missed_on_contact", field="close_missed_on_contact", kind=bool,
+        right=BOOL, says="close a missed call once that caller was spoken to",
+        costs="2 for each missed call that it closes",
+    )  # fmt: skip
+    yield Choice(
+        section=section, name="call_back_minutes", field="call_back_minutes",
+        kind=Annotated[int, Field(ge=1, le=100_000)], right="a whole number of minutes, 1 or more",
+        says="call a missed caller back within so many minutes of opening hours; without it no due time",
+        example="60",
+    )  # fmt: skip
+    yield Choice(
+        section=section, name="due_custom", field="due_custom", kind=AttributeName,
+        right="the name of a custom attribute, such as callBackAt",
+        says="custom attribute that gets the time by which to call back", example='"callBackAt"',
+    )  # fmt: skip
+
+
+def _agents() -> Iterator[Choice]:
+    section = "agents"
+    yield Choice(
+        section=section, name="assign", field="assign", kind=rules_model.Assign,
+        right=one_of(rules_model.Assign),
+        says="who of those who spoke owns it; none: nobody",
+        costs="1 look-up of each agent in an hour, and call detail (1 of CloudTalk) if several spoke",
+    )  # fmt: skip
+    yield Choice(
+        section=section, name="missed", field="missed_owner", read=_tuple,
+        kind=list[rules_model.MissedOwner], right=_list_of(rules_model.MissedOwner),
+        says="who owns a missed call: the first of these whom Kustomer has",
+        costs="favourite: 1 of CloudTalk; last_assignee: 1 to read the customer's conversations",
+    )  # fmt: skip
+    yield Choice(
+        section=section, name="fallback_team", field="fallback_team", kind=Text,
+        right="the id or the name of a team", says="the team that gets what no agent can own",
+        example='"Support"', costs="1 look-up of teams, remembered",
+    )  # fmt: skip
+    yield Choice(
+        section=section, name="table", field="agent_table", kind=dict[AgentId, Email], read=_mapping,
+        right='CloudTalk agent ids with Kustomer e-mails, such as { "400101" = "bo@example.com" }',
+        says="agents whose e-mail in Kustomer is another than in CloudTalk", private=True,
+        example='{ "400101" = "bo@example.com" }',
+    )  # fmt: skip
+    yield Choice(
+        section=section, name="domains", field="agent_domains", kind=list[Domain], read=_tuple,
+        right='a list of domains such as ["example.com", "example.org"]',
+        says="domains that stand for one another in e-mails of agents",
+        example='["example.com", "example.org"]',
+    )  # fmt: skip
+    yield Choice(
+        section=section, name="shared", field="shared_accounts", kind=list[Name], read=_tuple,
+        right='a list of agent ids and e-mails, such as ["400109"]', private=True,
+        says="agents (id or e-mail) that several people use: never assigned", example='["400109"]',
+    )  # fmt: skip
+
+
+def _calendar() -> Iterator[Choice]:
+    section = "calendar"
+    yield Choice(
+        section=section, name="open_hours", field="open_hours", kind=HoursText, read=read_hours,
+        shown=lambda hours: hours and hours.text, right="hours such as Mon-Fri 08:00-18:00",
+        says="when your team calls back; without it always", example='"Mon-Fri 08:00-18:00"',
+    )  # fmt: skip
+    yield Choice(
+        section=section, name="holidays", field="holidays", kind=list[Day], read=frozenset,
+        shown=lambda days: [day.isoformat() for day in sorted(days)],
+        right="a list of days such as [2026-12-25]",
+        says="days on which no `hours` fit and nobody calls back", example="[2026-12-25, 2026-12-26]",
+    )  # fmt: skip
+
+
+def _write() -> Iterator[Choice]:
+    for name, what in (
+        ("internal", "calls between colleagues"),
+        ("withheld", "calls from withheld numbers"),
+        ("short", "calls of emergency and other short numbers"),
+    ):
+        yield Choice(
+            section="write", name=name, field=f"write_{name}", kind=bool, right=BOOL,
+            says=f"write {what}; false: they are kept and explained, not written",
+        )  # fmt: skip
+    yield Choice(
+        section="write", name="path", field="note_path", kind=bool, right=BOOL,
+        says="say in the note how the call went: menus, queues, who rang, transfers",
+        costs="1 of CloudTalk: call detail",
+    )  # fmt: skip
+    yield Choice(
+        section="write", name="as", field="", kind=Literal["note"], right='"note": the only form so far',
+        says="the form in which a call is written",
+    )  # fmt: skip
+    yield Choice(
+        section="write", name="language", field="", kind=Literal["en"],
+        right='"en": the only language so far', says="language of the note",
+    )  # fmt: skip
+    yield Choice(
+        section="write", name="template", field="", kind=Literal[""],
+        right='"": notes have no template yet', says="template of the note; empty: the built-in note",
+    )  # fmt: skip
+
+
+def _recording() -> Iterator[Choice]:
+    section = "recording"
+    yield Choice(
+        section=section, name="fetch", field="record", kind=bool, right=BOOL,
+        says="fetch recordings; false: they stay in CloudTalk",
+        costs="1 of CloudTalk, and 4 of Kustomer to attach it",
+    )  # fmt: skip
+    yield Choice(
+        section=section, name="transcode", field="transcode", kind=bool, right=BOOL,
+        says="make a small MP3; false: store and attach only the WAV",
+    )  # fmt: skip
+    yield Choice(
+        section=section, name="attach", field="attach", kind=rules_model.Attach,
+        right=one_of(rules_model.Attach),
+        says="attach the small MP3; the original WAV; or never: storage only",
+    )  # fmt: skip
+    yield Choice(
+        section=section, name="largest_attachment_mb", field="largest_attachment", kind=_AMOUNT,
+        right=_AMOUNT_RIGHT, says="above this, the note links to the player instead",
+        read=lambda megabytes: int(megabytes * 1_000_000), shown=lambda size: size / 1_000_000,
+    )  # fmt: skip
+    yield Choice(
+        section=section, name="link", field="link", kind=rules_model.Link, right=one_of(rules_model.Link),
+        says="who can play through that link: people who sign in; anyone who has it (signed); or no link",
+    )  # fmt: skip
+    yield Choice(
+        section=section, name="link_days", field="link_days", kind=_AMOUNT, right=_AMOUNT_RIGHT, read=int,
+        says="days from the call until a signed link expires",
+    )  # fmt: skip
+    yield Choice(
+        section=section, name="public_link", field="public_link", kind=bool, right=BOOL,
+        says="use CloudTalk's public link if its API has no recording",
+    )  # fmt: skip
+    yield Choice(
+        section=section, name="do_not_record", field="do_not_record", kind=list[Name], read=_tuple,
+        right='a list of texts such as ["+15550100101"]', private=True,
+        says="never fetch recordings with these numbers, the customer's or yours", example='["+15550100101"]',
+    )  # fmt: skip
+
+
+def _later() -> Iterator[Choice]:
+    """What a later version brings: the file may name it, with what is so today."""
+    for section, name, kind, what in (
+        ("insights", "summary", Literal[False], "ask for the summary"),
+        ("insights", "sentiment", Literal[False], "ask for the sentiment"),
+        ("insights", "smart_notes", Literal[False], "ask for smart notes"),
+        ("insights", "transcript", Literal["none"], "ask for the transcript"),
+        ("messages", "write", Literal[False], "write text messages"),
+    ):
+        value = "none" if name == "transcript" else "false"
+        yield Choice(
+            section=section, name=name, field="", kind=kind, right=f"{value}: this version has nothing else",
+            says=what,
+        )  # fmt: skip
+
+
+_ALL = (*_customer(), *_conversation(), *_agents(), *_calendar(), *_write(), *_recording(), *_later())
+CHOICES: tuple[Choice, ...] = tuple(
+    one for one in _ALL if not one.field or one.field in rules_model.Rules.__dataclass_fields__
+)
+BY_PLACE: Mapping[str, Choice] = {choice.place: choice for choice in CHOICES}
+# What `then` takes, by its bare name. `write` is for rules alone, and a status there is for every outcome.
+THEN: Mapping[str, Choice] = {
+    "write": Choice(
+        section="then", name="write", field="write", kind=bool, right=BOOL,
+        says="whether the call is written at all",
+    ),
+    **{choice.then: choice for choice in CHOICES if choice.section not in ("insights", "messages")},
+    "status": replace(
+        BY_PLACE["conversation.status"], kind=Status, right=one_of(Status),
+        read=lambda status: MappingProxyType(dict.fromkeys(Outcome, status)),
+    ),
+}  # fmt: skip
+
+
+def _canonical(name: object) -> object:
+    if name not in CANONICAL_KEYS:
+        raise ValueError("unknown key")
+    return name
+
+
+WebhookKeys = dict[Annotated[str, BeforeValidator(_canonical)], list[FilledText]]
+
+
+def read_webhook_keys(value: Mapping[str, list[str]]) -> Mapping[str, str]:
+    return MappingProxyType({folded(name): canonical for canonical, names in value.items() for name in names})

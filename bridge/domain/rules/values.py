@@ -1,0 +1,150 @@
+"""Types of values in a rules file, for pydantic: what is right, and what to say of what is not."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import date, datetime
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+from bridge.domain.hours import read_hours
+from bridge.domain.templates import TemplateProblem, check
+
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_LOCALE = re.compile(r"[A-Za-z]{2,3}(?:[_-][A-Za-z]{2,4})?")
+_DOMAIN = re.compile(r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
+# A custom attribute's ending -> the type of its values, and that type in words (reference, Kustomer 9).
+_CUSTOM: dict[str, tuple[tuple[type, ...], str]] = {
+    "Str": ((str,), "a text"),
+    "Txt": ((str,), "a text"),
+    "Url": ((str,), "a text"),
+    "Tree": ((str,), "a text"),
+    "Num": ((int, float), "a number"),
+    "Bool": ((bool,), "true or false"),
+    "At": ((datetime, date, str), "a time"),
+}
+
+
+def _matches(pattern: re.Pattern[str]) -> Callable[[str], str]:
+    def look(text: str) -> str:
+        if text and not pattern.fullmatch(text):
+            raise ValueError
+        return text
+
+    return look
+
+
+def _filled(text: str) -> str:
+    if not text.strip():
+        raise ValueError
+    return text
+
+
+def _hours(text: str) -> str:
+    try:
+        read_hours(text)
+    except ValueError as error:
+        # The sentence begins with "must".
+        raise PydanticCustomError("hours", "{hint}", {"hint": str(error).removeprefix("must ")}) from error
+    return text
+
+
+def _template(text: str) -> str:
+    try:
+        check(text)
+    except TemplateProblem as problem:
+        said = {
+            "what": problem.what,
+            "remedy": problem.remedy,
+            "line": problem.line,
+            "word": problem.word,
+        }
+        raise PydanticCustomError("template", "{what}", said) from problem
+    return text
+
+
+def _day(value: object) -> object:
+    if isinstance(value, str):
+        return date.fromisoformat(value)
+    if isinstance(value, datetime):
+        raise ValueError
+    return value
+
+
+def _country(text: str) -> str:
+    import phonenumbers
+
+    code = text.upper()
+    if code not in phonenumbers.SUPPORTED_REGIONS:
+        near = "GB" if code == "UK" else ""
+        raise PydanticCustomError("country", "{near}", {"near": near})
+    return code
+
+
+def _named(value: object) -> object:
+    """Ids that people write without quotes."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _attributes(values: dict[str, Any]) -> dict[str, Any]:
+    for name, value in values.items():
+        ending = next((one for one in _CUSTOM if name.endswith(one) and name != one), None)
+        if ending is None:
+            said = {
+                "key": name,
+                "what": f"{name!r} is no custom attribute",
+                "remedy": f"its name ends in its type: {', '.join(_CUSTOM)}",
+            }
+            raise PydanticCustomError("attribute", "{what}", said)
+        types, words = _CUSTOM[ending]
+        right = isinstance(value, types) and (ending == "Bool" or not isinstance(value, bool))
+        if not right or len(str(value)) > 1024:
+            what = f"{name!r} cannot be that value"
+            said = {"key": name, "what": what, "remedy": f"an attribute that ends in {ending} is {words}"}
+            raise PydanticCustomError("attribute", "{what}", said)
+    return values
+
+
+class OneOrMore:
+    """A list whose only item may stand without brackets."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(_as_list, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        many = handler(schema)
+        return {"anyOf": [many["items"], many]}
+
+
+def _as_list(value: object) -> object:
+    return value if isinstance(value, list) else [value]
+
+
+def one_or_more(kind: Any) -> Any:
+    return Annotated[list[kind], Field(min_length=1), OneOrMore()]
+
+
+Text = Annotated[str, Field(max_length=256)]
+FilledText = Annotated[str, AfterValidator(_filled), Field(min_length=1, max_length=256)]
+Id = Annotated[str, AfterValidator(_matches(_ID))]
+Email = Annotated[str, AfterValidator(_filled), AfterValidator(_matches(_EMAIL))]
+Domain = Annotated[str, AfterValidator(_filled), AfterValidator(_matches(_DOMAIN))]
+Locale = Annotated[str, AfterValidator(_matches(_LOCALE))]
+AgentId = Annotated[str, AfterValidator(_filled), AfterValidator(_matches(re.compile(r"\d{1,19}")))]
+AttributeName = Annotated[
+    str, AfterValidator(_matches(re.compile(r"[A-Za-z][A-Za-z0-9]{0,63}(?:Str|Txt|At)")))
+]
+HoursText = Annotated[str, AfterValidator(_hours)]
+TemplateText = Annotated[str, AfterValidator(_template)]
+Day = Annotated[date, BeforeValidator(_day)]
+Country = Annotated[str, AfterValidator(_country), Field(min_length=2, max_length=2)]
+Name = Annotated[str, BeforeValidator(_named), AfterValidator(_filled)]
+Attributes = Annotated[dict[str, Any], AfterValidator(_attributes)]
+Seconds = Annotated[int, Field(ge=0, le=86_400)]
