@@ -124,18 +124,16 @@ def fold(events: Iterable[Event], detail: Detail | None = None, *, path: bool = 
         path: the rules need the call's path, which only call detail tells.
     """
     all_events = list(events)
-    call, signed = Call(), Call()
-    for event in all_events:
-        call = _with_event(call, event)
-        signed = _with_event(signed, event) if event.signed else signed
+    values = _winning(all_events)
     # Of two that contradict each other the signed one counts; that something happened, both tell.
-    sure = {name: value for name in _SIGNED_FIRST if (value := getattr(signed, name)) is not None}
-    call = replace(call, **sure)
+    signed = _winning(event for event in all_events if event.signed)
+    values |= {name: value for name, value in signed.items() if name in _SIGNED_FIRST}
+    ended_at = values.get("ended_at")
     # Several agents ring at once, so ringing alone makes nobody responsible.
-    leg = max(_legs((e for e in all_events if e.stage is not Stage.RINGING), call.ended_at), default=None)
-    call = replace(
-        call,
-        participants=_participants(all_events, call.ended_at),
+    leg = max(_legs((e for e in all_events if e.stage is not Stage.RINGING), ended_at), default=None)
+    call = Call(
+        **values,
+        participants=_participants(all_events, ended_at),
         **_agent(all_events, leg),
         **_contact(all_events),
         **_after_call(all_events),
@@ -172,14 +170,16 @@ def newest_hint(events: Iterable[Event]) -> datetime:
     return max(hints, default=datetime.min.replace(tzinfo=UTC))
 
 
-def _with_event(call: Call, event: Event) -> Call:
-    changes: dict[str, Any] = {}
-    for name, winner in _WINNER.items():
-        new = event.has_recording or None if name == "recorded" else getattr(event, name)
-        old = getattr(call, name)
-        if new is not None:
-            changes[name] = new if old is None else winner(old, new)
-    return replace(call, **changes)
+def _winning(events: Iterable[Event]) -> dict[str, Any]:
+    """Of each field the value that counts; a call is made of it once, as many are read for reports."""
+    values: dict[str, Any] = {}
+    for event in events:
+        for name, winner in _WINNER.items():
+            new = event.has_recording or None if name == "recorded" else getattr(event, name)
+            if new is not None:
+                old = values.get(name)
+                values[name] = new if old is None else winner(old, new)
+    return values
 
 
 @dataclass(frozen=True, slots=True, order=True)

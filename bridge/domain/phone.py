@@ -166,7 +166,10 @@ def _parse_short(text: str, region: str | None) -> phonenumbers.PhoneNumber | No
     Not `is_valid_number` alone: new ranges are in use before the library knows them.
     """
     possible = [number for number in _readings(text, region) if number is not None]
-    return next((n for n in possible if phonenumbers.is_valid_number(n)), possible[0] if possible else None)
+    if len(possible) < 2:
+        # Whether it is valid changes nothing, and finding out takes as long as all the rest.
+        return possible[0] if possible else None
+    return next((n for n in possible if phonenumbers.is_valid_number(n)), possible[0])
 
 
 def _readings(text: str, region: str | None) -> Iterator[phonenumbers.PhoneNumber | None]:

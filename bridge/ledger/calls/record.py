@@ -214,7 +214,11 @@ class Record:
             (read_event(e.trigger or None, e.body, rules, received_at=e.last_at), e.signed)
             for e in self.events
         )
-        events = [replace(event, signed=signed) for event, signed in read if isinstance(event, Event)]
+        events = [
+            replace(event, signed=True) if signed else event
+            for event, signed in read
+            if isinstance(event, Event)
+        ]
         if any(event.stage is Stage.ENDED for event in events):
             return events
         kept = self.observations.get("listed")
