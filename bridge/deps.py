@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from bridge.clients.cloudtalk import CloudTalk
@@ -25,6 +25,8 @@ class Deps:
     cloudtalk: CloudTalk
     kustomer: Kustomer
     rules: Rules
+    # Tells the rules in force now.
+    rules_now: Callable[[], Rules] | None = None
     connections: Connections
     # Service -> raises Disconnected unless its connection is ready; of those that are reached by Membrane.
     looks: Mapping[str, Callable[[], None]] = field(default_factory=dict)
@@ -37,6 +39,11 @@ class Deps:
     largest_recording: int = 500_000_000
     # Raises LeaseLost unless the lease was renewed recently enough to send something under it.
     still_ours: Callable[[Claim], None] = lambda claim: None
+
+    def current(self) -> Deps:
+        """With the rules in force now; one run works by the same rules from its start to its end."""
+        rules = self.rules if self.rules_now is None else self.rules_now()
+        return self if rules is self.rules else replace(self, rules=rules)
 
     def link_to(self, key: str, call: Call, rules: Rules) -> str:
         """Where people can play a recording; empty where the operator gives no address or wants none.

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import redis
 
 from bridge.data_folder import LAST_CALL
+from bridge.domain.rules.model import Rules
 from bridge.errors import Unavailable, WrongUse
 from bridge.ledger.budgets.budget import Budget, Share, budgets_of
 from bridge.ledger.calls.inbox import Inbox
@@ -166,9 +167,12 @@ def open_deps(
     *,
     client: httpx2.Client | None = None,
     still_ours: Callable[[Claim], None] | None = None,
+    rules: Callable[[], Rules] | None = None,
 ) -> Deps:
     """Everything that jobs work with.
 
+    Args:
+        rules: tells the rules in force; by default those that the settings were read with.
     Raises:
         WrongUse: names every setting that is missing.
     """
@@ -184,6 +188,7 @@ def open_deps(
         cloudtalk=clients.cloudtalk(budgets["cloudtalk"], connections.gate("cloudtalk")),
         kustomer=clients.kustomer(budgets["kustomer"], connections.gate("kustomer")),
         rules=settings.rules,
+        rules_now=rules,
         connections=connections,
         looks={service: partial(clients.look, service) for service in settings.through_membrane},
         public_url=settings.public_url,
@@ -202,6 +207,7 @@ def open_erasure(
     ledger: Ledger,
     *,
     who: str,
+    rules: Rules | None = None,
     remove_at: Collection[str] = (),
     ask: Callable[[Callable[[], object]], object] | None = None,
 ) -> Erasure:
@@ -221,7 +227,7 @@ def open_erasure(
     return Erasure(
         ledger=ledger,
         storage=open_recordings(settings),
-        rules=settings.rules,
+        rules=rules or settings.rules,
         journal=settings.data_dir / "journal",
         files=[settings.data_dir / LAST_CALL],
         who=who,

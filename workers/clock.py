@@ -18,6 +18,7 @@ from bridge.ledger import audits, keys
 from bridge.ledger.calls.held import match_held
 from bridge.ledger.calls.recent_call_index import RecentCallIndex
 from bridge.ledger.calls.retention import enforce_retention
+from bridge.ledger.calls.summary import reading_mark
 from bridge.ledger.faults import RedisError, why
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.queue.replay_runs import step_all
@@ -26,6 +27,7 @@ from bridge.logs import get_logger
 from bridge.notify.watchman import Watchman
 from bridge.reconcile.audit_runs import Stopped, do_next
 from bridge.reconcile.periodic import Rounds
+from bridge.rules_source import RulesSource
 from bridge.settings import Settings
 from bridge.storage import Storage
 from bridge.wiring import folders, open_deps, open_ledger, open_recordings, open_synthetic
@@ -52,11 +54,11 @@ class Clock:
         *,
         storage: Callable[[], Storage] | None = None,
         keep_recordings: timedelta | None = None,
-        rules: Rules | None = None,
+        rules: Callable[[], Rules] = Rules,
     ) -> None:
         self.ledger, self._storage, self._keep_recordings = ledger, storage, keep_recordings
-        self._rules = rules or Rules()
-        self._near = RecentCallIndex(ledger, self._rules)
+        self._rules = rules
+        self._near = RecentCallIndex(ledger, rules())
         self._name = secrets.token_hex(4)
 
     def now(self) -> datetime:
@@ -71,13 +73,16 @@ class Clock:
         self.ledger.reach()
         self.ledger.tidy()
         enforce_retention(self.ledger)
-        match_held(self.ledger, self._rules, self._near)
+        rules = self._rules()
+        if reading_mark(rules) != reading_mark(self._near.rules):
+            self._near = RecentCallIndex(self.ledger, rules)
+        match_held(self.ledger, rules, self._near)
         self._tidy_recordings()
         return True
 
     def keep_index(self) -> None:
         """Bring the index in which calls are searched further on."""
-        CallIndex(self.ledger, self._rules).keep(within_s=_INDEX_WITHIN_S)
+        CallIndex(self.ledger, self._rules()).keep(within_s=_INDEX_WITHIN_S)
 
     def _tidy_recordings(self) -> None:
         """Delete what killed workers left of recordings, and recordings past their time; once an hour."""
@@ -95,10 +100,10 @@ class Clock:
         self.ledger.keep_facts(storage_bytes=size, storage_objects=count)
 
 
-def open_services(settings: Settings, ledger: Ledger) -> Deps | None:
+def open_services(settings: Settings, ledger: Ledger, rules: Callable[[], Rules]) -> Deps | None:
     """The services; None where their keys are not set."""
     try:
-        return open_deps(settings, ledger)
+        return open_deps(settings, ledger, rules=rules)
     except WrongUse:
         log.warning("keys are not set here, so calls without a webhook are not found")
         return None
@@ -113,18 +118,20 @@ def open_rounds(settings: Settings, deps: Deps | None) -> Rounds | None:
 
 def run(settings: Settings) -> int:
     """Beat until SIGTERM or SIGINT; the exit code."""
-    days = settings.recording_retention_days
+    days, rules = settings.recording_retention_days, RulesSource(settings)
     clock = Clock(
         open_ledger(settings),
         storage=partial(open_recordings, settings),
         keep_recordings=timedelta(days=days) if days else None,
-        rules=settings.rules,
+        rules=rules,
     )
-    deps = open_services(settings, clock.ledger)
+    deps = open_services(settings, clock.ledger, rules)
     rounds = open_rounds(settings, deps)
     stopping = stop_event(within_s=_ENDS_WITHIN_S)
     at_work = threading.Event()
-    heartbeat = clock.ledger.heartbeat("clock", busy=lambda: int(at_work.is_set()), folders=folders(settings))
+    heartbeat = clock.ledger.heartbeat(
+        "clock", busy=lambda: int(at_work.is_set()), folders=folders(settings), rules=rules.state
+    )
     heartbeat.start()
     watchman = Watchman(settings)
     watchman.start()
@@ -178,7 +185,7 @@ def _audit(clock: Clock, deps: Deps | None, stopping: threading.Event) -> None:
 
     with contextlib.suppress(Stopped):
         if deps is not None:
-            while do_next(deps, clock.now(), pause):
+            while do_next(deps.current(), clock.now(), pause):
                 pass
         elif (run := audits.take(clock.ledger)) is not None:
             audits.fail(clock.ledger, run.id, "The clock has no keys of the services: set them for it.")

@@ -17,6 +17,7 @@ from bridge.clients.http import make_client
 from bridge.errors import WrongUse
 from bridge.jobs.leases import Leases
 from bridge.logs import get_logger
+from bridge.rules_source import RulesSource
 from bridge.settings import Settings
 from bridge.wiring import folders, open_deps, open_ledger
 from workers import actors
@@ -55,7 +56,10 @@ class WorkerProcess(Middleware):
         self.ledger = self.broker.ledger
         self.leases = Leases(self.ledger)
         self._client = make_client()
-        deps = open_deps(settings, self.ledger, client=self._client, still_ours=self.leases.sure)
+        self._rules = RulesSource(settings)
+        deps = open_deps(
+            settings, self.ledger, client=self._client, still_ours=self.leases.sure, rules=self._rules
+        )
         for one in self.broker.middleware:
             if isinstance(one, Claims):
                 one.use(deps, self.leases)
@@ -84,6 +88,7 @@ class WorkerProcess(Middleware):
             busy=lambda: self.broker.busy,
             folders=folders(self.settings),
             command=self._command,
+            rules=self._rules.state,
         )
         self._heartbeat.start()
         log.info("worker started", threads=worker.worker_threads, pid=os.getpid())

@@ -128,7 +128,7 @@ class Claims(Middleware):
             raise SkipMessage("no longer due, or claimed by another worker")
         run = Run(
             claim=claim,
-            deps=self._deps,
+            deps=self._deps.current(),
             since=since,
             limit_s=limit_s,
             grace_s=self._grace_s,

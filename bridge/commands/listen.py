@@ -17,6 +17,7 @@ from bridge.ledger.calls.received import newest_mark, received
 from bridge.ledger.ledger import Ledger
 from bridge.plain import plain_line
 from bridge.reports.listener import as_lines, delivery_view
+from bridge.rules_source import RulesSource
 from bridge.settings import Settings
 
 _LOOK_EVERY_S = 0.5
@@ -53,11 +54,11 @@ def _heard(
     pause = threading.Event()
     left_s = wait_s
     refused = _refusals(ledger)
-    mark = newest_mark(ledger)
+    mark, rules = newest_mark(ledger), RulesSource(settings)
     if not skips_last:
         for one in received(ledger):
             mark = one.mark
-            yield delivery_view(one, settings.rules)
+            yield delivery_view(one, rules())
     if not quiet:
         say("Listening for webhooks; Ctrl-C ends it.", err=True)
     while left_s is None or left_s > 0:
@@ -65,7 +66,7 @@ def _heard(
         left_s = None if left_s is None else left_s - _LOOK_EVERY_S
         for one in reversed(received(ledger, after=mark, most=_AT_ONCE)):
             mark = one.mark
-            yield delivery_view(one, settings.rules)
+            yield delivery_view(one, rules())
         now = _refusals(ledger)
         for name, count in now.items():
             if count > refused.get(name, 0):

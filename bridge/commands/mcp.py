@@ -25,6 +25,7 @@ from bridge.reports.entries import held_entries, parked_entries
 from bridge.reports.facts import what_is_wrong
 from bridge.reports.masking import masked_view
 from bridge.reports.views import call_view, queue_view
+from bridge.rules_source import RulesSource
 from bridge.settings import Settings
 from bridge.wiring import open_budgets, open_connections
 
@@ -108,7 +109,7 @@ class Tools:
     """What an assistant can ask. Each answer is text; lists are JSON."""
 
     def __init__(self, ledger: Ledger, settings: Settings) -> None:
-        self._ledger, self._settings = ledger, settings
+        self._ledger, self._settings, self._rules = ledger, settings, RulesSource(settings)
 
     def find_calls(
         self,
@@ -148,7 +149,7 @@ class Tools:
         wanted = Search.read(
             {**given, "limit": str(limit)}, now=datetime.now(UTC), zone=self._settings.time_zone
         )
-        page = find_calls(self._ledger, self._settings.rules, wanted)
+        page = find_calls(self._ledger, self._rules(), wanted)
         return _json({"calls": [line_of(masked(row)) for row in page.rows], "next": page.next})
 
     def explain_call(self, call: Text) -> str:
@@ -160,7 +161,7 @@ class Tools:
         record = self._ledger.find(call.strip())
         if record is None:
             raise Rejected(f"No call has the key, id or uuid {call!r}; look for it with find_calls.")
-        rules = self._settings.rules
+        rules = self._rules()
         view = masked_view(call_view(self._ledger, rules, record), record.call(rules))
         return call_as_text(view, zone=self._settings.time_zone, is_forgotten=record.forgotten)
 
@@ -187,7 +188,7 @@ class Tools:
         }
         entries, following = parked_entries(
             self._ledger,
-            self._settings.rules,
+            self._rules(),
             wanted,
             cursor=cursor,
             limit=_MOST_ENTRIES,
@@ -197,9 +198,7 @@ class Tools:
 
     def held(self, cursor: Text = "") -> str:
         """List webhooks that name no call yet, with the reason."""
-        entries, following = held_entries(
-            self._ledger, self._settings.rules, cursor=cursor, limit=_MOST_ENTRIES
-        )
+        entries, following = held_entries(self._ledger, self._rules(), cursor=cursor, limit=_MOST_ENTRIES)
         return _json({"held": entries, "next": following})
 
     def audit(self, id: Text = "") -> str:

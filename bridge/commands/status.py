@@ -54,13 +54,14 @@ def _print(report: Mapping[str, Any]) -> None:
     if report["processes"]:
         say()
         show_table(
-            ("kind", "host", "pid", "version", "threads busy"),
+            ("kind", "host", "pid", "version", "rules", "threads busy"),
             [
                 (
                     one["kind"],
                     one["host"],
                     str(one["pid"]),
                     one["version"],
+                    one["rules"],
                     f"{one['busy']} of {one['threads']}",
                 )
                 for one in report["processes"]

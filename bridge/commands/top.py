@@ -15,6 +15,7 @@ import click
 from bridge.commands import DONE
 from bridge.commands.context import load_settings
 from bridge.domain.moments import shown_time
+from bridge.domain.rules.model import Rules
 from bridge.errors import WrongUse
 from bridge.ledger.faults import RedisError, why
 from bridge.ledger.queue.connections import TITLES
@@ -22,6 +23,7 @@ from bridge.plain import plain_line
 from bridge.reports.call_row import CallRow, line_of, masked
 from bridge.reports.now import Now, now_view
 from bridge.reports.views import queue_view
+from bridge.rules_source import RulesSource
 from bridge.settings import Settings
 from bridge.wiring import open_budgets, open_connections, open_ledger
 
@@ -52,25 +54,25 @@ def top(*, every_s: float, once: bool) -> int:
     from rich.live import Live
 
     settings = load_settings(need=["redis"])
-    console = Console()
+    console, rules = Console(), RulesSource(settings)
     with closing(open_ledger(settings, timeout_s=3, patience=0)) as ledger:
         if once:
-            console.print(_screen(_look(ledger, settings), settings))
+            console.print(_screen(_look(ledger, settings, rules()), settings))
             return DONE
         pause = threading.Event()
         with Live(console=console, screen=True, auto_refresh=False) as live:
             while True:
                 try:
-                    live.update(_screen(_look(ledger, settings), settings), refresh=True)
+                    live.update(_screen(_look(ledger, settings, rules()), settings), refresh=True)
                 except (RedisError, OSError) as error:
                     live.update(_away(error), refresh=True)
                 pause.wait(every_s)
 
 
-def _look(ledger: Ledger, settings: Settings) -> Now:
+def _look(ledger: Ledger, settings: Settings, rules: Rules) -> Now:
     budgets = open_budgets(settings, ledger).values()
     queue = queue_view(ledger, budgets, open_connections(settings, ledger))
-    return now_view(ledger, settings.rules, queue)
+    return now_view(ledger, rules, queue)
 
 
 def _screen(now: Now, settings: Settings) -> Group:

@@ -36,6 +36,7 @@ BEAT_S = 4.0
 ALIVE_S = 14.0
 _MOST = 500
 _LONGEST_HOST = 100
+_LONGEST_WRONG = 500
 # A stopping process waits no longer than this for its beat to end, with Redis frozen.
 _STOP_WITHIN_S = 1.2
 
@@ -52,6 +53,8 @@ class Process:
         command: the process that somebody started; a worker of several processes has one for all of them.
         busy: how many of its threads have something to do.
         disk: bytes free and bytes in all, of the fullest disk that it uses; None where it did not say.
+        rules: version of the rules that it works by; empty where it did not say.
+        rules_wrong: the first mistake in its rules file, which it does not follow then.
     """
 
     kind: str
@@ -64,10 +67,16 @@ class Process:
     busy: int
     threads: int
     disk: tuple[int, int] | None = None
+    rules: str = ""
+    rules_wrong: str = ""
 
     def shown(self) -> dict[str, Any]:
         """For programs."""
-        return {name: value for name, value in asdict(self).items() if name not in ("command", "disk")}
+        return {
+            name: value
+            for name, value in asdict(self).items()
+            if name not in ("command", "disk", "rules_wrong")
+        }
 
 
 class Heartbeat:
@@ -78,6 +87,7 @@ class Heartbeat:
         command: the process that somebody started, asked in the running process.
         folders: where it writes: how full these disks are is told too.
         facts: what else this process has seen; told where it changed (`bridge.ledger.facts`).
+        rules: version of the rules in force, and what is wrong with their file.
     """
 
     def __init__(
@@ -90,9 +100,10 @@ class Heartbeat:
         command: Callable[[], int] = os.getpid,
         folders: Sequence[Path] = (),
         facts: Callable[[], Mapping[str, float]] = dict,
+        rules: Callable[[], tuple[str, str]] = lambda: ("", ""),
     ) -> None:
         self._redis, self._kind, self._threads, self._busy = client, kind, threads, busy
-        self._folders, self._command, self._facts = folders, command, facts
+        self._folders, self._command, self._facts, self._rules = folders, command, facts, rules
         self._told_facts: Mapping[str, float] = {}
         self._script = client.register_script(scripts.source("beat"))
         self._told: dict[str, Any] = {}
@@ -119,7 +130,16 @@ class Heartbeat:
 
     def beat(self) -> None:
         """Say it once."""
-        description = json.dumps({**self._told, "busy": self._busy(), "disk": fullest_disk(self._folders)})
+        version, wrong = self._rules()
+        description = json.dumps(
+            {
+                **self._told,
+                "busy": self._busy(),
+                "disk": fullest_disk(self._folders),
+                "rules": version,
+                "rules_wrong": wrong[:_LONGEST_WRONG],
+            }
+        )
         with boundary("processes.beat"):
             self._script(keys=[keys.PROCESSES], args=[self.name, description, round(ALIVE_S * 1000), _MOST])
         facts = dict(self._facts())
@@ -185,7 +205,15 @@ def read(replies: list[Any]) -> list[Process]:
         known = {name: body[name] for name in _TOLD if name in body}
         if len(known) == len(_TOLD) and known["kind"] in KINDS:
             disk = body.get("disk")
-            found.append(Process(**known, seen_at=seen_at, disk=(disk[0], disk[1]) if disk else None))
+            found.append(
+                Process(
+                    **known,
+                    seen_at=seen_at,
+                    disk=(disk[0], disk[1]) if disk else None,
+                    rules=body.get("rules") or "",
+                    rules_wrong=body.get("rules_wrong") or "",
+                )
+            )
     return sorted(found, key=lambda one: (KINDS.index(one.kind), one.host, one.pid))
 
 

@@ -89,7 +89,7 @@ class Rounds:
         return Round(began_at=seconds, since=(now - _BACK).timestamp(), until=seconds)
 
     def _look(self, at: Round, now: datetime) -> Round:
-        deps = self._deps
+        deps = self._deps.current()
         page = ask_page(deps, at.span, at.page, limit=self._limit)
         found = compare(deps.ledger, deps.rules, page.calls, at.span, now)
         learnt = list(learn(deps.ledger, found.missing.values()))

@@ -56,6 +56,8 @@ def gather_facts(
         server=RedisFacts(not_durable=server.not_durable, used=server.used),
         disks=disks_of(running),
         storage_failing=storage_failing(ledger),
+        rules_wrong=next((one.rules_wrong for one in running if one.rules_wrong), ""),
+        rules_versions=rules_versions(running),
         refused=refused,
         refused_cause=cause,
         silent_s=sample.get("silent_s") if sample.get("silent_after_s") else None,
@@ -91,6 +93,15 @@ def closed_of(connections: Mapping[str, Mapping[str, Any]]) -> tuple[Closed, ...
         for scope, found in connections.items()
         if found["state"] != "READY"
     )
+
+
+def rules_versions(running: Sequence[Process]) -> dict[str, tuple[str, ...]]:
+    """Version of the rules -> kinds of the processes that work by it."""
+    found: dict[str, dict[str, None]] = {}
+    for one in running:
+        if one.rules:
+            found.setdefault(one.rules, {})[one.kind] = None
+    return {version: tuple(kinds) for version, kinds in found.items()}
 
 
 def disks_of(running: Sequence[Process]) -> tuple[Disk, ...]:

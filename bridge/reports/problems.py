@@ -81,6 +81,8 @@ class Facts:
         silent_after_s: how long that may be.
         unannounced: CloudTalk lists a call that began after the last webhook came.
         storage_failing: what the storage of recordings said last, if it failed and nothing was stored since.
+        rules_wrong: the first mistake in the rules file, where a process does not follow it for that.
+        rules_versions: version of the rules -> kinds of the processes that work by it.
         synthetic_late_s: for how long the synthetic call has been under way, or failing, beyond its limit.
         active: names of the problems that are told of now: they end at lower marks.
     """
@@ -100,6 +102,8 @@ class Facts:
     server: RedisFacts = field(default_factory=RedisFacts)
     disks: tuple[Disk, ...] = ()
     storage_failing: str = ""
+    rules_wrong: str = ""
+    rules_versions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     synthetic_late_s: float = 0.0
     synthetic_says: str = ""
     active: frozenset[str] = frozenset()
@@ -322,6 +326,33 @@ def _storage(facts: Facts) -> Iterator[Problem]:
         )
 
 
+def _rules_file(facts: Facts) -> Iterator[Problem]:
+    if facts.rules_wrong:
+        yield Problem(
+            name="rules-wrong",
+            kind="rules-wrong",
+            severity="warning",
+            says=f"the rules file has a mistake, so the rules before it stay in force: {facts.rules_wrong}",
+            do="correct the file, which is read again at once; `callbridge rules check` lists all mistakes",
+            page="/rules",
+            well="the rules file is in force",
+            needs_a_person=True,
+        )
+    elif len(facts.rules_versions) > 1:
+        who = "; ".join(
+            f"{version}: {', '.join(kinds)}" for version, kinds in sorted(facts.rules_versions.items())
+        )
+        yield Problem(
+            name="rules-differ",
+            kind="rules-differ",
+            severity="warning",
+            says=f"processes work by different rules ({who})",
+            do="give CALLBRIDGE_RULES the same file in all of them",
+            page="/rules",
+            well="all processes work by the same rules",
+        )
+
+
 def _synthetic(facts: Facts) -> Iterator[Problem]:
     if facts.synthetic_late_s > 0:
         yield Problem(
@@ -345,6 +376,7 @@ _RULES: tuple[Callable[[Facts], Iterator[Problem]], ...] = (
     _redis,
     _disks,
     _storage,
+    _rules_file,
     _live_late,
     _parked,
     _calls_missing,

@@ -27,6 +27,7 @@ from bridge.ledger.news import look
 from bridge.ledger.proof import CannotProve
 from bridge.ledger.queue.connections import Connections
 from bridge.metrics.page import MetricsPage
+from bridge.rules_source import RulesSource
 from bridge.sandbox import is_sandbox
 from bridge.settings import Settings
 from bridge.storage.contract import Storage
@@ -101,8 +102,9 @@ def create_app(
     ledger = wiring.open_ledger(settings, timeout_s=1.0, patience=0)
     budgets = tuple(wiring.open_budgets(settings, ledger).values())
     connections = wiring.open_connections(settings, ledger)
-    acceptor = _acceptor(settings, inbox, now=now, keep_aside_s=ledger.keep_for.events_s)
-    desk = Desk(ledger, budgets, connections, settings.rules)
+    in_force = RulesSource(settings)
+    acceptor = _acceptor(settings, inbox, in_force, now=now, keep_aside_s=ledger.keep_for.events_s)
+    desk = Desk(ledger, budgets, connections, in_force)
     pages_open_by = access or Access(
         token=settings.ops_token, people=settings.ops_tokens, read_masked=settings.read_masked
     )
@@ -126,7 +128,9 @@ def create_app(
     state.sounds = Sounds(storage or partial(wiring.open_recordings, settings))
     state.app_links = wiring.app_links(settings)
     # Patient: what it began is to be finished.
-    state.erasure = lambda who: wiring.open_erasure(settings, wiring.open_ledger(settings), who=who)
+    state.erasure = lambda who: wiring.open_erasure(
+        settings, wiring.open_ledger(settings), who=who, rules=desk.rules
+    )
     state.folders = wiring.folders(settings)
     state.traffic = Traffic(limits or Limits.of_this_process(per_peer=settings.connections_per_peer))
     state.feed = Feed(lambda before: desk.run(lambda: look(ledger, before)))
@@ -136,11 +140,16 @@ def create_app(
 
 
 def _acceptor(
-    settings: Settings, inbox: Inbox, *, now: Callable[[], float], keep_aside_s: float
+    settings: Settings,
+    inbox: Inbox,
+    in_force: RulesSource,
+    *,
+    now: Callable[[], float],
+    keep_aside_s: float,
 ) -> WebhookAcceptor:
     return WebhookAcceptor(
         inbox,
-        settings.rules,
+        in_force,
         now=now,
         journal_folder=settings.data_dir / "journal",
         journal_bytes=settings.journal_mb * 1_000_000,
@@ -179,6 +188,7 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
         threads=desk.threads,
         busy=lambda: desk.busy,
         folders=app.state.folders,
+        rules=desk.rules_source.state,
         facts=lambda: {"last_webhook_at": acceptor.last_at} if acceptor.last_at else {},
     )
     heartbeat.start()

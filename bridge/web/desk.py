@@ -14,6 +14,7 @@ from bridge.ledger.ledger import Ledger
 from bridge.ledger.queue.connections import Connections
 from bridge.reports.call_list import CallPage, Search, find_calls, list_calls
 from bridge.reports.views import call_view, queue_view
+from bridge.rules_source import RulesSource
 
 T = TypeVar("T")
 
@@ -27,11 +28,21 @@ class Desk:
     """See the module. Its methods but `run` block."""
 
     def __init__(
-        self, ledger: Ledger, budgets: tuple[Budget, ...], connections: Connections, rules: Rules
+        self,
+        ledger: Ledger,
+        budgets: tuple[Budget, ...],
+        connections: Connections,
+        rules_source: RulesSource,
     ) -> None:
-        self.ledger, self.budgets, self.connections, self.rules = ledger, budgets, connections, rules
+        self.ledger, self.budgets, self.connections = ledger, budgets, connections
+        self.rules_source = rules_source
         # With Redis frozen each one blocks for a second or two: a few, so that a crowd cannot use up memory.
         self._threads = anyio.CapacityLimiter(8)
+
+    @property
+    def rules(self) -> Rules:
+        """Those in force now."""
+        return self.rules_source()
 
     @property
     def threads(self) -> int:

@@ -32,13 +32,21 @@ def age(client: redis.Redis, seconds: float) -> None:
 
 
 def test_a_process_is_told_of_from_its_start_to_its_end(redis_client: redis.Redis) -> None:
-    running = heartbeat(redis_client, "worker", threads=8, busy=lambda: 3)
+    running = heartbeat(
+        redis_client,
+        "worker",
+        threads=8,
+        busy=lambda: 3,
+        rules=lambda: ("abc123", "rules.toml:3:1: not TOML"),
+    )
 
     (one,) = processes(redis_client)
     assert (one.kind, one.version, one.threads, one.busy) == ("worker", __version__, 8, 3)
     assert one.pid and one.host
     assert datetime.fromisoformat(one.started_at).tzinfo and datetime.fromisoformat(one.seen_at).tzinfo
-    assert set(one.shown()) == {"kind", "host", "pid", "version", "started_at", "seen_at", "busy", "threads"}
+    assert (one.rules, one.rules_wrong) == ("abc123", "rules.toml:3:1: not TOML")
+    named = {"kind", "host", "pid", "version", "started_at", "seen_at", "busy", "threads", "rules"}
+    assert set(one.shown()) == named
 
     running.stop()
     assert processes(redis_client) == []

@@ -72,6 +72,18 @@ TABLE: dict[str, tuple[dict[str, Any], list[str]]] = {
         ["disk-full:a"],
     ),
     "recordings cannot be stored": ({"storage_failing": "disk full"}, ["storage-failing"]),
+    "a mistake in the rules file": (
+        {
+            "rules_wrong": "rules.toml:3:1: unknown name",
+            "rules_versions": {"a1": ("web",), "b2": ("clock",)},
+        },
+        ["rules-wrong"],
+    ),
+    "one version of the rules": ({"rules_versions": {"a1": ("web", "clock")}}, []),
+    "two versions of the rules": (
+        {"rules_versions": {"a1": ("web",), "b2": ("clock",)}},
+        ["rules-differ"],
+    ),
     "the synthetic call is late": (
         {"synthetic_late_s": 1.0, "synthetic_says": "written after 95 s"},
         ["synthetic-late"],

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from bridge.domain.rules.model import Rules
 from bridge.ledger import keys
 from bridge.ledger.calls.comparison import calls_missing
 from bridge.ledger.connect import connect
@@ -252,6 +253,6 @@ def test_the_clock_looks_for_no_calls_where_it_is_told_not_to_or_has_no_keys(
     )
     no_keys = Settings.from_env({"REDIS_URL": redis_url}, dotenv=None)
 
-    assert open_rounds(off, open_services(off, ledger)) is None
-    assert open_services(no_keys, ledger) is None
+    assert open_rounds(off, open_services(off, ledger, Rules)) is None
+    assert open_services(no_keys, ledger, Rules) is None
     assert open_rounds(no_keys, None) is None

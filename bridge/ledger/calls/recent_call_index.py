@@ -35,7 +35,7 @@ class RecentCallIndex:
 
     def __init__(self, ledger: Ledger, rules: Rules, *, most: int = _MOST_CALLS) -> None:
         """Args: most: how many calls one look reads."""
-        self._ledger, self._rules, self._most = ledger, rules, most
+        self._ledger, self.rules, self._most = ledger, rules, most
         # How many of the held events were looked at, of those that there are.
         self.start = 0
         # When each was last heard of, ms since 1970, and what of it says whether an event fits.
@@ -82,7 +82,7 @@ class RecentCallIndex:
         for (key, heard_ms), record in zip(
             found, read_all(self._ledger, [key for key, _ in found]), strict=True
         ):
-            call = record.call(self._rules)
+            call = record.call(self.rules)
             self._calls.pop(key, None)
             if call.external is not None and call.external.kind is Kind.E164:
                 # No more than `fits` asks for: there may be many.

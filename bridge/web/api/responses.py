@@ -291,6 +291,7 @@ class Process(Answer):
     seen_at: str
     busy: int
     threads: int
+    rules: str = Field(description="Version of the rules that it works by; empty where it did not say.")
 
 
 class Processes(Answer):

@@ -64,6 +64,7 @@ class WebhookAcceptor:
     """Keeps webhooks.
 
     Args:
+        rules: tells the rules in force.
         now: seconds since 1970.
         journal_bytes: how much may be kept here while Redis is away; 0 for nothing.
         keep_aside_s: see `Journal`.
@@ -72,7 +73,7 @@ class WebhookAcceptor:
     def __init__(
         self,
         inbox: Inbox,
-        rules: Rules,
+        rules: Callable[[], Rules],
         *,
         now: Callable[[], float],
         journal_folder: Path,
@@ -240,7 +241,7 @@ class WebhookAcceptor:
     def _read(self, trigger: str, body: Mapping[str, Any], came_at: float, *, signed: bool) -> Event | Held:
         received_at = datetime.fromtimestamp(came_at, UTC)
         try:
-            event = read_event(trigger or None, body, self._rules, received_at=received_at)
+            event = read_event(trigger or None, body, self._rules(), received_at=received_at)
         except Exception as error:
             # A body that our parser trips over must not be lost: it can be read anew once that is mended.
             log.error("webhook could not be parsed, it is held", exc_info=error)
