@@ -80,7 +80,9 @@ class ClientFactory:
             fallback=self._direct_cloudtalk(budget) if has_keys else None,
         )
 
-    def kustomer(self, budget: Budget | None = None, gate: Gate | None = None) -> Kustomer:
+    def kustomer(
+        self, budget: Budget | None = None, gate: Gate | None = None, search_budget: Budget | None = None
+    ) -> Kustomer:
         settings = self._settings.need("kustomer")
         is_direct = settings.kustomer_via == "direct"
         road = self._client if is_direct else self.membrane.road(str(settings.membrane_kustomer_connection))
@@ -91,6 +93,7 @@ class ClientFactory:
             budget=budget,
             unauthenticated=self._client,
             gate=gate,
+            search_budget=search_budget,
         )
 
     def _direct_cloudtalk(self, budget: Budget | None, gate: Gate | None = None) -> CloudTalk:

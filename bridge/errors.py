@@ -14,6 +14,7 @@ BridgeError
   Permanent          trying again cannot help until somebody changes something
     Rejected         400, 404, 406, 410, 413, 422: this request will never be taken
       TooLarge       more bytes than the road carries
+    SeveralCustomers several customers have the caller's number, and a person is to choose
     Unauthorized     401, 402, 403: the key is wrong or lacks a role, or the account is not paid
     MaybeDone        no answer to what must not be done twice: a person has to look
   LeaseLost          the job is no longer ours: stop at once, write nothing
@@ -154,6 +155,10 @@ class Rejected(Permanent):
 
 class TooLarge(Rejected):
     """More bytes than the road carries. A request was not sent; an answer was not read."""
+
+
+class SeveralCustomers(Permanent):
+    """Several customers fit, or the one that a person chose is gone: a person is to choose (again)."""
 
 
 class Unauthorized(Permanent):

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from bridge.jobs.synthetic import SyntheticCall
 
 _DAY_S = 86_400
+_SEARCHES_A_WINDOW = 60
 # Where a call can be seen at CloudTalk.
 _CLOUDTALK_PAGES = "https://analytics.cloudtalk.io"
 
@@ -112,6 +113,16 @@ def shares(settings: Settings) -> dict[str, Share]:
 
 def open_budgets(settings: Settings, ledger: Ledger) -> dict[str, Budget]:
     return budgets_of(ledger, shares(settings))
+
+
+def _search_budget(settings: Settings, ledger: Ledger) -> Budget:
+    """Of searches at Kustomer, of which the whole company has 100 a minute."""
+    return Budget(
+        ledger.redis,
+        service="kustomer-search",
+        share=_SEARCHES_A_WINDOW,
+        window_s=settings.kustomer_window_s,
+    )
 
 
 def open_connections(settings: Settings, ledger: Ledger) -> Connections:
@@ -186,7 +197,9 @@ def open_deps(
     return Deps(
         ledger=ledger,
         cloudtalk=clients.cloudtalk(budgets["cloudtalk"], connections.gate("cloudtalk")),
-        kustomer=clients.kustomer(budgets["kustomer"], connections.gate("kustomer")),
+        kustomer=clients.kustomer(
+            budgets["kustomer"], connections.gate("kustomer"), _search_budget(settings, ledger)
+        ),
         rules=settings.rules,
         rules_now=rules,
         connections=connections,

@@ -25,6 +25,7 @@ from bridge.errors import (
     NotThereYet,
     Permanent,
     RateLimited,
+    SeveralCustomers,
     Transient,
     Unauthorized,
 )
@@ -300,8 +301,9 @@ def _refused(run: Run, error: Unauthorized) -> str:
 def _park(run: Run, error: BridgeError) -> str:
     claim = run.claim
     log.warning("job parked", job=claim.kind, key=claim.key, cause=_cause(error))
-    run.deps.ledger.park(claim, cause=_cause(error), error=_said(error))
-    return "parked"
+    chosen_since = isinstance(error, SeveralCustomers)
+    end = run.deps.ledger.park(claim, cause=_cause(error), error=_said(error), unless_learnt=chosen_since)
+    return "again" if end == "again" else "parked"
 
 
 def _again(run: Run, error: Exception) -> str:

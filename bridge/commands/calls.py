@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import threading
 from collections.abc import Mapping
@@ -21,6 +22,7 @@ from bridge.commands.tables import show_table
 from bridge.domain.moments import shown_time
 from bridge.errors import WrongUse
 from bridge.ledger import trail
+from bridge.ledger.calls.by_hand import assign as assign_call
 from bridge.ledger.calls.by_hand import sync_again
 from bridge.ledger.calls.record import Record
 from bridge.ledger.ledger import Ledger
@@ -111,6 +113,29 @@ def sync(*, name: str, as_json: bool) -> int:
         sync_again(ledger, record, who=trail.person())
     answer = {"status": "queued", "call": key}
     say(json.dumps(answer) if as_json else f"{key} will be synced by the next free worker.")
+    return 0
+
+
+@calls.command()
+@click.argument("name", metavar="ID")
+@click.argument("customer", metavar="CUSTOMER")
+@click.option("--json", "as_json", is_flag=True)
+def assign(*, name: str, customer: str, as_json: bool) -> int:
+    """Say whose call it is: CUSTOMER is the id of a Kustomer customer.
+
+    The call is written for, or moved to, this customer, and so are the calls of its number from now on.
+    """
+    customer_id = customer.strip().lower()
+    if not re.fullmatch("[0-9a-f]{24}", customer_id):
+        raise WrongUse(
+            f"{customer!r} is no id of a Kustomer customer: 24 hex digits, as the address of their page has"
+        )
+    with opened_ledger() as (ledger, settings):
+        record = found_call(ledger, name)
+        number = record.call(settings.rules).external
+        assign_call(ledger, record, customer_id, number=number, who=trail.person())
+    answer = {"status": "queued", "call": record.key, "customer_id": customer_id}
+    say(json.dumps(answer) if as_json else f"{record.key} goes to customer {customer_id} next.")
     return 0
 
 
@@ -208,6 +233,7 @@ def call_as_text(view: Mapping[str, Any], *, zone: str, is_forgotten: bool = Fal
         f"  {', '.join(fact for fact in facts if fact)}",
         f"  {view['state']}{why}",
         "",
+        *_customers(view),
         "What happened",
         *(
             f"  {shown_time(entry['at'], zone, to='milliseconds')}  "
@@ -225,6 +251,19 @@ def call_as_text(view: Mapping[str, Any], *, zone: str, is_forgotten: bool = Fal
         *([] if view["jobs"] else [nothing_next]),
     ]
     return "\n".join(lines)
+
+
+def _customers(view: Mapping[str, Any]) -> list[str]:
+    """Those who share the number, and why the call is one's; nothing where there was nothing to choose."""
+    if not view.get("candidates") and not view.get("customer_why"):
+        return []
+    lines = [f"  {plain_line(view['customer_why'])}"] if view.get("customer_why") else []
+    lines += [
+        f"  {one['id']}  {plain_line(one['name'] or '(no name)')}" for one in view.get("candidates", [])
+    ]
+    if view["state"] == "parked" and view.get("candidates"):
+        lines.append(f"  callbridge calls assign {view['call_id'] or view['uuid']} CUSTOMER chooses one")
+    return ["Whose call it is", *lines, ""]
 
 
 _FORGOTTEN = "  nothing: the call was forgotten on request"

@@ -35,6 +35,7 @@ class Call:
     agent_email: str | None = None
     contact_id: int | None = None
     contact_name: str | None = None
+    contact_email: str | None = None
     started_at: datetime | None = None
     answered_at: datetime | None = None
     ended_at: datetime | None = None
@@ -98,6 +99,7 @@ _WINNER: dict[str, Callable[[Any, Any], Any]] = {
     "internal": max,
     "direction": max,
     "contact_id": max,
+    "contact_email": max,
     "started_at": min,
     "answered_at": min,
     "ended_at": max,

@@ -17,7 +17,7 @@ from bridge.domain.rules.model import Rules
 from bridge.domain.webhook.values import read_uuid
 
 _LONGEST_NAME = 256
-OUR_PREFIX, _NOTE = "cloudtalk:call:", ":note"
+OUR_PREFIX, _NOTE, _NUMBER = "cloudtalk:call:", ":note", "cloudtalk:number:"
 
 
 class DetailWait(Enum):
@@ -30,11 +30,19 @@ class DetailWait(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CustomerDraft:
-    """The customer wanted: found by phone (E.164), else by external id."""
+    """The customer wanted: found by phone (E.164), else by external id.
+
+    Args:
+        name: as CloudTalk's contact has it.
+        placeholder: the name to create it under where no contact tells one; it gives way to a contact's.
+        house: the id of the customer of the rules for calls that have none.
+    """
 
     phone: str | None
     external_id: str | None = None
     name: str | None = None
+    placeholder: str = ""
+    house: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,6 +175,15 @@ def external_ids(*, uuid: UUID | None, call_id: int | None) -> tuple[str, ...]:
     return by_number if uuid is None else (f"{OUR_PREFIX}{uuid}", *by_number)
 
 
+def number_key(number: str) -> str:
+    """The external id of the customer with a number that cannot be called back."""
+    return f"{_NUMBER}{number}"
+
+
+def is_number_key(external_id: str) -> bool:
+    return external_id.startswith(_NUMBER)
+
+
 def note_key(external_id: str) -> str:
     """The external id of the note in the conversation with this one."""
     return f"{external_id}{_NOTE}"
@@ -196,12 +213,18 @@ def _customer(call: Call, rules: Rules) -> CustomerDraft | str:
         case Kind.E164:
             return CustomerDraft(phone=phone.text, name=name)
         case Kind.WITHHELD if rules.write_withheld:
-            return CustomerDraft(phone=None, external_id="cloudtalk:withheld", name="Number withheld")
+            house = rules.house if rules.unknown == "house" else ""
+            return CustomerDraft(
+                phone=None, external_id="cloudtalk:withheld", name="Number withheld", house=house
+            )
         case Kind.WITHHELD:
             return "the caller withheld the number (write.withheld is off)"
         case _ if rules.write_short:
             return CustomerDraft(
-                phone=None, external_id=f"cloudtalk:number:{phone.text}", name=name or phone.text
+                phone=None,
+                external_id=number_key(phone.text),
+                name=name,
+                placeholder=phone.text,
             )
         case _:
             return f"cannot be called back: {phone.masked} (write.short is off)"

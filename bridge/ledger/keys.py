@@ -46,6 +46,10 @@ META = f"{TAG}:meta"
 FORGOTTEN = f"{TAG}:forgotten"
 # Of the comparison with CloudTalk's list: who is at it, and how far it has come.
 ROUND_LOCK, ROUND = f"{TAG}:reconcile:lock", f"{TAG}:reconcile"
+# Number -> the customer that a person chose for it, and when each was used last; at most so many numbers.
+ASSIGNED, ASSIGNED_AT, MOST_ASSIGNED = f"{TAG}:assigned", f"{TAG}:assigned:at", 50_000
+# There while Kustomer refuses the key searches of customers.
+SEARCH_REFUSED = f"{TAG}:failing:search"
 SERVERS = f"{TAG}:servers"
 WAKE = f"{TAG}:wake"
 # Of webhooks that were not let in: the last answer and its time, by trigger and cause.

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, cast
 
 import redis
+from redis.client import Pipeline
 
 from bridge.boundary import boundary
 from bridge.ledger import keys
@@ -17,6 +19,22 @@ _NEWEST_S = 600
 DELAY_EDGES_S = (3, 6, 12, 25, 50, 100, 200, 400, 800, 1600, 3200)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remembered:
+    """The customer of a number.
+
+    Args:
+        chosen: by a person, over every rule.
+        named: it has a name that is not to be replaced.
+        placeholder: the name that the bridge wrote for want of one.
+    """
+
+    id: str
+    chosen: bool = False
+    named: bool = False
+    placeholder: str = ""
+
+
 class Memory:
     """Shared by all processes; `client` must decode replies."""
 
@@ -24,21 +42,56 @@ class Memory:
         self._redis = client
 
     @boundary("memory.customer_of")
-    def customer_of(self, phone: str) -> tuple[str, bool] | None:
-        """The Kustomer customer last found for a number, and whether it has a name; kept for a day."""
-        text = cast(str | None, self._redis.get(f"{keys.TAG}:customer:{phone}"))
+    def customer_of(self, phone: str) -> Remembered | None:
+        """Kustomer's customer of a number: the one that a person chose, else the last found, for a day."""
+        pipe = self._redis.pipeline(transaction=False)
+        pipe.hget(keys.ASSIGNED, phone)
+        pipe.get(f"{keys.TAG}:customer:{phone}")
+        chosen, text = cast(list[str | None], pipe.execute())
+        if chosen is not None:
+            return Remembered(id=chosen, chosen=True)
         if text is None:
             return None
-        customer_id, _, named = text.partition("|")
-        return customer_id, named == "named"
+        customer_id, _, rest = text.partition("|")
+        named, _, placeholder = rest.partition("|")
+        return Remembered(id=customer_id, named=named == "named", placeholder=placeholder)
 
     @boundary("memory.remember_customer")
-    def remember_customer(self, phone: str, customer_id: str | None, *, named: bool = False) -> None:
+    def remember_customer(
+        self, phone: str, customer_id: str | None, *, named: bool = False, placeholder: str = ""
+    ) -> None:
+        """
+        Args:
+            named: it has a name that is not to be replaced.
+            placeholder: the name that the bridge wrote for want of one.
+        """
         key = f"{keys.TAG}:customer:{phone}"
         if customer_id is None:
             self._redis.delete(key)
         else:
-            self._redis.set(key, f"{customer_id}|{'named' if named else ''}", ex=_PHONE_CACHE_S)
+            rest = "named" if named else f"|{placeholder}" if placeholder else ""
+            self._redis.set(key, f"{customer_id}|{rest}", ex=_PHONE_CACHE_S)
+
+    @boundary("memory.keep_choice")
+    def keep_choice(self, phone: str, chosen: str, *, now_ms: int, instead: str | None = None) -> None:
+        """A person's choice was used, so that it is kept on; or its customer is another by now, or none.
+
+        Args:
+            chosen: the customer as it was found; where a person chose anew meanwhile, nothing is changed.
+            instead: the customer that it was merged into; empty: it is gone.
+        """
+
+        def work(pipe: Pipeline) -> None:
+            is_so = pipe.hget(keys.ASSIGNED, phone) == chosen
+            pipe.multi()
+            if is_so and instead == "":
+                pipe.hdel(keys.ASSIGNED, phone)
+                pipe.zrem(keys.ASSIGNED_AT, phone)
+            elif is_so:
+                pipe.hset(keys.ASSIGNED, phone, instead or chosen)
+                pipe.zadd(keys.ASSIGNED_AT, {phone: now_ms})
+
+        self._redis.transaction(work, keys.ASSIGNED)
 
     @boundary("memory.cached")
     def cached(self, name: str) -> Any | None:
@@ -48,6 +101,14 @@ class Memory:
     @boundary("memory.cache")
     def cache(self, name: str, value: Any, *, for_s: int) -> None:
         self._redis.set(f"{keys.TAG}:cache:{name}", json.dumps(value), ex=for_s)
+
+    @boundary("memory.search_refused")
+    def search_refused(self, refused: bool) -> None:
+        """Whether Kustomer refused the key a search last; for those who tell people of problems."""
+        if refused:
+            self._redis.set(keys.SEARCH_REFUSED, "1", ex=_PHONE_CACHE_S)
+        else:
+            self._redis.delete(keys.SEARCH_REFUSED)
 
     # CloudTalk's newest calls: one list for all calls that wait to be found in it (`bridge.jobs.looking`).
 

@@ -16,7 +16,7 @@ _ALONE = {"hold", "unlock"}
 OF_A_BUDGET = {"take", "reply", "release", "forecast"}
 NAMES = (
     "learn", "schedule", "dispatch", "claim", "renew", "complete", "reschedule", "park", "replay", "keep",
-    "queue", "by_kind", "lock", "cancel", "forget", "drop", "give_up", "pause", "resume",
+    "queue", "by_kind", "lock", "cancel", "forget", "drop", "give_up", "pause", "resume", "assign",
     *sorted(_ALONE), *sorted(OF_A_BUDGET),
 )  # fmt: skip
 

@@ -11,7 +11,7 @@ from bridge.wording import times
 
 Tone = Literal["good", "info", "warn", "bad", "idle"]
 # What a person may do with a call; the first of a story is what mends it.
-Action = Literal["sync", "look", "park", "drop", "forget"]
+Action = Literal["sync", "look", "park", "drop", "forget", "assign"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -69,7 +69,14 @@ def call_view(ledger: Ledger, rules: Rules, record: Record) -> dict[str, Any]:
         for event in record.events
     ]
     # Of most calls there are none.
-    more: dict[str, Any] = {"left_out": dict(record.left_out), "contradictions": list(record.contradictions)}
+    more: dict[str, Any] = {
+        "left_out": dict(record.left_out),
+        "contradictions": list(record.contradictions),
+        "caller": record.caller,
+        "customer_why": record.customer_why,
+        "candidates": record.candidates,
+        "assigned": record.assigned,
+    }
     return {
         **line_of(row_of(CallEntry.of(record, record.call(rules)), jobs)),
         **{name: value for name, value in more.items() if value},

@@ -132,7 +132,8 @@ class Handle:
 
     @property
     def writes(self) -> list[LoggedRequest]:
-        return [one for one in self.requests if one.method in _WRITES]
+        """Those of the requests that change something; a search is a POST and changes nothing."""
+        return [one for one in self.requests if one.method in _WRITES and not one.path.endswith("/search")]
 
     def forget_requests(self) -> None:
         with self._world.lock:

@@ -30,6 +30,7 @@ KUSTOMER_KINDS = (
     "company",
     "tag",
     "attachment",
+    "merge",
 )
 
 # The log is for tests and for looking; a sandbox that runs for days must not grow by it.
@@ -60,6 +61,12 @@ class KustomerReadings(Readings):
     note_id: Literal["conflict", "ignore", "refuse"] = "conflict"
     error_shape: Literal["old", "new"] = "old"
     shared_phone_lookup: bool = False  # does the look-up by phone search sharedPhones as well?
+    phone_lookup: Literal["one", "list"] = "one"  # what it answers for several hits
+    # Are numbers compared by their digits, or as they are written? In the look-up, uniqueness and search.
+    phone_match: Literal["digits", "text"] = "digits"
+    search_delay_s: float = Field(default=0, ge=0)  # how old a change has to be for the index to know it
+    search_role: bool = True  # does the key have org.permission.search.create?
+    merged: Literal["gone", "target"] = "gone"  # a merged customer's id: 404, or answered by the other one
     attachment_types: Literal["any", "no-audio"] = "any"  # is audio/* taken over the API?
     attachment_max_bytes: int = Field(default=25_000_000, ge=0)
     # Does a PUT of an attachment answer with a form: always, while nothing was uploaded, never?
@@ -171,6 +178,7 @@ class World:
         self.details_asked: dict[str, int] = {}
         self.recordings_asked: dict[str, int] = {}
         self.creations: dict[tuple[str, str], Window] = {}
+        self.searches: Window | None = None  # within a minute
         self.form_generation = 0  # forms of earlier ones have expired
 
     @property
@@ -190,6 +198,7 @@ class World:
         with self.lock:
             self.store.clear(KUSTOMER_KINDS)
             self.creations.clear()
+            self.searches = None
             self.kustomer.forget()
 
     def empty_membrane(self) -> None:

@@ -25,11 +25,13 @@ from bridge.ledger.queue.jobs import Claim
 from bridge.sync.agents import user_of, with_agent
 from bridge.sync.asking import usual_wait_ms
 from bridge.sync.caller import learn_caller
+from bridge.sync.customers.choice import settle_choice
+from bridge.sync.customers.look_up import CustomerLookUp
 from bridge.sync.decide import Decision, Horizon, Later, Never, Write, decide, look_back
 from bridge.sync.milestones import Milestones
 from bridge.sync.outputs.attachment import ensure_attachment, find_attachment
 from bridge.sync.outputs.conversation import ConversationOutput, look_up
-from bridge.sync.outputs.customer import ensure_customer, forget_customer
+from bridge.sync.outputs.customer import NoCustomer, ensure_customer, forget_customer
 from bridge.sync.outputs.note import NoteOutput, find_uuid
 from bridge.sync.refused import left_out_of
 from bridge.sync.write_log import WriteLog
@@ -50,12 +52,13 @@ def sync(claim: Claim, deps: Deps) -> JobResult:
         bind_contextvars(call_id=record.call_id)
     call = record.call(deps.rules)
     now = moment(claim.now_ms) or datetime.now(UTC)
+    look_up_customer = CustomerLookUp(deps=deps, call=call)
     decision = decide(record, call, deps.rules, now)
     if decision.wants_caller:
-        record = learn_caller(claim, deps, record, call)
+        record = learn_caller(claim, look_up_customer, record, decision.rules)
         decision = decide(record, call, deps.rules, now)
     _plan_jobs(claim, deps, record, call, decision, now)
-    result = _carry_out(claim, deps, record, call, decision, now)
+    result = _carry_out(claim, deps, record, call, decision, now, look_up_customer)
     if not result.fields:
         return result
     summary = summary_field(record, call, deps.rules, read_after_ms=claim.now_ms)
@@ -63,7 +66,13 @@ def sync(claim: Claim, deps: Deps) -> JobResult:
 
 
 def _carry_out(
-    claim: Claim, deps: Deps, record: Record, call: Call, decision: Decision, now: datetime
+    claim: Claim,
+    deps: Deps,
+    record: Record,
+    call: Call,
+    decision: Decision,
+    now: datetime,
+    look_up_customer: CustomerLookUp,
 ) -> JobResult:
     match decision.then:
         case Later() as later:
@@ -79,7 +88,7 @@ def _carry_out(
                 },
             )
         case Write() as write:
-            return _write(claim, deps, record, call, write, decision.rules, now)
+            return _write(claim, deps, record, call, write, decision.rules, now, look_up_customer)
 
 
 def _plan_jobs(
@@ -113,7 +122,14 @@ def _wait(record: Record, later: Later, now: datetime) -> JobResult:
 
 
 def _write(
-    claim: Claim, deps: Deps, record: Record, call: Call, write: Write, rules: Rules, now: datetime
+    claim: Claim,
+    deps: Deps,
+    record: Record,
+    call: Call,
+    write: Write,
+    rules: Rules,
+    now: datetime,
+    look_up_customer: CustomerLookUp,
 ) -> JobResult:
     """Args: rules: the choices for this call."""
     horizon = look_back(record, call, deps.ledger.reach(), now)
@@ -130,13 +146,25 @@ def _write(
         keys=external_ids(uuid=call.uuid, call_id=record.call_id),
         search_first=horizon.search_first,
         verify=record.verify_requested,
+        rules=rules,
+        look_up=look_up_customer,
     )
     there = look_up(writer) if writer.may_be_written else None
     if there is None and writer.may_be_written and call.uuid is None and record.call_id is not None:
         ended = _known_under_its_uuid(claim, deps, record, record.call_id, want, horizon)
         if ended is not None:
             return ended
-    if not _write_all(writer, want, user_of(call, deps, rules), there):
+    try:
+        is_whole = _write_all(writer, want, user_of(call, deps, rules), there)
+    except NoCustomer as error:
+        fields: dict[str, object] = {
+            Field.STATE: State.SKIPPED,
+            Field.REASON: str(error),
+            Field.RULES: rules.version,
+            Field.VERIFY: None,
+        }
+        return JobResult(log=f"not written: {error}", fields={**writer.log.also, **fields})
+    if not is_whole:
         # The note should say something that was recorded meanwhile: this job is due again for it at once.
         return JobResult()
     return _synced(writer, want, write, rules, now)
@@ -158,6 +186,7 @@ def _synced(writer: CallWriter, want: Plan, write: Write, rules: Rules, now: dat
             Field.REASON: reason,
             Field.RULES: rules.version,
             Field.VERIFY: None,
+            **writer.log.also,
         },
         counters=("calls:recovered",) if _is_recovered(writer.log.deps, writer.record) else (),
     )
@@ -199,14 +228,18 @@ def _conversation(
     changed its number since, and none of that is to be undone.
     """
     output = ConversationOutput(writer=writer, draft=want.conversation, assigned=assigned, there=there)
-    if there is not None:
+    is_assigned_anew = writer.record.is_assigned_anew
+    if there is not None and not is_assigned_anew:
         if there.customer_id and "customer" not in writer.record.outputs:
             sent = {"phone": want.customer.phone, "name": want.customer.name}
             writer.log.keep("customer", there.customer_id, sent, done="found")
         return writer.ensure(output)
     customer_id = ensure_customer(writer, want.customer)
     try:
-        return writer.ensure(replace(output, customer_id=customer_id))
+        written = writer.ensure(replace(output, customer_id=customer_id))
+        if is_assigned_anew:
+            settle_choice(writer, written[0], customer_id, is_new=written[1])
+        return written
     except Rejected as error:
         if error.status != 404 or "conversation" in writer.record.outputs:
             raise

@@ -48,11 +48,15 @@ def send_without_refused(
             name, index = place
             if index is None:
                 del kept[name]
+            elif isinstance(index, str):
+                kept[name] = {key: value for key, value in kept[name].items() if key != index}
             else:
                 kept[name] = [item for at, item in enumerate(kept[name]) if at != index]
             refused.add(name)
+            what = f"custom attribute {index}" if isinstance(index, str) else name
+            left_out = f"{name}.{index}" if isinstance(index, str) else name
             say_left_out(
-                writer.log, output, name, f"Kustomer refused the {name} of the {output}: {error.detail}"
+                writer.log, output, left_out, f"Kustomer refused the {what} of the {output}: {error.detail}"
             )
     for name in kept.keys() - refused:
         if _field(output, name) in writer.record.fields:
@@ -77,8 +81,8 @@ def _field(output: str, name: str) -> str:
 
 def named_place(
     error: Rejected, body: Mapping[str, Any], optional: Collection[str]
-) -> tuple[str, int | None] | None:
-    """The field of a body that a refusal is about, with the item's index where it names one.
+) -> tuple[str, int | str | None] | None:
+    """The field of a body that a refusal is about, with the item's index or key where it names one.
 
     Kustomer names it as `source.parameter` (seen) or in `meta`, such as `tags.3`, else in words.
     """
@@ -88,17 +92,29 @@ def named_place(
         found = (_place_in(place, candidates, body) for place in error.places)
         return next((one for one in found if one is not None), None)
     words = set(re.findall(r"[A-Za-z]+", error.detail))
+    keyed = [(name, word) for name in candidates for word in sorted(words) if _has_key(body[name], word)]
+    if keyed:
+        return keyed[0]
     named = [name for name in candidates if name in words or name.removesuffix("s") in words]
     return (named[0], None) if len(named) == 1 else None
 
 
-def _place_in(place: str, candidates: list[str], body: Mapping[str, Any]) -> tuple[str, int | None] | None:
-    """`/data/attributes/tags/3`, `tags[3]`, `tags.3`, `tags`."""
+def _place_in(
+    place: str, candidates: list[str], body: Mapping[str, Any]
+) -> tuple[str, int | str | None] | None:
+    """`/data/attributes/tags/3`, `tags[3]`, `tags.3`, `tags`; of a custom attribute also its name alone."""
     steps = [step for step in re.split(r"[/.\[\]]+", place) if step]
+    keyed = [(name, step) for name in candidates for step in steps if _has_key(body[name], step)]
+    if keyed:
+        return keyed[0]
     for step, after in zip(steps, [*steps[1:], ""], strict=True):
         if step in candidates:
             return step, _index(after, body[step])
     return None
+
+
+def _has_key(value: Any, key: str) -> bool:
+    return isinstance(value, Mapping) and key in value
 
 
 def _index(text: str, items: Any) -> int | None:

@@ -37,13 +37,22 @@ class WriteLog:
     milestones: Milestones | None = None
     # What this run has noted so far, see `note`.
     noted: dict[str, str | None] = field(default_factory=dict)
+    # Fields of the record to be written with whatever is written next.
+    also: dict[str, object] = field(default_factory=dict)
     # Whether something was learned about the call since this run began, as of its last write; None: none yet.
     learned: bool | None = None
 
     def _keep(
         self, fields: Mapping[str, object], *, note: str = "", milestones: Sequence[Milestone] = ()
     ) -> None:
+        fields = {**fields, **self.also}
+        self.also.clear()
         self.learned = self.deps.ledger.keep(self.claim, fields, note=note, milestones=milestones)
+
+    def flush(self) -> None:
+        """Write what waits for the next write."""
+        if self.also:
+            self._keep({})
 
     def create(self, name: str, sent: Mapping[str, Any], send: Callable[[], str]) -> str:
         """Create one thing in Kustomer and record its id.

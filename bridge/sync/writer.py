@@ -13,15 +13,20 @@ What is special about one output is in its own file in `outputs/`.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, ClassVar, Generic, TypeVar
 
 from bridge.clients.kustomer import Kustomer
+from bridge.domain.phone import Kind
+from bridge.domain.rules.model import Rules
+from bridge.domain.rules.when import Caller
 from bridge.errors import Conflict
 from bridge.ledger.calls.record import Record, Written
+from bridge.ledger.calls.record_fields import Field
 from bridge.ledger.memory import Memory
+from bridge.sync.customers.look_up import CustomerLookUp
 from bridge.sync.write_log import WriteLog, last_sent
 
 Fields = Mapping[str, Any]
@@ -40,6 +45,36 @@ class CallWriter:
     search_first: bool
     # A person asked for this run: check that what is on record is still there.
     verify: bool
+    # The choices for this call.
+    rules: Rules
+    # Who has the caller's number: asked once a run.
+    look_up: CustomerLookUp
+
+    @property
+    def number(self) -> str:
+        """The customer's, as it is remembered whose it is; empty where it is withheld."""
+        phone = self.look_up.call.external
+        return "" if phone is None or phone.kind is Kind.WITHHELD else phone.text
+
+    def found(
+        self,
+        *,
+        caller: Caller | None = None,
+        why: str | None = None,
+        candidates: Sequence[Mapping[str, str | None]] | None = None,
+    ) -> None:
+        """Have the record say who was found, and why it is this customer. The first look-up says if they were
+        known: later ones may find whom the bridge created."""
+        record, also = self.record, self.log.also
+        if caller is not None and record.caller is None and Field.CALLER not in also:
+            known = record.outputs.get("customer")
+            # Written by an earlier run, or begun by one: whom it created was not known before.
+            ours = known.created if known is not None else "customer" in record.intents
+            also[Field.CALLER] = "unknown" if ours else "known" if known is not None else caller
+        if why is not None and (why != record.customer_why or Field.CUSTOMER_WHY in also):
+            also[Field.CUSTOMER_WHY] = why or None
+        if candidates is not None and list(candidates) != record.candidates:
+            also[Field.CANDIDATES] = list(candidates) or None
 
     @property
     def may_be_written(self) -> bool:
@@ -102,6 +137,7 @@ class CallWriter:
         if current is None:
             output.gone(known.id)
         else:
+            known = replace(known, id=output.id_of(current, known.id))
             editable = output.editable(current)
             known = last_sent(known, begun, editable)
             changes = output.changes(fields, known, current)
@@ -150,6 +186,10 @@ class Output(ABC, Generic[Current]):
 
     def gone(self, id_: str) -> None:
         """It is to be updated and is not there. By default, what a person deleted stays deleted."""
+
+    def id_of(self, current: Current, known_id: str) -> str:
+        """The id of what was read; another one where Kustomer merged it."""
+        return known_id
 
     def editable(self, current: Current) -> Fields:
         """The current values of the fields that people change as well."""

@@ -11,8 +11,11 @@ Source: Kustomer's "Core Resources". The typed requests and responses of the act
 
 from __future__ import annotations
 
+from functools import partial
+
 import httpx2
 
+from bridge.clients.both_budgets import BothBudgets
 from bridge.clients.http import Service
 from bridge.clients.kustomer.attachments import Attachments
 from bridge.clients.kustomer.resources import (
@@ -42,6 +45,7 @@ class Kustomer:
         api_key: None where the road adds it.
         unauthenticated: for uploads, which go to another host without a key; default: `client`.
         gate: see `Service`.
+        search_budget: of searches, beside `budget`.
     """
 
     def __init__(
@@ -53,26 +57,31 @@ class Kustomer:
         budget: Budget | None = None,
         unauthenticated: httpx2.Client | None = None,
         gate: Gate | None = None,
+        search_budget: Budget | None = None,
     ) -> None:
         self.url = url
         root = f"{url}/v1"
         headers = {"authorization": f"Bearer {api_key}"} if api_key else {}
-        self.service = Service(
+        # Not /users/current, the usual check of a key: that needs a role which the bridge can do without.
+        key_check = KeyCheck(
+            url=f"{root}/customers",
+            params={"page": "1", "pageSize": "1"},
+            advice="Check the key's expiry, roles and allowed addresses: Settings > Security > API Keys.",
+        )
+        connect = partial(
+            Service,
             "kustomer",
             client=client,
             headers=headers,
-            budget=budget,
             unauthenticated=unauthenticated,
             gate=gate,
-            # Not /users/current, the usual check of a key: that needs a role which the bridge can do without.
-            key_check=KeyCheck(
-                url=f"{root}/customers",
-                params={"page": "1", "pageSize": "1"},
-                advice="Check the key's expiry, roles and allowed addresses: Settings > Security > API Keys.",
-            ),
+            key_check=key_check,
         )
+        self.service = connect(budget=budget)
+        both = BothBudgets(whole=budget, part=search_budget) if budget and search_budget else budget
+        searching = connect(budget=both)
         self.check = self.service.check
-        self.customers = Customers(self.service, root)
+        self.customers = Customers(self.service, root, searching=searching)
         self.conversations = Conversations(self.service, root)
         self.companies = Companies(self.service, root)
         self.users = Users(self.service, root)

@@ -35,6 +35,12 @@ def tags_of_people(tags: Iterable[str]) -> tuple[list[str], list[str]]:
     return kept, said
 
 
+def tags_that_fit(tags: Iterable[str]) -> list[str]:
+    """The operator's tags in Kustomer's letters, each once, as many as it takes."""
+    names = (in_kustomers_letters(tag)[:LONGEST_TAG].strip() for tag in tags)
+    return list(dict.fromkeys(name for name in names if name))[:MOST_TAGS]
+
+
 def in_kustomers_letters(tag: str) -> str:
     """`Срочно` -> `Srochno`; signs that Kustomer does not take separate words."""
     composed = unicodedata.normalize("NFC", tag)

@@ -48,11 +48,14 @@ class Rules:
     write_short: bool = False
     # Whose call it is: [customer].
     match: tuple[Match, ...] = ("phone", "shared_phone", "email", "external_id")
+    # Whether to search for shared numbers and other spellings where the exact look-up finds nobody: a request
+    # more for each unknown caller. None: where the file says anything about match or several.
+    search: bool | None = None
     several: Several = "newest"
     unknown: Unknown = "create"
     house: str = ""  # the id of a Kustomer customer
     customer_name: str = ""  # a template; empty: the name that CloudTalk gives
-    phone_type: Literal["mobile", "home", "work", "fax", "other"] = "mobile"
+    phone_type: Literal["mobile", "home", "work", "fax", "other"] = "other"
     customer_tags: tuple[str, ...] = ()
     locale: str = ""
     customer_custom: Mapping[str, Any] = field(default_factory=dict)
@@ -121,6 +124,19 @@ class Rules:
     def asks_caller(self) -> bool:
         """Whether some rule needs to know if Kustomer has the customer already."""
         return any(rule.when.caller is not None for rule in self.rules)
+
+    @property
+    def states_match(self) -> bool:
+        """Whether the file says by what customers are matched: e-mails and contacts' ids count only then."""
+        return "customer.match" in self.stated or any("match" in rule.then for rule in self.rules)
+
+    @property
+    def searches(self) -> bool:
+        """Whether shared numbers and other spellings are searched."""
+        if self.search is not None:
+            return self.search
+        chooses = any("several" in rule.then for rule in self.rules)
+        return self.states_match or chooses or "customer.several" in self.stated
 
     def facts(self, call: Call, caller: Caller | None) -> Facts:
         return Facts(call=call, caller=caller, zone=self.zone, holidays=self.holidays)

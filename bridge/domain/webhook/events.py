@@ -86,6 +86,7 @@ class Event:
     agent_email: str | None = None
     contact_id: int | None = None
     contact_name: str | None = None
+    contact_email: str | None = None
     talk_seconds: int | None = None
     wait_seconds: int | None = None
     wrapup_seconds: int | None = None
@@ -262,6 +263,7 @@ def _event_of(
         agent_email=read_email(fields.get("agent_email")),
         contact_id=read_whole(fields.get("contact_id")),
         contact_name=_contact_name(fields),
+        contact_email=read_email(fields.get("contact_email")),
         talk_seconds=read_seconds(fields.get("talking_time")),
         wait_seconds=read_seconds(fields.get("waiting_time")),
         wrapup_seconds=read_seconds(fields.get("wrapup_time")),

@@ -41,6 +41,7 @@ _FIELDS: Mapping[str, tuple[str, str | None]] = {
     "contact_name": ("customer's name", "contact_name"),
     "contact_first_name": ("customer's name", "contact_name"),
     "contact_last_name": ("customer's name", "contact_name"),
+    "contact_email": ("contact's e-mail", "contact_email"),
     "talking_time": ("talk time", "talk_seconds"),
     "waiting_time": ("waiting time", "wait_seconds"),
     "wrapup_time": ("wrap-up time", "wrapup_seconds"),
@@ -250,6 +251,7 @@ def _kind(canonical: str) -> str:
         "direction": "incoming, outgoing or internal",
         "is_voicemail": "true or false",
         "agent_email": "an e-mail address",
+        "contact_email": "an e-mail address",
     }.get(canonical, "a number" if canonical.endswith("_id") else "a text")
 
 

@@ -24,8 +24,9 @@ def _parts(of: str, **more: tuple[str, ...]) -> dict[str, str]:
     return {key: canonical for canonical, keys in names.items() for key in keys}
 
 
-_CONTACT = _parts("contact", external_number=_NUMBERS)
-_AGENT = _parts("agent", agent_email=("email", "e_mail", "mail"))
+_MAIL = ("email", "e_mail", "mail")
+_CONTACT = _parts("contact", external_number=_NUMBERS, contact_email=_MAIL)
+_AGENT = _parts("agent", agent_email=_MAIL)
 # Which keys may hold an object, by their canonical or else their folded name, and what is in it.
 _OBJECTS: Mapping[str, Mapping[str, str]] = {
     **dict.fromkeys(("contact_name", "contact", "contacts", "customer", "caller", "client"), _CONTACT),

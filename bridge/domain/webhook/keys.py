@@ -57,6 +57,7 @@ _ALIASES: dict[str, tuple[str, ...]] = {
     "contact_last_name": (
         "contact_lastname", "contactlastname", "contacts_0_last_name", "contact_last", "contact_name_last",
     ),
+    "contact_email": ("contact_e_mail", "contact_mail", "contactemail", "contacts_0_email"),
     "talking_time": ("talk_time", "talkingtime", "talk_seconds"),
     "waiting_time": ("wait_time", "waitingtime", "ringing_time", "ring_time"),
     "wrapup_time": ("wrap_up_time", "wrapuptime"),

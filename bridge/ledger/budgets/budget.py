@@ -142,12 +142,13 @@ class Budget:
         """Book the end of a request.
 
         Args:
+            operation: empty where another budget counts this request.
             closed_for_s: when the service told us to wait.
             told: what else its headers said of the whole company's budget: its limit, what remains of it, and
                 the seconds until their window ends.
             seconds: how long it took; None where that says nothing.
         """
-        counter = f"upstream:{self.service}:{operation}:{status}"
+        counter = f"upstream:{self.service}:{operation}:{status}" if operation else ""
         limit, remaining, resets_in_s = rate_limits or (-1, -1, None)
         resets_in_ms = -1 if resets_in_s is None else int(resets_in_s * 1000)
         spent: tuple[str, str, int] = ("", "", 0)

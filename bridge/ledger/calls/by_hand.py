@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bridge.domain.phone import Kind, Phone
 from bridge.errors import Rejected
 from bridge.ledger import trail
 from bridge.ledger.calls.record import Record
@@ -20,6 +21,26 @@ def sync_again(ledger: Ledger, record: Record, *, who: str) -> None:
     """
     _refuse_forgotten(record, "sync")
     _again(ledger, "sync", record.key, who=who)
+
+
+def assign(ledger: Ledger, record: Record, customer_id: str, *, number: Phone | None, who: str) -> None:
+    """Say whose call it is. Its sync writes it for this customer, or moves what is written; from now on
+    the calls of the same number are this customer's, whatever the rules say.
+
+    Args:
+        customer_id: 24 hex digits in lower case; whether Kustomer has it shows when it is synced.
+        number: the customer's; one that is withheld is not remembered.
+
+    Raises:
+        Rejected: the call was forgotten on request.
+    """
+    _refuse_forgotten(record, "assign")
+    line = trail.line(ledger, who=who, what="assigned to a customer", call=record.key, more=customer_id)
+    of = number.text if number is not None and number.kind is not Kind.WITHHELD else ""
+    if not ledger.assign(record.key, customer_id, number=of, who=who, line=line):
+        raise Rejected(f"{record.key} is no longer on record.")
+    for part in record.own_keys[1:]:
+        ledger.replay("sync", part, who=who, if_parked=True)
 
 
 def look_again(ledger: Ledger, record: Record, *, who: str) -> list[str]:

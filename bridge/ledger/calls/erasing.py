@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -112,11 +112,20 @@ def let_go(ledger: Ledger, events: Iterable[HeldEvent]) -> int:
 
 
 @boundary("erasing.caches")
-def erase_caches(ledger: Ledger, phones: Iterable[Phone], call_ids: Iterable[int]) -> int:
+def erase_caches(ledger: Ledger, phones: Collection[Phone], call_ids: Iterable[int]) -> int:
     """What is remembered under a number, and which uuid a call's number has; how many were there."""
     names = [f"{keys.TAG}:{kind}:{phone.text}" for phone in phones for kind in ("customer", "lock:customer")]
     names += [f"{keys.TAG}:cache:uuid-of:{number}" for number in call_ids]
-    return ledger.redis.delete(*names) if names else 0
+    numbers = [phone.text for phone in phones if phone.text]
+    pipe = ledger.redis.pipeline()
+    if names:
+        pipe.delete(*names)
+    if numbers:
+        pipe.hdel(keys.ASSIGNED, *numbers)
+        pipe.zrem(keys.ASSIGNED_AT, *numbers)
+    found = cast(list[int], pipe.execute())
+    # The time of a choice is no entry of its own.
+    return sum(found[:-1] if numbers else found)
 
 
 @boundary("erasing.trail")

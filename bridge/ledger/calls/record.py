@@ -154,6 +154,31 @@ class Record:
         return moment(self.fields.get(Field.SYNCED_AT) or None)
 
     @property
+    def customer_why(self) -> str:
+        """Why this customer was taken, or none; empty where only one has the number."""
+        return self.fields.get(Field.CUSTOMER_WHY, "")
+
+    @property
+    def candidates(self) -> list[dict[str, str | None]]:
+        """Customers that share the number: id and name of each."""
+        return cast(list[dict[str, str | None]], json.loads(self.fields.get(Field.CANDIDATES) or "[]"))
+
+    @property
+    def assigned(self) -> str | None:
+        """Id of the customer that a person chose for it."""
+        return self.fields.get(Field.ASSIGNED)
+
+    @property
+    def is_assigned_anew(self) -> bool:
+        """Whether a person chose a customer, and the call is not that customer's yet."""
+        return self.assigned is not None and self.assigned != self.moved_to
+
+    @property
+    def moved_to(self) -> str | None:
+        """Id of the customer to whom its conversation was moved for that."""
+        return self.fields.get(Field.MOVED)
+
+    @property
     def asking(self) -> str | None:
         """The kind of the job that asks CloudTalk about it."""
         return self.fields.get(Field.ASKING)

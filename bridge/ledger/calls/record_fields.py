@@ -30,7 +30,12 @@ class Field(StrEnum):
     SYNCED_AT = "synced_at"
     ROW = "row"  # for lists: see summary.py
     VERIFY = "look"  # "1": look in Kustomer before the next write
-    CALLER = "caller"  # "known" or "unknown": whether Kustomer had the customer before this call
+    # Whose call it is.
+    CALLER = "caller"  # whether Kustomer had the customer at the first look-up: known, unknown
+    CUSTOMER_WHY = "customer_why"  # why this customer, where it is not the only one with the number
+    CANDIDATES = "candidates"  # customers that share the number, JSON [{id, name}]
+    ASSIGNED = "assigned"  # id of the customer that a person chose
+    MOVED = "moved"  # id of the customer to whom the conversation was moved for that
     # Questions to CloudTalk.
     ASKING = "asking"  # kind of the job that asks
     ASKING_SINCE = "asking_since"

@@ -23,7 +23,19 @@ def enforce_retention(ledger: Ledger) -> None:
     _end_held(ledger, now_ms - ledger.keep_for.events_s * 1000)
     _end_parked(ledger, now_ms - ledger.keep_for.outputs_s * 1000)
     _end_trail(ledger, now_ms - ledger.keep_for.outputs_s * 1000)
+    _end_choices(ledger, now_ms - ledger.keep_for.outputs_s * 1000)
     _sweep(ledger)
+
+
+@boundary("retention.choices")
+def _end_choices(ledger: Ledger, before_ms: int) -> None:
+    """Customers that people chose for numbers of which no call came for so long."""
+    client = ledger.redis
+    while old := cast(list[str], client.zrangebyscore(keys.ASSIGNED_AT, "-inf", before_ms, 0, _AT_ONCE)):
+        pipe = client.pipeline()
+        pipe.hdel(keys.ASSIGNED, *old)
+        pipe.zrem(keys.ASSIGNED_AT, *old)
+        pipe.execute()
 
 
 @boundary("retention.held")

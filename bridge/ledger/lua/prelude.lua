@@ -230,7 +230,7 @@ local function erase(uuid, number, marks, secret, now)
         end
       end
       leave_scopes(base, scopes, name)
-      for _, service in ipairs({'cloudtalk', 'kustomer'}) do
+      for _, service in ipairs({'cloudtalk', 'kustomer', 'kustomer-search'}) do
         -- Its place in the queue for the service's budget (planner.lua).
         local budget = base .. 'budget:' .. service
         local place = redis.call('ZSCORE', budget .. ':booked', name)

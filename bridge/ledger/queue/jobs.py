@@ -194,10 +194,15 @@ class Jobs(Records):
         names = [*QUEUE_KEYS, keys.paused(service), keys.CONNECTIONS]
         return int(self._run("resume", names, service, most))
 
-    def park(self, claim: Claim, *, cause: str, error: str) -> str:
-        """Give a job up, with its reason, for a person. Answers `parked` or `lost`."""
+    def park(self, claim: Claim, *, cause: str, error: str, unless_learnt: bool = False) -> str:
+        """Give a job up, with its reason, for a person. Answers `parked`, `again` or `lost`.
+
+        Args:
+            unless_learnt: what was learnt since it was claimed may settle it: then it is due again instead.
+        """
         names = [*QUEUE_KEYS, keys.log(claim.key)]
-        return cast(str, self._run("park", names, claim.name, claim.token, cause, error)[0])
+        wish = (cause, error, "1" if unless_learnt else "0")
+        return cast(str, self._run("park", names, claim.name, claim.token, *wish)[0])
 
     def replay(
         self, kind: str, key: str, *, who: str, lane: Lane = Lane.LIVE, if_parked: bool = False
@@ -212,6 +217,17 @@ class Jobs(Records):
         names = [*QUEUE_KEYS, keys.record(key), keys.log(key)]
         wish = (keys.job(kind, key), int(lane), who, "1" if if_parked else "0")
         return bool(self._run("replay", names, *wish)[0] == "queued")
+
+    def assign(self, key: str, customer_id: str, *, number: str, who: str, line: str) -> bool:
+        """Keep which customer a person chose for a call and its number; run its sync. False: no such call.
+
+        Args:
+            number: the customer's, as the calls of it are looked up; empty: it is not remembered.
+            line: for the trail (`bridge.ledger.trail`).
+        """
+        names = [*QUEUE_KEYS, keys.record(key), keys.log(key), keys.TRAIL, keys.ASSIGNED, keys.ASSIGNED_AT]
+        wish = (keys.job("sync", key), int(Lane.LIVE), customer_id, number, keys.MOST_ASSIGNED, who)
+        return bool(self._run("assign", names, *wish, line, keys.TRAIL_LINES, self.keep_for.outputs_s))
 
     def give_up(self, kind: str, key: str, *, why: str, line: str) -> str:
         """Park a planned job by hand. Answers `parked`, `running`, or `gone`: it is not planned.

@@ -61,11 +61,20 @@ class Customers(Desk):
         return self._first(self.store.find("customer", "emails", request.params["value"].lower()), "email")
 
     def by_phone(self, request: SandboxRequest) -> Response:
-        number = digits(request.params["value"])
-        found = self.store.find("customer", "phones", number)
-        if not found and self.world.kustomer.readings.shared_phone_lookup:
-            found = self.store.find("customer", "sharedPhones", number)
+        readings, number = self.world.kustomer.readings, request.params["value"]
+        found = self.with_number("phones", number)
+        if readings.shared_phone_lookup:
+            shared = self.with_number("sharedPhones", number)
+            found += [one for one in shared if one not in found]
+        if len(found) > 1 and readings.phone_lookup == "list":
+            return JSONResponse({"data": [shape("customer", one, self.world) for one in found]})
         return self._first(found, "phone")
+
+    def with_number(self, name: str, number: str) -> list[Document]:
+        found = self.store.find("customer", name, digits(number))
+        if self.world.kustomer.readings.phone_match == "digits":
+            return found
+        return [one for one in found if any(entry["phone"] == number for entry in one["given"].get(name, []))]
 
     def create(self, request: SandboxRequest) -> Response:
         return self.one("customer", self.add(self.body(request, schemas.CUSTOMER)), 201)
@@ -139,6 +148,14 @@ class Customers(Desk):
             ("socials", "socials", f"{one['type']}:{one['username']}") for one in body.get("socials", [])
         ]
         for parameter, key, value in values:
-            if value and any(one["id"] != own_id for one in self.store.find("customer", key, value)):
+            holders = self.store.find("customer", key, value) if value else []
+            if key == "phones" and self.world.kustomer.readings.phone_match == "text":
+                written = [one["phone"] for one in body.get("phones", [])]
+                holders = [
+                    one
+                    for one in holders
+                    if any(entry["phone"] in written for entry in one["given"].get("phones", []))
+                ]
+            if any(one["id"] != own_id for one in holders):
                 status = int(self.world.kustomer.readings.customer_duplicate)
                 raise Refusal(status, [("duplicate detected", parameter)])

@@ -59,6 +59,10 @@ class Desk:
 
     def need(self, kind: str, document_id: str, parameter: str = "id") -> Document:
         document = self.store.get(kind, document_id.lower())
+        if document is None and kind == "customer" and self.world.kustomer.readings.merged == "target":
+            merge = self.store.get("merge", document_id.lower())
+            if merge is not None:
+                return self.need(kind, merge["target"], parameter)
         if document is None:
             raise not_found(parameter)
         return document

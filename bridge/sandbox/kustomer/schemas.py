@@ -354,6 +354,41 @@ ATTACHMENT_UPSERT: TypeAdapter[AttachmentUpsert] = TypeAdapter(AttachmentUpsert)
 NOTE_UPDATE: TypeAdapter[NoteUpdate] = TypeAdapter(NoteUpdate)
 
 
+Criteria = dict[str, Any] | UpToTwenty[dict[str, Any]]
+_CONTEXTS = (
+    "^(company|customer|message|conversation|conversation_time|note|kobject|kobject_.*|work_session"
+    "|work_item)$"
+)
+# `and`, `or` and `not` are words of Python's.
+Search = TypedDict(
+    "Search",
+    {
+        "searchHash": str,
+        "queryContext": Annotated[str, StringConstraints(pattern=_CONTEXTS)],
+        "includeDeleted": bool,
+        "timeZone": str,
+        "and": Criteria,
+        "or": Criteria,
+        "not": Criteria,
+        "sort": dict[str, Any] | Annotated[list[dict[str, Any]], Field(max_length=5), *_UNIQUE],
+        "aggs": dict[str, Any],
+        "fields": UpToTwenty[dict[str, Any]],
+    },
+    total=False,
+)
+Search.__pydantic_config__ = STRICT  # type: ignore[attr-defined]
+SEARCH: TypeAdapter[Search] = TypeAdapter(Search)
+
+
+@with_config(STRICT)
+class MergeBody(TypedDict):
+    source: ObjectId
+    target: ObjectId
+
+
+MERGE: TypeAdapter[MergeBody] = TypeAdapter(MergeBody)
+
+
 def checked_id(text: str) -> str | None:
     """As ids are kept, in lower case. None: no id can look like that."""
     return text.lower() if re.fullmatch("[0-9a-fA-F]{24}", text) else None

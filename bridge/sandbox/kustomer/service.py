@@ -25,6 +25,7 @@ from bridge.sandbox.kustomer.errors import Refusal, bad_parameter, not_found, re
 from bridge.sandbox.kustomer.forms import StorageRefusal
 from bridge.sandbox.kustomer.messages import Messages
 from bridge.sandbox.kustomer.notes import Notes
+from bridge.sandbox.kustomer.search import Search
 from bridge.sandbox.kustomer.shapes import MACHINE_USER_ID, page_of
 from bridge.sandbox.kustomer.uploads import UploadHost
 from bridge.sandbox.pages import STATIC_ROUTE, kustomer_page
@@ -90,7 +91,7 @@ def _storage_code(status: int) -> str:
 def create_kustomer(world: World) -> Starlette:
     service = world.kustomer
     routes = Routes()
-    for desk in (Customers, Conversations, Notes, Messages, Companies, Attachments, Users):
+    for desk in (Search, Customers, Conversations, Notes, Messages, Companies, Attachments, Users):
         desk(world).add_to(routes)
     with world.lock:
         ensure_machine_user(world)

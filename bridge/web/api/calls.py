@@ -18,7 +18,7 @@ from bridge.reports.masking import masked_view, without_raw_bodies
 from bridge.reports.views import call_view
 from bridge.web.answers import Refused
 from bridge.web.api.operations import ApiRequest, Content, told_of_filters
-from bridge.web.api.requests import CallsQuery, Confirmed, Nothing, Query, WithReason
+from bridge.web.api.requests import CallsQuery, Confirmed, CustomerAssign, Nothing, Query, WithReason
 from bridge.web.desk import FORGET_WITHIN_S, Desk
 
 if TYPE_CHECKING:
@@ -88,6 +88,17 @@ async def sync(request: ApiRequest[Nothing]) -> Content:
         request, lambda desk, record, who: by_hand.sync_again(desk.ledger, record, who=who)
     )
     return 202, {"status": "queued", "call": record.key}
+
+
+async def assign(request: ApiRequest[CustomerAssign]) -> Content:
+    customer_id = request.given.customer_id.lower()
+    record, _ = await _done(
+        request,
+        lambda desk, record, who: by_hand.assign(
+            desk.ledger, record, customer_id, number=record.call(desk.rules).external, who=who
+        ),
+    )
+    return 202, {"status": "queued", "call": record.key, "customer_id": customer_id}
 
 
 async def look(request: ApiRequest[Nothing]) -> Content:

@@ -13,6 +13,9 @@ from bridge.reports.call_state import STATES
 # Short enough that all of them fit into the longest address that the server takes, however they are escaped.
 Text = Annotated[str, Field(max_length=100)]
 CallName = Annotated[str, Field(max_length=60, description="Key, call id or uuid of a call.")]
+CustomerId = Annotated[
+    str, Field(pattern="^[0-9a-fA-F]{24}$", description="Of a Kustomer customer: 24 hex digits.")
+]
 Reason = Annotated[str, Field(min_length=1, max_length=500, description="Why, for the trail.")]
 # The patterns are for programs; what does not fit is refused by whoever reads it, who says what would.
 _TIME = "([T ]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?(Z|[+-]([01][0-9]):[0-5][0-9])?)?"
@@ -124,6 +127,10 @@ class ParkedDrop(ParkedChoice):
 
 class HeldAssign(Body):
     call: Annotated[CallName, Field(min_length=1)]
+
+
+class CustomerAssign(Body):
+    customer_id: CustomerId
 
 
 class WithReason(Body):

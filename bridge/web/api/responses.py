@@ -139,11 +139,20 @@ class Call(CallLine):
     left_out: dict[str, int] = Field({}, description="Events beyond those kept, by trigger.")
     contradictions: list[str] = []
     candidates: list[Candidate] = Field([], description="Customers that share the caller's number.")
+    caller: Literal["known", "unknown"] | None = Field(
+        None, description="Whether Kustomer had the customer before this call; null: not looked up yet."
+    )
+    customer_why: str = Field("", description="Why this customer, where not only one has the number.")
+    assigned: str | None = Field(None, description="The customer that a person chose.")
 
 
 class Queued(Answer):
     status: Literal["queued"]
     call: str
+
+
+class CustomerAssigned(Queued):
+    customer_id: str
 
 
 class LookedFor(Queued):

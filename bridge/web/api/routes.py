@@ -73,6 +73,17 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         method="POST",
+        path=f"{_OF_CALL}/assign",
+        name="assignCall",
+        says="Say whose call it is: it is written for, or moved to, this customer, as are the calls of its"
+        " number from now on.",
+        handler=calls.assign,
+        takes=requests.CustomerAssign,
+        answers={202: responses.CustomerAssigned},
+        errors=(409,),
+    ),
+    Operation(
+        method="POST",
         path=f"{_OF_CALL}/look",
         name="lookAgain",
         says="Ask CloudTalk again for what is not known of the call, and for its recording; then sync it.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast, get_args
@@ -22,6 +23,7 @@ from bridge.ledger.calls.summary import CallEntry
 from bridge.links import PLAYER, AppLinks
 from bridge.reports.call_row import masked, row_of
 from bridge.reports.call_story import Action, story_of
+from bridge.web.answers import Refused
 from bridge.web.api.calls import view_for
 from bridge.web.callers import Person
 from bridge.web.desk import FORGET_WITHIN_S, Desk
@@ -38,6 +40,7 @@ _ABSENT = ("Call not found", "There is no call at this address. It may have been
 # What is said after a form was sent; nothing of the address is shown.
 _DONE: Mapping[str, str] = {
     "sync": "The call is being compared with Kustomer now.",
+    "assign": "The call, and those of its number from now on, go to the customer you chose.",
     "look": "CloudTalk is asked again for what is not known of the call.",
     "park": "Its jobs are parked: nothing is tried until somebody runs them again.",
     "drop": "Nothing more is done for this call, unless something new comes.",
@@ -102,6 +105,7 @@ def _shown(
             view, after_s=max(after_s, 0.0) if after_s is not None else None, sound=recording.sound
         ),
         "facts": _facts(row, folded),
+        "whose": _whose(view),
         "player": place if recording.speech or recording.original else None,
         "plays": recording.plays,
         "sound": recording.sound.name.lower().replace("_", " "),
@@ -119,6 +123,17 @@ def _shown(
         ],
         "note": _note(view),
         "bodies": _bodies(view) if person.operates else [],
+    }
+
+
+def _whose(view: Mapping[str, Any]) -> dict[str, Any]:
+    """Why this customer, the others that share the number, and which it is."""
+    why = str(view.get("customer_why", ""))
+    written = view["outputs"].get("customer") or {}
+    return {
+        "why": f"{why[:1].upper()}{why[1:]}",
+        "candidates": view.get("candidates", []),
+        "taken": view.get("assigned") or written.get("id"),
     }
 
 
@@ -170,13 +185,14 @@ async def act(request: Request) -> Response:
     name, action = request.path_params["key"], cast(Action, request.url.path.rpartition("/")[2])
     form = await read_form(request)
     reason = reason_in(form) if action in ("park", "drop") else ""
+    customer_id = _customer_in(form) if action == "assign" else ""
     if action == "forget":
         return await _forget(request, name, person.name)
 
     def work() -> Record | None:
         record = desk.ledger.find(name)
         if record is not None:
-            _do(desk, record, action, who=person.name, reason=reason)
+            _do(desk, record, action, who=person.name, reason=reason, customer_id=customer_id)
         return record
 
     try:
@@ -188,8 +204,23 @@ async def act(request: Request) -> Response:
     return onward(page_of(record.key), done=action)
 
 
-def _do(desk: Desk, record: Record, action: Action, *, who: str, reason: str) -> None:
-    if action == "sync":
+def _customer_in(form: Mapping[str, str]) -> str:
+    """
+    Raises:
+        Refused: it is no id.
+    """
+    customer_id = form.get("customer_id", "").strip().lower()
+    if not re.fullmatch("[0-9a-f]{24}", customer_id):
+        text = "Go back, and take the 24 letters and digits at the end of the customer's address in Kustomer."
+        raise Refused(400, "customer", "this is no id of a Kustomer customer", text)
+    return customer_id
+
+
+def _do(desk: Desk, record: Record, action: Action, *, who: str, reason: str, customer_id: str) -> None:
+    if action == "assign":
+        number = record.call(desk.rules).external
+        by_hand.assign(desk.ledger, record, customer_id, number=number, who=who)
+    elif action == "sync":
         by_hand.sync_again(desk.ledger, record, who=who)
     elif action == "look":
         by_hand.look_again(desk.ledger, record, who=who)

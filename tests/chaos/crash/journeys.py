@@ -24,6 +24,7 @@ from bridge.jobs.erasure import Erasure
 from bridge.jobs.synthetic import SyntheticCall
 from bridge.ledger import audits, keys
 from bridge.ledger.calls import erasing
+from bridge.ledger.calls.by_hand import assign
 from bridge.ledger.calls.retention import enforce_retention
 from bridge.ledger.health import storage_failed, storage_works
 from bridge.ledger.scripted import LEASE_MS
@@ -114,6 +115,22 @@ def _ended(hand: Hand) -> None:
 def _withheld(hand: Hand) -> None:
     hand.tell("call-ended", {**ENDED, "external_number": "anonymous"})
     hand.run_all()
+
+
+def _assigned(hand: Hand) -> None:
+    """Written for its own customer, then given to another by a person."""
+    _ended(hand)
+    with hand.watch.aside():
+        chosen = hand.deps.kustomer.customers.by_external_id("crash:chosen")
+    assert chosen is not None
+    record = hand.ledger.read(KEY)
+    assign(hand.ledger, record, chosen.id, number=record.call(hand.deps.rules).external, who="test")
+    hand.run_all()
+
+
+def _shared_number(sandbox: RunningSandbox) -> None:
+    for name in ("chosen", "other"):
+        sandbox.kustomer.add_customer(externalId=f"crash:{name}", sharedPhones=[{"phone": NUMBER}])
 
 
 def _by_its_public_link(hand: Hand) -> None:
@@ -409,6 +426,15 @@ JOURNEYS = {
         run=_withheld,
         rules=Rules(write_withheld=True),
     ),
+    "assigned": Journey(
+        run=_assigned, prepare=lambda sandbox: sandbox.kustomer.add_customer(externalId="crash:chosen")
+    ),
+    "a shared number": Journey(
+        run=_assigned,
+        prepare=_shared_number,
+        rules=Rules(several="none", stated=frozenset({"customer.several"})),
+    ),
+    "an unknown caller": Journey(run=_ended, rules=Rules(stated=frozenset({"customer.match"}))),
     "a new ledger": Journey(run=_recorded, prepare=_with_recording, new_ledger=True),
     "slow": Journey(
         run=_slow,

@@ -27,9 +27,8 @@ _ASKING = {"request", "stream", "_find", "_send", "_create", "_update", "_page",
 _OF_ACTIONS = {
     "kustomer.company", "kustomer.list_companies", "kustomer.create_company", "kustomer.user",
     "kustomer.list_users", "kustomer.message", "kustomer.list_messages", "kustomer.create_message",
-    "kustomer.list_customers", "kustomer.customer_by_email", "cloudtalk.list_contacts",
-    "cloudtalk.get_contact", "cloudtalk.create_contact", "cloudtalk.update_contact",
-    "cloudtalk.delete_contact", "cloudtalk.add_tags", "cloudtalk.send_sms",
+    "kustomer.list_customers", "cloudtalk.list_contacts", "cloudtalk.create_contact",
+    "cloudtalk.update_contact", "cloudtalk.delete_contact", "cloudtalk.add_tags", "cloudtalk.send_sms",
 }  # fmt: skip
 
 

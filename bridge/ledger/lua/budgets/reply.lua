@@ -1,7 +1,7 @@
 -- Book the reply to a request that was taken out of the budget.
 --
 -- KEYS 1-15 as in planner.lua   16 counts   17 measures
--- ARGV 1-2 as in planner.lua   3 name of the request   4 counter name
+-- ARGV 1-2 as in planner.lua   3 name of the request   4 counter name, or ''
 --      5 ms for which the service is closed to us, or 0
 --      6 their limit, 7 what is left of it, 8 ms until their window ends; each -1 where they did not tell
 --      9, 10 fields of measures, or ''   11 how long it took, ms
@@ -12,7 +12,7 @@ settle()
 redis.call('ZREM', FLYING, request)
 redis.call('ZADD', REPLIES, NOW, request)
 redis.call('PEXPIRE', REPLIES, WINDOW * 2)
-redis.call('HINCRBY', KEYS[16], ARGV[4], 1)
+if ARGV[4] ~= '' then redis.call('HINCRBY', KEYS[16], ARGV[4], 1) end
 if ARGV[9] ~= '' then
   redis.call('HINCRBY', KEYS[17], ARGV[9], 1)
   redis.call('HINCRBY', KEYS[17], ARGV[10], ARGV[11])
