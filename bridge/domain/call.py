@@ -71,6 +71,10 @@ class Call:
     def ended(self) -> bool:
         return self.stage is Stage.ENDED
 
+    def without_path(self) -> Call:
+        """As it is told where nobody wants the path."""
+        return replace(self, path=(), call_type=None, out_of_hours=None)
+
     @property
     def outcome(self) -> Outcome:
         """Derived, as CloudTalk's list says: talk time answered, else voicemail, else missed."""
@@ -114,7 +118,12 @@ _WINNER: dict[str, Callable[[Any, Any], Any]] = {
 _SIGNED_FIRST = _WINNER.keys() - {"uuid", "call_id", "stage", "recorded"}
 
 
-def fold(events: Iterable[Event], detail: Detail | None = None, *, path: bool = False) -> Call:
+def fold(
+    events: Iterable[Event],
+    detail: Detail | None = None,
+    *,
+    needs_path: Callable[[Call], bool] | None = None,
+) -> Call:
     """One call out of everything kept about it; the order of `events` and repeats make no difference.
 
     What detail says counts only where the events leave something open (an id, a fact, a change made
@@ -123,7 +132,7 @@ def fold(events: Iterable[Event], detail: Detail | None = None, *, path: bool = 
 
     Args:
         detail: what CloudTalk answered when it was asked about this call, if it was.
-        path: the rules need the call's path, which only call detail tells.
+        needs_path: whether the rules need the path of a call, which only call detail tells.
     """
     all_events = list(events)
     values = _winning(all_events)
@@ -140,7 +149,7 @@ def fold(events: Iterable[Event], detail: Detail | None = None, *, path: bool = 
         **_contact(all_events),
         **_after_call(all_events),
     )
-    if not needs_detail(call, all_events, path=path):
+    if not (needs_detail(call, all_events) or (needs_path is not None and needs_path(call))):
         return call
     if detail is None:
         return replace(call, wants_detail=True)
@@ -150,11 +159,10 @@ def fold(events: Iterable[Event], detail: Detail | None = None, *, path: bool = 
     )
 
 
-def needs_detail(call: Call, events: Iterable[Event], *, path: bool = False) -> bool:
+def needs_detail(call: Call, events: Iterable[Event]) -> bool:
     """Whether the events alone leave something open that call detail answers."""
     return (
-        path
-        or call.uuid is None
+        call.uuid is None
         or not call.ended
         or call.direction is None
         or call.started_at is None

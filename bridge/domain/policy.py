@@ -143,6 +143,7 @@ def plan(
     tags, left_out = _tags(call, rules)
     # No promise of more, once CloudTalk has said that there is no more.
     settled = replace(call, wants_detail=False) if patience is DetailWait.GONE else call
+    settled = settled if rules.note_path else settled.without_path()
     sound = _sound(recording, rules, link)
     return Plan(
         customer=customer,

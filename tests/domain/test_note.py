@@ -16,9 +16,9 @@ from bridge.domain.kustomer_texts.note import (
     note_before_marks,
     note_text,
     says_call,
-    span,
     who,
 )
+from bridge.domain.kustomer_texts.spans import span
 from bridge.domain.outcome import Direction, Outcome, Stage
 from bridge.domain.phone import WITHHELD, Kind, Phone
 from tests.domain.given import ADA, CALL_ID, OUR_LINE, STARTED_AT, call, said

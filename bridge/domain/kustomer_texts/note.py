@@ -9,6 +9,8 @@ from itertools import takewhile
 from zoneinfo import ZoneInfo
 
 from bridge.domain.call import Call
+from bridge.domain.kustomer_texts.path import ai_agent_line, path_lines
+from bridge.domain.kustomer_texts.spans import span
 from bridge.domain.moments import zone_name
 from bridge.domain.outcome import Direction, Outcome
 from bridge.domain.phone import Kind, Phone
@@ -103,6 +105,8 @@ def _people(call: Call) -> Iterator[str]:
         yield f"Our line: {line}"
     if call.agent_name or call.agent_id is not None:
         yield f"Agent: {call.agent_name or f'no. {call.agent_id}'}"
+    if call.ai_agent:
+        yield ai_agent_line(call)
 
 
 def _lines(call: Call, zone: ZoneInfo, sound: str) -> Iterator[str]:
@@ -111,6 +115,7 @@ def _lines(call: Call, zone: ZoneInfo, sound: str) -> Iterator[str]:
         yield f"When: {when}"
     if times := _times(call):
         yield f"Times: {times}"
+    yield from path_lines(call)
     if call.tags:
         yield f"Call tags: {cut(', '.join(call.tags), 500)}"
     if call.rating is not None:
@@ -175,14 +180,6 @@ def _times(call: Call) -> str:
         f"on hold {span(call.hold_seconds)}" if call.hold_seconds else "",
     ]
     return ", ".join(part for part in parts if part)
-
-
-def span(seconds: int) -> str:
-    """`97` -> `1 min 37 s`."""
-    hours, rest = divmod(seconds, 3600)
-    minutes, rest = divmod(rest, 60)
-    parts = [f"{hours} h" if hours else "", f"{minutes} min" if minutes else "", f"{rest} s" if rest else ""]
-    return " ".join(part for part in parts if part) or "0 s"
 
 
 def sound_length(seconds: float) -> str:

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from bridge.domain.call import Call
 from bridge.domain.hours import Hours
 from bridge.domain.outcome import Outcome, Status
-from bridge.domain.rules.when import Caller, Facts, When, of_listed, why_not
+from bridge.domain.rules.when import Caller, Facts, When, of_listed, why_not, without_path
 
 Match = Literal["phone", "shared_phone", "email", "external_id"]
 Several = Literal["newest", "most_recent_conversation", "none", "house"]
@@ -46,6 +46,8 @@ class Rules:
     write_internal: bool = False
     write_withheld: bool = False
     write_short: bool = False
+    # The call's path in the note: menus, queues, who rang, transfers; costs a request for call detail.
+    note_path: bool = False
     # Whose call it is: [customer].
     match: tuple[Match, ...] = ("phone", "shared_phone", "email", "external_id")
     # Whether to search for shared numbers and other spellings where the exact look-up finds nobody: a request
@@ -117,8 +119,28 @@ class Rules:
 
     @property
     def asks_path(self) -> bool:
-        """Whether some rule needs call detail of each call: one request to CloudTalk a call."""
-        return any(rule.when.asks_path for rule in self.rules)
+        """Whether some choice needs call detail: one request to CloudTalk for each call that it is about."""
+        return self.note_path or any(
+            rule.when.asks_path or rule.then.get("note_path", False) for rule in self.rules
+        )
+
+    def needs_path(self, call: Call) -> bool:
+        """Whether a choice for this call depends on its path, by what the webhooks tell of it."""
+        if not self.asks_path:
+            return False
+        facts = self.facts(call, None)
+        chosen: dict[str, Any] = {}
+        for rule in self.rules:
+            if rule.then.keys() <= chosen.keys() or why_not(without_path(rule.when), facts) is not None:
+                continue
+            if rule.when.asks_path or (rule.then.get("note_path") and "note_path" not in chosen):
+                return True
+            # Who calls is not known yet, so such a rule may not fit in the end.
+            if rule.when.caller is None:
+                chosen = {**rule.then, **chosen}
+            if chosen.get("write") is False:
+                return False
+        return bool(chosen.get("note_path", self.note_path))
 
     @property
     def asks_caller(self) -> bool:

@@ -65,7 +65,17 @@ class When:
             or self.out_of_hours is not None
             or self.transferred is not None
             or self.ai_agent is not None
+            # Webhooks have our number; its name stands in call detail.
+            or not all(_looks_like_number(text) for text in self.line)
         )
+
+
+def without_path(when: When) -> When:
+    """The conditions that webhooks answer; the rest is in call detail, or is looked up later (the caller)."""
+    line = when.line if all(_looks_like_number(text) for text in when.line) else ()
+    return replace(
+        when, line=line, group=(), type=(), out_of_hours=None, transferred=None, ai_agent=None, caller=None
+    )
 
 
 def why_not(when: When, facts: Facts) -> str | None:

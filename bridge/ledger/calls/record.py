@@ -285,7 +285,7 @@ class Record:
 
     def call(self, rules: Rules) -> Call:
         """The call that events and observations make."""
-        call = fold(self.read_events(rules), self.read_detail(rules), path=rules.asks_path)
+        call = fold(self.read_events(rules), self.read_detail(rules), needs_path=rules.needs_path)
         # Ids learnt on the way (one part found the other) count as told; another call's number does not.
         others = {self.fields.get(Field.CONFLICT), self.fields.get(Field.UNTIED)}
         told_id = None if str(call.call_id) in others else call.call_id
