@@ -16,6 +16,10 @@ class RulesGroup(LazyGroup):
     table: Mapping[str, tuple[str, str]] = MappingProxyType(
         {
             "check": ("bridge.commands.rules_check:check", "Find every mistake in a rules file"),
+            "show": ("bridge.commands.rules_show:show", "The choices in force, and where each comes from"),
+            "convert": ("bridge.commands.rules_convert:convert", "Print a file of version 1 as version 2"),
+            "default": ("bridge.commands.rules_default:default", "Print the commented default file"),
+            "schema": ("bridge.commands.rules_default:schema", "Print the JSON Schema, for editors"),
         }
     )
     unlisted: Mapping[str, tuple[str, str]] = MappingProxyType({})

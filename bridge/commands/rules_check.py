@@ -9,19 +9,57 @@ import click
 
 from bridge.commands import DONE, WRONG_USE
 from bridge.commands.printing import say
+from bridge.domain.rules.model import Rules
 from bridge.setting_sources import read_rules
 from bridge.settings import Settings
+from bridge.wording import counted
 
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path), required=False)
 def check(*, file: Path | None) -> int:
-    """Check FILE, or without one the file of CALLBRIDGE_RULES. Exit code 2: something is wrong."""
+    """Check FILE, or without one the file of CALLBRIDGE_RULES.
+
+    A mistake is a line FILE:LINE:COLUMN: what; remedy on standard error, and the exit code is 2. Templates
+    are tried on a sample call.
+    """
     path = file or Settings.read(os.environ).settings.callbridge_rules
-    _, wrong = read_rules(path)
-    for line in wrong:
-        say(line, err=True)
+    if path is None:
+        say("CALLBRIDGE_RULES is not set, so all rules have their defaults; name a FILE to check it.")
+        return DONE
+    rules, wrong = read_rules(path)
     if wrong:
+        say("\n".join(wrong), err=True)
         return WRONG_USE
-    say(f"{path}: no mistakes" if path else "CALLBRIDGE_RULES is not set: all rules have their defaults")
+    say(f"{path}: no mistakes. In force:")
+    say("\n".join(_in_force(rules)) or "  the defaults")
     return DONE
+
+
+def _in_force(rules: Rules) -> list[str]:
+    from bridge.domain.rules.choices import THEN, plain_then, values_in
+    from bridge.domain.rules.conditions import plain_when
+    from bridge.domain.rules.writing import toml_value
+    from bridge.domain.templates import SAMPLE, render_line
+
+    values = values_in(rules)
+    lines = [f"  {name} = {toml_value(values[name])}" for name in values if name in rules.stated]
+    for rule in rules.rules:
+        lines.append(f"  {rule.name}: when {toml_value(plain_when(rule.when))}")
+        lines.append(f"      then {toml_value(plain_then(rule.then))}")
+    templates = {
+        THEN[name].place: value
+        for name, value in (("name", rules.name), ("customer_name", rules.customer_name))
+        if value
+    }
+    for rule in rules.rules:
+        templates |= {
+            f"{rule.name}: then.{name}": rule.then[name]
+            for name in ("name", "customer_name")
+            if name in rule.then
+        }
+    title = str(SAMPLE["title"])
+    lines += [f"  {place} makes {render_line(text, SAMPLE, title)!r}" for place, text in templates.items()]
+    if rules.rules:
+        lines.append(f"  {counted(len(rules.rules), 'rule')}")
+    return lines

@@ -14,6 +14,7 @@ from bridge.domain.outcome import Direction, Outcome, Status
 from bridge.domain.phone import Kind
 from bridge.domain.recording import NO_RECORDING, Recording, RecordingState, Stored, attachment_of
 from bridge.domain.rules.model import Rules
+from bridge.domain.templates import render_line, values_of
 from bridge.domain.webhook.values import read_uuid
 
 _LONGEST_NAME = 256
@@ -149,7 +150,7 @@ def plan(
         customer=customer,
         conversation=ConversationDraft(
             external_id=external_id,
-            name=cut(_title(call), _LONGEST_NAME),
+            name=_named(rules.name, call, rules, sound=sound),
             direction=_DIRECTION.get(call.direction) if call.direction else None,
             status=rules.status[call.outcome],
             tags=tags,
@@ -204,7 +205,7 @@ def object_id(text: str) -> str:
 
 def _customer(call: Call, rules: Rules) -> CustomerDraft | str:
     """Who the customer is, or the reason why there is none to write."""
-    name = cut(call.contact_name, _LONGEST_NAME) if call.contact_name else None
+    name = _customer_name(call, rules)
     phone = call.external
     if call.outcome is Outcome.INTERNAL:
         return CustomerDraft(phone=None, external_id="cloudtalk:internal", name="Internal calls")
@@ -229,6 +230,21 @@ def _customer(call: Call, rules: Rules) -> CustomerDraft | str:
             )
         case _:
             return f"cannot be called back: {phone.masked} (write.short is off)"
+
+
+def _customer_name(call: Call, rules: Rules) -> str | None:
+    if rules.customer_name:
+        return _named(rules.customer_name, call, rules, otherwise=call.contact_name or "") or None
+    return cut(call.contact_name, _LONGEST_NAME) if call.contact_name else None
+
+
+def _named(template: str, call: Call, rules: Rules, *, sound: str = "", otherwise: str | None = None) -> str:
+    """A name by the operator's template, without one the title of the call."""
+    title = _title(call)
+    if not template:
+        return cut(title, _LONGEST_NAME)
+    values = values_of(call, title=title, zone=rules.zone, recording=sound)
+    return cut(render_line(template, values, title if otherwise is None else otherwise), _LONGEST_NAME)
 
 
 def _attachment(call: Call, recording: Recording, rules: Rules) -> AttachmentDraft | None:

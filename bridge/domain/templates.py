@@ -351,7 +351,7 @@ def _problems(node: nodes.Node, names: frozenset[str], *, in_loop: bool) -> Iter
         yield from _problems(child, inner, in_loop=loop)
 
 
-_WORDS = {"Call": "a call, such as range()", "Assign": "set", "AssignBlock": "set", "Pow": "**"}
+_WORDS = {"Call": "a function such as range()", "Assign": "set", "AssignBlock": "set", "Pow": "**"}
 
 
 def _attribute(node: nodes.Getattr, *, in_loop: bool) -> Iterator[TemplateProblem]:

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-import re
-import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from bridge.domain.phone import masked
+from bridge.domain.rules.choices import CHOICES, plain_then
+from bridge.domain.rules.conditions import plain_when
 from bridge.domain.rules.model import Rules
+from bridge.reports.rules_in_force import without_people
 from bridge.settings import Settings
-
-_SECTION = re.compile(r"\s*\[{1,2}\s*([\w.\"' -]+?)\s*\]{1,2}\s*(?:#.*)?$")
-_KEY = re.compile(r"\s*[\"']?([\w-]+)[\"']?\s*=")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,62 +36,87 @@ class RuleLine:
         return self.origin == "default"
 
 
-class _File:
-    """Which names a rules file sets, and on which lines."""
-
-    def __init__(self, path: Path | None) -> None:
-        self._path = path
-        self._table: dict[str, Any] = {}
-        self._lines: dict[str, int] = {}
-        if path is None:
-            return
-        with contextlib.suppress(OSError, ValueError):
-            text = path.read_text()
-            self._table, self._lines = tomllib.loads(text), dict(_lines_of(text))
-
-    def origin(self, name: str) -> str:
-        section, _, key = name.partition(".")
-        outer, _, inner = key.partition(".")
-        table = self._table.get(section)
-        if not isinstance(table, Mapping) or outer not in table:
-            return "default"
-        if inner and (not isinstance(table[outer], Mapping) or inner not in table[outer]):
-            return "default"
-        line = self._lines.get(name) or self._lines.get(f"{section}.{outer}")
-        return f"{self._path}, line {line}" if line else str(self._path)
-
-
-def _lines_of(text: str) -> Iterator[tuple[str, int]]:
-    section = ""
-    for number, line in enumerate(text.splitlines(), 1):
-        if found := _SECTION.match(line):
-            section = found[1]
-        elif found := _KEY.match(line):
-            yield (f"{section}.{found[1]}" if section else found[1]), number
-
-
 def rules_in_words(rules: Rules, settings: Settings, *, hides_people: bool = False) -> list[RuleLine]:
     """Args: hides_people: numbers of customers are masked."""
-    file = _File(settings.callbridge_rules)
     lines = [
-        RuleLine(group=group, name=name, value=_text(value), says=says, origin=file.origin(name))
+        RuleLine(group=group, name=name, value=_text(value), says=says, origin=_origin(rules, name))
         for group, name, value, says in _of_rules(rules, hides_people=hides_people)
     ]
     return [*lines, *_of_settings(settings)]
+
+
+def _origin(rules: Rules, name: str) -> str:
+    """`default`, or the file and the line that sets it: of one outcome, the line of all where it has none."""
+    rule = next((one for one in rules.rules if one.name == name), None)
+    if rule is not None:
+        return f"{rules.source}, line {rule.line}"
+    section = name.split(".")[0]
+    outcome = name.startswith("conversation.status.")
+    line = rules.lines.get(name) or (rules.lines.get(section) if section == "webhook_keys" else None)
+    if line is None or (outcome and name not in rules.lines):
+        return "default"
+    return f"{rules.source}, line {line}" if rules.source else "default"
 
 
 _Choice = tuple[str, str, object, str]
 
 
 def _of_rules(rules: Rules, *, hides_people: bool) -> Iterator[_Choice]:
+    yield from _each_rule(rules, hides_people=hides_people)
     yield from _written(rules)
+    own = ("write.internal", "write.withheld", "write.short", "conversation.status", "conversation.tags",
+           "conversation.call_tags", "agents.assign")  # fmt: skip
+    yield from _others(rules, "write", own, hides_people=hides_people)
+    yield from _others(rules, "customer", own, hides_people=hides_people)
     yield from _conversations(rules)
+    for section in ("conversation", "agents", "calendar"):
+        yield from _others(rules, section, own, hides_people=hides_people)
     yield from _recordings(rules, hides_people=hides_people)
     group = "Names in webhooks"
     for name, canonical in sorted(rules.webhook_keys.items(), key=lambda pair: (pair[1], pair[0])):
         yield group, f"webhook_keys.{canonical}", name, f"A value named {name} is read as {canonical}."
     if not rules.webhook_keys:
         yield group, "webhook_keys", "none", "Only the names that the bridge knows by itself are read."
+
+
+_GROUPS = {
+    "write": "Which calls are written to Kustomer",
+    "customer": "Whose call it is",
+    "conversation": "Conversations",
+    "agents": "Who owns a conversation",
+    "calendar": "Opening hours",
+}
+
+
+def _each_rule(rules: Rules, *, hides_people: bool) -> Iterator[_Choice]:
+    for rule in rules.rules:
+        when, then = plain_when(rule.when), plain_then(rule.then)
+        if hides_people:
+            when, then = without_people("when", when), without_people("then", then)
+        fits = f"A call with {_pairs(when)}" if when else "Every call"
+        yield (
+            "Rules, the first that sets a choice wins it",
+            rule.name,
+            _pairs(then),
+            f"{fits}: {_pairs(then)}.",
+        )
+
+
+def _pairs(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {_text(value)}" for name, value in values.items())
+
+
+def _others(rules: Rules, section: str, own: Collection[str], *, hides_people: bool) -> Iterator[_Choice]:
+    """What has no sentences of its own."""
+    for one in CHOICES:
+        if one.section == section and one.place not in own and one.field:
+            value = one.shown(getattr(rules, one.field))
+            value = without_people(one.place, value) if hides_people else value
+            yield _GROUPS[section], one.place, "none" if value in (None, "") else value, _sentence(one.says)
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def _written(rules: Rules) -> Iterator[_Choice]:
@@ -114,7 +135,7 @@ def _conversations(rules: Rules) -> Iterator[_Choice]:
     group = "Conversations"
     for outcome, status in rules.status.items():
         what = "an unclear" if outcome.value == "unknown" else f"{_article(outcome.value)} {outcome.value}"
-        says = f"The conversation of {what} call starts {'open' if status == 'open' else 'as done'}."
+        says = f"The conversation of {what} call starts {_STARTS[status]}."
         yield group, f"conversation.status.{outcome.value}", status, says
     tags = (
         f"Every conversation gets the tags {', '.join(rules.tags)}." if rules.tags else "No tags of our own."
@@ -122,14 +143,17 @@ def _conversations(rules: Rules) -> Iterator[_Choice]:
     yield group, "conversation.tags", list(rules.tags), tags
     says = "CloudTalk's tags of a call are added." if rules.call_tags else "CloudTalk's tags are not added."
     yield group, "conversation.call_tags", rules.call_tags, says
-    says = (
-        "goes to the agent who spoke, found by e-mail."
-        if rules.assign != "none"
-        else "is assigned to nobody."
-    )
-    yield group, "agents.assign", rules.assign, f"A conversation {says}"
+    says = _ASSIGNED[rules.assign]
+    yield "Who owns a conversation", "agents.assign", rules.assign, f"A conversation {says}"
 
 
+_ASSIGNED = {
+    "none": "is assigned to nobody.",
+    "longest": "goes to the agent who talked longest, found by e-mail.",
+    "first": "goes to the first agent who spoke, found by e-mail.",
+    "last": "goes to the last agent who spoke, found by e-mail.",
+}
+_STARTS = {"open": "open", "done": "as done", "snoozed": "snoozed"}
 _ATTACHED = {
     "speech": "A small MP3 is attached to the note.",
     "original": "The recording is attached as CloudTalk has it.",
@@ -203,4 +227,6 @@ def _article(word: str) -> str:
 def _text(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}: {_text(one)}" for name, one in value.items()) or "none"
     return ", ".join(map(str, value)) or "none" if isinstance(value, list) else str(value)

@@ -452,3 +452,18 @@ WebhookKeys = dict[Annotated[str, BeforeValidator(_canonical)], list[FilledText]
 
 def read_webhook_keys(value: Mapping[str, list[str]]) -> Mapping[str, str]:
     return MappingProxyType({folded(name): canonical for canonical, names in value.items() for name in names})
+
+
+def values_in(rules: rules_model.Rules) -> dict[str, Any]:
+    """Every choice by its name in the file, as plain values."""
+    found = {one.place: one.shown(getattr(rules, one.field)) for one in CHOICES if one.field}
+    return {**found, "webhook_keys": dict(rules.webhook_keys)}
+
+
+def plain_then(then: Mapping[str, Any]) -> dict[str, Any]:
+    """What a rule sets, as the file has it."""
+    return {
+        name: next(iter(then[one.field].values())) if name == "status" else one.shown(then[one.field])
+        for name, one in THEN.items()
+        if one.field in then
+    }

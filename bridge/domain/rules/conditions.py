@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from bridge.domain.hours import read_hours
+from bridge.domain.hours import Hours, read_hours
 from bridge.domain.outcome import Direction, Outcome
 from bridge.domain.rules.choices import BOOL, one_of
 from bridge.domain.rules.values import Country, HoursText, Name, Seconds, one_or_more
@@ -107,3 +107,18 @@ def read_when(stated: Mapping[str, Any]) -> When:
     if "hours" in values:
         values["hours"] = read_hours(values["hours"])
     return When(**values)
+
+
+def plain_when(when: When) -> dict[str, Any]:
+    """The conditions that a rule states, as the file has them: one value without a list around it."""
+    found = {one.name: getattr(when, one.name) for one in CONDITIONS}
+    return {name: _plain(value) for name, value in found.items() if value not in (None, ())}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Hours):
+        return value.text
+    if isinstance(value, tuple):
+        texts = [str(one) for one in value]
+        return texts[0] if len(texts) == 1 else texts
+    return value

@@ -11,6 +11,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import ValidationError
@@ -35,13 +36,11 @@ class RulesFile:
     Attributes:
         rules: its choices; the defaults where anything is wrong.
         wrong: its mistakes, in the order of the file.
-        lines: of each choice it states, such as `write.internal`, where.
     """
 
     rules: Rules = field(default_factory=Rules)
     wrong: tuple[Complaint, ...] = ()
     version: int = 2
-    lines: Mapping[str, int] = field(default_factory=dict)
 
 
 def read_rules_bytes(data: bytes) -> RulesFile:
@@ -98,16 +97,26 @@ def _read(table: Mapping[str, Any], places: Places) -> RulesFile:
         return RulesFile(wrong=tuple(wrong), version=version)
     rules = _rules_of(model, version, places)
     lines = dict(_lines_of(model, places))
-    rules = replace(rules, stated=frozenset(lines))
+    stated = frozenset(name for name in lines if not name.startswith("conversation.status."))
+    rules = replace(rules, stated=stated, lines=MappingProxyType(lines))
     wrong = dict.fromkeys(_clashes(model, rules, places)) if version == 2 else {}
-    return RulesFile(rules=Rules() if wrong else rules, wrong=tuple(wrong), version=version, lines=lines)
+    return RulesFile(rules=Rules() if wrong else rules, wrong=tuple(wrong), version=version)
 
 
 def _lines_of(model: Table, places: Places) -> Iterator[tuple[str, int]]:
     for section, value in model.stated().items():
         if isinstance(value, Table):
-            for name in value.stated():
+            if section == "agents":
+                # The section alone is a choice.
+                yield "agents.assign", places.line_and_column(places.of_key((section,)))[0]
+            for name, inner in value.stated().items():
+                if name == "assign_agent":
+                    yield "agents.assign", places.line_and_column(places.of_key((section, name)))[0]
+                    continue
                 yield f"{section}.{name}", places.line_and_column(places.of_key((section, name)))[0]
+                for key in inner if name == "status" else ():
+                    where = places.of_key((section, name, str(key)))
+                    yield f"{section}.{name}.{key}", places.line_and_column(where)[0]
         elif section == "webhook_keys" and value:
             yield section, places.line_and_column(places.of_key((section,)))[0]
 

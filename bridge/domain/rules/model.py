@@ -110,6 +110,8 @@ class Rules:
     # Where the choices come from that are not defaults, and their names there, such as `write.internal`.
     source: str = field(default="", compare=False)
     stated: frozenset[str] = field(default=frozenset(), compare=False)
+    # On which line of the file: of each stated name.
+    lines: Mapping[str, int] = field(default_factory=dict, compare=False)
     # In the choices for one call: field -> the rule that set it.
     set_by: Mapping[str, Rule] = field(default_factory=dict, compare=False)
 
@@ -197,27 +199,6 @@ class Rules:
         """Where a choice for one call comes from, such as `rule 2 (line 14) says`."""
         rule = self.set_by.get(choice)
         return "the rules say" if rule is None else f"{rule.name} says"
-
-    def choices(self) -> dict[str, Any]:
-        """Every choice by its name in the file, as plain values."""
-        return {
-            "write.internal": self.write_internal,
-            "write.withheld": self.write_withheld,
-            "write.short": self.write_short,
-            "conversation.status": {str(outcome): status for outcome, status in self.status.items()},
-            "conversation.tags": [*self.tags],
-            "conversation.call_tags": self.call_tags,
-            "agents.assign": self.assign,
-            "recording.fetch": self.record,
-            "recording.transcode": self.transcode,
-            "recording.attach": self.attach,
-            "recording.largest_attachment_mb": self.largest_attachment / 1_000_000,
-            "recording.link": self.link,
-            "recording.link_days": self.link_days,
-            "recording.public_link": self.public_link,
-            "recording.do_not_record": [*self.do_not_record],
-            "webhook_keys": dict(self.webhook_keys),
-        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -53,11 +53,13 @@ class Places:
     Attributes:
         keys: where the name of a value stands; of a `[[rule]]` block, its bracket.
         values: start and end of the value itself. A table with a header has none.
+        statements: where `name = value` begins, with what stands before a dot in the name.
     """
 
     text: str
     keys: dict[Path, int] = field(default_factory=dict)
     values: dict[Path, tuple[int, int]] = field(default_factory=dict)
+    statements: dict[Path, int] = field(default_factory=dict)
     repeats: list[Repeat] = field(default_factory=list)
 
     def line_and_column(self, offset: int) -> tuple[int, int]:
@@ -140,12 +142,14 @@ class _Scanner:
         """One `name = value`. Gives the table back, for what follows."""
         parts = self._key()
         path = table
+        start = parts[0][1]
         for name, offset in parts:
             path = (*path, name)
             if path not in self._places.keys:
                 self._places.keys[path] = offset
             elif path in self._places.values or offset == parts[-1][1]:
                 self._repeat(path, offset, self._places.keys[path])
+        self._places.statements.setdefault(path, start)
         self._expect("=")
         self._skip(_SPACE)
         self._value(path)
