@@ -62,7 +62,7 @@ class RateLimited(Transient):
     """The budget is spent, or spread over time: it says which.
 
     Args:
-        retry_after_s: seconds until the budget opens again, as far as anybody told us.
+        retry_after_s: seconds until the budget opens again, if known.
         booked: a slot is kept for who asked, at just that time; else all come back to the same end of a wait.
     """
 

@@ -1,4 +1,4 @@
-"""Variables that look like a misspelt setting: told, as nothing else would ever say so.
+"""Variables that look like a misspelt setting; nothing else would report them.
 
 An environment is full of variables of other programs, so only near ones count: nearer where the name is one
 that other programs use as well.

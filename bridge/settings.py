@@ -140,7 +140,7 @@ class Settings(BaseSettings):
     notify_urls: NotifyUrls = []
     # While nothing is sent; what is still wrong at their end is sent then.
     notify_quiet_hours: HoursText | None = None
-    # When webhooks are expected, and after how many minutes of them without one somebody is told.
+    # When webhooks are expected, and after how many minutes of them without one a notification is sent.
     opening_hours: HoursText | None = None
     no_webhook_after_min: int = Field(default=60, ge=1)
 

@@ -1,5 +1,5 @@
 """What happens by the hour and not by a webhook: the ledger's housekeeping, and the search for calls that
-no webhook told of. Each is done by one process at a time."""
+no webhook reported. Each is done by one process at a time."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def open_services(settings: Settings, ledger: Ledger, rules: Callable[[], Rules]
 
 
 def open_rounds(settings: Settings, deps: Deps | None) -> Rounds | None:
-    """The search for calls that no webhook told of; None where it is off, or CloudTalk cannot be asked."""
+    """The search for calls without a webhook; None where it is off, or CloudTalk cannot be asked."""
     if deps is None or not settings.reconcile_every_s:
         return None
     return Rounds(deps, every=timedelta(seconds=settings.reconcile_every_s))
@@ -136,7 +136,7 @@ def run(settings: Settings) -> int:
     watchman = Watchman(settings)
     watchman.start()
     log.info("clock started", pid=os.getpid())
-    # Apart from each other: however much is held, calls that no webhook told of are looked for.
+    # Apart from each other: however much is held, calls without a webhook are looked for.
 
     def beside(what: Callable[[], object], every_s: float, at_work: threading.Event) -> threading.Thread:
         def work() -> None:

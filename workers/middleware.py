@@ -168,7 +168,7 @@ class Claims(Middleware):
         if run is None:
             return
         if exception is not None and not isinstance(exception, Exception):
-            # The thread was told to end: as after a kill, the job is due again when its lease ends.
+            # The thread was asked to end: as after a kill, the job is due again when its lease ends.
             run.stack.close()
             return
         if exception is None and message.failed:

@@ -90,7 +90,7 @@ def in_time(do: Callable[[], T], *, within_s: float) -> T:
             raise
     except BaseException:
         if not ends.done():
-            # This thread was told to end; what it does next is not to wait for that job.
+            # This thread was asked to end; what it does next is not to wait for that job.
             _own.beside = None
         raise
     if not _left.acquire(blocking=False):

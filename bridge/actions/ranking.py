@@ -1,4 +1,4 @@
-"""Which actions fit what somebody wants to do, told in their own words; offline.
+"""Which actions fit what somebody wants to do, in their own words; offline.
 
 Words of key and name count most, then those that people use for it, its description and its fields. A word
 that few actions have says more than one that most of them have.

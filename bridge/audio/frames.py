@@ -1,4 +1,4 @@
-"""The frames of an MP3 of constant bit rate, told apart as they come, and cut to the length of the sound.
+"""The frames of an MP3 of constant bit rate, split as they arrive, and cut to the length of the sound.
 
 An encoder puts about 1,100 samples of silence before the sound and up to 600 behind it: 0.2 s at 8 kHz. The
 usual remedy, a tag in the first frame that says how much to skip, must know the length before the first byte

@@ -1,4 +1,4 @@
-"""What a recording's file is, told by its first bytes: services call all of them WAV."""
+"""The type of a recording's file, by its first bytes: services call all of them WAV."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `doctor` finds: one check, and how it is told."""
+"""What `doctor` finds: one check, and its text."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def look_at_redis(client: redis.Redis, proof: Proof) -> Iterator[Check]:
     yield from _on_disk(info, _setting(client, "save"))
     if info.get("aof_enabled"):
         yield _fsync(_setting(client, "appendfsync"), proof, info)
-    # What cannot be written cannot be proven either; the cause is told once.
+    # What cannot be written cannot be proven either; the cause is reported once.
     if proof.is_asked and webhooks.state == "ok":
         yield _acceptance(client, proof)
     yield _eviction(info)
@@ -141,7 +141,7 @@ def _version(info: Mapping[str, Any]) -> Check:
 
 
 def _setting(client: redis.Redis, name: str) -> str | None:
-    """One setting of the server; None where it is not told, as with most that are run by a provider."""
+    """One setting of the server; None where the server hides it, as most hosted ones do."""
     try:
         found = cast(Mapping[str, str], client.config_get(name))
     except redis.ResponseError:

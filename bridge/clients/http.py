@@ -347,7 +347,7 @@ class Service:
         """Find out whether an answer means this request only, or that the service is closed to us.
 
         Raises:
-            Disconnected: the service is closed; all others are told.
+            Disconnected: the service is closed; all others are reported.
             Transient: that could not be found out, and `error` says that nothing was done.
         """
         is_refusal = isinstance(error, Unauthorized | Rejected)

@@ -90,7 +90,7 @@ class Answer:
 
     @property
     def size(self) -> int | None:
-        """Of the body in bytes, where it is told and is what `chunks` gives."""
+        """Of the body in bytes, where the header states it and it is what `chunks` gives."""
         length = self.headers.get("content-length", "")
         return read_whole(length) if "content-encoding" not in self.headers else None
 

@@ -210,7 +210,7 @@ def short(response: httpx2.Response) -> httpx2.Response:
     for piece in response.iter_bytes():
         found += piece
         if len(found) > LONGEST_ERROR:
-            # A page: nothing of it would be told.
+            # A page: nothing of it is shown.
             found.clear()
             break
     return httpx2.Response(response.status_code, headers=response.headers, content=bytes(found))

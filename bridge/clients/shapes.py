@@ -1,7 +1,7 @@
 """What the typed requests and answers of both services share.
 
-Inside, names are ours (snake_case, units told); on the wire they are the vendor's, as aliases. What we
-send is checked strictly. What we are told is read with patience: a number as text is a number, and what
+Inside, names are ours (snake_case, with the unit); on the wire they are the vendor's, as aliases. What we
+send is checked strictly. What we receive is read leniently: a number as text is a number, and what
 cannot be read is kept as it came rather than making the whole answer unusable.
 """
 
@@ -54,12 +54,12 @@ class RequestModel(BaseModel):
 
 
 class ResponseModel(BaseModel):
-    """What a service told us. `extra` holds, in the vendor's spelling, what has no name of ours."""
+    """The answer of a service. `extra` holds, in the vendor's spelling, what has no name of ours."""
 
     model_config = ConfigDict(extra="ignore", validate_by_name=True, validate_by_alias=True)
 
     extra: dict[str, Any] = Field(
-        default_factory=dict, description="everything else the service told, in its own spelling"
+        default_factory=dict, description="everything else in the answer, in the service's spelling"
     )
 
     @classmethod
@@ -67,7 +67,7 @@ class ResponseModel(BaseModel):
         """Read an answer.
 
         Args:
-            told: in the vendor's spelling.
+            raw: in the vendor's spelling.
             known: further fields, in ours.
 
         Raises:

@@ -122,7 +122,7 @@ def run_action(
         raise WrongUse(
             f"{key} belongs to {operation.service}: omit --connectionId, or set it to {operation.service}"
         )
-    # Before any key is asked for: a slip in the input is told first.
+    # Before any key is asked for: a slip in the input is reported first.
     check_input(operation, wanted)
     if output is not None and operation.key != _RECORDING:
         raise WrongUse(f"-o: {key} returns JSON, not a file; use --json > FILE")
@@ -176,7 +176,7 @@ def _rehearse(reach: ServiceAccess, operation: Operation, wanted: Mapping[str, A
         try:
             services: Services | None = reach.services(operation.service)
         except NeedsAPerson:
-            # What it would send can be told without keys, save for what it would read first.
+            # What it would send can be shown without keys, save for what it would read first.
             services = None
         seen = preview(operation, wanted, services)
         preview_of = {"effect": operation.effect, "service": operation.service, **asdict(seen)}

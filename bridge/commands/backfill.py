@@ -153,7 +153,7 @@ def plan_text(span: Span, found: Comparison, estimate: Estimate, *, zone: str) -
 
 
 def _of_them(found: Comparison) -> str:
-    """How those on record stand that are not in Kustomer, as far as that is to be told."""
+    """How those on record stand that are not in Kustomer, as far as that is known."""
     parts = (
         (found.unfinished, "not in Kustomer yet"),
         (found.parked, "failed"),

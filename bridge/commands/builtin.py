@@ -1,4 +1,4 @@
-"""The built-in connections `cloudtalk` and `kustomer`: own keys, told in the words of Membrane's."""
+"""The built-in connections `cloudtalk` and `kustomer`: own keys, in the words of Membrane's."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def pour(
         How many bytes came.
 
     Raises:
-        Unavailable: fewer than were told.
+        Unavailable: fewer than were announced.
         TooLarge: more than `most_mb`.
     """
     count = 0
@@ -86,7 +86,7 @@ class Progress:
     """One line on a terminal that tells how far a download is; nothing where nobody looks.
 
     Args:
-        size: of the whole in bytes, where it is told.
+        size: of the whole in bytes, if known.
     """
 
     def __init__(

@@ -92,7 +92,7 @@ def server(ledger: Ledger, settings: Settings, *, allow_replay: bool) -> MCPServ
 
 
 def _telling(tool: Callable[..., str]) -> Callable[..., str]:
-    """The tool, with what was foreseen told as its answer: an assistant can act on that."""
+    """The tool, with foreseen errors as its answer: an assistant can act on that."""
     import functools
 
     @functools.wraps(tool)

@@ -170,5 +170,5 @@ def _run_once(reach: ServiceAccess, connection: Connection, found: Action, wante
 
 
 def _effect(key: str) -> str | None:
-    """Not told by Membrane; known of those that are in the catalogue."""
+    """Membrane does not say; known of those that are in the catalogue."""
     return OPERATIONS[key].effect if key in OPERATIONS else None

@@ -111,7 +111,7 @@ def choose(
     fresh: Callable[[], SampleCall],
     chosen_by_hand: bool = False,
 ) -> SampleCall:
-    """Which call to speak of: what a phone system would send next, unless told otherwise.
+    """Which call to speak of: what a phone system would send next, by default.
 
     Raises:
         WrongUse: the same one is wanted, and none was sent.

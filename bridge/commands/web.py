@@ -47,7 +47,7 @@ def _serve(settings: Settings, app: Starlette) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
-        # Who may see the pages is told by the real other end of the connection.
+        # Who may see the pages depends on the real peer of the connection.
         proxy_headers=False,
         timeout_graceful_shutdown=10,
     )

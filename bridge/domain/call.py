@@ -1,6 +1,6 @@
 """Events and observations of one call, in any order, repeated or not, become one `Call`.
 
-Every field has a rule that says which of two told values wins, and that gives the same answer in
+Every field has a rule that says which of two values wins, and that gives the same answer in
 either order and when applied twice; late, repeated and reordered events then need no code.
 """
 
@@ -21,7 +21,7 @@ from bridge.domain.webhook.events import ALWAYS_NEWS, Event
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """What we know about one call. None means not told yet; zero seconds is a fact: nobody spoke."""
+    """What we know about one call. None means not known yet; zero seconds is a fact: nobody spoke."""
 
     uuid: UUID | None = None
     call_id: int | None = None
@@ -94,7 +94,7 @@ class Call:
         return Outcome.MISSED
 
 
-# Of two told values: which one counts.
+# Of two values: which one counts.
 _WINNER: dict[str, Callable[[Any, Any], Any]] = {
     "uuid": min,
     "call_id": min,
@@ -127,7 +127,7 @@ def fold(
     """One call out of everything kept about it; the order of `events` and repeats make no difference.
 
     What detail says counts only where the events leave something open (an id, a fact, a change made
-    after the call). Otherwise whether a recording or the end of the call was told first would decide
+    after the call). Otherwise whether a recording or the end of the call came first would decide
     how much the note says.
 
     Args:
@@ -175,7 +175,7 @@ def needs_detail(call: Call, events: Iterable[Event]) -> bool:
 
 
 def newest_hint(events: Iterable[Event]) -> datetime:
-    """When CloudTalk last told that something was changed; long ago where it never did."""
+    """When CloudTalk last reported a change; long ago where it never did."""
     hints = (e.received_at for e in events if e.trigger in ALWAYS_NEWS and e.received_at is not None)
     return max(hints, default=datetime.min.replace(tzinfo=UTC))
 
@@ -269,7 +269,7 @@ def _agent(events: list[Event], leg: _Leg | None) -> dict[str, Any]:
 
 
 def _contact(events: list[Event]) -> dict[str, Any]:
-    """The customer's name, from the best source that told one; of two equally good ones the longer.
+    """The customer's name, from the best source that has one; of two equally good ones the longer.
 
     A name that comes with CloudTalk's contact is that contact's; one without may be what the network shows.
     """
@@ -283,7 +283,7 @@ def _contact(events: list[Event]) -> dict[str, Any]:
 
 
 def _after_call(events: list[Event]) -> dict[str, Any]:
-    """Tags and notes as told at the end of the call.
+    """Tags and notes as of the end of the call.
 
     The last ones count, and nothing in a webhook says which came last: what `call-modified` tells is
     not taken from it but asked for (`needs_detail`).
@@ -295,7 +295,7 @@ def _after_call(events: list[Event]) -> dict[str, Any]:
 
 
 def _with_detail(call: Call, detail: Detail, *, answered: bool) -> Call:
-    """Detail is the last word on what it tells; what it leaves out stays as the events told it.
+    """Detail is the last word on what it tells; what it leaves out stays as the events have it.
 
     Args:
         answered: the events tell that their agent answered; else who did is known from detail.

@@ -18,7 +18,7 @@ from bridge.domain.rules.model import Rules
 from bridge.domain.webhook.events import Event
 from bridge.domain.webhook.values import read_call_id, read_direction, read_flag, read_seconds, read_time
 
-# What is kept of an item on the record of a call that no webhook told of.
+# What is kept of an item on the record of a call without a webhook.
 _KEPT = (
     "id", "type", "public_external", "public_internal", "user_id", "started_at", "answered_at", "ended_at",
     "talking_time", "waiting_time", "wrapup_time", "is_voicemail", "recorded",
@@ -51,7 +51,7 @@ class ListedCall:
     body: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def as_event(self, at: datetime) -> Event:
-        """The same as an event, for a call of which no webhook told anything."""
+        """The same as an event, for a call without a webhook."""
         return Event(
             trigger="listed",
             fingerprint="obs:listed",
@@ -67,7 +67,7 @@ class ListedCall:
         return self.ended_at + timedelta(seconds=self.wrapup_seconds or 0) + SETTLED_AFTER < now
 
     def as_call(self) -> Call:
-        """As if all were told: who called, and in which direction, is known from the list."""
+        """As if everything were known: who called, and in which direction, is known from the list."""
         call = fold([self.as_event(_ANY_TIME)])
         return replace(call, stage=Stage.ENDED, recorded=self.recorded)
 

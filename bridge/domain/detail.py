@@ -109,7 +109,7 @@ _STATUS = {"answered": Outcome.ANSWERED, "missed": Outcome.MISSED}
 
 
 def _number(value: object, region: str | None, direction: Direction | None) -> Phone | None:
-    # An empty number says nothing here; that the caller withheld it is told by the webhook.
+    # An empty number says nothing here; the webhook says that the caller withheld it.
     phone = read_phone(value, region=region, direction=direction) if has_value(value) else None
     return None if phone is None or phone.kind is Kind.WITHHELD else phone
 

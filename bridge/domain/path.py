@@ -191,7 +191,7 @@ def _steps(items: object, left: _Left, depth: int) -> list[Step]:
 
 
 def _kind(item: Mapping[str, Any]) -> StepKind | None:
-    """None: a playback, or nothing that can be told."""
+    """None: a playback, or nothing that can be read."""
     word = _word(item.get("type"))
     if word is None or word == "playback":
         return None

@@ -43,7 +43,7 @@ _TOWN_ONLY = {54: re.compile(r"15\d{8}")}
 
 
 class Kind(IntEnum):
-    """What a number is good for. Ordered: of two told values the better known one wins."""
+    """What a number is good for. Ordered: of two values the better known one wins."""
 
     WITHHELD = 0
     OTHER = 1  # not a number of the telephone network (a SIP address, a typing error)
@@ -54,7 +54,7 @@ class Kind(IntEnum):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Phone:
-    """One number. `text` is E.164 with its plus for `Kind.E164`, else the digits or text as told."""
+    """One number. `text` is E.164 with its plus for `Kind.E164`, else the digits or text as they came."""
 
     kind: Kind
     text: str = ""
@@ -102,7 +102,7 @@ def read_phone(
     """A number as it came: text or integer, with or without its plus.
 
     Args:
-        value: None means not told; an empty text is how CloudTalk tells a withheld number
+        value: None means not given; an empty text is how CloudTalk tells a withheld number
             (reference: Workflow Automation oddities).
         region: country for numbers written without their code.
         direction: an internal call's numbers are extensions.

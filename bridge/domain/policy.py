@@ -65,7 +65,7 @@ class AttachmentDraft:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoteDraft:
-    """The note wanted; `id` is 24 hex digits made from the external id, so that a repeat can be told."""
+    """The note wanted; `id` is 24 hex digits made from the external id, so that a repeat shows."""
 
     external_id: str
     id: str

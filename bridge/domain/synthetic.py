@@ -1,6 +1,6 @@
 """The synthetic call: made up by the bridge itself to see that calls arrive, and taken away again.
 
-It is told from real calls by its uuid: version 8 ("custom"), where CloudTalk's are of version 4.
+Its uuid tells it from real calls: version 8 ("custom"), where CloudTalk's are of version 4.
 """
 
 from __future__ import annotations

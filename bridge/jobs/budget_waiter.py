@@ -22,8 +22,8 @@ class BudgetWaiter:
 
     Args:
         pause: waits this many seconds; a test runs jobs meanwhile.
-        say: told, in a sentence, why it waits.
-        asked: told after each answer.
+        say: called with a sentence: why it waits.
+        answered: called after each answer.
     """
 
     pause: Callable[[float], None]

@@ -55,7 +55,7 @@ class Seen:
 
 
 def is_confirmed(record: Record) -> bool:
-    """Whether CloudTalk itself told of this call, by an answer, its list or its signature."""
+    """Whether CloudTalk itself confirmed this call, by an answer, its list or its signature."""
     return bool(_CONFIRMED_BY & record.observations.keys()) or any(event.signed for event in record.events)
 
 

@@ -67,7 +67,7 @@ class Journal:
     """The journal of one process, in a folder that it may share with others.
 
     Records are written in groups: all that come while one fsync is under way share the next one. Every file
-    has one owner at a time, told by a lock that ends with its holder. A record is removed only with its
+    has one owner at a time, marked by a lock that ends with its holder. A record is removed only with its
     file, once all of it was handed on: what a crash repeats, the ledger knows by its fingerprint.
 
     Oldest first, unless a file cannot be read: the others do not wait for it, as each record tells when it
@@ -245,7 +245,7 @@ class Journal:
 
     @contextlib.contextmanager
     def _alone(self, path: Path) -> Iterator[None]:
-        """What goes wrong with one file is told, once, and stops no other."""
+        """A fault in one file is logged once and does not stop the others."""
         try:
             yield
         except NobodyThere:

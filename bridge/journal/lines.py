@@ -4,7 +4,7 @@
 
 Length and CRC-32 of the text, both in hex, then the text, which holds no newline. A line that was
 not written to its end is the last one and has no newline: it was never acknowledged, and is dropped.
-Any other line that does not fit its own numbers is damaged: it is told apart and kept.
+Any other line that does not fit its own numbers is damaged: it is set aside and kept.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ def connect(url: str, *, timeout_s: float = 5.0, patience: int = 8) -> redis.Red
         "socket_timeout": timeout_s,
         "socket_connect_timeout": timeout_s,
         "health_check_interval": 15,
-        # redis-py gives clients made from an address no retry at all unless told.
+        # redis-py gives clients made from an address no retry by default.
         "retry": Retry(ExponentialBackoff(cap=1.0, base=0.05), patience),
         "retry_on_error": [redis.ConnectionError, redis.TimeoutError],
     }
@@ -49,7 +49,7 @@ def connect_web(url: str, *, waits_s: float = 0.0) -> redis.asyncio.Redis:
     """A client for the event loop: no retries, short timeouts.
 
     Args:
-        waits_s: how long Redis may keep an answer back because it was told to wait.
+        waits_s: how long Redis may keep an answer back because of WAIT.
     """
     options: dict[str, Any] = {
         "decode_responses": True,

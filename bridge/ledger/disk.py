@@ -77,7 +77,7 @@ def _persistence(client: redis.Redis) -> dict[str, Any]:
 
 @boundary("disk.keeps_snapshots")
 def _keeps_snapshots(client: redis.Redis) -> bool:
-    """By its settings; where they are not told, a snapshot may be there."""
+    """By its settings; where they are hidden, a snapshot may exist."""
     try:
         persistence = cast(dict[str, str], client.config_get("save"))
     except redis.ResponseError:

@@ -69,7 +69,7 @@ CONNECTIONS = f"{TAG}:connections"
 SCOPES = f"{TAG}:scopes"
 # What the storage of recordings said when it failed last; gone once it stores again.
 STORAGE_FAILING = f"{TAG}:failing:storage"
-# Of the watch for problems: what it compares with, problems told of, messages on their way, and who acts.
+# Of the watch for problems: what it compares with, problems notified, messages on their way, and who acts.
 WATCH, PROBLEMS, OUTBOX = f"{TAG}:watch", f"{TAG}:problems", f"{TAG}:outbox"
 WATCH_TURN, OUTBOX_TURN = f"{TAG}:watch:turn", f"{TAG}:outbox:turn"
 # The synthetic call: how it stands, and which clock is at it.

@@ -58,7 +58,7 @@ class Milestone:
 
 
 def milestones_for_script(milestones: Sequence[Milestone], trace: str) -> str:
-    """What keep.lua is told; empty where there is nothing to count."""
+    """The arguments for keep.lua; empty where there is nothing to count."""
     if not milestones:
         return ""
     return json.dumps(

@@ -1,7 +1,7 @@
 """Which processes of the bridge run: each says so in Redis every few seconds, with how busy it is.
 
 One hash for all, and one small script a beat. A process that ended without a word (`kill -9`, a machine that
-is gone) is no longer told of `ALIVE_S` after its last beat, by the Redis server's clock.
+is gone) is no longer listed `ALIVE_S` after its last beat, by the Redis server's clock.
 """
 
 from __future__ import annotations
@@ -85,8 +85,8 @@ class Heartbeat:
     Args:
         busy: how many of the threads have something to do.
         command: the process that somebody started, asked in the running process.
-        folders: where it writes: how full these disks are is told too.
-        facts: what else this process has seen; told where it changed (`bridge.ledger.facts`).
+        folders: where it writes: how full these disks are is reported too.
+        facts: what else this process has seen; sent where it changed (`bridge.ledger.facts`).
         rules: version of the rules in force, and what is wrong with their file.
     """
 
@@ -148,7 +148,7 @@ class Heartbeat:
             self._told_facts = facts
 
     def stop(self) -> None:
-        """End; nobody is told of this process any more, as far as Redis can be told."""
+        """End; the process is no longer listed, if Redis can be reached."""
         self._stop.set()
         if self._thread is not None:
             self._thread.join(_STOP_WITHIN_S)
@@ -159,7 +159,7 @@ class Heartbeat:
             try:
                 self.beat()
                 failing = False
-            except Exception as error:  # whatever it is: the process goes on, and is tried to be told of
+            except Exception as error:  # whatever it is: the process goes on, and tries again
                 if not failing:
                     log.debug("heartbeat not stored", error=type(error).__name__)
                 failing = True

@@ -91,7 +91,7 @@ class Proof:
         return 1 if self.after == "replica" else 0
 
     def check_place(self, replies: Sequence[Any]) -> None:
-        """Raises CannotProve where no replica is connected. Who may not ask is not told so."""
+        """Raises CannotProve where no replica is connected. A user without the right to ask passes."""
         for answer in replies:
             if not isinstance(answer, Exception) and not answer.get("connected_slaves"):
                 raise CannotProve(self.cannot)

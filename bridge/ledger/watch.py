@@ -1,4 +1,4 @@
-"""What the watch for problems keeps in Redis: what it saw last, what it told, and messages on their way.
+"""What the watch for problems keeps in Redis: what it saw last, what it notified, and messages on their way.
 
 Several processes watch. One acts at a time, and what it does counts only if nobody else did meanwhile.
 """
@@ -21,7 +21,7 @@ _MOST_MESSAGES = 100
 
 # What the watch saw last: counters, and since when something has been so.
 Sample = Mapping[str, Any]
-# Name of a problem -> what was told of it.
+# Name of a problem -> what was notified.
 Told = Mapping[str, Mapping[str, Any]]
 # One message: where it still has to go, how often that was tried, and when it is tried next.
 Entry = Mapping[str, Any]
@@ -38,7 +38,7 @@ def _read(text: str | None) -> dict[str, Any]:
 
 @boundary("watch.read")
 def read_watch(ledger: Ledger) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-    """What was seen last, and what was told."""
+    """What was seen last, and what was notified."""
     sample, problems = cast(list[str | None], ledger.redis.mget([keys.WATCH, keys.PROBLEMS]))
     return _read(sample), _read(problems)
 
@@ -54,7 +54,7 @@ class WatchStore:
         return self._ledger.take_turn(keys.WATCH_TURN, self._name, for_ms=round(for_s * 1000))
 
     def update(self, change: Callable[[Sample, Told], tuple[Sample, Told, Iterable[Entry]]]) -> bool:
-        """Replace what was seen and told, and put messages on their way, all at once.
+        """Replace what was seen and notified, and queue messages, all at once.
 
         Returns:
             False where somebody else did so meanwhile; then nothing is kept.

@@ -28,7 +28,7 @@ WEB_GRACE_S = 5.0
 GRACE_S = 25.0
 
 # Marks every process of one `up` in its environment, grandchildren too, so that what a `kill -9`
-# of the supervisor leaves behind can be told from other people's processes.
+# of the supervisor leaves behind can be told apart from other people's processes.
 RUN_MARK = "CALLBRIDGE_RUN"
 
 _PR_SET_PDEATHSIG = 1

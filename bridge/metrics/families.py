@@ -124,7 +124,7 @@ SHARED = (
     ),
     _global(
         "calls_recovered", "counter",
-        "calls that no webhook told of, found in CloudTalk's list, and written as Kustomer lacked them.",
+        "calls without a webhook, found in CloudTalk's list and written because Kustomer lacked them.",
     ),
     _global("calls_duplicated", "gauge", "calls with more than one conversation, by the last audit."),
     _global(

@@ -56,7 +56,7 @@ def send(
 
     Args:
         where: pairs of a message's and an address's number.
-        delivered: told of each pair at once.
+        delivered: called for each pair at once.
 
     Returns:
         For each pair why it failed; empty where it was delivered.

@@ -26,7 +26,7 @@ def message_of(news: News, *, public_url: str | None, zone: str) -> Message:
         lines.append(f"Runbook in deploy/README.md: {KINDS[problem.kind].heading}.")
     if news.flaps:
         lines.append(
-            "It has come and gone several times within the hour; its end is told after ten quiet minutes."
+            "It has come and gone several times within the hour; its end is reported after ten quiet minutes."
         )
     if public_url:
         lines.append(f"{public_url}{problem.page}")

@@ -1,4 +1,4 @@
-"""When somebody is told of a problem, and of its end: each once. Pure; times in seconds since 1970."""
+"""When a problem and its end are notified, each once. Pure; times in seconds since 1970."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bridge.reports.problems import Problem
 
 Told = Mapping[str, Mapping[str, Any]]
 
-# What comes and goes so often within the hour is told of once more, and its end only after a quiet while.
+# A problem that flaps within the hour is notified once more, its end only after a quiet time.
 _OFTEN, _OFTEN_WITHIN_S, _QUIET_FOR_S = 3, 3600.0, 600.0
 
 
@@ -44,8 +44,8 @@ def step(
 
     Args:
         before: name -> what was remembered of it.
-        quiet: nothing is told now; what is still so afterwards is told then.
-        after_s: kind -> how long it has to last before it is told, where that is not as in `KINDS`.
+        quiet: notify nothing now; what still lasts afterwards is notified then.
+        after_s: kind -> how long it must last before it is notified, where that differs from `KINDS`.
     """
     state = {name: dict(entry) for name, entry in before.items()}
     waits = {name: kind.after_s for name, kind in KINDS.items()} | dict(after_s or {})

@@ -1,4 +1,4 @@
-"""The watch: every few seconds one process looks what is wrong, and puts what is to be told on its way."""
+"""The watch: every few seconds one process looks for problems and queues the notifications."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ log = get_logger(__name__)
 
 # Web and clock look in turn; whoever comes first within this time acts.
 EVERY_S = 3.0
-# A comparison with CloudTalk's list takes a while; what is still missing at the next one is told.
+# A comparison with CloudTalk's list takes a while; what is still missing at the next one is notified.
 _NEXT_COMPARISON_S = 100.0
 
 

@@ -82,7 +82,7 @@ class Audit:
         *,
         says: Callable[[str], None] = lambda text: None,
     ) -> None:
-        """Args: says: told what is done now."""
+        """Args: says: called with what is done now."""
         self._deps, self._span, self._patience, self._says = deps, span, patience, says
         self.expected: dict[int, Expected] = {}
         # Not missing: a person decided.
@@ -269,9 +269,9 @@ class Audit:
 
 
 def _to_be_written(standing: CallStatus) -> bool:
-    """Not one that was forgotten on request, dropped by a person, or kept out by what its webhooks told."""
+    """Not one that was forgotten on request, dropped by a person, or kept out by its webhooks."""
     if standing.stands is CallState.SKIPPED:
-        # The list told of it alone, and its uuid was not to be had.
+        # Only the list has it, and its uuid could not be had.
         return standing.listed and standing.uuid is None
     return standing.stands not in (CallState.FORGOTTEN, CallState.DROPPED)
 

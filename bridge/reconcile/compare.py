@@ -1,4 +1,4 @@
-"""Compare CloudTalk's list of calls with the ledger, and learn what no webhook told of.
+"""Compare CloudTalk's list of calls with the ledger, and record what no webhook reported.
 
 The zone of the list's filter is not documented, so it is asked for more than is wanted and looked through
 here. Pages shift while calls arrive: an item may come twice, which changes nothing.
@@ -29,9 +29,9 @@ _BEHIND, _BEFORE = timedelta(hours=12), timedelta(hours=14)
 DEEPEST_PAGE, SHORTEST_PART = 20, timedelta(days=2)
 # A webhook and the list tell one call's start alike, save for fractions of a second.
 _SAME_START = timedelta(seconds=3)
-# A call heard of by uuid only is looked for among those that were told this long after they began.
+# A call known by uuid only is looked for among those that were reported this long after they began.
 _TOLD_WITHIN = timedelta(days=1)
-# Recordings are told of within minutes of the end; how late at worst is not documented.
+# Recordings are announced within minutes of the end; how late at worst is not documented.
 _SOUND_TOLD_WITHIN = timedelta(hours=1)
 
 
@@ -74,7 +74,7 @@ class Comparison:
     unfinished: dict[int, CallStatus] = field(default_factory=dict)
     # What the list says of the unfinished.
     over: dict[int, ListedCall] = field(default_factory=dict)
-    # Written, and on record under the uuid alone: told by a webhook without a number.
+    # Written, and on record under the uuid alone: from a webhook without a number.
     new_uuids: dict[int, UUID] = field(default_factory=dict)
     # Going on, or ended moments ago: the webhooks come first.
     early: dict[int, ListedCall] = field(default_factory=dict)
@@ -100,7 +100,7 @@ class Comparison:
 
     @property
     def waiting(self) -> list[int]:
-        """Calls of whose end no webhook told, learnt at an earlier look and not in Kustomer yet."""
+        """Calls whose end no webhook reported, learnt at an earlier look and not in Kustomer yet."""
         return [
             number
             for number, one in self.known.items()
@@ -157,7 +157,7 @@ def _is_silent(ledger: Ledger, rules: Rules, listed: ListedCall, standing: CallS
 def _told_by_uuid(
     ledger: Ledger, rules: Rules, calls: Iterable[ListedCall], span: Span
 ) -> Iterator[tuple[int, UUID]]:
-    """Numbers of calls that are on record under their uuid alone and written, as far as it can be told.
+    """Numbers of calls that are on record under their uuid alone and written, as far as can be known.
 
     The list has no uuid. What is not recognised here is asked for (call detail), which joins the two; it
     costs a request, and no call is written twice.
@@ -190,7 +190,7 @@ def _same(listed: ListedCall, call: Call) -> bool:
 def learn(ledger: Ledger, calls: Iterable[ListedCall]) -> Iterator[int]:
     """Put calls on record as the list tells them: their sync asks for detail, looks, and writes.
 
-    Of a call that webhooks told of it adds what they left out: its end, so that it is written, or that it
+    To a call with webhooks it adds what they left out: its end, so that it is written, or that it
     has a recording, which is then fetched.
     """
     for call in calls:

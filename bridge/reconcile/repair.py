@@ -51,7 +51,7 @@ def _fetch_again(ledger: Ledger, one: Expected, who: str) -> str:
     return f"call {one.call.call_id}: its recording is requested again"
 
 
-# The trail's line comes first: cut short, more is told than was done, and never less.
+# The trail's line comes first: cut short, it says more than was done, and never less.
 
 
 def _learn(ledger: Ledger, one: Expected, who: str) -> None:

@@ -38,7 +38,7 @@ _AT_ONCE = 50
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cursor:
-    """The last call looked at. Calls heard of in the same millisecond are told apart by their key."""
+    """The last call looked at. Calls active in the same millisecond are ordered by their key."""
 
     score: float
     key: str
@@ -169,7 +169,7 @@ def find_calls(ledger: Ledger, rules: Rules, search: Search) -> CallPage:
     """The calls that pass all filters: one page, for web pages, the API, the CSV export and commands."""
     query = Query.read(search.q)
     found: list[CallRow] = []
-    # On later pages it is only left out: the first one told it.
+    # On later pages it is only left out: the first one said it.
     first = _named(ledger, search)
     if first is not None and search.cursor is None:
         entry = CallEntry.of(first, first.call(rules))
@@ -204,7 +204,7 @@ def _rows(
     likely = [
         entry
         for entry in entries
-        # What stands in the way of a call is told by its jobs.
+        # The jobs of a call show what stands in its way.
         if entry is not None and search.wants(entry.summary) and (query.words or _is_meant(query, entry))
     ]
     jobs = ledger.job_states_of([entry.own_keys for entry in likely])

@@ -24,7 +24,7 @@ class CallRow:
     reason: str | None
     direction: str | None
     outcome: str
-    # The customer's number as it was told, E.164 where possible; None if withheld or not known.
+    # The customer's number as it came, E.164 where possible; None if withheld or not known.
     number: str | None
     customer_name: str | None
     agent_id: int | None

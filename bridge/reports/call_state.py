@@ -17,7 +17,7 @@ def state_of(*, stored: str | None, ended: bool, jobs: Sequence[Job]) -> State:
 
     Args:
         stored: what the last sync said (waiting, synced or skipped), if one ran, or that a person dropped it.
-        ended: as far as we were told; before that nothing is to be written, so nothing is behind.
+        ended: as far as we know; before that nothing is to be written, so nothing is behind.
     """
     if any(job["state"] == "parked" for job in jobs):
         return "parked"

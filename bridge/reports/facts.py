@@ -39,7 +39,7 @@ def gather_facts(
 
     Args:
         sample: what the watch saw last; see `bridge.reports.traffic`.
-        active: names of the problems that people were told of.
+        active: names of the problems that were notified.
     """
     server = server_health(ledger)
     late_s, late_says = synthetic_lateness(read_synthetic(ledger), ledger.now_ms() / 1000)
@@ -70,7 +70,7 @@ def gather_facts(
 
 
 def told_of(notified: Mapping[str, Mapping[str, Any]]) -> frozenset[str]:
-    """Names of the problems that people were told of and that are not over."""
+    """Names of the problems that were notified and are not over."""
     return frozenset(
         name
         for name, entry in notified.items()

@@ -1,4 +1,4 @@
-"""How problems of each kind are told of: after how long, and beside which others not. Pure."""
+"""How problems of each kind are notified: after how long, and beside which others not. Pure."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """How problems of one kind are told of.
+    """How problems of one kind are notified.
 
     Attributes:
         heading: in deploy/README.md, "Runbook".
-        after_s: how long it has to last before anybody is told.
-        well_after_s: how long it has to be gone before that is told.
-        follows: kinds of which this may be a mere consequence: not told of while one of them lasts.
+        after_s: how long it must last before it is notified.
+        well_after_s: how long it must be gone before the all-clear.
+        follows: kinds of which this may be a mere consequence: not notified while one of them lasts.
     """
 
     heading: str
@@ -28,7 +28,7 @@ class Kind:
         return self.heading.lower().replace(" ", "-")
 
 
-# A restart takes some seconds: what goes away by itself is not told.
+# A restart takes some seconds: what goes away by itself is not notified.
 KINDS: Mapping[str, Kind] = {
     "redis-unavailable": Kind(heading="Redis is unavailable", after_s=15),
     "no-web": Kind(heading="No web process runs", after_s=20, follows=("redis-unavailable",)),
@@ -66,5 +66,5 @@ KINDS: Mapping[str, Kind] = {
         follows=("paused", "no-worker", "no-web", "no-clock", "live-late"),
     ),
 }
-# For so long after it ended, its consequences are not told of either: a backlog has to drain first.
+# For so long after it ended, its consequences are not notified either: a backlog has to drain first.
 FOLLOWS_FOR_S = 180.0

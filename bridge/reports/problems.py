@@ -84,7 +84,7 @@ class Facts:
         rules_wrong: the first mistake in the rules file, where a process does not follow it for that.
         rules_versions: version of the rules -> kinds of the processes that work by it.
         synthetic_late_s: for how long the synthetic call has been under way, or failing, beyond its limit.
-        active: names of the problems that are told of now: they end at lower marks.
+        active: names of the problems notified now: they end at lower marks.
     """
 
     running: Mapping[str, int] = field(default_factory=lambda: {"web": 1, "worker": 1, "clock": 1})
@@ -120,7 +120,7 @@ class Problem:
         do: what to do, likewise.
         page: the page that shows it, below PUBLIC_URL.
         well: what is said once it is over.
-        level: grows with it; told of again when it has more than doubled.
+        level: grows with it; notified again when it has more than doubled.
         needs_a_person: `callbridge status` exits with 3.
     """
 

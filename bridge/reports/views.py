@@ -1,4 +1,4 @@
-"""What is told of the queue and of one call: by `/api`, the pages and the command line alike."""
+"""The views of the queue and of one call, for `/api`, the pages and the command line."""
 
 from __future__ import annotations
 

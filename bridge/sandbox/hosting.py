@@ -81,7 +81,7 @@ class _Server(uvicorn.Server):
                 self._loop.call_soon_threadsafe(self._stopping.set)
 
     async def main_loop(self) -> None:
-        """Like uvicorn's, which looks ten times a second whether it should stop; this one is told."""
+        """Like uvicorn's, which looks ten times a second whether it should stop; this one is notified."""
         self._loop = asyncio.get_running_loop()
         while not await self.on_tick(0):
             with contextlib.suppress(TimeoutError):

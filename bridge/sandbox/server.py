@@ -26,7 +26,7 @@ def serve(
     """Run until SIGTERM or SIGINT.
 
     Args:
-        on_ready: told the address of each service by its name, once all of them answer.
+        on_ready: called with the address of each service by its name, once all of them answer.
         path: a file that keeps what the services hold, also when the process is killed; None: memory only.
         sample: fill an empty store with the sample company.
     Raises:

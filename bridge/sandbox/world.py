@@ -108,7 +108,7 @@ class LoggedRequest:
 class LoggedUpload(LoggedRequest):
     """A request to the upload host, which is not Kustomer: neither its log nor its budget has them."""
 
-    attachment: str | None = None  # as far as the form told
+    attachment: str | None = None  # as far as the form says
     size: int | None = None  # of the file, also of one that was refused
     sha256: str | None = None
     code: str | None = None  # of a refusal

@@ -1,4 +1,4 @@
-"""A storage whose failures are told to whoever watches, and that it works again."""
+"""A storage that reports its failures, and that it works again."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ class ReportingStorage:
     """The same storage.
 
     Args:
-        failed: told why a write failed, unless that was for what was to be written.
-        works: told after each write.
+        failed: called with why a write failed, unless that was for what was to be written.
+        works: called after each write.
     """
 
     def __init__(self, inner: Storage, *, failed: Callable[[str], None], works: Callable[[], None]) -> None:

@@ -70,7 +70,7 @@ def _has_all_webhooks(call: Call, events: list[Event]) -> bool:
 
 
 def _gone(record: Record, events: list[Event]) -> bool:
-    """CloudTalk said that it does not know the call, after the last thing it told us about it."""
+    """CloudTalk said that it does not know the call, after the last thing it said about it."""
     gone = record.observations.get("detail_gone")
     return gone is not None and gone.at > newest_hint(events)
 

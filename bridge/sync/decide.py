@@ -111,7 +111,7 @@ def _withdrawn(record: Record, call: Call, ask: Asking) -> str | None:
     planned = record.asking
     if not planned:
         return None
-    # The webhooks have answered it since, or told the number, by which another job asks.
+    # The webhooks have answered it since, or gave the number, by which another job asks.
     answered = planned != ask.job if ask.job else not call.wants_detail
     return planned if answered else None
 
@@ -145,7 +145,7 @@ def look_back(record: Record, call: Call, reach: LedgerHorizon, now: datetime) -
     rests = reach.rests_until if before_us and "note" not in record.outputs else None
     return Horizon(
         before_us=before_us,
-        # What no webhook told of may have been told to a ledger that lost its last moments.
+        # A ledger that lost its last moments may have received the webhook.
         search_first=before_us or record.listed,
         wait=Later(reason=_REDIS_RESTARTED, until=rests) if rests and now < rests else None,
     )

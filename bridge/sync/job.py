@@ -285,7 +285,7 @@ def _is_free(deps: Deps, uuid: UUID, number: int) -> bool:
 
 
 def _is_recovered(deps: Deps, record: Record) -> bool:
-    """Whether this wrote a call that only CloudTalk's list told of, and that was not in Kustomer."""
+    """Whether this wrote a call known only from CloudTalk's list that was not in Kustomer."""
     if not record.listed or record.events or record.synced_at is not None:
         return False
     written = deps.ledger.read(record.key).outputs

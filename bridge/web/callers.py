@@ -321,7 +321,7 @@ def _netloc(origin: str) -> str | None:
 
 
 def may_not_change(person: Person) -> dict[str, str]:
-    """What a person with the role `read` is told who tries to change something."""
+    """The answer to a person with the role `read` who tries to change something."""
     return {
         "error": f"the role of {person.name} is {person.role}, which changes nothing",
         "hint": "Sign in with a token whose role in OPS_TOKENS is operate, or with OPS_TOKEN.",

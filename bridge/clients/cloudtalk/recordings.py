@@ -18,7 +18,7 @@ from bridge.errors import NotThereYet, Rejected, TooLarge, Unavailable
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Download:
-    """A recording on its way. `size`: of the whole file in bytes, where it is told.
+    """A recording on its way. `size`: of the whole file in bytes, if known.
 
     `framed`: the transfer has an end of its own (chunks, HTTP/2), so that one cut off is known as such.
     """
@@ -148,7 +148,7 @@ class Recordings(Core):
                 raise Unavailable("cloudtalk sent an empty part of a recording")
 
     def _is_theirs(self, url: str) -> bool:
-        """Whether an address is CloudTalk's, or of the very host that we were told to use for it."""
+        """Whether an address is CloudTalk's, or of the very host that the settings name for it."""
         parts, own = urlsplit(url), urlsplit(self._url)
         if parts.scheme == own.scheme and parts.netloc == own.netloc:
             return True

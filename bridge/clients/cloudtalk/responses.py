@@ -22,7 +22,7 @@ from bridge.domain.webhook.values import read_whole
 
 
 class Contact(ResponseModel):
-    """A list tells id, name, company, one number and one e-mail address only; null: not told."""
+    """A list tells id, name, company, one number and one e-mail address only; null: not given."""
 
     id: SureWhole = Field(description="CloudTalk's number of the contact")
     name: Escaped = None

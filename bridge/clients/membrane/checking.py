@@ -51,7 +51,7 @@ def complaints(value: Any, schema: Mapping[str, Any] | None) -> Iterator[str]:
     except Unresolvable:
         return
     for error in found:
-        # Unknown names are told above, with the nearest right one.
+        # Unknown names are reported above, with the nearest right one.
         if error.validator != "additionalProperties":
             where = ".".join(str(step) for step in error.path)
             yield f"{where}: {error.message}" if where else error.message

@@ -112,7 +112,7 @@ class Connections:
         A question that gets no answer is asked again, as people sign in meanwhile.
 
         Args:
-            told: called whenever its state or what it asks for has changed, to show that.
+            progress: called whenever its state or what it asks for has changed, to show that.
 
         Raises:
             as `get`; RateLimited and Unavailable only where none was answered in all that time.

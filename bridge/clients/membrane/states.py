@@ -165,7 +165,7 @@ def _state(body: Mapping[str, Any]) -> str:
         return reported
     connected = body.get("connected")
     if connected is None:
-        # An older form told it the other way round.
+        # An older form has it the other way round.
         connected = body.get("disconnected") is False
     return State.READY if connected else State.CLIENT_ACTION_REQUIRED
 

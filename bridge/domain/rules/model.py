@@ -187,7 +187,7 @@ class Rules:
         return self.asks_caller and self.for_call(call, "known") != self.for_call(call, "unknown")
 
     def is_open(self, choice: str, call: Call) -> bool:
-        """Whether a choice for a call of which only CloudTalk's list told depends on more."""
+        """Whether a choice for a call known only from CloudTalk's list depends on more."""
         facts = self.facts(call, None)
         for rule in self.rules:
             listed = of_listed(rule.when)

@@ -71,7 +71,7 @@ ALWAYS_NEWS = frozenset({"call-modified"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """What one delivery says of one call. None means not told; zero and False are facts."""
+    """What one delivery says of one call. None means not given; zero and False are facts."""
 
     trigger: str
     fingerprint: str
@@ -312,7 +312,7 @@ def _contact_name(fields: Mapping[str, Any]) -> str | None:
 
 
 def _phone(value: object, region: str | None, direction: Direction | None) -> Phone | None:
-    # An empty text is a withheld number; a null, in JSON or in words, is a number not told.
+    # An empty text is a withheld number; a null, in JSON or in words, is no number.
     if isinstance(value, str) and value.strip() and not has_value(value):
         return None
     return read_phone(value, region=region, direction=direction)

@@ -9,7 +9,7 @@ from bridge.domain.call import Call
 from bridge.domain.phone import Kind
 from bridge.domain.webhook.events import Event
 
-# Clocks of two services, and a call's start told at its first ring or at its answer.
+# Clocks of two services, and a call's start given as its first ring or as its answer.
 _STARTS_WITHIN = timedelta(minutes=2)
 # Recordings and tags come after the end; later than this it may be of the customer's next call.
 _COMES_WITHIN = timedelta(minutes=30)

@@ -1,6 +1,6 @@
 """Values as vendors send them: text or number, a null spelled in words, times in several forms.
 
-Every reader takes anything and answers None for "not told"; none of them raises.
+Every reader takes anything and answers None for "no value"; none of them raises.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _CLOCK = re.compile(r"^(?:([0-9]{1,6}):)?([0-9]{1,2}):([0-9]{2})(?:[.,][0-9]{1,9
 _FRACTION = re.compile(r"([0-9]{1,10})[.,][0-9]{1,9}")
 _LONGEST_TEXT = 20_000
 _MOST_TAGS = 1000
-# Of all other values: a number, a time or a flag is told in less.
+# Of all other values: a number, a time or a flag is shorter.
 _LONGEST_VALUE = 256
 # No entity without its semicolon: `&region=` in a link is none. Bounded for the same reason.
 _ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});")
@@ -127,7 +127,7 @@ def _written_time(text: str) -> datetime:
     text = _HALF_OF_DAY.sub(_of_24_hours, text[:_LONGEST_VALUE])
     text = _ONE_DIGIT_HOUR.sub("0", _YEAR_FIRST.sub(r"\1-\2-\3", text))
     if not _ISO.match(text):
-        # As browsers print it, the zone is told twice ("GMT+0100 (CET)").
+        # As browsers print it, the zone stands twice ("GMT+0100 (CET)").
         return email.utils.parsedate_to_datetime(_ZONE_TWICE.sub("", text[:64]))
     text = _SMALL_LETTERS.sub(lambda letter: letter[0].upper(), text)
     text = _BLANK_OFFSET.sub("", _ISO_EXTRAS.sub("", text))

@@ -55,7 +55,7 @@ class Budget:
     """A log of reply times: send only while last window's replies and those in flight stay under the share.
 
     Pacing and retrying on 429 both broke budgets in simulation; this used 99.7 % of one without a 429.
-    Who finds it spent is told when its slot is, by lane and arrival; see bridge/README.md, "Budgets".
+    A requester that finds it spent gets its slot, by lane and arrival; see bridge/README.md, "Budgets".
     """
 
     def __init__(self, client: redis.Redis, *, service: str, share: int, window_s: float = 60) -> None:
@@ -144,7 +144,7 @@ class Budget:
         Args:
             operation: empty where another budget counts this request.
             closed_for_s: when the service told us to wait.
-            told: what else its headers said of the whole company's budget: its limit, what remains of it, and
+            rate_limits: what its headers say of the whole company's budget: its limit, what remains, and
                 the seconds until their window ends.
             seconds: how long it took; None where that says nothing.
         """

@@ -3,7 +3,7 @@
 WAITAOF blocks its connection until the next fsync, with `appendfsync everysec` for up to a second, and WAIT
 until a replica answers. One connection for each delivery would let in a hundred a second; deliveries that
 share a wait cost the same one. (A second connection that asks for all of them would do too, until a
-failover comes between the write and the question: it would then be told of the new server's disk.)
+failover comes between the write and the question: the answer would then be about the new server's disk.)
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Batches:
         """The scripts' answers, run in this order; an answer may be the error of its own script.
 
         Args:
-            name: of the boundary. Who asks is in another task than who sends, so it is told here.
+            name: of the boundary. Who asks is in another task than who sends, so it is passed here.
         Raises: as `run`, about all of them.
         """
         answers = await self._exchange(name, calls, load=False)

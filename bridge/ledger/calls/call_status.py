@@ -43,9 +43,9 @@ class CallStatus:
     uuid: UUID | None = None
     reason: str = ""
     conversation_id: str | None = None
-    # CloudTalk's list told of it: no webhook did, or none of its end.
+    # Known from CloudTalk's list: no webhook reported it, or none its end.
     listed: bool = False
-    # And the list told when it ended.
+    # And the list says when it ended.
     end_listed: bool = False
     # A job is planned or running that may help it on.
     planned: bool = False
@@ -202,7 +202,7 @@ def _tells_end(listed: str | None) -> bool:
 
 @boundary("census.known_by_uuid_only")
 def known_by_uuid_only(ledger: Ledger, *, since: datetime, until: datetime) -> list[str]:
-    """Keys of calls whose number nobody has told, last heard of between two times."""
+    """Keys of calls whose number is unknown, last active between two times."""
     low, high = since.timestamp() * 1000, until.timestamp() * 1000
     found = cast(list[str], ledger.redis.zrangebyscore(keys.CALLS, low, high))
     by_uuid = [key for key in found if key.startswith("uuid:")]

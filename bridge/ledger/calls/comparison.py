@@ -81,7 +81,7 @@ def unannounced_at(ledger: Ledger) -> float | None:
 
 @boundary("comparison.keep_unannounced")
 def keep_unannounced(ledger: Ledger, ended_at: float) -> None:
-    """Keep it if it is newer, so that webhooks that stopped are told from a quiet day."""
+    """Keep it if it is newer, so that webhooks that stopped can be told from a quiet day."""
     before = cast(str | None, ledger.redis.hget(keys.META, "unannounced_at"))
     if before is not None and float(before) >= ended_at:
         return

@@ -35,7 +35,7 @@ _AT_ONCE = 300
 # Of which one is sought: beyond these it does not matter how many there are.
 _MOST_FITTING = 5
 SEVERAL_FIT = f"has no call id, and more than {_MOST_FITTING} calls match"
-# A call that fits was told of at its end, or after the start that the event names: no longer before it than
+# A call that fits was reported at its end, or after the start that the event names: no longer before it than
 # this, by clocks and zones that differ.
 _HEARD_BEFORE = timedelta(hours=4)
 
@@ -59,7 +59,7 @@ class HeldEvent:
         """What the body says, under the ids of a call; the fingerprint stays what it was.
 
         Args:
-            ids: `call_id` and `call_uuid` as told by the call's record; empty to read the rest only.
+            ids: `call_id` and `call_uuid` from the call's record; empty to read the rest only.
         """
         # A body is read with ids only; these stand in for reading and reach nothing.
         body = with_ids(self.body, ids or {"call_id": "1"})

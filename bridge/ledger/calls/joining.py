@@ -29,10 +29,10 @@ def learn_uuid(
     """Keep what was learnt of a call known by its number; it joins the number with the uuid it tells.
 
     Args:
-        name: of the observation: who told.
+        name: of the observation: its source.
     """
     if uuid != record.uuid and ledger.read(f"uuid:{uuid}").forgotten:
-        # Forgotten on request while only its uuid was known: what the list told of it goes as well.
+        # Forgotten on request while only its uuid was known: what the list says of it goes as well.
         ledger.forget(replace(record, uuid=uuid))
         return
     ledger.record_observation(

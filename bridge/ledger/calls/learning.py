@@ -1,4 +1,4 @@
-"""What the learn script is told: which parts of which record an event or observation goes to. Pure."""
+"""The arguments of the learn script: which parts of which record an event or observation goes to. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bridge.ledger.keys import Lane
 # What may be learnt by asking and says otherwise: a repeat of the event after that is news.
 _SAYS_OTHERWISE = {"recording-uploaded": "obs:recording_gone"}
 
-# How sure it is that two ids are one call's: told with a token, signed by CloudTalk, or answered by it.
+# How sure it is that two ids are one call's: from a token holder, signed by CloudTalk, or answered by it.
 TOLD, SIGNED, ASKED = range(3)
 
 

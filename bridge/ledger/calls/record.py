@@ -213,11 +213,11 @@ class Record:
 
     @property
     def listed(self) -> bool:
-        """CloudTalk's list told what no webhook did; a forgotten ledger may have heard it, and written."""
+        """Known from CloudTalk's list alone; a lost ledger may have received the webhook, and written."""
         return "listed" in self.observations
 
     def lane(self, usual: Lane) -> Lane:
-        """The lane of its jobs: a call that only the list told of does not get in the way of those of now."""
+        """The lane of its jobs: a call known only from the list does not delay live ones."""
         return Lane.BACKFILL if self.listed and not self.events else usual
 
     def read_events(self, rules: Rules) -> list[Event]:
@@ -294,7 +294,7 @@ class Record:
             uuid=self.uuid if self.uuid is not None else call.uuid,
             call_id=self.call_id if self.call_id is not None else told_id,
             wants_detail=call.wants_detail or self.contested,
-            # A recording whose webhook never came is told of by the list.
+            # The list reports a recording whose webhook never came.
             recorded=call.recorded or read_flag(self._listed_body.get("recorded")) or call.recorded,
         )
 

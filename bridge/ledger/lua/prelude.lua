@@ -167,7 +167,7 @@ end
 local function forgotten_mark(secret, text) return redis.sha1hex(secret .. '|' .. text) end
 
 -- Every service or operation that jobs may wait for, or were refused: `cloudtalk`, `kustomer:note`. SCOPES has those
--- that were ever met; an earlier version told them in `connections` alone.
+-- that were ever met; an earlier version listed them in `connections` alone.
 local function all_scopes(base)
   local found = {cloudtalk = true, kustomer = true}
   for _, scope in ipairs(redis.call('SMEMBERS', base .. 'scopes')) do found[scope] = true end
@@ -248,7 +248,7 @@ local function erase(uuid, number, marks, secret, now)
     if not is_made_up then redis.call('ZADD', marks, 'NX', now, forgotten_mark(secret, part)) end
     erase_from_audits(base, uuid, number)
     erase_from_received(base, part)
-    -- Both ids are known: another call that a template gives the same number is told from this one.
+    -- Both ids are known: another call that a template gives the same number is told apart from this one.
     if #parts == 2 then redis.call('ZADD', marks, 'NX', now, forgotten_mark(secret, 'joined:' .. part)) end
   end
 end

@@ -76,7 +76,7 @@ class Jobs(Records):
         """Have a job looked at then or sooner; an earlier plan stands.
 
         Args:
-            told_at: when something was told that helps this job: parked before then, it is run again.
+            told_at: when news came that helps this job: parked before then, it is run again.
             under: the job whose run wishes this.
 
         Raises:

@@ -126,10 +126,10 @@ def ids_of(ledger: Ledger, jobs: Sequence[Parked]) -> list[tuple[int | None, str
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Again:
-    """What became of jobs that were to be run again; where time was short, not all are told of.
+    """What became of jobs that were to be run again; where time was short, not all are listed.
 
     `gone` are those that were not parked any more: somebody dropped them, or ran them again, since they were
-    chosen. (One whose queueing lost its reply is told as gone, too: asked again, it is found queued.)
+    chosen. (One whose queueing lost its reply is listed as gone, too: asked again, it is found queued.)
     """
 
     queued: tuple[Parked, ...]

@@ -1,4 +1,4 @@
-"""Calls that are told by their jobs: those parked, and those whose sync is due, runs or has failed."""
+"""Calls found by their jobs: those parked, and those whose sync is due, runs or has failed."""
 
 from __future__ import annotations
 

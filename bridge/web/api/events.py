@@ -91,7 +91,7 @@ class Feed:
         self._by_person[person] += 1
         try:
             if self._task is None:
-                # Before the answer begins: what comes from then on is told.
+                # Before the answer begins: what comes from then on is sent.
                 self._seen = await self._see(None)
             self._followers.add(follower)
             self._task = self._task or asyncio.create_task(self._look_on())

@@ -58,7 +58,7 @@ async def parked_jobs(request: ApiRequest[ParkedQuery]) -> Content:
 
 
 async def replay_parked(request: ApiRequest[ParkedChoice]) -> Content:
-    """What does not fit into one request is told as `left`: ask again. `gone` were not parked any more."""
+    """`left`: what did not fit into one request; send another. `gone` were not parked any more."""
     ledger, who, given = request.desk.ledger, request.person.name, request.given
 
     def work() -> Content:

@@ -195,7 +195,7 @@ async def _sound(request: Request, opened: Opened, file: Stored | None, how: str
     is_audio = file.content_type.startswith("audio/")
     headers = {
         **PROTECTION,
-        # What it is was told by the service it came from: a browser may play it, never run it.
+        # Its type comes from the service: a browser may play it, never run it.
         "Content-Type": file.content_type if is_audio else "application/octet-stream",
         "Content-Disposition": f'{how}; filename="{_file_name(opened.call, file)}"',
         # Asked for again each time, as a session or a link may have ended; the bytes are sent once.

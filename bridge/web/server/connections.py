@@ -90,7 +90,7 @@ class ConnectionTable(Generic[Connection]):
         return max(waiting, key=lambda peer: len(peer.all)).longest_waiting if waiting else None
 
     def add(self, connection: Connection, name: str) -> Peer[Connection]:
-        """A new connection, which waits; returns its peer, to be told of what becomes of it."""
+        """A new connection, which waits; returns its peer, for later calls about it."""
         peer = self._peers.get(name)
         if peer is None:
             peer = self._peers[name] = Peer(name)

@@ -64,7 +64,7 @@ class Traffic:
         return type("BoundedHttpProtocol", (BoundedHttpProtocol,), {"traffic": self})
 
     def stop(self) -> None:
-        """The server stops; told once for each connection."""
+        """The server stops; called once for each connection."""
         while self.at_stop:
             self.at_stop.pop()()
 

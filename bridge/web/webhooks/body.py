@@ -134,7 +134,7 @@ _DECODER = json.JSONDecoder(parse_constant=_constant, parse_float=_float)
 
 
 def _depth(raw: bytes) -> int:
-    """How deep the brackets go, those inside texts left out; told before parsing, which recurses."""
+    """How deep the brackets go, those inside texts left out; measured before parsing, which recurses."""
     deepest = depth = 0
     in_text = False
     for found in _BRACKETS.finditer(raw):

@@ -1,4 +1,4 @@
-"""How many webhooks one sender may deliver of one trigger: over it they are told to come again later."""
+"""How many webhooks one sender may deliver of one trigger: over it the answer is 429."""
 
 from __future__ import annotations
 

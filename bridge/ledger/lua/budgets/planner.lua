@@ -5,7 +5,7 @@
 --      3     budget:<service>:closed    until when the service told us to wait
 --      4     budget:<service>:booked    sorted set: who waits (job name) -> its place in the order, see `order`
 --      5     budget:<service>:places    sorted set: one member for each place waited for, scored as its booking
---      6     budget:<service>:slots     sorted set: who waits -> when it was told to come
+--      6     budget:<service>:slots     sorted set: who waits -> when its slot is
 --      7     budget:<service>:plan      hash: paced, seen:<lane>, left, told_until, told_reset, others_at, number
 --      8-11  due:<lane>   12-15  leased:<lane>   as in prelude.lua
 -- ARGV 1 share: requests a window   2 window, ms
@@ -15,7 +15,7 @@
 -- when each comes free. Those who wait are in one strict order: lane, then jobs already under way, then
 -- arrival. The n-th of them has its slot when the n-th place comes free, and nobody overtakes. Better
 -- lanes that arrive later move the rest back; places that come free unforeseen bring them forward: the first
--- of those who wait are always set right (`call_forward`), who else comes in vain is told its new slot.
+-- of those who wait are always set right (`call_forward`), anyone else who comes too early gets a new slot.
 
 local REPLIES, FLYING, CLOSED, BOOKED, PLACES, SLOTS, PLAN = unpack(KEYS, 1, 7)
 local SHARE, WINDOW = tonumber(ARGV[1]), tonumber(ARGV[2])
@@ -136,7 +136,7 @@ local function earliest(lane, before, wanted, begins)
 end
 
 -- Set the first of those who wait right: what was foretold long ago is a little off by now. A job's due
--- time is its slot, so it can be moved; who is no job comes when it was told. Jobs that are no more lose
+-- time is its slot, so it can be moved; one that is no job comes at its slot. Jobs that are no more lose
 -- their booking. To be called last: it sees what the script did.
 local function call_forward()
   local before, coming = 0, 0

@@ -1,4 +1,4 @@
--- Take one request out of a service's budget, or be told when to come for it.
+-- Take one request out of a service's budget, or get the time when to come for it.
 --
 -- KEYS 1-15 as in planner.lua
 -- ARGV 1-2 as in planner.lua   3 name of this request   4 ms after which it counts as lost

@@ -25,7 +25,7 @@ end
 for _, what in ipairs({'accepted', 'duplicate', 'forgotten'}) do undo('HDEL', KEYS[20], ARGV[9] .. what) end
 for _, number in ipairs({15, 16, 17, 18, 21}) do undo('DEL', KEYS[number]) end
 
--- Its own error, and as it came: what the server says of it is what a webhook would be told.
+-- Its own error, and as it came: a webhook would get the same error from the server.
 if not worked then
   -- Redis 7 and newer, and Valkey: with its code in front. 6.2 has a text, which it wraps as it would.
   if type(answer) == 'table' then return answer end
