@@ -7,8 +7,8 @@ deploy/README.md and what `/rules` says all follow from this table. To add a cho
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
@@ -17,6 +17,7 @@ from pydantic import BeforeValidator, Field
 from bridge.domain.hours import read_hours
 from bridge.domain.outcome import Outcome, Status
 from bridge.domain.rules import model as rules_model
+from bridge.domain.rules.choice import Choice, as_mapping, as_tuple, list_of, one_of
 from bridge.domain.rules.values import (
     AgentId,
     AttributeName,
@@ -50,95 +51,6 @@ SECTIONS: Mapping[str, str] = MappingProxyType(
 )
 
 
-def _same(value: Any) -> Any:
-    return value
-
-
-def _tuple(value: Any) -> Any:
-    return tuple(value)
-
-
-def _mapping(value: Any) -> Any:
-    return MappingProxyType(dict(value))
-
-
-def _plain(value: Any) -> Any:
-    """As TOML and JSON have it."""
-    if isinstance(value, Mapping):
-        return {str(name): _plain(one) for name, one in value.items()}
-    if isinstance(value, frozenset | tuple | list):
-        return [_plain(one) for one in (sorted(value) if isinstance(value, frozenset) else value)]
-    return value
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
-    """One name of a section.
-
-    Args:
-        name: in its section.
-        field: of `Rules`; empty where only today's value is accepted.
-        kind: the type of its values, for pydantic.
-        right: what a right value is, after "use".
-        says: what it decides.
-        example: in TOML; stands in the default file where the default is nothing.
-        costs: requests, where it costs any.
-        bare: its name in `then`, where the conversation has a choice of the same name.
-        private: its values may be numbers or addresses of people.
-        read: its value in the file -> that of `Rules`.
-        shown: the other way round.
-    """
-
-    section: str
-    name: str
-    field: str
-    kind: Any
-    right: str
-    says: str
-    example: str = ""
-    costs: str = ""
-    bare: str = ""
-    private: bool = False
-    read: Callable[[Any], Any] = _same
-    shown: Callable[[Any], Any] = _plain
-
-    @property
-    def place(self) -> str:
-        return f"{self.section}.{self.name}"
-
-    @property
-    def then(self) -> str:
-        return self.bare or self.name
-
-    @property
-    def default(self) -> Any:
-        """As in the file; None: nothing."""
-        if not self.field:
-            return _FIXED[self.place]
-        return self.shown(getattr(rules_model.Rules(), self.field))
-
-
-# What belongs to a later version, with the only value that works today.
-_FIXED: Mapping[str, Any] = {
-    "write.as": "note",
-    "write.language": "en",
-    "write.template": "",
-    "insights.summary": False,
-    "insights.sentiment": False,
-    "insights.smart_notes": False,
-    "insights.transcript": "none",
-    "messages.write": False,
-}
-
-
-def one_of(kind: Any) -> str:
-    return f"one of {', '.join(kind.__args__)}"
-
-
-def _list_of(choices: Any) -> str:
-    return f'a list of {", ".join(choices.__args__)}, such as ["{choices.__args__[0]}"]'
-
-
 BOOL = "true or false"
 _ID_RIGHT = "its id, as Kustomer's address shows it"
 _TEMPLATE_RIGHT = "a template such as {{ title }}"
@@ -151,9 +63,9 @@ _STATUSES = "open, done or snoozed"
 
 def _customer() -> Iterator[Choice]:
     yield Choice(
-        section="customer", name="match", field="match", read=_tuple,
+        section="customer", name="match", field="match", read=as_tuple,
         kind=Annotated[list[rules_model.Match], Field(min_length=1)],
-        right=_list_of(rules_model.Match),
+        right=list_of(rules_model.Match),
         says="how a caller is looked for, in this order",
         costs="1 search for a caller whom the look-up by phone does not find, if the file states it",
     )  # fmt: skip
@@ -187,7 +99,7 @@ def _customer() -> Iterator[Choice]:
         right=one_of(_PHONE_TYPES), says="type of a new customer's phone",
     )  # fmt: skip
     yield Choice(
-        section="customer", name="tags", bare="customer_tags", field="customer_tags", read=_tuple,
+        section="customer", name="tags", bare="customer_tags", field="customer_tags", read=as_tuple,
         kind=Annotated[list[FilledText], Field(max_length=20)], right='a list of texts such as ["phone"]',
         says="tags of a new customer", example='["phone"]',
     )  # fmt: skip
@@ -197,7 +109,7 @@ def _customer() -> Iterator[Choice]:
     )  # fmt: skip
     yield Choice(
         section="customer", name="custom", bare="customer_custom", field="customer_custom", kind=Attributes,
-        read=_mapping, right=_CUSTOM_RIGHT, says="custom attributes of a new customer",
+        read=as_mapping, right=_CUSTOM_RIGHT, says="custom attributes of a new customer",
         example='{ sourceStr = "phone" }',
     )  # fmt: skip
 
@@ -253,7 +165,7 @@ def _conversation() -> Iterator[Choice]:
         costs="1 look-up of teams, remembered",
     )  # fmt: skip
     yield Choice(
-        section=section, name="tags", field="tags", read=_tuple,
+        section=section, name="tags", field="tags", read=as_tuple,
         kind=Annotated[list[FilledText], Field(max_length=20)], right='a list of texts such as ["phone"]',
         says="tags of each conversation; a rule's tags stand in place of these", example='["phone"]',
     )  # fmt: skip
@@ -262,7 +174,7 @@ def _conversation() -> Iterator[Choice]:
         says="add CloudTalk's tags of the call",
     )  # fmt: skip
     yield Choice(
-        section=section, name="custom", field="custom", kind=Attributes, read=_mapping,
+        section=section, name="custom", field="custom", kind=Attributes, read=as_mapping,
         right=_CUSTOM_RIGHT, says="custom attributes; one that Kustomer refuses is left out and named",
         example='{ channelStr = "phone" }',
     )  # fmt: skip
@@ -293,8 +205,8 @@ def _agents() -> Iterator[Choice]:
         costs="1 look-up of each agent in an hour, and call detail (1 of CloudTalk) if several spoke",
     )  # fmt: skip
     yield Choice(
-        section=section, name="missed", field="missed_owner", read=_tuple,
-        kind=list[rules_model.MissedOwner], right=_list_of(rules_model.MissedOwner),
+        section=section, name="missed", field="missed_owner", read=as_tuple,
+        kind=list[rules_model.MissedOwner], right=list_of(rules_model.MissedOwner),
         says="who owns a missed call: the first of these whom Kustomer has",
         costs="favourite: 1 of CloudTalk; last_assignee: 1 to read the customer's conversations",
     )  # fmt: skip
@@ -304,19 +216,19 @@ def _agents() -> Iterator[Choice]:
         example='"Support"', costs="1 look-up of teams, remembered",
     )  # fmt: skip
     yield Choice(
-        section=section, name="table", field="agent_table", kind=dict[AgentId, Email], read=_mapping,
+        section=section, name="table", field="agent_table", kind=dict[AgentId, Email], read=as_mapping,
         right='CloudTalk agent ids with Kustomer e-mails, such as { "400101" = "bo@example.com" }',
         says="agents whose e-mail in Kustomer is another than in CloudTalk", private=True,
         example='{ "400101" = "bo@example.com" }',
     )  # fmt: skip
     yield Choice(
-        section=section, name="domains", field="agent_domains", kind=list[Domain], read=_tuple,
+        section=section, name="domains", field="agent_domains", kind=list[Domain], read=as_tuple,
         right='a list of domains such as ["example.com", "example.org"]',
         says="domains that stand for one another in e-mails of agents",
         example='["example.com", "example.org"]',
     )  # fmt: skip
     yield Choice(
-        section=section, name="shared", field="shared_accounts", kind=list[Name], read=_tuple,
+        section=section, name="shared", field="shared_accounts", kind=list[Name], read=as_tuple,
         right='a list of agent ids and e-mails, such as ["400109"]', private=True,
         says="agents (id or e-mail) that several people use: never assigned", example='["400109"]',
     )  # fmt: skip
@@ -371,7 +283,7 @@ def _recording() -> Iterator[Choice]:
     yield Choice(
         section=section, name="fetch", field="record", kind=bool, right=BOOL,
         says="fetch recordings; false: they stay in CloudTalk",
-        costs="1 of CloudTalk, and 4 of Kustomer to attach it",
+        costs="1 of CloudTalk, and 1 of Kustomer to attach it",
     )  # fmt: skip
     yield Choice(
         section=section, name="transcode", field="transcode", kind=bool, right=BOOL,
@@ -400,7 +312,7 @@ def _recording() -> Iterator[Choice]:
         says="use CloudTalk's public link if its API has no recording",
     )  # fmt: skip
     yield Choice(
-        section=section, name="do_not_record", field="do_not_record", kind=list[Name], read=_tuple,
+        section=section, name="do_not_record", field="do_not_record", kind=list[Name], read=as_tuple,
         right='a list of texts such as ["+15550100101"]', private=True,
         says="never fetch recordings with these numbers, the customer's or yours", example='["+15550100101"]',
     )  # fmt: skip

@@ -12,7 +12,8 @@ from typing import Any, get_args
 from pydantic_core import ErrorDetails
 
 from bridge.domain.outcome import Direction, Outcome
-from bridge.domain.rules.choices import BY_PLACE, CHOICES, THEN, Choice
+from bridge.domain.rules.choice import Choice
+from bridge.domain.rules.choices import BY_PLACE, CHOICES, THEN
 from bridge.domain.rules.conditions import BY_NAME, Condition
 from bridge.domain.rules.positions import Path, Places, Repeat
 from bridge.domain.rules.schema import MOST_RULES, choices_of

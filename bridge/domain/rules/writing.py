@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any
 
-from bridge.domain.rules.choices import CHOICES, SECTIONS, THEN, Choice
+from bridge.domain.rules.choice import Choice
+from bridge.domain.rules.choices import CHOICES, SECTIONS, THEN
 from bridge.domain.rules.conditions import CONDITIONS
 
 _HEAD = """\
