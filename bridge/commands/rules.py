@@ -20,6 +20,7 @@ class RulesGroup(LazyGroup):
             "convert": ("bridge.commands.rules_convert:convert", "Print a file of version 1 as version 2"),
             "default": ("bridge.commands.rules_default:default", "Print the commented default file"),
             "schema": ("bridge.commands.rules_default:schema", "Print the JSON Schema, for editors"),
+            "try": ("bridge.commands.rules_try:try_", "What another rules file would make of past calls"),
         }
     )
     unlisted: Mapping[str, tuple[str, str]] = MappingProxyType({})
