@@ -248,7 +248,9 @@ class Bridge:
         data_dir: Path | None = None,
         kinds: Mapping[str, Callable[[Claim, Deps], JobResult]] | None = None,
         through_membrane: Collection[str] = THROUGH_MEMBRANE,
+        also: Mapping[str, str] | None = None,
     ) -> None:
+        """Args: also: further settings."""
         environ = {
             "REDIS_URL": "unix:///unused",
             "PUBLIC_URL": public_url,
@@ -257,6 +259,7 @@ class Bridge:
             "KUSTOMER_REQUESTS_PER_MINUTE": "100000",
             "CLOUDTALK_REQUESTS_PER_MINUTE": "100000",
             **sandbox.environ(through_membrane=through_membrane),
+            **(also or {}),
         }
         settings = Settings.from_env(environ, dotenv=None)
         if rules is not None:

@@ -25,7 +25,7 @@ from tests.day.teams import CHOICES, Choice
 from tests.reaper import Reaper
 
 WAYS = ("in order", "shuffled twice", "shuffled twice, with kills")
-_SHOWN = 40
+_SHOWN = 25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +47,7 @@ def go(name: str, way: str, day: Day, folder: Path, *, seed: int, kills: int) ->
     choice, began = CHOICES[name], time.monotonic()
     requests: tuple[int | None, int | None] = (None, None)
     if way == WAYS[2]:
-        held = run_day_with_kills(folder, day, choice.file, seed=seed, kills=kills)
+        held = run_day_with_kills(folder, day, choice, seed=seed, kills=kills)
     else:
         held, requests = _in_process(choice, way, day, folder, seed=seed)
     return Outcome(
@@ -74,7 +74,7 @@ def _in_process(
             client,
             sandbox,
             day,
-            choice.rules(),
+            choice,
             shuffle=None if in_order else seed,
             copies=1 if in_order else 2,
         )

@@ -2,21 +2,41 @@
 
 from __future__ import annotations
 
-from bridge.sandbox.running import RunningSandbox
-from bridge.sandbox.store import Document
-from tests.day.script import Day
+from typing import TypeVar
 
+from bridge.domain.phone import read_phone
+from bridge.ledger.calls.by_hand import assign
+from bridge.ledger.ledger import Ledger
+from bridge.sandbox.kustomer.conversations import Conversations
+from bridge.sandbox.running import RunningSandbox
+from tests.day.script import Call, Day
+
+T = TypeVar("T")
 # A person takes a missed call up: a tag, and the work is theirs.
 TAKEN_UP = "taken-up"
 
 
-def do_deeds(sandbox: RunningSandbox, day: Day) -> None:
+def do_deeds(sandbox: RunningSandbox, day: Day, *, settles: Ledger | None) -> None:
+    """Args: settles: the bridge in which people say whose calls those of shared numbers are, if they do."""
     for person in day.people:
         if person.merged_into:
             merge(sandbox, person.customers[0], person.merged_into)
     for call in day.calls:
         if call.number in day.touched:
             take_up(sandbox, f"cloudtalk:call:{call.uuid}:note")
+    if settles is not None:
+        for person in day.settled:
+            settle(sandbox, settles, next(call for call in day.calls if call.caller == person))
+
+
+def settle(sandbox: RunningSandbox, ledger: Ledger, call: Call) -> None:
+    """Say that the caller is the first of the customers who share the number."""
+    record = ledger.find(f"uuid:{call.uuid}")
+    assert record is not None and call.caller is not None
+    name = call.caller.customers[0]
+    with sandbox.world.lock:
+        found = [one["id"] for one in sandbox.world.store.all("customer") if one["given"].get("name") == name]
+    assign(ledger, record, _one(found), number=read_phone(call.phone), who="supervisor")
 
 
 def merge(sandbox: RunningSandbox, source: str, target: str) -> None:
@@ -45,11 +65,9 @@ def take_up(sandbox: RunningSandbox, note_external_id: str) -> None:
 
 
 def _tag(sandbox: RunningSandbox) -> list[str]:
-    from bridge.sandbox.kustomer.conversations import Conversations
-
     return Conversations(sandbox.world).tag_ids([TAKEN_UP])
 
 
-def _one(found: list[Document]) -> Document:
+def _one(found: list[T]) -> T:
     (only,) = found
     return only

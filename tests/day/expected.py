@@ -12,7 +12,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from tests.day.deeds import TAKEN_UP
-from tests.day.people import Agent, Person
+from tests.day.people import Person
 from tests.day.script import ZONE, Call, Day
 
 _TIME = "%H:%M"
@@ -133,8 +133,7 @@ class Team:
     def notes(self, talk: Talk) -> Iterator[NoteWanted]:
         for call in talk.calls:
             note = self.note(call)
-            contact = self.contact_after(talk.calls)
-            note.names = str(contact.call_id) if contact else ""
+            note.names = self.closed_by(talk.calls)
             yield note
 
     def name(self, call: Call) -> str | None:
@@ -149,6 +148,11 @@ class Team:
         """Somebody spoke with the caller since, and nobody had taken the call up by then."""
         touched = any(one.number in self.day.touched for one in calls)
         return self.contact_after(calls) is not None and not touched
+
+    def closed_by(self, calls: Sequence[Call]) -> str:
+        """The number of the call that closed it, which the note names."""
+        contact = self.contact_after(calls)
+        return str(contact.call_id) if contact and self.is_closed(calls) else ""
 
     def contact_after(self, calls: Sequence[Call]) -> Call | None:
         """The first call with talk time, either way, that began after these calls that reached nobody."""
@@ -176,16 +180,12 @@ class Team:
     def tags(self, call: Call) -> set[str]:
         return set()
 
-    def agent(self, call: Call) -> Agent | None:
-        """Who is named as the call's agent: who had it last, as webhooks do not say who spoke longer."""
-        return call.answered[-1][0] if call.answered else None
-
     def note(self, call: Call) -> NoteWanted:
         lines, never = [headline(call), when(call)], ["Still to come"]
         other = "Caller" if call.incoming else "Called"
         contact = call.caller.contact if call.caller else ""
         lines.append(f"{other}: {contact or spoken(call.phone)}")
-        agent = self.agent(call)
+        agent = call.agent
         lines += [f"Agent: {agent.name}"] if agent else []
         never += [] if agent else ["Agent:"]
         if call.last_tags:

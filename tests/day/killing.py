@@ -15,7 +15,8 @@ from bridge.ledger.keys import Lane
 from tests.chaos.house import House
 from tests.day.checking import Held
 from tests.day.deeds import do_deeds
-from tests.day.script import DEEDS_AFTER, PARTS, ZONE, Day
+from tests.day.script import DEEDS_AFTER, PARTS, Day
+from tests.day.teams import Choice
 from tests.day.telling import Webhook, cloudtalk_knows, furnish, part, shuffled
 from tests.waiting import eventually
 
@@ -24,15 +25,10 @@ _SENDERS = 4
 _SETTLES_WITHIN_S = 150
 
 
-def run_day_with_kills(folder: Path, day: Day, rules: Path | None, *, seed: int, kills: int) -> Held:
-    """The day shuffled, each webhook twice, while workers are killed so many times in all.
-
-    Args:
-        rules: the rules file; None: without one.
-    """
-    settings = {"TIME_ZONE": ZONE, **({"CALLBRIDGE_RULES": str(rules)} if rules else {})}
-    with House(folder, workers=2, settings=settings) as house:
-        furnish(house.sandbox, day)
+def run_day_with_kills(folder: Path, day: Day, choice: Choice, *, seed: int, kills: int) -> Held:
+    """The day shuffled, each webhook twice, while workers are killed so many times in all."""
+    with House(folder, workers=2, settings=choice.settings) as house:
+        furnish(house.sandbox, day, house=choice.house)
         born_at = PARTS[0][0] - timedelta(days=1)
         house.client.hset(keys.META, "born_at", str(int(born_at.timestamp() * 1000)))
         chance = random.Random(seed)
@@ -45,7 +41,7 @@ def run_day_with_kills(folder: Path, day: Day, rules: Path | None, *, seed: int,
             _deliver(house, shuffled(told, seed + number, copies=2), chance, kills=share)
             eventually(lambda: _quiet(house), "all is done", within_s=_SETTLES_WITHIN_S, every_s=0.2)
             if number == DEEDS_AFTER:
-                do_deeds(house.sandbox, day)
+                do_deeds(house.sandbox, day, settles=house.ledger if choice.settles else None)
         return Held.of(house.sandbox)
 
 

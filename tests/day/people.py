@@ -63,6 +63,9 @@ AGENTS = {agent.id: agent for agent in (BO, CY, DI, ED, FAY, GIL, HAL, IDA)}
 # Who answers an ordinary call.
 USUAL = (BO, CY)
 
+# The customer for calls of nobody in particular, and the id that the rules file names.
+HOUSE, HOUSE_ID = "The house", "5f0c1a2b3c4d5e6f70819203"
+TEAMS = ("Sales", "Support")
 SUPPORT, SALES = "+15550100101", "+441632960201"
 
 # Blocks of 1000 numbers that Ofcom keeps for fiction; of the first, what begins with 960 2 are lines of ours.

@@ -7,11 +7,11 @@ from datetime import timedelta
 
 import redis
 
-from bridge.domain.rules.model import Rules
 from bridge.ledger import keys
 from bridge.sandbox.running import RunningSandbox
 from tests.day.deeds import do_deeds
-from tests.day.script import DEEDS_AFTER, PARTS, ZONE, Day
+from tests.day.script import DEEDS_AFTER, PARTS, Day
+from tests.day.teams import Choice
 from tests.day.telling import Webhook, cloudtalk_knows, furnish, part, shuffled
 from tests.support import Bridge
 
@@ -34,17 +34,11 @@ class Requests:
         sandbox.cloudtalk.forget_requests()
 
 
-def prepare(sandbox: RunningSandbox, day: Day) -> None:
-    sandbox.kustomer.limit(1_000_000)
-    sandbox.cloudtalk.limit(1_000_000)
-    furnish(sandbox, day)
-
-
 def run_day(
     client: redis.Redis,
     sandbox: RunningSandbox,
     day: Day,
-    rules: Rules,
+    choice: Choice,
     *,
     shuffle: int | None = None,
     copies: int = 1,
@@ -55,8 +49,8 @@ def run_day(
         shuffle: a seed for another order of the webhooks of each part of the day.
         copies: how often each is delivered.
     """
-    prepare(sandbox, day)
-    bridge = Bridge(client, sandbox, rules.placed(region=None, zone=ZONE))
+    furnish(sandbox, day, house=choice.house)
+    bridge = Bridge(client, sandbox, also=choice.settings)
     # So that it is a day like any other, before which nothing can have been forgotten.
     born_at = PARTS[0][0] - timedelta(days=1)
     client.hset(keys.META, "born_at", str(int(born_at.timestamp() * 1000)))
@@ -72,7 +66,8 @@ def run_day(
         bridge.run_jobs_for(_SETTLES_WITHIN_S, step_s=20)
         sent.count(sandbox)
         if number == DEEDS_AFTER:
-            do_deeds(sandbox, day)
+            do_deeds(sandbox, day, settles=bridge.ledger if choice.settles else None)
+            bridge.run_jobs(most=5_000)
     return sent
 
 

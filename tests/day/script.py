@@ -111,6 +111,13 @@ class Call:
         return self.direction == "incoming"
 
     @property
+    def agent(self) -> Agent | None:
+        """Whom CloudTalk names as its agent: who spoke last, or tried to reach the customer."""
+        if self.answered:
+            return self.answered[-1][0]
+        return self.rang[-1] if self.direction == "outgoing" else None
+
+    @property
     def last_tags(self) -> tuple[str, ...]:
         return self.tags if self.late_tags is None else self.late_tags
 

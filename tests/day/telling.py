@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from bridge.sandbox.kustomer.customers import Customers
 from bridge.sandbox.running import RunningSandbox
 from bridge.sandbox.world import digits
-from tests.day.people import AGENTS, Person
+from tests.day.people import AGENTS, HOUSE, HOUSE_ID, TEAMS, Person
 from tests.day.script import DEEDS_AFTER, PARTS, Call, Day
 
 RECORDING_S = 1
@@ -26,8 +27,17 @@ class Webhook:
     at: float
 
 
-def furnish(sandbox: RunningSandbox, day: Day) -> None:
-    """Agents, users and the customers whom Kustomer knows before the first call."""
+def furnish(sandbox: RunningSandbox, day: Day, *, house: bool = False) -> None:
+    """Agents, users, teams and the customers whom Kustomer knows before the first call."""
+    # However many calls one customer gets in a minute: the day is over in one.
+    sandbox.kustomer.limit(1_000_000, window_s=0.5)
+    sandbox.cloudtalk.limit(1_000_000, window_s=0.5)
+    for team in TEAMS:
+        sandbox.kustomer.add_team(name=team)
+    if house:
+        with sandbox.world.lock:
+            fresh = Customers(sandbox.world).fresh(HOUSE_ID, {"name": HOUSE}, company=None)
+            sandbox.world.store.put("customer", HOUSE_ID, fresh)
     for agent in AGENTS.values():
         sandbox.cloudtalk.add_agent(
             id=agent.id, firstname=agent.first, lastname=agent.last, email=agent.email
@@ -56,7 +66,7 @@ def cloudtalk_knows(sandbox: RunningSandbox, call: Call, *, in_the_end: bool) ->
         external_number=call.phone or None,
         internal_number=call.line,
         direction=call.direction,
-        agent_id=call.answered[-1][0].id if call.answered else None,
+        agent_id=agent.id if (agent := call.agent) else None,
         contact_name=(call.caller.contact or None) if call.caller else None,
         started_at=call.started_at,
         ended_at=call.ended_at,
@@ -109,8 +119,7 @@ def _ended(call: Call) -> dict[str, Any]:
         "tags": ",".join(call.tags),
         "notes": call.notes,
     }
-    if call.answered:
-        agent = call.answered[-1][0]
+    if agent := call.agent:
         body |= {
             "agent_id": str(agent.id),
             "agent_first_name": agent.first,

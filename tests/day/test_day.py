@@ -31,6 +31,6 @@ def test_a_day_ends_in_exactly_what_the_script_says(
 ) -> None:
     day, choice = write_day(SEED, calls=150), CHOICES[name]
 
-    run_day(redis_client, sandbox, day, choice.rules(), shuffle=shuffle, copies=1 if shuffle is None else 2)
+    run_day(redis_client, sandbox, day, choice, shuffle=shuffle, copies=1 if shuffle is None else 2)
 
     assert compare(choice.team.expected(day), Held.of(sandbox)) == []
