@@ -31,7 +31,7 @@ from bridge.settings import Settings
 
 FOLLOW_S = 5.0
 # What comes after a call has ended, and so speaks of the call sent before.
-AFTERWARDS = ("recording-uploaded", "call-modified", "transcription-created")
+AFTERWARDS = ("recording-uploaded", "call-modified", "transcription-created", "voice-agent")
 SETTLED = ("synced", "skipped", "parked")
 
 
@@ -83,12 +83,13 @@ def send(
             sent = sender.post(trigger, file.read_bytes())
         else:
             kept = settings.data_dir / LAST_CALL
+            usual = "ai_agent" if trigger == "voice-agent" else "answered"
             call = choose(
                 trigger,
                 last_call(kept),
                 new=new,
                 fresh=lambda: SampleCall.ending(
-                    datetime.now(UTC), id=call_id, uuid=uuid, number=number, outcome=outcome or "answered"
+                    datetime.now(UTC), id=call_id, uuid=uuid, number=number, outcome=outcome or usual
                 ),
                 chosen_by_hand=bool(call_id or uuid or number or outcome),
             )

@@ -17,6 +17,8 @@ from bridge.domain.outcome import Direction, Outcome, Stage
 from bridge.domain.path import Participant, Path, Step
 from bridge.domain.phone import Phone
 from bridge.domain.webhook.events import ALWAYS_NEWS, Event
+from bridge.domain.webhook.voice_agent import MOST_FIELDS, Extracted, Fields, richer
+from bridge.domain.webhook.voice_agent import TRIGGER as VOICE_AGENT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +61,8 @@ class Call:
     transferred: bool | None = None
     ai_agent: bool | None = None
     ai_agent_name: str | None = None
+    # What an AI voice agent asked out of the caller, by name.
+    extracted: Fields = ()
     path: tuple[Step, ...] = ()
     # CloudTalk's number of the later call that settled this missed one.
     resolved_by: int | None = None
@@ -148,6 +152,7 @@ def fold(
         **_agent(all_events, leg),
         **_contact(all_events),
         **_after_call(all_events),
+        **_ai_agent(all_events),
     )
     if not (needs_detail(call, all_events) or (needs_path is not None and needs_path(call))):
         return call
@@ -280,6 +285,26 @@ def _contact(events: list[Event]) -> dict[str, Any]:
         key=lambda e: (e.signed, e.contact_id is not None, len(e.contact_name or ""), e.contact_name or ""),
     )
     return {} if best is None else {"contact_name": best.contact_name}
+
+
+def _ai_agent(events: list[Event]) -> dict[str, Any]:
+    """That an AI voice agent took part, its name, and what it asked out of the caller."""
+    heard = [e for e in events if e.trigger == VOICE_AGENT]
+    if not heard:
+        return {}
+    fields: dict[str, Extracted] = {}
+    signed: dict[str, Extracted] = {}
+    for event in heard:
+        for name, value in event.extracted:
+            fields[name] = richer(fields.get(name, value), value)
+            if event.signed:
+                signed[name] = richer(signed.get(name, value), value)
+    names = [e.voice_agent_name for e in heard if e.voice_agent_name]
+    return {
+        "ai_agent": True,
+        "ai_agent_name": max(names, default=None, key=lambda name: (len(name), name)),
+        "extracted": tuple(sorted((fields | signed).items()))[:MOST_FIELDS],
+    }
 
 
 def _after_call(events: list[Event]) -> dict[str, Any]:

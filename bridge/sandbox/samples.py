@@ -19,6 +19,9 @@ KNOWN_CALLER_NAME = "Ada Example"
 OUR_NUMBER = "+15550100101"
 AGENT_ID = 400101
 AGENT_NAME = ("Bo", "Sample")
+VOICE_AGENT_NAME = "Nova"
+# What it asked out of the caller.
+EXTRACTED = {"order_number": "1234", "reason": "Parcel is late"}
 # The colleague whom an internal call rings at, or who took a call and handed it on.
 OTHER_AGENT_ID = 400102
 OTHER_NUMBER = "+441632960201"
@@ -47,6 +50,8 @@ class SampleCall:
     recording_seconds: int | None = None
     # The agent who took it first.
     transferred_from: int | None = None
+    # The AI voice agent that answered in place of a person.
+    voice_agent: str | None = None
     tags: tuple[str, ...] = ("Billing", "VIP")
     notes: str = "Wants the March invoice again."
     # Triggers that were sent of it.
@@ -107,14 +112,16 @@ class SampleCall:
             "notes": self.notes,
             "disposition": "",
             "text": "Could you call me back?",
+            "voice_agent_name": VOICE_AGENT_NAME,
         }
 
     def body(self, trigger: str) -> dict[str, str]:
         """The webhook of this call for one trigger."""
         values = self.values()
-        return {
+        body = {
             key.name: values[key.name] if key.fixed is None else key.fixed for key in TEMPLATES[trigger].keys
         }
+        return {**body, **EXTRACTED} if trigger == "voice-agent" else body
 
     def as_cloudtalk_knows_it(self) -> dict[str, Any]:
         """For the try-out CloudTalk, so that its detail and its recording are of the same call."""
@@ -137,6 +144,7 @@ class SampleCall:
             "recorded": self.recorded,
             "recording_seconds": self.recording_seconds,
             "transferred_from": self.transferred_from,
+            "voice_agent": self.voice_agent,
             "tags": list(self.tags),
             "notes": [self.notes] if self.notes else [],
         }
@@ -152,6 +160,13 @@ OUTCOMES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "voicemail": {**_NOBODY, "waiting_time": 25, "is_voicemail": True, "recording_seconds": 18},
         "outgoing": {"direction": "outgoing", "waiting_time": 9, "notes": "Told her where the invoice is."},
         "transferred": {"transferred_from": OTHER_AGENT_ID, "talking_time": 143},
+        "ai_agent": {
+            "agent_id": None,
+            "voice_agent": VOICE_AGENT_NAME,
+            "wrapup_time": 0,
+            "tags": (),
+            "notes": "",
+        },
         "internal": {
             "direction": "internal",
             "external_number": OTHER_NUMBER,

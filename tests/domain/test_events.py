@@ -20,6 +20,23 @@ from tests.support import PAYLOADS, Request, all_payloads, payload
 
 # What each payload file reads as. Of an event: the fields named; of a held one: a part of the reason.
 READS_AS: dict[str, list[dict[str, Any] | str]] = {
+    "made_up__voice_agent__extracted_fields": [
+        {
+            "trigger": "voice-agent",
+            "call_id": 1000000110,
+            "uuid": None,
+            "external": None,
+            "agent_name": None,
+        },
+        {
+            "trigger": "voice-agent",
+            "call_id": None,
+            "uuid": "5b0c7f0e-3f5d-4c0e-9a51-8a7f4f6f2d11",
+            "voice_agent_name": "Nova",
+            "extracted": (("address.city", "Leeds"), ("order_number", "1234")),
+        },
+        "no usable call_id or call_uuid",
+    ],
     "call_ended__both_ids_and_times": [
         {
             "trigger": "call-ended",

@@ -188,6 +188,7 @@ AFTER_EACH = {
     "voicemail": ("synced", "Voicemail"),
     "outgoing": ("synced", "Outgoing call, answered"),
     "transferred": ("synced", "Answered incoming call"),
+    "ai_agent": ("synced", "Answered incoming call"),
     "internal": ("skipped", None),
 }
 

@@ -9,7 +9,7 @@ from itertools import takewhile
 from zoneinfo import ZoneInfo
 
 from bridge.domain.call import Call
-from bridge.domain.kustomer_texts.path import ai_agent_line, path_lines
+from bridge.domain.kustomer_texts.path import ai_agent_line, extracted_lines, path_lines
 from bridge.domain.kustomer_texts.spans import span
 from bridge.domain.moments import zone_name
 from bridge.domain.outcome import Direction, Outcome
@@ -107,6 +107,7 @@ def _people(call: Call) -> Iterator[str]:
         yield f"Agent: {call.agent_name or f'no. {call.agent_id}'}"
     if call.ai_agent:
         yield ai_agent_line(call)
+    yield from extracted_lines(call)
 
 
 def _lines(call: Call, zone: ZoneInfo, sound: str) -> Iterator[str]:

@@ -12,6 +12,7 @@ from itertools import accumulate
 from bridge.domain.call import Call
 from bridge.domain.kustomer_texts.spans import span
 from bridge.domain.path import Step
+from bridge.domain.webhook.voice_agent import shown
 
 _MOST_LINES, _LONGEST = 40, 3_000
 _LONGEST_NAME = 80
@@ -54,6 +55,11 @@ def ai_agent_line(call: Call) -> str:
     """Who answered, where that was no person."""
     name = f" {_short(call.ai_agent_name)}" if call.ai_agent_name else ""
     return f"Answered by the AI voice agent{name}"
+
+
+def extracted_lines(call: Call) -> list[str]:
+    """What the AI voice agent asked out of the caller; each value is a single line (`read_name`)."""
+    return [f"Voice agent: {name}: {shown(value)}" for name, value in call.extracted]
 
 
 def type_in_words(call_type: str) -> str:

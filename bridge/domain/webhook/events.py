@@ -19,7 +19,8 @@ from uuid import UUID
 
 from bridge.domain.outcome import Direction, Stage
 from bridge.domain.phone import WITHHELD, Kind, Phone, read_phone
-from bridge.domain.webhook.envelopes import is_native, unwrap
+from bridge.domain.webhook import voice_agent
+from bridge.domain.webhook.envelopes import Found, is_native, unwrap
 from bridge.domain.webhook.fields import fields_of, in_order
 from bridge.domain.webhook.keys import DEFAULT_KEYS, ReadingRules, canonical_key, spelled
 from bridge.domain.webhook.values import (
@@ -50,6 +51,8 @@ STAGE_OF: Mapping[str, Stage] = {
     "transcription-created": Stage.ENDED,
     # Native only ("cidata.ready").
     "insights-ready": Stage.ENDED,
+    # What an AI voice agent asked out of the caller, sent after the call.
+    voice_agent.TRIGGER: Stage.ENDED,
 }
 OTHER_TRIGGERS = frozenset(
     {"message-received", "message-sent", "contact-created", "contact-updated", "contact-deleted"}
@@ -98,6 +101,9 @@ class Event:
     notes: str | None = None
     transcript: str | None = None
     summary: str | None = None
+    # Of an AI voice agent's webhook: its name, and what it asked out of the caller.
+    voice_agent_name: str | None = None
+    extracted: voice_agent.Fields = ()
     # CloudTalk signed it: nobody else can have sent it.
     signed: bool = False
     received_at: datetime | None = None
@@ -201,6 +207,10 @@ def read_event(
             reason="names no event (add the key `event`, or use the trigger's own URL)",
         )
     fingerprint = fingerprint_of(trigger, found.body)
+    if trigger == voice_agent.TRIGGER:
+        ids = _ids(found, keys)
+        event = _event_of(trigger, fingerprint, ids, rules, received_at, trouble=found.trouble)
+        return _voice_agent(event, body, found.body, keys)
     if is_native(found.body):
         fields = _native_fields(found.body["data"])
     else:
@@ -210,6 +220,24 @@ def read_event(
         reason = "belongs to no call" if trigger in OTHER_TRIGGERS else "unknown trigger"
         return Held(trigger=trigger, fingerprint=fingerprint, reason=reason)
     return _event_of(trigger, fingerprint, fields, rules, received_at, trouble=found.trouble)
+
+
+def _ids(found: Found, keys: Mapping[str, str]) -> dict[str, Any]:
+    fields = fields_of(found.body, *found.others, keys=keys)
+    return {name: fields[name] for name in ("call_id", "call_uuid") if name in fields}
+
+
+def _voice_agent(
+    event: Event | Held, body: Mapping[str, Any], inner: Mapping[str, Any], keys: Mapping[str, str]
+) -> Event | Held:
+    """The body is free-form: of the names that CloudTalk uses for calls, only the ids mean the same here."""
+    if isinstance(event, Held):
+        return event
+    return replace(
+        event,
+        voice_agent_name=voice_agent.read_agent(inner) or voice_agent.read_agent(body),
+        extracted=voice_agent.read_extracted(body, keys),
+    )
 
 
 def read_values(body: Mapping[str, Any], rules: ReadingRules) -> tuple[Mapping[str, Any], Event]:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from bridge.domain.moments import shown_time
 from bridge.domain.phone import Kind, Phone
 from bridge.domain.rules.model import Rules
+from bridge.domain.webhook import voice_agent
 from bridge.domain.webhook.envelopes import is_native, unwrap
 from bridge.domain.webhook.events import Event, read_values
 from bridge.domain.webhook.fields import fields_of
@@ -176,6 +177,9 @@ def _variable(
     trigger: str,
     zone: str,
 ) -> Variable:
+    if trigger == voice_agent.TRIGGER and canonical not in ("event", "call_id", "call_uuid", None):
+        # What a caller said has names of the customer's own.
+        canonical = ""
     field, attribute = _FIELDS.get(canonical or "", ("", None))
     means = trigger if canonical == "event" else ""
     state: State
@@ -214,6 +218,8 @@ def _by_template(name: str, trigger: str) -> tuple[str, State, str]:
         return "version of the template", "read", ""
     if any(key.name == last for key in _template_keys(trigger)):
         return last.replace("_", " "), "stored", "stored as it came"
+    if trigger == voice_agent.TRIGGER:
+        return "field of the voice agent", "stored", "shown in the note and on the call's page"
     near = difflib.get_close_matches(last, sorted(CANONICAL_KEYS), n=1)
     hint = f"did you mean {near[0]}?" if near else "rename it, or add it to [webhook_keys] in the rules"
     return "", "unknown", f"the bridge does not know this name; {hint}"

@@ -93,6 +93,8 @@ ENVELOPES = frozenset(
         "call", "calls", "params", "properties", "attributes", "input", "output", "result", "results",
         "request", "webhook", "fields", "item", "items", "bundle", "value", "raw", "detail", "object",
         "resource",
+        # Of an AI voice agent: what it asked out of the caller.
+        "extract_data", "extracted_data", "extracted", "extraction",
     }
 )  # fmt: skip
 

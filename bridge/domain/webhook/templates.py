@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
 VERSION = "1"
+VOICE_AGENT_PLACE = "CloudTalk's voice agent > configuration > extractData > endpoint"
 PLACE = "Account menu > Workflow Automations > New workflow"
 
 
@@ -30,6 +31,7 @@ class Template:
     title: str
     keys: tuple[Key, ...]
     note: str = ""
+    place: str = PLACE
 
     @property
     def event(self) -> str:
@@ -105,6 +107,16 @@ TEMPLATES: Mapping[str, Template] = MappingProxyType(
                 note="Not needed for logging calls.",
                 call_id=_IF_OFFERED,
             ),
+            replace(
+                _template(
+                    "voice-agent",
+                    "AI voice agent / extractData",
+                    "call_id! call_uuid voice_agent_name",
+                    note="Add a key for each value that the agent extracts, such as order_number: the note "
+                    "and the page of the call show the first 20. Without an id of the call it is held.",
+                ),
+                place=VOICE_AGENT_PLACE,
+            ),
             _template(
                 "message-received",
                 "Message / Received",
@@ -136,7 +148,7 @@ def as_data(template: Template, base: str) -> dict[str, Any]:
     return {
         "trigger": template.trigger,
         "cloudtalk_trigger": template.title,
-        "where": PLACE,
+        "where": template.place,
         "action": "API Request",
         "method": "POST",
         "url": f"{base}/webhooks/cloudtalk/{template.trigger}",

@@ -51,6 +51,15 @@ class CallFields(BaseModel):
     holding_time: int = Field(default=0, ge=0)
     is_voicemail: bool = False
     transferred_from: int | None = None  # the agent who answered, and after a while handed the call on
+    voice_agent: str | None = None  # the AI voice agent that answered in place of a person
+    menu: str | None = None  # the key that the caller pressed
+    rang: list[int] = []  # agents who rang in vain, before whoever answered
+    out_of_office: bool = False
+    type: str | None = None  # callback, redirected, …; None: as the rest says
+    resolved_by: int | None = None  # id of the later call that settled this missed one
+    # Of a transfer that CloudTalk lists as a call of its own: the id of the first part.
+    first_leg: int | None = None
+    next_leg: int | None = None  # and of the part that it was handed on to
     recorded: bool | None = None
     recording_wav: str | None = None  # base64
     recording_seconds: int | None = Field(default=None, ge=0, le=LONGEST_S)  # None: talking_time
@@ -98,7 +107,12 @@ def _complete(call: CallFields, world: World) -> Document:
     if call.ended_at is None and not call.in_progress:
         since = call.answered_at or call.started_at + rang_s
         call.ended_at = since + timedelta(seconds=call.talking_time + call.holding_time)
-    if call.agent_id is None and answered and "agent_id" not in call.model_fields_set:
+    if (
+        call.agent_id is None
+        and answered
+        and "agent_id" not in call.model_fields_set
+        and not call.voice_agent
+    ):
         agents = world.store.all("agent")
         call.agent_id = agents[0]["id"] if agents else None
     if call.contact_id is not None and call.contact_name is None:
@@ -138,7 +152,7 @@ def list_item(call: Document, world: World) -> Document:
             "fax_email": "0",
             "is_redirected": "0",
             "redirected_from": "",
-            "transferred_from": str(call.get("transferred_from") or ""),
+            "transferred_from": str(call.get("first_leg") or call.get("transferred_from") or ""),
             "is_local": True,
             "user_id": None if call["agent_id"] is None else str(call["agent_id"]),
             "talking_time": str(call["talking_time"]),
@@ -191,59 +205,107 @@ def detail(call: Document, world: World) -> Document:
         },
         "call_times": _times(call),
         "direction": call["direction"],
-        "type": "transferred" if call.get("transferred_from") else "regular",
+        "type": call.get("type") or ("transferred" if _is_transferred(call) else "regular"),
         "status": "answered" if is_answered(call) else "missed",
         "call_steps": _steps(call, world),
         "notes": call["notes"],
         "recorded": call["recorded"],
-        "out_of_office": False,
+        "out_of_office": bool(call.get("out_of_office")),
     }
+
+
+def _is_transferred(call: Document) -> bool:
+    return bool(call.get("transferred_from") or call.get("first_leg"))
 
 
 def _steps(call: Document, world: World) -> list[Document]:
     answered = is_answered(call)
-    unresolved = {
-        "resolved_by": None,
-        "resolved_by_call": {"id": None, "date": None, "agent": {"id": None, "name": None}},
+    rang = [
+        _agent_step(call, world, agent_id, talking_s=0, missed=True) for agent_id in call.get("rang") or []
+    ]
+    agents = [*rang, *_talks(call, world)]
+    steps = _before(call)
+    if call.get("voice_agent"):
+        return [*steps, _voice_agent_step(call)]
+    if call["direction"] != "incoming":
+        return [*steps, *agents]
+    queue = {
+        "type": "queue",
+        "id": 10,
+        "name": "Queue10",
+        "date": call["started_at"],
+        "call_times": _times(call),
+        "status": "answered" if answered else "missed",
+        "reason": None if answered else "no_agents_picked_up",
+        **_resolved(call),
+        "strategy": "ringall",
+        "agent_calls": agents,
     }
+    return [*steps, queue]
+
+
+def _before(call: Document) -> list[Document]:
+    if call.get("menu") is None:
+        return []
+    menu = {"type": "ivr", "id": 1, "date": call["started_at"], "total_time": 5, "option": call["menu"]}
+    hello = {"type": "playback", "id": 2, "date": call["started_at"], "file": "welcome.wav", "total_time": 4}
+    return [hello, menu]
+
+
+def _voice_agent_step(call: Document) -> Document:
+    """How CloudTalk shows a voice agent is not documented; its product is called VoiceAgent."""
+    return {
+        "type": "voice_agent",
+        "id": None,
+        "name": call["voice_agent"],
+        "date": call["answered_at"],
+        "call_times": _times(call),
+        "status": "answered" if is_answered(call) else "missed",
+    }
+
+
+def _talks(call: Document, world: World) -> list[Document]:
+    """The agents who talked, and the transfer from one to the other."""
     steps: list[Document] = []
     handed_on_s = 0
     if call.get("transferred_from"):
         handed_on_s = min(_HANDED_ON_S, call["talking_time"] // 3)
         agent = world.store.get("agent", str(call["agent_id"])) or {}
-        steps += [
-            _agent_step(call, world, call["transferred_from"], talking_s=handed_on_s) | unresolved,
-            {
-                "type": "transfer",
-                "id": None,
-                "date": call["answered_at"],
-                "endpoint": agent.get("extension"),
-                "status": "answered",
-            },
-        ]
+        first = _agent_step(call, world, call["transferred_from"], talking_s=handed_on_s)
+        steps += [first, _transfer(call, agent.get("extension"))]
     if call["agent_id"] is not None:
         talking_s = call["talking_time"] - handed_on_s
-        steps.append(_agent_step(call, world, call["agent_id"], talking_s=talking_s) | unresolved)
-    if call["direction"] != "incoming":
-        return steps
-    return [
-        {
-            "type": "queue",
-            "id": 10,
-            "name": "Queue10",
-            "date": call["started_at"],
-            "call_times": _times(call),
-            "status": "answered" if answered else "missed",
-            "reason": None if answered else "no_agents_picked_up",
-            **unresolved,
-            "strategy": "ringall",
-            "agent_calls": steps,
-        }
-    ]
+        steps.append(_agent_step(call, world, call["agent_id"], talking_s=talking_s))
+    if call.get("next_leg"):
+        other = world.store.get("call", str(call["next_leg"])) or {}
+        agent = world.store.get("agent", str(other.get("agent_id"))) or {}
+        next_ = _agent_step(call, world, other.get("agent_id"), talking_s=other.get("talking_time") or 0)
+        steps += [_transfer(call, agent.get("extension")), next_ | {"call_id": call["next_leg"]}]
+    return steps
 
 
-def _agent_step(call: Document, world: World, agent_id: int, *, talking_s: int) -> Document:
-    answered = is_answered(call)
+def _transfer(call: Document, endpoint: str | None) -> Document:
+    return {
+        "type": "transfer",
+        "id": None,
+        "date": call["answered_at"],
+        "endpoint": endpoint,
+        "status": "answered",
+    }
+
+
+def _resolved(call: Document) -> Document:
+    by = call.get("resolved_by")
+    return {
+        "resolved_by": by,
+        "resolved_by_call": {"id": by, "date": None, "agent": {"id": None, "name": None}},
+    }
+
+
+def _agent_step(
+    call: Document, world: World, agent_id: int | None, *, talking_s: int, missed: bool = False
+) -> Document:
+    answered = is_answered(call) and not missed
     times = _times(call) | {"talking_time": talking_s}
     del times["waiting_time"]
     if not answered:
@@ -258,6 +320,7 @@ def _agent_step(call: Document, world: World, agent_id: int, *, talking_s: int) 
         "call_times": times,
         "status": "answered" if answered else "missed",
         "reason": None if answered else "not_picked_up",
+        **_resolved(call),
     }
 
 
