@@ -71,6 +71,32 @@ def _kustomer(settings: Settings, client: httpx2.Client) -> Iterator[Check]:
         refused="check the key's expiry, roles and allowed addresses in Kustomer (Settings > Security > "
         "API Keys), and KUSTOMER_API_URL: EU keys do not work in the US",
     )
+    if settings.rules.searches and settings.kustomer_api_key is not None:
+        yield from _search_role(settings, client)
+
+
+def _search_role(settings: Settings, client: httpx2.Client) -> Iterator[Check]:
+    """The rules have customers searched, which needs a role of its own."""
+    key = settings.kustomer_api_key
+    assert key is not None  # noqa: S101  # checked by the caller
+    # Nobody has this number.
+    body = {"or": [{"customer_phone": {"equals": "+15550100000"}}], "queryContext": "customer"}
+    try:
+        response = client.post(
+            f"{settings.kustomer_api_url}/v1/customers/search?page=1&pageSize=1",
+            json=body,
+            headers={"Authorization": f"Bearer {key.get_secret_value()}"},
+        )
+    except (httpx2.RequestError, Unavailable):
+        # Said of the key already.
+        return
+    if response.status_code in (401, 403):
+        yield Check(
+            "Kustomer, search",
+            "warn",
+            "the key may not search customers, as [customer] of the rules wishes",
+            "give the key the role org.permission.search.create, or set search = false in [customer]",
+        )
 
 
 def _tokens(settings: Settings) -> Iterator[Check]:

@@ -205,7 +205,6 @@ def object_id(text: str) -> str:
 
 def _customer(call: Call, rules: Rules) -> CustomerDraft | str:
     """Who the customer is, or the reason why there is none to write."""
-    name = _customer_name(call, rules)
     phone = call.external
     if call.outcome is Outcome.INTERNAL:
         return CustomerDraft(phone=None, external_id="cloudtalk:internal", name="Internal calls")
@@ -213,7 +212,8 @@ def _customer(call: Call, rules: Rules) -> CustomerDraft | str:
         return "the webhook contained no customer number"
     match phone.kind:
         case Kind.E164:
-            return CustomerDraft(phone=phone.text, name=name)
+            name, placeholder = _names(call, rules)
+            return CustomerDraft(phone=phone.text, name=name, placeholder=placeholder)
         case Kind.WITHHELD if rules.write_withheld:
             house = rules.house if rules.unknown == "house" else ""
             return CustomerDraft(
@@ -222,20 +222,28 @@ def _customer(call: Call, rules: Rules) -> CustomerDraft | str:
         case Kind.WITHHELD:
             return "the caller withheld the number (write.withheld is off)"
         case _ if rules.write_short:
+            name, placeholder = _names(call, rules)
             return CustomerDraft(
                 phone=None,
                 external_id=number_key(phone.text),
                 name=name,
-                placeholder=phone.text,
+                placeholder=placeholder or phone.text,
             )
         case _:
             return f"cannot be called back: {phone.masked} (write.short is off)"
 
 
-def _customer_name(call: Call, rules: Rules) -> str | None:
-    if rules.customer_name:
-        return _named(rules.customer_name, call, rules, otherwise=call.contact_name or "") or None
-    return cut(call.contact_name, _LONGEST_NAME) if call.contact_name else None
+def _names(call: Call, rules: Rules) -> tuple[str | None, str]:
+    """The name that CloudTalk's contact gives a customer, and the one for want of it.
+
+    A template that does not name the caller is for those without a contact.
+    """
+    own = cut(call.contact_name, _LONGEST_NAME) if call.contact_name else None
+    if not rules.customer_name:
+        return own, ""
+    placeholder = _named(rules.customer_name, replace(call, contact_name=None), rules, otherwise="")
+    named = _named(rules.customer_name, call, rules, otherwise=own or "") if own else None
+    return own if named == placeholder else named, placeholder
 
 
 def _named(template: str, call: Call, rules: Rules, *, sound: str = "", otherwise: str | None = None) -> str:

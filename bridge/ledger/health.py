@@ -85,6 +85,12 @@ def storage_failing(ledger: Ledger) -> str:
     return cast(str | None, ledger.redis.get(keys.STORAGE_FAILING)) or ""
 
 
+@boundary("health.search_refused")
+def search_refused(ledger: Ledger) -> bool:
+    """Whether Kustomer refused the key a search of customers, and none went well since."""
+    return bool(ledger.redis.exists(keys.SEARCH_REFUSED))
+
+
 @boundary("health.late_calls")
 def late_live_calls(ledger: Ledger, *, after_s: float) -> tuple[int, float]:
     """How many live calls are due or failing for longer than that, and the age of the oldest.

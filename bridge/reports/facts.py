@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bridge.ledger.calls.comparison import unannounced_at
-from bridge.ledger.health import late_live_calls, server_health, storage_failing
+from bridge.ledger.health import late_live_calls, search_refused, server_health, storage_failing
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.processes import Process, commands_of
 from bridge.ledger.queue.connections import TITLES, closed_as, paused_as
@@ -56,6 +56,7 @@ def gather_facts(
         server=RedisFacts(not_durable=server.not_durable, used=server.used),
         disks=disks_of(running),
         storage_failing=storage_failing(ledger),
+        search_refused=search_refused(ledger),
         rules_wrong=next((one.rules_wrong for one in running if one.rules_wrong), ""),
         rules_versions=rules_versions(running),
         refused=refused,

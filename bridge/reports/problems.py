@@ -83,6 +83,7 @@ class Facts:
         storage_failing: what the storage of recordings said last, if it failed and nothing was stored since.
         rules_wrong: the first mistake in the rules file, where a process does not follow it for that.
         rules_versions: version of the rules -> kinds of the processes that work by it.
+        search_refused: the key may not search customers, as the rules wish.
         synthetic_late_s: for how long the synthetic call has been under way, or failing, beyond its limit.
         active: names of the problems notified now: they end at lower marks.
     """
@@ -104,6 +105,7 @@ class Facts:
     storage_failing: str = ""
     rules_wrong: str = ""
     rules_versions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    search_refused: bool = False
     synthetic_late_s: float = 0.0
     synthetic_says: str = ""
     active: frozenset[str] = frozenset()
@@ -326,6 +328,20 @@ def _storage(facts: Facts) -> Iterator[Problem]:
         )
 
 
+def _search(facts: Facts) -> Iterator[Problem]:
+    if facts.search_refused:
+        yield Problem(
+            name="search-refused",
+            kind="search-refused",
+            severity="warning",
+            says="Kustomer refuses searches of customers: calls go on without them",
+            do="give the key the role org.permission.search.create, or set search = false in [customer]",
+            page="/rules",
+            well="customers are searched again",
+            needs_a_person=True,
+        )
+
+
 def _rules_file(facts: Facts) -> Iterator[Problem]:
     if facts.rules_wrong:
         yield Problem(
@@ -376,6 +392,7 @@ _RULES: tuple[Callable[[Facts], Iterator[Problem]], ...] = (
     _redis,
     _disks,
     _storage,
+    _search,
     _rules_file,
     _live_late,
     _parked,

@@ -18,6 +18,7 @@ from uuid import UUID
 import redis
 import structlog
 
+from bridge.ledger.calls import by_hand
 from bridge.ledger.connect import connect
 from bridge.local.embedded import EmbeddedRedis
 from bridge.sandbox.running import RunningSandbox
@@ -109,6 +110,32 @@ class Row:
 
 _SHARED = {"phones": [], "sharedPhones": [{"type": "mobile", "phone": _PHONE}]}
 
+_SEVERAL = 'version = 2\n[customer]\nseveral = "newest"\n'
+_MATCH_PHONE = 'version = 2\n[customer]\nmatch = ["phone"]\n'
+_MATCH = 'version = 2\n[customer]\nmatch = ["phone", "shared_phone", "email", "external_id"]\n'
+
+
+def _two_share(one: Try, *, with_conversation: bool = False) -> None:
+    ids = [one.customer(**{**_SHARED, "name": name}) for name in ("Ada Example", "Cy Example")]
+    if with_conversation:
+        one.bridge.deps.kustomer.conversations.create({"customer": ids[0]})
+
+
+def _assign(one: Try) -> None:
+    """The newest call goes to another customer."""
+    ledger = one.bridge.ledger
+    (key, _), *_ = ledger.recent(count=1)
+    record = ledger.read(key)
+    chosen = one.sandbox.kustomer.add_customer(name="Cy Example")
+    by_hand.assign(ledger, record, chosen, number=record.call(one.bridge.rules).external, who="a test")
+    one.bridge.run_jobs()
+
+
+def _assigned_before(one: Try) -> None:
+    one.call()
+    _assign(one)
+
+
 ROWS: tuple[Row, ...] = (
     Row(what="a new caller"),
     Row(what="a caller whom Kustomer knows", before=Try.customer),
@@ -119,6 +146,18 @@ ROWS: tuple[Row, ...] = (
         before=Try.customer,
         then=lambda one: one.call(recorded=True),
     ),
+    Row(what="`several` stated: a new caller, who is also searched", rules=_SEVERAL),
+    Row(what="`several` stated: two customers share the number", rules=_SEVERAL, before=_two_share),
+    Row(
+        what='`several = "most_recent_conversation"`: two share it, one of them has conversations',
+        rules=_SEVERAL.replace("newest", "most_recent_conversation"),
+        before=lambda one: _two_share(one, with_conversation=True),
+    ),
+    Row(what="`match` with all four stated: a new caller, whose e-mail is asked for", rules=_MATCH),
+    Row(what="`search = false`: a new caller", rules=f"{_MATCH_PHONE}search = false\n"),
+    Row(what='`unknown = "skip"`: a new caller', rules='version = 2\n[customer]\nunknown = "skip"\n'),
+    Row(what="a person assigns a call that is written", before=Try.call, then=_assign),
+    Row(what="the next call of an assigned number", before=_assigned_before),
 )
 
 

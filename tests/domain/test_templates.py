@@ -143,7 +143,11 @@ def test_a_rule_has_a_name_of_its_own() -> None:
 def test_a_new_customer_gets_the_name_of_its_template() -> None:
     rules = rules_of('[customer]\nname = "Caller {{ number }}"')
 
-    assert planned(rules, contact_name=None).customer.name == "Caller +441632960304"
+    nameless = planned(rules, contact_name=None).customer
+    assert (nameless.name, nameless.placeholder) == (None, "Caller +441632960304")
+    assert planned(rules).customer.name == "Ada Example"
+    with_caller = rules_of('[customer]\nname = "{{ caller }} (phone)"')
+    assert planned(with_caller).customer.name == "Ada Example (phone)"
 
 
 def test_a_name_is_one_short_line_without_markup() -> None:

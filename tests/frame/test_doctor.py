@@ -50,6 +50,11 @@ def services(
     return answer
 
 
+def without_search(request: httpx2.Request) -> httpx2.Response:
+    is_search = request.url.path == "/v1/customers/search"
+    return httpx2.Response(401, json={}) if is_search else services()(request)
+
+
 @pytest.fixture
 def checked(tmp_path: Path) -> Callable[..., list[Check]]:
     def run(answer: Callable[[httpx2.Request], httpx2.Response] | None = None, **environ: str) -> list[Check]:
@@ -483,3 +488,16 @@ def test_recordings_are_tried_where_they_are_kept_and_nothing_stays(
     assert state(good, "recordings") == "ok"
     assert [path for path in (tmp_path / "sounds").rglob("*") if path.is_file()] == []
     assert state(bad, "recordings") == "FAIL" and "RECORDINGS_URL" in advised(bad, "recordings")
+
+
+@pytest.mark.parametrize("rules", ["", '[customer]\nseveral = "none"\n'])
+def test_the_role_for_searches_is_asked_for_where_the_rules_need_it(
+    checked: Callable[..., list[Check]], tmp_path: Path, rules: str
+) -> None:
+    file = tmp_path / "rules.toml"
+    file.write_text(f"version = 2\n{rules}")
+
+    found = checked(without_search, **KEYS, CALLBRIDGE_RULES=str(file))
+
+    named = [one for one in found if "org.permission.search.create" in one.do]
+    assert len(named) == bool(rules)

@@ -350,6 +350,26 @@ def test_a_name_that_is_nothing_but_the_number_gives_way_to_a_contacts(
     assert [one["attributes"]["name"] for one in sandbox.kustomer.customers] == ["Ada Example"]
 
 
+@pytest.mark.parametrize("remembers", [True, False])
+def test_a_name_by_template_gives_way_to_a_contacts_once(
+    redis_client: redis.Redis, sandbox: RunningSandbox, remembers: bool
+) -> None:
+    bridge = bridge_with(redis_client, sandbox, customer_name="Caller {{ number }}", stated=frozenset())
+
+    def name_after(body: dict[str, Any]) -> str:
+        if not remembers:
+            bridge.ledger.memory.remember_customer(NUMBER, None)
+        bridge.receive("call-ended", body)
+        bridge.run_jobs()
+        [customer] = sandbox.kustomer.customers
+        return str(customer["attributes"]["name"])
+
+    nameless = {"contact_name": None, "contact_id": None}
+    assert name_after(ended(**nameless)) == name_after(other(1, **nameless)) == f"Caller {NUMBER}"
+    assert name_after(other(2)) == "Ada Example"
+    assert name_after(other(3, contact_name="Cy Example")) == "Ada Example"
+
+
 def test_any_other_name_stays(bridge: Bridge, sandbox: RunningSandbox) -> None:
     sandbox.kustomer.add_customer(name="Grandma", phones=[{"phone": NUMBER}])
     bridge.receive("call-ended", ended())

@@ -72,6 +72,7 @@ TABLE: dict[str, tuple[dict[str, Any], list[str]]] = {
         ["disk-full:a"],
     ),
     "recordings cannot be stored": ({"storage_failing": "disk full"}, ["storage-failing"]),
+    "a key that may not search": ({"search_refused": True}, ["search-refused"]),
     "a mistake in the rules file": (
         {
             "rules_wrong": "rules.toml:3:1: unknown name",
