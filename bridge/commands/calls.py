@@ -232,6 +232,7 @@ def call_as_text(view: Mapping[str, Any], *, zone: str, is_forgotten: bool = Fal
         f"Call {view['call_id'] or '(number unknown)'}  {view['uuid'] or '(uuid unknown)'}",
         f"  {', '.join(fact for fact in facts if fact)}",
         f"  {view['state']}{why}",
+        *([f"  by rules version {view['rules']}"] if view["rules"] not in (None, "default") else []),
         "",
         *_customers(view),
         "What happened",

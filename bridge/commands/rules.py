@@ -21,6 +21,7 @@ class RulesGroup(LazyGroup):
             "default": ("bridge.commands.rules_default:default", "Print the commented default file"),
             "schema": ("bridge.commands.rules_default:schema", "Print the JSON Schema, for editors"),
             "try": ("bridge.commands.rules_try:try_", "What another rules file would make of past calls"),
+            "explain": ("bridge.commands.rules_explain:explain", "Which rules fit one call, and why not"),
         }
     )
     unlisted: Mapping[str, tuple[str, str]] = MappingProxyType({})

@@ -66,6 +66,9 @@ def masked_view(view: Mapping[str, Any], call: Call) -> dict[str, Any]:
     }
     if "contradictions" in view:
         found["contradictions"] = [said(text) for text in view["contradictions"]]
+    if "explained" in view:
+        judged = view["explained"]
+        found["explained"] = {**judged, "rules": [said(line) for line in judged["rules"]]}
     if "candidates" in view:
         found["candidates"] = [{**one, "name": initial(one.get("name"))} for one in view["candidates"]]
     return found

@@ -18,6 +18,7 @@ from bridge.ledger.keys import LANE_NAMES
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.queue.connections import Connections
 from bridge.reports.call_row import line_of, row_of
+from bridge.reports.rules_explained import explained
 
 HIDDEN = "(hidden)"
 _RECORDING_LINK = re.compile(r"https?:\\*/\S*?/pub\\*/r\\*/[^\s\"'<>]*", re.IGNORECASE)
@@ -68,6 +69,8 @@ def call_view(ledger: Ledger, rules: Rules, record: Record) -> dict[str, Any]:
         }
         for event in record.events
     ]
+    call = record.call(rules)
+    judged = explained(call, record.caller, rules)
     # Of most calls there are none.
     more: dict[str, Any] = {
         "left_out": dict(record.left_out),
@@ -76,10 +79,12 @@ def call_view(ledger: Ledger, rules: Rules, record: Record) -> dict[str, Any]:
         "customer_why": record.customer_why,
         "candidates": record.candidates,
         "assigned": record.assigned,
+        "explained": judged if any(judged.values()) else None,
     }
     return {
-        **line_of(row_of(CallEntry.of(record, record.call(rules)), jobs)),
+        **line_of(row_of(CallEntry.of(record, call), jobs)),
         **{name: value for name, value in more.items() if value},
+        "rules": record.rules_version,
         "events": events,
         "observations": observations,
         "outputs": outputs,

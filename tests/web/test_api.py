@@ -285,7 +285,7 @@ def test_one_call_is_told_with_all_that_came_and_was_done(site: Site, ledger: Le
 
     call = site.get(f"/api/calls/{KEY}").json
 
-    assert set(call) == LINE | {"events", "observations", "outputs", "jobs", "timeline"}
+    assert set(call) == LINE | {"events", "observations", "outputs", "jobs", "timeline", "rules"}
     (event,) = call["events"]
     assert set(event) == {"trigger", "received_at", "times", "fingerprint", "body"}
     assert (event["trigger"], event["times"], event["body"]) == ("call-ended", 2, dict(ENDED))

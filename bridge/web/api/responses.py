@@ -130,7 +130,22 @@ class Candidate(Answer):
     name: str | None
 
 
+class Chosen(Answer):
+    name: str
+    value: Any
+    origin: str = Field(description="The rule that sets it, else the section of the file.")
+
+
+class Explained(Answer):
+    rules: list[str] = Field(description="`rule N (line L): fits`, or why it does not.")
+    choices: list[Chosen] = Field(description="Those that are not defaults.")
+
+
 class Call(CallLine):
+    rules: str | None = Field(description="Version of the rules by which it was written or kept out.")
+    explained: Explained | None = Field(
+        None, description="How the rules in force judge it; left out where all have their defaults."
+    )
     events: list[Event]
     observations: dict[str, Observation]
     outputs: dict[str, Output]

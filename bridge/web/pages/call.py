@@ -104,7 +104,7 @@ def _shown(
         "story": story_of(
             view, after_s=max(after_s, 0.0) if after_s is not None else None, sound=recording.sound
         ),
-        "facts": _facts(row, folded),
+        "facts": _facts(row, folded, view["rules"]),
         "whose": _whose(view),
         "player": place if recording.speech or recording.original else None,
         "plays": recording.plays,
@@ -137,7 +137,7 @@ def _whose(view: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _facts(row: Any, folded: Call) -> list[tuple[str, Any]]:
+def _facts(row: Any, folded: Call, version: str | None) -> list[tuple[str, Any]]:
     talked = sound_length(folded.talk_seconds) if folded.talk_seconds else ""
     return [
         ("Customer", row.customer_name),
@@ -149,6 +149,7 @@ def _facts(row: Any, folded: Call) -> list[tuple[str, Any]]:
         ("Talked", talked),
         ("Call id", row.call_id),
         ("Uuid", row.uuid),
+        ("Rules", version if version != "default" else None),
     ]
 
 
