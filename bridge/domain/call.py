@@ -47,6 +47,7 @@ class Call:
     hold_seconds: int | None = None
     wrapup_seconds: int | None = None
     is_voicemail: bool | None = None
+    voicemail_email: str | None = None
     detail_says: Outcome | None = None
     recorded: bool | None = None
     tags: tuple[str, ...] = ()
@@ -115,6 +116,7 @@ _WINNER: dict[str, Callable[[Any, Any], Any]] = {
     "wait_seconds": max,
     "wrapup_seconds": max,
     "is_voicemail": max,
+    "voicemail_email": max,
     "recorded": max,
     "transcript": lambda a, b: max(a, b, key=lambda text: (len(text), text)),
     "summary": lambda a, b: max(a, b, key=lambda text: (len(text), text)),

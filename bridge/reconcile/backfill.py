@@ -9,12 +9,13 @@ from datetime import datetime
 
 from bridge.clients.cloudtalk import LARGEST_PAGE, CallPage
 from bridge.deps import Deps
+from bridge.domain.owners import requests_for
 from bridge.domain.rules.model import Rules
 from bridge.jobs.budget_waiter import BudgetWaiter
 from bridge.ledger.budgets.budget import Share
 from bridge.ledger.calls.call_status import CallState, CallStatus, call_statuses
 from bridge.reconcile.compare import Comparison, Span, ask_page, compare, learn, read_list, resume_stalled
-from bridge.sync.agents import AGENTS_FOR_S, USERS_FOR_S
+from bridge.sync.owners import AGENTS_FOR_S, UNKNOWN_FOR_S
 
 # Between two looks; a look at many calls is not cheap for Redis.
 _LOOK_EVERY_S, _AND_FOR_EACH_S = 0.5, 0.001
@@ -39,10 +40,12 @@ class Estimate:
         calls, recorded = len(wanted), sum(1 for call, mine in chosen if call.recorded and mine.record)
         asks, writes = calls + recorded, calls * _WRITE + recorded * _ATTACH
         seconds = max(cloudtalk.seconds_for(asks), kustomer.seconds_for(writes))
-        if assigned := {call.agent_id for call, mine in chosen if mine.assign != "none"}:
-            # The agents' e-mails and the user of each, as often as what is kept of them runs out.
+        if any(mine.assign != "none" or mine.team for _, mine in chosen):
+            # The agents' e-mails, the users and the teams, as often as what is kept of them runs out.
             asks += 1 + int(seconds / AGENTS_FOR_S)
-            writes += len(assigned) * (1 + int(seconds / USERS_FOR_S))
+            writes += 2 * (1 + int(seconds / UNKNOWN_FOR_S))
+            each = [requests_for(call.as_call(), mine) for call, mine in chosen]
+            asks, writes = asks + sum(a for a, _ in each), writes + sum(w for _, w in each)
             seconds = max(cloudtalk.seconds_for(asks), kustomer.seconds_for(writes))
         return cls(cloudtalk=asks, kustomer=writes, seconds=seconds)
 

@@ -15,6 +15,7 @@ from bridge import sandbox
 from bridge.sandbox import sample
 from bridge.sandbox.cloudtalk.agents import add_agent
 from bridge.sandbox.cloudtalk.calls import add_call
+from bridge.sandbox.cloudtalk.contacts import add_contact
 from bridge.sandbox.cloudtalk.recordings import is_heard, public_path, sound_of
 from bridge.sandbox.faults import Fault
 from bridge.sandbox.hosting import Host, address, listen
@@ -180,6 +181,10 @@ class CloudTalkHandle(Handle):
         if call is None:
             raise LookupError(f"there is no call {call_id}")
         return self.url + public_path(call)
+
+    def add_contact(self, **fields: Any) -> int:
+        """Returns its number."""
+        return int(add_contact(self._world, fields)["id"])
 
     def add_agent(self, **fields: Any) -> Document:
         return add_agent(self._world, fields)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from uuid import UUID
 
 from structlog.contextvars import bind_contextvars
@@ -12,6 +13,7 @@ from structlog.contextvars import bind_contextvars
 from bridge.clients.kustomer import Conversation
 from bridge.deps import Deps, JobResult
 from bridge.domain.call import Call
+from bridge.domain.owners import Owner
 from bridge.domain.policy import DetailWait, Plan, external_ids, plan
 from bridge.domain.recording import RecordingState
 from bridge.domain.rules.model import Rules
@@ -22,7 +24,6 @@ from bridge.ledger.calls.record_fields import Field, State
 from bridge.ledger.calls.summary import summary_field
 from bridge.ledger.keys import Lane
 from bridge.ledger.queue.jobs import Claim
-from bridge.sync.agents import user_of, with_agent
 from bridge.sync.asking import usual_wait_ms
 from bridge.sync.caller import learn_caller
 from bridge.sync.customers.choice import settle_choice
@@ -33,6 +34,7 @@ from bridge.sync.outputs.attachment import ensure_attachment, find_attachment
 from bridge.sync.outputs.conversation import ConversationOutput, look_up
 from bridge.sync.outputs.customer import NoCustomer, ensure_customer, forget_customer
 from bridge.sync.outputs.note import NoteOutput, find_uuid
+from bridge.sync.owners import owner_now, owner_of, with_agent
 from bridge.sync.refused import left_out_of
 from bridge.sync.write_log import WriteLog
 from bridge.sync.writer import CallWriter
@@ -135,7 +137,7 @@ def _write(
     horizon = look_back(record, call, deps.ledger.reach(), now)
     if horizon.wait:
         return _wait(record, horizon.wait, now)
-    call = with_agent(call, deps, rules)
+    told, call = call, with_agent(call, deps)
     link = deps.link_to(record.key, call, rules) if write.recording.sound is RecordingState.STORED else ""
     want = plan(call, rules, write.patience, recording=write.recording, link=link)
     assert isinstance(want, Plan)  # noqa: S101  # decided from the same facts; an agent's name changes nothing
@@ -155,7 +157,7 @@ def _write(
         if ended is not None:
             return ended
     try:
-        is_whole = _write_all(writer, want, user_of(call, deps, rules), there)
+        is_whole = _write_all(writer, want, partial(owner_of, writer, told, rules), there)
     except NoCustomer as error:
         fields: dict[str, object] = {
             Field.STATE: State.SKIPPED,
@@ -177,9 +179,10 @@ def _milestones(record: Record, call: Call) -> Milestones:
 
 def _synced(writer: CallWriter, want: Plan, write: Write, rules: Rules, now: datetime) -> JobResult:
     late = [_DETAILS_TO_COME] if write.patience is DetailWait.LATE else []
-    reason = "; ".join([*late, *want.left_out, *left_out_of(writer)])
+    owner = owner_now(writer) or Owner()
+    reason = "; ".join([*late, *want.left_out, *left_out_of(writer), *owner.left_out])
     return JobResult(
-        again_in_ms=_ms(write.until, now),
+        again_in_ms=_soonest(_ms(write.until, now), owner.again_s),
         fields={
             Field.STATE: State.SYNCED,
             Field.SYNCED_AT: "now",
@@ -192,17 +195,24 @@ def _synced(writer: CallWriter, want: Plan, write: Write, rules: Rules, now: dat
     )
 
 
-def _write_all(writer: CallWriter, want: Plan, assigned: Sequence[str], there: Conversation | None) -> bool:
+def _soonest(ms: int | None, again_s: float | None) -> int | None:
+    times = [one for one in (ms, None if again_s is None else int(again_s * 1000)) if one is not None]
+    return min(times, default=None)
+
+
+def _write_all(
+    writer: CallWriter, want: Plan, owner: Callable[[str], Owner], there: Conversation | None
+) -> bool:
     """Bring customer, conversation, recording and note up to date, in that order.
 
     Args:
-        assigned: Kustomer's users to assign to a new conversation.
+        owner: whose it is, by the customer's id.
         there: the conversation that a ledger which was lost wrote.
 
     Returns:
         False where the note is left to the run that follows.
     """
-    conversation_id, is_new = _conversation(writer, want, assigned, there)
+    conversation_id, is_new = _conversation(writer, want, owner, there)
     if "note" not in writer.record.outputs and _recording_was_announced(writer):
         return False
     note = NoteOutput(
@@ -220,21 +230,22 @@ def _write_all(writer: CallWriter, want: Plan, assigned: Sequence[str], there: C
 
 
 def _conversation(
-    writer: CallWriter, want: Plan, assigned: Sequence[str], there: Conversation | None
+    writer: CallWriter, want: Plan, owner: Callable[[str], Owner], there: Conversation | None
 ) -> tuple[str, bool]:
     """Its id, and whether it was created just now.
 
     One that is there comes before its customer: people may have moved the call, merged the customer or
     changed its number since, and none of that is to be undone.
     """
-    output = ConversationOutput(writer=writer, draft=want.conversation, assigned=assigned, there=there)
+    output = ConversationOutput(writer=writer, draft=want.conversation, there=there)
     is_assigned_anew = writer.record.is_assigned_anew
     if there is not None and not is_assigned_anew:
         if there.customer_id and "customer" not in writer.record.outputs:
             sent = {"phone": want.customer.phone, "name": want.customer.name}
             writer.log.keep("customer", there.customer_id, sent, done="found")
-        return writer.ensure(output)
+        return writer.ensure(replace(output, owner=owner(there.customer_id or "")))
     customer_id = ensure_customer(writer, want.customer)
+    output = replace(output, owner=owner(customer_id))
     try:
         written = writer.ensure(replace(output, customer_id=customer_id))
         if is_assigned_anew:

@@ -97,6 +97,8 @@ class Event:
     answered_at: datetime | None = None
     ended_at: datetime | None = None
     is_voicemail: bool | None = None
+    # To whom CloudTalk sends the voicemail.
+    voicemail_email: str | None = None
     tags: tuple[str, ...] | None = None
     notes: str | None = None
     transcript: str | None = None
@@ -299,6 +301,7 @@ def _event_of(
         answered_at=read_time(fields.get("answered_at")),
         ended_at=read_time(fields.get("ended_at")),
         is_voicemail=read_flag(fields.get("is_voicemail")),
+        voicemail_email=read_email(fields.get("voicemail_email")),
         tags=read_tags(fields.get("tags")),
         notes=read_text(fields.get("notes")),
         transcript=read_text(fields.get("transcript")),

@@ -50,6 +50,7 @@ _FIELDS: Mapping[str, tuple[str, str | None]] = {
     "answered_at": ("answer", "answered_at"),
     "ended_at": ("end", "ended_at"),
     "is_voicemail": ("voicemail", "is_voicemail"),
+    "voicemail_email": ("voicemail's e-mail", "voicemail_email"),
     "recording_url": ("recording link", None),
     "tags": ("tags", "tags"),
     "notes": ("notes", "notes"),
@@ -258,6 +259,7 @@ def _kind(canonical: str) -> str:
         "is_voicemail": "true or false",
         "agent_email": "an e-mail address",
         "contact_email": "an e-mail address",
+        "voicemail_email": "an e-mail address",
     }.get(canonical, "a number" if canonical.endswith("_id") else "a text")
 
 

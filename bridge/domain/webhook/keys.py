@@ -65,6 +65,7 @@ _ALIASES: dict[str, tuple[str, ...]] = {
     "answered_at": ("answer_time", "call_answered_at", "answeredat"),
     "ended_at": ("end_time", "call_ended_at", "endedat"),
     "is_voicemail": ("voicemail", "isvoicemail"),
+    "voicemail_email": ("voicemail_mail", "voicemail_e_mail", "voicemail_recipient", "voicemailemail"),
     "recording_url": ("recording_link", "recordingurl", "recording"),
     "tags": ("call_tags", "tag"),
     "notes": ("note", "call_notes", "call_note"),

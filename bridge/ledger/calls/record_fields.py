@@ -36,6 +36,8 @@ class Field(StrEnum):
     CANDIDATES = "candidates"  # customers that share the number, JSON [{id, name}]
     ASSIGNED = "assigned"  # id of the customer that a person chose
     MOVED = "moved"  # id of the customer to whom the conversation was moved for that
+    # Whose conversation it is.
+    OWNER = "owner"  # to whom its conversation was given, and why (`domain/owners.py`)
     # Questions to CloudTalk.
     ASKING = "asking"  # kind of the job that asks
     ASKING_SINCE = "asking_since"

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from bridge.clients.kustomer import Conversation
 from bridge.domain.kustomer_texts.tags import MOST_TAGS
+from bridge.domain.owners import Owner
 from bridge.domain.policy import ConversationDraft
 from bridge.errors import Rejected
 from bridge.ledger.calls.record import Written
+from bridge.sync.outputs.owned import OWNED, our_part, owned_changes, owned_fields, with_others
 from bridge.sync.refused import say_left_out, send_without_refused
 from bridge.sync.writer import CallWriter, Fields, Output
 
 _EDITABLE = ("name", "direction", "status")
-_OPTIONAL = frozenset({*_EDITABLE, "tags", "assignedUsers"})
+_OPTIONAL = frozenset({*_EDITABLE, "tags", *OWNED})
+_NOBODY = Owner()
 
 
 def look_up(writer: CallWriter) -> Conversation | None:
@@ -37,7 +40,7 @@ class ConversationOutput(Output[Conversation]):
     writer: CallWriter
     draft: ConversationDraft
     customer_id: str = ""
-    assigned: Sequence[str] = ()
+    owner: Owner = _NOBODY
     # Found by `look_up` before: it is adopted, whoever its customer is by now.
     there: Conversation | None = None
 
@@ -48,6 +51,7 @@ class ConversationOutput(Output[Conversation]):
             "direction": self.draft.direction,
             "status": self.draft.status,
             "tags": list(self.draft.tags),
+            **owned_fields(self.owner, known),
         }
 
     def is_searched(self) -> bool:
@@ -68,8 +72,7 @@ class ConversationOutput(Output[Conversation]):
             given = {name: value for name, value in body.items() if value}
             return self.writer.kustomer.conversations.create({"customer": self.customer_id, **given}).id
 
-        body = {**fields, "assignedUsers": self.assigned}
-        return send_without_refused(self.writer, self.name, _OPTIONAL, body, send)
+        return send_without_refused(self.writer, self.name, _OPTIONAL, fields, send)
 
     def read(self, id_: str) -> Conversation | None:
         return self.writer.kustomer.conversations.get(id_)
@@ -80,7 +83,8 @@ class ConversationOutput(Output[Conversation]):
         )
 
     def editable(self, current: Conversation) -> Fields:
-        return {name: current.fields.get(name) for name in _EDITABLE}
+        shown = {name: current.fields.get(name) for name in _EDITABLE}
+        return {**shown, **our_part(self.writer, self.owner, current)}
 
     def changes(self, fields: Fields, known: Written, current: Conversation) -> Fields:
         changes: dict[str, Any] = {
@@ -96,13 +100,14 @@ class ConversationOutput(Output[Conversation]):
         if fitting := self._that_fit(added, current):
             # The list is replaced whole, and read as ids; ids and names may be mixed in writing.
             changes["tags"] = [*current.tags, *fitting]
-        return changes
+        return changes | owned_changes(self.writer, self.owner, fields, known, current)
 
     def update(self, current: Conversation, changes: Fields) -> None:
         def send(body: Mapping[str, Any]) -> None:
             self.writer.kustomer.conversations.update(current.id, body)
 
-        send_without_refused(self.writer, self.name, _OPTIONAL, changes, send)
+        whole = with_others(self.writer, self.owner, changes, current)
+        send_without_refused(self.writer, self.name, _OPTIONAL, whole, send)
 
     def _that_fit(self, tags: list[str], current: Conversation) -> list[str]:
         """As many of our tags as Kustomer takes beside those that are there, which may be a person's."""
