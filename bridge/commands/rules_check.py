@@ -31,8 +31,13 @@ def check(*, file: Path | None) -> int:
     if wrong:
         say("\n".join(wrong), err=True)
         return WRONG_USE
-    say(f"{path}: no mistakes. In force:")
-    say("\n".join(_in_force(rules)) or "  the defaults")
+    in_force = _in_force(rules)
+    say(
+        f"{path}: no mistakes. "
+        + ("What differs from the defaults:" if in_force else "All is as by default.")
+    )
+    for line in in_force:
+        say(line)
     return DONE
 
 
@@ -42,10 +47,11 @@ def _in_force(rules: Rules) -> list[str]:
     from bridge.domain.rules.writing import toml_value
     from bridge.domain.templates import SAMPLE, render_line
 
-    values = values_in(rules)
-    lines = [f"  {name} = {toml_value(values[name])}" for name in values if name in rules.stated]
+    values, defaults = values_in(rules), values_in(Rules())
+    lines = [f"  {name} = {toml_value(values[name])}" for name in values if values[name] != defaults[name]]
     for rule in rules.rules:
-        lines.append(f"  {rule.name}: when {toml_value(plain_when(rule.when))}")
+        when = f"when {toml_value(plain_when(rule.when))}" if plain_when(rule.when) else "every call"
+        lines.append(f"  {rule.name}: {when}")
         lines.append(f"      then {toml_value(plain_then(rule.then))}")
     templates = {
         THEN[name].place: value

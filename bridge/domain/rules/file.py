@@ -26,6 +26,8 @@ from bridge.domain.rules.schema import Table, choices_of, file_model
 from bridge.domain.webhook.keys import folded
 
 LARGEST_FILE = 262_144
+# Each takes a moment to word, and processes read the file while they work.
+MOST_COMPLAINTS = 200
 _TOMLS_PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 
 
@@ -74,7 +76,7 @@ def read_rules_text(text: str) -> RulesFile:
 
 def _not_toml(text: str, said: str, places: Places) -> Iterator[Complaint]:
     if places.repeats:
-        yield from (repeated(repeat, places) for repeat in places.repeats)
+        yield from (repeated(repeat, places) for repeat in places.repeats[:MOST_COMPLAINTS])
         return
     found = _TOMLS_PLACE.search(said)
     where = (1, 1)
@@ -93,7 +95,7 @@ def _read(table: Mapping[str, Any], places: Places) -> RulesFile:
         model = file_model(version).model_validate(table)
     except ValidationError as error:
         faults = error.errors(include_url=False)
-        wrong = dict.fromkeys(complaint(fault, places, version) for fault in faults)
+        wrong = dict.fromkeys(complaint(fault, places, version) for fault in faults[:MOST_COMPLAINTS])
         return RulesFile(wrong=tuple(wrong), version=version)
     rules = _rules_of(model, version, places)
     lines = dict(_lines_of(model, places))
