@@ -17,6 +17,7 @@ from bridge.ledger.calls.summary import CallEntry
 from bridge.ledger.keys import LANE_NAMES
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.queue.connections import Connections
+from bridge.reports.call_path import path_view
 from bridge.reports.call_row import line_of, row_of
 from bridge.reports.rules_explained import explained
 
@@ -80,6 +81,7 @@ def call_view(ledger: Ledger, rules: Rules, record: Record) -> dict[str, Any]:
         "candidates": record.candidates,
         "assigned": record.assigned,
         "explained": judged if any(judged.values()) else None,
+        **path_view(call),
     }
     return {
         **line_of(row_of(CallEntry.of(record, call), jobs)),

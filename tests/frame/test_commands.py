@@ -203,7 +203,7 @@ def test_every_key_of_a_call_template_is_one_the_bridge_reads() -> None:
     named = {
         key.name
         for template in TEMPLATES.values()
-        if not template.trigger.startswith("message")
+        if not template.trigger.startswith(("message", "voice"))
         for key in template.keys
     }
 

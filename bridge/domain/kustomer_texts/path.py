@@ -62,6 +62,13 @@ def extracted_lines(call: Call) -> list[str]:
     return [f"Voice agent: {name}: {shown(value)}" for name, value in call.extracted]
 
 
+def step_line(step: Step) -> str:
+    """One step alone; empty where its kind is not known."""
+    if step.kind == "agent" and not step.answered:
+        return next(_rang([step]))
+    return _line(step)
+
+
 def type_in_words(call_type: str) -> str:
     return _TYPES.get(call_type, f"Type of call: {_words(call_type)}")
 

@@ -13,6 +13,7 @@ from bridge.ledger.calls import by_hand
 from bridge.ledger.calls.record import Record
 from bridge.reports.call_csv import csv_pieces
 from bridge.reports.call_list import Search
+from bridge.reports.call_path import path_view
 from bridge.reports.call_row import line_of, masked
 from bridge.reports.masking import masked_view, without_raw_bodies
 from bridge.reports.views import call_view
@@ -79,7 +80,8 @@ def view_for(desk: Desk, record: Record, *, raw: bool, masked: bool) -> dict[str
     """The same of a record that was read."""
     view = call_view(desk.ledger, desk.rules, record)
     if masked:
-        return masked_view(view, record.call(desk.rules))
+        call = record.call(desk.rules)
+        return masked_view(view, call) | path_view(call, masked=True)
     return view if raw else without_raw_bodies(view)
 
 

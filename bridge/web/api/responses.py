@@ -141,6 +141,36 @@ class Explained(Answer):
     choices: list[Chosen] = Field(description="Those that are not defaults.")
 
 
+class PathStep(Answer):
+    kind: Literal["menu", "queue", "agent", "ai_agent", "transfer", "other"]
+    at: str | None
+    says: str
+    name: str | None
+    answered: bool | None = Field(description="Null for what nobody answers, such as a menu.")
+    reason: str | None = Field(description="Why it was not answered, as CloudTalk spells it.")
+    waited_s: int | None
+    talked_s: int | None
+    in_queue: bool = Field(description="An agent who rang in the queue before it.")
+
+
+class PathFacts(Answer):
+    type: str | None
+    out_of_hours: bool | None
+    transferred: bool | None
+    groups: list[str]
+    resolved_by: int | None = Field(description="CloudTalk's number of the later call that settled this one.")
+
+
+class ExtractedField(Answer):
+    name: str
+    value: str | int | float | bool
+
+
+class VoiceAgent(Answer):
+    name: str | None
+    fields: list[ExtractedField] = Field(description="What it asked out of the caller; values masked if so.")
+
+
 class Call(CallLine):
     rules: str | None = Field(description="Version of the rules by which it was written or kept out.")
     explained: Explained | None = Field(
@@ -159,6 +189,9 @@ class Call(CallLine):
     )
     customer_why: str = Field("", description="Why this customer, where not only one has the number.")
     assigned: str | None = Field(None, description="The customer that a person chose.")
+    path: list[PathStep] = Field([], description="Menus, queues, who rang, transfers; from call detail.")
+    path_facts: PathFacts | None = None
+    voice_agent: VoiceAgent | None = None
 
 
 class Queued(Answer):

@@ -15,12 +15,14 @@ from starlette.routing import Route
 
 from bridge.domain.call import Call
 from bridge.domain.kustomer_texts.note import headline, sound_length
+from bridge.domain.webhook.voice_agent import shown as shown_value
 from bridge.errors import BridgeError, Rejected
 from bridge.ledger.calls import by_hand
 from bridge.ledger.calls.reading import noted_at
 from bridge.ledger.calls.record import Record
 from bridge.ledger.calls.summary import CallEntry
 from bridge.links import PLAYER, AppLinks
+from bridge.reports.call_path import facts_in_words
 from bridge.reports.call_row import masked, row_of
 from bridge.reports.call_story import Action, story_of
 from bridge.web.answers import Refused
@@ -122,6 +124,7 @@ def _shown(
             for name, one in view["outputs"].items()
         ],
         "note": _note(view),
+        "asked": _asked(view),
         "bodies": _bodies(view) if person.operates else [],
     }
 
@@ -150,6 +153,7 @@ def _facts(row: Any, folded: Call, version: str | None) -> list[tuple[str, Any]]
         ("Call id", row.call_id),
         ("Uuid", row.uuid),
         ("Rules", version if version != "default" else None),
+        ("Kind", facts_in_words(folded)),
     ]
 
 
@@ -160,6 +164,13 @@ def _step(entry: Mapping[str, Any]) -> dict[str, Any]:
     if what.startswith("event "):
         what = f"Webhook {what.removeprefix('event ')}"
     return {**entry, "what": f"{what[:1].upper()}{what[1:]}", "kind": kind}
+
+
+def _asked(view: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What an AI voice agent asked out of the caller."""
+    agent = view.get("voice_agent") or {}
+    name = [("Answered by", agent["name"])] if agent.get("name") else []
+    return [*name, *((one["name"], shown_value(one["value"])) for one in agent.get("fields", ()))]
 
 
 def _note(view: Mapping[str, Any]) -> str | None:
