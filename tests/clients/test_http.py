@@ -452,7 +452,7 @@ def test_a_wrong_key_is_refused_without_repeating_it(http: httpx2.Client, sandbo
 
 
 @pytest.mark.parametrize(
-    ("headers", "told"),
+    ("headers", "rate_limits"),
     [
         ({"x-ratelimit-limit": "1000", "x-ratelimit-remaining": "999"}, (1000, 999, None)),
         ({"x-cloudtalkapi-limit": "60", "x-cloudtalkapi-remaining": " 0 "}, (60, 0, None)),

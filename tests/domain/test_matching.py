@@ -34,8 +34,8 @@ EVENT = Event(trigger="call-ended", fingerprint="f", external=ADA)
         ({"started_at": START + timedelta(minutes=3)}, 6, False),
     ],
 )
-def test_a_call_fits_by_number_agent_and_time(has_value: dict[str, Any], minutes: int, fit: bool) -> None:
-    found = match(replace(EVENT, **has_value), START + timedelta(minutes=minutes), [("one", CALL)])
+def test_a_call_fits_by_number_agent_and_time(result: dict[str, Any], minutes: int, fit: bool) -> None:
+    found = match(replace(EVENT, **result), START + timedelta(minutes=minutes), [("one", CALL)])
 
     assert found == (("one", "") if fit else (None, NONE_FITS))
 
