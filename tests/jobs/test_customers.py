@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -9,7 +10,10 @@ import redis
 
 from bridge.domain.rules.model import Rule, Rules
 from bridge.domain.rules.when import When
+from bridge.ledger import keys
 from bridge.ledger.calls import by_hand
+from bridge.ledger.calls.retention import enforce_retention
+from bridge.ledger.keys import Lane, split_job
 from bridge.sandbox.running import RunningSandbox
 from tests.support import Bridge, ended
 
@@ -129,6 +133,23 @@ def test_the_contacts_e_mail_finds_a_customer_whose_number_is_new(
     bridge.run_jobs()
 
     assert owners(sandbox) == [there]
+
+
+def test_the_contacts_e_mail_is_asked_for_where_no_webhook_told_it(
+    redis_client: redis.Redis, sandbox: RunningSandbox
+) -> None:
+    there = sandbox.kustomer.add_customer(name="Ada Example", emails=[{"email": "ada@example.com"}])
+    bridge = bridge_with(redis_client, sandbox)
+    made = bridge.deps.cloudtalk.contacts.create(
+        {"name": "Ada Example", "ContactEmail": [{"email": "ada@example.com"}]}
+    )
+    bridge.receive("call-ended", ended(contact_id=str(made["id"])))
+    sandbox.cloudtalk.forget_requests()
+
+    bridge.run_jobs()
+
+    assert owners(sandbox) == [there]
+    assert len(sandbox.cloudtalk.requests) == 1
 
 
 def test_the_contacts_id_finds_a_customer_whose_number_is_new(
@@ -422,43 +443,75 @@ def merge(bridge: Bridge, source: str, target: str) -> None:
     service.request("merge", "POST", url, json={"source": source, "target": target})
 
 
+# -- many at once
+
+
+@pytest.mark.slow
+def test_new_calls_of_one_new_caller_from_several_workers_make_one_customer(
+    redis_client: redis.Redis, sandbox: RunningSandbox
+) -> None:
+    sandbox.kustomer.read_as(search_delay_s=60)
+    bridge = bridge_with(redis_client, sandbox)
+    for last in range(6):
+        bridge.receive("call-ended", other(last, contact_email="ada@example.com"))
+
+    with ThreadPoolExecutor(6) as workers:
+        while (lane := bridge.ledger.queue()[Lane.LIVE]).due or lane.waiting:
+            _, names = bridge.ledger.dispatch(6)
+            list(workers.map(lambda name: bridge.runner.run(*split_job(name)), names))
+            bridge.let_pass(1)
+
+    assert len(sandbox.kustomer.customers) == 1
+    assert len(sandbox.kustomer.conversations) == 6
+    assert [bridge.record(f"uuid:{UUID[:-1]}{last}").caller for last in range(6)].count("unknown") == 1
+
+
+# -- what is remembered
+
+
+def test_a_number_that_nobody_calls_from_any_more_is_forgotten_after_the_retention(
+    bridge: Bridge, sandbox: RunningSandbox
+) -> None:
+    bridge.receive("call-ended", ended())
+    bridge.run_jobs()
+    assign(bridge, sandbox.kustomer.add_customer(name="Cy Example"))
+    enforce_retention(bridge.ledger)
+    assert bridge.ledger.redis.hlen(keys.ASSIGNED) == 1
+
+    bridge.ledger.redis.zadd(keys.ASSIGNED_AT, {NUMBER: 1})
+    enforce_retention(bridge.ledger)
+
+    assert bridge.ledger.redis.hlen(keys.ASSIGNED) == bridge.ledger.redis.zcard(keys.ASSIGNED_AT) == 0
+
+
+@pytest.mark.slow
+def test_of_more_numbers_than_may_be_kept_those_used_last_stay(bridge: Bridge) -> None:
+    bridge.receive("call-ended", ended())
+    ledger = bridge.ledger
+    ledger.redis.hset(keys.ASSIGNED, mapping={f"+1555{n:07}": "0" * 24 for n in range(keys.MOST_ASSIGNED)})
+    ledger.redis.zadd(keys.ASSIGNED_AT, {f"+1555{n:07}": n for n in range(keys.MOST_ASSIGNED)})
+
+    assign(bridge, "1" * 24)
+
+    assert ledger.redis.hlen(keys.ASSIGNED) == keys.MOST_ASSIGNED
+    assert ledger.redis.hget(keys.ASSIGNED, NUMBER) == "1" * 24
+    assert not ledger.redis.hexists(keys.ASSIGNED, "+15550000000")
+
+
 # -- what it costs
 
 
-COSTS: list[tuple[str, dict[str, Any], int, int, int]] = [
-    # choice, rules, requests for a new caller, a known one, one who called within a day
-    ("the default", {"stated": frozenset()}, 4, 3, 2),
-    ("several", {"stated": frozenset({"customer.several"})}, 5, 3, 2),
-    ("match by phone and shared phone", {"match": ("phone", "shared_phone")}, 5, 3, 2),
-    ("match by all", {}, 7, 3, 2),
-    ("search = false", {"search": False, "stated": frozenset({"customer.several"})}, 4, 3, 2),
-    ("unknown = house", {"stated": frozenset(), "unknown": "house", "house": "HOUSE"}, 3, 3, 2),
-]
-
-
-@pytest.mark.parametrize(
-    ("choices", "new", "known", "again"), [c[1:] for c in COSTS], ids=[c[0] for c in COSTS]
-)
-def test_what_each_choice_costs_in_requests(
-    redis_client: redis.Redis,
-    sandbox: RunningSandbox,
-    choices: dict[str, Any],
-    new: int,
-    known: int,
-    again: int,
-) -> None:
-    if choices.get("house"):
-        choices = {**choices, "house": sandbox.kustomer.add_customer(name="House")}
-    bridge = bridge_with(redis_client, sandbox, **choices)
+def test_without_a_rules_file_no_request_is_added(bridge: Bridge, sandbox: RunningSandbox) -> None:
+    """What the other choices cost is measured by `tests.day.costs`."""
     sandbox.kustomer.add_customer(name="Di Example", phones=[{"phone": "+441632960305"}])
 
     def cost(last: int, number: str) -> int:
         sandbox.kustomer.forget_requests()
-        bridge.receive("call-ended", other(last, external_number=number, contact_email="ada@example.com"))
+        bridge.receive("call-ended", other(last, external_number=number))
         bridge.run_jobs()
         return len(sandbox.kustomer.requests)
 
-    assert [cost(1, NUMBER), cost(2, "+441632960305"), cost(3, "+441632960305")] == [new, known, again]
+    assert [cost(1, NUMBER), cost(2, "+441632960305"), cost(3, "+441632960305")] == [4, 3, 2]
 
 
 # -- rules for single calls

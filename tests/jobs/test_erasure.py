@@ -21,6 +21,7 @@ from bridge.jobs.erasure_receipt import Receipt
 from bridge.journal.files import JournalFile
 from bridge.journal.lines import line_of
 from bridge.ledger import keys, trail
+from bridge.ledger.calls import by_hand
 from bridge.ledger.calls.learning import Learnt
 from bridge.ledger.connect import connect
 from bridge.ledger.disk import rewrite_files
@@ -89,6 +90,11 @@ def a_full_house(desk: Bridge, sandbox: RunningSandbox) -> None:
     desk.receive("call-ended", ended(call_id=CALL, uuid=UUID))
     desk.receive("recording-uploaded", {"call_id": CALL, "external_number": 441632960304})
     desk.run_jobs_for(30)
+    # A person said whose calls these are.
+    record = desk.ledger.read(f"uuid:{UUID}")
+    chosen = sandbox.kustomer.add_customer(name="Ada Example", sharedPhones=[{"phone": ADA.text}])
+    by_hand.assign(desk.ledger, record, chosen, number=ADA, who="ops@host")
+    desk.run_jobs()
     # Parked, with the service's own words about her.
     desk.receive("call-ended", ended(call_id=SECOND, uuid=SECOND_UUID, external_number="01632 960304"))
     claim = desk.ledger.claim("sync", f"uuid:{SECOND_UUID}")
