@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bridge.commands import DONE, WRONG_USE, main
+from bridge.commands import DONE, NEEDS_A_PERSON, WRONG_USE, main, rules_apply
 from bridge.ledger.ledger import Ledger
 from tests.reports.many_calls import FIRST_ID, body_of, put_on_record
 
@@ -93,3 +93,61 @@ def test_a_hostile_file_is_refused_in_one_line_each(
 
     assert main(["rules", "try", str(file), "--since", "24h"]) in (DONE, WRONG_USE)
     assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_file_is_put_in_force_at_once_and_the_former_one_is_kept(
+    ledger: Ledger, file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rules = file.with_name("rules.toml")
+    rules.write_text("version = 2\n")
+    monkeypatch.setenv("CALLBRIDGE_RULES", str(rules))
+    monkeypatch.setattr(rules_apply, "_RELOADED_AFTER_S", 0)
+    put_on_record(ledger, [lately(1), lately(3)])
+
+    # Nobody runs the syncs here.
+    assert main(["rules", "try", str(file), "--since", "24h", "--apply", "--yes"]) == NEEDS_A_PERSON
+
+    assert rules.read_text() == MISSED_DONE
+    assert rules.with_name("rules.toml.before").read_text() == "version = 2\n"
+    assert "No worker is running" in capsys.readouterr().out
+    assert [name.split("|")[0] for name in ledger.dispatch(10)[1]] == ["sync"]
+
+
+@pytest.mark.parametrize(
+    ("in_force", "more", "says"),
+    [
+        (None, [], "Set CALLBRIDGE_RULES="),
+        (MISSED_DONE, [], "is in force already"),
+        ("version = 2\n", ["--against", "default"], "is not in force"),
+    ],
+)
+def test_what_cannot_be_applied_says_how(
+    ledger: Ledger,
+    file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    in_force: str | None,
+    more: list[str],
+    says: str,
+) -> None:
+    if in_force is not None:
+        rules = file.with_name("rules.toml")
+        rules.write_text(in_force)
+        monkeypatch.setenv("CALLBRIDGE_RULES", str(rules))
+
+    assert main(["rules", "try", str(file), "--since", "24h", "--apply", *more]) == WRONG_USE
+
+    assert says in capsys.readouterr().err
+
+
+def test_rules_in_force_are_compared_with_those_before(
+    ledger: Ledger, file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CALLBRIDGE_RULES", str(file))
+    put_on_record(ledger, [lately(3)])
+
+    argv = ["rules", "try", str(file), "--since", "24h", "--against", "default", "--apply", "--json"]
+    assert main(argv) == NEEDS_A_PERSON
+
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["applied"] == {"state": "going", "done": 0, "failed": 0}

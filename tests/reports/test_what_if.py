@@ -215,10 +215,10 @@ def test_it_stops_at_its_bounds_and_says_so(ledger: Ledger) -> None:
 
 
 @pytest.mark.slow
-def test_ten_thousand_calls_with_one_place_in_time_are_each_read_once(ledger: Ledger) -> None:
-    put_in(ledger, *(body_of(number) for number in range(1, 2_001)))
-    ledger.redis.zadd(keys.CALLS, {key_of(number): 1_796_000_000_000 for number in range(1, 2_001)})
+def test_calls_with_one_place_in_time_are_each_read_once(ledger: Ledger) -> None:
+    put_in(ledger, *(body_of(number) for number in range(1, 251)))
+    ledger.redis.zadd(keys.CALLS, {key_of(number): 1_796_000_000_000 for number in range(1, 251)})
 
     found = differing(ledger, Rules(tags=("a",)))
 
-    assert len({one.key for one in found}) == len(found) == 2_000
+    assert len({one.key for one in found}) == len(found) == 250

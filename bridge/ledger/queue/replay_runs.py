@@ -1,4 +1,5 @@
-"""Parked jobs run again in phases: one, ten, a hundred, then the rest, and no further once one fails again.
+"""Jobs run again in phases, and no further once one fails: parked jobs (one, ten, a hundred, the rest), or
+syncs of calls for which the rules were changed (five, a tenth, the rest).
 
 A run is kept in Redis, so that it goes on whichever process ends: the clock takes its steps, and so does the
 page that shows it. Each step is short, and repeating it changes nothing.
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,7 +28,11 @@ from bridge.wording import counted
 State = Literal["going", "stopped", "done", "cancelled"]
 STATES: tuple[State, ...] = get_args(State)
 
+# What is run: jobs that are parked, or the syncs of calls, parked or not.
+How = Literal["parked", "syncs"]
+
 PHASES = (1, 10, 100)
+FIRST_SYNCS = 5
 REST_AT_ONCE = 500
 MOST_JOBS = 20_000
 MOST_RUNS = 20
@@ -41,6 +47,7 @@ class ReplayRun:
 
     Args:
         about: which jobs, in words.
+        sizes: of the phases; the rest comes in parts of `REST_AT_ONCE`.
         phase: how many phases were begun.
         done, failed, gone: of phases that have ended and of the one that runs; gone: not parked any more.
         open: of the phase that runs: queued, and not ended.
@@ -62,6 +69,8 @@ class ReplayRun:
     open: int
     left: int
     failed_names: tuple[str, ...]
+    how: How = "parked"
+    sizes: tuple[int, ...] = PHASES
 
     @property
     def has_ended(self) -> bool:
@@ -70,7 +79,10 @@ class ReplayRun:
     @property
     def next_phase(self) -> int:
         """How many jobs come next."""
-        return min(self.left, _size_of(self.phase))
+        return min(self.left, self.size_of(self.phase))
+
+    def size_of(self, phase: int) -> int:
+        return self.sizes[phase] if phase < len(self.sizes) else REST_AT_ONCE
 
 
 def start(ledger: Ledger, jobs: Sequence[Parked], *, who: str, about: str) -> ReplayRun:
@@ -81,14 +93,37 @@ def start(ledger: Ledger, jobs: Sequence[Parked], *, who: str, about: str) -> Re
     """
     if not jobs:
         raise Rejected("None of these jobs is parked any more; there is nothing to run.")
-    jobs = jobs[:MOST_JOBS]
+    names = [job.name for job in jobs[:MOST_JOBS]]
+    return _start(ledger, names, how="parked", sizes=PHASES, who=who, about=about)
+
+
+def start_syncs(ledger: Ledger, calls: Sequence[str], *, who: str, about: str) -> ReplayRun:
+    """Begin a run of the syncs of these calls (keys of records), as backfill: a few, a tenth, then the rest.
+    A sync changes what the rules in force want otherwise; what people changed stays.
+
+    Raises:
+        Rejected: there is nothing to run, or too much for one run.
+    """
+    if not calls:
+        raise Rejected("There is no call to bring up to date.")
+    if len(calls) > MOST_JOBS:
+        raise Rejected(f"These are {len(calls):,} calls, one run takes {MOST_JOBS:,}: choose a shorter time.")
+    sizes = (FIRST_SYNCS, max(1, len(calls) // 10))
+    names = [keys.job("sync", call) for call in calls]
+    return _start(ledger, names, how="syncs", sizes=sizes, who=who, about=about)
+
+
+def _start(
+    ledger: Ledger, names: Sequence[str], *, how: How, sizes: Sequence[int], who: str, about: str
+) -> ReplayRun:
     id_ = secrets.token_hex(6)
-    now, total = str(ledger.now_ms()), str(len(jobs))
-    values: dict[Any, Any] = {"who": who, "about": about, "state": "going", "started_at": now, "total": total}
+    now, total = str(ledger.now_ms()), str(len(names))
+    told: dict[Any, Any] = {"who": who, "about": about, "state": "going", "started_at": now, "total": total}
+    told |= {"how": how, "sizes": json.dumps(sizes)}
     with boundary("replay_runs.start"):
         pipe = ledger.redis.pipeline()
-        pipe.hset(_run(id_), mapping=values)
-        pipe.rpush(_left(id_), *(job.name for job in jobs))
+        pipe.hset(_run(id_), mapping=told)
+        pipe.rpush(_left(id_), *names)
         for name in (_run(id_), _left(id_)):
             pipe.expire(name, ledger.keep_for.events_s)
         pipe.lpush(keys.REPLAYS, id_)
@@ -96,7 +131,7 @@ def start(ledger: Ledger, jobs: Sequence[Parked], *, who: str, about: str) -> Re
         pipe.ltrim(keys.REPLAYS, 0, MOST_RUNS - 1)
         old = cast(list[str], pipe.execute()[-2])
     _remove(ledger, old)
-    trail.leave(ledger, who=who, what="replay begun", more=about)
+    trail.leave(ledger, who=who, what="replay begun" if how == "parked" else "syncs begun", more=about)
     return step(ledger, id_)
 
 
@@ -158,10 +193,14 @@ def _advance(ledger: Ledger, run: ReplayRun) -> None:
     names = _list(ledger, _phase(run.id))
     if names:
         began_ms = int(_fields(ledger, run.id)["phase_at"])
-        names = _queue(ledger, run, names, began_ms)
+        if run.how == "syncs":
+            if not _queue_syncs(ledger, run, names):
+                return
+        else:
+            names = _queue(ledger, run, names, began_ms)
         now = _look(ledger, names, began_ms)
         _save(ledger, run.id, **{f"phase_{what}": len(found) for what, found in now.items()})
-        if now["open"] or now["parked"]:
+        if now["open"] or (now["parked"] and run.how == "parked"):
             return
         _end_phase(ledger, run, now)
         if now["failed"]:
@@ -173,32 +212,54 @@ def _advance(ledger: Ledger, run: ReplayRun) -> None:
 
 def _begin_phase(ledger: Ledger, run: ReplayRun) -> bool:
     """Queue the next jobs; false where none is left."""
-    size = _size_of(run.phase)
+    size = run.size_of(run.phase)
     while True:
         with boundary("replay_runs.next"):
             names = cast(list[str], ledger.redis.lrange(_left(run.id), 0, size - 1))
         if not names:
             return False
         began_ms = ledger.now_ms() + 1
-        parked = [job.name for job in _look(ledger, names, began_ms)["parked"]]
+        chosen = names
+        if run.how == "parked":
+            chosen = [job.name for job in _look(ledger, names, began_ms)["parked"]]
         with boundary("replay_runs.begin_phase"):
             pipe = ledger.redis.pipeline()
             pipe.ltrim(_left(run.id), len(names), -1)
-            pipe.hincrby(_run(run.id), "gone", len(names) - len(parked))
-            if parked:
+            pipe.hincrby(_run(run.id), "gone", len(names) - len(chosen))
+            if chosen:
                 pipe.delete(_phase(run.id))
-                pipe.rpush(_phase(run.id), *parked)
+                pipe.rpush(_phase(run.id), *chosen)
                 pipe.expire(_phase(run.id), ledger.keep_for.events_s)
                 now: dict[Any, Any] = {
                     "phase": run.phase + 1,
                     "phase_at": began_ms,
-                    "phase_open": len(parked),
+                    "phase_open": len(chosen),
+                    "phase_queued": 0,
                 }
                 pipe.hset(_run(run.id), mapping=now)
             pipe.execute()
-        if parked:
-            _queue(ledger, run, parked, began_ms)
+        if chosen and run.how == "parked":
+            _queue(ledger, run, chosen, began_ms)
+        elif chosen:
+            _queue_syncs(ledger, run, chosen)
+        if chosen:
             return True
+
+
+def _queue_syncs(ledger: Ledger, run: ReplayRun, names: Sequence[str]) -> bool:
+    """Make the syncs of a phase due; whether all of them are. After a crash some run twice, to no effect."""
+    ends = time.monotonic() + _STEP_WITHIN_S
+    at = int(_fields(ledger, run.id).get("phase_queued") or 0)
+    begun = at
+    while at < len(names) and time.monotonic() < ends:
+        kind, key = keys.split_job(names[at])
+        if not ledger.replay(kind, key, who=run.who, lane=Lane.BACKFILL, if_parked=True):
+            # Not parked: it need not look whether Kustomer still has what is on record.
+            ledger.schedule(kind, key, in_ms=0, lane=Lane.BACKFILL)
+        at += 1
+    if at > begun:
+        _save(ledger, run.id, phase_queued=at)
+    return at == len(names)
 
 
 def _queue(ledger: Ledger, run: ReplayRun, names: Sequence[str], began_ms: int) -> list[str]:
@@ -290,6 +351,8 @@ def _read(ledger: Ledger, id_: str) -> ReplayRun | None:
         open=number("phase_open"),
         left=left,
         failed_names=tuple(_list(ledger, _failed(id_))),
+        how=cast(How, fields.get("how", "parked")),
+        sizes=tuple(json.loads(fields.get("sizes", "null")) or PHASES),
     )
 
 
@@ -312,10 +375,6 @@ def _remove(ledger: Ledger, ids: Iterable[str]) -> None:
     if names := [name for id_ in ids for name in (_run(id_), _left(id_), _phase(id_), _failed(id_))]:
         with boundary("replay_runs.remove"):
             ledger.redis.delete(*names)
-
-
-def _size_of(phase: int) -> int:
-    return PHASES[phase] if phase < len(PHASES) else REST_AT_ONCE
 
 
 def _run(id_: str) -> str:

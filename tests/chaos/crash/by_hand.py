@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 from bridge.domain.rules.model import Rules
 from bridge.domain.webhook.events import Held, read_event
@@ -15,6 +16,7 @@ from bridge.ledger.calls.reading import noted_at
 from bridge.ledger.calls.received import newest_mark, received
 from bridge.ledger.keys import Lane
 from bridge.ledger.queue import parked, replay_runs
+from bridge.reports.what_if import WhatIf
 from tests.chaos.crash.hand import Hand
 from tests.chaos.crash.one_call import ENDED, KEY
 
@@ -83,6 +85,20 @@ def _in_phases(hand: Hand, job: parked.Parked) -> None:
     replay_runs.go_on(hand.ledger, run.id, who="test")
     hand.run_due()
     replay_runs.cancel(hand.ledger, run.id, who="test")
+    _by_other_rules(hand)
+
+
+def _by_other_rules(hand: Hand) -> None:
+    """What other rules would make of the call, and its sync by them."""
+    now = datetime.now(UTC)
+    since, until = now - timedelta(days=3650), now - timedelta(days=1)
+    other = WhatIf(
+        ledger=hand.ledger, was=Rules(), would=Rules(tags=("a",)), since=since, until=until, now=now
+    )
+    list(other)
+    replay_runs.start_syncs(hand.ledger, [KEY], who="test", about="a test")
+    hand.run_due()
+    replay_runs.step_all(hand.ledger)
 
 
 def _reads(hand: Hand) -> None:
