@@ -65,6 +65,8 @@ class Call:
     # What an AI voice agent asked out of the caller, by name.
     extracted: Fields = ()
     path: tuple[Step, ...] = ()
+    # Numbers of other calls that CloudTalk lists parts of this transferred one as.
+    legs: tuple[int, ...] = ()
     # CloudTalk's number of the later call that settled this missed one.
     resolved_by: int | None = None
     # The agents' parts of the call in their order: from call detail, else from what the events tell.
@@ -369,6 +371,7 @@ def _with_path(call: Call, path: Path) -> Call:
         ai_agent=True if call.ai_agent or by_bot else False if path.has_steps else None,
         ai_agent_name=call.ai_agent_name or (bot.name if bot else None),
         path=path.steps,
+        legs=tuple(number for number in path.call_ids if number != call.call_id),
         resolved_by=path.resolved_by,
         participants=found or call.participants,
     )

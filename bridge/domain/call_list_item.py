@@ -22,6 +22,7 @@ from bridge.domain.webhook.values import read_call_id, read_direction, read_flag
 _KEPT = (
     "id", "type", "public_external", "public_internal", "user_id", "started_at", "answered_at", "ended_at",
     "talking_time", "waiting_time", "wrapup_time", "is_voicemail", "recorded",
+    "transferred_from",
 )  # fmt: skip
 # Webhooks of a call come within seconds of its wrap-up, and are sent again by some gateways for minutes.
 SETTLED_AFTER = timedelta(minutes=5)

@@ -25,6 +25,7 @@ from bridge.domain.webhook.values import (
 MOST_STEPS = 200
 _DEEPEST = 4
 _MOST_GROUPS = 50
+_MOST_LEGS = 6
 _LONGEST_WORD = 64
 
 StepKind = Literal["menu", "queue", "agent", "ai_agent", "transfer", "other"]
@@ -115,6 +116,13 @@ class Path:
         if self.type == "transferred" or any(step.kind == "transfer" or step.cold for step in self.every):
             return True
         return False if self.has_steps else None
+
+    @property
+    def call_ids(self) -> tuple[int, ...]:
+        """Of a transferred call: the numbers of its parts that are calls of their own, itself perhaps too."""
+        if not self.transferred:
+            return ()
+        return tuple(sorted({step.call_id for step in self.every if step.call_id is not None}))[:_MOST_LEGS]
 
     @property
     def participants(self) -> tuple[Participant, ...]:

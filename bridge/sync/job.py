@@ -29,6 +29,7 @@ from bridge.sync.caller import learn_caller
 from bridge.sync.customers.choice import settle_choice
 from bridge.sync.customers.look_up import CustomerLookUp
 from bridge.sync.decide import Decision, Horizon, Later, Never, Write, decide, look_back
+from bridge.sync.legs import Leg, keep_leg, leg_of
 from bridge.sync.milestones import Milestones
 from bridge.sync.outputs.attachment import ensure_attachment, find_attachment
 from bridge.sync.outputs.conversation import ConversationOutput, look_up
@@ -90,7 +91,8 @@ def _carry_out(
                 },
             )
         case Write() as write:
-            return _write(claim, deps, record, call, write, decision.rules, now, look_up_customer)
+            with leg_of(claim, deps, record, call, now) as leg:
+                return _write(claim, deps, record, call, write, decision.rules, now, look_up_customer, leg)
 
 
 def _plan_jobs(
@@ -132,6 +134,7 @@ def _write(
     rules: Rules,
     now: datetime,
     look_up_customer: CustomerLookUp,
+    leg: Leg | None,
 ) -> JobResult:
     """Args: rules: the choices for this call."""
     horizon = look_back(record, call, deps.ledger.reach(), now)
@@ -150,6 +153,7 @@ def _write(
         verify=record.verify_requested,
         rules=rules,
         look_up=look_up_customer,
+        leg=leg,
     )
     there = look_up(writer) if writer.may_be_written else None
     if there is None and writer.may_be_written and call.uuid is None and record.call_id is not None:
@@ -180,7 +184,8 @@ def _milestones(record: Record, call: Call) -> Milestones:
 def _synced(writer: CallWriter, want: Plan, write: Write, rules: Rules, now: datetime) -> JobResult:
     late = [_DETAILS_TO_COME] if write.patience is DetailWait.LATE else []
     owner = owner_now(writer) or Owner()
-    reason = "; ".join([*late, *want.left_out, *left_out_of(writer), *owner.left_out])
+    part = [writer.leg.says] if writer.leg is not None else []
+    reason = "; ".join([*late, *part, *want.left_out, *left_out_of(writer), *owner.left_out])
     return JobResult(
         again_in_ms=_soonest(_ms(write.until, now), owner.again_s),
         fields={
@@ -237,6 +242,8 @@ def _conversation(
     One that is there comes before its customer: people may have moved the call, merged the customer or
     changed its number since, and none of that is to be undone.
     """
+    if writer.leg is not None and there is None:
+        return keep_leg(writer.log, writer.record, writer.leg).id, False
     output = ConversationOutput(writer=writer, draft=want.conversation, there=there)
     is_assigned_anew = writer.record.is_assigned_anew
     if there is not None and not is_assigned_anew:

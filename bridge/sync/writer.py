@@ -27,6 +27,7 @@ from bridge.ledger.calls.record import Record, Written
 from bridge.ledger.calls.record_fields import Field
 from bridge.ledger.memory import Memory
 from bridge.sync.customers.look_up import CustomerLookUp
+from bridge.sync.legs import Leg
 from bridge.sync.write_log import WriteLog, last_sent
 
 Fields = Mapping[str, Any]
@@ -75,6 +76,9 @@ class CallWriter:
             also[Field.CUSTOMER_WHY] = why or None
         if candidates is not None and list(candidates) != record.candidates:
             also[Field.CANDIDATES] = list(candidates) or None
+
+    # Another leg of the same transferred call, whose conversation this call shares.
+    leg: Leg | None = None
 
     @property
     def may_be_written(self) -> bool:

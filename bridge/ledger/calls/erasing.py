@@ -111,11 +111,17 @@ def let_go(ledger: Ledger, events: Iterable[HeldEvent]) -> int:
     return len(fingerprints)
 
 
+def legs_of(call_id: int) -> str:
+    """Under which name the memory keeps the legs of a transferred call."""
+    return f"legs:{call_id}"
+
+
 @boundary("erasing.caches")
 def erase_caches(ledger: Ledger, phones: Collection[Phone], call_ids: Iterable[int]) -> int:
     """What is remembered under a number, and which uuid a call's number has; how many were there."""
     names = [f"{keys.TAG}:{kind}:{phone.text}" for phone in phones for kind in ("customer", "lock:customer")]
-    names += [f"{keys.TAG}:cache:uuid-of:{number}" for number in call_ids]
+    for number in call_ids:
+        names += [f"{keys.TAG}:cache:uuid-of:{number}", f"{keys.TAG}:cache:{legs_of(number)}"]
     numbers = [phone.text for phone in phones if phone.text]
     pipe = ledger.redis.pipeline()
     if names:

@@ -17,7 +17,7 @@ from bridge.domain.recording import Recording, read_recording
 from bridge.domain.rules.model import Rules
 from bridge.domain.rules.when import Caller
 from bridge.domain.webhook.events import Event, read_event
-from bridge.domain.webhook.values import read_flag
+from bridge.domain.webhook.values import read_call_id, read_flag
 from bridge.ledger.calls.record_fields import Family, Field, State
 from bridge.ledger.keys import Lane
 
@@ -295,8 +295,14 @@ class Record:
             call_id=self.call_id if self.call_id is not None else told_id,
             wants_detail=call.wants_detail or self.contested,
             # The list reports a recording whose webhook never came.
+            legs=self._legs(call),
             recorded=call.recorded or read_flag(self._listed_body.get("recorded")) or call.recorded,
         )
+
+    def _legs(self, call: Call) -> tuple[int, ...]:
+        """What the list means by `transferred_from` is not documented: a call, an agent or a number."""
+        first = read_call_id(self._listed_body.get("transferred_from"))
+        return call.legs if first is None else tuple(sorted({*call.legs, first} - {self.call_id or 0}))
 
     @property
     def _listed_body(self) -> Mapping[str, Any]:

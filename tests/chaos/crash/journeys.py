@@ -45,6 +45,7 @@ from bridge.sandbox.running import RunningSandbox
 from bridge.wiring import open_budgets
 from tests.chaos.crash.by_hand import by_hand
 from tests.chaos.crash.hand import Hand
+from tests.chaos.crash.legs import as_two_calls, two_legs
 from tests.chaos.crash.one_call import CALL_ID, ENDED, KEY, MODIFIED, NUMBER, UPLOADED, UUID
 from tests.chaos.crash.watch import WatchedStorage
 from workers.clock import Clock
@@ -435,6 +436,7 @@ JOURNEYS = {
         rules=Rules(several="none", stated=frozenset({"customer.several"})),
     ),
     "an unknown caller": Journey(run=_ended, rules=Rules(stated=frozenset({"customer.match"}))),
+    "two legs": Journey(run=two_legs, prepare=as_two_calls, rules=Rules(note_path=True)),
     "a new ledger": Journey(run=_recorded, prepare=_with_recording, new_ledger=True),
     "slow": Journey(
         run=_slow,
