@@ -89,9 +89,9 @@ def test_what_is_signed_wins_in_any_order(order: list[Event], signed: set[int]) 
     mixed = [replace(event, signed=True) if event in trusted else event for event in [*order, other]]
 
     assert fold(mixed) == fold(reversed(mixed))
-    has_value = [event.talk_seconds for event in trusted if event.talk_seconds is not None]
-    if has_value:
-        assert fold(mixed).talk_seconds == max(has_value)
+    talk_times = [event.talk_seconds for event in trusted if event.talk_seconds is not None]
+    if talk_times:
+        assert fold(mixed).talk_seconds == max(talk_times)
 
 
 @given(st.permutations(EVENTS * 2), st.integers(min_value=0, max_value=len(EVENTS)))
@@ -223,9 +223,9 @@ DETAIL_EVENT = read("call-answered", dict(IDS))
 
 
 def test_a_number_wins_over_withheld_and_a_known_one_over_a_short_one() -> None:
-    has_value = ["", "112", "+441632960304", "sip:bo@example.com"]
+    talk_times = ["", "112", "+441632960304", "sip:bo@example.com"]
 
-    for order in permutations(has_value):
+    for order in permutations(talk_times):
         assert fold([said(external_number=number) for number in order]).external == ADA
     assert fold([said(external_number="")]).external == WITHHELD
 

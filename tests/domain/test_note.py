@@ -291,8 +291,8 @@ FORGED = ("CloudTalk call: 4242", "Recording: attached", "Summary", "Agent: Mo M
 @pytest.mark.parametrize("field", ["notes", "summary", "transcript", "agent_name", "contact_name", "tags"])
 def test_no_line_of_other_peoples_text_is_one_of_ours(field: str, end: str) -> None:
     text = end.join(("hello", *FORGED))
-    has_value = said(**{field: text, "external_number": "+441632960304"})
-    value = getattr(has_value, field)
+    outcome_text = said(**{field: text, "external_number": "+441632960304"})
+    value = getattr(outcome_text, field)
     forged = note_text(call(**{field: value, "recorded": True}), sound="still to come")
 
     lines = forged.splitlines()
@@ -352,13 +352,13 @@ def test_a_cut_text_is_never_too_long(text: str, longest: int) -> None:
     zone=st.sampled_from(["UTC", "Europe/Prague", "Pacific/Kiritimati", "America/Sao_Paulo"]),
 )
 def test_a_note_is_never_too_long_nor_empty_and_always_the_same(parts: dict[str, Any], zone: str) -> None:
-    has_value = call(**parts)
+    outcome_text = call(**parts)
 
-    text = note_text(has_value, zone=zone)
+    text = note_text(outcome_text, zone=zone)
 
     assert 1 <= length(text) <= LONGEST_NOTE
     assert text == note_text(call(**parts), zone=zone)
-    assert text.splitlines()[0] == headline(has_value)
+    assert text.splitlines()[0] == headline(outcome_text)
 
 
 def test_a_long_transcript_leaves_everything_else_in_the_note() -> None:
@@ -379,10 +379,10 @@ def test_a_long_transcript_leaves_everything_else_in_the_note() -> None:
 def test_one_time_is_told_where_both_are_in_the_same_minute(
     start: datetime, lasted: timedelta, zone: str
 ) -> None:
-    has_value = when(start, start + lasted, zone)
+    outcome_text = when(start, start + lasted, zone)
 
     minutes = {start.replace(second=0, microsecond=0), (start + lasted).replace(second=0, microsecond=0)}
-    assert (" to " in has_value) == (len(minutes) == 2)
+    assert (" to " in outcome_text) == (len(minutes) == 2)
 
 
 def test_what_a_note_is_made_of_is_the_call_alone() -> None:
