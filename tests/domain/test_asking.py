@@ -55,10 +55,10 @@ def test_a_record_without_events_needs_no_question() -> None:
 
 
 def test_an_end_that_leaves_something_open_is_asked_about_at_once() -> None:
-    has_value = asked(record(kept("call-ended", {**WHOLE, "direction": None})))
+    read = asked(record(kept("call-ended", {**WHOLE, "direction": None})))
 
-    assert (has_value.job, has_value.at) == ("detail", JUST_NOW)
-    assert (has_value.patience, has_value.until) == (DetailWait.FRESH, CAME_AT + WRITE_WITHOUT_AFTER)
+    assert (read.job, read.at) == ("detail", JUST_NOW)
+    assert (read.patience, read.until) == (DetailWait.FRESH, CAME_AT + WRITE_WITHOUT_AFTER)
 
 
 @pytest.mark.parametrize(
@@ -71,18 +71,18 @@ def test_an_end_that_leaves_something_open_is_asked_about_at_once() -> None:
 def test_a_call_of_which_more_is_likely_to_be_told_is_asked_about_a_little_later(
     trigger: str, body: dict[str, Any], job: str
 ) -> None:
-    has_value = asked(record(kept(trigger, body)))
+    read = asked(record(kept(trigger, body)))
 
-    assert (has_value.job, has_value.at) == (job, CAME_AT + MORE_TO_COME)
+    assert (read.job, read.at) == (job, CAME_AT + MORE_TO_COME)
 
 
 @pytest.mark.parametrize("trigger", ["call-started", "call-ringing", "call-answered", "call-modified"])
 def test_a_call_that_never_ended_is_asked_about_two_hours_after_its_first_event(trigger: str) -> None:
     first = kept(trigger, {**WHOLE}, at=CAME_AT - timedelta(minutes=5))
 
-    has_value = asked(record(first, kept("call-ringing", dict(IDS))))
+    read = asked(record(first, kept("call-ringing", dict(IDS))))
 
-    assert (has_value.patience, has_value.job, has_value.at) == (
+    assert (read.patience, read.job, read.at) == (
         DetailWait.FRESH,
         "detail",
         first.at + NEVER_ENDED,
@@ -101,9 +101,9 @@ def test_an_id_learnt_on_the_way_counts_as_told() -> None:
         events=(kept("call-ended", {**WHOLE, "call_id": None, "direction": None}),),
     )
 
-    has_value = asked(held)
+    read = asked(held)
 
-    assert (has_value.job, has_value.at) == ("detail", JUST_NOW)
+    assert (read.job, read.at) == ("detail", JUST_NOW)
 
 
 def test_patience_ends_twenty_seconds_after_the_last_event() -> None:
@@ -120,9 +120,9 @@ def test_patience_ends_twenty_seconds_after_the_last_event() -> None:
 def test_a_repeated_event_renews_the_patience() -> None:
     again = CAME_AT + timedelta(minutes=1)
 
-    has_value = asked(record(kept("call-ended", {**WHOLE, "direction": None}, last_at=again)), again)
+    read = asked(record(kept("call-ended", {**WHOLE, "direction": None}, last_at=again)), again)
 
-    assert has_value.until == again + WRITE_WITHOUT_AFTER
+    assert read.until == again + WRITE_WITHOUT_AFTER
 
 
 def test_a_call_that_cloudtalk_does_not_know_is_not_asked_about_again() -> None:
@@ -137,9 +137,9 @@ def test_a_change_after_that_is_a_reason_to_ask_again() -> None:
     gone_at = CAME_AT + timedelta(minutes=1)
     changed = kept("call-modified", dict(IDS), at=gone_at + timedelta(seconds=1))
 
-    has_value = asked(record(kept("call-ended", WHOLE), changed, detail_gone=gone_at), changed.at)
+    read = asked(record(kept("call-ended", WHOLE), changed, detail_gone=gone_at), changed.at)
 
-    assert (has_value.job, has_value.patience) == ("detail", DetailWait.FRESH)
+    assert (read.job, read.patience) == ("detail", DetailWait.FRESH)
 
 
 def test_an_answer_ends_the_asking() -> None:

@@ -65,10 +65,10 @@ def test_a_name_added_in_the_rules_is_known() -> None:
 
 
 def test_of_two_keys_for_one_thing_the_other_is_told_as_unused() -> None:
-    has_value = variables({**IDS, "external_number": "+441632960304", "caller_number": "+441632960305"})
+    read = variables({**IDS, "external_number": "+441632960304", "caller_number": "+441632960305"})
 
-    assert has_value["external_number"].state == "read"
-    assert has_value["caller_number"].says == "another key already gave this value"
+    assert read["external_number"].state == "read"
+    assert read["caller_number"].says == "another key already gave this value"
 
 
 def test_values_inside_objects_and_texts_are_found_with_their_place() -> None:
@@ -84,11 +84,11 @@ def test_a_native_webhook_is_read_inside_its_data_and_lacks_nothing() -> None:
     line = {"number_e164": "+15550100101"}
     body = {"type": "call.ended", "event_id": "e1", "data": {**IDS, "internal_number": line}}
 
-    has_value = variables(body)
+    read = variables(body)
 
-    assert has_value["type"].means == "call-ended"
-    assert has_value["data.internal_number.number_e164"].means == "+15550100101"
-    assert has_value["event_id"].state == "unused"
+    assert read["type"].means == "call-ended"
+    assert read["data.internal_number.number_e164"].means == "+15550100101"
+    assert read["event_id"].state == "unused"
     assert lacks(body) == {}
 
 
@@ -115,9 +115,9 @@ def test_a_needed_variable_without_a_value_is_missing_and_an_optional_one_is_not
     "body", [{}, {"a": [[[]]]}, {"": ""}, {"data": {"data": {}}}, {"x": [1, "y", {"z": 2}]}]
 )
 def test_any_body_can_be_told(body: dict[str, Any]) -> None:
-    has_value, missing = explain("call-ended", body, Rules())
+    read, missing = explain("call-ended", body, Rules())
 
-    assert [one.state for one in has_value if one.state == "read"] == []
+    assert [one.state for one in read if one.state == "read"] == []
     assert {one.name for one in missing if one.needed} >= {"call_id", "call_uuid"}
 
 

@@ -34,14 +34,14 @@ BY_OUTCOME: dict[Outcome, dict[str, Any]] = {
 }
 
 
-def planned(has_value: Call, rules: Rules | None = None, patience: DetailWait = DetailWait.FRESH) -> Plan:
-    want = plan(has_value, rules or Rules(), patience)
+def planned(some_call: Call, rules: Rules | None = None, patience: DetailWait = DetailWait.FRESH) -> Plan:
+    want = plan(some_call, rules or Rules(), patience)
     assert isinstance(want, Plan), want
     return want
 
 
-def reason(has_value: Call, rules: Rules | None = None, patience: DetailWait = DetailWait.FRESH) -> str:
-    want = plan(has_value, rules or Rules(), patience)
+def reason(some_call: Call, rules: Rules | None = None, patience: DetailWait = DetailWait.FRESH) -> str:
+    want = plan(some_call, rules or Rules(), patience)
     assert isinstance(want, Skip | Wait), want
     return want.reason
 
@@ -79,11 +79,11 @@ def test_a_customer_whose_name_is_not_known_gets_none() -> None:
 def test_calls_without_a_number_to_call_back_are_explained_or_written_by_rule(
     fields: dict[str, Any], rules: Rules, explained: str, external_id: str
 ) -> None:
-    has_value = call(**fields)
+    some_call = call(**fields)
 
-    assert isinstance(plan(has_value, Rules()), Skip)
-    assert explained in reason(has_value)
-    written = planned(has_value, rules)
+    assert isinstance(plan(some_call, Rules()), Skip)
+    assert explained in reason(some_call)
+    written = planned(some_call, rules)
     assert (written.customer.phone, written.customer.external_id) == (None, external_id)
     assert written.customer.name
 
@@ -105,12 +105,12 @@ def test_an_internal_call_is_explained_before_it_has_ended() -> None:
 
 @pytest.mark.parametrize("outcome", BY_OUTCOME)
 def test_the_rules_say_how_a_conversation_stands_after_each_outcome(outcome: Outcome) -> None:
-    has_value = call(**BY_OUTCOME[outcome])
+    some_call = call(**BY_OUTCOME[outcome])
     turned = Rules(status={**Rules().status, outcome: "done" if outcome is not Outcome.ANSWERED else "open"})
 
-    assert has_value.outcome is outcome
-    assert planned(has_value).conversation.status == ("done" if outcome is Outcome.ANSWERED else "open")
-    assert planned(has_value, turned).conversation.status != planned(has_value).conversation.status
+    assert some_call.outcome is outcome
+    assert planned(some_call).conversation.status == ("done" if outcome is Outcome.ANSWERED else "open")
+    assert planned(some_call, turned).conversation.status != planned(some_call).conversation.status
 
 
 @pytest.mark.parametrize(
@@ -178,10 +178,10 @@ def test_every_tag_is_one_that_kustomer_takes(of_call: list[str], of_rules: list
 
 
 def test_the_calls_own_tags_are_added_only_by_rule() -> None:
-    has_value = call(tags=("Billing",))
+    some_call = call(tags=("Billing",))
 
-    assert planned(has_value, Rules(tags=("phone",))).conversation.tags == ("phone",)
-    assert planned(has_value, Rules(tags=("phone",), call_tags=True)).conversation.tags == (
+    assert planned(some_call, Rules(tags=("phone",))).conversation.tags == ("phone",)
+    assert planned(some_call, Rules(tags=("phone",), call_tags=True)).conversation.tags == (
         "Billing",
         "phone",
     )
@@ -229,9 +229,9 @@ def test_a_call_that_has_not_ended_waits_unless_nobody_knows_it() -> None:
 
 @pytest.mark.parametrize("uuid", [True, False])
 def test_a_fresh_call_waits_for_what_was_left_out(uuid: bool) -> None:
-    has_value = call(wants_detail=True) if uuid else call(wants_detail=True, uuid=None)
+    some_call = call(wants_detail=True) if uuid else call(wants_detail=True, uuid=None)
 
-    assert "waiting for call details" in reason(has_value)
+    assert "waiting for call details" in reason(some_call)
 
 
 def test_a_late_call_is_written_with_what_is_known_and_the_promise_of_more() -> None:
@@ -245,20 +245,20 @@ def test_a_late_call_without_a_uuid_waits_on() -> None:
 
 
 def test_a_late_call_without_a_number_waits_on() -> None:
-    has_value = call(wants_detail=True, external=None)
+    some_call = call(wants_detail=True, external=None)
 
-    assert isinstance(plan(has_value, Rules(), DetailWait.LATE), Wait)
-    assert isinstance(plan(has_value, Rules(), DetailWait.GONE), Skip)
+    assert isinstance(plan(some_call, Rules(), DetailWait.LATE), Wait)
+    assert isinstance(plan(some_call, Rules(), DetailWait.GONE), Skip)
 
 
 @pytest.mark.parametrize("uuid", [True, False])
 def test_a_call_that_cloudtalk_does_not_know_is_written_without_any_promise(uuid: bool) -> None:
-    has_value = call(wants_detail=True) if uuid else call(wants_detail=True, uuid=None)
+    some_call = call(wants_detail=True) if uuid else call(wants_detail=True, uuid=None)
 
-    want = planned(has_value, patience=DetailWait.GONE)
+    want = planned(some_call, patience=DetailWait.GONE)
 
     assert "Still to come" not in want.note.body
-    assert want.conversation.external_id == external_ids(uuid=has_value.uuid, call_id=CALL_ID)[0]
+    assert want.conversation.external_id == external_ids(uuid=some_call.uuid, call_id=CALL_ID)[0]
 
 
 def test_the_note_is_told_in_the_zone_of_the_rules() -> None:

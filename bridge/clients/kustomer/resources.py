@@ -274,8 +274,11 @@ class Customers(Resources[Customer]):
             if error.status == 404:
                 return []
             raise
-        if isinstance(items := _data(body), list):
-            return [one for one in map(Customer.read, items) if one is not None]
+        items = _data(body)
+        if isinstance(items, list) and (
+            found := [one for one in map(Customer.read, items) if one is not None]
+        ):
+            return found
         return [self._read("customer_by_phone", body, "a resource")]
 
     def search(self, criteria: Sequence[Mapping[str, Any]]) -> list[Customer]:
