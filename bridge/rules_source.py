@@ -1,6 +1,7 @@
 """The rules in force in this process: those of the file of CALLBRIDGE_RULES, read again once it has changed.
 
-No thread watches the file. Whoever asks for the rules has it looked at, at most every `_EVERY_S`.
+Whoever asks for the rules has the file looked at, at most every `_EVERY_S`. Each process's heartbeat
+asks often, so that a process without work follows the file too.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ from bridge.settings import Settings
 
 log = get_logger(__name__)
 
-_EVERY_S = 0.4
+_EVERY_S = 0.25
 # What changed later than this may be half-written: it is read once it has stayed as it is for as long.
-_SETTLED_S = 0.6
+_SETTLED_S = 0.5
 # Device, inode, size and times: a link that points elsewhere, a file put in its place and one rewritten in
 # the same second all differ. None: nothing is there.
 _Mark = tuple[int, ...] | None

@@ -12,6 +12,7 @@ import os
 import shutil
 import socket
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -37,6 +38,8 @@ ALIVE_S = 14.0
 _MOST = 500
 _LONGEST_HOST = 100
 _LONGEST_WRONG = 500
+# How often it is asked whether the rules have changed, which looks at their file.
+_RULES_EVERY_S = 0.3
 # A stopping process waits no longer than this for its beat to end, with Redis frozen.
 _STOP_WITHIN_S = 1.2
 
@@ -107,6 +110,7 @@ class Heartbeat:
         self._told_facts: Mapping[str, float] = {}
         self._script = client.register_script(scripts.source("beat"))
         self._told: dict[str, Any] = {}
+        self._beaten_rules = ("", "")
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -130,7 +134,7 @@ class Heartbeat:
 
     def beat(self) -> None:
         """Say it once."""
-        version, wrong = self._rules()
+        version, wrong = self._beaten_rules = self._rules()
         description = json.dumps(
             {
                 **self._told,
@@ -163,9 +167,16 @@ class Heartbeat:
                 if not failing:
                     log.debug("heartbeat not stored", error=type(error).__name__)
                 failing = True
-            self._stop.wait(BEAT_S / 4 if failing else BEAT_S)
+            self._pause(BEAT_S / 4 if failing else BEAT_S)
         if not failing:
             self._end()
+
+    def _pause(self, seconds: float) -> None:
+        """Until the next beat; new rules are told of at once."""
+        ends = time.monotonic() + seconds
+        while not self._stop.wait(min(_RULES_EVERY_S, max(0.0, ends - time.monotonic()))):
+            if time.monotonic() >= ends or self._rules() != self._beaten_rules:
+                return
 
     def _end(self) -> None:
         try:

@@ -8,6 +8,7 @@ from bridge.domain.phone import masked as masked_number
 from bridge.domain.rules.choices import BY_PLACE, THEN, plain_then, values_in
 from bridge.domain.rules.conditions import BY_NAME, plain_when
 from bridge.domain.rules.model import Rules
+from bridge.reports.rule_sentences import sentence_of
 
 DEFAULT = "default"
 # Rules that settings of their own decide.
@@ -15,7 +16,7 @@ _SETTINGS = {"phone_region": "PHONE_REGION", "time_zone": "TIME_ZONE"}
 
 
 def rules_in_force(rules: Rules, *, masked: bool = False) -> list[dict[str, Any]]:
-    """`{"name", "value", "origin"}` each; origin: `default`, the name of a setting, or the path of the file.
+    """`{"name", "value", "origin"}` each, of a rule also `says`; origin: `default`, a setting, the file.
 
     Args:
         masked: for people who may not see numbers.
@@ -32,6 +33,7 @@ def rules_in_force(rules: Rules, *, masked: bool = False) -> list[dict[str, Any]
             "name": rule.name,
             "value": {"when": plain_when(rule.when), "then": plain_then(rule.then)},
             "origin": rules.source,
+            "says": sentence_of(rule, hides_people=masked),
         }
         for rule in rules.rules
     ]

@@ -8,8 +8,8 @@ from typing import Any
 
 from bridge.domain.phone import masked
 from bridge.domain.rules.choices import CHOICES, plain_then
-from bridge.domain.rules.conditions import plain_when
 from bridge.domain.rules.model import Rules
+from bridge.reports.rule_sentences import sentence_of
 from bridge.reports.rules_in_force import without_people
 from bridge.settings import Settings
 
@@ -90,15 +90,14 @@ _GROUPS = {
 
 def _each_rule(rules: Rules, *, hides_people: bool) -> Iterator[_Choice]:
     for rule in rules.rules:
-        when, then = plain_when(rule.when), plain_then(rule.then)
+        then = plain_then(rule.then)
         if hides_people:
-            when, then = without_people("when", when), without_people("then", then)
-        fits = f"A call with {_pairs(when)}" if when else "Every call"
+            then = without_people("then", then)
         yield (
             "Rules, the first that sets a choice wins it",
             rule.name,
             _pairs(then),
-            f"{fits}: {_pairs(then)}.",
+            sentence_of(rule, hides_people=hides_people),
         )
 
 

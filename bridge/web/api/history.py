@@ -9,6 +9,7 @@ from bridge.domain.moments import read_moment
 from bridge.ledger.calls.received import received as newest_received
 from bridge.reports import entries
 from bridge.reports.listener import delivery_view
+from bridge.reports.masking import scrubbed
 from bridge.reports.rules_in_force import rules_in_force
 from bridge.web.api.operations import ApiRequest, Content, told_of_filters
 from bridge.web.api.requests import HoursQuery, Query, ReceivedQuery, TrailQuery
@@ -60,4 +61,11 @@ async def received(request: ApiRequest[ReceivedQuery]) -> Content:
 
 
 async def rules(request: ApiRequest[Query]) -> Content:
-    return 200, {"rules": rules_in_force(request.desk.rules, masked=request.person.masked), "next": None}
+    desk, masked = request.desk, request.person.masked
+    in_force, wrong = desk.rules, desk.rules_source.wrong
+    return 200, {
+        "version": in_force.version,
+        "wrong": scrubbed(wrong) if masked else wrong,
+        "rules": rules_in_force(in_force, masked=masked),
+        "next": None,
+    }

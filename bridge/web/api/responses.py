@@ -368,9 +368,14 @@ class Rule(Answer):
     name: str
     value: Any
     origin: str = Field(description="`default`, the name of a setting, or the path of the rules file.")
+    says: str | None = Field(None, description="Of a [[rule]]: what it does, as a sentence.")
 
 
 class Rules(Answer):
+    version: str = Field(description="Of the rules in force; `default` without a file.")
+    wrong: str = Field(
+        description="`FILE:LINE:COLUMN: what; remedy` where the file has a mistake: it is not in force then."
+    )
     rules: list[Rule]
     next: str | None
 

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from bridge.reports.masking import scrubbed
 from bridge.reports.rules_in_words import groups_of, rules_in_words
 from bridge.settings import Settings
 from bridge.web.callers import Person
@@ -24,8 +25,13 @@ async def rules(request: Request) -> Response:
 
     def work() -> dict[str, Any]:
         lines = rules_in_words(desk.rules, settings, hides_people=person.masked)
-        file = settings.callbridge_rules
-        return {"groups": groups_of(lines), "file": str(file) if file else "", "lines": len(lines)}
+        file, source = settings.callbridge_rules, desk.rules_source
+        return {
+            "groups": groups_of(lines),
+            "file": str(file) if file else "",
+            "version": desk.rules.version,
+            "wrong": scrubbed(source.wrong) if person.masked else source.wrong,
+        }
 
     return await show(request, "rules.html", work)
 
