@@ -141,6 +141,26 @@ def choose(call: Call, rules: Rules) -> Choice | None:
     )
 
 
+def needs_path(call: Call, rules: Rules) -> bool:
+    """Whether the owner depends on what only call detail says: who rang last, or who talked longer."""
+    if rules.assign == "none" and not any("assign" in rule.then for rule in rules.rules):
+        return False
+    chosen = rules.for_call(call)
+    return chosen.write and (several_rang(call, chosen) or several_talked(call, chosen))
+
+
+def several_talked(call: Call, rules: Rules) -> bool:
+    """Whether only call detail says who of several talked longest, and that decides who owns the call."""
+    answered = [one for one in call.participants if one.answered]
+    return (
+        rules.assign == "longest"
+        and call.outcome is Outcome.ANSWERED
+        and not call.path
+        and len({one.agent_id or one.name for one in answered}) > 1
+        and not all(one.talk_seconds for one in answered)
+    )
+
+
 def several_rang(call: Call, rules: Rules) -> bool:
     """Whether only call detail says who rang last, and that decides who owns the call."""
     return (

@@ -30,12 +30,14 @@ class Held:
         desk, world = sandbox.kustomer, sandbox.world
         with world.lock:
             users = {one["id"]: str(one["given"].get("email")) for one in world.store.all("user")}
+            teams = {one["id"]: str(one["given"]["name"]) for one in world.store.all("team")}
         return cls(
             customers={one["id"]: one for one in desk.customers},
             talks={one["id"]: one for one in desk.conversations},
             notes=desk.notes,
             files={one["id"]: one for one in desk.attachments},
             users=users,
+            teams=teams,
         )
 
     def customer_of(self, talk: Document) -> str:

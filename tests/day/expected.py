@@ -12,7 +12,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from tests.day.deeds import TAKEN_UP
-from tests.day.people import Person
+from tests.day.people import VOICE_AGENT, Person
 from tests.day.script import ZONE, Call, Day
 
 _TIME = "%H:%M"
@@ -188,6 +188,8 @@ class Team:
         agent = call.agent
         lines += [f"Agent: {agent.name}"] if agent else []
         never += [] if agent else ["Agent:"]
+        lines += [f"Voice agent: {name}: {value}" for name, value in call.asked_out]
+        lines += [f"Answered by the AI voice agent {VOICE_AGENT}"] if call.asked_out else []
         if call.last_tags:
             lines.append(f"Call tags: {', '.join(call.last_tags)}")
         if call.notes:

@@ -60,6 +60,7 @@ HAL = Agent(id=400107, first="Hal", last="Moved", email="hal.moved@example.org",
 IDA = Agent(id=400108, first="Ida", last="Listed", email="ida@example.com", user="ida.listed@example.com")
 
 AGENTS = {agent.id: agent for agent in (BO, CY, DI, ED, FAY, GIL, HAL, IDA)}
+VOICE_AGENT = "Nova"
 # Who answers an ordinary call.
 USUAL = (BO, CY)
 

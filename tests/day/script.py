@@ -69,7 +69,8 @@ class Call:
         tags: CloudTalk's tags when the call ended.
         late_tags: what it has in the end, where somebody changed them afterwards.
         ids: which ids its webhooks have.
-        leg_of: the call id of the call that was handed on, where this is its second leg.
+        voice_agent_s: how long an AI voice agent spoke with the caller.
+        asked_out: what it asked out of the caller, by name.
     """
 
     number: int
@@ -90,12 +91,12 @@ class Call:
     late_tags: tuple[str, ...] | None = None
     notes: str = ""
     ids: str = "both"
-    ai: bool = False
-    leg_of: int | None = None
+    voice_agent_s: int = 0
+    asked_out: tuple[tuple[str, str], ...] = ()
 
     @property
     def talk_s(self) -> int:
-        return sum(seconds for _, seconds in self.answered) or (45 if self.ai else 0)
+        return sum(seconds for _, seconds in self.answered) or self.voice_agent_s
 
     @property
     def ended_at(self) -> datetime:
@@ -364,6 +365,11 @@ def merged_between_two_calls(w: _Writer) -> None:
     w.in_call(who, w.sometime(3))
 
 
+def answered_by_a_voice_agent(w: _Writer) -> None:
+    order = str(w.chance.randrange(1000, 9999))
+    w.call(w.person(), w.sometime(), voice_agent_s=45, asked_out=(("order_number", order),))
+
+
 def twice_at_once(w: _Writer) -> None:
     who, at = w.person(), w.sometime()
     w.in_call(who, at, BO)
@@ -415,6 +421,7 @@ STORIES: dict[Callable[[_Writer], None], int] = {
     answered_by_one_of_another_domain: 10,
     answered_by_one_in_the_table: 10,
     merged_between_two_calls: 10,
+    answered_by_a_voice_agent: 15,
     twice_at_once: 10,
     while_the_clocks_go_back: 24,
     known_by_its_number_only: 8,

@@ -2,21 +2,110 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from tests.day.expected import Expected, Team, title
-from tests.day.people import HOUSE
-from tests.day.script import ZONE, Call, Day
+from tests.day.expected import Expected, NoteWanted, Talk, Team, note_key, title
+from tests.day.people import HOUSE, SALES, Agent
+from tests.day.script import HOLIDAY, ZONE, Call, Day
 
 _HERE = Path(__file__).parent
 
 
+def is_open(at: datetime) -> bool:
+    """Saturday to Monday, eight to six, not on the holiday."""
+    there = at.astimezone(ZoneInfo(ZONE))
+    return there.weekday() in (5, 6, 0) and 8 <= there.hour < 18 and there.date() != HOLIDAY
+
+
+def open_minutes_after(at: datetime, minutes: int) -> datetime:
+    """Minute by minute, however slow: so no clock change can be overlooked."""
+    while not is_open(at):
+        at = at.replace(second=0) + timedelta(minutes=1)
+    for _ in range(minutes):
+        at += timedelta(minutes=1)
+        while not is_open(at - timedelta(seconds=1)):
+            at += timedelta(minutes=1)
+    return at
+
+
+class MissedDesk(Team):
+    """Missed calls of one caller are one item until 24 hours after its first."""
+
+    def talks(self, calls: Sequence[Call]) -> Iterator[Talk]:
+        misses: dict[str, list[Call]] = defaultdict(list)
+        for call in calls:
+            if call.incoming and not call.talk_s:
+                misses[call.phone].append(call)
+            else:
+                yield self.talk([call])
+        for found in misses.values():
+            yield from map(self.talk, _within_a_day(found))
+
+    def notes(self, talk: Talk) -> Iterator[NoteWanted]:
+        """The item has one note, of its first call; a recording keeps a note of its own."""
+        first, *further = talk.calls
+        (note,) = super().notes(self.talk([first]))
+        note.names = self.closed_by(talk.calls)
+        own = [call for call in further if call.recorded]
+        note.keys |= {note_key(call) for call in further if call not in own}
+        if further:
+            times = ", ".join(f"{_clock(one.started_at):%H:%M}" for one in talk.calls)
+            note.lines.append(f"{len(talk.calls)} missed calls: {times}")
+        if first.incoming and not first.talk_s:
+            due = _clock(open_minutes_after(first.ended_at, 60))
+            says = f"Call back by {due:%a %H:%M}"
+            (note.never if note.names else note.lines).append("Call back by" if note.names else says)
+        yield note
+        yield from (self.note(call) for call in own)
+
+    def tags(self, call: Call) -> set[str]:
+        return {"phone", *call.last_tags} | ({"voicemail"} if call.voicemail else set())
+
+    def priority(self, call: Call) -> int | None:
+        return 4 if call.incoming and not call.talk_s and is_open(call.started_at) else None
+
+
 def _clock(at: datetime) -> datetime:
     return at.astimezone(ZoneInfo(ZONE))
+
+
+def _within_a_day(calls: Sequence[Call]) -> Iterator[list[Call]]:
+    item: list[Call] = []
+    for call in calls:
+        if item and call.started_at - item[0].started_at >= timedelta(hours=24):
+            yield item
+            item = []
+        item.append(call)
+    yield item
+
+
+class SalesTeam(Team):
+    """What a customer says within eight hours is one conversation, of who talked with them."""
+
+    def tags(self, call: Call) -> set[str]:
+        return {"phone"}
+
+    def teams(self, call: Call) -> tuple[str, ...]:
+        if call.line == SALES and is_open(call.started_at):
+            return ("Sales",)
+        return () if self.owner(call) else ("Support",)
+
+    def owner(self, call: Call) -> str | None:
+        spoke = max(call.answered, key=lambda one: one[1], default=None)
+        agent = spoke[0] if spoke else (call.rang[-1] if call.rang else None)
+        return _user(agent) if agent else None
+
+    def priority(self, call: Call) -> int | None:
+        return None
+
+
+def _user(agent: Agent) -> str | None:
+    return None if agent.deactivated or agent.shared else agent.user
 
 
 class Strict(Team):
@@ -48,6 +137,9 @@ class Strict(Team):
     def tags(self, call: Call) -> set[str]:
         night = {"night"} if self._is_night(call) else set()
         return {"phone", *night, *call.last_tags}
+
+    def priority(self, call: Call) -> int | None:
+        return None
 
     def numbers(self, call: Call) -> set[str]:
         return set()
@@ -87,5 +179,6 @@ class Choice:
 
 CHOICES: dict[str, Choice] = {
     "default": Choice(Team()),
+    "sales": Choice(SalesTeam(), _HERE / "sales.toml"),
     "strict": Choice(Strict(), _HERE / "strict.toml", house=True, settles=True),
 }

@@ -11,7 +11,7 @@ from typing import Any
 from bridge.sandbox.kustomer.customers import Customers
 from bridge.sandbox.running import RunningSandbox
 from bridge.sandbox.world import digits
-from tests.day.people import AGENTS, HOUSE, HOUSE_ID, TEAMS, Person
+from tests.day.people import AGENTS, HOUSE, HOUSE_ID, TEAMS, VOICE_AGENT, Person
 from tests.day.script import DEEDS_AFTER, PARTS, Call, Day
 
 RECORDING_S = 1
@@ -74,6 +74,8 @@ def cloudtalk_knows(sandbox: RunningSandbox, call: Call, *, in_the_end: bool) ->
         waiting_time=call.wait_s,
         wrapup_time=0,
         transferred_from=call.answered[0][0].id if len(call.answered) > 1 else None,
+        voice_agent=VOICE_AGENT if call.voice_agent_s else None,
+        rang=[one.id for one in call.rang if one not in [talked for talked, _ in call.answered]],
         is_voicemail=call.voicemail,
         notes=[call.notes] if call.notes else [],
         tags=list(call.last_tags if in_the_end else call.tags),
@@ -98,6 +100,13 @@ def webhooks(call: Call) -> Iterator[Webhook]:
         answered_at = call.started_at + timedelta(seconds=talked_s)
         yield told("call-answered", talked_s, agent_id=str(agent.id), answered_at=answered_at.isoformat())
         talked_s += seconds
+    if call.asked_out:
+        yield told(
+            "voice-agent",
+            call.wait_s + call.voice_agent_s,
+            voice_agent_name=VOICE_AGENT,
+            **dict(call.asked_out),
+        )
     yield told("call-ended", talked_s + 1, **_ended(call))
     if call.recorded:
         yield told("recording-uploaded", talked_s + 9)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
@@ -15,6 +15,7 @@ from bridge.domain.owners import (
     choose,
     is_shared,
     matching,
+    needs_path,
     requests_for,
     several_rang,
     team_named,
@@ -196,3 +197,14 @@ def test_a_team_is_named_by_id_or_name() -> None:
 def test_the_decision_is_told_in_a_sentence(owner: Owner, says: str) -> None:
     assert owner.says == says
     assert Owner.read(asdict(owner)) == owner
+
+
+def test_the_path_is_needed_where_it_alone_says_who_owns_the_call() -> None:
+    several = missed(participants=(RANG, Participant(agent_id=5)))
+    spoke = call(participants=(replace(ADA, talk_seconds=0), BO))
+    longest = Rules(assign="longest")
+
+    assert needs_path(several, longest) and needs_path(spoke, longest)
+    assert not needs_path(several, Rules()) and not needs_path(spoke, Rules(assign="last"))
+    assert not needs_path(call(participants=(ADA,)), longest)
+    assert not needs_path(call(participants=(ADA, BO)), longest)

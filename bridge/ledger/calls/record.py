@@ -13,6 +13,7 @@ from bridge.domain.call import Call, fold
 from bridge.domain.call_list_item import read_listed
 from bridge.domain.detail import Detail, read_detail
 from bridge.domain.outcome import Stage
+from bridge.domain.owners import needs_path
 from bridge.domain.recording import Recording, read_recording
 from bridge.domain.rules.model import Rules
 from bridge.domain.rules.when import Caller
@@ -285,7 +286,11 @@ class Record:
 
     def call(self, rules: Rules) -> Call:
         """The call that events and observations make."""
-        call = fold(self.read_events(rules), self.read_detail(rules), needs_path=rules.needs_path)
+        call = fold(
+            self.read_events(rules),
+            self.read_detail(rules),
+            needs_path=lambda call: rules.needs_path(call) or needs_path(call, rules),
+        )
         # Ids learnt on the way (one part found the other) count as told; another call's number does not.
         others = {self.fields.get(Field.CONFLICT), self.fields.get(Field.UNTIED)}
         told_id = None if str(call.call_id) in others else call.call_id
