@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from enum import Enum, auto
+from typing import Any
 from uuid import UUID
 
 from bridge.domain.call import Call
+from bridge.domain.conversation import conversation_choices
 from bridge.domain.kustomer_texts.note import cut, headline, note_before_marks, note_text, sound_length, who
 from bridge.domain.kustomer_texts.tags import LONGEST_TAG, MOST_TAGS, in_kustomers_letters, tags_of_people
+from bridge.domain.missed import Item, note_lines
 from bridge.domain.outcome import Direction, Outcome, Status
 from bridge.domain.phone import Kind
 from bridge.domain.recording import NO_RECORDING, Recording, RecordingState, Stored, attachment_of
@@ -48,11 +53,24 @@ class CustomerDraft:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConversationDraft:
+    """The conversation wanted. Kustomer takes a sub-status and a snooze only of one that exists.
+
+    Args:
+        snooze_until: when a snoozed one wakes.
+        custom: attributes by name, as Kustomer takes them.
+    """
+
     external_id: str
     name: str
     direction: str | None
     status: Status
     tags: tuple[str, ...]
+    sub_status: str = ""
+    snooze_until: datetime | None = None
+    priority: int | None = None
+    brand: str = ""
+    queue: str = ""
+    custom: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,11 +149,13 @@ def plan(
     *,
     recording: Recording = NO_RECORDING,
     link: str = "",
+    item: Item | None = None,
 ) -> Plan | Wait | Skip:
     """What Kustomer should hold for this call, or why nothing.
 
     Args:
         link: where people can play the recording, for a note that cannot have it attached.
+        item: of a missed call, the further ones that joined it and the calls that followed.
     """
     customer = policy(call, rules, patience)
     if not isinstance(customer, CustomerDraft):
@@ -146,20 +166,21 @@ def plan(
     settled = replace(call, wants_detail=False) if patience is DetailWait.GONE else call
     settled = settled if rules.note_path else settled.without_path()
     sound = _sound(recording, rules, link)
+    life = note_lines(call, rules, item)
     return Plan(
         customer=customer,
         conversation=ConversationDraft(
             external_id=external_id,
             name=_named(rules.name, call, rules, sound=sound),
             direction=_DIRECTION.get(call.direction) if call.direction else None,
-            status=rules.status[call.outcome],
             tags=tags,
+            **conversation_choices(call, rules, item),
         ),
         note=NoteDraft(
             external_id=note_key(external_id),
             id=object_id(note_key(external_id)),
-            body=note_text(settled, zone=rules.zone, sound=sound),
-            former_body=note_before_marks(settled, zone=rules.zone, sound=sound),
+            body=note_text(settled, zone=rules.zone, sound=sound, life=life),
+            former_body=note_before_marks(settled, zone=rules.zone, sound=sound, life=life),
             attachment=_attachment(call, recording, rules),
         ),
         left_out=left_out,

@@ -76,6 +76,8 @@ WATCH_TURN, OUTBOX_TURN = f"{TAG}:watch:turn", f"{TAG}:outbox:turn"
 SYNTHETIC, SYNTHETIC_TURN = f"{TAG}:synthetic", f"{TAG}:synthetic:turn"
 # CloudTalk's newest calls, for all calls that wait to be found in them; see `bridge.jobs.looking`.
 NEWEST = f"{TAG}:newest"
+# Missed calls that nobody has answered, as far as the ledger knows: key -> start; see lua/calls/caller.lua.
+MISSED = f"{TAG}:missed:open"
 
 
 def call_key(*, uuid: UUID | None, call_id: int | None) -> str:
@@ -146,6 +148,21 @@ def budget(service: str) -> list[str]:
 
 # The search index (`bridge.ledger.search`): how far it has come. All its other keys begin with this name.
 FIND = f"{TAG}:find"
+
+
+def caller(phone: str) -> str:
+    """The calls of a number, for the life of missed ones."""
+    return f"{TAG}:caller:{phone}"
+
+
+def latest_conversation(customer_id: str) -> str:
+    """The conversation that further calls of a customer may go into."""
+    return f"{TAG}:talk:of:{customer_id}"
+
+
+def conversation(conversation_id: str) -> str:
+    """What the calls of one shared conversation want it to be."""
+    return f"{TAG}:talk:{conversation_id}"
 
 
 def find(part: str) -> str:

@@ -20,6 +20,7 @@ from bridge.ledger import keys
 EDGES: Mapping[str, Sequence[float]] = {
     "end_to_note": (1, 2, 3, 5, 8, 13, 20, 30, 60, 120, 300, 900, 3600),
     "end_to_recording": (2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600),
+    "call_back": (60, 300, 900, 1800, 3600, 7200, 14_400, 28_800, 86_400, 259_200),
     "upstream": (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
     "job_wait": (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600),
 }
@@ -49,12 +50,14 @@ class Milestone:
     Attributes:
         mark: names it in the call's record.
         since_ms: counted is the time since then; None: it is only counted.
+        took_ms: the time to count, where it did not end just now.
         name: of the histogram or the counter.
     """
 
     mark: str
     name: str
     since_ms: int | None = None
+    took_ms: int | None = None
 
 
 def milestones_for_script(milestones: Sequence[Milestone], trace: str) -> str:
@@ -68,6 +71,7 @@ def milestones_for_script(milestones: Sequence[Milestone], trace: str) -> str:
                 "name": one.name,
                 "trace": trace,
                 **({} if one.since_ms is None else {"since": one.since_ms, "edges": EDGES[one.name]}),
+                **({} if one.took_ms is None else {"took": one.took_ms, "edges": EDGES[one.name]}),
             }
             for one in milestones
         ]

@@ -17,6 +17,7 @@ OF_A_BUDGET = {"take", "reply", "release", "forecast"}
 NAMES = (
     "learn", "schedule", "dispatch", "claim", "renew", "complete", "reschedule", "park", "replay", "keep",
     "queue", "by_kind", "lock", "cancel", "forget", "drop", "give_up", "pause", "resume", "assign",
+    "caller", "hand_over",
     *sorted(_ALONE), *sorted(OF_A_BUDGET),
 )  # fmt: skip
 

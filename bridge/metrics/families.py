@@ -111,6 +111,15 @@ SHARED = (
         edges=EDGES["end_to_recording"],
     ),
     _global(
+        "missed_open", "gauge",
+        "missed calls, each item once, that no call with talk time has followed, of the last 30 days.",
+    ),
+    _global(
+        "missed_call_back_seconds", "histogram",
+        "from the start of a missed call until somebody talked with its caller, once an item.",
+        edges=EDGES["call_back"],
+    ),
+    _global(
         "customers", "counter", "customers of new calls, by how they were matched.",
         labels={"match": ("phone", "external_id", "created")},
     ),

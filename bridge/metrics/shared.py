@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from bridge.ledger.budgets.budget import Budget
+from bridge.ledger.calls.missed import open_misses
 from bridge.ledger.health import storage_failing
 from bridge.ledger.keys import LANE_NAMES
 from bridge.ledger.ledger import Ledger
@@ -36,6 +37,7 @@ def read_shared(ledger: Ledger, budgets: Sequence[Budget], connections: Connecti
             (scope,): int(found["state"] == "READY")
             for scope, found in {**_READY, **connections.state()}.items()
         },
+        "missed_open": {_ONE: open_misses(ledger)},
         "held": {_ONE: ledger.held_count()},
         "ledger_other_events": {_ONE: ledger.other_count()},
     }
@@ -105,6 +107,7 @@ def _split(counts: Mapping[str, int], first: str, parts: int, *, trigger: bool =
 _HISTOGRAMS = {
     "end_to_note": "call_end_to_note_seconds",
     "end_to_recording": "call_end_to_recording_seconds",
+    "call_back": "missed_call_back_seconds",
     "upstream": "upstream_request_duration_seconds",
     "job_wait": "job_wait_seconds",
 }

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from bridge.domain.rules.model import Rules
+from bridge.ledger.calls.missed import longest_open, open_misses
 from bridge.ledger.calls.reading import have_observation, noted_at
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.processes import Process
@@ -55,6 +56,7 @@ class Now:
     Attributes:
         problems: what to see to first, first.
         delays_s: from hang-up to note, of the last calls that were written.
+        missed_open: how many missed calls nobody has answered; the oldest began at `missed_since`.
         heard: keys of those of `rows` whose recording was stored.
     """
 
@@ -65,6 +67,8 @@ class Now:
     rows: list[CallRow]
     heard: set[str]
     delays_s: list[float]
+    missed_open: int
+    missed_since: datetime | None
 
     @property
     def usual_delay_s(self) -> float | None:
@@ -88,6 +92,7 @@ def now_view(
     running = ledger.processes()
     rows = find_calls(ledger, rules, Search(limit=_LAST_CALLS)).rows
     problems = what_is_wrong(ledger, queue, running)
+    longest = longest_open(ledger)
     return Now(
         problems=[headline_of(one, queue["connections"], pages=pages) for one in problems],
         queue=queue,
@@ -96,6 +101,8 @@ def now_view(
         rows=rows,
         heard=with_recording(ledger, rows),
         delays_s=_delays(ledger, rows),
+        missed_open=open_misses(ledger),
+        missed_since=longest,
     )
 
 

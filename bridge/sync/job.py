@@ -19,7 +19,7 @@ from bridge.domain.recording import RecordingState
 from bridge.domain.rules.model import Rules
 from bridge.errors import Rejected
 from bridge.ledger.calls.joining import learn_uuid
-from bridge.ledger.calls.record import Record, moment
+from bridge.ledger.calls.record import Record, Written, moment
 from bridge.ledger.calls.record_fields import Field, State
 from bridge.ledger.calls.summary import summary_field
 from bridge.ledger.keys import Lane
@@ -31,6 +31,7 @@ from bridge.sync.customers.look_up import CustomerLookUp
 from bridge.sync.decide import Decision, Horizon, Later, Never, Write, decide, look_back
 from bridge.sync.legs import Leg, keep_leg, leg_of
 from bridge.sync.milestones import Milestones
+from bridge.sync.missed import Life, enter_contact, keep_joined, life_of, needs_own_note, settle
 from bridge.sync.outputs.attachment import ensure_attachment, find_attachment
 from bridge.sync.outputs.conversation import ConversationOutput, look_up
 from bridge.sync.outputs.customer import NoCustomer, ensure_customer, forget_customer
@@ -81,6 +82,7 @@ def _carry_out(
         case Later() as later:
             return _wait(record, later, now)
         case Never(reason=reason, until=until):
+            enter_contact(claim, deps, record, call)
             return JobResult(
                 again_in_ms=_ms(until, now),
                 log=f"not written: {reason}",
@@ -141,8 +143,33 @@ def _write(
     if horizon.wait:
         return _wait(record, horizon.wait, now)
     told, call = call, with_agent(call, deps)
+    with life_of(claim, deps, record, call, rules) as life:
+        if isinstance(life, JobResult):
+            return life
+        return _write_call(claim, deps, life, told, call, write, rules, horizon, now, look_up_customer, leg)
+
+
+def _write_call(
+    claim: Claim,
+    deps: Deps,
+    life: Life,
+    told: Call,
+    call: Call,
+    write: Write,
+    rules: Rules,
+    horizon: Horizon,
+    now: datetime,
+    look_up_customer: CustomerLookUp,
+    leg: Leg | None,
+) -> JobResult:
+    """One call, with what other calls of its number mean for it.
+
+    Args:
+        told: as the record tells it; `call` has names that come from elsewhere, too.
+    """
+    record = life.record
     link = deps.link_to(record.key, call, rules) if write.recording.sound is RecordingState.STORED else ""
-    want = plan(call, rules, write.patience, recording=write.recording, link=link)
+    want = plan(call, rules, write.patience, recording=write.recording, link=link, item=life.item)
     assert isinstance(want, Plan)  # noqa: S101  # decided from the same facts; an agent's name changes nothing
     writer = CallWriter(
         record=record,
@@ -155,13 +182,16 @@ def _write(
         look_up=look_up_customer,
         leg=leg,
     )
+    if life.leader is not None and not needs_own_note(life, call):
+        keep_joined(writer, life)
+        return _synced(writer, want, life, write, rules, now)
     there = look_up(writer) if writer.may_be_written else None
     if there is None and writer.may_be_written and call.uuid is None and record.call_id is not None:
         ended = _known_under_its_uuid(claim, deps, record, record.call_id, want, horizon)
         if ended is not None:
             return ended
     try:
-        is_whole = _write_all(writer, want, partial(owner_of, writer, told, rules), there)
+        is_whole = _write_all(writer, want, life, partial(owner_of, writer, told, rules), there)
     except NoCustomer as error:
         fields: dict[str, object] = {
             Field.STATE: State.SKIPPED,
@@ -173,7 +203,8 @@ def _write(
     if not is_whole:
         # The note should say something that was recorded meanwhile: this job is due again for it at once.
         return JobResult()
-    return _synced(writer, want, write, rules, now)
+    settle(claim, deps, life)
+    return _synced(writer, want, life, write, rules, now)
 
 
 def _milestones(record: Record, call: Call) -> Milestones:
@@ -181,11 +212,14 @@ def _milestones(record: Record, call: Call) -> Milestones:
     return Milestones(record=record, ended_at_ms=ended_at_ms)
 
 
-def _synced(writer: CallWriter, want: Plan, write: Write, rules: Rules, now: datetime) -> JobResult:
+def _synced(
+    writer: CallWriter, want: Plan, life: Life, write: Write, rules: Rules, now: datetime
+) -> JobResult:
     late = [_DETAILS_TO_COME] if write.patience is DetailWait.LATE else []
+    said = [life.says] if life.says else []
     owner = owner_now(writer) or Owner()
     part = [writer.leg.says] if writer.leg is not None else []
-    reason = "; ".join([*late, *part, *want.left_out, *left_out_of(writer), *owner.left_out])
+    reason = "; ".join([*late, *said, *part, *want.left_out, *left_out_of(writer), *owner.left_out])
     return JobResult(
         again_in_ms=_soonest(_ms(write.until, now), owner.again_s),
         fields={
@@ -195,6 +229,7 @@ def _synced(writer: CallWriter, want: Plan, write: Write, rules: Rules, now: dat
             Field.RULES: rules.version,
             Field.VERIFY: None,
             **writer.log.also,
+            **life.fields,
         },
         counters=("calls:recovered",) if _is_recovered(writer.log.deps, writer.record) else (),
     )
@@ -206,9 +241,15 @@ def _soonest(ms: int | None, again_s: float | None) -> int | None:
 
 
 def _write_all(
-    writer: CallWriter, want: Plan, owner: Callable[[str], Owner], there: Conversation | None
+    writer: CallWriter,
+    want: Plan,
+    life: Life,
+    owner: Callable[[str], Owner],
+    there: Conversation | None,
 ) -> bool:
     """Bring customer, conversation, recording and note up to date, in that order.
+
+    The conversation's state comes last: rules of Kustomer's own that wait for it find everything else there.
 
     Args:
         owner: whose it is, by the customer's id.
@@ -217,11 +258,19 @@ def _write_all(
     Returns:
         False where the note is left to the run that follows.
     """
-    conversation_id, is_new = _conversation(writer, want, owner, there)
+    output: ConversationOutput | None = None
+    if life.leader is not None:
+        conversation, is_new = keep_joined(writer, life), False
+    else:
+        output, conversation, is_new = _conversation(writer, want, owner, there)
     if "note" not in writer.record.outputs and _recording_was_announced(writer):
         return False
     note = NoteOutput(
-        writer=writer, draft=want.note, conversation_id=conversation_id, conversation_is_new=is_new
+        writer=writer,
+        draft=want.note,
+        conversation_id=conversation.id,
+        conversation_is_new=is_new,
+        current=life.note,
     )
     if wanted := want.note.attachment:
         lost = (writer.search_first or writer.verify) and "attachment" not in writer.record.outputs
@@ -231,40 +280,44 @@ def _write_all(
             return False
         note = replace(note, attachment=attachment)
     writer.ensure(note)
+    if output is not None:
+        writer.update(replace(output, current=life.conversation), conversation)
     return True
 
 
 def _conversation(
     writer: CallWriter, want: Plan, owner: Callable[[str], Owner], there: Conversation | None
-) -> tuple[str, bool]:
-    """Its id, and whether it was created just now.
+) -> tuple[ConversationOutput | None, Written, bool]:
+    """Its output, how it was last sent, and whether it was created just now; no output of another call's.
 
     One that is there comes before its customer: people may have moved the call, merged the customer or
     changed its number since, and none of that is to be undone.
     """
     if writer.leg is not None and there is None:
-        return keep_leg(writer.log, writer.record, writer.leg).id, False
+        return None, keep_leg(writer.log, writer.record, writer.leg), False
     output = ConversationOutput(writer=writer, draft=want.conversation, there=there)
     is_assigned_anew = writer.record.is_assigned_anew
     if there is not None and not is_assigned_anew:
         if there.customer_id and "customer" not in writer.record.outputs:
             sent = {"phone": want.customer.phone, "name": want.customer.name}
             writer.log.keep("customer", there.customer_id, sent, done="found")
-        return writer.ensure(replace(output, owner=owner(there.customer_id or "")))
+        output = replace(output, owner=owner(there.customer_id or ""))
+        return output, *writer.obtain(output)
     customer_id = ensure_customer(writer, want.customer)
-    output = replace(output, owner=owner(customer_id))
+    output = replace(output, owner=owner(customer_id), customer_id=customer_id)
     try:
-        written = writer.ensure(replace(output, customer_id=customer_id))
+        written = writer.obtain(output)
         if is_assigned_anew:
-            settle_choice(writer, written[0], customer_id, is_new=written[1])
-        return written
+            settle_choice(writer, written[0].id, customer_id, is_new=written[1])
+        return output, *written
     except Rejected as error:
         if error.status != 404 or "conversation" in writer.record.outputs:
             raise
     # The customer we knew is gone. Find who it is now.
     forget_customer(writer, want.customer)
     anew = replace(writer, verify=True)
-    return writer.ensure(replace(output, writer=anew, customer_id=ensure_customer(anew, want.customer)))
+    output = replace(output, writer=anew, customer_id=ensure_customer(anew, want.customer))
+    return output, *anew.obtain(output)
 
 
 def _recording_was_announced(writer: CallWriter) -> bool:

@@ -39,6 +39,8 @@ class WriteLog:
     noted: dict[str, str | None] = field(default_factory=dict)
     # Fields of the record to be written with whatever is written next.
     also: dict[str, object] = field(default_factory=dict)
+    # What Kustomer showed of an output after our last write, see `Written.shown`.
+    shown: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     # Whether something was learned about the call since this run began, as of its last write; None: none yet.
     learned: bool | None = None
 
@@ -91,13 +93,18 @@ class WriteLog:
         log.info("written to kustomer", output=name, done=done, id=id_, call=self.claim.key)
         self._keep(
             {
-                Family.OUTPUT.field(name): {"id": id_, "sent": dict(sent), "created": created},
+                Family.OUTPUT.field(name): self._as_kept(name, id_, sent, created=created),
                 Family.INTENT.field(name): None,
                 Family.CHANGE.field(name): None,
             },
             note=f"{name} {done}",
             milestones=reached,
         )
+
+    def _as_kept(self, name: str, id_: str, sent: Mapping[str, Any], *, created: bool) -> dict[str, Any]:
+        shown = self.shown.get(name)
+        kept = {"id": id_, "sent": dict(sent), "created": created}
+        return {**kept, "shown": dict(shown)} if shown else kept
 
     def note(self, name: str, text: str | None) -> None:
         """Record something about the call that later runs have to know; None removes it."""
@@ -115,7 +122,7 @@ class WriteLog:
             known: what is there now, see `last_sent`.
             changed: the fields that a person may change as well.
         """
-        kept = {"id": known.id, "sent": dict(known.sent), "created": known.created}
+        kept = self._as_kept(name, known.id, known.sent, created=known.created)
         begun = {Family.OUTPUT.field(name): kept, Family.CHANGE.field(name): dict(changed)}
         self._keep(begun)
         try:

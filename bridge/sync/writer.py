@@ -13,7 +13,7 @@ What is special about one output is in its own file in `outputs/`.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, ClassVar, Generic, TypeVar
@@ -99,7 +99,16 @@ class CallWriter:
 
     def ensure(self, output: Output[Any]) -> tuple[str, bool]:
         """Its id in Kustomer, and whether it was created just now."""
+        known, is_new = self.obtain(output)
+        if not is_new:
+            self.update(output, known)
+        return known.id, is_new
+
+    def obtain(self, output: Output[Any]) -> tuple[Written, bool]:
+        """What is there of it, found or created but not updated, and whether it was created just now."""
         known = self.record.outputs.get(output.name)
+        if known is not None:
+            self.log.shown.setdefault(output.name, known.shown)
         if known is not None and self.verify and not output.exists(known.id):
             known = None
         if known is None and output.is_searched():
@@ -107,14 +116,16 @@ class CallWriter:
         if known is None:
             fields = output.fields(None)
             try:
-                return self.log.create(output.name, fields, partial(output.create, fields)), True
+                return self._create(output, fields, partial(output.create, fields)), True
             except Conflict as error:
                 known = self._adopt(output)
                 if known is None:
                     retry = partial(output.create_hidden, fields, error)
-                    return self.log.create(output.name, fields, retry), True
-        self._update(output, known)
-        return known.id, False
+                    return self._create(output, fields, retry), True
+        return known, False
+
+    def _create(self, output: Output[Any], fields: Fields, send: Callable[[], str]) -> Written:
+        return Written(id=self.log.create(output.name, fields, send), sent=fields, created=True)
 
     def adopted(self, name: str, id_: str, fields: Fields, *, external_id: str | None) -> Written:
         """Something of ours that was found, as it was last sent.
@@ -133,7 +144,8 @@ class CallWriter:
             self.log.keep(output.name, found.id, found.sent, done="found", created=found.created)
         return found
 
-    def _update(self, output: Output[Any], known: Written) -> None:
+    def update(self, output: Output[Any], known: Written) -> None:
+        """Send what the plan changed of it, except what a person changed since."""
         fields, begun = output.fields(known), self.record.changes.get(output.name, {})
         if known.sent == fields and not begun:
             return

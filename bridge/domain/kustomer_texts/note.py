@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from itertools import takewhile
 from zoneinfo import ZoneInfo
@@ -32,14 +32,17 @@ _NOTES, _SUMMARY, _TRANSCRIPT = "Agent's notes", "Summary", "Transcript"
 _TITLES = (_NOTES, _SUMMARY, _TRANSCRIPT)
 
 
-def note_text(call: Call, *, zone: str = "UTC", sound: str = "", mark: str = _MARK) -> str:
+def note_text(
+    call: Call, *, zone: str = "UTC", sound: str = "", life: Iterable[str] = (), mark: str = _MARK
+) -> str:
     """The note for a call, at most `LONGEST_NOTE` characters; the same call gives the same text.
 
     Args:
         sound: what is to be said of the recording; nothing where there is none.
+        life: of a missed call, how often it was repeated, and who called back (`bridge.domain.missed`).
         mark: in front of each line that somebody else wrote.
     """
-    text = "\n".join([headline(call), "", *_lines(call, ZoneInfo(zone), sound)])
+    text = "\n".join([headline(call), "", *life, *_lines(call, ZoneInfo(zone), sound)])
     for title, body, longest in (
         (_NOTES, call.notes, _LONGEST_AGENT_NOTE),
         (_SUMMARY, call.summary, _LONGEST_SUMMARY),
@@ -51,9 +54,9 @@ def note_text(call: Call, *, zone: str = "UTC", sound: str = "", mark: str = _MA
     return cut(text, LONGEST_NOTE)
 
 
-def note_before_marks(call: Call, *, zone: str, sound: str) -> str:
+def note_before_marks(call: Call, *, zone: str, sound: str, life: Iterable[str] = ()) -> str:
     """The same note as it was written before lines of others were marked."""
-    return note_text(call, zone=zone, sound=sound, mark="")
+    return note_text(call, zone=zone, sound=sound, life=life, mark="")
 
 
 def _marked(text: str, mark: str) -> str:

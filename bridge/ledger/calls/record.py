@@ -61,6 +61,8 @@ class Written:
     id: str
     sent: Mapping[str, Any]
     created: bool = False
+    # What Kustomer showed after our last write, of fields that it shows in another form than they are sent.
+    shown: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -356,7 +358,12 @@ def record_of(key: str, parts: Sequence[Part]) -> Record:
                     )
                 )
     outputs = {
-        name: Written(id=value["id"], sent=value["sent"], created=value.get("created", False))
+        name: Written(
+            id=value["id"],
+            sent=value["sent"],
+            created=value.get("created", False),
+            shown=value.get("shown", {}),
+        )
         for name, value in _values(Family.OUTPUT, fields).items()
     }
     kind, _, own = key.partition(":")

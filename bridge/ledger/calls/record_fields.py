@@ -38,6 +38,10 @@ class Field(StrEnum):
     MOVED = "moved"  # id of the customer to whom the conversation was moved for that
     # Whose conversation it is.
     OWNER = "owner"  # to whom its conversation was given, and why (`domain/owners.py`)
+    # Of missed calls, and of conversations that calls share.
+    INDEXED = "indexed"  # the number under which the call is in the index of callers
+    CLOSED = "closed"  # JSON: the contact that ended its wait, or why the conversation was not closed
+    SHARED = "shared"  # the customer under which its conversation is remembered for later calls
     # Questions to CloudTalk.
     ASKING = "asking"  # kind of the job that asks
     ASKING_SINCE = "asking_since"

@@ -189,6 +189,17 @@ local function leave_scopes(base, scopes, name)
   end
 end
 
+-- Its entry among the calls of its number, and what later calls of its customer were to be put into.
+local function erase_from_people(base, part)
+  local record = base .. 'call:' .. part
+  local caller, customer, conversation = unpack(redis.call(
+    'HMGET', record, FIELD.INDEXED, FIELD.SHARED, FAMILY.OUTPUT .. 'conversation'))
+  if caller then redis.call('HDEL', base .. 'caller:' .. caller, part) end
+  redis.call('ZREM', base .. 'missed:open', part)
+  if customer then redis.call('DEL', base .. 'talk:of:' .. customer) end
+  if conversation then redis.call('HDEL', base .. 'talk:' .. cjson.decode(conversation).id, 'call:' .. part) end
+end
+
 -- Remove everything that is kept of a call under these ids, and remember that it is not to come back under any
 -- of them. `marks` is a sorted set: mark -> since when. A job that runs for the call loses its hold.
 -- What the newest audits found of a call; a few hundred lines each.
@@ -242,6 +253,7 @@ local function erase(uuid, number, marks, secret, now)
       drop(name)
     end
     redis.call('ZREM', base .. 'calls', part)
+    erase_from_people(base, part)
     erase_from_index(base .. 'find', part)
     for _, what in ipairs({'call:', 'events:', 'log:'}) do redis.call('DEL', base .. what .. part) end
     -- A call that the bridge made up is nobody's: no mark is left of it.

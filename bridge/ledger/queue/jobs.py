@@ -278,6 +278,10 @@ class Jobs(Records):
             raise LeaseLost(f"{claim.name}: the lease ran out, another worker may hold it")
         return int(answer) > 1
 
+    def run_for_job(self, script: str, names: list[str], claim: Claim, *arguments: object) -> Any:
+        """Run a script that checks first whether the job is still ours."""
+        return self._run(script, names, claim.name, claim.token, *arguments)
+
     def job_states(self, *own: str) -> list[dict[str, Any]]:
         """The jobs of one call, by the keys of its records; see `bridge.ledger.queue.job_states`."""
         return self.job_states_of([own])[0]

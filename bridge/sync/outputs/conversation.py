@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -16,8 +17,13 @@ from bridge.sync.outputs.owned import OWNED, our_part, owned_changes, owned_fiel
 from bridge.sync.refused import say_left_out, send_without_refused
 from bridge.sync.writer import CallWriter, Fields, Output
 
-_EDITABLE = ("name", "direction", "status")
-_OPTIONAL = frozenset({*_EDITABLE, "tags", *OWNED})
+_CHOSEN = ("priority", "brand", "queue")
+_EDITABLE = ("name", "direction", "status", "subStatus", *_CHOSEN)
+_OPTIONAL = frozenset({*_EDITABLE, "tags", "custom", "snooze", *OWNED})
+# What Kustomer shows in another form than it is sent in, or what its own rules may add to.
+_SHOWN = ("tags", *OWNED)
+# A value that the key may not read; sent back, it would replace the real one.
+_MASKED = re.compile(r"[*•x]{3,}", re.IGNORECASE)
 _NOBODY = Owner()
 
 
@@ -43,16 +49,46 @@ class ConversationOutput(Output[Conversation]):
     owner: Owner = _NOBODY
     # Found by `look_up` before: it is adopted, whoever its customer is by now.
     there: Conversation | None = None
+    # As just read, where somebody has read it.
+    current: Conversation | None = None
 
     def fields(self, known: Written | None) -> dict[str, Any]:
+        """For one that is to be made: what Kustomer takes then. Its final state follows, after the note."""
+        fields = self._fields(known)
+        late = fields.keys() & {"subStatus", "snooze"}
+        if known is not None or not late:
+            return fields
+        return {name: value for name, value in fields.items() if name not in late} | {"status": "open"}
+
+    def _fields(self, known: Written | None) -> dict[str, Any]:
+        draft = self.draft
+        chosen: dict[str, Any] = {
+            "priority": draft.priority,
+            "brand": draft.brand,
+            "queue": {"id": draft.queue} if draft.queue else None,
+            "custom": dict(draft.custom),
+            "subStatus": draft.sub_status,
+            "snooze": self._snooze(known),
+        }
+        is_awake = draft.status == "snoozed" and not chosen["snooze"]
         return {
-            "externalId": self.draft.external_id,
-            "name": self.draft.name,
-            "direction": self.draft.direction,
-            "status": self.draft.status,
-            "tags": list(self.draft.tags),
+            "externalId": draft.external_id,
+            "name": draft.name,
+            "direction": draft.direction,
+            "status": "open" if is_awake else draft.status,
+            "tags": list(draft.tags),
+            **{name: value for name, value in chosen.items() if value},
             **owned_fields(self.owner, known),
         }
+
+    def _snooze(self, known: Written | None) -> dict[str, str] | None:
+        """None where it is not to sleep, or would have woken by now."""
+        until = self.draft.snooze_until
+        if self.draft.status != "snoozed" or until is None:
+            return None
+        snooze = {"time": until.isoformat(timespec="milliseconds"), "status": "scheduled"}
+        is_sent = known is not None and known.sent.get("snooze") == snooze
+        return snooze if is_sent or until.timestamp() * 1000 > self.writer.log.claim.now_ms else None
 
     def is_searched(self) -> bool:
         if self.writer.may_be_written:
@@ -65,16 +101,21 @@ class ConversationOutput(Output[Conversation]):
         if there is None:
             return None
         external_id = there.fields.get("externalId")
-        return self.writer.adopted(self.name, there.id, self.fields(None), external_id=external_id)
+        self._keep_shown(there)
+        return self.writer.adopted(self.name, there.id, self._fields(None), external_id=external_id)
 
     def create(self, fields: Fields) -> str:
         def send(body: Mapping[str, Any]) -> str:
             given = {name: value for name, value in body.items() if value}
-            return self.writer.kustomer.conversations.create({"customer": self.customer_id, **given}).id
+            made = self.writer.kustomer.conversations.create({"customer": self.customer_id, **given})
+            self._keep_shown(made)
+            return made.id
 
         return send_without_refused(self.writer, self.name, _OPTIONAL, fields, send)
 
     def read(self, id_: str) -> Conversation | None:
+        if self.current is not None and self.current.id == id_:
+            return self.current
         return self.writer.kustomer.conversations.get(id_)
 
     def gone(self, id_: str) -> None:
@@ -90,10 +131,14 @@ class ConversationOutput(Output[Conversation]):
         changes: dict[str, Any] = {
             name: fields[name]
             for name in _EDITABLE
-            if fields[name]
+            if fields.get(name)
             and fields[name] != known.sent.get(name)
             and current.fields.get(name) in (known.sent.get(name), None)
         }
+        if changes.get("status") == "snoozed":
+            changes["snooze"] = fields["snooze"]
+        if custom := _changed_custom(fields, known, current):
+            changes["custom"] = custom
         if fields["externalId"] != known.sent.get("externalId"):
             changes["externalId"] = fields["externalId"]
         added = [tag for tag in fields["tags"] if tag not in known.sent.get("tags", ())]
@@ -104,10 +149,17 @@ class ConversationOutput(Output[Conversation]):
 
     def update(self, current: Conversation, changes: Fields) -> None:
         def send(body: Mapping[str, Any]) -> None:
-            self.writer.kustomer.conversations.update(current.id, body)
+            made = self.writer.kustomer.conversations.update(current.id, body)
+            if made is not None:
+                self._keep_shown(made)
 
         whole = with_others(self.writer, self.owner, changes, current)
         send_without_refused(self.writer, self.name, _OPTIONAL, whole, send)
+
+    def _keep_shown(self, there: Conversation) -> None:
+        """So that it shows later what a person has changed."""
+        shown = {name: there.fields[name] for name in _SHOWN if there.fields.get(name)}
+        self.writer.log.shown[self.name] = shown
 
     def _that_fit(self, tags: list[str], current: Conversation) -> list[str]:
         """As many of our tags as Kustomer takes beside those that are there, which may be a person's."""
@@ -116,3 +168,24 @@ class ConversationOutput(Output[Conversation]):
             text = f"tags left out, Kustomer accepts {MOST_TAGS} in all: {', '.join(tags[room:])}"
             say_left_out(self.writer.log, self.name, "tags", text)
         return tags[:room]
+
+
+def _changed_custom(fields: Fields, known: Written, current: Conversation) -> dict[str, Any]:
+    """All custom attributes with those of ours that changed; empty where none did.
+
+    Whether an update replaces the others or adds to them is not documented, so that they are sent along.
+    """
+    wanted, sent = fields.get("custom", {}), known.sent.get("custom", {})
+    shown = current.fields.get("custom")
+    there: Mapping[str, Any] = shown if isinstance(shown, Mapping) else {}
+    changed = {
+        name: value
+        for name, value in wanted.items()
+        if value != sent.get(name) and there.get(name) in (sent.get(name), None)
+    }
+    kept = {
+        name: value
+        for name, value in there.items()
+        if not (isinstance(value, str) and _MASKED.fullmatch(value))
+    }
+    return {**kept, **changed} if changed else {}

@@ -28,6 +28,8 @@ class NoteOutput(Output[Note]):
     conversation_id: str
     conversation_is_new: bool
     attachment: Fields | None = None
+    # As just read, where somebody has read it.
+    current: Note | None = None
 
     def fields(self, known: Written | None) -> Fields:
         # An upgrade alone is no reason to rewrite a note.
@@ -71,6 +73,8 @@ class NoteOutput(Output[Note]):
         return self._send(fields, note_id=None)
 
     def read(self, id_: str) -> Note | None:
+        if self.current is not None and self.current.id == id_:
+            return self.current
         return self.writer.kustomer.notes.get(id_)
 
     def editable(self, current: Note) -> Fields:

@@ -33,7 +33,7 @@ async def now(request: Request) -> Response:
         found = now_view(desk.ledger, desk.rules, desk.queue(), pages=places_of(request))
         return {
             "problems": found.problems,
-            "numbers": _numbers(found),
+            "numbers": _numbers(found, zone),
             "charts": [
                 _chart("Last hour", found.traffic.minutes, zone, each="minute"),
                 _chart("Last 24 hours", found.traffic.hours, zone, each="hour"),
@@ -49,7 +49,7 @@ async def now(request: Request) -> Response:
     return await show(request, "now.html", work)
 
 
-def _numbers(found: Now) -> list[tuple[str, str, str, str]]:
+def _numbers(found: Now, zone: ZoneInfo) -> list[tuple[str, str, str, str]]:
     """Name, number, what to know about it, colour."""
     queue, delay = found.queue, found.usual_delay_s
     oldest = queue["lanes"]["live"]["oldest_due_s"]
@@ -74,6 +74,14 @@ def _numbers(found: Now) -> list[tuple[str, str, str, str]]:
             if oldest >= 1 and queue["overdue"]
             else "nothing is late",
             "warn" if queue["overdue"] else "",
+        ),
+        (
+            "missed, open",
+            f"{found.missed_open:,}",
+            f"the longest since {_day_and_clock(found.missed_since, zone)}"
+            if found.missed_since
+            else "nobody waits for a call back",
+            "",
         ),
         ("parked", f"{queue['parked']:,}", "jobs given up", "bad" if queue["parked"] else ""),
         ("held", f"{queue['held']:,}", "webhooks without a call", "warn" if queue["held"] else ""),
@@ -142,6 +150,10 @@ def _span(seconds: float) -> str:
 
 def _about(seconds: float) -> str:
     return f"about {_span(seconds)}"
+
+
+def _day_and_clock(at: datetime, zone: ZoneInfo) -> str:
+    return f"{at.astimezone(zone):%a %H:%M}"
 
 
 def _clock(at: datetime, zone: ZoneInfo) -> str:

@@ -3,7 +3,7 @@
 -- KEYS 1-14 as in prelude.lua
 --      15   call:<key>   16 log:<key>   17 counts   18 measures
 -- ARGV 1 job name   2 token   3 retention, s   4 text for the log or ''
---      5 milestones, JSON [{mark, name, trace, since?, edges?}], or ''   then field, value, ... ('' deletes)
+--      5 milestones, JSON [{mark, name, trace, since or took?, edges?}], or ''   then field, value, ... ('' deletes)
 -- Answers 1, or 2 where something was learned since the job was claimed, which runs once more for it; 0 when the job
 -- is not held any more: then nothing was written, and nothing may be sent.
 --
@@ -31,7 +31,7 @@ end
 
 -- See measures.py.
 local function measure(one)
-  local seconds = math.max(0, (now - one.since) / 1000)
+  local seconds = math.max(0, (one.took or now - one.since) / 1000)
   local bucket = 0
   for _, edge in ipairs(one.edges) do
     if seconds > edge then bucket = bucket + 1 end
@@ -46,7 +46,7 @@ end
 
 for _, one in ipairs(ARGV[5] ~= '' and cjson.decode(ARGV[5]) or {}) do
   if redis.call('HSETNX', KEYS[15], FAMILY.COUNTED .. one.mark, now) == 1 then
-    if one.since then measure(one) else redis.call('HINCRBY', KEYS[17], one.name, 1) end
+    if one.since or one.took then measure(one) else redis.call('HINCRBY', KEYS[17], one.name, 1) end
   end
 end
 redis.call('EXPIRE', KEYS[15], ARGV[3])

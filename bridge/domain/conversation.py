@@ -1,0 +1,53 @@
+"""What the rules choose for a call's conversation: its state, and the fields that sort it. Pure."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from bridge.domain.call import Call
+from bridge.domain.missed import Item, due_at, due_text
+from bridge.domain.opening import open_moment
+from bridge.domain.outcome import Status
+from bridge.domain.rules.model import Rules
+
+
+def conversation_choices(call: Call, rules: Rules, item: Item | None) -> dict[str, Any]:
+    """Fields of the draft, by name.
+
+    Args:
+        item: of a missed call, the calls that followed: one with talk time closes the conversation.
+    """
+    status: Status = rules.status[call.outcome]
+    if item is not None and item.closed_by is not None:
+        status = "done"
+    return {
+        "status": status,
+        "snooze_until": snooze_until(call, rules) if status == "snoozed" else None,
+        "sub_status": rules.sub_status,
+        "priority": rules.priority,
+        "brand": rules.brand,
+        "queue": rules.queue,
+        "custom": _custom(call, rules),
+    }
+
+
+def snooze_until(call: Call, rules: Rules) -> datetime | None:
+    """So many hours after the call, or at the next opening after that; None where its time is not known."""
+    since = call.ended_at or call.started_at
+    if since is None:
+        return None
+    after = since + timedelta(hours=rules.snooze_hours)
+    return open_moment(after, rules.open_hours, zone=rules.zone, holidays=rules.holidays)
+
+
+def _custom(call: Call, rules: Rules) -> dict[str, Any]:
+    found = dict(rules.custom)
+    due = due_at(call, rules)
+    if rules.due_custom and due is not None:
+        found[rules.due_custom] = due if rules.due_custom.endswith("At") else due_text(call, rules)
+    return {name: _as_kustomer_takes_it(value) for name, value in found.items()}
+
+
+def _as_kustomer_takes_it(value: Any) -> Any:
+    return value.isoformat(timespec="milliseconds") if isinstance(value, datetime) else value
