@@ -9,6 +9,7 @@ from typing import Any
 from bridge.domain.phone import masked
 from bridge.domain.rules.choices import CHOICES, plain_then
 from bridge.domain.rules.model import Rules
+from bridge.reports.choice_sentences import sentence
 from bridge.reports.rule_sentences import sentence_of
 from bridge.reports.rules_in_force import without_people
 from bridge.settings import Settings
@@ -111,11 +112,12 @@ def _others(rules: Rules, section: str, own: Collection[str], *, hides_people: b
         if one.section == section and one.place not in own and one.field:
             value = one.shown(getattr(rules, one.field))
             value = without_people(one.place, value) if hides_people else value
-            yield _GROUPS[section], one.place, "none" if value in (None, "") else value, _sentence(one.says)
-
-
-def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}."
+            yield (
+                _GROUPS[section],
+                one.place,
+                "none" if value in (None, "") else value,
+                sentence(one.place, value, one.says),
+            )
 
 
 def _written(rules: Rules) -> Iterator[_Choice]:

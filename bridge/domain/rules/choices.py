@@ -67,7 +67,8 @@ def _customer() -> Iterator[Choice]:
         kind=Annotated[list[rules_model.Match], Field(min_length=1)],
         right=list_of(rules_model.Match),
         says="how a caller is looked for, in this order",
-        costs="1 search for a caller whom the look-up by phone does not find, if the file states it",
+        costs="1 search for a caller whom the look-up by phone does not find, if the file states it; "
+        "email, external_id: 1 look-up each, and 1 of CloudTalk for the contact",
     )  # fmt: skip
     yield Choice(
         section="customer", name="search", field="search", kind=bool, right=BOOL,
@@ -78,7 +79,7 @@ def _customer() -> Iterator[Choice]:
         section="customer", name="several", field="several", kind=rules_model.Several,
         right=one_of(rules_model.Several),
         says="whom to take if several customers fit; none: a person decides, the call is parked",
-        costs="1 search for a caller whom the look-up by phone does not find, if the file states it",
+        costs="as match; most_recent_conversation: 1 or more to compare them",
     )  # fmt: skip
     yield Choice(
         section="customer", name="unknown", field="unknown", kind=rules_model.Unknown,

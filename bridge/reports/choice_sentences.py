@@ -1,0 +1,47 @@
+"""What some values of choices mean, as a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+# Choice -> value -> sentence.
+_SAYS: Mapping[str, Mapping[Any, str]] = {
+    "customer.search": {
+        None: "Shared phones and other spellings are searched only where match or several is stated.",
+        True: "Shared phones and other spellings of a number are searched.",
+        False: "Shared phones and other spellings of a number are not searched.",
+    },
+    "customer.several": {
+        "newest": "Of several customers with the number, the newest gets the call.",
+        "most_recent_conversation": "Of several customers, the one who wrote or called last gets the call.",
+        "none": "A call for which several customers fit is parked until a person chooses.",
+        "house": "A call for which several customers fit goes to the house customer.",
+    },
+    "customer.unknown": {
+        "create": "A caller whom Kustomer does not know becomes a customer.",
+        "house": "Calls of people whom Kustomer does not know go to the house customer.",
+        "skip": "Calls of people whom Kustomer does not know are not written.",
+    },
+    "conversation.per": {
+        "call": "Each call gets a conversation of its own.",
+        "customer": "Calls of one customer go into one conversation.",
+        "missed_caller": "Repeated missed calls of one caller go into one conversation.",
+    },
+    "conversation.close_missed_on_contact": {
+        True: "A missed call is closed once that caller was spoken to.",
+        False: "A missed call stays open until a person closes it.",
+    },
+    "write.path": {
+        True: "The note says how the call went: menus, queues, who rang, transfers.",
+        False: "The note does not say how the call went through menus and queues.",
+    },
+}
+
+
+def sentence(choice: str, value: Any, says: str) -> str:
+    """Args: says: what the choice decides, for values without a sentence."""
+    known = _SAYS.get(choice, {})
+    if (value is None or isinstance(value, str | bool)) and value in known:
+        return known[value]
+    return f"{says[:1].upper()}{says[1:]}."
