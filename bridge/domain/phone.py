@@ -237,4 +237,8 @@ def _of_today(number: phonenumbers.PhoneNumber) -> phonenumbers.PhoneNumber:
 
 @lru_cache(maxsize=4096)
 def _country(text: str) -> str | None:
-    return phonenumbers.region_code_for_number(phonenumbers.parse(text))
+    number = phonenumbers.parse(text)
+    # Countries share a code (+1, +44): of a number in nobody's plan it is the main one. "001": of no country.
+    main = phonenumbers.region_code_for_country_code(number.country_code or 0)
+    found = phonenumbers.region_code_for_number(number) or main
+    return found if found.isalpha() and found != "ZZ" else None

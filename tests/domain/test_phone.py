@@ -216,3 +216,21 @@ def test_any_number_is_read_and_can_be_sent_on(sent: object, region: str | None)
     if phone is not None:
         assert phone.spoken is not None
         assert len(phone.text.encode()) <= 256
+
+
+@pytest.mark.parametrize(
+    ("number", "country"),
+    [
+        ("+15550100101", "US"),  # in nobody's plan: the main country of its code
+        ("+441632960304", "GB"),
+        ("+420601123456", "CZ"),
+        ("+80012345678", None),  # freephone of no country
+        ("112", None),
+        ("anonymous", None),
+    ],
+)
+def test_a_number_tells_its_country(number: str, country: str | None) -> None:
+    phone = read_phone(number)
+
+    assert phone is not None
+    assert phone.country == country
