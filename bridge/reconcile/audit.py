@@ -24,6 +24,7 @@ from bridge.ledger.calls.call_status import CallState, CallStatus, call_statuses
 from bridge.ledger.calls.comparison import keep_calls_missing
 from bridge.ledger.calls.record import Record
 from bridge.reconcile.compare import Span, ask_page, compare, read_list
+from bridge.sync.legs import LEG_OF
 from bridge.wording import counted
 
 # A conversation may be older or younger than its call by the two services' clocks.
@@ -202,7 +203,11 @@ class Audit:
             )
 
     def _asked(self, one: Expected) -> list[Conversation]:
-        """Not among the latest: perhaps the list had it elsewhere."""
+        """Not among the latest: perhaps it shares another call's, or the list had it elsewhere."""
+        written = self._record(one).outputs.get("conversation")
+        if written is not None and LEG_OF in written.sent:
+            shared = self._patience.ask(lambda: self._deps.kustomer.conversations.get(written.id))
+            return [shared] if shared is not None else []
         ask = self._deps.kustomer.conversations.by_external_id
         answers = [self._patience.ask(partial(ask, key)) for key in one.keys]
         return [found for found in answers if found is not None]

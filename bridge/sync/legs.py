@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from bridge.deps import Deps
@@ -46,6 +46,7 @@ class Leg:
     key: str
     named: str
     conversation_id: str
+    customer: Written | None = None
 
     @property
     def says(self) -> str:
@@ -76,6 +77,8 @@ def keep_leg(log: WriteLog, record: Record, leg: Leg) -> Written:
     known = record.outputs.get("conversation")
     if known is None or (known.id, known.sent) != (there.id, there.sent):
         log.keep("conversation", there.id, there.sent, done="found")
+    if leg.customer is not None and "customer" not in record.outputs:
+        log.keep("customer", leg.customer.id, leg.customer.sent, done="found")
     return there
 
 
@@ -124,7 +127,8 @@ def _other(deps: Deps, record: Record, call: Call, numbers: list[int], now: date
             continue
         known = other.outputs.get("conversation")
         if known is not None:
-            return _joined(known) or Leg(key=other.key, named=str(number), conversation_id=known.id)
+            leg = _joined(known) or Leg(key=other.key, named=str(number), conversation_id=known.id)
+            return replace(leg, customer=other.outputs.get("customer"))
         if _is_coming(deps, other, record, call, now):
             raise Busy(_BEING_WRITTEN, retry_after_s=1)
     return None

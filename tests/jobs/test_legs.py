@@ -9,8 +9,10 @@ import redis
 
 from bridge.domain.rules.model import Rules
 from bridge.ledger import keys
-from bridge.ledger.calls.erasing import legs_of
+from bridge.ledger.calls.erasing import erase_caches, legs_of
 from bridge.sandbox.running import RunningSandbox
+from tests.jobs.listing import ago, webhook_of
+from tests.jobs.test_audit import audited
 from tests.support import Bridge, ended
 
 FIRST, SECOND = 1000000500, 1000000501
@@ -121,6 +123,38 @@ def test_without_rules_about_the_path_nothing_is_asked_and_nothing_is_joined(
 
     assert sandbox.cloudtalk.requests == []
     assert len(sandbox.kustomer.conversations) == 2
+
+
+def test_an_audit_finds_a_leg_in_the_conversation_of_the_other(
+    redis_client: redis.Redis, sandbox: RunningSandbox
+) -> None:
+    bridge = Bridge(redis_client, sandbox, WITH_PATH)
+    add_legs(sandbox, started_at=ago(hours=2))
+    for number in (SECOND, FIRST):
+        call = sandbox.world.store.get("call", str(number))
+        assert call is not None
+        bridge.receive("call-ended", webhook_of(call))
+        bridge.run_jobs_for(30, step_s=5)
+
+    findings = audited(bridge)
+
+    assert findings.clean, findings
+    assert findings.calls == 2
+    first = bridge.record(UUIDS[FIRST]).outputs
+    assert first["customer"].id == bridge.record(UUIDS[SECOND]).outputs["customer"].id
+
+
+def test_forgetting_one_leg_leaves_nothing_that_names_it(
+    redis_client: redis.Redis, sandbox: RunningSandbox
+) -> None:
+    bridge = Bridge(redis_client, sandbox, WITH_PATH)
+    add_legs(sandbox)
+    hang_up(bridge, FIRST)
+    bridge.run_jobs_for(30, step_s=5)
+
+    erase_caches(bridge.ledger, [], [SECOND])
+
+    assert [bridge.ledger.memory.cached(legs_of(number)) for number in (FIRST, SECOND)] == [None, None]
 
 
 def test_what_is_kept_of_legs_expires(redis_client: redis.Redis, sandbox: RunningSandbox) -> None:

@@ -120,8 +120,13 @@ def legs_of(call_id: int) -> str:
 def erase_caches(ledger: Ledger, phones: Collection[Phone], call_ids: Iterable[int]) -> int:
     """What is remembered under a number, and which uuid a call's number has; how many were there."""
     names = [f"{keys.TAG}:{kind}:{phone.text}" for phone in phones for kind in ("customer", "lock:customer")]
-    for number in call_ids:
-        names += [f"{keys.TAG}:cache:uuid-of:{number}", f"{keys.TAG}:cache:{legs_of(number)}"]
+    ids = list(call_ids)
+    names += [f"{keys.TAG}:cache:uuid-of:{number}" for number in ids]
+    # What names these calls as legs of others is with the others, too.
+    legs = [f"{keys.TAG}:cache:{legs_of(number)}" for number in ids]
+    told = cast(list[str | None], ledger.redis.mget(legs)) if legs else []
+    others = {int(number) for text in told if text for number in json.loads(text)} - {*ids}
+    names += [*legs, *(f"{keys.TAG}:cache:{legs_of(number)}" for number in sorted(others))]
     numbers = [phone.text for phone in phones if phone.text]
     pipe = ledger.redis.pipeline()
     if names:

@@ -272,23 +272,32 @@ def _talks(call: Document, world: World) -> list[Document]:
         handed_on_s = min(_HANDED_ON_S, call["talking_time"] // 3)
         agent = world.store.get("agent", str(call["agent_id"])) or {}
         first = _agent_step(call, world, call["transferred_from"], talking_s=handed_on_s)
-        steps += [first, _transfer(call, agent.get("extension"))]
+        steps += [first, _transfer(call, agent.get("extension"), after_s=handed_on_s)]
     if call["agent_id"] is not None:
         talking_s = call["talking_time"] - handed_on_s
-        steps.append(_agent_step(call, world, call["agent_id"], talking_s=talking_s))
+        last = _agent_step(call, world, call["agent_id"], talking_s=talking_s)
+        steps.append(last | {"date": _later(call, handed_on_s)} if handed_on_s else last)
     if call.get("next_leg"):
         other = world.store.get("call", str(call["next_leg"])) or {}
         agent = world.store.get("agent", str(other.get("agent_id"))) or {}
+        after_s = call["talking_time"]
         next_ = _agent_step(call, world, other.get("agent_id"), talking_s=other.get("talking_time") or 0)
-        steps += [_transfer(call, agent.get("extension")), next_ | {"call_id": call["next_leg"]}]
+        next_ |= {"call_id": call["next_leg"], "date": _later(call, after_s)}
+        steps += [_transfer(call, agent.get("extension"), after_s=after_s), next_]
     return steps
 
 
-def _transfer(call: Document, endpoint: str | None) -> Document:
+def _later(call: Document, seconds: int) -> str | None:
+    """So long after it was answered."""
+    at = call["answered_at"]
+    return None if at is None else iso(datetime.fromisoformat(at) + timedelta(seconds=seconds))
+
+
+def _transfer(call: Document, endpoint: str | None, *, after_s: int) -> Document:
     return {
         "type": "transfer",
         "id": None,
-        "date": call["answered_at"],
+        "date": _later(call, after_s),
         "endpoint": endpoint,
         "status": "answered",
     }
