@@ -24,7 +24,7 @@ from bridge.ledger.budgets.budget import Share
 from bridge.ledger.calls.reading import read_all
 from bridge.ledger.calls.record import Record
 from bridge.ledger.calls.record_fields import Field, State
-from bridge.ledger.calls.summary import Summary, reading_mark
+from bridge.ledger.calls.summary import AT_ONCE, Summary, reading_mark
 from bridge.ledger.ledger import Ledger
 from bridge.reports.choice_differences import (
     CONVERSATION,
@@ -41,7 +41,7 @@ from bridge.reports.choice_differences import (
 )
 from bridge.sync.asking import asking
 
-_AT_ONCE = 100
+_PLACES_AT_ONCE = 200
 # A call is heard of after it began; clocks may differ by so much.
 _CLOCKS_DIFFER_S = 3600
 # Requests to Kustomer, as measured: a new call is its customer's look-up, the conversation and the note, and
@@ -188,7 +188,7 @@ class WhatIf:
                 places = cast(
                     list[tuple[str, float]],
                     self.ledger.redis.zrangebyscore(
-                        keys.CALLS, low, "+inf", start=skip, num=_AT_ONCE, withscores=True
+                        keys.CALLS, low, "+inf", start=skip, num=_PLACES_AT_ONCE, withscores=True
                     ),
                 )
             if not places:
@@ -199,9 +199,11 @@ class WhatIf:
             low, skip = last, same + (skip if last == low else 0)
             fresh = [name for name, _ in places if hash(name) not in seen]
             seen.update(hash(name) for name in fresh)
-            for record in read_all(self.ledger, self._likely(fresh)):
-                if record.exists and not record.forgotten:
-                    yield record
+            likely = self._likely(fresh)
+            for start in range(0, len(likely), AT_ONCE):
+                for record in read_all(self.ledger, likely[start : start + AT_ONCE]):
+                    if record.exists and not record.forgotten:
+                        yield record
 
     def _likely(self, names: Sequence[str]) -> Sequence[str]:
         """Without those that began after the time, by what lists keep of them: their events are not read."""

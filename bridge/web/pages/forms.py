@@ -17,20 +17,23 @@ _MOST_FIELDS = 1000
 LONGEST_REASON = 500
 
 
-async def read_form(request: Request, *, most: int = _MOST_FIELDS) -> ImmutableMultiDict[str, str]:
+async def read_form(
+    request: Request, *, most: int = _MOST_FIELDS, largest: int = LARGEST
+) -> ImmutableMultiDict[str, str]:
     """The fields of a form.
 
     Args:
         most: more fields than that are refused.
+        largest: more bytes than that are refused.
     Raises:
         Refused: it is too large, or no form.
     """
     announced = request.headers.get("content-length", "0")
-    if announced.isdigit() and int(announced[:20]) > LARGEST:
-        raise too_large()
+    if announced.isdigit() and int(announced[:20]) > largest:
+        raise too_large(largest)
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM:
         raise Refused(415, "content-type", "this is not a form", f"Send it as {_FORM}.")
-    raw = await read_body(request.receive)
+    raw = await read_body(request.receive, largest=largest)
     try:
         pairs = parse_qsl(raw.decode(), keep_blank_values=True, max_num_fields=most)
     except ValueError:

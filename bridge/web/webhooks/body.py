@@ -29,11 +29,11 @@ _SMALLER = (
 )
 
 
-def too_large() -> Refused:
-    return Refused(413, "too-large", f"the body is larger than {LARGEST} bytes", _SMALLER)
+def too_large(largest: int = LARGEST) -> Refused:
+    return Refused(413, "too-large", f"the body is larger than {largest} bytes", _SMALLER)
 
 
-async def read_body(receive: Receive, *, within_s: float = SLOWEST_S) -> bytes:
+async def read_body(receive: Receive, *, within_s: float = SLOWEST_S, largest: int = LARGEST) -> bytes:
     """The whole body.
 
     Raises:
@@ -48,8 +48,8 @@ async def read_body(receive: Receive, *, within_s: float = SLOWEST_S) -> bytes:
                 if message["type"] == "http.disconnect":
                     raise ClientDisconnect
                 body += message.get("body", b"")
-                if len(body) > LARGEST:
-                    raise too_large()
+                if len(body) > largest:
+                    raise too_large(largest)
                 if not message.get("more_body", False):
                     return bytes(body)
     except TimeoutError:

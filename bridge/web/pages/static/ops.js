@@ -1,4 +1,4 @@
-// Pages for operating: ticking all rows of a table. They work without this.
+// Pages for operating: ticking all rows of a table, filling a text from a file. They work without this.
 "use strict";
 
 document.addEventListener("click", (event) => {
@@ -9,3 +9,10 @@ document.addEventListener("click", (event) => {
   for (const box of boxes) box.checked = tick;
   button.textContent = tick ? "Untick all" : "Tick all on this page";
 });
+
+for (const input of document.querySelectorAll("input[type=file][data-fills]")) {
+  input.closest("[hidden]").hidden = false;
+  input.addEventListener("change", async () => {
+    if (input.files[0]) document.getElementById(input.dataset.fills).value = await input.files[0].text();
+  });
+}
