@@ -64,6 +64,12 @@ def story_of(view: Mapping[str, Any], *, after_s: float | None, sound: Recording
 
 def _parked(jobs: Sequence[Mapping[str, Any]], *, in_kustomer: bool) -> Story:
     job = next(one for one in jobs if one["state"] == "parked")
+    if job["cause"] == "SeveralCustomers":
+        return Story(
+            tone="warn",
+            says=f"This call waits for you: {str(job['error']).rstrip('.')}.",
+            do="Choose the customer under Whose call it is; the calls of this number follow.",
+        )
     why = str(job["error"] or job["cause"] or "no reason is known").rstrip(".")
     there = "is in Kustomer, but part of it is missing" if in_kustomer else "is not in Kustomer"
     return Story(

@@ -307,17 +307,18 @@ def _conversation(
     output = replace(output, owner=owner(customer_id), customer_id=customer_id)
     try:
         written = writer.obtain(output)
-        if is_assigned_anew:
-            settle_choice(writer, written[0].id, customer_id, is_new=written[1])
-        return output, *written
     except Rejected as error:
         if error.status != 404 or "conversation" in writer.record.outputs:
             raise
-    # The customer we knew is gone. Find who it is now.
-    forget_customer(writer, want.customer)
-    anew = replace(writer, verify=True)
-    output = replace(output, writer=anew, customer_id=ensure_customer(anew, want.customer))
-    return output, *anew.obtain(output)
+        # The customer we knew is gone. Find who it is now.
+        forget_customer(writer, want.customer)
+        writer = replace(writer, verify=True)
+        customer_id = ensure_customer(writer, want.customer)
+        output = replace(output, writer=writer, customer_id=customer_id)
+        written = writer.obtain(output)
+    if is_assigned_anew:
+        settle_choice(writer, written[0].id, customer_id, is_new=written[1])
+    return output, *written
 
 
 def _recording_was_announced(writer: CallWriter) -> bool:

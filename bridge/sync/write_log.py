@@ -106,9 +106,13 @@ class WriteLog:
         kept = {"id": id_, "sent": dict(sent), "created": created}
         return {**kept, "shown": dict(shown)} if shown else kept
 
-    def note(self, name: str, text: str | None) -> None:
-        """Record something about the call that later runs have to know; None removes it."""
-        self._keep({name: text})
+    def note(self, name: str, text: str | None, *, says: str = "") -> None:
+        """Record something about the call that later runs have to know; None removes it.
+
+        Args:
+            says: for whoever reads what happened to the call.
+        """
+        self._keep({name: text}, note=says)
         self.noted[name] = text
 
     def forget(self, name: str) -> None:

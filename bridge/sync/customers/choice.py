@@ -21,15 +21,16 @@ def settle_choice(writer: CallWriter, conversation_id: str, customer_id: str, *,
     Args:
         is_new: it was just created for that customer.
     """
-    conversations = writer.kustomer.conversations
+    conversations, says = writer.kustomer.conversations, ""
     if not is_new:
         current = conversations.get(conversation_id)
         if current is None:
             raise Rejected(f"conversation {conversation_id} no longer exists in Kustomer", status=404)
         if current.customer_id != customer_id:
             writer.log.repeat(partial(_move, writer, conversation_id, customer_id))
+            says = "conversation moved"
     _run_waiting(writer.log.deps, writer.number, besides=writer.record.own_keys)
-    writer.log.note(Field.MOVED, writer.record.assigned)
+    writer.log.note(Field.MOVED, writer.record.assigned, says=says)
 
 
 def _move(writer: CallWriter, conversation_id: str, customer_id: str) -> None:
