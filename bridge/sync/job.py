@@ -24,6 +24,7 @@ from bridge.ledger.calls.record_fields import Field, State
 from bridge.ledger.calls.summary import summary_field
 from bridge.ledger.keys import Lane
 from bridge.ledger.queue.jobs import Claim
+from bridge.sync.agent_names import learn_agent
 from bridge.sync.asking import usual_wait_ms
 from bridge.sync.caller import learn_caller
 from bridge.sync.customers.choice import settle_choice
@@ -55,6 +56,9 @@ def sync(claim: Claim, deps: Deps) -> JobResult:
         # Earlier lines may name it by its number.
         bind_contextvars(call_id=record.call_id)
     call = record.call(deps.rules)
+    if deps.rules.names_agents:
+        record = learn_agent(claim, deps, record, call)
+        call = record.call(deps.rules)
     now = moment(claim.now_ms) or datetime.now(UTC)
     look_up_customer = CustomerLookUp(deps=deps, call=call)
     decision = decide(record, call, deps.rules, now)

@@ -51,7 +51,7 @@ def with_agent(call: Call, deps: Deps) -> Call:
     if (call.agent_id is None or call.agent_name is not None) and not (several and nameless):
         return call
     try:
-        agents = _agents(deps)
+        agents = agents_by_id(deps)
     except (Transient, Permanent):
         return call
     known = agents.get(str(call.agent_id), {})
@@ -186,7 +186,7 @@ class _Asker:
     def _agent(self, candidate: Candidate) -> Candidate:
         """With the e-mail that CloudTalk has of the agent."""
         try:
-            known = _agents(self.deps).get(str(candidate.agent_id), {})
+            known = agents_by_id(self.deps).get(str(candidate.agent_id), {})
         except Transient as error:
             raise _not_now("CloudTalk has not said yet who its agents are", error) from error
         return replace(candidate, email=known.get("email"), name=candidate.name or known.get("name"))
@@ -315,7 +315,7 @@ def _not_now(why: str, error: Transient) -> _NotNow:
     return _NotNow(why, again_s=error.retry_after_s if isinstance(error, RateLimited) else _AGAIN_S)
 
 
-def _agents(deps: Deps) -> dict[str, dict[str, Any]]:
+def agents_by_id(deps: Deps) -> dict[str, dict[str, Any]]:
     kept: dict[str, dict[str, Any]] | None = deps.ledger.memory.cached(_AGENTS)
     if kept is None:
         kept = {

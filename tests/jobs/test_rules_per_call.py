@@ -44,6 +44,24 @@ def test_each_call_is_written_by_the_choices_of_its_rule(
     assert [written.rules_version, kept_out.rules_version] == ["abc123", "abc123"]
 
 
+def test_a_rule_names_an_agent_by_e_mail_where_webhooks_tell_the_number(
+    redis_client: redis.Redis, sandbox: RunningSandbox
+) -> None:
+    agent = sandbox.cloudtalk.add_agent(firstname="Bo", lastname="Sample", email="bo@example.com")
+    rules = rules_of(({"agent": ("BO@example.com",)}, {"tags": ("own",)}))
+    bridge = Bridge(redis_client, sandbox, rules)
+    bridge.receive("call-ended", ended(agent_id=agent["id"]))
+
+    bridge.run_jobs()
+
+    _, conversation, _ = one_of_each(sandbox)
+    assert conversation["tagNames"] == ["own"]
+    # The same for whoever asks later.
+    record = bridge.ledger.read(f"uuid:{UUID}")
+    assert record.rules_for(record.call(rules), rules).tags == ("own",)
+    assert len([r for r in sandbox.cloudtalk.requests if "/agents" in r.path]) == 1
+
+
 @pytest.mark.parametrize(("is_known", "conversations"), [(True, 1), (False, 0)])
 def test_only_calls_of_known_customers_are_written_where_a_rule_says_so(
     redis_client: redis.Redis, sandbox: RunningSandbox, is_known: bool, conversations: int

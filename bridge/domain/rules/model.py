@@ -162,6 +162,11 @@ class Rules:
         chooses = any("several" in rule.then for rule in self.rules)
         return self.states_match or chooses or "customer.several" in self.stated
 
+    @property
+    def names_agents(self) -> bool:
+        """Whether some rule names agents otherwise than by their number."""
+        return any(not name.strip().isdigit() for rule in self.rules for name in rule.when.agent)
+
     def facts(self, call: Call, caller: Caller | None) -> Facts:
         return Facts(call=call, caller=caller, zone=self.zone, holidays=self.holidays)
 

@@ -266,6 +266,14 @@ class Record:
         """When CloudTalk last said that there is a recording."""
         return max((e.last_at for e in self.events if e.trigger == "recording-uploaded"), default=None)
 
+    def agent_of(self, agent_id: int | None) -> Mapping[str, Any] | None:
+        """What CloudTalk's list said of the agent with this number; None where it was not asked."""
+        text = self.fields.get(Field.AGENT)
+        if text is None or agent_id is None:
+            return None
+        kept: Mapping[str, Any] = json.loads(text)
+        return kept if kept.get("id") == agent_id else None
+
     def rules_for(self, call: Call, rules: Rules) -> Rules:
         """The choices for this call."""
         return rules.for_call(call, self.caller)
@@ -296,10 +304,13 @@ class Record:
         # Ids learnt on the way (one part found the other) count as told; another call's number does not.
         others = {self.fields.get(Field.CONFLICT), self.fields.get(Field.UNTIED)}
         told_id = None if str(call.call_id) in others else call.call_id
+        agent = self.agent_of(call.agent_id) or {}
         return replace(
             call,
             uuid=self.uuid if self.uuid is not None else call.uuid,
             call_id=self.call_id if self.call_id is not None else told_id,
+            agent_name=call.agent_name or agent.get("name"),
+            agent_email=call.agent_email or agent.get("email"),
             wants_detail=call.wants_detail or self.contested,
             # The list reports a recording whose webhook never came.
             legs=self._legs(call),

@@ -38,6 +38,7 @@ class Field(StrEnum):
     MOVED = "moved"  # id of the customer to whom the conversation was moved for that
     # Whose conversation it is.
     OWNER = "owner"  # to whom its conversation was given, and why (`domain/owners.py`)
+    AGENT = "agent"  # JSON {id, name, email} as CloudTalk lists the agent, where a rule names agents
     # Of missed calls, and of conversations that calls share.
     INDEXED = "indexed"  # the number under which the call is in the index of callers
     CLOSED = "closed"  # JSON: the contact that ended its wait, or why the conversation was not closed
