@@ -56,6 +56,7 @@ def test_both_legs_are_in_one_conversation_with_a_note_and_a_recording_each(
     assert bridge.record(UUIDS[SECOND]).reason == f"part of call {FIRST}, which was transferred"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", [(FIRST, SECOND), (SECOND, FIRST)])
 @pytest.mark.parametrize("at_once", [True, False])
 def test_the_order_in_which_legs_come_makes_no_second_conversation(
