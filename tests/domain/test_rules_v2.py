@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import fields, replace
 from datetime import date
 from typing import Any
@@ -170,6 +171,10 @@ MISTAKES = [
     ("x = " + "[" * 200, "F:1:37: this is nested too deeply"),
     ("x = " + "9" * 5000, "F:1:1: not TOML: a number is too long"),
     ('version = 2\n[write]\nas = "note', "F:3:11: not TOML"),
+    ("version = 2\n[conversation]\ntags = ['a',\n 'b'\n[agents]\n", "F:3:8: not TOML: this [ has no ]; end it with ]"),
+    ("version = 2\n[conversation]\nstatus = { missed = 'open'\n", "F:3:10: not TOML: this { has no }; end it with }"),
+    ("version = 2\n[conversation]\ntags = ['a' 'b']\n", "F:3:8: not TOML: this [ has no ]; end it with ], and part items by commas"),
+    ("version = 2\n[write]\nshort = yes\n[conversation]\ntags = [\n", "F:3:9: not TOML: invalid value"),
     # The version.
     ("version = 3", "F:1:11: version cannot be 3; write version = 2"),
     ("version = true", "F:1:11: version cannot be true; write version = 2"),
@@ -279,3 +284,17 @@ def test_the_json_schema_knows_every_name() -> None:
         for inner in schema["$defs"].values()
         if "properties" in inner
     )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "line", ["a{} = 1\n", "[a.b{}]\n", "[[rule]]\nthen.name = '{{{{ caller ~ {} }}}}'\n", "a = 1\n"]
+)
+def test_the_largest_file_of_mistakes_is_read_in_seconds(line: str) -> None:
+    data = b"version = 2\n" + "".join(line.format(number) for number in range(20_000)).encode()
+    began = time.monotonic()
+
+    wrong = read_rules_bytes(data[:LARGEST_FILE]).wrong
+
+    assert 1 <= len(wrong) <= 200
+    assert time.monotonic() - began < 20

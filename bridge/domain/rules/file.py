@@ -85,6 +85,14 @@ def _not_toml(text: str, said: str, places: Places) -> Iterator[Complaint]:
         said = said[: found.start()]
     elif "digits" in said:
         said = "a number is too long"
+    # TOML says where it gave up, which is far from a bracket that is missing.
+    if places.unclosed and (begun := places.line_and_column(places.unclosed[-1])) <= where:
+        sign = text[places.unclosed[-1]]
+        end = "]" if sign == "[" else "}"
+        yield Complaint(
+            *begun, f"not TOML: this {sign} has no {end}", f"end it with {end}, and part items by commas"
+        )
+        return
     remedy = 'write name = value; texts stand in quotes, such as name = "text"'
     yield Complaint(*where, f"not TOML: {said[:1].lower()}{said[1:]}", remedy)
 

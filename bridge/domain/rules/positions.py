@@ -61,6 +61,8 @@ class Places:
     values: dict[Path, tuple[int, int]] = field(default_factory=dict)
     statements: dict[Path, int] = field(default_factory=dict)
     repeats: list[Repeat] = field(default_factory=list)
+    # Lists and inline tables that begin here and do not end.
+    unclosed: list[int] = field(default_factory=list)
 
     def line_and_column(self, offset: int) -> tuple[int, int]:
         """Both from 1; a column is a character, a tab too."""
@@ -193,6 +195,7 @@ class _Scanner:
         self._places.values.setdefault(path, (start, self._at))
 
     def _list(self, path: Path) -> None:
+        self._places.unclosed.append(self._at)
         self._at += 1
         for number in range(len(self._text)):
             self._skip(_BLANK)
@@ -204,8 +207,10 @@ class _Scanner:
                 break
             self._at += 1
         self._expect("]")
+        self._places.unclosed.pop()
 
     def _inline_table(self, path: Path) -> None:
+        self._places.unclosed.append(self._at)
         self._at += 1
         self._skip(_SPACE)
         while not self._text.startswith("}", self._at):
@@ -216,6 +221,7 @@ class _Scanner:
             self._at += 1
             self._skip(_SPACE)
         self._expect("}")
+        self._places.unclosed.pop()
 
     def _string(self) -> None:
         three, one = self._text[self._at : self._at + 3], self._text[self._at]
