@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import lru_cache
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -112,9 +113,12 @@ def _flag(what: str, wanted: bool | None, value: bool | None) -> Iterator[str]:
 def _what(when: When, facts: Facts) -> Iterator[str]:
     call = facts.call
     yield from _listed("direction", when.direction, call.direction)
-    yield from _listed("outcome", when.outcome, call.outcome)
-    yield from _flag("internal", when.internal, call.outcome is Outcome.INTERNAL)
-    yield from _flag("voicemail", when.voicemail, call.outcome is Outcome.VOICEMAIL)
+    # The outcome is derived anew each time it is read.
+    if when.outcome or when.internal is not None or when.voicemail is not None:
+        outcome = call.outcome
+        yield from _listed("outcome", when.outcome, outcome)
+        yield from _flag("internal", when.internal, outcome is Outcome.INTERNAL)
+        yield from _flag("voicemail", when.voicemail, outcome is Outcome.VOICEMAIL)
 
 
 def _who(when: When, facts: Facts) -> Iterator[str]:
@@ -125,7 +129,8 @@ def _who(when: When, facts: Facts) -> Iterator[str]:
         yield f"agent is {call.agent_name or call.agent_id or 'nobody'}, not {' or '.join(when.agent)}"
     if when.caller is not None and facts.caller != when.caller:
         yield f"caller is {facts.caller or 'not looked up yet'}, not {when.caller}"
-    yield from _listed("country", when.country, call.external.country if call.external else None)
+    if when.country:
+        yield from _listed("country", when.country, call.external.country if call.external else None)
 
 
 def _after(when: When, facts: Facts) -> Iterator[str]:
@@ -141,6 +146,8 @@ def _after(when: When, facts: Facts) -> Iterator[str]:
 
 
 def _path(when: When, facts: Facts) -> Iterator[str]:
+    if not when.asks_path:
+        return
     call = facts.call
     yield from _listed("type", when.type, call.call_type)
     yield from _flag("out of hours", when.out_of_hours, call.out_of_hours)
@@ -185,13 +192,16 @@ def _agent_names(call: Call) -> Iterator[str]:
             yield _fold(str(name))
 
 
+@lru_cache(maxsize=8192)
 def _fold(text: str) -> str:
     return " ".join(text.casefold().split())
 
 
+@lru_cache(maxsize=8192)
 def _digits(text: str) -> str:
     return "".join(letter for letter in text if letter.isdigit())
 
 
+@lru_cache(maxsize=8192)
 def _looks_like_number(text: str) -> bool:
     return not any(letter.isalpha() for letter in text)
