@@ -13,8 +13,8 @@ from operator import attrgetter
 from typing import Any
 
 from bridge.domain.call import Call
-from bridge.domain.hours import Hours
 from bridge.domain.outcome import Outcome
+from bridge.domain.rules.choices import CHOICES
 from bridge.domain.rules.model import Rules
 from bridge.domain.rules.when import Caller
 
@@ -27,8 +27,8 @@ WRITTEN, CUSTOMER, CONVERSATION, OWNER, NOTE, RECORDING = KINDS = (
     "note",
     "recording",
 )
-# Of `Rules`, what is no choice for a call.
-_NO_CHOICES = frozenset({"rules", "version", "source", "stated", "set_by", "region", "zone", "webhook_keys"})
+# Of `Rules`, what is no choice for a call; nor are fields that say where a choice comes from.
+_NO_CHOICES = frozenset({"rules", "version", "region", "zone", "webhook_keys"})
 # Decide only whether a call is written, which is compared by what follows from them.
 _DECIDE_WRITTEN = frozenset({"write", "write_internal", "write_withheld", "write_short"})
 # Never looked at by the sync of a call that is written already.
@@ -106,6 +106,10 @@ def _is_owned(case: Case, was: Rules, would: Rules) -> bool:
     return "none" not in (was.assign, would.assign)
 
 
+def _is_missed_and_owned(case: Case, was: Rules, would: Rules) -> bool:
+    return _is_missed(case, was, would) and _is_owned(case, was, would)
+
+
 def _is_recorded(case: Case, was: Rules, would: Rules) -> bool:
     return bool(case.call.recorded)
 
@@ -121,7 +125,6 @@ class _Choice:
     kind: str
     matters: Callable[[Case, Rules, Rules], bool] = _always
     moves: bool = False
-    name: str = ""
 
 
 _CHOICES: Mapping[str, _Choice] = {
@@ -134,37 +137,39 @@ _CHOICES: Mapping[str, _Choice] = {
     "house": _Choice(kind=CUSTOMER, matters=_is_house),
     "per": _Choice(kind=CONVERSATION, matters=_is_shared),
     "within_hours": _Choice(kind=CONVERSATION, matters=_is_shared),
-    "name": _Choice(kind=CONVERSATION, moves=True),
-    "status": _Choice(kind=CONVERSATION, moves=True),
     "snooze_hours": _Choice(kind=CONVERSATION, matters=_is_snoozed),
-    "tags": _Choice(kind=CONVERSATION, moves=True),
-    "call_tags": _Choice(kind=CONVERSATION, moves=True),
     "close_missed_on_contact": _Choice(kind=CONVERSATION, matters=_is_missed),
-    "call_back_minutes": _Choice(kind=CONVERSATION, matters=_is_missed),
-    "open_hours": _Choice(kind=CONVERSATION, matters=_is_missed),
-    "holidays": _Choice(kind=CONVERSATION, matters=_is_missed),
-    "assign": _Choice(kind=OWNER),
-    "missed_owner": _Choice(kind=OWNER, matters=_is_missed, name="missed"),
-    "team": _Choice(kind=OWNER),
-    "fallback_team": _Choice(kind=OWNER),
-    "agent_table": _Choice(kind=OWNER, matters=_is_owned, name="table"),
-    "agent_domains": _Choice(kind=OWNER, matters=_is_owned, name="domains"),
-    "shared_accounts": _Choice(kind=OWNER, matters=_is_owned),
-    "record": _Choice(kind=RECORDING, matters=_is_recorded, moves=True, name="fetch"),
+    "due_custom": _Choice(kind=CONVERSATION, matters=_is_missed, moves=True),
+    **dict.fromkeys(
+        ("name", "status", "tags", "call_tags", "sub_status", "priority", "brand", "queue", "custom"),
+        _Choice(kind=CONVERSATION, moves=True),
+    ),
+    **dict.fromkeys(
+        ("call_back_minutes", "open_hours", "holidays"), _Choice(kind=NOTE, matters=_is_missed, moves=True)
+    ),
+    "note_path": _Choice(kind=NOTE, moves=True),
+    "assign": _Choice(kind=OWNER, moves=True),
+    "team": _Choice(kind=OWNER, moves=True),
+    "missed_owner": _Choice(kind=OWNER, matters=_is_missed_and_owned, moves=True),
+    **dict.fromkeys(
+        ("fallback_team", "agent_table", "agent_domains", "shared_accounts"),
+        _Choice(kind=OWNER, matters=_is_owned, moves=True),
+    ),
+    "record": _Choice(kind=RECORDING, matters=_is_recorded, moves=True),
     "attach": _Choice(kind=RECORDING, matters=_is_recorded, moves=True),
     "largest_attachment": _Choice(kind=RECORDING, matters=_is_recorded, moves=True),
     "link": _Choice(kind=RECORDING, matters=_is_recorded, moves=True),
     "do_not_record": _Choice(kind=RECORDING, matters=_is_recorded),
-    **dict.fromkeys(
-        ("template", "as_", "language", "summary", "sentiment", "smart_notes", "transcript"),
-        _Choice(kind=NOTE, moves=True),
-    ),
 }
+# Customers whom other choices find are on no record.
+_CANNOT_TELL = frozenset({"match", "search"})
 _NAMES = tuple(
     field.name
     for field in fields(Rules)
-    if field.name not in _NO_CHOICES | _DECIDE_WRITTEN | _LIVE_ONLY | {"match"}
+    if field.compare and field.name not in _NO_CHOICES | _DECIDE_WRITTEN | _LIVE_ONLY | _CANNOT_TELL
 )
+# Field of `Rules` -> its name in a rule's `then`.
+_BARE = {choice.field: choice.then for choice in CHOICES if choice.field}
 _all_values = attrgetter(*_NAMES, *sorted(_DECIDE_WRITTEN))
 
 
@@ -194,7 +199,7 @@ def changes(case: Case, was: Rules, would: Rules) -> Changes | None:
         choice = _CHOICES.get(name, _Choice(kind=CONVERSATION))
         if not choice.matters(case, was, would):
             continue
-        shown = "tags" if name == "call_tags" else choice.name or name
+        shown = "tags" if name == "call_tags" else _BARE.get(name, name)
         old, new = _shown(name, case.call, was), _shown(name, case.call, would)
         if old == new or shown in before:
             continue
@@ -226,9 +231,8 @@ def _adds(name: str, old: Any, new: Any) -> bool:
     """A sync adds tags and attachments; it takes none away."""
     if name == "tags":
         return not set(new) <= set(old)
-    if name in ("attach", "link"):
-        return new not in ("never", "off")
-    return name != "fetch" or bool(new)
+    # Nor does it empty a field, or give a conversation to nobody.
+    return bool(new) and new not in ("never", "off", "none")
 
 
 def _shown(name: str, call: Call, rules: Rules) -> Any:
@@ -236,6 +240,10 @@ def _shown(name: str, call: Call, rules: Rules) -> Any:
         return rules.status[call.outcome]
     if name in ("tags", "call_tags"):
         return _tags(call, rules)
+    if name == "largest_attachment":
+        return rules.largest_attachment / 1_000_000
+    if name == "open_hours":
+        return rules.open_hours.text if rules.open_hours else ""
     return _plain(getattr(rules, name))
 
 
@@ -245,8 +253,6 @@ def _tags(call: Call, rules: Rules) -> list[str]:
 
 def _plain(value: Any) -> Any:
     """As JSON has it."""
-    if isinstance(value, Hours):
-        return value.text
     if isinstance(value, Mapping):
         return {str(name): _plain(one) for name, one in value.items()}
     if isinstance(value, frozenset | tuple | list):

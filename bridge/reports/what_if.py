@@ -48,6 +48,8 @@ _CLOCKS_DIFFER_S = 3600
 # the customer where there was none. What is there already is read and updated; a recording that is attached
 # is registered, and its note read and updated.
 _WRITE, _CREATE_CUSTOMER, _UPDATE, _ATTACH = 3, 1, 2, 1
+# Users and teams are listed once an hour, CloudTalk's agents as well.
+_LIST_OWNERS = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +120,7 @@ class WhatIf:
     kustomer: int = 0
     cloudtalk: int = 0
     is_cut: bool = False
-    _owners: set[int] = field(default_factory=set)
+    _lists_owners: bool = False
 
     @property
     def requests(self) -> int:
@@ -163,7 +165,7 @@ class WhatIf:
             other = call if reads_alike else record.call(self.would)
             found = self._compare(record, call, other)
             if found is not None:
-                self._count(found, other)
+                self._count(found)
                 yield found
 
     def _is_over(self) -> bool:
@@ -260,7 +262,7 @@ class WhatIf:
         if would.asks_path and "detail" not in record.observations:
             self.cannot_tell["path"] += 1
 
-    def _count(self, found: Difference, call: Call) -> None:
+    def _count(self, found: Difference) -> None:
         self.differing += 1
         self.kinds.update(found.kinds)
         self.stays.update(found.stays)
@@ -268,10 +270,10 @@ class WhatIf:
             return
         self.kustomer += found.cost.kustomer
         self.cloudtalk += found.cost.cloudtalk
-        if OWNER in found.kinds and call.agent_id is not None and call.agent_id not in self._owners:
-            # Each agent's user is looked up once and remembered.
-            self._owners.add(call.agent_id)
-            self.kustomer += 1
+        if OWNER in found.kinds and not self._lists_owners:
+            self._lists_owners = True
+            self.kustomer += _LIST_OWNERS
+            self.cloudtalk += 1
 
 
 def caller_of(record: Record) -> Caller | None:
@@ -361,6 +363,8 @@ def _cost_of_update(case: Case, moved: frozenset[str], rules: Rules) -> Cost:
     note = NOTE in moved or RECORDING in moved
     fetched = RECORDING in moved and not case.stored and rules.record
     return Cost(
-        kustomer=_UPDATE * (CONVERSATION in moved) + _UPDATE * note + _ATTACH * (RECORDING in moved),
+        kustomer=_UPDATE * bool(moved & {CONVERSATION, OWNER})
+        + _UPDATE * note
+        + _ATTACH * (RECORDING in moved),
         cloudtalk=int(fetched),
     )

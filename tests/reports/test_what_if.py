@@ -70,6 +70,17 @@ def test_the_same_rules_differ_in_nothing(ledger: Ledger) -> None:
     assert differing(ledger, Rules(version="another", source="new.toml")) == []
 
 
+def test_where_a_choice_stands_in_the_file_is_no_difference(ledger: Ledger) -> None:
+    put_in(ledger, body_of(1))
+
+    assert (
+        differing(
+            ledger, rules_of("[conversation]\nper = 'call'"), rules_of("# A line.\n[write]\npath = false")
+        )
+        == []
+    )
+
+
 def test_nothing_is_written(ledger: Ledger) -> None:
     put_in(ledger, *(body_of(number) for number in range(1, 30)))
     before = everything(ledger)
@@ -118,10 +129,11 @@ def test_a_later_rule_for_the_same_call_changes_nothing(ledger: Ledger) -> None:
     ("other", "kind", "name", "stays"),
     [
         ({"tags": ("sales",)}, "conversation", "tags", False),
-        ({"priority": 2}, "conversation", "priority", None),
-        ({"per": "missed_caller"}, "conversation", "per", None),
-        ({"team": "Sales"}, "owner", "team", None),
-        ({"assign": "longest"}, "owner", "assign", None),
+        ({"priority": 2}, "conversation", "priority", False),
+        ({"per": "missed_caller"}, "conversation", "per", True),
+        ({"call_back_minutes": 30}, "note", "call_back_minutes", False),
+        ({"team": "Sales"}, "owner", "team", False),
+        ({"assign": "longest"}, "owner", "assign", False),
         ({"customer_tags": ("new",)}, "customer", "customer_tags", True),
         ({"unknown": "house", "house": "5" * 24}, "customer", "unknown", True),
         ({"record": False}, "recording", "fetch", True),
@@ -130,7 +142,7 @@ def test_a_later_rule_for_the_same_call_changes_nothing(ledger: Ledger) -> None:
     ],
 )
 def test_each_kind_of_difference(
-    ledger: Ledger, other: dict[str, Any], kind: str, name: str, stays: bool | None
+    ledger: Ledger, other: dict[str, Any], kind: str, name: str, stays: bool
 ) -> None:
     put_in(ledger, body_of(3), known=False)
     body = {**body_of(3), "recording_url": "https://example.com/a.wav"}
@@ -144,8 +156,7 @@ def test_each_kind_of_difference(
     assert found.kinds == {kind}
     assert name in found.would
     assert found.was[name] != found.would[name]
-    if stays is not None:
-        assert (name in found.stays, found.moves) == (stays, not stays)
+    assert (name in found.stays, found.moves) == (stays, not stays)
 
 
 def test_choices_for_new_customers_matter_only_for_these(ledger: Ledger) -> None:
