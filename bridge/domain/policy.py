@@ -57,6 +57,7 @@ class ConversationDraft:
 
     Args:
         snooze_until: when a snoozed one wakes.
+        began_at: when the call began.
         custom: attributes by name, as Kustomer takes them.
     """
 
@@ -67,6 +68,7 @@ class ConversationDraft:
     tags: tuple[str, ...]
     sub_status: str = ""
     snooze_until: datetime | None = None
+    began_at: datetime | None = None
     priority: int | None = None
     brand: str = ""
     queue: str = ""
@@ -174,6 +176,7 @@ def plan(
             name=_named(rules.name, call, rules, sound=sound),
             direction=_DIRECTION.get(call.direction) if call.direction else None,
             tags=tags,
+            began_at=call.started_at or call.ended_at,
             **conversation_choices(call, rules, item),
         ),
         note=NoteDraft(

@@ -19,7 +19,7 @@ from bridge.domain.recording import RecordingState
 from bridge.domain.rules.model import Rules
 from bridge.errors import Rejected
 from bridge.ledger.calls.joining import learn_uuid
-from bridge.ledger.calls.record import Record, Written, moment
+from bridge.ledger.calls.record import Record, moment
 from bridge.ledger.calls.record_fields import Field, State
 from bridge.ledger.calls.summary import summary_field
 from bridge.ledger.keys import Lane
@@ -39,6 +39,7 @@ from bridge.sync.outputs.customer import NoCustomer, ensure_customer, forget_cus
 from bridge.sync.outputs.note import NoteOutput, find_uuid
 from bridge.sync.owners import owner_now, owner_of, with_agent
 from bridge.sync.refused import left_out_of
+from bridge.sync.shared import Place, finish, shared_before, shared_of
 from bridge.sync.write_log import WriteLog
 from bridge.sync.writer import CallWriter
 
@@ -262,55 +263,63 @@ def _write_all(
     Returns:
         False where the note is left to the run that follows.
     """
-    output: ConversationOutput | None = None
     if life.leader is not None:
-        conversation, is_new = keep_joined(writer, life), False
+        place = Place(output=None, written=keep_joined(writer, life))
     else:
-        output, conversation, is_new = _conversation(writer, want, owner, there)
+        place = _conversation(writer, want, owner, there)
     if "note" not in writer.record.outputs and _recording_was_announced(writer):
         return False
     note = NoteOutput(
         writer=writer,
         draft=want.note,
-        conversation_id=conversation.id,
-        conversation_is_new=is_new,
+        conversation_id=place.written.id,
+        conversation_is_new=place.is_new,
         current=life.note,
     )
     if wanted := want.note.attachment:
         lost = (writer.search_first or writer.verify) and "attachment" not in writer.record.outputs
-        attachment = find_attachment(writer, note.there(), wanted) if lost and not is_new else None
+        attachment = find_attachment(writer, note.there(), wanted) if lost and not place.is_new else None
         attachment = attachment or ensure_attachment(writer, wanted)
         if attachment is None:
             return False
         note = replace(note, attachment=attachment)
     writer.ensure(note)
-    if output is not None:
-        writer.update(replace(output, current=life.conversation), conversation)
+    if place.output is not None:
+        writer.update(replace(place.output, current=life.conversation), place.written)
+    if place.is_shared:
+        finish(writer, place, want.conversation)
     return True
 
 
 def _conversation(
     writer: CallWriter, want: Plan, owner: Callable[[str], Owner], there: Conversation | None
-) -> tuple[ConversationOutput | None, Written, bool]:
-    """Its output, how it was last sent, and whether it was created just now; no output of another call's.
+) -> Place:
+    """Where the note goes.
 
     One that is there comes before its customer: people may have moved the call, merged the customer or
     changed its number since, and none of that is to be undone.
     """
     if writer.leg is not None and there is None:
-        return None, keep_leg(writer.log, writer.record, writer.leg), False
-    output = ConversationOutput(writer=writer, draft=want.conversation, there=there)
+        return Place(output=None, written=keep_leg(writer.log, writer.record, writer.leg))
+    if (shared := shared_before(writer.record)) is not None:
+        return Place(output=None, written=shared, is_shared=True)
+    is_shared = writer.rules.per == "customer"
+    output = ConversationOutput(writer=writer, draft=want.conversation, there=there, is_shared=is_shared)
     is_assigned_anew = writer.record.is_assigned_anew
     if there is not None and not is_assigned_anew:
         if there.customer_id and "customer" not in writer.record.outputs:
             sent = {"phone": want.customer.phone, "name": want.customer.name}
             writer.log.keep("customer", there.customer_id, sent, done="found")
         output = replace(output, owner=owner(there.customer_id or ""))
-        return output, *writer.obtain(output)
+        written, is_new = writer.obtain(output)
+        return Place(output=output, written=written, is_new=is_new, is_shared=is_shared)
     customer_id = ensure_customer(writer, want.customer)
     output = replace(output, owner=owner(customer_id), customer_id=customer_id)
     try:
-        written = writer.obtain(output)
+        with shared_of(writer, customer_id, want.conversation) as place:
+            if place is not None:
+                return place
+            written, is_new = writer.obtain(output)
     except Rejected as error:
         if error.status != 404 or "conversation" in writer.record.outputs:
             raise
@@ -319,10 +328,10 @@ def _conversation(
         writer = replace(writer, verify=True)
         customer_id = ensure_customer(writer, want.customer)
         output = replace(output, writer=writer, customer_id=customer_id)
-        written = writer.obtain(output)
+        written, is_new = writer.obtain(output)
     if is_assigned_anew:
-        settle_choice(writer, written[0].id, customer_id, is_new=written[1])
-    return output, *written
+        settle_choice(writer, written.id, customer_id, is_new=is_new)
+    return Place(output=output, written=written, is_new=is_new, is_shared=is_shared)
 
 
 def _recording_was_announced(writer: CallWriter) -> bool:

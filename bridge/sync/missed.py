@@ -279,7 +279,7 @@ def _judged(deps: Deps, rules: Rules, life: Life, calls: Sequence[CallerCall]) -
         return _not_closed(life, str(told["refused"]), int(told["at"]))
     by = known.closed_by
     written = record.outputs.get("conversation")
-    is_own = written is not None and "status" in written.sent
+    is_own = written is not None and "status" in written.sent and rules.per != "customer"
     if by is None or written is None or not is_own or told.get("by") == by.key:
         # Nothing to close, or nothing more; the state of a conversation of several calls is not one call's.
         return life

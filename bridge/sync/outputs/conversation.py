@@ -17,6 +17,7 @@ from bridge.sync.outputs.owned import OWNED, our_part, owned_changes, owned_fiel
 from bridge.sync.refused import say_left_out, send_without_refused
 from bridge.sync.writer import CallWriter, Fields, Output
 
+_STATE = ("status", "subStatus", "snooze")
 _CHOSEN = ("priority", "brand", "queue")
 _EDITABLE = ("name", "direction", "status", "subStatus", *_CHOSEN)
 _OPTIONAL = frozenset({*_EDITABLE, "tags", "custom", "snooze", *OWNED})
@@ -51,14 +52,24 @@ class ConversationOutput(Output[Conversation]):
     there: Conversation | None = None
     # As just read, where somebody has read it.
     current: Conversation | None = None
+    # Its state is decided by several calls (`sync/shared.py`): once made, it stays as it was sent.
+    is_shared: bool = False
 
     def fields(self, known: Written | None) -> dict[str, Any]:
         """For one that is to be made: what Kustomer takes then. Its final state follows, after the note."""
         fields = self._fields(known)
+        if known is not None and self.is_shared:
+            return {name: value for name, value in fields.items() if name not in _STATE} | {
+                name: value for name, value in known.sent.items() if name in _STATE
+            }
         late = fields.keys() & {"subStatus", "snooze"}
         if known is not None or not late:
             return fields
         return {name: value for name, value in fields.items() if name not in late} | {"status": "open"}
+
+    def state(self) -> dict[str, Any]:
+        """Its final state alone."""
+        return {name: value for name, value in self._fields(None).items() if name in _STATE}
 
     def _fields(self, known: Written | None) -> dict[str, Any]:
         draft = self.draft

@@ -46,7 +46,7 @@ from bridge.wiring import open_budgets
 from tests.chaos.crash.by_hand import by_hand
 from tests.chaos.crash.hand import Hand
 from tests.chaos.crash.legs import as_two_calls, two_legs
-from tests.chaos.crash.missed_calls import called_back, missed_again
+from tests.chaos.crash.missed_calls import called_back, missed_again, shared
 from tests.chaos.crash.one_call import CALL_ID, ENDED, KEY, MODIFIED, NUMBER, UPLOADED, UUID
 from tests.chaos.crash.watch import WatchedStorage
 from workers.clock import Clock
@@ -455,6 +455,7 @@ JOURNEYS = {
     "clock": Journey(run=_clock),
     "called back": Journey(run=called_back, rules=Rules(assign="longest", tags=("phone",))),
     "missed again": Journey(run=missed_again, rules=Rules(per="missed_caller")),
+    "shared": Journey(run=shared, rules=Rules(per="customer")),
     "found by the clock": Journey(run=_found_by_the_clock, prepare=_with_recording),
     "audited for a page": Journey(run=_audited_for_a_page, prepare=_with_recording),
     "searched": Journey(run=_searched),

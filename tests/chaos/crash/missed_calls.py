@@ -47,3 +47,10 @@ def missed_again(hand: Hand) -> None:
     for body in (_call(3, 9), _call(4, 8, is_voicemail="true")):
         hand.tell("call-ended", body)
         hand.run_all()
+
+
+def shared(hand: Hand) -> None:
+    """Three calls in one conversation, which the last one opens again."""
+    for body in (_call(0, 40, talked=50), _call(1, 30, talked=50), _call(2, 20)):
+        hand.tell("call-ended", body)
+        hand.run_all()
