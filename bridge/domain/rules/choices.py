@@ -335,10 +335,9 @@ def _later() -> Iterator[Choice]:
         )  # fmt: skip
 
 
-_ALL = (*_customer(), *_conversation(), *_agents(), *_calendar(), *_write(), *_recording(), *_later())
-CHOICES: tuple[Choice, ...] = tuple(
-    one for one in _ALL if not one.field or one.field in rules_model.Rules.__dataclass_fields__
-)
+CHOICES: tuple[Choice, ...] = (
+    *_customer(), *_conversation(), *_agents(), *_calendar(), *_write(), *_recording(), *_later(),
+)  # fmt: skip
 BY_PLACE: Mapping[str, Choice] = {choice.place: choice for choice in CHOICES}
 # What `then` takes, by its bare name. `write` is for rules alone, and a status there is for every outcome.
 THEN: Mapping[str, Choice] = {
