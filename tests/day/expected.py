@@ -13,7 +13,8 @@ from zoneinfo import ZoneInfo
 
 from tests.day.deeds import TAKEN_UP
 from tests.day.people import VOICE_AGENT, Person
-from tests.day.script import ZONE, Call, Day
+from tests.day.script import Call, Day
+from tests.day.zone import ZONE
 
 _TIME = "%H:%M"
 
@@ -73,7 +74,7 @@ class Team:
     """Without a rules file: every call with a number that can be called back is a conversation of its own."""
 
     # Whether a call with talk time closes the missed calls before it.
-    closes = False
+    closes = True
 
     def __init__(self) -> None:
         self.day = Day()

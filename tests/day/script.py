@@ -1,7 +1,7 @@
 """The script of a day of 1,000 calls: each story below is what happens between one caller and the company.
 
 The day is one of a shop that is open on weekends: from Saturday morning, over the night in which the clocks
-go back (25 October 2026, Europe/Berlin), to a holiday on Monday. The same seed writes the same day.
+go back, to a holiday on Monday. It was the last weekend (`zone.py`); the same seed writes the same day.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -30,27 +30,27 @@ from tests.day.people import (
     Person,
     numbers,
 )  # fmt: skip
+from tests.day.zone import MONDAY, SATURDAY, SUNDAY, ZONE
 
-ZONE = "Europe/Berlin"
 CALLS = 1000
-HOLIDAY = date(2026, 10, 26)
+HOLIDAY = MONDAY
 # Ids above 32 bits, as CloudTalk's have been since 2025.
 _FIRST_CALL_ID = 6_000_000_000
 
 
-def local(text: str, *, fold: int = 0) -> datetime:
-    """A time of the shop's clock, such as `24T10:00` of October 2026. Args: fold: 1: its second 02:30."""
-    found = datetime.fromisoformat(f"2026-10-{text}").replace(tzinfo=ZoneInfo(ZONE), fold=fold)
-    return found.astimezone(UTC)
+def local(day: date, clock: str, *, fold: int = 0) -> datetime:
+    """A time of the shop's clock. Args: fold: 1: its second 02:30."""
+    naive = datetime.combine(day, time.fromisoformat(clock))
+    return naive.replace(tzinfo=ZoneInfo(ZONE), fold=fold).astimezone(UTC)
 
 
 # The day in parts. Between two of them people work in Kustomer: they merge customers, take up a missed call.
 PARTS = (
-    (local("24T09:00"), local("24T20:00")),
-    (local("24T20:00"), local("25T02:00")),
-    (local("25T02:00"), local("25T04:00")),  # three hours long: two o'clock comes twice
-    (local("25T04:00"), local("25T19:00")),
-    (local("26T08:00"), local("26T20:00")),  # the holiday
+    (local(SATURDAY, "09:00"), local(SATURDAY, "20:00")),
+    (local(SATURDAY, "20:00"), local(SUNDAY, "02:00")),
+    (local(SUNDAY, "02:00"), local(SUNDAY, "04:00")),  # three hours long: two o'clock comes twice
+    (local(SUNDAY, "04:00"), local(SUNDAY, "19:00")),
+    (local(MONDAY, "08:00"), local(MONDAY, "20:00")),  # the holiday
 )
 # Where the deeds of people in Kustomer are done: after this part.
 DEEDS_AFTER = 0
@@ -379,7 +379,7 @@ def twice_at_once(w: _Writer) -> None:
 def while_the_clocks_go_back(w: _Writer) -> None:
     """Two o'clock comes twice: both are one hour of the shop's clock, an hour apart."""
     minutes = w.chance.randrange(55)
-    at = local(f"25T02:{minutes:02d}", fold=w.chance.randrange(2))
+    at = local(SUNDAY, f"02:{minutes:02d}", fold=w.chance.randrange(2))
     story = w.in_call if w.chance.random() < 0.5 else w.miss
     story(w.person(), at)
 

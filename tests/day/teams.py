@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,8 +12,11 @@ from zoneinfo import ZoneInfo
 
 from tests.day.expected import Expected, NoteWanted, Talk, Team, note_key, title
 from tests.day.people import HOUSE, SALES, Agent
-from tests.day.script import HOLIDAY, ZONE, Call, Day
+from tests.day.script import HOLIDAY, Call, Day
+from tests.day.zone import TZPATH, ZONE
 
+# As the files have it.
+_HOLIDAY = "2026-10-26"
 _HERE = Path(__file__).parent
 
 
@@ -85,7 +89,7 @@ def _within_a_day(calls: Sequence[Call]) -> Iterator[list[Call]]:
 
 
 class SalesTeam(Team):
-    """What a customer says within eight hours is one conversation, of who talked with them."""
+    """Each call belongs to who talked with the customer."""
 
     def tags(self, call: Call) -> set[str]:
         return {"phone"}
@@ -101,7 +105,7 @@ class SalesTeam(Team):
         return _user(agent) if agent else None
 
     def priority(self, call: Call) -> int | None:
-        return None
+        return 5 if "Sales lead" in call.last_tags else None
 
 
 def _user(agent: Agent) -> str | None:
@@ -139,7 +143,7 @@ class Strict(Team):
         return {"phone", *night, *call.last_tags}
 
     def priority(self, call: Call) -> int | None:
-        return None
+        return 5 if self._is_night(call) else 1 if "VIP" in call.last_tags else None
 
     def numbers(self, call: Call) -> set[str]:
         return set()
@@ -173,12 +177,21 @@ class Choice:
     @property
     def settings(self) -> dict[str, str]:
         """Of the bridge. A window of half a second: the day is over in a minute, and so are its budgets."""
-        file = {"CALLBRIDGE_RULES": str(self.file)} if self.file else {}
-        return {"TIME_ZONE": ZONE, "KUSTOMER_WINDOW_S": "0.5", "CLOUDTALK_WINDOW_S": "0.5", **file}
+        file = {"CALLBRIDGE_RULES": str(self._written())} if self.file else {}
+        windows = {"KUSTOMER_WINDOW_S": "0.5", "CLOUDTALK_WINDOW_S": "0.5"}
+        return {"TIME_ZONE": ZONE, "PYTHONTZPATH": TZPATH, **windows, **file}
+
+    def _written(self) -> Path:
+        """The file with the day's own holiday in it."""
+        assert self.file is not None
+        written = Path(tempfile.mkdtemp()) / self.file.name
+        written.write_text(self.file.read_text("utf-8").replace(_HOLIDAY, HOLIDAY.isoformat()), "utf-8")
+        return written
 
 
 CHOICES: dict[str, Choice] = {
     "default": Choice(Team()),
+    "missed-desk": Choice(MissedDesk(), _HERE / "missed-desk.toml"),
     "sales": Choice(SalesTeam(), _HERE / "sales.toml"),
     "strict": Choice(Strict(), _HERE / "strict.toml", house=True, settles=True),
 }

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import redis
 
 from bridge.sandbox.running import RunningSandbox
 from tests.day.checking import Held, compare
+from tests.day.killing import run_day_with_kills
 from tests.day.running import run_day
 from tests.day.script import STORIES, write_day
 from tests.day.teams import CHOICES
@@ -22,15 +25,30 @@ def test_the_day_is_the_same_for_the_same_seed_and_has_every_story() -> None:
     assert {call.story for call in day.calls} >= {story.__name__ for story in STORIES}
 
 
+# The whole day under two rules files, a part of it under each in both ways; the rest: `python -m tests.day`.
+WHOLE = [("default", None, 1_000), ("missed-desk", 2, 1_000)]
+PARTS = [(name, shuffle, 150) for name in CHOICES for shuffle in (None, 1)]
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("shuffle", [None, 1], ids=["in order", "shuffled and sent twice"])
-@pytest.mark.parametrize("name", CHOICES)
+@pytest.mark.parametrize(("name", "shuffle", "calls"), [*WHOLE, *PARTS])
 def test_a_day_ends_in_exactly_what_the_script_says(
-    redis_client: redis.Redis, sandbox: RunningSandbox, name: str, shuffle: int | None
+    redis_client: redis.Redis, sandbox: RunningSandbox, name: str, shuffle: int | None, calls: int
 ) -> None:
-    day, choice = write_day(SEED, calls=150), CHOICES[name]
+    """Args: shuffle: None: in order; else a seed, and each webhook comes twice."""
+    day, choice = write_day(SEED, calls=calls), CHOICES[name]
 
     run_day(redis_client, sandbox, day, choice, shuffle=shuffle, copies=1 if shuffle is None else 2)
 
     assert compare(choice.team.expected(day), Held.of(sandbox)) == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_day_with_killed_workers_ends_in_the_same(tmp_path: Path) -> None:
+    day, choice = write_day(SEED, calls=130), CHOICES["missed-desk"]
+
+    held = run_day_with_kills(tmp_path, day, choice, seed=SEED, kills=4)
+
+    assert compare(choice.team.expected(day), held) == []
