@@ -64,6 +64,7 @@ def load_settings(
     others: Collection[Need] = (),
     says_notices: bool = True,
     checks_addresses: bool = False,
+    runs_without_rules: bool = False,
 ) -> Settings:
     """The settings; where no REDIS_URL is set, with those of the `up` that runs on the same data folder.
 
@@ -75,6 +76,7 @@ def load_settings(
         others: what else to name where something has to be mended anyway.
         says_notices: print what is probably misspelt to standard error.
         checks_addresses: have apprise look at NOTIFY_URLS, which takes a second if it is set.
+        runs_without_rules: go on where the rules file has a mistake, as running processes do.
     Raises:
         WrongUse: names every setting that is wrong or missing.
     """
@@ -87,6 +89,9 @@ def load_settings(
             reading = Settings.read({**run.environment, **own}, dotenv=dotenv)
     if checks_addresses:
         reading = with_addresses_checked(reading)
+    if runs_without_rules:
+        wrong = tuple(line for line in reading.wrong if not line.startswith("CALLBRIDGE_RULES "))
+        reading = replace(reading, wrong=wrong)
     settings = reading.settled(need, others=others)
     if says_notices:
         for notice in settings.notices:

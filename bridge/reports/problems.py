@@ -348,7 +348,7 @@ def _rules_file(facts: Facts) -> Iterator[Problem]:
             name="rules-wrong",
             kind="rules-wrong",
             severity="warning",
-            says=f"the rules file has a mistake, so the rules before it stay in force: {facts.rules_wrong}",
+            says=f"the rules file has a mistake, so the rules before it stay in force ({facts.rules_wrong})",
             do="correct the file, which is read again at once; `callbridge rules check` lists all mistakes",
             page="/rules",
             well="the rules file is in force",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,8 +22,8 @@ pytestmark = pytest.mark.usefixtures("at_a_terminal")
 
 
 @contextmanager
-def running(client: redis.Redis, *kinds: str) -> Iterator[None]:
-    beats = [Heartbeat(client, kind) for kind in kinds]
+def running(client: redis.Redis, *kinds: str, rules: tuple[str, str] = ("default", "")) -> Iterator[None]:
+    beats = [Heartbeat(client, kind, rules=lambda: rules) for kind in kinds]
     for one in beats:
         one.start()
     for one in beats:
@@ -53,6 +54,26 @@ def test_all_is_well_while_all_three_run_and_nothing_is_parked(
     assert [one["kind"] for one in result["processes"]] == ["web", "worker", "clock"]
     assert result["queue"]["parked"] == 0 and set(result["budgets"]) == {"cloudtalk", "kustomer"}
     assert "All is well" in said and "worker" in said
+
+
+def test_a_mistake_in_the_rules_file_needs_a_person(
+    redis_client: redis.Redis,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    file = tmp_path / "rules.toml"
+    file.write_text("version = 2\n[conversation]\ntgas = []\n")
+    monkeypatch.setenv("CALLBRIDGE_RULES", str(file))
+    wrong = f"{file}:3:1: conversation.tgas is unknown; did you mean tags?"
+    with running(redis_client, "web", "worker", "clock", rules=("abc123", wrong)):
+        code, result = asked(capsys)
+
+    assert (code, result["ok"]) == (3, False)
+    assert wrong in result["says"][0]
+    assert {one["rules"] for one in result["processes"]} == {"abc123"}
+    # What works by the file itself does not go on.
+    assert main(["calls", "ls"]) == 2
 
 
 @pytest.mark.parametrize("absent", ["web", "worker", "clock"])
