@@ -28,6 +28,7 @@ from bridge.domain.rules.values import (
     FilledText,
     HoursText,
     Id,
+    LaterTemplate,
     Locale,
     Name,
     TemplateText,
@@ -274,7 +275,7 @@ def _write() -> Iterator[Choice]:
         right='"en": the only language so far', says="language of the note",
     )  # fmt: skip
     yield Choice(
-        section="write", name="template", field="", kind=Literal[""],
+        section="write", name="template", field="", kind=LaterTemplate,
         right='"": notes have no template yet', says="template of the note; empty: the built-in note",
     )  # fmt: skip
 

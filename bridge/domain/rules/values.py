@@ -68,6 +68,12 @@ def _template(text: str) -> str:
     return text
 
 
+def _not_yet(text: str) -> str:
+    if text:
+        raise ValueError
+    return text
+
+
 def _day(value: object) -> object:
     if isinstance(value, str):
         return date.fromisoformat(value)
@@ -143,6 +149,8 @@ AttributeName = Annotated[
 ]
 HoursText = Annotated[str, AfterValidator(_hours)]
 TemplateText = Annotated[str, AfterValidator(_template)]
+# A template that no version uses yet: its mistakes are found already.
+LaterTemplate = Annotated[str, AfterValidator(_template), AfterValidator(_not_yet), Field(max_length=0)]
 Day = Annotated[date, BeforeValidator(_day)]
 Country = Annotated[str, AfterValidator(_country), Field(min_length=2, max_length=2)]
 Name = Annotated[str, BeforeValidator(_named), AfterValidator(_filled)]
