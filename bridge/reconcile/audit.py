@@ -25,6 +25,8 @@ from bridge.ledger.calls.comparison import keep_calls_missing
 from bridge.ledger.calls.record import Record
 from bridge.reconcile.compare import Span, ask_page, compare, read_list
 from bridge.sync.legs import LEG_OF
+from bridge.sync.missed import JOINED
+from bridge.sync.shared import SHARED
 from bridge.wording import counted
 
 # A conversation may be older or younger than its call by the two services' clocks.
@@ -193,6 +195,8 @@ class Audit:
         if len(items) > 1 or len(ours) > 1:
             ids = {"conversations": [item.id for item in items], "notes": [note.id for note in ours]}
             findings.duplicated.append(one.as_entry(**ids))
+        if not ours and self._has_joined(one):
+            return
         if not ours:
             findings.missing.append(
                 one.as_entry(conversation_id=items[0].id, why="its conversation has no note")
@@ -202,10 +206,15 @@ class Audit:
                 one.as_entry(conversation_id=items[0].id, note_id=ours[0].id, why=self._why_silent(one))
             )
 
+    def _has_joined(self, one: Expected) -> bool:
+        """Whether it is a further missed call of its caller, which the note of the first one counts."""
+        outputs = self._record(one).outputs
+        return "note" not in outputs and "conversation" in outputs and JOINED in outputs["conversation"].sent
+
     def _asked(self, one: Expected) -> list[Conversation]:
         """Not among the latest: perhaps it shares another call's, or the list had it elsewhere."""
         written = self._record(one).outputs.get("conversation")
-        if written is not None and LEG_OF in written.sent:
+        if written is not None and {LEG_OF, SHARED, JOINED} & written.sent.keys():
             shared = self._patience.ask(lambda: self._deps.kustomer.conversations.get(written.id))
             return [shared] if shared is not None else []
         ask = self._deps.kustomer.conversations.by_external_id

@@ -31,7 +31,7 @@ from bridge.sync.write_log import WriteLog
 from bridge.sync.writer import CallWriter
 
 # In place of what was sent of a conversation: the call's is another's.
-_JOINED = "joined"
+JOINED = "joined"
 _BEING_WRITTEN = "the first missed call of this caller is being written"
 
 
@@ -135,7 +135,7 @@ def needs_own_note(life: Life, call: Call) -> bool:
 def keep_joined(writer: CallWriter, life: Life) -> Written:
     """The conversation of the item that the call joined, on the call's own record."""
     assert life.leader is not None  # noqa: S101  # asked for such calls alone
-    sent = {_JOINED: life.leader.key}
+    sent = {JOINED: life.leader.key}
     there = Written(id=life.leader_conversation, sent=sent)
     known = writer.record.outputs.get("conversation")
     if known is None or (known.id, known.sent) != (there.id, there.sent):
@@ -145,7 +145,7 @@ def keep_joined(writer: CallWriter, life: Life) -> Written:
 
 def has_joined(record: Record) -> bool:
     known = record.outputs.get("conversation")
-    return known is not None and _JOINED in known.sent
+    return known is not None and JOINED in known.sent
 
 
 def settle(claim: Claim, deps: Deps, life: Life) -> None:

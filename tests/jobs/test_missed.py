@@ -12,8 +12,11 @@ import redis
 from bridge.domain.outcome import Direction
 from bridge.domain.rules.model import Rule, Rules
 from bridge.domain.rules.when import When
+from bridge.jobs.budget_waiter import BudgetWaiter
 from bridge.ledger.calls.missed import open_misses
 from bridge.ledger.measures import read_measures
+from bridge.reconcile.audit import Audit
+from bridge.reconcile.compare import Span
 from bridge.sandbox.running import RunningSandbox
 from tests.jobs.desk import desk, one_of_each
 from tests.support import Bridge, ended
@@ -411,3 +414,37 @@ def test_open_misses_and_the_time_to_call_back_are_measured(bridge: Bridge, sand
     assert open_misses(bridge.ledger) == 1
     (measured,) = read_measures(bridge.ledger.redis)["call_back"].values()
     assert sum(measured.buckets) == 1 and measured.sum_s == 605
+
+
+def test_forgetting_a_number_forgets_its_missed_calls(bridge: Bridge, sandbox: RunningSandbox) -> None:
+    tell(bridge, miss(1, 0), contact(2, -5))
+
+    for number in (1, 2):
+        bridge.ledger.forget(bridge.record(uuid_of(number)))
+
+    assert open_misses(bridge.ledger) == 0
+    assert list(bridge.ledger.redis.scan_iter("*:caller:*")) == []
+
+
+@pytest.mark.slow
+def test_an_audit_finds_no_fault_with_missed_calls_that_joined(
+    items: Bridge, sandbox: RunningSandbox
+) -> None:
+    for number, minute in ((1, 0), (2, 5)):
+        begun = at(minute)
+        sandbox.cloudtalk.add_call(
+            id=1000000000 + number,
+            uuid=uuid_of(number),
+            external_number="+441632960304",
+            talking_time=0,
+            answered_at=None,
+            started_at=begun.isoformat(),
+            ended_at=(begun + timedelta(seconds=20)).isoformat(),
+        )
+    tell(items, miss(1, 0), miss(2, 5))
+    now = datetime.now(UTC)
+    span = Span(since=now - timedelta(hours=3), until=now)
+
+    found = Audit(items.deps, span, BudgetWaiter(pause=lambda _: None)).look(now)
+
+    assert found.calls == 2 and found.clean

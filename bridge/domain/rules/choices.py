@@ -121,7 +121,8 @@ def _conversation() -> Iterator[Choice]:
     yield Choice(
         section=section, name="per", field="per", kind=rules_model.Per, right=one_of(rules_model.Per),
         says="one conversation for each call, for a customer's calls, or for a caller's missed calls",
-        costs="customer, missed_caller: 1 to read the conversation, in place of 1 to create one",
+        costs="customer: 1 to read the conversation, in place of 1 to create one, and 1 to change its state; "
+        "missed_caller: 3 for a further miss, in place of 2 or 3",
     )  # fmt: skip
     yield Choice(
         section=section, name="within_hours", field="within_hours",
@@ -139,7 +140,7 @@ def _conversation() -> Iterator[Choice]:
         right=f'outcomes with {_STATUSES}, such as {{ missed = "open" }}',
         read=lambda value: MappingProxyType({**rules_model.DEFAULT_STATUS, **value}),
         says="status by outcome; in a rule one status, whatever the outcome",
-        costs="snoozed: 1 update",
+        costs="snoozed: 2, to read and update it after the note",
     )  # fmt: skip
     yield Choice(
         section=section, name="snooze_hours", field="snooze_hours", kind=_AMOUNT, right=_AMOUNT_RIGHT,
@@ -183,7 +184,7 @@ def _conversation() -> Iterator[Choice]:
     yield Choice(
         section=section, name="close_missed_on_contact", field="close_missed_on_contact", kind=bool,
         right=BOOL, says="close a missed call once that caller was spoken to",
-        costs="2 for each missed call that it closes",
+        costs="4 for each missed call that it closes: 2 reads, 2 updates",
     )  # fmt: skip
     yield Choice(
         section=section, name="call_back_minutes", field="call_back_minutes",
