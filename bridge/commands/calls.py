@@ -233,6 +233,7 @@ def call_as_text(view: Mapping[str, Any], *, zone: str, is_forgotten: bool = Fal
         f"  {', '.join(fact for fact in facts if fact)}",
         f"  {view['state']}{why}",
         *([f"  by rules version {view['rules']}"] if view["rules"] not in (None, "default") else []),
+        *([f"  {plain_line(view['owner']['says'])}"] if view.get("owner") else []),
         "",
         *_customers(view),
         "What happened",

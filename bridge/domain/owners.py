@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from bridge.domain.call import Call
-from bridge.domain.outcome import Direction, Outcome
+from bridge.domain.outcome import Outcome
+from bridge.domain.participation import is_missed, who_answered
 from bridge.domain.path import Participant
 from bridge.domain.rules.model import Rules
 
@@ -132,7 +133,7 @@ def choose(call: Call, rules: Rules) -> Choice | None:
     if rules.assign == "none":
         return Choice(team=rules.team, nobody="the rules assign nobody") if rules.team else None
     found = tuple(_candidates(call, rules))
-    missed = _is_missed(call)
+    missed = is_missed(call)
     return Choice(
         candidates=found,
         team=rules.team,
@@ -151,12 +152,12 @@ def needs_path(call: Call, rules: Rules) -> bool:
 
 def several_talked(call: Call, rules: Rules) -> bool:
     """Whether only call detail says who of several talked longest, and that decides who owns the call."""
-    answered = [one for one in call.participants if one.answered]
+    answered = who_answered(call)
     return (
         rules.assign == "longest"
         and call.outcome is Outcome.ANSWERED
         and not call.path
-        and len({one.agent_id or one.name for one in answered}) > 1
+        and len(answered) > 1
         and not all(one.talk_seconds for one in answered)
     )
 
@@ -165,7 +166,7 @@ def several_rang(call: Call, rules: Rules) -> bool:
     """Whether only call detail says who rang last, and that decides who owns the call."""
     return (
         rules.assign != "none"
-        and _is_missed(call)
+        and is_missed(call)
         and rules.missed_owner[:1] == ("last_rung",)
         and not call.path
         and call.agent_id is None
@@ -235,12 +236,8 @@ def team_named(wanted: str, teams: Mapping[str, str]) -> list[str]:
     return [id_ for id_, text in teams.items() if " ".join(text.casefold().split()) == name]
 
 
-def _is_missed(call: Call) -> bool:
-    return call.outcome in _MISSED and call.direction is not Direction.OUTGOING
-
-
 def _candidates(call: Call, rules: Rules) -> Iterator[Candidate]:
-    if _is_missed(call):
+    if is_missed(call):
         for wanted in rules.missed_owner:
             yield from _of_missed(call, wanted)
     elif call.outcome in _MISSED:
@@ -251,7 +248,7 @@ def _candidates(call: Call, rules: Rules) -> Iterator[Candidate]:
 
 
 def _talker(call: Call, assign: str) -> Candidate | None:
-    answered = _merged([one for one in call.participants if one.answered])
+    answered = who_answered(call)
     if not answered:
         # The one whom CloudTalk names, though no webhook says that anybody answered.
         return _caller(call, "longest" if assign == "longest" else "last" if assign == "last" else "first")
@@ -262,18 +259,6 @@ def _talker(call: Call, assign: str) -> Candidate | None:
     # Of two who talked as long the later one, as the note's agent.
     longest = max(enumerate(answered), key=lambda pair: (pair[1].talk_seconds, pair[0]))[1]
     return _candidate("longest", longest)
-
-
-def _merged(answered: list[Participant]) -> list[Participant]:
-    """Of an agent who answered more than once, the talk time of all of it, where it began."""
-    found: dict[tuple[int | None, str | None], Participant] = {}
-    for one in answered:
-        who = (one.agent_id, None if one.agent_id is not None else one.name)
-        before = found.get(who)
-        found[who] = (
-            one if before is None else replace(before, talk_seconds=before.talk_seconds + one.talk_seconds)
-        )
-    return list(found.values())
 
 
 def _caller(call: Call, source: Source = "dialled") -> Candidate | None:
@@ -314,7 +299,7 @@ def _candidate(source: Source, participant: Participant) -> Candidate:
 
 
 def _why_none(call: Call) -> str:
-    if _is_missed(call):
+    if is_missed(call):
         several = len(call.participants) > 1
         return "CloudTalk does not say who rang last" if several else "no agent rang"
     if call.ai_agent:

@@ -11,6 +11,7 @@ from bridge.domain.phone import masked as masked_number
 
 # A number in international writing, whoever's it is.
 _INTERNATIONAL = re.compile(r"\+\d(?:[ ()./-]{0,2}\d){6,}")
+_ADDRESS = re.compile(r"[^\s@:;,()]+@[^\s@:;,()]+")
 _FEWEST_DIGITS = 6
 _SHORTEST_NAME = 2
 
@@ -34,6 +35,11 @@ def scrubbed(text: str, *, names: Iterable[str | None] = (), numbers: Iterable[s
     return _INTERNATIONAL.sub(lambda found: masked_number(found[0]), text)
 
 
+def without_addresses(text: str) -> str:
+    """`bo@example.com` -> `b…`."""
+    return _ADDRESS.sub(lambda found: initial(found[0]) or "", text)
+
+
 def without_raw_bodies(view: Mapping[str, Any]) -> dict[str, Any]:
     """One call as `reports.views.call_view` gives it, without what CloudTalk sent and answered."""
     return {
@@ -49,7 +55,7 @@ def masked_view(view: Mapping[str, Any], call: Call) -> dict[str, Any]:
     What was sent to Kustomer goes as a whole: it is made of them.
     """
     numbers = [call.external.text] if call.external else []
-    names = [call.contact_name, call.agent_name]
+    names = [call.contact_name, call.agent_name, *(one.name for one in call.participants)]
 
     def said(text: Any) -> Any:
         return scrubbed(text, names=names, numbers=numbers) if isinstance(text, str) else text
@@ -69,6 +75,8 @@ def masked_view(view: Mapping[str, Any], call: Call) -> dict[str, Any]:
     if "explained" in view:
         judged = view["explained"]
         found["explained"] = {**judged, "rules": [said(line) for line in judged["rules"]]}
+    if "owner" in view:
+        found["owner"] = {**view["owner"], "says": without_addresses(said(view["owner"]["says"]))}
     if "candidates" in view:
         found["candidates"] = [{**one, "name": initial(one.get("name"))} for one in view["candidates"]]
     return found

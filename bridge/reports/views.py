@@ -80,6 +80,7 @@ def call_view(ledger: Ledger, rules: Rules, record: Record) -> dict[str, Any]:
         "customer_why": record.customer_why,
         "candidates": record.candidates,
         "assigned": record.assigned,
+        "owner": _owner(record),
         "explained": judged if any(judged.values()) else None,
         **path_view(call),
     }
@@ -93,6 +94,13 @@ def call_view(ledger: Ledger, rules: Rules, record: Record) -> dict[str, Any]:
         "jobs": jobs,
         "timeline": timeline_of(record),
     }
+
+
+def _owner(record: Record) -> dict[str, Any] | None:
+    owner = record.owner
+    if owner is None:
+        return None
+    return {"says": owner.says, "users": list(owner.users), "teams": list(owner.teams)}
 
 
 # What an observation is called in the timeline.

@@ -20,8 +20,9 @@ from bridge.sandbox.cloudtalk.recordings import is_heard, public_path, sound_of
 from bridge.sandbox.faults import Fault
 from bridge.sandbox.hosting import Host, address, listen
 from bridge.sandbox.kustomer.attachments import Attachments
+from bridge.sandbox.kustomer.conversations import Conversations
 from bridge.sandbox.kustomer.customers import Customers
-from bridge.sandbox.kustomer.schemas import CUSTOMER
+from bridge.sandbox.kustomer.schemas import CONVERSATION_IN_CUSTOMER, CUSTOMER
 from bridge.sandbox.membrane import connections as membrane_connections
 from bridge.sandbox.store import Document
 from bridge.sandbox.views import cloudtalk_state, kustomer_documents
@@ -264,6 +265,15 @@ class KustomerHandle(Handle):
         with self._world.lock:
             body: Document = dict(CUSTOMER.validate_python(attributes))
             return str(Customers(self._world).add(body)["id"])
+
+    def add_conversation(self, customer_id: str, **attributes: Any) -> str:
+        """As if a person had begun it; no request is logged."""
+        with self._world.lock:
+            conversations = Conversations(self._world)
+            body: Document = dict(CONVERSATION_IN_CUSTOMER.validate_python(attributes))
+            made = conversations.fresh(new_id(), body, customer=customer_id)
+            self._world.store.put("conversation", made["id"], made)
+        return str(made["id"])
 
     def add_desk(self) -> dict[str, str]:
         """One of each, for trying actions out; returns ids by kind."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -75,7 +74,7 @@ def owner_of(writer: CallWriter, call: Call, rules: Rules, customer_id: str) -> 
     Raises:
         Transient: Kustomer could not be asked.
     """
-    before = owner_on(writer.record.fields)
+    before = writer.record.owner
     choice = choose(call, rules)
     if choice is None:
         # What was given to somebody under other rules stays so.
@@ -88,16 +87,10 @@ def owner_of(writer: CallWriter, call: Call, rules: Rules, customer_id: str) -> 
     return owner
 
 
-def owner_on(fields: Mapping[str, str]) -> Owner | None:
-    """The decision on a call's record."""
-    text = fields.get(Field.OWNER)
-    return None if not text else Owner.read(json.loads(text))
-
-
 def owner_now(writer: CallWriter) -> Owner | None:
     """The decision of this run, or of an earlier one."""
     text = writer.log.noted.get(Field.OWNER)
-    return owner_on({Field.OWNER: text} if text else writer.record.fields)
+    return Owner.read(json.loads(text)) if text else writer.record.owner
 
 
 def keep_owner(log: WriteLog, owner: Owner) -> None:

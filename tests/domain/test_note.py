@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,6 +21,7 @@ from bridge.domain.kustomer_texts.note import (
 )
 from bridge.domain.kustomer_texts.spans import span
 from bridge.domain.outcome import Direction, Outcome, Stage
+from bridge.domain.path import Participant
 from bridge.domain.phone import WITHHELD, Kind, Phone
 from tests.domain.given import ADA, CALL_ID, OUR_LINE, STARTED_AT, call, said
 
@@ -390,3 +392,17 @@ def test_what_a_note_is_made_of_is_the_call_alone() -> None:
     other = Call(stage=Stage.ENDED, external=ADA, internal=OUR_LINE, talk_seconds=5)
 
     assert note_text(one, zone="Europe/Prague") == note_text(other, zone="Europe/Prague")
+
+
+def test_all_who_answered_are_named_where_they_are_several() -> None:
+    ada = Participant(agent_id=1, name="Ada Example", answered=True, talk_seconds=97)
+    bo = Participant(agent_id=2, name="Bo Example", answered=True, talk_seconds=20)
+    rang = Participant(agent_id=3, name="Cy Example")
+
+    both = note_text(call(participants=(rang, ada, bo)))
+    untimed = note_text(call(participants=(ada, replace(bo, name=None, talk_seconds=0))))
+    alone = note_text(call(participants=(rang, ada)))
+
+    assert "Agents: Ada Example (1:37), Bo Example (0:20)" in both.splitlines()
+    assert "Agents: Ada Example, no. 2" in untimed.splitlines()
+    assert "Agents:" not in alone

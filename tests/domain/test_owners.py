@@ -17,7 +17,6 @@ from bridge.domain.owners import (
     matching,
     needs_path,
     requests_for,
-    several_rang,
     team_named,
 )
 from bridge.domain.path import Participant, Step
@@ -95,9 +94,19 @@ def test_webhooks_do_not_say_who_of_several_rang_last() -> None:
 
     assert found is not None
     assert (found.candidates, found.nobody) == ((), "CloudTalk does not say who rang last")
-    assert several_rang(told, Rules(assign="longest"))
-    assert not several_rang(told, Rules())
-    assert not several_rang(missed(participants=(RANG,)), Rules(assign="longest"))
+    assert needs_path(told, Rules(assign="longest"))
+    assert not needs_path(told, Rules())
+    assert not needs_path(told, Rules(assign="longest", missed_owner=("voicemail", "fallback")))
+    assert not needs_path(missed(participants=(RANG,)), Rules(assign="longest"))
+
+
+def test_webhooks_do_not_say_how_long_each_of_several_talked() -> None:
+    untimed = (Participant(agent_id=1, answered=True), BO)
+
+    assert needs_path(call(participants=untimed), Rules(assign="longest"))
+    assert not needs_path(call(participants=untimed), Rules(assign="last"))
+    assert not needs_path(call(participants=(ADA, BO)), Rules(assign="longest"))
+    assert not needs_path(call(participants=untimed), Rules())
 
 
 def test_the_agent_whom_the_end_of_a_missed_call_names_rang_last() -> None:

@@ -27,6 +27,7 @@ def desk(sandbox: RunningSandbox) -> list[dict[str, Any]]:
                     for name in ("externalId", "name", "status", "direction")
                 },
                 "tags": item["tagNames"],
+                "owners": item["ownerNames"],
                 "notes": notes.get(id_, []),
             }
             for id_, item in conversations.items()

@@ -9,7 +9,6 @@ import redis
 
 from bridge.domain.rules.model import Rules
 from bridge.sandbox.running import RunningSandbox
-from bridge.sync.owners import owner_on
 from tests.jobs.desk import one_of_each
 from tests.support import Bridge, ended
 
@@ -35,7 +34,7 @@ def owners(sandbox: RunningSandbox) -> list[str]:
 
 
 def says(bridge: Bridge) -> str:
-    owner = owner_on(bridge.record(UUID).fields)
+    owner = bridge.record(UUID).owner
     return owner.says if owner is not None else ""
 
 
@@ -370,3 +369,38 @@ def test_calls_get_an_owner_once_the_rules_assign_somebody(
     bridge.sync(f"uuid:{UUID}")
 
     assert owners(sandbox) == ["bo.sample@example.com"]
+
+
+def test_the_detail_of_a_transferred_call_says_who_talked_longest(
+    redis_client: redis.Redis, sandbox: RunningSandbox
+) -> None:
+    sandbox.cloudtalk.add_call(
+        id=1000000500, uuid=UUID, agent_id=400102, transferred_from=400101, talking_time=97
+    )
+    bridge = Bridge(redis_client, sandbox, ASSIGN)
+    body = ended()
+    bridge.receive("call-answered", {**body, "agent_id": "400101", "talking_time": ""})
+    bridge.receive("call-ended", {**body, "agent_id": "400102", "talking_time": ""} | {"talking_time": "97"})
+    bridge.run_jobs_for(5)
+
+    assert owners(sandbox) == ["cy.fictional@example.com"]
+    assert "Agents: Bo Sample (0:30), Cy Fictional (1:07)" in one_of_each(sandbox)[2]["attributes"]["body"]
+    assert len([one for one in sandbox.cloudtalk.requests if "/calls/1000000500" in one.path]) == 1
+
+
+@pytest.mark.slow
+def test_the_same_webhooks_in_any_order_give_the_same_owner(
+    redis_client: redis.Redis, sandbox: RunningSandbox
+) -> None:
+    first = ended(agent_id="400101", talking_time="97")
+    second = {**first, "agent_id": "400102", "talking_time": "200"}
+    for n, order in enumerate(([first, second], [second, first], [second, first, second])):
+        ids = {"call_id": str(1000000510 + n), "call_uuid": f"11111111-2222-4333-8444-55555555551{n}"}
+        bridge = Bridge(redis_client, sandbox, ASSIGN)
+        for body in order:
+            bridge.receive("call-ended", body | ids)
+            bridge.run_jobs()
+
+    assert {tuple(one["ownerNames"]) for one in sandbox.kustomer.conversations} == {
+        ("cy.fictional@example.com",)
+    }

@@ -10,9 +10,10 @@ from zoneinfo import ZoneInfo
 
 from bridge.domain.call import Call
 from bridge.domain.kustomer_texts.path import ai_agent_line, extracted_lines, path_lines
-from bridge.domain.kustomer_texts.spans import span
+from bridge.domain.kustomer_texts.spans import clock_span, span
 from bridge.domain.moments import zone_name
 from bridge.domain.outcome import Direction, Outcome
+from bridge.domain.participation import who_answered
 from bridge.domain.phone import Kind, Phone
 
 # Kustomer: note body 1 to 10240 characters (documented). Counted as JavaScript counts, in UTF-16
@@ -108,9 +109,24 @@ def _people(call: Call) -> Iterator[str]:
         yield f"Our line: {line}"
     if call.agent_name or call.agent_id is not None:
         yield f"Agent: {call.agent_name or f'no. {call.agent_id}'}"
+    if agents := _agents(call):
+        yield f"Agents: {agents}"
     if call.ai_agent:
         yield ai_agent_line(call)
     yield from extracted_lines(call)
+
+
+def _agents(call: Call) -> str:
+    """All who answered, where these are several; with the time of each where all of them are known."""
+    answered = who_answered(call)
+    if len(answered) < 2:
+        return ""
+    timed = all(one.talk_seconds for one in answered)
+    names = (one.name or (f"no. {one.agent_id}" if one.agent_id else "unknown") for one in answered)
+    return ", ".join(
+        f"{name} ({clock_span(one.talk_seconds)})" if timed else name
+        for name, one in zip(names, answered, strict=True)
+    )
 
 
 def _lines(call: Call, zone: ZoneInfo, sound: str) -> Iterator[str]:

@@ -13,7 +13,7 @@ from bridge.domain.call import Call, fold
 from bridge.domain.call_list_item import read_listed
 from bridge.domain.detail import Detail, read_detail
 from bridge.domain.outcome import Stage
-from bridge.domain.owners import needs_path
+from bridge.domain.owners import Owner, needs_path
 from bridge.domain.recording import Recording, read_recording
 from bridge.domain.rules.model import Rules
 from bridge.domain.rules.when import Caller
@@ -160,6 +160,12 @@ class Record:
     def customer_why(self) -> str:
         """Why this customer was taken, or none; empty where only one has the number."""
         return self.fields.get(Field.CUSTOMER_WHY, "")
+
+    @property
+    def owner(self) -> Owner | None:
+        """To whom its conversation was given, and why; None where the rules give it to nobody."""
+        text = self.fields.get(Field.OWNER)
+        return Owner.read(json.loads(text)) if text else None
 
     @property
     def candidates(self) -> list[dict[str, str | None]]:

@@ -171,6 +171,12 @@ class VoiceAgent(Answer):
     fields: list[ExtractedField] = Field(description="What it asked out of the caller; values masked if so.")
 
 
+class Owner(Answer):
+    says: str = Field(description="Who owns the conversation and why, or why nobody.")
+    users: list[str] = Field(description="Ids in Kustomer.")
+    teams: list[str] = Field(description="Ids in Kustomer.")
+
+
 class Call(CallLine):
     rules: str | None = Field(description="Version of the rules by which it was written or kept out.")
     explained: Explained | None = Field(
@@ -192,6 +198,9 @@ class Call(CallLine):
     path: list[PathStep] = Field([], description="Menus, queues, who rang, transfers; from call detail.")
     path_facts: PathFacts | None = None
     voice_agent: VoiceAgent | None = None
+    owner: Owner | None = Field(
+        None, description="To whom the conversation was given; left out where the rules give it to nobody."
+    )
 
 
 class Queued(Answer):

@@ -106,7 +106,7 @@ def _shown(
         "story": story_of(
             view, after_s=max(after_s, 0.0) if after_s is not None else None, sound=recording.sound
         ),
-        "facts": _facts(row, folded, view["rules"]),
+        "facts": _facts(row, folded, view["rules"], (view.get("owner") or {}).get("says")),
         "whose": _whose(view),
         "player": place if recording.speech or recording.original else None,
         "plays": recording.plays,
@@ -140,12 +140,13 @@ def _whose(view: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _facts(row: Any, folded: Call, version: str | None) -> list[tuple[str, Any]]:
+def _facts(row: Any, folded: Call, version: str | None, owner: str | None) -> list[tuple[str, Any]]:
     talked = sound_length(folded.talk_seconds) if folded.talk_seconds else ""
     return [
         ("Customer", row.customer_name),
         ("Number", row.number),
         ("Agent", row.agent_name),
+        ("Owner", owner),
         ("Line", folded.line_name or (folded.internal.text if folded.internal else None)),
         ("Direction", row.direction),
         ("Outcome", row.outcome),

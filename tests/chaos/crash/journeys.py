@@ -399,7 +399,51 @@ def _careless(hand: Hand) -> None:
     hand.deps.kustomer.customers.create({"name": "Ada Example"})
 
 
+# -- whose the conversation is
+
+
+def _handed_on(hand: Hand) -> None:
+    """Another agent talked longer, as a later webhook says; the conversation follows."""
+    _ended(hand)
+    hand.tell("call-ended", {**ENDED, "agent_id": "400102", "talking_time": "200"})
+    hand.run_all()
+
+
+def _missed(hand: Hand) -> None:
+    nobody = {"talking_time": "0", "answered_at": "", "agent_id": "", "contact_id": str(_CONTACT)}
+    hand.tell("call-ended", {**ENDED, **nobody})
+    hand.run_all()
+
+
+_CONTACT = 1400000104
+
+
+def _owned_before(sandbox: RunningSandbox) -> None:
+    """A customer whose last conversation was Bo's, in an org that lists no users at first."""
+    sandbox.cloudtalk.add_contact(id=_CONTACT, name="Ada Example")
+    customer = sandbox.kustomer.add_customer(name="Ada Example", phones=[{"type": "mobile", "phone": NUMBER}])
+    bo = sandbox.kustomer.add_user(name="Bo Sample", email="bo.sample@example.com")
+    sandbox.kustomer.add_conversation(customer, name="Before", assignedUsers=[bo])
+    sandbox.kustomer.fail_next(400, path="/users$")
+
+
+_LAST_OWNER = Rules(assign="longest", missed_owner=("favourite", "last_assignee"))
+_UNLISTED = {"agent_email": "bo.sample@example.com", "agent_id": "7"}
+
+
+def _found_by_address(hand: Hand) -> None:
+    hand.tell("call-ended", {**ENDED, **_UNLISTED})
+    hand.run_all()
+
+
 JOURNEYS = {
+    "handed on": Journey(run=_handed_on, rules=Rules(assign="longest", team="Support")),
+    "owned before": Journey(run=_missed, prepare=_owned_before, rules=_LAST_OWNER),
+    "found by address": Journey(
+        run=_found_by_address,
+        prepare=lambda sandbox: sandbox.kustomer.fail_next(400, path="/users$"),
+        rules=Rules(assign="longest"),
+    ),
     "recorded": Journey(run=_recorded, prepare=_with_recording, rules=Rules(assign="longest")),
     "changed later": Journey(
         run=_changed_later,

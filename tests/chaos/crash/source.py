@@ -25,8 +25,8 @@ _NOT_LOOKED_AT = (
 _ASKING = {"request", "stream", "_find", "_send", "_create", "_update", "_page", "_download"}
 # Requests that only actions make, which a person runs.
 _OF_ACTIONS = {
-    "kustomer.company", "kustomer.list_companies", "kustomer.create_company", "kustomer.user",
-    "kustomer.list_users", "kustomer.message", "kustomer.list_messages", "kustomer.create_message",
+    "kustomer.company", "kustomer.list_companies", "kustomer.create_company",
+    "kustomer.message", "kustomer.list_messages", "kustomer.create_message",
     "kustomer.list_customers", "cloudtalk.list_contacts", "cloudtalk.create_contact",
     "cloudtalk.update_contact", "cloudtalk.delete_contact", "cloudtalk.add_tags", "cloudtalk.send_sms",
 }  # fmt: skip
