@@ -30,14 +30,17 @@ _RETRIES = (
 _REFUSED = ("no-token", "wrong-token", "bad-signature", "not-json", "too-large", "rate")
 # Requests that workers send for calls; those of other actions come as they are sent.
 OPERATIONS = (
-    *(("cloudtalk", name) for name in ("agents", "call_detail", "check", "list_calls", "recording")),
+    *(
+        ("cloudtalk", name)
+        for name in ("agents", "call_detail", "check", "get_contact", "list_calls", "recording")
+    ),
     *(
         ("kustomer", name)
         for name in (
             "check", "conversation", "conversation_by_external_id", "create_attachment",
             "create_conversation", "create_customer", "create_note", "customer", "customer_by_external_id",
-            "customer_by_phone", "list_conversations", "list_notes", "note", "update_conversation",
-            "update_customer", "update_note",
+            "customer_by_email", "customer_by_phone", "list_conversations", "list_notes", "note",
+            "search_customers", "update_conversation", "update_customer", "update_note",
         )
     ),
 )  # fmt: skip

@@ -19,7 +19,7 @@ from bridge.domain.recording import RecordingState
 from bridge.domain.rules.model import Rules
 from bridge.errors import Rejected
 from bridge.ledger.calls.joining import learn_uuid
-from bridge.ledger.calls.record import Record, moment
+from bridge.ledger.calls.record import Record, Written, moment
 from bridge.ledger.calls.record_fields import Field, State
 from bridge.ledger.calls.summary import summary_field
 from bridge.ledger.keys import Lane
@@ -188,7 +188,7 @@ def _write_call(
         leg=leg,
     )
     if life.leader is not None and not needs_own_note(life, call):
-        keep_joined(writer, life)
+        _move_if_assigned(writer, want, keep_joined(writer, life))
         return _synced(writer, want, life, write, rules, now)
     there = look_up(writer) if writer.may_be_written else None
     if there is None and writer.may_be_written and call.uuid is None and record.call_id is not None:
@@ -264,7 +264,9 @@ def _write_all(
         False where the note is left to the run that follows.
     """
     if life.leader is not None:
-        place = Place(output=None, written=keep_joined(writer, life))
+        joined = keep_joined(writer, life)
+        _move_if_assigned(writer, want, joined)
+        place = Place(output=None, written=joined)
     else:
         place = _conversation(writer, want, owner, there)
     if "note" not in writer.record.outputs and _recording_was_announced(writer):
@@ -300,8 +302,11 @@ def _conversation(
     changed its number since, and none of that is to be undone.
     """
     if writer.leg is not None and there is None:
-        return Place(output=None, written=keep_leg(writer.log, writer.record, writer.leg))
+        joined = keep_leg(writer.log, writer.record, writer.leg)
+        _move_if_assigned(writer, want, joined)
+        return Place(output=None, written=joined)
     if (shared := shared_before(writer.record)) is not None:
+        _move_if_assigned(writer, want, shared)
         return Place(output=None, written=shared, is_shared=True)
     is_shared = writer.rules.per == "customer"
     output = ConversationOutput(writer=writer, draft=want.conversation, there=there, is_shared=is_shared)
@@ -318,6 +323,8 @@ def _conversation(
     try:
         with shared_of(writer, customer_id, want.conversation) as place:
             if place is not None:
+                if is_assigned_anew:
+                    settle_choice(writer, place.written.id, customer_id, is_new=False)
                 return place
             written, is_new = writer.obtain(output)
     except Rejected as error:
@@ -332,6 +339,12 @@ def _conversation(
     if is_assigned_anew:
         settle_choice(writer, written.id, customer_id, is_new=is_new)
     return Place(output=output, written=written, is_new=is_new, is_shared=is_shared)
+
+
+def _move_if_assigned(writer: CallWriter, want: Plan, joined: Written) -> None:
+    """The other call's conversation, which this one is part of, goes to the customer whom a person chose."""
+    if writer.record.is_assigned_anew:
+        settle_choice(writer, joined.id, ensure_customer(writer, want.customer), is_new=False)
 
 
 def _recording_was_announced(writer: CallWriter) -> bool:

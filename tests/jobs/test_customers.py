@@ -241,6 +241,22 @@ def test_an_assignment_moves_a_conversation_once(
     assert len(sandbox.kustomer.notes) == 1
 
 
+def test_an_assignment_of_a_missed_call_that_joined_others_moves_their_conversation(
+    redis_client: redis.Redis, sandbox: RunningSandbox
+) -> None:
+    bridge = bridge_with(redis_client, sandbox, per="missed_caller", stated=frozenset())
+    missed = {"talking_time": "0", "answered_at": None, "agent_id": None}
+    for last in (0, 1):
+        bridge.receive("call-ended", other(last, **missed))
+        bridge.run_jobs()
+    chosen = sandbox.kustomer.add_customer(name="Cy Example")
+
+    assign(bridge, chosen, f"uuid:{UUID[:-1]}1")
+    bridge.run_jobs()
+
+    assert owners(sandbox) == [chosen]
+
+
 def test_a_conversation_that_a_person_moves_afterwards_stays_there(
     bridge: Bridge, sandbox: RunningSandbox
 ) -> None:
