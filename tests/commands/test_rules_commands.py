@@ -93,7 +93,7 @@ def test_what_is_in_force_is_shown_with_its_line(file: Path, capsys: Caught) -> 
     assert main(["rules", "show"]) == DONE
     said = capsys.readouterr().out
     assert "rules.toml, line 3" in said
-    assert "A call with tag VIP: priority 5." in said
+    assert "Calls tagged VIP get priority 5." in said
     assert "conversation.per" not in said
 
     assert main(["rules", "show", "--json"]) == DONE
