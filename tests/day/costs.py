@@ -113,6 +113,12 @@ _SHARED = {"phones": [], "sharedPhones": [{"type": "mobile", "phone": _PHONE}]}
 _SEVERAL = 'version = 2\n[customer]\nseveral = "newest"\n'
 _MATCH_PHONE = 'version = 2\n[customer]\nmatch = ["phone"]\n'
 _MATCH = 'version = 2\n[customer]\nmatch = ["phone", "shared_phone", "email", "external_id"]\n'
+_AGENTS = 'version = 2\n[agents]\nassign = "longest"\n'
+_TEAM = 'version = 2\n[agents]\nassign = "none"\n[conversation]\nteam = "Sales"\n'
+_ITEM = 'version = 2\n[conversation]\nper = "missed_caller"\n'
+_PATH = 'version = 2\n[[rule]]\nwhen = { out_of_hours = true }\nthen = { status = "open" }\n'
+_SNOOZED = 'version = 2\n[conversation]\nstatus = { missed = "snoozed" }\n'
+_KEPT_OUT = 'version = 2\n[[rule]]\nwhen = { direction = "incoming" }\nthen = { write = false }\n'
 
 
 def _two_share(one: Try, *, with_conversation: bool = False) -> None:
@@ -134,6 +140,26 @@ def _assign(one: Try) -> None:
 def _assigned_before(one: Try) -> None:
     one.call()
     _assign(one)
+
+
+def _known_and_agents(one: Try) -> None:
+    one.customer()
+    one.agents()
+
+
+def _known_agents_and_a_call(one: Try) -> None:
+    _known_and_agents(one)
+    one.call()
+
+
+def _known_and_missed(one: Try) -> None:
+    one.customer()
+    one.miss()
+
+
+def _known_and_team(one: Try) -> None:
+    one.customer()
+    one.sandbox.kustomer.add_team(name="Sales")
 
 
 ROWS: tuple[Row, ...] = (
@@ -158,6 +184,28 @@ ROWS: tuple[Row, ...] = (
     Row(what='`unknown = "skip"`: a new caller', rules='version = 2\n[customer]\nunknown = "skip"\n'),
     Row(what="a person assigns a call that is written", before=Try.call, then=_assign),
     Row(what="the next call of an assigned number", before=_assigned_before),
+    Row(what="a rule keeps the call out", rules=_KEPT_OUT),
+    Row(what="a known caller's missed call", before=Try.customer, then=Try.miss),
+    Row(what="a call with talk time that closes one missed call", before=_known_and_missed),
+    Row(
+        what="`[agents]`: a known caller, the first call in an hour", rules=_AGENTS, before=_known_and_agents
+    ),
+    Row(what="`[agents]`: the next calls", rules=_AGENTS, before=_known_agents_and_a_call),
+    Row(what="`team`: a known caller, the first call in an hour", rules=_TEAM, before=_known_and_team),
+    Row(what="a condition that needs the path: a known caller", rules=_PATH, before=Try.customer),
+    Row(
+        what='`per = "missed_caller"`: the first missed call of a known caller',
+        rules=_ITEM,
+        before=Try.customer,
+        then=Try.miss,
+    ),
+    Row(
+        what='`per = "missed_caller"`: a further missed call',
+        rules=_ITEM,
+        before=_known_and_missed,
+        then=Try.miss,
+    ),
+    Row(what="`snoozed`: a known caller's missed call", rules=_SNOOZED, before=Try.customer, then=Try.miss),
 )
 
 
