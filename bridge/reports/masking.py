@@ -13,6 +13,8 @@ from bridge.domain.phone import masked as masked_number
 _INTERNATIONAL = re.compile(r"\+\d(?:[ ()./-]{0,2}\d){6,}")
 _ADDRESS = re.compile(r"[^\s@:;,()]+@[^\s@:;,()]+")
 _FEWEST_DIGITS = 6
+# The agents that a rule names, in a line of `rules_explained`.
+_OTHER_AGENTS = re.compile(r"(?<=: )agent is .*")
 _SHORTEST_NAME = 2
 
 
@@ -74,7 +76,10 @@ def masked_view(view: Mapping[str, Any], call: Call) -> dict[str, Any]:
         found["contradictions"] = [said(text) for text in view["contradictions"]]
     if "explained" in view:
         judged = view["explained"]
-        found["explained"] = {**judged, "rules": [said(line) for line in judged["rules"]]}
+        found["explained"] = {
+            **judged,
+            "rules": [said(_OTHER_AGENTS.sub("agent is another", line)) for line in judged["rules"]],
+        }
     if "owner" in view:
         found["owner"] = {**view["owner"], "says": without_addresses(said(view["owner"]["says"]))}
     if "candidates" in view:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from bridge.domain.rules.file import read_rules_bytes
 from bridge.domain.rules.model import Rules
+from bridge.reports.masking import masked_view
 from bridge.reports.rule_sentences import sentence_of
 from bridge.reports.rules_explained import explained
 from tests.domain.given import call
@@ -83,3 +86,21 @@ def test_each_rule_has_its_verdict_and_each_choice_its_origin() -> None:
 
 def test_without_a_file_there_is_nothing_to_explain() -> None:
     assert explained(call(), None, Rules()) == {"rules": [], "choices": []}
+
+
+def test_who_sees_no_names_does_not_see_the_agents_that_a_rule_names() -> None:
+    rules = rules_of('[[rule]]\nwhen = { agent = "cy@example.com" }\nthen = { write = false }\n')
+    view: dict[str, Any] = {
+        "reason": None,
+        "events": [],
+        "observations": {},
+        "outputs": {},
+        "jobs": [],
+        "timeline": [],
+    }
+
+    judged = explained(call(agent_name="Bo Sample"), None, rules)
+    masked = masked_view({**view, "explained": judged}, call(agent_name="Bo Sample"))["explained"]
+
+    assert judged["rules"] == ["rule 1 (line 2): agent is Bo Sample, not cy@example.com"]
+    assert masked["rules"] == ["rule 1 (line 2): agent is another"]
