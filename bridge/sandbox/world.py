@@ -73,6 +73,9 @@ class KustomerReadings(Readings):
     attachment_put_form: Literal["always", "pending", "never"] = "always"
     upload_lifetime_s: float = Field(default=3600, ge=0)  # of a form
     custom_attributes: list[str] = []  # the names this org has defined; any other is refused
+    custom_update: Literal["replace", "merge"] = "replace"  # does an update keep attributes it does not name?
+    brand: Literal["refuse", "taken"] = "refuse"  # may a conversation be created with a brand?
+    locked: Literal["refuse", "open"] = "open"  # is a change of a locked conversation refused?
     users_deleted: Literal["listed", "hidden"] = "listed"  # does the list of users have those who left?
     assignees: Literal["any", "existing"] = "any"  # are ids of users and teams that do not exist refused?
 

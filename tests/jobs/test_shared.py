@@ -214,6 +214,44 @@ def test_priority_queue_and_custom_attributes_come_with_the_conversation(
     assert "Kustomer refused the custom attribute wrongStr of the conversation" in reason
 
 
+def test_a_brand_is_written_where_kustomer_takes_one(
+    redis_client: redis.Redis, sandbox: RunningSandbox
+) -> None:
+    sandbox.kustomer.read_as(brand="taken")
+    bridge = Bridge(redis_client, sandbox, Rules(brand="5f0e000000000000000000bb"))
+
+    tell(bridge, contact(1, 0))
+
+    assert conversation(sandbox, 1)["attributes"]["brand"] == "5f0e000000000000000000bb"
+    assert len(requests(sandbox)) == 4
+
+
+@pytest.mark.parametrize("reading", ["replace", "merge"])
+def test_a_changed_custom_attribute_leaves_those_of_others(
+    redis_client: redis.Redis, sandbox: RunningSandbox, reading: str
+) -> None:
+    sandbox.kustomer.read_as(custom_attributes=["callNum", "theirStr"], custom_update=reading)
+    bridge = Bridge(redis_client, sandbox, Rules(custom={"callNum": 7}))
+    tell(bridge, contact(1, 0))
+    id_ = conversation(sandbox, 1)["id"]
+    bridge.deps.kustomer.conversations.update(id_, {"custom": {"callNum": 7, "theirStr": "kept"}})
+
+    Bridge(redis_client, sandbox, Rules(custom={"callNum": 8})).sync(f"uuid:{uuid_of(1)}")
+
+    assert conversation(sandbox, 1)["attributes"]["custom"] == {"callNum": 8, "theirStr": "kept"}
+
+
+def test_a_locked_conversation_is_not_closed(redis_client: redis.Redis, sandbox: RunningSandbox) -> None:
+    bridge = Bridge(redis_client, sandbox)
+    sandbox.kustomer.read_as(locked="refuse")
+    tell(bridge, miss(1, 0))
+    bridge.deps.kustomer.conversations.update(conversation(sandbox, 1)["id"], {"locked": True})
+
+    tell(bridge, contact(2, 10))
+
+    assert status(sandbox, 1) == "open" and bridge.record(uuid_of(1)).state == "synced"
+
+
 def test_a_brand_that_kustomer_does_not_take_is_left_out_and_said(
     redis_client: redis.Redis, sandbox: RunningSandbox
 ) -> None:

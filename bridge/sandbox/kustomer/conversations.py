@@ -45,8 +45,11 @@ class Conversations(Desk):
         return JSONResponse({"data": [shape("conversation", one, self.world) for one in found if one]})
 
     def create(self, request: SandboxRequest) -> Response:
-        body = self.body(request, schemas.CONVERSATION)
-        return self._create(body.pop("customer"), body, "customer")
+        sent = self.json(request)
+        is_taken = self.world.kustomer.readings.brand == "taken" and isinstance(sent, dict)
+        brand = {"brand": sent.pop("brand")} if is_taken and "brand" in sent else {}
+        body = self.checked(sent, schemas.CONVERSATION)
+        return self._create(body.pop("customer"), {**body, **brand}, "customer")
 
     def create_in_customer(self, request: SandboxRequest) -> Response:
         customer_id = request.params["id"]
@@ -62,6 +65,11 @@ class Conversations(Desk):
             conversation = self.touched(conversation, customer=customer["id"])
         else:
             body = self.checked(sent, schemas.CONVERSATION_UPDATE)
+            readings = self.world.kustomer.readings
+            if readings.locked == "refuse" and conversation["given"].get("locked") and "locked" not in body:
+                raise bad_parameter("locked", "The conversation is locked")
+            if readings.custom_update == "merge" and "custom" in body:
+                body["custom"] = {**conversation["given"].get("custom", {}), **body["custom"]}
             self.refuse_stale(conversation, body)
             self.refuse_repeated_external_id("conversation", body, own_id=conversation["id"])
             if "tags" in body:
