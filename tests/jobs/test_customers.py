@@ -547,3 +547,23 @@ def test_a_rule_may_choose_for_its_calls_over_what_is_remembered(
     bridge.receive("call-ended", other(1, talking_time=400))
 
     assert bridge.run_jobs() == ["sync parked"]
+
+
+def test_a_call_that_shares_its_customers_conversation_may_be_given_to_another_and_moves_it(
+    redis_client: redis.Redis, sandbox: RunningSandbox
+) -> None:
+    two_at_one_number(sandbox)
+    bridge = bridge_with(redis_client, sandbox, per="customer", several="none")
+    for last in (0, 1):
+        bridge.receive("call-ended", other(last))
+    assert bridge.run_jobs() == ["sync parked", "sync parked"]
+    first, second = (one["id"] for one in sandbox.kustomer.customers)
+
+    assign(bridge, first)
+    bridge.run_jobs()
+    assert owners(sandbox) == [first]
+    assign(bridge, second)
+    bridge.run_jobs()
+
+    assert owners(sandbox) == [second]
+    assert not bridge.record(KEY).is_assigned_anew
