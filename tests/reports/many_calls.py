@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -49,26 +49,41 @@ def key_of(number: int) -> str:
     return f"uuid:{uuid_of(number)}"
 
 
-def put_on_record(ledger: Ledger, bodies: Iterable[dict[str, Any]], *, known: bool = True) -> None:
-    """Each body is the `call-ended` of a call that was synced; its webhook came when it began.
+def put_on_record(
+    ledger: Ledger,
+    bodies: Iterable[dict[str, Any]],
+    *,
+    known: bool = True,
+    triggers: Sequence[str] = ("call-ended",),
+) -> None:
+    """Each body is the webhook of a call that was synced; it came when the call ended.
 
     Args:
         known: Kustomer had the customers before.
+        triggers: the same body comes with each.
     """
     ledger.redis.script_load(scripts.source("learn"))
     bodies = list(bodies)
     for start in range(0, len(bodies), _AT_ONCE):
-        _put(ledger, bodies[start : start + _AT_ONCE], known=known)
+        some = bodies[start : start + _AT_ONCE]
+        for trigger in triggers:
+            names = _learn(ledger, trigger, some)
+        _sync(ledger, names, some, known=known)
 
 
-def _put(ledger: Ledger, bodies: list[dict[str, Any]], *, known: bool) -> None:
+def _learn(ledger: Ledger, trigger: str, bodies: list[dict[str, Any]]) -> list[str]:
+    """The keys of the calls."""
     pipe = ledger.redis.pipeline(transaction=False)
     for body in bodies:
-        event = read_event("call-ended", body, Rules())
+        event = read_event(trigger, body, Rules())
         assert isinstance(event, Event)
         names, arguments = learn_event(event, body, ledger.keep_for)
         pipe.evalsha(scripts.sha("learn"), len(names), *names, *arguments)
-    told = [key for _, key in pipe.execute()]
+    return [key for _, key in pipe.execute()]
+
+
+def _sync(ledger: Ledger, told: list[str], bodies: list[dict[str, Any]], *, known: bool) -> None:
+    pipe = ledger.redis.pipeline(transaction=False)
     for key, body in zip(told, bodies, strict=True):
         fields: dict[Any, Any] = {Field.STATE: State.SYNCED, Field.REASON: "", Field.SYNCED_AT: 1}
         for name in ("customer", "conversation", "note"):

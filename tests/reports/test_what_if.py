@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -233,3 +234,22 @@ def test_calls_with_one_place_in_time_are_each_read_once(ledger: Ledger) -> None
     found = differing(ledger, Rules(tags=("a",)))
 
     assert len({one.key for one in found}) == len(found) == 250
+
+
+@pytest.mark.slow
+def test_ten_thousand_calls_take_less_than_ten_seconds_and_nothing_is_written(ledger: Ledger) -> None:
+    put_in(ledger, *(body_of(number) for number in range(1, 10_001)))
+    before = ledger.redis.info("stats")
+    names = ledger.redis.dbsize()
+    changes = ledger.redis.info("persistence")["rdb_changes_since_last_save"]
+    began = time.process_time()
+
+    found = trial(ledger, Rules(tags=("a",), status={**DEFAULT_STATUS, Outcome.MISSED: "done"}))
+    differing = sum(1 for _ in found)
+
+    # Of this process: others may keep the machine busy.
+    assert time.process_time() - began < 10
+    assert (found.calls, differing) == (10_000, 10_000)
+    assert ledger.redis.dbsize() == names
+    assert ledger.redis.info("persistence")["rdb_changes_since_last_save"] == changes
+    assert ledger.redis.info("stats")["evicted_keys"] == before["evicted_keys"]
