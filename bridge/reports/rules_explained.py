@@ -35,7 +35,8 @@ def _choices(call: Call, caller: Caller | None, rules: Rules) -> Iterator[dict[s
         place = BY_PLACE["conversation.status"].place if name == "status" else choice.place
         rule = mine.set_by.get(choice.field)
         # Tables of all agents and lists of numbers say nothing about one call.
-        if choice.private or (rule is None and place not in rules.stated):
+        # Nor does what has one value so far (`as`, `language`).
+        if not choice.field or choice.private or (rule is None and place not in rules.stated):
             continue
         value = mine.status[call.outcome] if name == "status" else choice.shown(getattr(mine, choice.field))
         yield {"name": name, "value": value, "origin": rule.name if rule else f"[{choice.section}]"}

@@ -74,7 +74,8 @@ def main() -> int:
     ratio, memory_mb = try_s / read_s, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(  # noqa: T201
         f"{given.calls} calls, {differing} differ: {try_s:.2f} s of processor "
-        f"({statistics.median(walls):.2f} s in all), {ratio:.2f} of reading them alone ({read_s:.2f} s); at most {memory_mb:.0f} MB"
+        f"({statistics.median(walls):.2f} s in all), {ratio:.2f} of reading alone ({read_s:.2f} s); "
+        f"at most {memory_mb:.0f} MB"
     )
     return int(ratio > _MOST_RATIO or try_s / given.calls > _MOST_CPU_S / 10_000)
 

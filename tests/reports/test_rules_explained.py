@@ -8,6 +8,7 @@ import pytest
 
 from bridge.domain.rules.file import read_rules_bytes
 from bridge.domain.rules.model import Rules
+from bridge.domain.rules.writing import default_text
 from bridge.reports.masking import masked_view
 from bridge.reports.rule_sentences import sentence_of
 from bridge.reports.rules_explained import explained
@@ -104,3 +105,9 @@ def test_who_sees_no_names_does_not_see_the_agents_that_a_rule_names() -> None:
 
     assert judged["rules"] == ["rule 1 (line 2): agent is Bo Sample, not cy@example.com"]
     assert masked["rules"] == ["rule 1 (line 2): agent is another"]
+
+
+def test_the_default_file_can_be_explained() -> None:
+    found = explained(call(), None, read_rules_bytes(default_text().encode()).rules)
+
+    assert "status" in {one["name"] for one in found["choices"]}

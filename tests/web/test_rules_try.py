@@ -46,7 +46,7 @@ def test_an_operator_sees_what_would_differ_and_what_it_costs(
     answer = compare(site, bo, MISSED_DONE)
 
     assert answer.status == 200
-    assert "1 call of 2 calls would differ" in answer.text
+    assert "1 of 2 calls would differ" in answer.text
     assert f'<a href="/calls/{key_of(3)}">{FIRST_ID + 3}</a>' in answer.text
     assert "about 2 requests to Kustomer" in answer.text
     assert "when = { outcome" in answer.text
