@@ -132,7 +132,7 @@ def last_call(path: Path) -> SampleCall | None:
         for name in ("started_at", "answered_at", "ended_at"):
             if result[name] is not None:
                 result[name] = datetime.fromisoformat(result[name])
-        return SampleCall(**{**result, "tags": tuple(result["tags"]), "sent": tuple(result["sent"])})
+        return SampleCall(**{**result, **{name: tuple(result[name]) for name in ("tags", "sent", "rang")}})
     except (OSError, ValueError, TypeError, KeyError):
         return None
 

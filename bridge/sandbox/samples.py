@@ -50,6 +50,9 @@ class SampleCall:
     recording_seconds: int | None = None
     # The agent who took it first.
     transferred_from: int | None = None
+    # Its way before anybody answered: the key pressed in the menu, and the agents who rang in vain.
+    menu: str | None = None
+    rang: tuple[int, ...] = ()
     # The AI voice agent that answered in place of a person.
     voice_agent: str | None = None
     tags: tuple[str, ...] = ("Billing", "VIP")
@@ -145,6 +148,8 @@ class SampleCall:
             "recording_seconds": self.recording_seconds,
             "transferred_from": self.transferred_from,
             "voice_agent": self.voice_agent,
+            "menu": self.menu,
+            "rang": list(self.rang),
             "tags": list(self.tags),
             "notes": [self.notes] if self.notes else [],
         }
@@ -156,7 +161,13 @@ _NOBODY: Mapping[str, Any] = {"agent_id": None, "talking_time": 0, "wrapup_time"
 OUTCOMES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "answered": {},
-        "missed": {**_NOBODY, "waiting_time": 32, "recorded": False},
+        "missed": {
+            **_NOBODY,
+            "waiting_time": 32,
+            "recorded": False,
+            "menu": "2",
+            "rang": (AGENT_ID, OTHER_AGENT_ID),
+        },
         "voicemail": {**_NOBODY, "waiting_time": 25, "is_voicemail": True, "recording_seconds": 18},
         "outgoing": {"direction": "outgoing", "waiting_time": 9, "notes": "Told her where the invoice is."},
         "transferred": {"transferred_from": OTHER_AGENT_ID, "talking_time": 143},
