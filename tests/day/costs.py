@@ -162,6 +162,22 @@ def _known_and_team(one: Try) -> None:
     one.sandbox.kustomer.add_team(name="Sales")
 
 
+_FALLBACK = f'{_AGENTS}fallback_team = "Support"\n'
+
+
+def _owned_before(one: Try) -> None:
+    """An agent, the team, and the contact whose favourite the agent is; a call was owned within the hour."""
+    one.agents()
+    one.sandbox.kustomer.add_team(name="Support")
+    one.sandbox.cloudtalk.add_contact(id=1400000104, name="Ada Example", favorite_agent=400101)
+    one.call()
+
+
+def _team_alone(one: Try) -> None:
+    one.sandbox.cloudtalk.add_agent(id=400101)
+    one.sandbox.kustomer.add_team(name="Support")
+
+
 ROWS: tuple[Row, ...] = (
     Row(what="a new caller"),
     Row(what="a caller whom Kustomer knows", before=Try.customer),
@@ -182,6 +198,23 @@ ROWS: tuple[Row, ...] = (
     Row(what="`match` with all four stated: a new caller, whose e-mail is asked for", rules=_MATCH),
     Row(what="`search = false`: a new caller", rules=f"{_MATCH_PHONE}search = false\n"),
     Row(what='`unknown = "skip"`: a new caller', rules='version = 2\n[customer]\nunknown = "skip"\n'),
+    Row(
+        what="`fallback_team`: a new caller, an agent whom Kustomer does not have, the first in an hour",
+        rules=_FALLBACK,
+        before=_team_alone,
+    ),
+    Row(
+        what='`missed = ["favourite"]`: a missed call of a caller of the last day',
+        rules=f'{_AGENTS}missed = ["favourite"]\n',
+        before=_owned_before,
+        then=Try.miss,
+    ),
+    Row(
+        what='`missed = ["last_assignee"]`: a missed call of a caller of the last day',
+        rules=f'{_AGENTS}missed = ["last_assignee"]\n',
+        before=_owned_before,
+        then=Try.miss,
+    ),
     Row(what="a person assigns a call that is written", before=Try.call, then=_assign),
     Row(what="the next call of an assigned number", before=_assigned_before),
     Row(what="a rule keeps the call out", rules=_KEPT_OUT),

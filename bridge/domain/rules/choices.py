@@ -165,7 +165,7 @@ def _conversation() -> Iterator[Choice]:
     yield Choice(
         section=section, name="team", field="team", kind=Text, right="the id or the name of a team",
         says="the team that owns the conversation", example='"Sales"',
-        costs="1 look-up of teams, remembered",
+        costs="1 list of teams an hour",
     )  # fmt: skip
     yield Choice(
         section=section, name="tags", field="tags", read=as_tuple,
@@ -205,7 +205,8 @@ def _agents() -> Iterator[Choice]:
         section=section, name="assign", field="assign", kind=rules_model.Assign,
         right=one_of(rules_model.Assign),
         says="who of those who spoke owns it; none: nobody",
-        costs="1 look-up of each agent in an hour, and call detail (1 of CloudTalk) if several spoke",
+        costs="1 list of users an hour, 1 of agents (of CloudTalk) in ten minutes, and call detail (1 of "
+        "CloudTalk) if several spoke or rang",
     )  # fmt: skip
     yield Choice(
         section=section, name="missed", field="missed_owner", read=as_tuple,
@@ -216,7 +217,7 @@ def _agents() -> Iterator[Choice]:
     yield Choice(
         section=section, name="fallback_team", field="fallback_team", kind=Text,
         right="the id or the name of a team", says="the team that gets what no agent can own",
-        example='"Support"', costs="1 look-up of teams, remembered",
+        example='"Support"', costs="1 list of teams an hour",
     )  # fmt: skip
     yield Choice(
         section=section, name="table", field="agent_table", kind=dict[AgentId, Email], read=as_mapping,
