@@ -118,3 +118,13 @@ def test_every_file_that_a_map_names_exists(folder: str) -> None:
     assert named
     missing = [path for path in sorted(named) if not any((ROOT / at / path).exists() for at in (folder, "."))]
     assert missing == []
+
+
+def test_every_test_named_beside_the_features_of_others_exists() -> None:
+    text = (ROOT / "deploy" / "others.md").read_text()
+    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", text)
+
+    assert len(named) > 40
+    for path, name in named:
+        assert f"def {name}(" in (ROOT / path).read_text(), f"{path}::{name}"
+    assert "`?" not in text

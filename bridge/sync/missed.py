@@ -279,13 +279,19 @@ def _judged(deps: Deps, rules: Rules, life: Life, calls: Sequence[CallerCall]) -
         return _not_closed(life, str(told["refused"]), int(told["at"]))
     by = known.closed_by
     written = record.outputs.get("conversation")
-    is_own = written is not None and "status" in written.sent and rules.per != "customer"
+    is_own = written is not None and "status" in written.sent
     if by is None or written is None or not is_own or told.get("by") == by.key:
-        # Nothing to close, or nothing more; the state of a conversation of several calls is not one call's.
+        # Nothing to close, or nothing more.
         return life
+    # The state of a conversation of several calls is not one call's.
+    by_state = rules.per != "customer"
     there = deps.kustomer.conversations.get(written.id)
     note = _note_of(deps, record)
-    changed = "the conversation is gone" if there is None else what_a_person_changed(record, there, note)
+    changed = (
+        "the conversation is gone"
+        if there is None
+        else what_a_person_changed(record, there, note, by_state=by_state)
+    )
     if changed:
         why = f"not closed by call {by.named}: {changed}"
         return _not_closed(life, why, round(by.started_at.timestamp() * 1000))

@@ -12,17 +12,20 @@ def is_usable(there: Conversation) -> bool:
     return not any(there.fields.get(name) for name in ("deleted", "locked", "ended"))
 
 
-def what_a_person_changed(record: Record, there: Conversation, note: Note | None) -> str:
+def what_a_person_changed(
+    record: Record, there: Conversation, note: Note | None, *, by_state: bool = True
+) -> str:
     """A sentence that names the first of note, status, owner and tags that differs from what was written.
 
     Args:
         there: the conversation that the record names, as just read.
         note: the call's note there, as just read; None where it is gone.
+        by_state: its status is this call's alone, so that another one is a person's.
     """
     known = record.outputs["conversation"]
     if not is_usable(there):
         return "the conversation is deleted, locked or ended"
-    if _status_differs(record, known, there):
+    if by_state and _status_differs(record, known, there):
         return "a person changed its status"
     for name, what in (("assignedUsers", "owner"), ("assignedTeams", "team")):
         if _ids(there, name) != set(known.shown.get(name) or known.sent.get(name) or ()):

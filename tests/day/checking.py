@@ -91,7 +91,8 @@ def _of_talks(wanted: Expected, held: Held) -> Iterator[str]:
         if id_ in seen:
             yield f"{about}: shares a conversation with another"
         seen.add(id_)
-        yield from (f"{about}: {one}" for one in _of_talk(talk, held.talks[id_], held))
+        readings = [list(_of_talk(one, held.talks[id_], held)) for one in (talk, *talk.others)]
+        yield from (f"{about}: {one}" for one in min(readings, key=len))
     yield from (
         f"a conversation too many: {one['attributes']['name']}, {one['attributes'].get(_KEY)}"
         for id_, one in held.talks.items()

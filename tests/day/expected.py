@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from tests.day.deeds import TAKEN_UP
@@ -28,6 +27,7 @@ class Talk:
         key: its external id, where only one is right.
         customer: the name of its customer.
         owner: the e-mail of the Kustomer user; None: nobody.
+        others: what it may be instead, where the first call that was heard of leads it.
     """
 
     calls: list[Call]
@@ -40,7 +40,7 @@ class Talk:
     owner: str | None = None
     teams: tuple[str, ...] = ()
     priority: int | None = None
-    snoozed_until: datetime | None = None
+    others: list[Talk] = field(default_factory=list)
 
 
 @dataclass(slots=True, kw_only=True)

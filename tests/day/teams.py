@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from tests.day.deeds import TAKEN_UP
 from tests.day.expected import Expected, NoteWanted, Talk, Team, note_key, title
 from tests.day.people import HOUSE, SALES, Agent
 from tests.day.script import HOLIDAY, Call, Day
@@ -48,7 +49,7 @@ class MissedDesk(Team):
             else:
                 yield self.talk([call])
         for found in misses.values():
-            yield from map(self.talk, _within_a_day(found))
+            yield from map(self.talk, _within(timedelta(hours=24), found))
 
     def notes(self, talk: Talk) -> Iterator[NoteWanted]:
         """The item has one note, of its first call; a recording keeps a note of its own."""
@@ -78,10 +79,10 @@ def _clock(at: datetime) -> datetime:
     return at.astimezone(ZoneInfo(ZONE))
 
 
-def _within_a_day(calls: Sequence[Call]) -> Iterator[list[Call]]:
+def _within(span: timedelta, calls: Sequence[Call]) -> Iterator[list[Call]]:
     item: list[Call] = []
     for call in calls:
-        if item and call.started_at - item[0].started_at >= timedelta(hours=24):
+        if item and call.started_at - item[0].started_at >= span:
             yield item
             item = []
         item.append(call)
@@ -89,7 +90,30 @@ def _within_a_day(calls: Sequence[Call]) -> Iterator[list[Call]]:
 
 
 class SalesTeam(Team):
-    """Each call belongs to who talked with the customer."""
+    """What a customer says within eight hours is one conversation, led by the call that made it."""
+
+    def talks(self, calls: Sequence[Call]) -> Iterator[Talk]:
+        of: dict[str, list[Call]] = defaultdict(list)
+        for call in calls:
+            of[call.phone].append(call)
+        for found in of.values():
+            for together in _within(timedelta(hours=8), found):
+                talk, *others = [self._led_by(call, together) for call in together]
+                talk.others = others
+                yield talk
+
+    def _led_by(self, call: Call, together: list[Call]) -> Talk:
+        """Its status is what the last of its calls wants."""
+        talk = self.talk([call])
+        talk.calls = together
+        talk.status = self.status(together[-1:])
+        touched = any(one.number in self.day.touched for one in together)
+        talk.tags |= {TAKEN_UP} if touched else set()
+        return talk
+
+    def notes(self, talk: Talk) -> Iterator[NoteWanted]:
+        for call in talk.calls:
+            yield from super().notes(self.talk([call]))
 
     def tags(self, call: Call) -> set[str]:
         return {"phone"}

@@ -116,6 +116,18 @@ def test_a_call_later_than_the_hours_of_the_rules_has_a_new_conversation(
     assert [len(one["notes"]) for one in customer["conversations"]] == [2, 2]
 
 
+def test_a_later_call_with_a_conversation_of_its_own_leaves_what_a_person_has_taken_up(
+    bridge: Bridge, sandbox: RunningSandbox
+) -> None:
+    tell(bridge, miss(1, 0))
+    bridge.deps.kustomer.conversations.update(conversation(sandbox, 1)["id"], {"tags": ["taken-up"]})
+
+    tell(bridge, contact(2, 25 * 60))
+
+    assert conversation(sandbox, 2)["id"] != conversation(sandbox, 1)["id"]
+    assert status(sandbox, 1) == "open"
+
+
 def test_without_hours_calls_share_a_conversation_while_it_is_open(
     redis_client: redis.Redis, sandbox: RunningSandbox
 ) -> None:
