@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -49,7 +49,12 @@ class MissedDesk(Team):
             else:
                 yield self.talk([call])
         for found in misses.values():
-            yield from map(self.talk, _within(timedelta(hours=24), found))
+            for item in _within(timedelta(hours=24), found):
+                talk = self.talk(item)
+                # The bridge only adds tags: those of a later miss that was heard of first stay.
+                more = {tag for call in item for tag in self.tags(call)}
+                talk.others = [replace(talk, tags=talk.tags | more)]
+                yield talk
 
     def notes(self, talk: Talk) -> Iterator[NoteWanted]:
         """The item has one note, of its first call; a recording keeps a note of its own."""
