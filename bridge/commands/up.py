@@ -41,6 +41,9 @@ READY_WITHIN_S = 90.0
 # Beside the ones that `up` makes up: what another terminal needs to work with the same services.
 SHARED = (
     "OPS_TOKEN",
+    "CALLBRIDGE_RULES",
+    "TIME_ZONE",
+    "PHONE_REGION",
     "CLOUDTALK_VIA",
     "CLOUDTALK_ACCESS_KEY_ID",
     "CLOUDTALK_ACCESS_KEY_SECRET",
@@ -277,7 +280,7 @@ class LocalStack:
         for name in SHARED:
             value = getattr(self._settings, name.lower())
             if value is not None:
-                environment[name] = value.get_secret_value() if isinstance(value, SecretStr) else value
+                environment[name] = _as_text(value)
         if sandbox is not None:
             environment |= sandbox.environment
         return environment
@@ -366,3 +369,10 @@ def _folder_errors(folder: Path) -> Iterator[None]:
         yield
     except OSError as cause:
         raise WrongUse(f"DATA_DIR  cannot write in {folder}: {cause.strerror}") from cause
+
+
+def _as_text(value: object) -> str:
+    """A setting as a variable of another process, which may run in another folder."""
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    return str(value.absolute() if isinstance(value, Path) else value)

@@ -216,6 +216,19 @@ def test_another_terminal_finds_the_running_one(start_house: StartHouse, tmp_pat
     assert (data_dir / "run.json").stat().st_mode & 0o777 == 0o600
 
 
+def test_another_terminal_judges_calls_by_the_same_rules_and_time_zone(
+    start_house: StartHouse, tmp_path: Path
+) -> None:
+    rules = tmp_path / "rules.toml"
+    rules.write_text('version = 2\n[conversation]\ntags = ["phone"]\n')
+    ready(start_house(CALLBRIDGE_RULES=str(rules), TIME_ZONE="Europe/Berlin"))
+
+    settings = load_settings({"DATA_DIR": str(tmp_path / "data")}, dotenv=None)
+
+    assert settings.rules.tags == ("phone",)
+    assert settings.time_zone == "Europe/Berlin"
+
+
 def test_a_redis_of_ones_own_is_not_overruled_by_the_running_one(
     start_house: StartHouse, tmp_path: Path
 ) -> None:
