@@ -8,8 +8,9 @@ from datetime import datetime
 
 from bridge.boundary import boundary
 from bridge.ledger import keys
-from bridge.ledger.calls.record import Part, Record, moment, record_of
+from bridge.ledger.calls.record import Record, moment
 from bridge.ledger.calls.record_fields import Field
+from bridge.ledger.calls.record_parts import Part, record_of
 from bridge.ledger.ledger import Ledger
 
 

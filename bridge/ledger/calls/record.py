@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -21,9 +21,6 @@ from bridge.domain.webhook.events import Event, read_event
 from bridge.domain.webhook.values import read_call_id, read_flag
 from bridge.ledger.calls.record_fields import Family, Field, State
 from bridge.ledger.keys import Lane
-
-# The hash of a call, the hash of its events, its log.
-Part = tuple[Mapping[str, str], Mapping[str, str], list[str]]
 
 
 def moment(ms: float | str | None) -> datetime | None:
@@ -334,85 +331,5 @@ class Record:
         return kept.body if kept is not None else {}
 
 
-def record_of(key: str, parts: Sequence[Part]) -> Record:
-    """A record from its parts; the leading one first."""
-    fields: dict[str, str] = {}
-    events: list[KeptEvent] = []
-    observations: dict[str, Observation] = {}
-    log: list[Mapping[str, Any]] = []
-    for call, kept, lines in parts:
-        for name in call.keys() & fields.keys():
-            if _is_count(name):
-                call = {**call, name: str(int(call[name]) + int(fields[name]))}
-                fields.pop(name)
-        # The first part is the leading one; its outputs count before the other's. A reason goes with its
-        # state: the leading part's state has none where none is there.
-        if Field.STATE in fields:
-            call = {name: text for name, text in call.items() if name != Field.REASON}
-        fields = {**call, **fields}
-        log += [json.loads(line) for line in lines]
-        for name, text in kept.items():
-            value = json.loads(text)
-            if name.startswith("obs:"):
-                seen = Observation(
-                    name=name[4:],
-                    body=json.loads(value["body"]),
-                    asked_at=_sure(value.get("asked_at", value["at"])),
-                    at=_sure(value["at"]),
-                )
-                if name[4:] not in observations or observations[name[4:]].asked_at < seen.asked_at:
-                    observations[name[4:]] = seen
-            else:
-                events.append(
-                    KeptEvent(
-                        fingerprint=name,
-                        trigger=value["trigger"],
-                        body=json.loads(value["body"]),
-                        at=_sure(value["at"]),
-                        last_at=_sure(value["last_at"]),
-                        times=int(value.get("times", 1)),
-                        signed=bool(value.get("signed")),
-                    )
-                )
-    outputs = {
-        name: Written(
-            id=value["id"],
-            sent=value["sent"],
-            created=value.get("created", False),
-            shown=value.get("shown", {}),
-        )
-        for name, value in _values(Family.OUTPUT, fields).items()
-    }
-    kind, _, own = key.partition(":")
-    uuid = own if kind == "uuid" else fields.get(Field.UUID)
-    number = own if kind == "id" else fields.get(Field.ID)
-    return Record(
-        key=key,
-        uuid=UUID(uuid) if uuid else None,
-        call_id=int(number) if number else None,
-        events=tuple(sorted(events, key=lambda e: (e.at, e.fingerprint))),
-        observations=observations,
-        outputs=outputs,
-        intents=_values(Family.INTENT, fields),
-        changes=_values(Family.CHANGE, fields),
-        fields=fields,
-        log=tuple(sorted(log, key=lambda line: -line["at"])),
-        learnt_ms=max((int(call.get(Field.LAST_AT, 0)) for call, _, _ in parts), default=0),
-    )
-
-
 def _read_alike(one: Rules, other: Rules) -> bool:
     return one.region == other.region and one.webhook_keys == other.webhook_keys
-
-
-def _values(family: Family, fields: Mapping[str, str]) -> dict[str, Any]:
-    return {name: json.loads(text) for name, text in family.of(fields).items()}
-
-
-def _is_count(name: str) -> bool:
-    """Whether a field counts events; `left_out:OUTPUT:FIELD` is a sentence."""
-    return name.startswith(Family.LEFT_OUT) and name.count(":") == 1
-
-
-def _sure(ms: float | str) -> datetime:
-    return datetime.fromtimestamp(float(ms) / 1000, UTC)

@@ -19,8 +19,9 @@ from bridge.ledger.calls.learning import (
     learn_event,
     learn_observation,
 )
-from bridge.ledger.calls.record import Part, Record, record_of
+from bridge.ledger.calls.record import Record
 from bridge.ledger.calls.record_fields import Field
+from bridge.ledger.calls.record_parts import Part, record_of
 from bridge.ledger.calls.tombstones import forgotten_at, tombstone
 from bridge.ledger.keys import QUEUE_KEYS, Lane
 from bridge.ledger.scripted import Scripted
