@@ -349,31 +349,41 @@ def _with_detail(call: Call, detail: Detail, *, answered: bool) -> Call:
 
 
 def _with_path(call: Call, path: Path) -> Call:
-    emails = {one.agent_id: one.email for one in call.participants}
-    found = tuple(
-        replace(one, email=emails.get(one.agent_id) if one.agent_id is not None else None)
-        for one in path.participants
-    )
     bot = path.ai_agent
-    by_bot = bot is not None or (
-        # An answered call that no person and nothing else took.
-        path.by_nobody
-        and call.agent_id is None
-        and call.outcome is Outcome.ANSWERED
-        and call.direction is Direction.INCOMING
-    )
     return replace(
         call,
         call_type=path.type,
         out_of_hours=path.out_of_hours,
         groups=path.groups,
         transferred=path.transferred,
-        ai_agent=True if call.ai_agent or by_bot else False if path.has_steps else None,
+        ai_agent=True if bot is not None else _ai_agent_by_path(call, path),
         ai_agent_name=call.ai_agent_name or (bot.name if bot else None),
         path=path.steps,
         legs=tuple(number for number in path.call_ids if number != call.call_id),
         resolved_by=path.resolved_by,
-        participants=found or call.participants,
+        participants=_participants_by_path(call, path) or call.participants,
+    )
+
+
+def _ai_agent_by_path(call: Call, path: Path) -> bool | None:
+    """Whether an AI voice agent took part though no step says so; None: nothing tells."""
+    if call.ai_agent or (
+        # An answered call that no person and nothing else took.
+        path.by_nobody
+        and call.agent_id is None
+        and call.outcome is Outcome.ANSWERED
+        and call.direction is Direction.INCOMING
+    ):
+        return True
+    return False if path.has_steps else None
+
+
+def _participants_by_path(call: Call, path: Path) -> tuple[Participant, ...]:
+    """Who rang and answered, in the order of the steps; e-mails are known from the events alone."""
+    emails = {one.agent_id: one.email for one in call.participants}
+    return tuple(
+        replace(one, email=emails.get(one.agent_id) if one.agent_id is not None else None)
+        for one in path.participants
     )
 
 
