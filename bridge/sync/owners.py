@@ -45,9 +45,7 @@ _MOST_CONVERSATIONS = 100
 
 def with_agent(call: Call, deps: Deps) -> Call:
     """The call with its agents' names, where webhooks told only ids. A note does not wait for a name."""
-    nameless = [one for one in call.participants if one.answered and one.name is None and one.agent_id]
-    several = sum(one.answered for one in call.participants) > 1
-    if (call.agent_id is None or call.agent_name is not None) and not (several and nameless):
+    if not _lacks_a_name(call):
         return call
     try:
         agents = agents_by_id(deps)
@@ -63,6 +61,14 @@ def with_agent(call: Call, deps: Deps) -> Call:
             for one in call.participants
         ),
     )
+
+
+def _lacks_a_name(call: Call) -> bool:
+    """Whether the name of its agent is missing or, where several agents answered, of one of these."""
+    if call.agent_id is not None and call.agent_name is None:
+        return True
+    answered = [one for one in call.participants if one.answered]
+    return len(answered) > 1 and any(one.name is None and one.agent_id for one in answered)
 
 
 def owner_of(writer: CallWriter, call: Call, rules: Rules, customer_id: str) -> Owner:
@@ -126,6 +132,17 @@ class _Asker:
     def decide(self, choice: Choice) -> Owner:
         reasons = [choice.nobody] if choice.nobody else []
         left_out: list[str] = []
+        owner = self._first_able(choice, reasons, left_out)
+        owner = self._with_team(owner, choice, left_out)
+        return replace(owner, reasons=tuple(reasons), left_out=tuple(dict.fromkeys(left_out)))
+
+    def _first_able(self, choice: Choice, reasons: list[str], left_out: list[str]) -> Owner:
+        """The first candidate who can own it, with no team yet; no user where it is none of them.
+
+        Args:
+            reasons: gets why it is none of those who came before.
+            left_out: gets what the operator has to mend.
+        """
         owner = Owner(basis=choice.basis)
         for candidate in choice.candidates:
             try:
@@ -138,20 +155,21 @@ class _Asker:
                 left_out.append(reasons[-1])
             except _NotNow as error:
                 reasons.append(str(error))
-                owner = replace(owner, again_s=error.again_s)
-                break
+                return replace(owner, again_s=error.again_s)
             else:
-                owner = replace(owner, users=(user_id,), who=who, why=candidate.why)
-                break
-        teams = [choice.team] if choice.team else []
-        if not teams and not owner.users and owner.again_s is None and choice.fallback_team:
-            teams, owner = [choice.fallback_team], replace(owner, fell_back=True)
-        found = [self._team(name, left_out) for name in teams]
-        ids = tuple(id_ for id_, _ in found if id_)
-        names = ", ".join(name for id_, name in found if id_)
-        return replace(
-            owner, teams=ids, team=names, reasons=tuple(reasons), left_out=tuple(dict.fromkeys(left_out))
-        )
+                return replace(owner, users=(user_id,), who=who, why=candidate.why)
+        return owner
+
+    def _with_team(self, owner: Owner, choice: Choice, left_out: list[str]) -> Owner:
+        """With the team that gets it in any case, else with the fallback team if nobody can own it."""
+        wanted = choice.team
+        if not wanted and not owner.users and owner.again_s is None:
+            wanted = choice.fallback_team
+            owner = replace(owner, fell_back=bool(wanted))
+        if not wanted:
+            return owner
+        id_, name = self._team(wanted, left_out)
+        return replace(owner, teams=(id_,), team=name) if id_ else owner
 
     def _user(self, candidate: Candidate) -> tuple[str, str]:
         """Kustomer's id of the user, and how to call them.
