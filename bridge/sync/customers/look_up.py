@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -88,23 +88,29 @@ class CustomerLookUp:
             there = self.deps.kustomer.customers.by_external_id(draft.external_id or "")
             return Found(customers=(there,) if there else ())
         said: list[str] = []
-        searched = False
-        for match in rules.match if rules.searches else ("phone",):
-            customers: Sequence[Customer] = ()
-            if match == "phone":
-                customers = self._by_phone(draft.phone, rules)
-            if not customers and match in ("phone", "shared_phone") and rules.searches and not searched:
-                # One search covers both.
-                searched, customers = True, self._search(draft.phone, rules, said)
-            elif match == "email" and rules.states_match:
-                customers = self._by_email()
-            elif match == "external_id" and rules.states_match:
-                customers = self._by_contact()
+        for match, customers in self._by_each(draft.phone, rules, said):
             if customers:
                 return Found(customers=tuple(customers), same=_SAME[match], said=tuple(said))
         if self._despite_rules and (there := self.deps.kustomer.customers.by_phone(draft.phone)):
             return Found(customers=(there,), said=tuple(said))
         return Found(said=tuple(said))
+
+    def _by_each(
+        self, phone: str, rules: Rules, said: list[str]
+    ) -> Iterator[tuple[Match, Sequence[Customer]]]:
+        """Whom each criterion finds; who stops here spares the requests of those that follow."""
+        searched = False
+        for match in rules.match if rules.searches else ("phone",):
+            if match == "phone":
+                yield match, self._by_phone(phone, rules)
+            if match in ("phone", "shared_phone") and rules.searches and not searched:
+                # One search covers both.
+                searched = True
+                yield match, self._search(phone, rules, said)
+            elif match == "email" and rules.states_match:
+                yield match, self._by_email()
+            elif match == "external_id" and rules.states_match:
+                yield match, self._by_contact()
 
     def _by_phone(self, phone: str, rules: Rules) -> list[Customer]:
         found = self.deps.kustomer.customers.all_by_phone(phone)

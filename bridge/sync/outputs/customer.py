@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from bridge.clients.kustomer import Customer, new_customer
-from bridge.domain.choosing import Choice, choose, is_number
+from bridge.domain.choosing import Candidate, Choice, choose, is_number
 from bridge.domain.kustomer_texts.tags import tags_that_fit
 from bridge.domain.policy import CustomerDraft, is_number_key
 from bridge.domain.rules.model import Rules
@@ -158,15 +158,9 @@ class CustomerOutput(Output[Customer]):
 
     def _of(self, found: Found) -> Written | None:
         """Whom the rules choose of those who were found; None: a customer is to be created."""
-        rules, record = self.rules, self.writer.record
-        known = record.outputs.get(self.name)
-        usual = known.id if known else None
-        is_written = "conversation" in record.outputs
-        with_conversations = rules.several == "most_recent_conversation"
+        with_conversations = self.rules.several == "most_recent_conversation"
         several = candidates(found, self.writer.log.deps, with_conversations=with_conversations)
-        choice = choose(several, rules.several, house=rules.house, same=found.same, usual=usual)
-        if choice.undecided and is_written:
-            choice = choose(several, "newest", house="", same=found.same)
+        choice = self._choice(several, same=found.same)
         names = [{"id": one.id, "name": one.name} for one in several] if len(several) > 1 else []
         said = "; ".join(filter(None, [choice.why, *found.said]))
         self.writer.found(candidates=names, why=said)
@@ -175,11 +169,29 @@ class CustomerOutput(Output[Customer]):
             raise SeveralCustomers(choice.why)
         if choice.id is not None:
             return self._taken(choice, found)
+        return self._for_unknown(found)
+
+    def _choice(self, several: Sequence[Candidate], *, same: str) -> Choice:
+        """By the rules; a call that is written already is not left to a person any more."""
+        rules, known = self.rules, self.writer.record.outputs.get(self.name)
+        usual = known.id if known else None
+        choice = choose(several, rules.several, house=rules.house, same=same, usual=usual)
+        if choice.undecided and self._is_written:
+            choice = choose(several, "newest", house="", same=same)
+        return choice
+
+    def _for_unknown(self, found: Found) -> Written | None:
+        """The house customer in place of one whom Kustomer does not know; None: one is to be created.
+
+        Raises:
+            NoCustomer: the rules want none.
+        """
+        rules = self.rules
         if self.draft.house or (rules.unknown == "house" and rules.house and self._is_caller):
             self.writer.found(why="; ".join(filter(None, [*found.said, "written for the house customer"])))
             return self._house()
         begun = self.writer.begun(self.name) is not None
-        if rules.unknown == "skip" and self._is_caller and not is_written and not begun:
+        if rules.unknown == "skip" and self._is_caller and not self._is_written and not begun:
             raise NoCustomer(
                 "no customer in Kustomer has this number, and none is to be created "
                 '(customer.unknown = "skip")'
@@ -256,6 +268,11 @@ class CustomerOutput(Output[Customer]):
             self.writer.memory.keep_choice(number, customer_id, now_ms=now_ms, instead=instead)
 
     # -- what is known of them
+
+    @property
+    def _is_written(self) -> bool:
+        """Whether the call has a conversation."""
+        return "conversation" in self.writer.record.outputs
 
     @property
     def _is_caller(self) -> bool:
