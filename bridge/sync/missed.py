@@ -195,32 +195,44 @@ def _enter(claim: Claim, deps: Deps, phone: str, own: CallerCall, record: Record
 def _with_item(claim: Claim, deps: Deps, rules: Rules, life: Life) -> Life:
     """The item that the call leads from now on, or has joined; decided once."""
     assert life.own is not None  # noqa: S101  # a missed call
-    record, phone = life.record, life.phone
-    calls = _enter(claim, deps, phone, life.own, record)
+    phone = life.phone
+    calls = _enter(claim, deps, phone, life.own, life.record)
     own = next(one for one in calls if one.key == life.own.key)
     while True:
-        if own.item not in ("", own.key):
-            leader = next((one for one in calls if one.key == own.item), None)
-            there = _conversation_of(deps, leader) if leader is not None else ""
-            if leader is not None and there:
-                return replace(life, own=own, leader=leader, leader_conversation=there)
-        to_join = None
-        if not own.item and "conversation" not in record.outputs and "conversation" not in record.intents:
-            to_join = candidate(own.key, calls, timedelta(hours=rules.within_hours))
+        joined = _with_leader(deps, life, own, calls)
+        if joined is not None:
+            return joined
+        to_join = _to_join(rules, life.record, own, calls)
         if to_join is None:
             own = replace(own, item=own.key)
-            return _judged(deps, rules, replace(life, own=own), _enter(claim, deps, phone, own, record))
+            calls = _enter(claim, deps, phone, own, life.record)
+            return _judged(deps, rules, replace(life, own=own), calls)
         if not _is_open(deps, to_join):
             index.end_item(deps.ledger, phone, to_join)
         elif not leads(own, to_join):
             own = replace(own, item=to_join.key)
         elif _take_over(claim, deps, phone, own, to_join):
             own = replace(own, item=own.key)
-            record = deps.ledger.read(claim.key, number=claim.number)
-            life = replace(life, record=record)
+            life = replace(life, record=deps.ledger.read(claim.key, number=claim.number))
         else:
             index.end_item(deps.ledger, phone, to_join)
-        calls = _enter(claim, deps, phone, own, record)
+        calls = _enter(claim, deps, phone, own, life.record)
+
+
+def _with_leader(deps: Deps, life: Life, own: CallerCall, calls: Sequence[CallerCall]) -> Life | None:
+    """The call in the item that it has joined; None where it leads, or the leader has no conversation."""
+    if own.item in ("", own.key):
+        return None
+    leader = next((one for one in calls if one.key == own.item), None)
+    there = _conversation_of(deps, leader) if leader is not None else ""
+    return replace(life, own=own, leader=leader, leader_conversation=there) if there else None
+
+
+def _to_join(rules: Rules, record: Record, own: CallerCall, calls: Sequence[CallerCall]) -> CallerCall | None:
+    """The leader of the item that the call may join; None where it has its place, or nobody fits."""
+    if own.item or "conversation" in record.outputs or "conversation" in record.intents:
+        return None
+    return candidate(own.key, calls, timedelta(hours=rules.within_hours))
 
 
 def _is_open(deps: Deps, leader: CallerCall) -> bool:
