@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -17,9 +16,8 @@ from bridge.domain.owners import Owner
 from bridge.domain.policy import DetailWait, Plan, external_ids, plan
 from bridge.domain.recording import RecordingState
 from bridge.domain.rules.model import Rules
-from bridge.errors import Rejected
 from bridge.ledger.calls.joining import learn_uuid
-from bridge.ledger.calls.record import Record, Written, moment
+from bridge.ledger.calls.record import Record, moment
 from bridge.ledger.calls.record_fields import Field, State
 from bridge.ledger.calls.summary import summary_field
 from bridge.ledger.keys import Lane
@@ -27,19 +25,19 @@ from bridge.ledger.queue.jobs import Claim
 from bridge.sync.agent_names import learn_agent
 from bridge.sync.asking import usual_wait_ms
 from bridge.sync.caller import learn_caller
-from bridge.sync.customers.choice import settle_choice
 from bridge.sync.customers.look_up import CustomerLookUp
 from bridge.sync.decide import Decision, Horizon, Later, Never, Write, decide, look_back
-from bridge.sync.legs import Leg, keep_leg, leg_of
+from bridge.sync.legs import Leg, leg_of
 from bridge.sync.milestones import Milestones
-from bridge.sync.missed import Life, enter_contact, keep_joined, life_of, needs_own_note, settle
+from bridge.sync.missed import Life, enter_contact, life_of, needs_own_note, settle
 from bridge.sync.outputs.attachment import ensure_attachment, find_attachment
-from bridge.sync.outputs.conversation import ConversationOutput, look_up
-from bridge.sync.outputs.customer import NoCustomer, ensure_customer, forget_customer
+from bridge.sync.outputs.conversation import look_up
+from bridge.sync.outputs.customer import NoCustomer
 from bridge.sync.outputs.note import NoteOutput, find_uuid
 from bridge.sync.owners import owner_now, owner_of, with_agent
+from bridge.sync.placing import OwnerOf, join, place_of
 from bridge.sync.refused import left_out_of
-from bridge.sync.shared import Place, finish, shared_before, shared_of
+from bridge.sync.shared import finish
 from bridge.sync.write_log import WriteLog
 from bridge.sync.writer import CallWriter
 
@@ -188,7 +186,7 @@ def _write_call(
         leg=leg,
     )
     if life.leader is not None and not needs_own_note(life, call):
-        _move_if_assigned(writer, want, keep_joined(writer, life))
+        join(writer, want, life)
         return _synced(writer, want, life, write, rules, now)
     there = look_up(writer) if writer.may_be_written else None
     if there is None and writer.may_be_written and call.uuid is None and record.call_id is not None:
@@ -249,7 +247,7 @@ def _write_all(
     writer: CallWriter,
     want: Plan,
     life: Life,
-    owner: Callable[[str], Owner],
+    owner: OwnerOf,
     there: Conversation | None,
 ) -> bool:
     """Bring customer, conversation, recording and note up to date, in that order.
@@ -263,12 +261,7 @@ def _write_all(
     Returns:
         False where the note is left to the run that follows.
     """
-    if life.leader is not None:
-        joined = keep_joined(writer, life)
-        _move_if_assigned(writer, want, joined)
-        place = Place(output=None, written=joined)
-    else:
-        place = _conversation(writer, want, owner, there)
+    place = place_of(writer, want, life, owner, there)
     if "note" not in writer.record.outputs and _recording_was_announced(writer):
         return False
     note = NoteOutput(
@@ -291,60 +284,6 @@ def _write_all(
     if place.is_shared:
         finish(writer, place, want.conversation)
     return True
-
-
-def _conversation(
-    writer: CallWriter, want: Plan, owner: Callable[[str], Owner], there: Conversation | None
-) -> Place:
-    """Where the note goes.
-
-    One that is there comes before its customer: people may have moved the call, merged the customer or
-    changed its number since, and none of that is to be undone.
-    """
-    if writer.leg is not None and there is None:
-        joined = keep_leg(writer.log, writer.record, writer.leg)
-        _move_if_assigned(writer, want, joined)
-        return Place(output=None, written=joined)
-    if (shared := shared_before(writer.record)) is not None:
-        _move_if_assigned(writer, want, shared)
-        return Place(output=None, written=shared, is_shared=True)
-    is_shared = writer.rules.per == "customer"
-    output = ConversationOutput(writer=writer, draft=want.conversation, there=there, is_shared=is_shared)
-    is_assigned_anew = writer.record.is_assigned_anew
-    if there is not None and not is_assigned_anew:
-        if there.customer_id and "customer" not in writer.record.outputs:
-            sent = {"phone": want.customer.phone, "name": want.customer.name}
-            writer.log.keep("customer", there.customer_id, sent, done="found")
-        output = replace(output, owner=owner(there.customer_id or ""))
-        written, is_new = writer.obtain(output)
-        return Place(output=output, written=written, is_new=is_new, is_shared=is_shared)
-    customer_id = ensure_customer(writer, want.customer)
-    output = replace(output, owner=owner(customer_id), customer_id=customer_id)
-    try:
-        with shared_of(writer, customer_id, want.conversation) as place:
-            if place is not None:
-                if is_assigned_anew:
-                    settle_choice(writer, place.written.id, customer_id, is_new=False)
-                return place
-            written, is_new = writer.obtain(output)
-    except Rejected as error:
-        if error.status != 404 or "conversation" in writer.record.outputs:
-            raise
-        # The customer we knew is gone. Find who it is now.
-        forget_customer(writer, want.customer)
-        writer = replace(writer, verify=True)
-        customer_id = ensure_customer(writer, want.customer)
-        output = replace(output, writer=writer, customer_id=customer_id)
-        written, is_new = writer.obtain(output)
-    if is_assigned_anew:
-        settle_choice(writer, written.id, customer_id, is_new=is_new)
-    return Place(output=output, written=written, is_new=is_new, is_shared=is_shared)
-
-
-def _move_if_assigned(writer: CallWriter, want: Plan, joined: Written) -> None:
-    """The other call's conversation, which this one is part of, goes to the customer whom a person chose."""
-    if writer.record.is_assigned_anew:
-        settle_choice(writer, joined.id, ensure_customer(writer, want.customer), is_new=False)
 
 
 def _recording_was_announced(writer: CallWriter) -> bool:
