@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from uuid import UUID
@@ -45,6 +45,22 @@ _NO_UUID = "CloudTalk gave no uuid, so we cannot check whether Kustomer already 
 _DETAILS_TO_COME = "details from CloudTalk are pending"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Run:
+    """What stays the same while one run decides and writes; the record may be read anew meanwhile.
+
+    Args:
+        call: as the record tells it, without names that come from elsewhere.
+        look_up: who has the caller's number.
+    """
+
+    claim: Claim
+    deps: Deps
+    call: Call
+    now: datetime
+    look_up: CustomerLookUp
+
+
 def sync(claim: Claim, deps: Deps) -> JobResult:
     """One run for one call."""
     record = deps.ledger.read(claim.key, number=claim.number)
@@ -59,35 +75,27 @@ def sync(claim: Claim, deps: Deps) -> JobResult:
         record = learn_agent(claim, deps, record, call)
         call = record.call(deps.rules)
     now = moment(claim.now_ms) or datetime.now(UTC)
-    look_up_customer = CustomerLookUp(deps=deps, call=call)
+    run = _Run(claim=claim, deps=deps, call=call, now=now, look_up=CustomerLookUp(deps=deps, call=call))
     decision = decide(record, call, deps.rules, now)
     if decision.wants_caller:
-        record = learn_caller(claim, look_up_customer, record, decision.rules)
+        record = learn_caller(claim, run.look_up, record, decision.rules)
         decision = decide(record, call, deps.rules, now)
-    _plan_jobs(claim, deps, record, call, decision, now)
-    result = _carry_out(claim, deps, record, call, decision, now, look_up_customer)
+    _plan_jobs(run, record, decision)
+    result = _carry_out(run, record, decision)
     if not result.fields:
         return result
     summary = summary_field(record, call, deps.rules, read_after_ms=claim.now_ms)
     return replace(result, fields={**result.fields, **summary})
 
 
-def _carry_out(
-    claim: Claim,
-    deps: Deps,
-    record: Record,
-    call: Call,
-    decision: Decision,
-    now: datetime,
-    look_up_customer: CustomerLookUp,
-) -> JobResult:
+def _carry_out(run: _Run, record: Record, decision: Decision) -> JobResult:
     match decision.then:
         case Later() as later:
-            return _wait(record, later, now)
+            return _wait(record, later, run.now)
         case Never(reason=reason, until=until):
-            enter_contact(claim, deps, record, call)
+            enter_contact(run.claim, run.deps, record, run.call)
             return JobResult(
-                again_in_ms=_ms(until, now),
+                again_in_ms=_ms(until, run.now),
                 log=f"not written: {reason}",
                 fields={
                     Field.STATE: State.SKIPPED,
@@ -96,27 +104,27 @@ def _carry_out(
                 },
             )
         case Write() as write:
-            with leg_of(claim, deps, record, call, now) as leg:
-                return _write(claim, deps, record, call, write, decision.rules, now, look_up_customer, leg)
+            with leg_of(run.claim, run.deps, record, run.call, run.now) as leg:
+                return _write(run, record, write, decision.rules, leg)
 
 
-def _plan_jobs(
-    claim: Claim, deps: Deps, record: Record, call: Call, decision: Decision, now: datetime
-) -> None:
+def _plan_jobs(run: _Run, record: Record, decision: Decision) -> None:
     """Plan the questions to CloudTalk that the decision names; withdraw the one that is answered."""
-    ledger = deps.ledger
+    claim, ledger = run.claim, run.deps.ledger
     if decision.withdrawn:
         ledger.cancel(decision.withdrawn, record.key, under=claim)
         ledger.keep(claim, {Field.ASKING: None})
     if decision.question:
         job, at = decision.question
         ledger.keep(claim, {Field.ASKING: job})
-        ledger.schedule(job, record.key, in_ms=_ms(at, now) or 0, lane=record.lane(Lane.LIVE), under=claim)
+        ledger.schedule(
+            job, record.key, in_ms=_ms(at, run.now) or 0, lane=record.lane(Lane.LIVE), under=claim
+        )
     if decision.fetch_recording:
         ledger.schedule(
             "recording",
             record.key,
-            in_ms=usual_wait_ms(record, call, ledger.memory.usual_delay_s(), now),
+            in_ms=usual_wait_ms(record, run.call, ledger.memory.usual_delay_s(), run.now),
             lane=record.lane(Lane.RECORDING),
             told_at=record.recording_announced_at,
             under=claim,
@@ -130,71 +138,55 @@ def _wait(record: Record, later: Later, now: datetime) -> JobResult:
     )
 
 
-def _write(
-    claim: Claim,
-    deps: Deps,
-    record: Record,
-    call: Call,
-    write: Write,
-    rules: Rules,
-    now: datetime,
-    look_up_customer: CustomerLookUp,
-    leg: Leg | None,
-) -> JobResult:
+def _write(run: _Run, record: Record, write: Write, rules: Rules, leg: Leg | None) -> JobResult:
     """Args: rules: the choices for this call."""
-    horizon = look_back(record, call, deps.ledger.reach(), now)
+    horizon = look_back(record, run.call, run.deps.ledger.reach(), run.now)
     if horizon.wait:
-        return _wait(record, horizon.wait, now)
-    told, call = call, with_agent(call, deps)
-    with life_of(claim, deps, record, call, rules) as life:
+        return _wait(record, horizon.wait, run.now)
+    call = with_agent(run.call, run.deps)
+    with life_of(run.claim, run.deps, record, call, rules) as life:
         if isinstance(life, JobResult):
             return life
-        return _write_call(claim, deps, life, told, call, write, rules, horizon, now, look_up_customer, leg)
+        writer = _writer(run, life.record, call, rules, horizon, leg)
+        return _write_call(run, writer, life, call, write, horizon)
 
 
-def _write_call(
-    claim: Claim,
-    deps: Deps,
-    life: Life,
-    told: Call,
-    call: Call,
-    write: Write,
-    rules: Rules,
-    horizon: Horizon,
-    now: datetime,
-    look_up_customer: CustomerLookUp,
-    leg: Leg | None,
-) -> JobResult:
-    """One call, with what other calls of its number mean for it.
-
-    Args:
-        told: as the record tells it; `call` has names that come from elsewhere, too.
-    """
-    record = life.record
-    link = deps.link_to(record.key, call, rules) if write.recording.sound is RecordingState.STORED else ""
-    want = plan(call, rules, write.patience, recording=write.recording, link=link, item=life.item)
-    assert isinstance(want, Plan)  # noqa: S101  # decided from the same facts; an agent's name changes nothing
-    writer = CallWriter(
+def _writer(
+    run: _Run, record: Record, call: Call, rules: Rules, horizon: Horizon, leg: Leg | None
+) -> CallWriter:
+    return CallWriter(
         record=record,
-        log=WriteLog(claim=claim, deps=deps, milestones=_milestones(record, call)),
+        log=WriteLog(claim=run.claim, deps=run.deps, milestones=_milestones(record, call)),
         # Not the number in its events: one typed into a template is that of many calls.
         keys=external_ids(uuid=call.uuid, call_id=record.call_id),
         search_first=horizon.search_first,
         verify=record.verify_requested,
         rules=rules,
-        look_up=look_up_customer,
+        look_up=run.look_up,
         leg=leg,
     )
+
+
+def _write_call(
+    run: _Run, writer: CallWriter, life: Life, call: Call, write: Write, horizon: Horizon
+) -> JobResult:
+    """One call, with what other calls of its number mean for it.
+
+    Args:
+        call: with names that come from elsewhere, too.
+    """
+    record, rules = writer.record, writer.rules
+    want = _plan(run.deps, writer, life, call, write)
     if life.leader is not None and not needs_own_note(life, call):
         join(writer, want, life)
-        return _synced(writer, want, life, write, rules, now)
+        return _synced(writer, want, life, write, run.now)
     there = look_up(writer) if writer.may_be_written else None
     if there is None and writer.may_be_written and call.uuid is None and record.call_id is not None:
-        ended = _known_under_its_uuid(claim, deps, record, record.call_id, want, horizon)
+        ended = _known_under_its_uuid(run, record, record.call_id, want, horizon)
         if ended is not None:
             return ended
     try:
-        is_whole = _write_all(writer, want, life, partial(owner_of, writer, told, rules), there)
+        is_whole = _write_all(writer, want, life, partial(owner_of, writer, run.call, rules), there)
     except NoCustomer as error:
         fields: dict[str, object] = {
             Field.STATE: State.SKIPPED,
@@ -206,8 +198,16 @@ def _write_call(
     if not is_whole:
         # The note should say something that was recorded meanwhile: this job is due again for it at once.
         return JobResult()
-    settle(claim, deps, life)
-    return _synced(writer, want, life, write, rules, now)
+    settle(run.claim, run.deps, life)
+    return _synced(writer, want, life, write, run.now)
+
+
+def _plan(deps: Deps, writer: CallWriter, life: Life, call: Call, write: Write) -> Plan:
+    rules, is_stored = writer.rules, write.recording.sound is RecordingState.STORED
+    link = deps.link_to(writer.record.key, call, rules) if is_stored else ""
+    want = plan(call, rules, write.patience, recording=write.recording, link=link, item=life.item)
+    assert isinstance(want, Plan)  # noqa: S101  # decided from the same facts; an agent's name changes nothing
+    return want
 
 
 def _milestones(record: Record, call: Call) -> Milestones:
@@ -215,9 +215,7 @@ def _milestones(record: Record, call: Call) -> Milestones:
     return Milestones(record=record, ended_at_ms=ended_at_ms)
 
 
-def _synced(
-    writer: CallWriter, want: Plan, life: Life, write: Write, rules: Rules, now: datetime
-) -> JobResult:
+def _synced(writer: CallWriter, want: Plan, life: Life, write: Write, now: datetime) -> JobResult:
     late = [_DETAILS_TO_COME] if write.patience is DetailWait.LATE else []
     said = [life.says] if life.says else []
     owner = owner_now(writer) or Owner()
@@ -229,7 +227,7 @@ def _synced(
             Field.STATE: State.SYNCED,
             Field.SYNCED_AT: "now",
             Field.REASON: reason,
-            Field.RULES: rules.version,
+            Field.RULES: writer.rules.version,
             Field.VERIFY: None,
             **writer.log.also,
             **life.fields,
@@ -298,13 +296,14 @@ def _recording_was_announced(writer: CallWriter) -> bool:
 
 
 def _known_under_its_uuid(
-    claim: Claim, deps: Deps, record: Record, number: int, want: Plan, horizon: Horizon
+    run: _Run, record: Record, number: int, want: Plan, horizon: Horizon
 ) -> JobResult | None:
     """For a call whose uuid is not known: another ledger may have written it under its uuid.
 
     Returns:
         How this run ends, where the uuid was found in our note, or where nobody can tell; None: write it.
     """
+    claim, deps = run.claim, run.deps
     uuid = find_uuid(number, want.customer, deps.kustomer)
     if uuid is not None and _is_free(deps, uuid, number):
         learn_uuid(deps.ledger, claim, record, uuid, number, "uuid_in_note", {"uuid": str(uuid)})
