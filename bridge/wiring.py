@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from bridge.jobs.synthetic import SyntheticCall
 
 _DAY_S = 86_400
+_SEARCHES = "kustomer-search"
 _SEARCHES_A_WINDOW = 60
 # Where a call can be seen at CloudTalk.
 _CLOUDTALK_PAGES = "https://analytics.cloudtalk.io"
@@ -117,12 +118,8 @@ def open_budgets(settings: Settings, ledger: Ledger) -> dict[str, Budget]:
 
 def _search_budget(settings: Settings, ledger: Ledger) -> Budget:
     """Of searches at Kustomer, of which the whole company has 100 a minute."""
-    return Budget(
-        ledger.redis,
-        service="kustomer-search",
-        share=_SEARCHES_A_WINDOW,
-        window_s=settings.kustomer_window_s,
-    )
+    share = Share(requests=_SEARCHES_A_WINDOW, window_s=settings.kustomer_window_s)
+    return budgets_of(ledger, {_SEARCHES: share})[_SEARCHES]
 
 
 def open_connections(settings: Settings, ledger: Ledger) -> Connections:

@@ -78,7 +78,7 @@ class Process:
         return {
             name: value
             for name, value in asdict(self).items()
-            if name not in ("command", "disk", "rules_wrong")
+            if name not in ("command", "disk", "rules", "rules_wrong")
         }
 
 

@@ -21,7 +21,7 @@ def status_view(ledger: Ledger, budgets: Iterable[Budget], connections: Connecti
     return {
         "ok": not any(problem.needs_a_person for problem in found),
         "says": [problem.line for problem in found],
-        "processes": [one.shown() for one in running],
+        "processes": [{**one.shown(), "rules": one.rules} for one in running],
         "queue": queue,
         "budgets": left,
     }

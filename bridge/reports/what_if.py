@@ -12,18 +12,17 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
-from bridge.boundary import boundary
 from bridge.domain.call import Call
 from bridge.domain.policy import CustomerDraft, DetailWait, Wait, policy
 from bridge.domain.rules.model import Rules
 from bridge.domain.rules.when import Caller
-from bridge.ledger import keys
 from bridge.ledger.budgets.budget import Share
+from bridge.ledger.calls.by_activity import active_since, summary_rows
 from bridge.ledger.calls.reading import read_all
 from bridge.ledger.calls.record import Record
-from bridge.ledger.calls.record_fields import Field, State
+from bridge.ledger.calls.record_fields import State
 from bridge.ledger.calls.summary import AT_ONCE, Summary, reading_mark
 from bridge.ledger.ledger import Ledger
 from bridge.reports.choice_differences import (
@@ -44,9 +43,9 @@ from bridge.sync.asking import asking
 _PLACES_AT_ONCE = 200
 # A call is heard of after it began; clocks may differ by so much.
 _CLOCKS_DIFFER_S = 3600
-# Requests to Kustomer, as measured: a new call is its customer's look-up, the conversation and the note, and
-# the customer where there was none. What is there already is read and updated; a recording that is attached
-# is registered, and its note read and updated.
+# Requests to Kustomer, see "What a call costs" in deploy/README.md: a new call is its customer's look-up, the
+# conversation and the note, and the customer where there was none. What is there already is read and updated;
+# a recording that is attached is registered, and its note read and updated.
 _WRITE, _CREATE_CUSTOMER, _UPDATE, _ATTACH = 3, 1, 2, 1
 # Users and teams are listed once an hour, CloudTalk's agents as well.
 _LIST_OWNERS = 2
@@ -186,13 +185,7 @@ class WhatIf:
         seen: set[int] = set()
         low, skip = f"{(self.since.timestamp() - _CLOCKS_DIFFER_S) * 1000:.0f}", 0
         while True:
-            with boundary("what_if.calls"):
-                places = cast(
-                    list[tuple[str, float]],
-                    self.ledger.redis.zrangebyscore(
-                        keys.CALLS, low, "+inf", start=skip, num=_PLACES_AT_ONCE, withscores=True
-                    ),
-                )
+            places = active_since(self.ledger, low, skip=skip, count=_PLACES_AT_ONCE)
             if not places:
                 return
             # Those with the score of the last are gone on with by their number.
@@ -211,17 +204,13 @@ class WhatIf:
         """Without those that began after the time, by what lists keep of them: their events are not read."""
         if self.until >= self.now:
             return names
-        with boundary("what_if.rows"):
-            pipe = self.ledger.redis.pipeline(transaction=False)
-            for name in names:
-                pipe.hmget(keys.record(name), [Field.ROW, Field.LAST_AT])
-            rows = cast(list[tuple[str | None, str | None]], pipe.execute())
+        rows = summary_rows(self.ledger, names)
         mark = reading_mark(self.was)
         return [name for name, row in zip(names, rows, strict=True) if not self._is_later(mark, *row)]
 
     def _is_later(self, mark: str, text: str | None, score: str | None) -> bool:
-        told = Summary.read(text, mark, int(score)) if text and score else None
-        return told is not None and told.when is not None and told.when >= self.until
+        summary = Summary.read(text, mark, int(score)) if text and score else None
+        return summary is not None and summary.when is not None and summary.when >= self.until
 
     def _compare(self, record: Record, call: Call, other: Call) -> Difference | None:
         caller = caller_of(record)

@@ -54,8 +54,10 @@ def requests_of(make: Callable[[httpx2.Client], object]) -> list[httpx2.Request]
 
 def operation_of(spec: dict[str, Any], request: httpx2.Request, prefix: str = "") -> dict[str, Any]:
     path = urlsplit(str(request.url)).path.removeprefix(prefix)
-    # In the order of the file: `externalId={x}` comes before `{id}`, which would fit it too.
-    for template, methods in spec["paths"].items():
+    # An exact path first: `search` fits `{id}` too. Else in the order of the file, where `externalId={x}`
+    # comes before `{id}`.
+    exact = {path: spec["paths"][path]} if path in spec["paths"] else {}
+    for template, methods in (exact or spec["paths"]).items():
         pattern = "".join(
             "[^/]+" if part.startswith("{") else re.escape(part) for part in re.split(r"(\{\w+\})", template)
         )

@@ -31,6 +31,8 @@ KNOWN = Customer(
 KUSTOMER_CALLS: dict[str, Callable[[Kustomer], object]] = {
     "customers.get": lambda k: k.customers.get(AN_ID),
     "customers.by_phone": lambda k: k.customers.by_phone(ADA),
+    "customers.all_by_phone": lambda k: k.customers.all_by_phone(ADA),
+    "customers.search": lambda k: k.customers.search([{"customer_phone": {"equals": ADA}}]),
     "customers.by_email": lambda k: k.customers.by_email("ada+x@example.com"),
     "customers.by_external_id": lambda k: k.customers.by_external_id("cloudtalk:number:1 2/3"),
     "customers.page": lambda k: k.customers.page(PAGE),

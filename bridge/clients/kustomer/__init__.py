@@ -68,7 +68,7 @@ class Kustomer:
             params={"page": "1", "pageSize": "1"},
             advice="Check the key's expiry, roles and allowed addresses: Settings > Security > API Keys.",
         )
-        connect = partial(
+        service = partial(
             Service,
             "kustomer",
             client=client,
@@ -77,9 +77,9 @@ class Kustomer:
             gate=gate,
             key_check=key_check,
         )
-        self.service = connect(budget=budget)
+        self.service = service(budget=budget)
         both = BothBudgets(whole=budget, part=search_budget) if budget and search_budget else budget
-        searching = connect(budget=both)
+        searching = service(budget=both)
         self.check = self.service.check
         self.customers = Customers(self.service, root, searching=searching)
         self.conversations = Conversations(self.service, root)

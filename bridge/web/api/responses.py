@@ -357,7 +357,6 @@ class Process(Answer):
     seen_at: str
     busy: int
     threads: int
-    rules: str = Field(description="Version of the rules that it works by; empty where it did not say.")
 
 
 class Processes(Answer):
@@ -365,10 +364,14 @@ class Processes(Answer):
     next: str | None
 
 
+class ProcessOfStatus(Process):
+    rules: str = Field(description="Version of the rules that it works by; empty where it did not say.")
+
+
 class Status(Answer):
     ok: bool = Field(description="No person has to act.")
     says: list[str] = Field(description="What is wrong, the worst first.")
-    processes: list[Process]
+    processes: list[ProcessOfStatus]
     queue: QueueNumbers
     budgets: dict[str, Budget]
 
