@@ -151,6 +151,7 @@ def test_a_plain_run_leaves_out_the_slow_tests_and_says_so(halves: Path, workers
     assert "`deploy/run test --all`" in said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "args", [["--all"], ["--all", "-m", "slow or not slow"], ["test_one.py", "test_other.py"]]
 )
@@ -162,6 +163,7 @@ def test_all_tests_run_when_they_are_asked_for(halves: Path, args: list[str]) ->
     assert "Left out" not in said
 
 
+@pytest.mark.slow
 def test_the_slow_ones_can_be_run_by_themselves(halves: Path) -> None:
     code, said = run(halves, "--all", "-m", "slow")
 
@@ -181,6 +183,7 @@ def test_a_fixture_that_fails_leaves_nothing_running(folder: Path) -> None:
     assert not list((folder / "tmp").iterdir())
 
 
+@pytest.mark.slow
 def test_a_process_that_a_test_leaves_running_is_ended_and_fails_the_run(folder: Path) -> None:
     (folder / "test_them.py").write_text(
         "import subprocess, sys\n"
@@ -210,6 +213,7 @@ def test_whatever_ends_a_run_it_leaves_no_process_and_no_folder(
     eventually(lambda: not list((folder / "tmp").iterdir()), "its folders are gone")
 
 
+@pytest.mark.slow
 def test_every_process_of_a_test_is_started_where_its_end_is_seen_to() -> None:
     allowed = {"processes.py", "reaper.py", "stand_in.py"}
     found = [

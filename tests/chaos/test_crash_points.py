@@ -140,6 +140,7 @@ def test_nothing_is_sent_without_the_name_of_its_boundary(courses: dict[str, Cou
     assert not unnamed, f"sent outside of `with boundary(…)`: {sorted(unnamed)}"
 
 
+@pytest.mark.slow
 def test_every_place_that_sends_to_redis_has_a_name() -> None:
     """Also those that no journey comes by."""
     assert unnamed_in_source() == [], "put `@boundary(…)` or `with boundary(…)` around these"

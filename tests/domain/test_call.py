@@ -480,6 +480,7 @@ ANY = st.recursive(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(st.fixed_dictionaries({}, optional=dict.fromkeys(DETAIL_BODY, ANY)))
 def test_no_answer_upsets_the_reader_of_detail(body: dict[str, Any]) -> None:

@@ -805,6 +805,7 @@ ANY_BODY = st.dictionaries(KNOWN_KEY | ANY_TEXT, ANY_VALUE, max_size=12)
 ANY_TRIGGER = st.none() | ANY_TEXT | st.sampled_from([*STAGE_OF, *OTHER_TRIGGERS])
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(ANY_TRIGGER, ANY_BODY, st.sampled_from([None, "GB", "US"]))
 def test_no_json_object_upsets_the_reader_and_it_always_reads_the_same(
@@ -818,6 +819,7 @@ def test_no_json_object_upsets_the_reader_and_it_always_reads_the_same(
     assert first.fingerprint == read_event(trigger, dict(reversed(body.items())), rules).fingerprint
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(ANY_BODY)
 def test_no_native_envelope_upsets_the_reader(data: dict[str, Any]) -> None:

@@ -328,6 +328,7 @@ PROSE = st.text(st.sampled_from("ab . !😀\n☎"), max_size=400) | st.text(max_
 LONG = st.builds(lambda text, times: text * times, PROSE, st.integers(min_value=1, max_value=400))
 
 
+@pytest.mark.slow
 @given(LONG, st.integers(min_value=16, max_value=500))
 @example("😀" * 300, 16)
 def test_a_cut_text_is_never_too_long(text: str, longest: int) -> None:

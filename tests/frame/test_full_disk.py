@@ -56,6 +56,7 @@ def fill(disk: Path) -> Path:
     return filler
 
 
+@pytest.mark.slow
 def test_it_stays_up_says_why_and_goes_on_when_there_is_room(up: Program, small_disk: Path) -> None:
     url = up.wait_for(r"The bridge runs: (\S+)")[1]
     up.wait_for("Ctrl-C ends it")

@@ -38,6 +38,7 @@ def steers(text: str) -> list[str]:
     return [repr(one) for one in STEERS if one in text]
 
 
+@pytest.mark.slow
 @given(st.text())
 def test_no_text_steers_a_terminal(text: str) -> None:
     assert steers(plain(text)) == [] and steers(plain_line(text)) == []

@@ -89,6 +89,7 @@ def state(bridge: Bridge, scope: str) -> dict[str, Any]:
     return bridge.deps.connections.state()[scope]
 
 
+@pytest.mark.slow
 @ROADS
 @pytest.mark.parametrize(("closed", "shown_state"), CLOSED)
 def test_kustomer_closed_pauses_it_with_one_message_and_all_is_written_once_it_is_open(
@@ -120,6 +121,7 @@ def test_kustomer_closed_pauses_it_with_one_message_and_all_is_written_once_it_i
     assert bridge.ledger.redis.hgetall(keys.CONNECTIONS) == {}
 
 
+@pytest.mark.slow
 @ROADS
 @pytest.mark.parametrize(("closed", "shown_state"), CLOSED)
 def test_cloudtalk_closed_pauses_only_what_needs_it(

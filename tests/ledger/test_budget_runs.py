@@ -43,6 +43,7 @@ def keep_busy(run: Simulation, lane: Lane, *, waiting: int = 30, requests: int =
     run.at(0, feed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("service", MODELS)
 def test_a_saturated_budget_is_used_up_and_never_exceeded(
     clock: TestClock, service: Callable[[int], Upstream]
@@ -56,6 +57,7 @@ def test_a_saturated_budget_is_used_up_and_never_exceeded(
     assert run.used(until=SPAN_S) >= 0.985
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("service", MODELS)
 def test_what_others_spend_costs_few_refusals_and_no_storm(
     clock: TestClock, service: Callable[[int], Upstream]
@@ -73,6 +75,7 @@ def test_what_others_spend_costs_few_refusals_and_no_storm(
     assert all(later - earlier >= 1 for earlier, later in pairwise(refused_at))
 
 
+@pytest.mark.slow
 def test_live_calls_come_soon_in_the_middle_of_a_backfill(clock: TestClock) -> None:
     run = Simulation(clock, FixedWindow(50), share=50, headers=False)
     keep_busy(run, Lane.BACKFILL, waiting=10, until=250)
@@ -119,6 +122,7 @@ def test_jobs_that_begin_anew_when_cut_short_come_to_an_end(clock: TestClock) ->
     assert len(run.sent) <= 12 * 5 * 1.7
 
 
+@pytest.mark.slow
 def test_slots_of_jobs_that_died_are_used_by_others(clock: TestClock) -> None:
     run = Simulation(clock, FixedWindow(30), share=30)
     keep_busy(run, Lane.BACKFILL, waiting=40, until=250)

@@ -148,6 +148,7 @@ def keep(index: CallIndex) -> None:
     assert index.keep(within_s=60)
 
 
+@pytest.mark.slow
 def test_every_search_finds_the_same_with_the_index_as_without(ledger: Ledger, index: CallIndex) -> None:
     names = [hear(ledger, number) for number in range(1, 31)]
     keep(index)

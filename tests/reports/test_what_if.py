@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,7 +14,6 @@ from bridge.domain.rules.model import DEFAULT_STATUS, Rules
 from bridge.domain.webhook.events import Event, read_event
 from bridge.ledger import keys
 from bridge.ledger.budgets.budget import Share
-from bridge.ledger.calls.reading import read_all
 from bridge.ledger.calls.record_fields import Field, State
 from bridge.ledger.ledger import Ledger
 from bridge.reports.what_if import Difference, WhatIf
@@ -238,22 +236,15 @@ def test_calls_with_one_place_in_time_are_each_read_once(ledger: Ledger) -> None
 
 
 @pytest.mark.slow
-def test_ten_thousand_calls_take_hardly_longer_than_to_be_read_and_nothing_is_written(ledger: Ledger) -> None:
-    put_in(ledger, *(body_of(number) for number in range(1, 10_001)))
+def test_a_trial_of_many_calls_counts_all_and_writes_nothing(ledger: Ledger) -> None:
+    # How long ten thousand take is measured in tests/benchmarks/what_if.py.
+    put_in(ledger, *(body_of(number) for number in range(1, 1_501)))
     names = ledger.redis.dbsize()
     changes = ledger.redis.info("persistence")["rdb_changes_since_last_save"]
-    began = time.process_time()
-    for start in range(1, 1_001, 10):
-        for record in read_all(ledger, [key_of(number) for number in range(start, start + 10)]):
-            record.call(Rules())
-    read_s = time.process_time() - began
-    began = time.process_time()
 
     found = trial(ledger, Rules(tags=("a",), status={**DEFAULT_STATUS, Outcome.MISSED: "done"}))
     differing = sum(1 for _ in found)
 
-    # Not in seconds: others keep the machine busy. Seconds are in tests/benchmarks/what_if.py.
-    assert time.process_time() - began < 2.5 * 10 * read_s
-    assert (found.calls, differing) == (10_000, 10_000)
+    assert (found.calls, differing) == (1_500, 1_500)
     assert ledger.redis.dbsize() == names
     assert ledger.redis.info("persistence")["rdb_changes_since_last_save"] == changes
