@@ -40,6 +40,11 @@ table = { "400101" = "bo@example.com" }
 as = "note"
 language = "en"
 template = ""
+[insights]
+summary = true
+sentiment = false
+smart_notes = false
+transcript = "file"
 [[rule]]
 when = { direction = "incoming", outcome = "missed", line = ["+15550100101"], hours = "Mon-Fri 08:00-18:00" }
 then = { write = false }
@@ -75,7 +80,7 @@ def test_the_file_of_the_contract_is_read() -> None:
             ),
             then={"write": False},
             number=1,
-            line=20,
+            line=25,
         ),
     )
     assert {"customer.match", "agents.assign"} <= rules.stated
@@ -204,7 +209,7 @@ MISTAKES = [
     ("version = 2\n[conversation]\ncustom = { nNum = 'x' }", "F:3:12: conversation.custom.nNum: 'nNum' cannot be that value; an attribute that ends in Num is a number"),
     ('version = 2\n[write]\nas = "both"', 'F:3:6: write.as cannot be "both"; use "note": the only form so far'),
     ('version = 2\n[write]\nlanguage = "de"', 'F:3:12: write.language cannot be "de"; use "en"'),
-    ("version = 2\n[insights]\nsummary = true", "F:3:11: insights.summary cannot be true; use false"),
+    ("version = 2\n[insights]\nsummary = 1", "F:3:11: insights.summary cannot be 1; use true or false"),
     ("version = 2\n[[rule]]\nwhen.country = 'UK'\nthen.write = false", 'F:3:16: rule 1: when.country cannot be "UK"; did you mean GB?'),
     ("version = 2\n[[rule]]\nwhen.country = ['DE', 'XX']\nthen.write = false", 'F:3:23: rule 1: when.country cannot be "XX"; use an ISO 3166 code'),
     ("version = 2\n[[rule]]\nwhen.line = []\nthen.write = false", "F:3:13: rule 1: when.line cannot be that; use a number of yours"),

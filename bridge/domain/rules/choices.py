@@ -52,6 +52,8 @@ SECTIONS: Mapping[str, str] = MappingProxyType(
 )
 
 
+# Sections that the file may have already, and that have no effect in this version.
+LATER = ("insights", "messages")
 BOOL = "true or false"
 _ID_RIGHT = "its id, as Kustomer's address shows it"
 _TEMPLATE_RIGHT = "a template such as {{ title }}"
@@ -323,19 +325,21 @@ def _recording() -> Iterator[Choice]:
 
 
 def _later() -> Iterator[Choice]:
-    """What a later version brings: the file may name it, with what is so today."""
-    for section, name, kind, what in (
-        ("insights", "summary", Literal[False], "ask for the summary"),
-        ("insights", "sentiment", Literal[False], "ask for the sentiment"),
-        ("insights", "smart_notes", Literal[False], "ask for smart notes"),
-        ("insights", "transcript", Literal["none"], "ask for the transcript"),
-        ("messages", "write", Literal[False], "write text messages"),
+    """What a later version brings: the file may name it, and `rules check` says that it does nothing."""
+    for section, name, what in (
+        ("insights", "summary", "ask for the summary"),
+        ("insights", "sentiment", "ask for the sentiment"),
+        ("insights", "smart_notes", "ask for smart notes"),
+        ("messages", "write", "write text messages"),
     ):
-        value = "none" if name == "transcript" else "false"
         yield Choice(
-            section=section, name=name, field="", kind=kind, right=f"{value}: this version has nothing else",
-            says=what,
-        )  # fmt: skip
+            section=section, name=name, field="", kind=bool, right=BOOL, says=f"no effect yet: {what}"
+        )
+    kind = Literal["note", "file", "none"]
+    yield Choice(
+        section="insights", name="transcript", field="", kind=kind, right=one_of(kind),
+        says="no effect yet: ask for the transcript",
+    )  # fmt: skip
 
 
 CHOICES: tuple[Choice, ...] = (
@@ -348,7 +352,7 @@ THEN: Mapping[str, Choice] = {
         section="then", name="write", field="write", kind=bool, right=BOOL,
         says="whether the call is written at all",
     ),
-    **{choice.then: choice for choice in CHOICES if choice.section not in ("insights", "messages")},
+    **{choice.then: choice for choice in CHOICES if choice.section not in LATER},
     "status": replace(
         BY_PLACE["conversation.status"], kind=Status, right=one_of(Status),
         read=lambda status: MappingProxyType(dict.fromkeys(Outcome, status)),
