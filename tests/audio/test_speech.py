@@ -52,6 +52,7 @@ def test_the_mp3_is_as_long_as_any_recording(count: int, rate: int) -> None:
     assert abs(read_mp3(data).seconds - encoder.seconds) <= 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", RATES)
 def test_a_minute_is_small(rate: int) -> None:
     once = speech(2, rate=rate).tobytes()
@@ -123,6 +124,7 @@ def test_floats_out_of_range_are_cut_and_no_numbers_are_silence() -> None:
     assert data == encode(wav(struct.pack("<4000h", *plain)))[0]
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.integers(min_value=1, max_value=40_000), min_size=1, max_size=30), st.sampled_from([0, 1, 5])
 )

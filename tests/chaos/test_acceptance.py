@@ -47,6 +47,7 @@ def _more_than(house: House, count: int) -> bool:
     return len(known(house)) > count
 
 
+@pytest.mark.slow
 def test_redis_killed_while_webhooks_come_loses_none_and_refuses_none(house: House) -> None:
     stop = threading.Event()
 
@@ -79,6 +80,7 @@ def test_redis_killed_while_webhooks_come_loses_none_and_refuses_none(house: Hou
     assert len(accepted) == sum(count for _, count in done), "refused, with a journal"
 
 
+@pytest.mark.slow
 def test_a_web_process_killed_in_the_middle_of_a_line_loses_nothing_it_acknowledged(house: House) -> None:
     house.server.kill()
     assert all(post(house, number) for number in range(1, 21))

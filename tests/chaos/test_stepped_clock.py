@@ -18,6 +18,7 @@ from tests.chaos.stepped import write_offset
 from tests.waiting import eventually
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("days", [6, -400])
 def test_a_clock_that_is_days_off_finds_the_calls_of_today_and_deletes_no_recording_of_today(
     redis_url: str, ledger: Ledger, sandbox: RunningSandbox, tmp_path: Path, days: int

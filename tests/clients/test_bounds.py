@@ -174,6 +174,7 @@ with make_client() as client:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("does", [announced, unannounced, chunked, unfolding, unfolding_twice])
 def test_a_process_that_meets_a_gigabyte_grows_by_less_than_forty_megabytes(does: Does) -> None:
     assert ANSWER.most_bytes == 8 * MB

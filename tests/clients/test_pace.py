@@ -184,6 +184,7 @@ def test_a_transfer_has_to_come_at_a_rate_and_what_came_early_is_no_licence_to_d
         assert count >= 20_000_000
 
 
+@pytest.mark.slow
 def test_a_transfer_at_the_rate_goes_on_beyond_any_total() -> None:
     bounds = Bounds(most_bytes=None, grace_s=SOON_S, bytes_per_s=10)
 

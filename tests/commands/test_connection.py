@@ -275,6 +275,7 @@ def test_half_of_membranes_settings_are_named(terminal: Terminal) -> None:
     assert "MEMBRANE_WORKSPACE_SECRET" in ran.err and "MEMBRANE_TENANT_KEY" in ran.err
 
 
+@pytest.mark.slow
 def test_control_c_ends_the_wait_without_a_trace(services: RunningSandbox, tmp_path: Path) -> None:
     made = being_built(services)
     program = Program(

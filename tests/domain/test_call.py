@@ -132,6 +132,7 @@ ANY_EVENT = st.builds(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(st.lists(ANY_EVENT, min_size=2, max_size=5), st.randoms(), st.sampled_from([None, DETAIL]))
 def test_events_that_contradict_each_other_end_in_the_same_call_too(

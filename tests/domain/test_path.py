@@ -209,6 +209,7 @@ ANY_JSON = st.recursive(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @given(steps=ANY_JSON, kind=ANY_JSON)
 def test_any_answer_gives_a_path(steps: Any, kind: Any) -> None:
     path = read_path({"call_steps": steps, "type": kind})

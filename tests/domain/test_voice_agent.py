@@ -123,6 +123,7 @@ ANY_JSON = st.recursive(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @given(body=st.dictionaries(st.text(max_size=9), ANY_JSON, max_size=5))
 def test_any_body_is_read(body: dict[str, Any]) -> None:
     event = read_event("voice-agent", body | {"call_uuid": UUID_TEXT}, Rules())

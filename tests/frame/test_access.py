@@ -75,6 +75,7 @@ def answers(port: int) -> bool:
         return False
 
 
+@pytest.mark.slow
 def test_a_web_process_makes_a_token_shows_it_once_and_wants_it_from_everybody(
     start_web: Web, tmp_path: Path
 ) -> None:

@@ -103,6 +103,7 @@ def test_no_command_gets_to_the_first_use_of_a_wrong_address(
     assert "cret" not in said and "Traceback" not in said
 
 
+@pytest.mark.slow
 def test_dramatiqs_own_command_says_wrong_settings_without_a_traceback() -> None:
     done = subprocess.run(
         [sys.executable, "-c", "from workers.main import setup; setup()"],

@@ -193,6 +193,7 @@ AFTER_EACH = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("outcome", OUTCOMES)
 @pytest.mark.parametrize("trigger", ["call-ended", "recording-uploaded", "call-started"])
 def test_a_sample_call_becomes_what_it_is_and_the_audit_finds_nothing(

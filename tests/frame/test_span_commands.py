@@ -106,6 +106,7 @@ def test_a_large_backfill_is_asked_for_at_a_terminal_and_no_means_no(
     assert redis_client.zcard(keys.CALLS) == 0
 
 
+@pytest.mark.slow
 def test_where_no_worker_listens_the_jobs_run_here(
     sandbox: RunningSandbox, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -120,6 +121,7 @@ def test_where_no_worker_listens_the_jobs_run_here(
     assert len(sandbox.kustomer.conversations) == 3
 
 
+@pytest.mark.slow
 def test_what_is_given_up_is_named_and_ends_with_3(
     sandbox: RunningSandbox, capsys: pytest.CaptureFixture[str]
 ) -> None:

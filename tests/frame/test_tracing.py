@@ -84,6 +84,7 @@ def test_what_nobody_asked_for_makes_no_spans(bridge: Bridge, spans: InMemorySpa
     assert spans.get_finished_spans() == ()
 
 
+@pytest.mark.slow
 def test_opentelemetry_and_sentry_are_not_imported_unless_asked_for() -> None:
     # redis-py looks for OpenTelemetry's metrics by itself.
     code = (

@@ -45,6 +45,7 @@ def test_it_says_where_to_look_and_what_to_type(start_house: StartHouse) -> None
     link.close()
 
 
+@pytest.mark.slow
 def test_asked_to_stop_it_ends_web_first_and_redis_last(start_house: StartHouse, tmp_path: Path) -> None:
     house = ready(start_house())
     server = json.loads((tmp_path / "data" / "redis" / "server.json").read_text())["pid"]
@@ -61,6 +62,7 @@ def test_asked_to_stop_it_ends_web_first_and_redis_last(start_house: StartHouse,
     assert not (tmp_path / "data" / "run.json").exists()
 
 
+@pytest.mark.slow
 def test_a_program_that_dies_is_started_again(start_house: StartHouse) -> None:
     house = ready(start_house())
     said = len(house.output)
@@ -71,6 +73,7 @@ def test_a_program_that_dies_is_started_again(start_house: StartHouse) -> None:
     house.wait_for(r"worker runs as", after=said)
 
 
+@pytest.mark.slow
 def test_a_redis_that_dies_is_started_again_with_its_data(start_house: StartHouse, tmp_path: Path) -> None:
     house = ready(start_house())
     run = living_run(tmp_path / "data")
@@ -87,6 +90,7 @@ def test_a_redis_that_dies_is_started_again_with_its_data(start_house: StartHous
         assert client.get("call") == b"kept"
 
 
+@pytest.mark.slow
 def test_killed_hard_it_leaves_nothing_that_blocks_the_next_start(
     start_house: StartHouse, kill_hard: Callable[[Program], None], tmp_path: Path
 ) -> None:
@@ -112,6 +116,7 @@ def test_killed_hard_it_leaves_nothing_that_blocks_the_next_start(
         assert client.get("call") == b"kept"
 
 
+@pytest.mark.slow
 def test_a_second_one_on_the_same_folder_is_refused(start_house: StartHouse) -> None:
     first = ready(start_house())
 
@@ -190,6 +195,7 @@ def test_web_on_a_taken_port_says_how_to_take_another(
     assert "Traceback" not in said
 
 
+@pytest.mark.slow
 def test_asked_twice_it_kills_at_once(start_house: StartHouse) -> None:
     house = ready(start_house())
     os.kill(house.pid_of("web"), signal.SIGSTOP)  # it cannot end by itself now
@@ -216,6 +222,7 @@ def test_another_terminal_finds_the_running_one(start_house: StartHouse, tmp_pat
     assert (data_dir / "run.json").stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.slow
 def test_another_terminal_judges_calls_by_the_same_rules_and_time_zone(
     start_house: StartHouse, tmp_path: Path
 ) -> None:
@@ -243,6 +250,7 @@ def test_a_redis_of_ones_own_is_not_overruled_by_the_running_one(
     assert settings.kustomer_api_key is None
 
 
+@pytest.mark.slow
 def test_a_run_that_ended_is_not_taken_for_a_living_one(
     start_house: StartHouse, kill_hard: Callable[[Program], None], tmp_path: Path
 ) -> None:

@@ -73,6 +73,7 @@ def test_an_hour_without_webhooks_is_made_good(bridge: Bridge, sandbox: RunningS
     assert lists(sandbox) <= math.ceil(24 / 10) + 1
 
 
+@pytest.mark.slow
 def test_more_calls_than_fit_on_a_page_cost_one_list_request_for_each_thousand(
     bridge: Bridge, sandbox: RunningSandbox
 ) -> None:
@@ -86,6 +87,7 @@ def test_more_calls_than_fit_on_a_page_cost_one_list_request_for_each_thousand(
     assert lists(sandbox) == 2
 
 
+@pytest.mark.slow
 def test_pages_that_shift_while_calls_arrive_lose_nothing_and_repeat_nothing(
     bridge: Bridge, sandbox: RunningSandbox
 ) -> None:
@@ -140,6 +142,7 @@ def test_a_filter_in_another_zone_hides_nothing(
     assert conversation["attributes"]["externalId"] == f"cloudtalk:call:{call['uuid']}"
 
 
+@pytest.mark.slow
 def test_an_emptied_redis_is_filled_again_and_kustomer_stays_as_it_was(
     bridge: Bridge, sandbox: RunningSandbox
 ) -> None:

@@ -221,6 +221,7 @@ def test_an_empty_page_is_no_answer_to_a_change(bridge: Bridge, sandbox: Running
 ROLE = '{"errors": [{"status": 403, "code": "forbidden", "title": "Missing permission org.user.note.write"}]}'
 
 
+@pytest.mark.slow
 @ROADS
 def test_a_missing_role_pauses_the_operation_that_needs_it_and_names_the_role(
     bridge: Bridge, sandbox: RunningSandbox
@@ -292,6 +293,7 @@ def test_a_refusal_about_one_object_is_that_calls_alone(bridge: Bridge, sandbox:
     assert bridge.ledger.redis.hgetall(keys.CONNECTIONS) == {}
 
 
+@pytest.mark.slow
 def test_a_call_that_is_refused_for_itself_does_not_hold_up_those_that_wait_for_a_role(
     bridge: Bridge, sandbox: RunningSandbox
 ) -> None:

@@ -31,6 +31,7 @@ def claim_number(bridge: Bridge) -> None:
     bridge.run_jobs()
 
 
+@pytest.mark.slow
 def test_a_recording_goes_to_the_true_call_though_its_number_was_claimed_before(
     bridge: Bridge, sandbox: RunningSandbox
 ) -> None:
@@ -63,6 +64,7 @@ def test_a_recording_goes_to_the_true_call_though_its_number_was_claimed_before(
     assert "contradiction settled" in what
 
 
+@pytest.mark.slow
 def test_a_claim_that_comes_second_takes_nothing_away(bridge: Bridge, sandbox: RunningSandbox) -> None:
     sandbox.cloudtalk.add_call(id=NUMBER, uuid=TRUE, recorded=True, recording_seconds=1)
     bridge.receive("call-ended", ended(call_id=NUMBER, uuid=TRUE))

@@ -68,6 +68,7 @@ def test_a_job_whose_connection_is_down_waits_and_has_not_failed(
     assert bridge.deps.connections.down("cloudtalk") is None
 
 
+@pytest.mark.slow
 def test_after_two_days_without_it_nothing_is_given_up_and_all_is_written(
     bridge: Bridge, sandbox: RunningSandbox
 ) -> None:
@@ -87,6 +88,7 @@ def test_after_two_days_without_it_nothing_is_given_up_and_all_is_written(
     one_of_each(sandbox)
 
 
+@pytest.mark.slow
 def test_however_many_wait_one_question_a_beat_is_asked(bridge: Bridge, sandbox: RunningSandbox) -> None:
     receive(bridge, 20)
     sandbox.membrane.disconnect("kustomer")

@@ -108,6 +108,7 @@ def test_a_call_known_by_its_uuid_alone_is_found_among_sixty_made_up_ones(
     assert spent(bridge, "call_detail") == 1
 
 
+@pytest.mark.slow
 def test_made_up_numbers_leave_true_recordings_their_budget(
     bridge: Bridge, sandbox: RunningSandbox, share: Budget
 ) -> None:

@@ -151,6 +151,7 @@ def test_a_recording_that_is_not_there_yet_is_asked_for_at_growing_distances(
     assert "Recording: attached (12 s)" in _body(sandbox)
 
 
+@pytest.mark.slow
 def test_a_recording_that_never_comes_is_given_up_visibly(bridge: Bridge, sandbox: RunningSandbox) -> None:
     _with_sound(sandbox, recording_ready_after=1000)
     bridge.receive("call-ended", ENDED)
@@ -163,6 +164,7 @@ def test_a_recording_that_never_comes_is_given_up_visibly(bridge: Bridge, sandbo
     assert 8 <= len(sandbox.cloudtalk.requests) <= 11
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("again", [UPLOADED, {**UPLOADED, "recording_url": "https://example.com/late"}])
 def test_a_recording_announced_anew_after_it_was_given_up_is_fetched_by_itself(
     bridge: Bridge, sandbox: RunningSandbox, again: dict[str, Any]

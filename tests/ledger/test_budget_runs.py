@@ -91,6 +91,7 @@ def test_live_calls_come_soon_in_the_middle_of_a_backfill(clock: TestClock) -> N
     assert max(run.waited(job) for job in live) <= 3 + 60 / 50 + 0.5
 
 
+@pytest.mark.slow
 def test_a_burst_is_spread_over_the_slots_best_lanes_first(clock: TestClock) -> None:
     run = Simulation(clock, FixedWindow(60), share=60)
     lanes = [Lane.BACKFILL, Lane.INSIGHTS, Lane.RECORDING, Lane.LIVE]

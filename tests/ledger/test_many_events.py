@@ -86,6 +86,7 @@ def test_events_that_have_expired_make_no_others_give_way(ledger: Ledger) -> Non
     assert len(ledger.read(KEY).events) == 25
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [2_000])
 def test_the_cost_of_an_event_does_not_grow_with_their_number(ledger: Ledger, count: int) -> None:
     def took(first: int) -> float:

@@ -229,6 +229,7 @@ def test_a_delivery_that_waited_is_kept_with_the_time_it_came(disk: Server) -> N
     assert disk.client.zscore("{callbridge}:held:at", "f") == came
 
 
+@pytest.mark.slow
 def test_a_replica_that_has_it_makes_it_safe_and_a_frozen_one_does_not(disk: Server, tmp_path: Path) -> None:
     for what in (learn(), ready):
         with pytest.raises((NotProven, CannotProve), match="replica"):

@@ -163,6 +163,7 @@ def test_every_search_finds_the_same_with_the_index_as_without(ledger: Ledger, i
     assert nobody == [{"q": "999888"}, {"q": "nobody"}]
 
 
+@pytest.mark.slow
 def test_what_changed_since_is_found_before_the_index_says_it(ledger: Ledger, index: CallIndex) -> None:
     names = [hear(ledger, number) for number in range(1, 31)]
     keep(index)
@@ -172,6 +173,7 @@ def test_what_changed_since_is_found_before_the_index_says_it(ledger: Ledger, in
     assert all_found(ledger) == without_index(ledger)
 
 
+@pytest.mark.slow
 def test_a_call_heard_of_again_is_found_once_and_by_what_is_known_now(
     ledger: Ledger, index: CallIndex
 ) -> None:
@@ -186,6 +188,7 @@ def test_a_call_heard_of_again_is_found_once_and_by_what_is_known_now(
         keep(index)
 
 
+@pytest.mark.slow
 def test_an_old_folder_is_searched_while_its_calls_are_indexed(ledger: Ledger, index: CallIndex) -> None:
     names = [hear(ledger, number) for number in range(1, 31)]
     go_on(ledger, names)

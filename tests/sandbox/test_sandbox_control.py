@@ -171,6 +171,7 @@ def test_documents_are_there_again_after_reopening(tmp_path: Path) -> None:
         assert found.json()["data"]["id"] == customer
 
 
+@pytest.mark.slow
 def test_a_killed_server_has_lost_nothing_that_it_answered(tmp_path: Path) -> None:
     ports = []
     for _ in range(2):

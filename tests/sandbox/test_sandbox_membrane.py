@@ -227,6 +227,7 @@ def test_a_person_reconnects_by_a_page(membrane: MembraneHandle, api: httpx2.Cli
     assert httpx2.get(membrane.url + "/_ui/connect?connectionRequestId=req_none").status_code == 404
 
 
+@pytest.mark.slow
 def test_disconnects_and_reconnects_are_sent_to_a_webhook(membrane: MembraneHandle) -> None:
     got: queue.Queue[dict[str, Any]] = queue.Queue()
 
@@ -256,6 +257,7 @@ def test_disconnects_and_reconnects_are_sent_to_a_webhook(membrane: MembraneHand
     assert (back["event"], back["data"]["disconnected"]) == ("connection.reconnected", False)
 
 
+@pytest.mark.slow
 def test_it_is_steered_over_http_too(membrane: MembraneHandle, api: httpx2.Client) -> None:
     control = membrane.url + "/_sandbox"
 

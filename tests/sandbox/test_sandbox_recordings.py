@@ -225,6 +225,7 @@ def test_a_page_can_come_instead_of_the_sound(cloudtalk: CloudTalkHandle, core: 
     assert bad.status_code == 400
 
 
+@pytest.mark.slow
 def test_a_hundred_megabytes_are_never_held(cloudtalk: CloudTalkHandle, core: httpx2.Client) -> None:
     cloudtalk.add_call(id=1, recorded=True, recording_seconds=6250)
     core.get("/calls/recording/1.json", headers={"Range": "bytes=-400000"})  # every tone is made by now

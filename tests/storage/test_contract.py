@@ -227,6 +227,7 @@ def test_many_write_and_read_at_once(storage: Storage) -> None:
     assert failed == []
 
 
+@pytest.mark.slow
 @given(st.data())
 def test_any_range_of_any_file_is_that_part(data: st.DataObject) -> None:
     sound = data.draw(st.binary(max_size=600))

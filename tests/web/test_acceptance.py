@@ -70,6 +70,7 @@ def test_what_does_not_reach_the_disk_in_time_is_not_acknowledged_however_often_
     assert ready.status == 503 and ready.json["reason"] in answers[-1].json["error"]
 
 
+@pytest.mark.slow
 def test_the_longest_limit_still_answers_within_two_seconds(serve: Serve, on_disk: RedisServer) -> None:
     site = serve(redis_url=on_disk.url, accept_after="disk", accept_within_ms=1400)
     stops_syncing(on_disk)
@@ -95,6 +96,7 @@ def test_a_redis_that_cannot_prove_is_told_and_nothing_is_promised(
     assert not (tmp_path / "journal").exists()
 
 
+@pytest.mark.slow
 def test_a_redis_that_syncs_when_it_likes_is_told_at_the_start_and_is_not_ready(
     serve: Serve, on_disk: RedisServer, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -109,6 +111,7 @@ def test_a_redis_that_syncs_when_it_likes_is_told_at_the_start_and_is_not_ready(
     assert "appendfsync always" in ready.json["reason"]
 
 
+@pytest.mark.slow
 def test_a_crowd_waits_for_the_disk_together(serve: Serve, on_disk: RedisServer) -> None:
     site = serve(redis_url=on_disk.url, accept_after="disk")
 
@@ -224,6 +227,7 @@ def test_a_full_journal_asks_the_sender_to_come_again(
     eventually(lambda: is_ready(site))
 
 
+@pytest.mark.slow
 def test_a_call_that_was_forgotten_does_not_come_back_by_the_journal(
     serve: Serve, redis_server: RedisServer, tmp_path: Path, eventually: Eventually, store: redis.Redis
 ) -> None:
@@ -243,6 +247,7 @@ def test_a_call_that_was_forgotten_does_not_come_back_by_the_journal(
     assert record.forgotten and not record.events
 
 
+@pytest.mark.slow
 def test_before_a_frozen_redis_only_the_first_waits(
     serve: Serve, redis_server: RedisServer, tmp_path: Path, eventually: Eventually, store: redis.Redis
 ) -> None:
@@ -262,6 +267,7 @@ def test_before_a_frozen_redis_only_the_first_waits(
     assert all(len(ledger.read(f"id:{number}").events) == 1 for number in range(1, 12))
 
 
+@pytest.mark.slow
 def test_without_a_journal_only_the_first_waits_as_well(serve: Serve, redis_server: RedisServer) -> None:
     bare = serve()
     bare.post({"call_id": 1})
@@ -275,6 +281,7 @@ def test_without_a_journal_only_the_first_waits_as_well(serve: Serve, redis_serv
     assert bare.post({"call_id": 2}).status < 300
 
 
+@pytest.mark.slow
 def test_a_burst_before_a_frozen_redis_is_all_in_the_journal_and_then_in_redis(
     serve: Serve, redis_server: RedisServer, tmp_path: Path, eventually: Eventually, store: redis.Redis
 ) -> None:
@@ -290,6 +297,7 @@ def test_a_burst_before_a_frozen_redis_is_all_in_the_journal_and_then_in_redis(
     assert int(store.zcard(keys.CALLS)) == 250
 
 
+@pytest.mark.slow
 def test_a_record_that_redis_refuses_for_its_own_sake_is_kept_aside_and_told(
     serve: Serve, redis_server: RedisServer, tmp_path: Path, eventually: Eventually, store: redis.Redis
 ) -> None:

@@ -112,6 +112,7 @@ def test_outside_of_the_sandbox_no_address_stands_in_for_a_token(
     assert "<input" not in form.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", PLACES)
 def test_with_a_token_everybody_needs_it_this_machine_too(serve: Callable[..., Site], place: str) -> None:
     site = serve(ops_token="ops-ž-token")

@@ -213,6 +213,7 @@ def reasons(ledger: Ledger) -> list[str]:
     return [event.reason for event in desk.held_events(ledger)]
 
 
+@pytest.mark.slow
 def test_where_two_calls_fit_it_stays_held_however_many_others_come(ledger: Ledger) -> None:
     near = RecentCallIndex(ledger, Rules())
     for number, minutes in ((1, 20), (2, 10)):
@@ -379,6 +380,7 @@ class Counting(Ledger):
         return super().read(key, number=number)
 
 
+@pytest.mark.slow
 def test_many_held_events_of_one_number_cost_little(ledger: Ledger) -> None:
     phone = NAMELESS["external_number"]
     for number in range(1, 101):

@@ -81,6 +81,7 @@ def test_nothing_heard_in_time_is_code_1(capsys: pytest.CaptureFixture[str]) -> 
     assert capsys.readouterr().out == ""
 
 
+@pytest.mark.slow
 def test_a_refused_webhook_is_told_with_its_cause(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
     later = threading.Timer(0.2, site.post, [ENDED], {"headers": {"Authorization": "Bearer wrong-one"}})
     later.start()

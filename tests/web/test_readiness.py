@@ -113,6 +113,7 @@ def test_without_a_journal_a_webhook_and_readyz_are_503_for_the_same_cause(
     assert ready.json["reason"] in answer.json["error"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", OF_THE_SERVER)
 def test_what_is_in_the_journal_waits_and_is_not_set_aside_while_the_server_refuses(
     refusing: OneError, serve: Serve, tmp_path: Path, eventually: Eventually, text: str

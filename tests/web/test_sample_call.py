@@ -88,6 +88,7 @@ def test_without_a_sandbox_there_is_no_such_page(site: Site) -> None:
     assert 'href="/try"' not in site.get("/").text
 
 
+@pytest.mark.slow
 def test_a_web_process_loads_none_of_its_code_without_a_sandbox() -> None:
     names = "('httpx2', 'bridge.sandbox.samples')"
     look = f"import sys, bridge.web.app; print([m for m in {names} if m in sys.modules])"

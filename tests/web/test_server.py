@@ -144,6 +144,7 @@ def test_a_chunked_request_may_end_within_the_read_that_brings_the_next_one(site
     assert statuses(answer) == ["202", "200", "200"]
 
 
+@pytest.mark.slow
 def test_requests_sent_ahead_are_answered_in_order_and_none_is_lost(site: Site, ledger: Ledger) -> None:
     with site.connect() as connection:
         connection.sendall(b"".join(webhook(number) for number in range(1, 801)))

@@ -376,6 +376,7 @@ def test_a_burst_is_kept_to_the_last_webhook(site: Site, ledger: Ledger) -> None
     assert ledger.queue()[Lane.LIVE].due == CROWD
 
 
+@pytest.mark.slow
 def test_a_burst_into_a_frozen_redis_is_answered_in_time_and_forgotten(
     site: Site, redis_server: RedisServer
 ) -> None:

@@ -87,6 +87,7 @@ def test_an_idle_worker_is_woken_and_does_not_wait_for_its_beat(
         eventually(lambda: _synced(bridge), "the call is synced")
 
 
+@pytest.mark.slow
 def test_stopping_lets_a_running_job_end(redis_url: str, bridge: Bridge, sandbox: RunningSandbox) -> None:
     process = WorkerProcess(_settings(redis_url, sandbox))
     process.start()
@@ -120,6 +121,7 @@ def test_stopping_hands_back_what_does_not_end_in_time(
     assert len(sandbox.kustomer.customers) == len(sandbox.kustomer.notes) == 1
 
 
+@pytest.mark.slow
 def test_a_worker_sits_out_a_redis_that_is_killed_and_restarted(
     tmp_path: Path, sandbox: RunningSandbox
 ) -> None:
@@ -184,6 +186,7 @@ def test_nothing_is_deleted_where_no_time_is_set(ledger: Ledger, tmp_path: Path)
     assert storage.size("2020/01/01/old.wav") == 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("processes", [1, 2])
 def test_the_worker_command_works_and_stops_when_told(
     redis_url: str, bridge: Bridge, sandbox: RunningSandbox, processes: int
