@@ -60,6 +60,7 @@ def check(day: Day, held: Held) -> Verdict:
     verdict.orphans = sum(not one["referenced"] for one in held.attachments)
     _check_files(held, verdict)
 
+    contacts = _last_contacts(day)
     for number, call in enumerate(day.calls):
         key = f"cloudtalk:call:{call.uuid}"
         conversation, note = by_key.pop(key, None), notes.pop(f"{key}:note", None)
@@ -70,7 +71,9 @@ def check(day: Day, held: Held) -> Verdict:
         if conversation is None:
             verdict.lost.append(f"{_name(call)}: no conversation")
             continue
-        verdict.wrong += [f"{_name(call)}: {one}" for one in _of_conversation(call, conversation, phones)]
+        verdict.wrong += [
+            f"{_name(call)}: {one}" for one in _of_conversation(call, conversation, phones, contacts)
+        ]
         if note is None:
             verdict.lost.append(f"{_name(call)}: no note")
             continue
@@ -120,11 +123,25 @@ def _check_customers(day: Day, held: Held, verdict: Verdict) -> None:
     verdict.lost += [f"the customer of …{phone[-3:]}" for phone in wanted - owners.keys()]
 
 
-def _of_conversation(call: Expected, found: Document, phones: Mapping[str, set[str]]) -> Iterator[str]:
+def _last_contacts(day: Day) -> dict[str, datetime]:
+    """Of each number when the last call began in which somebody spoke with it."""
+    found: dict[str, datetime] = {}
+    for call in day.calls:
+        if call.talked and call.phone and call.started_at:
+            found[call.phone] = max(call.started_at, found.get(call.phone, call.started_at))
+    return found
+
+
+def _of_conversation(
+    call: Expected, found: Document, phones: Mapping[str, set[str]], contacts: Mapping[str, datetime]
+) -> Iterator[str]:
     owner = found["relationships"]["customer"]["data"]["id"]
     if call.phone not in phones.get(owner, set()):
         yield "its conversation is another customer's"
-    for name, wanted in (("status", call.status), ("direction", call.direction)):
+    contact = contacts.get(call.phone or "")
+    closed = contact is not None and call.started_at is not None and contact > call.started_at
+    status = "done" if closed else call.status
+    for name, wanted in (("status", status), ("direction", call.direction)):
         if found["attributes"][name] != wanted:
             yield f"its conversation's {name} is {found['attributes'][name]}, not {wanted}"
 

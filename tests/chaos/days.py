@@ -63,6 +63,9 @@ class Expected:
     never: tuple[str, ...]
     # The name of the file that its note must have attached.
     attachment: str | None
+    started_at: datetime | None = None
+    # Somebody spoke with the caller: that closes calls of theirs that were missed before.
+    talked: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -198,6 +201,8 @@ class _Happening:
             lines=tuple(lines),
             never=tuple(never),
             attachment=f"{stem}-{self.call_id}.mp3" if self.sounds else None,
+            started_at=self.started_at,
+            talked=self.talked,
         )
 
     def upstream(self) -> Iterator[Upstream]:

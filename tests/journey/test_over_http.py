@@ -32,6 +32,8 @@ HELD = {
     "made_up__native_message_received__plain": "no call",
     "made_up__user_status_changed__plain": "unknown trigger",
 }
+# One delivery of a case names no call.
+HELD_ONCE = {("made_up__voice_agent__extracted_fields", 2)}
 # Repeats, within the case or of another one.
 DUPLICATES = {
     ("call_ended__both_ids_localised_key", 1),
@@ -71,7 +73,9 @@ def test_every_payload_is_answered_as_its_nature_demands_and_every_call_is_writt
         response = _deliver(house, request)
 
         said = response.json()
-        if request.case in HELD:
+        if (request.case, turn) in HELD_ONCE:
+            assert (response.status_code, said["status"]) == (202, "held"), request.case
+        elif request.case in HELD:
             assert (response.status_code, said["status"]) == (202, "held"), request.case
             assert HELD[request.case] in said["reason"]
         elif (request.case, turn) in DUPLICATES:
