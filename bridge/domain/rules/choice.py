@@ -9,6 +9,12 @@ from typing import Any
 
 from bridge.domain.rules.model import Rules
 
+BOOL = "true or false"
+ID_RIGHT = "its id, as Kustomer's address shows it"
+TEMPLATE_RIGHT = "a template such as {{ title }}"
+CUSTOM_RIGHT = 'names and values, such as { regionStr = "north" }'
+AMOUNT_RIGHT = "a number above 0 and below 10000"
+
 
 def same(value: Any) -> Any:
     return value

@@ -10,8 +10,7 @@ from pydantic import Field
 
 from bridge.domain.hours import Hours, read_hours
 from bridge.domain.outcome import Direction, Outcome
-from bridge.domain.rules.choice import one_of
-from bridge.domain.rules.choices import BOOL
+from bridge.domain.rules.choice import BOOL, one_of
 from bridge.domain.rules.values import Country, HoursText, Name, Seconds, one_or_more
 from bridge.domain.rules.when import Caller, When
 

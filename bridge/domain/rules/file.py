@@ -1,6 +1,6 @@
 """Reads the operator's rules from the TOML file that `CALLBRIDGE_RULES` names. Imported only if there is one.
 
-The names are in `choices.py` and `conditions.py`; version 1 has some of them. Each mistake gets its place
+The names are in `choices/` and `conditions.py`; version 1 has some of them. Each mistake gets its place
 in the file, what is wrong and what to do; all that can be found at once are.
 """
 

@@ -11,8 +11,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
 from pydantic_core import PydanticCustomError
 
 from bridge.domain.outcome import Outcome
-from bridge.domain.rules.choice import Choice
-from bridge.domain.rules.choices import BOOL, BY_PLACE, CHOICES, SECTIONS, THEN, WebhookKeys
+from bridge.domain.rules.choice import BOOL, Choice
+from bridge.domain.rules.choices import BY_PLACE, CHOICES, SECTIONS, THEN, WebhookKeys
 from bridge.domain.rules.conditions import CONDITIONS, Condition
 
 MOST_RULES = 200

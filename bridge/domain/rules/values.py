@@ -151,6 +151,7 @@ HoursText = Annotated[str, AfterValidator(_hours)]
 TemplateText = Annotated[str, AfterValidator(_template)]
 # A template that no version uses yet: its mistakes are found already.
 LaterTemplate = Annotated[str, AfterValidator(_template), AfterValidator(_not_yet), Field(max_length=0)]
+Amount = Annotated[float, Field(gt=0, lt=10_000)]
 Day = Annotated[date, BeforeValidator(_day)]
 Country = Annotated[str, AfterValidator(_country), Field(min_length=2, max_length=2)]
 Name = Annotated[str, BeforeValidator(_named), AfterValidator(_filled)]

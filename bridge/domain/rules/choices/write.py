@@ -1,0 +1,42 @@
+"""Choices of `[write]`: which calls are written, and how."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from bridge.domain.rules.choice import BOOL, Choice
+from bridge.domain.rules.values import LaterTemplate
+
+_KEPT = "false: they are kept and explained, not written"
+
+CHOICES: tuple[Choice, ...] = (
+    Choice(
+        section="write", name="internal", field="write_internal", kind=bool, right=BOOL,
+        says=f"write calls between colleagues; {_KEPT}",
+    ),
+    Choice(
+        section="write", name="withheld", field="write_withheld", kind=bool, right=BOOL,
+        says=f"write calls from withheld numbers; {_KEPT}",
+    ),
+    Choice(
+        section="write", name="short", field="write_short", kind=bool, right=BOOL,
+        says=f"write calls of emergency and other short numbers; {_KEPT}",
+    ),
+    Choice(
+        section="write", name="path", field="note_path", kind=bool, right=BOOL,
+        says="say in the note how the call went: menus, queues, who rang, transfers",
+        costs="1 of CloudTalk: call detail",
+    ),
+    Choice(
+        section="write", name="as", field="", kind=Literal["note"], right='"note": the only form so far',
+        says="the form in which a call is written",
+    ),
+    Choice(
+        section="write", name="language", field="", kind=Literal["en"],
+        right='"en": the only language so far', says="language of the note",
+    ),
+    Choice(
+        section="write", name="template", field="", kind=LaterTemplate,
+        right='"": notes have no template yet', says="template of the note; empty: the built-in note",
+    ),
+)  # fmt: skip
