@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum, auto
@@ -77,8 +77,13 @@ class ConversationDraft:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttachmentDraft:
-    """The file wanted at the note: its name for people, and where it is in our storage."""
+    """A file wanted at the note: its name for people, and where it is in our storage.
 
+    Args:
+        output: its name on the call's record.
+    """
+
+    output: str
     name: str
     file: Stored
 
@@ -92,7 +97,6 @@ class NoteDraft:
     body: str
     # What an earlier version sent where it meant the same.
     former_body: str = ""
-    attachment: AttachmentDraft | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +104,7 @@ class Plan:
     customer: CustomerDraft
     conversation: ConversationDraft
     note: NoteDraft
+    files: tuple[AttachmentDraft, ...] = ()
     # Sentences about what Kustomer does not take.
     left_out: tuple[str, ...] = ()
 
@@ -184,8 +189,8 @@ def plan(
             id=object_id(note_key(external_id)),
             body=note_text(settled, zone=rules.zone, sound=sound, life=life),
             former_body=note_before_marks(settled, zone=rules.zone, sound=sound, life=life),
-            attachment=_attachment(call, recording, rules),
         ),
+        files=tuple(_files(call, recording, rules)),
         left_out=left_out,
     )
 
@@ -279,13 +284,13 @@ def _named(template: str, call: Call, rules: Rules, *, sound: str = "", otherwis
     return cut(render_line(template, values, title if otherwise is None else otherwise), _LONGEST_NAME)
 
 
-def _attachment(call: Call, recording: Recording, rules: Rules) -> AttachmentDraft | None:
+def _files(call: Call, recording: Recording, rules: Rules) -> Iterator[AttachmentDraft]:
     file = attachment_of(recording, rules)
-    if file is None:
-        return None
-    kind = "voicemail" if call.outcome is Outcome.VOICEMAIL else "call"
-    ending = file.name.rsplit(".", 1)[-1]
-    return AttachmentDraft(name=f"{kind}-{call.call_id or call.uuid}.{ending}", file=file)
+    if file is not None:
+        kind = "voicemail" if call.outcome is Outcome.VOICEMAIL else "call"
+        ending = file.name.rsplit(".", 1)[-1]
+        name = f"{kind}-{call.call_id or call.uuid}.{ending}"
+        yield AttachmentDraft(output="attachment", name=name, file=file)
 
 
 def _sound(recording: Recording, rules: Rules, link: str) -> str:

@@ -269,13 +269,13 @@ def _write_all(
         conversation_is_new=place.is_new,
         current=life.note,
     )
-    if wanted := want.note.attachment:
-        lost = (writer.search_first or writer.verify) and "attachment" not in writer.record.outputs
+    for wanted in want.files:
+        lost = (writer.search_first or writer.verify) and wanted.output not in writer.record.outputs
         attachment = find_attachment(writer, note.there(), wanted) if lost and not place.is_new else None
         attachment = attachment or ensure_attachment(writer, wanted)
         if attachment is None:
             return False
-        note = replace(note, attachment=attachment)
+        note = replace(note, attachments=(*note.attachments, attachment))
     writer.ensure(note)
     if place.output is not None:
         writer.update(replace(place.output, current=life.conversation), place.written)

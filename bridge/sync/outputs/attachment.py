@@ -1,4 +1,4 @@
-"""A call's recording becomes an attachment of its note, once: registered, uploaded, referenced.
+"""A file of a call, such as its recording, becomes an attachment, once: registered, uploaded, referenced.
 
 Not an `Output`: Kustomer offers no key to find it by, and it is never updated. Each step goes on record
 before the next. A crash between them costs at most one registered attachment that nothing refers to; those
@@ -25,17 +25,16 @@ from bridge.sync.writer import CallWriter
 # The life of an upload form is not documented; S3 policies are made for minutes or an hour.
 _FORM_KEPT_MS = 10 * 60_000
 _ORPHANED = "attachment:orphaned"
-_FORM = Family.FORM.field("attachment")
 
 
 def ensure_attachment(writer: CallWriter, draft: AttachmentDraft) -> dict[str, Any] | None:
-    """How the note refers to the file, uploaded once.
+    """How a note or message refers to the file, uploaded once.
 
     Returns:
         None where Kustomer refuses it: that is on record then, and the sync is due again.
     """
     sent, log = _fields(draft), writer.log
-    known = writer.record.outputs.get("attachment")
+    known = writer.record.outputs.get(draft.output)
     if known is None or known.sent != sent:
         try:
             known = _upload(writer, draft, sent)
@@ -43,7 +42,7 @@ def ensure_attachment(writer: CallWriter, draft: AttachmentDraft) -> dict[str, A
             if error.status not in (400, 413, 415):
                 raise
             # Its type or its size is not accepted: the note is planned again, with a link instead.
-            log.note(Family.REFUSED.field("attachment"), error.detail or str(error))
+            log.note(Family.REFUSED.field(draft.output), error.detail or str(error))
             log.deps.ledger.schedule("sync", writer.record.key, in_ms=0, under=log.claim)
             return None
     return {"_id": known.id, **{key: sent[key] for key in ("name", "contentType", "contentLength")}}
@@ -55,7 +54,7 @@ def find_attachment(writer: CallWriter, note: Note | None, draft: AttachmentDraf
         id_ = str(item.get("_id") or item.get("id"))
         there = reference(id_, item) or writer.kustomer.attachments.reference(id_)
         if there is not None and there["name"] == draft.name:
-            writer.log.keep("attachment", id_, _fields(draft), done="found")
+            writer.log.keep(draft.output, id_, _fields(draft), done="found")
             return there
     return None
 
@@ -92,13 +91,14 @@ def _upload(writer: CallWriter, draft: AttachmentDraft, sent: Mapping[str, Any])
     """Register and send. The form of a run that did not end is used, if it is still accepted."""
     record, log = writer.record, writer.log
     attachments, ledger = writer.kustomer.attachments, log.deps.ledger
-    form = _kept_form(record.fields.get(_FORM), sent, ledger.now_ms())
-    if form is None and "attachment" in record.intents:
+    kept_as = Family.FORM.field(draft.output)
+    form = _kept_form(record.fields.get(kept_as), sent, ledger.now_ms())
+    if form is None and draft.output in record.intents:
         # Registered, and the reply with its id was lost: an empty one stays behind in Kustomer.
         ledger.count(_ORPHANED)
     for _ in range(2):
         if form is None:
-            log.begin("attachment", sent)
+            log.begin(draft.output, sent)
             register = partial(
                 attachments.create,
                 name=draft.name,
@@ -107,16 +107,16 @@ def _upload(writer: CallWriter, draft: AttachmentDraft, sent: Mapping[str, Any])
             )
             form = log.while_ours(register)
             kept = {**asdict(form), "sent": dict(sent), "at": ledger.now_ms()}
-            ledger.keep(log.claim, {_FORM: kept, Family.INTENT.field("attachment"): None})
+            ledger.keep(log.claim, {kept_as: kept, Family.INTENT.field(draft.output): None})
         try:
             log.repeat(partial(_send, form, draft, log.deps))
         except FormRefused:
             ledger.count(_ORPHANED)
-            ledger.keep(log.claim, {_FORM: None})
+            ledger.keep(log.claim, {kept_as: None})
             form = None
             continue
-        log.keep("attachment", form.attachment_id, sent, done="created", created=True)
-        ledger.keep(log.claim, {_FORM: None})
+        log.keep(draft.output, form.attachment_id, sent, done="created", created=True)
+        ledger.keep(log.claim, {kept_as: None})
         return Written(id=form.attachment_id, sent=sent, created=True)
     raise Unavailable("kustomer's upload host refused two new upload forms")
 

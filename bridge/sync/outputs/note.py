@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 from uuid import UUID
@@ -27,7 +28,8 @@ class NoteOutput(Output[Note]):
     draft: NoteDraft
     conversation_id: str
     conversation_is_new: bool
-    attachment: Fields | None = None
+    # How it refers to its files.
+    attachments: Sequence[Fields] = ()
     # As just read, where somebody has read it.
     current: Note | None = None
 
@@ -35,7 +37,7 @@ class NoteOutput(Output[Note]):
         # An upgrade alone is no reason to rewrite a note.
         as_before = known is not None and known.sent.get("body") == self.draft.former_body
         body = self.draft.former_body if as_before else self.draft.body
-        attached = {"attachments": [self.attachment]} if self.attachment else {}
+        attached = {"attachments": list(self.attachments)} if self.attachments else {}
         return {"externalId": self.draft.external_id, "body": body, **attached}
 
     def is_searched(self) -> bool:
