@@ -68,14 +68,18 @@ class CallWriter:
         known: later ones may find whom the bridge created."""
         record, also = self.record, self.log.also
         if caller is not None and record.caller is None and Field.CALLER not in also:
-            known = record.outputs.get("customer")
-            # Written by an earlier run, or begun by one: whom it created was not known before.
-            ours = known.created if known is not None else "customer" in record.intents
-            also[Field.CALLER] = "unknown" if ours else "known" if known is not None else caller
+            also[Field.CALLER] = self._caller_at_first(caller)
         if why is not None and (why != record.customer_why or Field.CUSTOMER_WHY in also):
             also[Field.CUSTOMER_WHY] = why or None
         if candidates is not None and list(candidates) != record.candidates:
             also[Field.CANDIDATES] = list(candidates) or None
+
+    def _caller_at_first(self, caller: Caller) -> Caller:
+        """Written by an earlier run, or begun by one: whom it created was not known before."""
+        known = self.record.outputs.get("customer")
+        if known is not None:
+            return "unknown" if known.created else "known"
+        return "unknown" if "customer" in self.record.intents else caller
 
     # Another leg of the same transferred call, whose conversation this call shares.
     leg: Leg | None = None

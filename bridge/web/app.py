@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bridge import wiring
 from bridge.checks.cached import CachedChecks
+from bridge.jobs.erasure import Erasure
 from bridge.ledger.budgets.budget import Budget
 from bridge.ledger.calls.inbox import Inbox
 from bridge.ledger.faults import server_fault
@@ -128,16 +129,18 @@ def create_app(
     state.callers, state.admission, state.desk = callers, admission, desk
     state.sounds = Sounds(storage or partial(wiring.open_recordings, settings))
     state.app_links = wiring.app_links(settings)
-    # Patient: what it began is to be finished.
-    state.erasure = lambda who: wiring.open_erasure(
-        settings, wiring.open_ledger(settings), who=who, rules=desk.rules
-    )
+    state.erasure = partial(_erasure, settings, desk)
     state.folders = wiring.folders(settings)
     state.traffic = Traffic(limits or Limits.of_this_process(per_peer=settings.connections_per_peer))
     state.feed = Feed(lambda before: desk.run(lambda: look(ledger, before)))
     state.traffic.at_stop.append(state.feed.close)
     state.metrics = _metrics_page(app, settings, ledger, budgets, connections)
     return app
+
+
+def _erasure(settings: Settings, desk: Desk, who: str) -> Erasure:
+    """With a patient ledger: what it began is to be finished."""
+    return wiring.open_erasure(settings, wiring.open_ledger(settings), who=who, rules=desk.rules)
 
 
 def _acceptor(

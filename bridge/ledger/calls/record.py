@@ -241,15 +241,8 @@ class Record:
         return found
 
     def _read_events(self, rules: Rules) -> list[Event]:
-        read = (
-            (read_event(e.trigger or None, e.body, rules, received_at=e.last_at), e.signed)
-            for e in self.events
-        )
-        events = [
-            replace(event, signed=True) if signed else event
-            for event, signed in read
-            if isinstance(event, Event)
-        ]
+        read = (_event_of(kept, rules) for kept in self.events)
+        events = [event for event in read if event is not None]
         if any(event.stage is Stage.ENDED for event in events):
             return events
         kept = self.observations.get("listed")
@@ -329,6 +322,14 @@ class Record:
     def _listed_body(self) -> Mapping[str, Any]:
         kept = self.observations.get("listed")
         return kept.body if kept is not None else {}
+
+
+def _event_of(kept: KeptEvent, rules: Rules) -> Event | None:
+    """None: it tells of no call by the rules in force."""
+    event = read_event(kept.trigger or None, kept.body, rules, received_at=kept.last_at)
+    if not isinstance(event, Event):
+        return None
+    return replace(event, signed=True) if kept.signed else event
 
 
 def _read_alike(one: Rules, other: Rules) -> bool:

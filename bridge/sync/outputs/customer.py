@@ -206,12 +206,15 @@ class CustomerOutput(Output[Customer]):
         has_name = bool(there.name) and not (draft.name and self._is_placeholder(there.name))
         if len(found.customers) == 1:
             self.remember(there.id, named=has_name or bool(draft.name))
+        name = (draft.name or draft.placeholder or None) if has_name else None
+        sent = {**self.fields(None), "name": name}
+        return Written(id=there.id, sent=sent, created=self._is_named_by_us(there))
+
+    def _is_named_by_us(self, there: Customer) -> bool:
+        """Whether an earlier run of this job, or one whose reply was lost, gave the name."""
         begun = (self.writer.begun(self.name) or {}).get("name")
         known = self.writer.record.outputs.get(self.name)
-        # The name is ours where an earlier run of this job, or one whose reply was lost, gave it.
-        ours = (begun is not None and begun == there.name) or (known is not None and known.created)
-        name = (draft.name or draft.placeholder or None) if has_name else None
-        return Written(id=there.id, sent={**self.fields(None), "name": name}, created=ours)
+        return (begun is not None and begun == there.name) or (known is not None and known.created)
 
     def _house(self) -> Written:
         """The customer of calls without one of their own; its fields are nobody's to fill."""
