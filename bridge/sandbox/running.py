@@ -207,6 +207,10 @@ class KustomerHandle(Handle):
         return self._documents("note")
 
     @property
+    def messages(self) -> list[Document]:
+        return self._documents("message")
+
+    @property
     def attachments(self) -> list[Document]:
         """As the API shows them, and `uploaded`, `size`, `sha256`, `uploadCount`, `referenced`."""
         return self._documents("attachment")
@@ -256,7 +260,7 @@ class KustomerHandle(Handle):
         return str(attachment["id"])
 
     def remove(self, kind: str, document_id: str) -> None:
-        """As if a person had deleted it: a customer, conversation or note, by its id. Raises KeyError."""
+        """As if a person had deleted it, whatever kind it is. Raises KeyError."""
         with self._world.lock:
             self._world.store.remove(kind, document_id)
 

@@ -33,7 +33,7 @@ def kustomer_state(world: World) -> Document:
 
 def kustomer_documents(world: World, kind: str) -> list[Document]:
     """As the API shows them, and beside that what it does not show: the names of a conversation's tags and
-    owners; of an attachment, what was uploaded, how often, and whether a note points at it.
+    owners; of an attachment, what was uploaded, how often, and whether a note or message points at it.
     """
     shown = [shape(kind, one, world) for one in world.store.all(kind)]
     if kind == "conversation":
@@ -46,7 +46,9 @@ def kustomer_documents(world: World, kind: str) -> list[Document]:
             attachment = world.store.get("attachment", one["id"]) or {}
             one |= {name: attachment[name] for name in ("uploaded", "size", "sha256")}
             one["uploadCount"] = attachment["upload_count"]
-            one["referenced"] = bool(world.store.find("note", "attachment", one["id"]))
+            one["referenced"] = any(
+                world.store.find(kind, "attachment", one["id"]) for kind in ("note", "message")
+            )
     return shown
 
 

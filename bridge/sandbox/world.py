@@ -55,10 +55,12 @@ class CloudTalkReadings(Readings):
 class KustomerReadings(Readings):
     # How is a second customer with the same phone, e-mail or external id refused?
     customer_duplicate: Literal["409", "400"] = "409"
-    # A second conversation or note with an externalId that exists: refused with 409, or made?
+    # A second conversation, note or message with an externalId that exists: refused with 409, or made?
     external_id: Literal["refuse", "duplicate"] = "duplicate"
     # An id chosen by the client: 409 when it exists, ignored, or not allowed at all (400)?
     note_id: Literal["conflict", "ignore", "refuse"] = "conflict"
+    # Is there the look-up of a message by its external id? Published, in an odd spelling; never seen working.
+    message_lookup: Literal["taken", "missing"] = "taken"
     error_shape: Literal["old", "new"] = "old"
     shared_phone_lookup: bool = False  # does the look-up by phone search sharedPhones as well?
     phone_lookup: Literal["one", "list"] = "one"  # what it answers for several hits
@@ -250,7 +252,7 @@ def _keys_of(kind: str, document: Document) -> Iterator[tuple[str, str]]:
     elif kind in ("note", "message"):
         yield "conversation", document["conversation"]
         for entry in given.get("attachments") or []:
-            yield "attachment", entry["_id"].lower()
+            yield "attachment", (entry if isinstance(entry, str) else entry["_id"]).lower()
     elif kind == "user":
         yield "email", (given.get("email") or "").lower()
     elif kind == "tag":

@@ -33,7 +33,10 @@ def description(name: str) -> dict[str, Any]:
 
 def public(client: type) -> set[str]:
     return {
-        name for name, value in vars(client).items() if isinstance(value, FunctionType) and name[0] != "_"
+        name
+        for kind in client.__mro__
+        for name, value in vars(kind).items()
+        if isinstance(value, FunctionType) and name[0] != "_"
     }
 
 

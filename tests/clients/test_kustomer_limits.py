@@ -26,6 +26,7 @@ SANDBOX: Mapping[str, TypeAdapter[Any]] = {
     "NoteUpdate": schemas.NOTE_UPDATE,
     "MessageCreate": messages.LOOSE_MESSAGE,
     "MessageCreateInConversation": messages.MESSAGE,
+    "MessageUpdate": messages.MESSAGE_UPDATE,
     "CompanyCreate": messages.COMPANY,
 }
 DRAFTS: Mapping[str, type[fields.Draft]] = {

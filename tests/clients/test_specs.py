@@ -68,6 +68,11 @@ KUSTOMER_CALLS: dict[str, Callable[[Kustomer], object]] = {
     "users.by_email": lambda k: k.users.by_email("bo.sample@example.com"),
     "messages.get": lambda k: k.messages.get(AN_ID),
     "messages.page": lambda k: k.messages.page(PAGE, conversation_id=AN_ID),
+    "messages.every": lambda k: [*k.messages.every(conversation_id=AN_ID)],
+    "messages.by_external_id": lambda k: k.messages.by_external_id("cloudtalk:call:x:voice"),
+    "messages.update": lambda k: k.messages.update(
+        AN_ID, {"externalId": "x:voice", "preview": "Call", "meta": {"from": ADA}, "status": "received"}
+    ),
     "messages.create": lambda k: k.messages.create({"channel": "sms", "app": "x"}, conversation_id=AN_ID),
     "notes.get": lambda k: k.notes.get(AN_ID),
     "notes.page": lambda k: k.notes.page(PAGE),

@@ -81,6 +81,48 @@ def test_a_message_that_does_not_fit_is_refused_with_its_property(
     assert wrong(api.post(f"/conversations/{conversation}/messages", json=CHAT | change)) == [parameter]
 
 
+def test_a_message_is_found_by_its_external_id_where_kustomer_has_that_look_up(
+    api: httpx2.Client, kustomer: KustomerHandle, conversation: str
+) -> None:
+    body = CHAT | {"externalId": "cloudtalk:call:1:voice"}
+    made = data(api.post(f"/conversations/{conversation}/messages", json=body), 201)
+    path = "/messages/externalid=cloudtalk%3Acall%3A1%3Avoice"
+
+    assert data(api.get(path))["id"] == made["id"]
+    assert wrong(api.get("/messages/externalid=another"), 404) == ["externalId"]
+    kustomer.read_as(message_lookup="missing")
+    assert wrong(api.get(path), 404) == ["id"]
+
+
+def test_a_message_is_changed_except_for_what_makes_it_what_it_is(
+    api: httpx2.Client, conversation: str
+) -> None:
+    made = data(api.post(f"/conversations/{conversation}/messages", json=CHAT), 201)["id"]
+    change = {"preview": "Changed", "meta": {"from": "+15550100101"}, "status": "received", "subject": None}
+
+    changed = data(api.patch(f"/messages/{made}", json=change))["attributes"]
+
+    assert {name: changed[name] for name in change} == change
+    for name in ("channel", "app", "direction", "auto", "customer"):
+        assert wrong(api.patch(f"/messages/{made}", json={name: CHAT.get(name, AN_ID)})) == [name]
+    assert wrong(api.patch(f"/messages/{made}", json={"attachments": [AN_ID]}))
+    assert wrong(api.patch(f"/messages/{made}", json={"createdAt": "2026-03-02T09:00:00Z"}), 401) == [
+        "createdAt"
+    ]
+    assert wrong(api.patch(f"/messages/{AN_ID}", json=change), 404) == ["id"]
+
+
+@pytest.mark.parametrize(("reading", "status"), [("refuse", 409), ("duplicate", 201)])
+def test_a_second_message_with_an_external_id_is_refused_or_made(
+    api: httpx2.Client, kustomer: KustomerHandle, conversation: str, reading: str, status: int
+) -> None:
+    kustomer.read_as(external_id=reading)
+    path, body = f"/conversations/{conversation}/messages", CHAT | {"externalId": "call:1:voice"}
+    data(api.post(path, json=body), 201)
+
+    assert api.post(path, json=body).status_code == status
+
+
 def test_a_message_of_nobody_wants_a_direction_and_somebody(api: httpx2.Client, customer: str) -> None:
     assert wrong(api.post("/messages", json={"channel": "chat", "app": "test"})) == ["direction"]
     assert wrong(api.post("/messages", json=CHAT)) == ["conversation"]

@@ -18,23 +18,16 @@ import httpx2
 from bridge.clients.both_budgets import BothBudgets
 from bridge.clients.http import Service
 from bridge.clients.kustomer.attachments import Attachments
-from bridge.clients.kustomer.resources import (
-    Companies,
-    Conversation,
-    Conversations,
-    Customer,
-    Customers,
-    Messages,
-    Note,
-    Notes,
-    Teams,
-    Users,
-    new_customer,
-)
+from bridge.clients.kustomer.companies import Companies
+from bridge.clients.kustomer.conversations import Conversation, Conversations
+from bridge.clients.kustomer.customers import Customer, Customers, new_customer
+from bridge.clients.kustomer.messages import Message, Messages
+from bridge.clients.kustomer.notes import Note, Notes
+from bridge.clients.kustomer.people import Teams, Users
 from bridge.clients.ports import Budget, Gate
 from bridge.clients.standing import KeyCheck
 
-__all__ = ["Conversation", "Customer", "Kustomer", "Note", "new_customer"]
+__all__ = ["Conversation", "Customer", "Kustomer", "Message", "Note", "new_customer"]
 
 
 class Kustomer:

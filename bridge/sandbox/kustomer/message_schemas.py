@@ -22,6 +22,7 @@ from bridge.sandbox.kustomer.schemas import (
     TagName,
     Text100,
     Text256,
+    Unique,
     UpToTen,
     UpToTwenty,
     Url,
@@ -99,6 +100,32 @@ class LooseMessage(MessageBody, total=False):
 
 
 @with_config(STRICT)
+class MessageUpdate(TypedDict, total=False):
+    """Documented: channel, app, direction, auto and customer stay as they were created."""
+
+    conversation: str
+    externalId: Text256 | None
+    preview: Preview | None
+    subject: Text256 | None
+    status: Status
+    error: MessageError
+    errorAt: DateTime
+    sentAt: DateTime | None
+    size: float
+    attachments: Unique[AttachmentRef]
+    meta: Annotated[dict[str, Any], Field(max_length=100)]
+    custom: Custom
+    related: str
+    sentiment: Sentiment
+    createdAt: DateTime
+    modifiedAt: DateTime
+    updatedAt: DateTime
+    createdBy: ObjectId
+    modifiedBy: ObjectId | None
+    lang: Text100 | None
+
+
+@with_config(STRICT)
 class Domain(TypedDict):
     domain: str
 
@@ -126,4 +153,5 @@ class CompanyBody(TypedDict, total=False):
 
 MESSAGE: TypeAdapter[MessageBody] = TypeAdapter(MessageBody)
 LOOSE_MESSAGE: TypeAdapter[LooseMessage] = TypeAdapter(LooseMessage)
+MESSAGE_UPDATE: TypeAdapter[MessageUpdate] = TypeAdapter(MessageUpdate)
 COMPANY: TypeAdapter[CompanyBody] = TypeAdapter(CompanyBody)

@@ -6,7 +6,7 @@ from starlette.responses import JSONResponse, Response
 
 from bridge.sandbox.kustomer import message_schemas as schemas
 from bridge.sandbox.kustomer.desk import Desk
-from bridge.sandbox.kustomer.errors import Refusal, bad_parameter
+from bridge.sandbox.kustomer.errors import Refusal, bad_parameter, not_found
 from bridge.sandbox.kustomer.schemas import ADMIN_ONLY
 from bridge.sandbox.kustomer.shapes import page_of
 from bridge.sandbox.store import Document
@@ -18,7 +18,9 @@ class Messages(Desk):
     def add_to(self, routes: Routes) -> None:
         routes.add("GET", "/v1/messages", self.index)
         routes.add("POST", "/v1/messages", self.create_loose)
+        routes.add("GET", "/v1/messages/externalid={value}", self.show_by_external_id)
         routes.add("GET", "/v1/messages/{id}", self.show)
+        routes.add("PATCH PUT", "/v1/messages/{id}", self.update)
         routes.add("GET", "/v1/conversations/{id}/messages", self.of_conversation)
         routes.add("POST", "/v1/conversations/{id}/messages", self.create_in_conversation)
         routes.add("GET", "/v1/customers/{id}/messages", self.of_customer)
@@ -50,6 +52,26 @@ class Messages(Desk):
     def show(self, request: SandboxRequest) -> Response:
         return self.one("message", self.need("message", request.params["id"]))
 
+    def show_by_external_id(self, request: SandboxRequest) -> Response:
+        if self.world.kustomer.readings.message_lookup == "missing":
+            raise not_found("id")
+        return self.by_external_id("message", request)
+
+    def update(self, request: SandboxRequest) -> Response:
+        message = self.need("message", request.params["id"])
+        body = self.body(request, schemas.MESSAGE_UPDATE)
+        _refuse_what_admins_set(body)
+        self._refuse_unknown_attachments(body)
+        self.refuse_repeated_external_id("message", body, own_id=message["id"])
+        body.pop("updatedAt", None)
+        conversation_id = message["conversation"]
+        if "conversation" in body:
+            conversation_id = self.need("conversation", body.pop("conversation"), "conversation")["id"]
+        # `meta` is replaced whole, as every object: whether the real one merges it is not documented.
+        message = self.touched(message, given=message["given"] | body, conversation=conversation_id)
+        self.store.put("message", message["id"], message)
+        return self.one("message", message)
+
     def create_in_conversation(self, request: SandboxRequest) -> Response:
         conversation = self.need("conversation", request.params["id"])
         body = self.body(request, schemas.MESSAGE)
@@ -79,10 +101,7 @@ class Messages(Desk):
         return self._create(body, self.fresh(new_id(), {"status": "open"}, customer=customer["id"]))
 
     def _create(self, body: Document, conversation: Document) -> Response:
-        for name in ADMIN_ONLY:
-            if name in body:
-                # Documented as 401, not 403, for a role that the key lacks.
-                raise Refusal(401, [("Missing role org.admin", name)])
+        _refuse_what_admins_set(body)
         body.pop("customer", None)
         self._refuse_unknown_attachments(body)
         self.refuse_repeated_external_id("message", body)
@@ -106,3 +125,10 @@ class Messages(Desk):
 
     def _page(self, found: list[Document], path: str, request: SandboxRequest) -> Response:
         return JSONResponse(page_of("message", found, self.world, path=path, query=request.query))
+
+
+def _refuse_what_admins_set(body: Document) -> None:
+    for name in ADMIN_ONLY:
+        if name in body:
+            # Documented as 401, not 403, for a role that the key lacks.
+            raise Refusal(401, [("Missing role org.admin", name)])

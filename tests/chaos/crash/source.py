@@ -26,7 +26,8 @@ _ASKING = {"request", "stream", "_find", "_send", "_create", "_update", "_page",
 # Requests that only actions make, which a person runs.
 _OF_ACTIONS = {
     "kustomer.company", "kustomer.list_companies", "kustomer.create_company",
-    "kustomer.message", "kustomer.list_messages", "kustomer.create_message",
+    "kustomer.message", "kustomer.list_messages", "kustomer.create_message", "kustomer.update_message",
+    "kustomer.message_by_external_id",
     "kustomer.list_customers", "cloudtalk.list_contacts", "cloudtalk.create_contact",
     "cloudtalk.update_contact", "cloudtalk.delete_contact", "cloudtalk.add_tags", "cloudtalk.send_sms",
 }  # fmt: skip
