@@ -155,6 +155,28 @@ def leads(one: CallerCall, other: CallerCall) -> bool:
     return _order(one) < _order(other)
 
 
+def is_first_of_day(own: CallerCall, calls: Iterable[CallerCall], zone: str) -> bool:
+    """Whether no call that the index has of the number, either way, began earlier that day.
+
+    Not in the index: calls that the bridge does not know or does not write (unless somebody talked), and
+    those beyond its bounds (`ledger/calls/missed.py`).
+    """
+    return not any(_order(one) < _order(own) for one in _same_day(own, calls, zone))
+
+
+def next_of_day(own: CallerCall, calls: Iterable[CallerCall], zone: str) -> CallerCall | None:
+    """The call of the same day that began next: it was the first, as long as nobody knew of this one."""
+    return min(
+        (one for one in _same_day(own, calls, zone) if _order(own) < _order(one)), key=_order, default=None
+    )
+
+
+def _same_day(own: CallerCall, calls: Iterable[CallerCall], zone: str) -> Iterable[CallerCall]:
+    local = ZoneInfo(zone)
+    day = own.started_at.astimezone(local).date()
+    return (one for one in calls if one.key != own.key and one.started_at.astimezone(local).date() == day)
+
+
 def _order(one: CallerCall) -> tuple[datetime, str]:
     return one.started_at, one.key
 

@@ -157,12 +157,14 @@ def plan(
     recording: Recording = NO_RECORDING,
     link: str = "",
     item: Item | None = None,
+    first_of_day: bool | None = None,
 ) -> Plan | Wait | Skip:
     """What Kustomer should hold for this call, or why nothing.
 
     Args:
         link: where people can play the recording, for a note that cannot have it attached.
         item: of a missed call, the further ones that joined it and the calls that followed.
+        first_of_day: whether it is the first call of its number that day; None: not known.
     """
     customer = policy(call, rules, patience)
     if not isinstance(customer, CustomerDraft):
@@ -182,7 +184,7 @@ def plan(
             direction=_DIRECTION.get(call.direction) if call.direction else None,
             tags=tags,
             began_at=call.started_at or call.ended_at,
-            **conversation_choices(call, rules, item),
+            **conversation_choices(call, rules, item, first_of_day=first_of_day),
         ),
         note=NoteDraft(
             external_id=note_key(external_id),

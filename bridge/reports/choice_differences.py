@@ -110,6 +110,10 @@ def _is_missed_and_owned(case: Case, was: Rules, would: Rules) -> bool:
     return _is_missed(case, was, would) and _is_owned(case, was, would)
 
 
+def _has_fields(case: Case, was: Rules, would: Rules) -> bool:
+    return (was.fields_as, would.fields_as) != ("none", "none")
+
+
 def _is_recorded(case: Case, was: Rules, would: Rules) -> bool:
     return bool(case.call.recorded)
 
@@ -148,6 +152,8 @@ _CHOICES: Mapping[str, _Choice] = {
         ("call_back_minutes", "open_hours", "holidays"), _Choice(kind=NOTE, matters=_is_missed, moves=True)
     ),
     "note_path": _Choice(kind=NOTE, moves=True),
+    "fields_as": _Choice(kind=CONVERSATION, moves=True),
+    "field_names": _Choice(kind=CONVERSATION, matters=_has_fields, moves=True),
     "assign": _Choice(kind=OWNER, moves=True),
     "team": _Choice(kind=OWNER, moves=True),
     "missed_owner": _Choice(kind=OWNER, matters=_is_missed_and_owned, moves=True),

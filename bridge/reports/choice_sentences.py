@@ -32,6 +32,10 @@ _SAYS: Mapping[str, Mapping[Any, str]] = {
         True: "A missed call is closed once that caller was spoken to.",
         False: "A missed call stays open until a person closes it.",
     },
+    "fields.as": {
+        "none": "No values for reports are written.",
+        "conversation": "A call's values for reports are custom attributes of its conversation.",
+    },
     "write.path": {
         True: "The note says how the call went: menus, queues, who rang, transfers.",
         False: "The note does not say how the call went through menus and queues.",

@@ -85,6 +85,8 @@ _WRITTEN: Mapping[tuple[str, Any], str] = {
     ("unknown", "house"): "go to the house customer for an unknown caller",
     ("close_missed_on_contact", True): "are closed once that caller was spoken to",
     ("close_missed_on_contact", False): "stay open after that caller was spoken to",
+    ("fields", "none"): "have no values for reports",
+    ("fields", "conversation"): "have their values in attributes of the conversation",
     ("fetch", True): "have their recording fetched",
     ("fetch", False): "have their recording left in CloudTalk",
 }

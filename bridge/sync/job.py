@@ -29,7 +29,15 @@ from bridge.sync.customers.look_up import CustomerLookUp
 from bridge.sync.decide import Decision, Horizon, Later, Never, Write, decide, look_back
 from bridge.sync.legs import Leg, leg_of
 from bridge.sync.milestones import Milestones
-from bridge.sync.missed import Life, enter_contact, life_of, needs_own_note, settle
+from bridge.sync.missed import (
+    Life,
+    enter_contact,
+    first_of_day,
+    life_of,
+    needs_own_note,
+    settle,
+    tell_the_next_of_day,
+)
 from bridge.sync.outputs.attachment import ensure_attachment, find_attachment
 from bridge.sync.outputs.conversation import look_up
 from bridge.sync.outputs.customer import NoCustomer
@@ -147,6 +155,7 @@ def _write(run: _Run, record: Record, write: Write, rules: Rules, leg: Leg | Non
     with life_of(run.claim, run.deps, record, call, rules) as life:
         if isinstance(life, JobResult):
             return life
+        tell_the_next_of_day(run.claim, run.deps, life, rules)
         writer = _writer(run, life.record, call, rules, horizon, leg)
         return _write_call(run, writer, life, call, write, horizon)
 
@@ -205,7 +214,15 @@ def _write_call(
 def _plan(deps: Deps, writer: CallWriter, life: Life, call: Call, write: Write) -> Plan:
     rules, is_stored = writer.rules, write.recording.sound is RecordingState.STORED
     link = deps.link_to(writer.record.key, call, rules) if is_stored else ""
-    want = plan(call, rules, write.patience, recording=write.recording, link=link, item=life.item)
+    want = plan(
+        call,
+        rules,
+        write.patience,
+        recording=write.recording,
+        link=link,
+        item=life.item,
+        first_of_day=first_of_day(life, rules),
+    )
     assert isinstance(want, Plan)  # noqa: S101  # decided from the same facts; an agent's name changes nothing
     return want
 

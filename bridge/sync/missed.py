@@ -16,7 +16,18 @@ from typing import Any
 from bridge.clients.kustomer import Conversation, Note
 from bridge.deps import Deps, JobResult
 from bridge.domain.call import Call
-from bridge.domain.missed import CallerCall, Item, Kind, caller_call, candidate, item_of, leads
+from bridge.domain.fields import attributes_of
+from bridge.domain.missed import (
+    CallerCall,
+    Item,
+    Kind,
+    caller_call,
+    candidate,
+    is_first_of_day,
+    item_of,
+    leads,
+    next_of_day,
+)
 from bridge.domain.outcome import Outcome
 from bridge.domain.rules.model import Rules
 from bridge.domain.synthetic import is_synthetic
@@ -41,6 +52,7 @@ class Life:
 
     Args:
         record: as it was read last.
+        calls: all of the number that the index has, by their start.
         known: the item as the index has it; None where the call is no missed one, or joined another's.
         item: the same, as far as the note and the conversation are to show it.
         leader: of the item that the call joined.
@@ -52,6 +64,7 @@ class Life:
     record: Record
     phone: str = ""
     own: CallerCall | None = None
+    calls: Sequence[CallerCall] = ()
     known: Item | None = None
     item: Item | None = None
     leader: CallerCall | None = None
@@ -89,6 +102,25 @@ class Life:
     def _contact_ms(self) -> int:
         by = self.known.closed_by if self.known is not None else None
         return 0 if by is None else round(by.started_at.timestamp() * 1000)
+
+
+def first_of_day(life: Life, rules: Rules) -> bool | None:
+    """Whether it is the first call of its number that day; None where the number has no index."""
+    return None if life.own is None else is_first_of_day(life.own, life.calls, rules.zone)
+
+
+def tell_the_next_of_day(claim: Claim, deps: Deps, life: Life, rules: Rules) -> None:
+    """The call that was the first of the day until this one was heard of says so no more."""
+    if (
+        life.own is None
+        or rules.fields_as == "none"
+        or "first_of_day" not in attributes_of(rules.field_names)
+    ):
+        return
+    if is_first_of_day(life.own, life.calls, rules.zone):
+        following = next_of_day(life.own, life.calls, rules.zone)
+        if following is not None:
+            deps.ledger.schedule("sync", following.key, in_ms=0, under=claim)
 
 
 def enter_contact(claim: Claim, deps: Deps, record: Record, call: Call) -> None:
@@ -225,7 +257,7 @@ def _with_leader(deps: Deps, life: Life, own: CallerCall, calls: Sequence[Caller
         return None
     leader = next((one for one in calls if one.key == own.item), None)
     there = _conversation_of(deps, leader) if leader is not None else ""
-    return replace(life, own=own, leader=leader, leader_conversation=there) if there else None
+    return replace(life, own=own, calls=calls, leader=leader, leader_conversation=there) if there else None
 
 
 def _to_join(rules: Rules, record: Record, own: CallerCall, calls: Sequence[CallerCall]) -> CallerCall | None:
@@ -281,9 +313,9 @@ def _judged(deps: Deps, rules: Rules, life: Life, calls: Sequence[CallerCall]) -
     """The item of a missed call, as far as the rules and what people did let it be shown."""
     assert life.own is not None  # noqa: S101  # only its item is asked for
     known = item_of(life.own.key, calls)
+    life = replace(life, calls=calls, known=known, item=known)
     if known is None:
         return life
-    life = replace(life, known=known, item=known)
     if not rules.close_missed_on_contact:
         return replace(life, item=replace(known, contacts=()))
     record, told = life.record, _closed(life.record)

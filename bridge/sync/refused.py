@@ -1,6 +1,7 @@
 """A refusal that names one optional field: the rest is written without it, and the record says so.
 
-A tag that Kustomer will not take must not keep a call out of Kustomer.
+A tag that Kustomer will not take must not keep a call out of Kustomer. A custom attribute that it refused is
+not sent again for an hour, by no call: each try costs a request, and only an admin can define it.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ T = TypeVar("T")
 
 # A list of 20 tags, one refused at a time, and the other fields.
 _MOST_TRIES = 25
+_NOT_AGAIN_FOR_S = 3600
 
 
 def send_without_refused(
@@ -26,17 +28,20 @@ def send_without_refused(
     optional: Collection[str],
     body: Mapping[str, Any],
     send: Callable[[Mapping[str, Any]], T],
+    *,
+    shown: Collection[str] = (),
 ) -> T:
     """Send a body, and once more without each optional field (or item of a list) that the service names.
 
     Args:
         optional: in Kustomer's spelling. What makes a thing what it is (phone, external id, body) is not.
+        shown: custom attributes that the service has just shown, so that it has them by now.
 
     Raises:
         Rejected: the refusal names nothing that could be left out.
     """
-    kept = dict(body)
-    refused: set[str] = set()
+    kept = _without_refused_lately(writer, output, body, shown)
+    refused: set[str] = {name for name in kept if kept[name] != body[name]}
     for tries_left in reversed(range(_MOST_TRIES)):
         try:
             done = send(kept)
@@ -50,6 +55,7 @@ def send_without_refused(
                 del kept[name]
             elif isinstance(index, str):
                 kept[name] = {key: value for key, value in kept[name].items() if key != index}
+                _remember(writer, output, index)
             else:
                 kept[name] = [item for at, item in enumerate(kept[name]) if at != index]
             refused.add(name)
@@ -62,6 +68,29 @@ def send_without_refused(
         if _field(output, name) in writer.record.fields:
             writer.log.note(_field(output, name), None)
     return done
+
+
+def _without_refused_lately(
+    writer: CallWriter, output: str, body: Mapping[str, Any], shown: Collection[str]
+) -> dict[str, Any]:
+    custom = body.get("custom")
+    if not isinstance(custom, Mapping) or not custom:
+        return dict(body)
+    lately = set(writer.memory.cached(_refused_lately(output)) or ()) - set(shown)
+    left_out = [name for name in custom if name in lately]
+    for name in left_out:
+        text = f"custom attribute {name} of the {output} left out: Kustomer refused it within the last hour"
+        say_left_out(writer.log, output, f"custom.{name}", text)
+    return {**body, "custom": {name: value for name, value in custom.items() if name not in lately}}
+
+
+def _remember(writer: CallWriter, output: str, attribute: str) -> None:
+    lately = writer.memory.cached(_refused_lately(output)) or ()
+    writer.memory.cache(_refused_lately(output), sorted({*lately, attribute}), for_s=_NOT_AGAIN_FOR_S)
+
+
+def _refused_lately(output: str) -> str:
+    return f"kustomer:refused-attributes:{output}"
 
 
 def say_left_out(log: WriteLog, output: str, name: str, text: str) -> None:

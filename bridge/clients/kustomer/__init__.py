@@ -24,10 +24,11 @@ from bridge.clients.kustomer.customers import Customer, Customers, new_customer
 from bridge.clients.kustomer.messages import Message, Messages
 from bridge.clients.kustomer.notes import Note, Notes
 from bridge.clients.kustomer.people import Teams, Users
+from bridge.clients.kustomer.resources import Resource
 from bridge.clients.ports import Budget, Gate
 from bridge.clients.standing import KeyCheck
 
-__all__ = ["Conversation", "Customer", "Kustomer", "Message", "Note", "new_customer"]
+__all__ = ["Conversation", "Customer", "Kustomer", "Message", "Note", "Resource", "new_customer"]
 
 
 class Kustomer:

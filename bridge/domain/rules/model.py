@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from bridge.domain.call import Call
+from bridge.domain.fields import need_path
 from bridge.domain.hours import Hours
 from bridge.domain.outcome import Outcome, Status
 from bridge.domain.rules.when import Caller, Facts, When, of_listed, why_not, without_path
@@ -25,6 +26,7 @@ Assign = Literal["longest", "first", "last", "none"]
 MissedOwner = Literal["last_rung", "voicemail", "favourite", "last_assignee", "fallback"]
 Attach = Literal["speech", "original", "never"]
 Link = Literal["operators", "signed", "off"]
+FieldsAs = Literal["none", "conversation"]
 
 DEFAULT_STATUS: Mapping[Outcome, Status] = MappingProxyType(
     {
@@ -90,6 +92,9 @@ class Rules:
     # Domains that stand for one another: an agent's e-mail is looked up under each.
     agent_domains: tuple[str, ...] = ()
     shared_accounts: tuple[str, ...] = ()  # agents (id or e-mail) who are several people: never assigned
+    # Values for reports, as custom attributes: [fields].
+    fields_as: FieldsAs = "none"
+    field_names: Mapping[str, str] = field(default_factory=dict)  # see `domain/fields.py`
     record: bool = True
     transcode: bool = True
     attach: Attach = "speech"
@@ -122,9 +127,13 @@ class Rules:
     @property
     def asks_path(self) -> bool:
         """Whether some choice needs call detail: one request to CloudTalk for each call that it is about."""
-        return self.note_path or any(
-            rule.when.asks_path or rule.then.get("note_path", False) for rule in self.rules
-        )
+        if self._uses_path({}):
+            return True
+        if any(rule.when.asks_path or rule.then.get("note_path", False) for rule in self.rules):
+            return True
+        forms = (self.fields_as, *(rule.then.get("fields_as", "none") for rule in self.rules))
+        names = (self.field_names, *(rule.then.get("field_names", {}) for rule in self.rules))
+        return any(form != "none" for form in forms) and any(need_path(one) for one in names)
 
     def needs_path(self, call: Call) -> bool:
         """Whether a choice for this call depends on its path, by what the webhooks tell of it."""
@@ -135,14 +144,24 @@ class Rules:
         for rule in self.rules:
             if rule.then.keys() <= chosen.keys() or why_not(without_path(rule.when), facts) is not None:
                 continue
-            if rule.when.asks_path or (rule.then.get("note_path") and "note_path" not in chosen):
+            with_it = {**rule.then, **chosen}
+            if rule.when.asks_path:
                 return True
-            # Who calls is not known yet, so such a rule may not fit in the end.
             if rule.when.caller is None:
-                chosen = {**rule.then, **chosen}
+                chosen = with_it
+            elif self._uses_path(with_it) and not self._uses_path(chosen):
+                # Who calls is not known yet, so such a rule may fit in the end.
+                return True
             if chosen.get("write") is False:
                 return False
-        return bool(chosen.get("note_path", self.note_path))
+        return self._uses_path(chosen)
+
+    def _uses_path(self, chosen: Mapping[str, Any]) -> bool:
+        """Whether something of the path is written, by these choices and else those of the file."""
+        if chosen.get("note_path", self.note_path):
+            return True
+        written = chosen.get("fields_as", self.fields_as) != "none"
+        return written and need_path(chosen.get("field_names", self.field_names))
 
     @property
     def asks_caller(self) -> bool:

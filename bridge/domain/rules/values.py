@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, GetCoreSchemaHandle
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+from bridge.domain.fields import problem_with
 from bridge.domain.hours import read_hours
 from bridge.domain.templates import TemplateProblem, check
 
@@ -116,6 +117,13 @@ def _attributes(values: dict[str, Any]) -> dict[str, Any]:
     return values
 
 
+def _field_names(names: dict[str, str]) -> dict[str, str]:
+    if (problem := problem_with(names)) is not None:
+        field, what, remedy = problem
+        raise PydanticCustomError("attribute", "{what}", {"key": field, "what": what, "remedy": remedy})
+    return names
+
+
 class OneOrMore:
     """A list whose only item may stand without brackets."""
 
@@ -147,6 +155,9 @@ AgentId = Annotated[str, AfterValidator(_filled), AfterValidator(_matches(re.com
 AttributeName = Annotated[
     str, AfterValidator(_matches(re.compile(r"[A-Za-z][A-Za-z0-9]{0,63}(?:Str|Txt|At)")))
 ]
+# Of any type: which one a field takes, its ending says.
+FieldAttribute = Annotated[str, AfterValidator(_matches(re.compile(r"[A-Za-z][A-Za-z0-9_]{0,127}")))]
+FieldNames = Annotated[dict[str, FieldAttribute], AfterValidator(_field_names)]
 HoursText = Annotated[str, AfterValidator(_hours)]
 TemplateText = Annotated[str, AfterValidator(_template)]
 # A template that no version uses yet: its mistakes are found already.

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from bridge.clients.kustomer import Conversation
+from bridge.clients.kustomer import Conversation, Resource
 from bridge.domain.kustomer_texts.tags import MOST_TAGS
 from bridge.domain.owners import Owner
 from bridge.domain.policy import ConversationDraft
@@ -135,7 +135,7 @@ class ConversationOutput(Output[Conversation]):
         )
 
     def editable(self, current: Conversation) -> Fields:
-        shown = {name: current.fields.get(name) for name in _EDITABLE}
+        shown = {name: current.fields.get(name) for name in (*_EDITABLE, "custom")}
         return {**shown, **our_part(self.writer, self.owner, current)}
 
     def changes(self, fields: Fields, known: Written, current: Conversation) -> Fields:
@@ -148,7 +148,7 @@ class ConversationOutput(Output[Conversation]):
         }
         if changes.get("status") == "snoozed":
             changes["snooze"] = fields["snooze"]
-        if custom := _changed_custom(fields, known, current):
+        if custom := changed_custom(fields, known, current):
             changes["custom"] = custom
         if fields["externalId"] != known.sent.get("externalId"):
             changes["externalId"] = fields["externalId"]
@@ -165,7 +165,8 @@ class ConversationOutput(Output[Conversation]):
                 self._keep_shown(made)
 
         whole = with_others(self.writer, self.owner, changes, current)
-        send_without_refused(self.writer, self.name, _OPTIONAL, whole, send)
+        shown = custom_of(current)
+        send_without_refused(self.writer, self.name, _OPTIONAL, whole, send, shown=shown)
 
     def _keep_shown(self, there: Conversation) -> None:
         """So that it shows later what a person has changed."""
@@ -181,14 +182,19 @@ class ConversationOutput(Output[Conversation]):
         return tags[:room]
 
 
-def _changed_custom(fields: Fields, known: Written, current: Conversation) -> dict[str, Any]:
+def custom_of(current: Resource) -> Mapping[str, Any]:
+    """Its custom attributes, as Kustomer shows them."""
+    shown = current.fields.get("custom")
+    return shown if isinstance(shown, Mapping) else {}
+
+
+def changed_custom(fields: Fields, known: Written, current: Resource) -> dict[str, Any]:
     """All custom attributes with those of ours that changed; empty where none did.
 
     Whether an update replaces the others or adds to them is not documented, so that they are sent along.
     """
     wanted, sent = fields.get("custom", {}), known.sent.get("custom", {})
-    shown = current.fields.get("custom")
-    there: Mapping[str, Any] = shown if isinstance(shown, Mapping) else {}
+    there = custom_of(current)
     changed = {
         name: value
         for name, value in wanted.items()

@@ -22,6 +22,7 @@ from bridge.domain.rules.choices import (
     calendar,
     conversation,
     customer,
+    fields,
     insights,
     messages,
     recording,
@@ -38,6 +39,7 @@ SECTIONS: Mapping[str, str] = MappingProxyType(
         "agents": "Who owns the conversation. Without this section nobody is assigned.",
         "calendar": "Opening hours and holidays, in TIME_ZONE.",
         "write": "Which calls are written, and how.",
+        "fields": "Values of a call for reports, as custom attributes.",
         "recording": "What becomes of recordings.",
         "insights": "What CloudTalk's AI says of a call: not asked for yet.",
         "messages": "Text messages: not written yet.",
@@ -50,7 +52,7 @@ SECTIONS: Mapping[str, str] = MappingProxyType(
 LATER = ("insights", "messages")
 CHOICES: tuple[Choice, ...] = (
     *customer.CHOICES, *conversation.CHOICES, *agents.CHOICES, *calendar.CHOICES, *write.CHOICES,
-    *recording.CHOICES, *insights.CHOICES, *messages.CHOICES,
+    *fields.CHOICES, *recording.CHOICES, *insights.CHOICES, *messages.CHOICES,
 )  # fmt: skip
 BY_PLACE: Mapping[str, Choice] = {choice.place: choice for choice in CHOICES}
 # What `then` takes, by its bare name. `write` is for rules alone, and a status there is for every outcome.
