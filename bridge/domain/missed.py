@@ -13,6 +13,8 @@ from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 from bridge.domain.call import Call
+from bridge.domain.kustomer_texts.catalogue.ids import MessageId
+from bridge.domain.kustomer_texts.texts import Texts, texts_in
 from bridge.domain.opening import open_minutes_later
 from bridge.domain.outcome import Direction, Outcome
 from bridge.domain.phone import Kind as PhoneKind
@@ -21,7 +23,6 @@ from bridge.domain.rules.model import Rules
 _LONGEST_NAME = 60
 _MOST_TIMES = 50
 _MOST_CONTACTS = 5
-_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
 class Kind(StrEnum):
@@ -193,20 +194,22 @@ def due_at(call: Call, rules: Rules) -> datetime | None:
 
 def note_lines(call: Call, rules: Rules, item: Item | None) -> tuple[str, ...]:
     """What the note of a missed call says of its life, in lines of ours."""
-    zone = ZoneInfo(rules.zone)
+    zone, texts = ZoneInfo(rules.zone), texts_in(rules.language)
     lines = []
     if item is not None and len(item.misses) > 1:
         times = [f"{one.started_at.astimezone(zone):%H:%M}" for one in item.misses]
-        shown = ", ".join(times[:_MOST_TIMES])
-        more = f" and {len(times) - _MOST_TIMES} more" if times[_MOST_TIMES:] else ""
-        lines.append(f"{len(times)} missed calls: {shown}{more}")
+        shown = texts.listed(times)
+        if times[_MOST_TIMES:]:
+            first, left = ", ".join(times[:_MOST_TIMES]), len(times) - _MOST_TIMES
+            shown = texts.say("and_more", listed=first, count=left)
+        lines.append(texts.say("missed_calls", count=len(times), times=shown))
     due = due_at(call, rules)
     is_closed = item is not None and item.closed_by is not None
     if due is not None and not is_closed:
-        lines.append(f"Call back by {due_text(call, rules)}")
+        lines.append(texts.say("call_back_by", time=due_text(call, rules)))
     if item is not None:
         since = item.first.started_at
-        lines += [_contact_line(one, since, zone) for one in item.contacts[-_MOST_CONTACTS:]]
+        lines += [_contact_line(one, since, zone, texts) for one in item.contacts[-_MOST_CONTACTS:]]
     return tuple(lines)
 
 
@@ -215,20 +218,24 @@ def due_text(call: Call, rules: Rules) -> str:
     due, since = due_at(call, rules), call.ended_at or call.started_at
     if due is None or since is None:
         return ""
-    return _weekday_and_time(due, since, ZoneInfo(rules.zone), always=True)
+    return _weekday_and_time(due, since, ZoneInfo(rules.zone), texts_in(rules.language), always=True)
 
 
-def _contact_line(one: CallerCall, since: datetime, zone: ZoneInfo) -> str:
+def _contact_line(one: CallerCall, since: datetime, zone: ZoneInfo, texts: Texts) -> str:
     is_ours = one.direction is Direction.OUTGOING
-    by = f"{'by' if is_ours else 'answered by'} {one.agent} " if one.agent else ""
-    at = _weekday_and_time(one.answered_at or one.started_at, since, zone)
-    return f"{'Called back' if is_ours else 'Called again'}: call {one.named}, {by}at {at}"
+    at = _weekday_and_time(one.answered_at or one.started_at, since, zone, texts)
+    if one.agent:
+        by: MessageId = "called_back_by" if is_ours else "called_again_by"
+        return texts.say(by, call=one.named, agent=one.agent, time=at)
+    return texts.say("called_back" if is_ours else "called_again", call=one.named, time=at)
 
 
-def _weekday_and_time(at: datetime, since: datetime, zone: ZoneInfo, *, always: bool = False) -> str:
+def _weekday_and_time(
+    at: datetime, since: datetime, zone: ZoneInfo, texts: Texts, *, always: bool = False
+) -> str:
     local, before = at.astimezone(zone), since.astimezone(zone)
     days = (local.date() - before.date()).days
     if days == 0 and not always:
         return f"{local:%H:%M}"
-    day = _DAYS[local.weekday()]
+    day = texts.weekday(local)
     return f"{day} {local:%H:%M}" if abs(days) < 7 else f"{day} {local:%Y-%m-%d %H:%M}"

@@ -12,12 +12,14 @@ from uuid import UUID
 
 from bridge.domain.call import Call
 from bridge.domain.conversation import conversation_choices
-from bridge.domain.kustomer_texts.note import cut, headline, note_before_marks, note_text, sound_length, who
+from bridge.domain.kustomer_texts.note import cut, note_before_marks, note_text, title
+from bridge.domain.kustomer_texts.recording import recording_state
 from bridge.domain.kustomer_texts.tags import LONGEST_TAG, MOST_TAGS, in_kustomers_letters, tags_of_people
+from bridge.domain.kustomer_texts.texts import texts_in
 from bridge.domain.missed import Item, note_lines
 from bridge.domain.outcome import Direction, Outcome, Status
 from bridge.domain.phone import Kind
-from bridge.domain.recording import NO_RECORDING, Recording, RecordingState, Stored, attachment_of
+from bridge.domain.recording import NO_RECORDING, Recording, Stored, attachment_of
 from bridge.domain.rules.model import Rules
 from bridge.domain.templates import render_line, values_of
 from bridge.domain.webhook.values import read_uuid
@@ -174,7 +176,8 @@ def plan(
     # No promise of more, once CloudTalk has said that there is no more.
     settled = replace(call, wants_detail=False) if patience is DetailWait.GONE else call
     settled = settled if rules.note_path else settled.without_path()
-    sound = _sound(recording, rules, link)
+    texts = texts_in(rules.language)
+    sound = recording_state(recording, rules, link, texts)
     life = note_lines(call, rules, item)
     return Plan(
         customer=customer,
@@ -189,8 +192,8 @@ def plan(
         note=NoteDraft(
             external_id=note_key(external_id),
             id=object_id(note_key(external_id)),
-            body=note_text(settled, zone=rules.zone, sound=sound, life=life),
-            former_body=note_before_marks(settled, zone=rules.zone, sound=sound, life=life),
+            body=note_text(settled, zone=rules.zone, sound=sound, life=life, texts=texts),
+            former_body=note_before_marks(settled, zone=rules.zone, sound=sound, life=life, texts=texts),
         ),
         files=tuple(_files(call, recording, rules)),
         left_out=left_out,
@@ -279,11 +282,13 @@ def _names(call: Call, rules: Rules) -> tuple[str | None, str]:
 
 def _named(template: str, call: Call, rules: Rules, *, sound: str = "", otherwise: str | None = None) -> str:
     """A name by the operator's template, without one the title of the call."""
-    title = _title(call)
+    texts = texts_in(rules.language)
+    built_in = title(call, texts)
     if not template:
-        return cut(title, _LONGEST_NAME)
-    values = values_of(call, title=title, zone=rules.zone, recording=sound)
-    return cut(render_line(template, values, title if otherwise is None else otherwise), _LONGEST_NAME)
+        return cut(built_in, _LONGEST_NAME, texts)
+    values = values_of(call, title=built_in, zone=rules.zone, recording=sound, texts=texts)
+    named = render_line(template, values, built_in if otherwise is None else otherwise)
+    return cut(named, _LONGEST_NAME, texts)
 
 
 def _files(call: Call, recording: Recording, rules: Rules) -> Iterator[AttachmentDraft]:
@@ -295,41 +300,7 @@ def _files(call: Call, recording: Recording, rules: Rules) -> Iterator[Attachmen
         yield AttachmentDraft(output="attachment", name=name, file=file)
 
 
-def _sound(recording: Recording, rules: Rules, link: str) -> str:
-    """What the note says of the recording."""
-    match recording.sound:
-        case RecordingState.COMING:
-            return "still to come"
-        case RecordingState.UNWANTED:
-            return "in CloudTalk"
-        case RecordingState.GONE:
-            return recording.reason
-        case RecordingState.STORED if recording.is_empty:
-            return "empty"
-        case RecordingState.STORED if not recording.plays:
-            return f"{link or 'kept by the bridge'} (browsers cannot play it: {recording.kind})"
-        case RecordingState.STORED:
-            length = f" ({sound_length(recording.seconds)})" if recording.seconds is not None else ""
-            if attachment_of(recording, rules) is not None:
-                return f"attached{length}"
-            return f"{link}{length}" if link else f"kept by the bridge{length}"
-        case RecordingState.NONE:
-            return ""
-
-
 _DIRECTION = {Direction.INCOMING: "in", Direction.OUTGOING: "out"}
-
-
-def _title(call: Call) -> str:
-    link = "to" if call.direction is Direction.OUTGOING else "from"
-    words = {
-        Outcome.ANSWERED: f"Call {link} {who(call)}",
-        Outcome.MISSED: f"Missed call from {who(call)}",
-        Outcome.VOICEMAIL: f"Voicemail from {who(call)}",
-    }
-    if call.direction is Direction.OUTGOING and call.outcome in (Outcome.MISSED, Outcome.VOICEMAIL):
-        return f"{headline(call)}: {who(call)}"
-    return words.get(call.outcome, f"{headline(call)}: {who(call)}")
 
 
 def _tags(call: Call, rules: Rules) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from bridge.domain.call import Call
-from bridge.domain.kustomer_texts.note import who
+from bridge.domain.kustomer_texts.note import spoken, who
+from bridge.domain.kustomer_texts.texts import ENGLISH, Texts
 from bridge.domain.phone import Kind
 from bridge.domain.webhook.values import without_markup
 
@@ -113,16 +114,18 @@ def render_line(source: str, values: Mapping[str, Any], otherwise: str) -> str:
     return " ".join(text.split()) or otherwise
 
 
-def values_of(call: Call, *, title: str, zone: str, recording: str = "") -> dict[str, Any]:
+def values_of(
+    call: Call, *, title: str, zone: str, recording: str = "", texts: Texts = ENGLISH
+) -> dict[str, Any]:
     """The fields for one call. Text from outside carries no markup."""
     number = call.external.text if call.external and call.external.kind is not Kind.WITHHELD else ""
-    texts = {
+    said = {
         "title": title,
         "outcome": call.outcome.value,
         "direction": call.direction.value if call.direction else "",
-        "caller": who(call),
+        "caller": who(call, texts),
         "number": number,
-        "line": call.line_name or (call.internal.spoken if call.internal else ""),
+        "line": call.line_name or (spoken(call.internal, texts) if call.internal else ""),
         "agent": call.agent_name or "",
         "started_at": _moment(call.started_at, zone),
         "ended_at": _moment(call.ended_at, zone),
@@ -134,7 +137,7 @@ def values_of(call: Call, *, title: str, zone: str, recording: str = "") -> dict
         "uuid": "" if call.uuid is None else str(call.uuid),
     }
     return {
-        **{name: without_markup(text) for name, text in texts.items()},
+        **{name: without_markup(text) for name, text in said.items()},
         "wait_s": call.wait_seconds or 0,
         "talk_s": call.talk_seconds or 0,
         "rating": "" if call.rating is None else call.rating,

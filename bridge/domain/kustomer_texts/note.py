@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from functools import lru_cache
 from itertools import takewhile
 from zoneinfo import ZoneInfo
 
 from bridge.domain.call import Call
+from bridge.domain.kustomer_texts.catalogue.ids import MessageId
 from bridge.domain.kustomer_texts.path import ai_agent_line, extracted_lines, path_lines
-from bridge.domain.kustomer_texts.spans import clock_span, span
+from bridge.domain.kustomer_texts.spans import clock_span
+from bridge.domain.kustomer_texts.texts import ENGLISH, Texts, in_all_languages
 from bridge.domain.moments import zone_name
 from bridge.domain.outcome import Direction, Outcome
 from bridge.domain.participation import who_answered
@@ -21,20 +24,23 @@ from bridge.domain.phone import Kind, Phone
 LONGEST_NOTE = 10_240
 _LONGEST_AGENT_NOTE = 3_000
 _LONGEST_SUMMARY = 3_000
-_CUT = " … (shortened)"
 _SENTENCE_END = re.compile(r"(?<=[.!?…。])[\"'”’)]*\s")
-_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-
 
 # What other people wrote stands behind this, line by line: none of it can then be taken for a line of ours.
 _MARK = "> "
-_NOTES, _SUMMARY, _TRANSCRIPT = "Agent's notes", "Summary", "Transcript"
-_TITLES = (_NOTES, _SUMMARY, _TRANSCRIPT)
+_TITLES: tuple[MessageId, ...] = ("notes_title", "summary_title", "transcript_title")
+# In all languages: other programs, and we, find a call's note by this line.
+_NUMBER_LINE = "CloudTalk call: {call_id}"
 
 
 def note_text(
-    call: Call, *, zone: str = "UTC", sound: str = "", life: Iterable[str] = (), mark: str = _MARK
+    call: Call,
+    *,
+    zone: str = "UTC",
+    sound: str = "",
+    life: Iterable[str] = (),
+    mark: str = _MARK,
+    texts: Texts = ENGLISH,
 ) -> str:
     """The note for a call, at most `LONGEST_NOTE` characters; the same call gives the same text.
 
@@ -43,21 +49,23 @@ def note_text(
         life: of a missed call, how often it was repeated, and who called back (`bridge.domain.missed`).
         mark: in front of each line that somebody else wrote.
     """
-    text = "\n".join([headline(call), "", *life, *_lines(call, ZoneInfo(zone), sound)])
+    text = "\n".join([headline(call, texts), "", *life, *_lines(call, ZoneInfo(zone), sound, texts)])
     for title, body, longest in (
-        (_NOTES, call.notes, _LONGEST_AGENT_NOTE),
-        (_SUMMARY, call.summary, _LONGEST_SUMMARY),
-        (_TRANSCRIPT, call.transcript, LONGEST_NOTE),
+        (texts.say("notes_title"), call.notes, _LONGEST_AGENT_NOTE),
+        (texts.say("summary_title"), call.summary, _LONGEST_SUMMARY),
+        (texts.say("transcript_title"), call.transcript, LONGEST_NOTE),
     ):
         room = LONGEST_NOTE - length(text) - length(f"\n\n{title}\n")
         if body and room > 200:
-            text += f"\n\n{title}\n{cut(_marked(body, mark), min(longest, room))}"
-    return cut(text, LONGEST_NOTE)
+            text += f"\n\n{title}\n{cut(_marked(body, mark), min(longest, room), texts)}"
+    return cut(text, LONGEST_NOTE, texts)
 
 
-def note_before_marks(call: Call, *, zone: str, sound: str, life: Iterable[str] = ()) -> str:
+def note_before_marks(
+    call: Call, *, zone: str, sound: str, life: Iterable[str] = (), texts: Texts = ENGLISH
+) -> str:
     """The same note as it was written before lines of others were marked."""
-    return note_text(call, zone=zone, sound=sound, life=life, mark="")
+    return note_text(call, zone=zone, sound=sound, life=life, mark="", texts=texts)
 
 
 def _marked(text: str, mark: str) -> str:
@@ -65,91 +73,120 @@ def _marked(text: str, mark: str) -> str:
     return "\n".join(f"{mark}{line}".rstrip() for line in text.splitlines()) if mark else text
 
 
-def headline(call: Call) -> str:
+def headline(call: Call, texts: Texts = ENGLISH) -> str:
     """Outcome and direction in one line: `Missed incoming call`."""
     match call.outcome, call.direction:
         case Outcome.INTERNAL, _:
-            return "Internal call"
+            return texts.say("internal")
         case Outcome.ANSWERED, Direction.INCOMING:
-            return "Answered incoming call"
+            return texts.say("answered_incoming")
         case Outcome.ANSWERED, Direction.OUTGOING:
-            return "Outgoing call, answered"
+            return texts.say("answered_outgoing")
         case Outcome.MISSED, Direction.INCOMING:
-            return "Missed incoming call"
+            return texts.say("missed_incoming")
         case Outcome.MISSED, Direction.OUTGOING:
-            return "Outgoing call, no answer"
+            return texts.say("missed_outgoing")
         case Outcome.VOICEMAIL, Direction.OUTGOING:
-            return "Outgoing call, reached voicemail"
+            return texts.say("voicemail_outgoing")
         case Outcome.VOICEMAIL, _:
-            return "Voicemail"
+            return texts.say("voicemail")
         case Outcome.ANSWERED, _:
-            return "Answered call"
+            return texts.say("answered")
         case Outcome.MISSED, _:
-            return "Missed call"
+            return texts.say("missed")
         case _, Direction.INCOMING:
-            return "Incoming call"
+            return texts.say("incoming")
         case _, Direction.OUTGOING:
-            return "Outgoing call"
+            return texts.say("outgoing")
         case _:
-            return "Call"
+            return texts.say("call")
 
 
-def who(call: Call) -> str:
+def title(call: Call, texts: Texts = ENGLISH) -> str:
+    """The built-in name of a call's conversation: `Missed call from Ada Example`."""
+    other, outgoing = who(call, texts), call.direction is Direction.OUTGOING
+    match call.outcome:
+        case Outcome.ANSWERED:
+            return texts.say("title_to" if outgoing else "title_from", who=other)
+        case Outcome.MISSED if not outgoing:
+            return texts.say("title_missed", who=other)
+        case Outcome.VOICEMAIL if not outgoing:
+            return texts.say("title_voicemail", who=other)
+        case _:
+            return texts.say("title_other", headline=headline(call, texts), who=other)
+
+
+def who(call: Call, texts: Texts = ENGLISH) -> str:
     """The other side, for a title: the contact's name, else the number."""
-    return call.contact_name or (call.external.spoken if call.external else "unknown number")
+    if call.contact_name:
+        return call.contact_name
+    return spoken(call.external, texts) if call.external else texts.say("unknown_number")
 
 
-def _people(call: Call) -> Iterator[str]:
-    other = "Called" if call.direction is Direction.OUTGOING else "Caller"
+def spoken(number: Phone, texts: Texts = ENGLISH) -> str:
+    """A number for people: grouped as in international writing."""
+    return texts.say("number_withheld") if number.kind is Kind.WITHHELD else number.spoken
+
+
+def _people(call: Call, texts: Texts) -> Iterator[str]:
+    other: MessageId = "called" if call.direction is Direction.OUTGOING else "caller"
     if call.contact_name and call.external and call.external.kind is not Kind.WITHHELD:
-        yield f"{other}: {call.contact_name}, {call.external.spoken}"
+        yield texts.say(other, who=f"{call.contact_name}, {call.external.spoken}")
     elif call.external or call.contact_name:
-        yield f"{other}: {who(call)}"
-    if line := _line(call.line_name, call.internal):
-        yield f"Our line: {line}"
+        yield texts.say(other, who=who(call, texts))
+    if line := _line(call.line_name, call.internal, texts):
+        yield texts.say("our_line", line=line)
     if call.agent_name or call.agent_id is not None:
-        yield f"Agent: {call.agent_name or f'no. {call.agent_id}'}"
-    if agents := _agents(call):
-        yield f"Agents: {agents}"
+        yield texts.say("agent", agent=call.agent_name or texts.say("agent_number", number=call.agent_id))
+    if agents := _agents(call, texts):
+        yield texts.say("agents", agents=agents)
     if call.ai_agent:
-        yield ai_agent_line(call)
-    yield from extracted_lines(call)
+        yield ai_agent_line(call, texts)
+    yield from extracted_lines(call, texts)
 
 
-def _agents(call: Call) -> str:
+def _agents(call: Call, texts: Texts) -> str:
     """All who answered, where these are several; with the time of each where all of them are known."""
     answered = who_answered(call)
     if len(answered) < 2:
         return ""
     timed = all(one.talk_seconds for one in answered)
-    names = (one.name or (f"no. {one.agent_id}" if one.agent_id else "unknown") for one in answered)
-    return ", ".join(
-        f"{name} ({clock_span(one.talk_seconds)})" if timed else name
-        for name, one in zip(names, answered, strict=True)
+    names = (
+        one.name
+        or (texts.say("agent_number", number=one.agent_id) if one.agent_id else texts.say("agent_unknown"))
+        for one in answered
+    )
+    return texts.listed(
+        [
+            f"{name} ({clock_span(one.talk_seconds)})" if timed else name
+            for name, one in zip(names, answered, strict=True)
+        ]
     )
 
 
-def _lines(call: Call, zone: ZoneInfo, sound: str) -> Iterator[str]:
-    yield from _people(call)
-    if when := _when(call, zone):
-        yield f"When: {when}"
-    if times := _times(call):
-        yield f"Times: {times}"
-    yield from path_lines(call)
+def _lines(call: Call, zone: ZoneInfo, sound: str, texts: Texts) -> Iterator[str]:
+    yield from _people(call, texts)
+    if when := _when(call, zone, texts):
+        yield texts.say("when", when=when)
+    if times := _times(call, texts):
+        yield texts.say("times", times=times)
+    yield from path_lines(call, texts)
     if call.tags:
-        yield f"Call tags: {cut(', '.join(call.tags), 500)}"
+        yield texts.say("call_tags", tags=cut(", ".join(call.tags), 500, texts))
     if call.rating is not None:
-        yield f"Rating: {call.rating} of 5"
+        yield texts.say("rating", rating=call.rating)
     if sound:
-        yield f"{'Voicemail' if call.outcome is Outcome.VOICEMAIL else 'Recording'}: {sound}"
+        is_voicemail = call.outcome is Outcome.VOICEMAIL
+        yield texts.say("recording_voicemail" if is_voicemail else "recording", state=sound)
     if call.wants_detail:
-        yield "Still to come: details from CloudTalk"
+        yield texts.say("details_to_come")
     if call.call_id is not None:
-        yield _number_line(call.call_id)
+        yield number_line(call.call_id)
 
 
-def _number_line(call_id: int) -> str:
-    return f"CloudTalk call: {call_id}"
+def number_line(call_id: int) -> str:
+    """The line that names the call; the same in all languages."""
+    return _NUMBER_LINE.format(call_id=call_id)
 
 
 def says_call(body: str, call_id: int) -> bool:
@@ -157,54 +194,57 @@ def says_call(body: str, call_id: int) -> bool:
 
     Only above what other people wrote: notes of earlier versions have it unmarked.
     """
-    ours = takewhile(lambda line: line not in _TITLES, map(str.strip, body.splitlines()))
-    return _number_line(call_id) in ours
+    ours = takewhile(lambda line: line not in _titles(), map(str.strip, body.splitlines()))
+    return number_line(call_id) in ours
 
 
-def _line(name: str | None, number: Phone | None) -> str:
-    return ", ".join(part for part in (name, number.spoken if number else None) if part)
+@lru_cache(maxsize=1)
+def _titles() -> frozenset[str]:
+    return frozenset().union(*map(in_all_languages, _TITLES))
 
 
-def _when(call: Call, zone: ZoneInfo) -> str:
+def _line(name: str | None, number: Phone | None, texts: Texts) -> str:
+    return ", ".join(part for part in (name, spoken(number, texts) if number else None) if part)
+
+
+def _when(call: Call, zone: ZoneInfo, texts: Texts) -> str:
     if call.started_at is None:
-        return _moment(call.ended_at, zone, prefix="ended ") if call.ended_at else ""
-    start = _moment(call.started_at, zone)
+        if call.ended_at is None:
+            return ""
+        return texts.say("when_ended", moment=_moment(call.ended_at, zone, texts))
+    start = _moment(call.started_at, zone, texts)
     if call.ended_at is None or call.ended_at <= call.started_at:
         return start
     end = call.ended_at.astimezone(zone)
-    if _moment(end, zone) == start:
+    if _moment(end, zone, texts) == start:
         return start
     same_day = end.date() == call.started_at.astimezone(zone).date()
-    clock = end.strftime("%H:%M") if same_day else f"{_day(end)}, {end:%H:%M}"
+    clock = end.strftime("%H:%M") if same_day else f"{texts.day(end)}, {end:%H:%M}"
     day_and_clock, name = start.rsplit(" ", 1)
     # Both moments have a zone of their own while the clocks change.
     begun = day_and_clock if name == zone_name(end) else start
-    return f"{begun} to {clock} {zone_name(end)}"
+    return texts.say("when_span", start=begun, end=f"{clock} {zone_name(end)}")
 
 
-def _moment(moment: datetime, zone: ZoneInfo, *, prefix: str = "") -> str:
+def _moment(moment: datetime, zone: ZoneInfo, texts: Texts) -> str:
     local = moment.astimezone(zone)
-    return f"{prefix}{_day(local)}, {local:%H:%M} {zone_name(local)}"
+    return f"{texts.day(local)}, {local:%H:%M} {zone_name(local)}"
 
 
-def _day(local: datetime) -> str:
-    return f"{_DAYS[local.weekday()]} {local.day} {_MONTHS[local.month - 1]} {local.year}"
-
-
-def _times(call: Call) -> str:
+def _times(call: Call, texts: Texts) -> str:
     ring = call.ring_seconds if call.ring_seconds is not None else call.wait_seconds
-    word = "rang" if call.ring_seconds is not None or call.direction is Direction.OUTGOING else "waited"
+    is_ring = call.ring_seconds is not None or call.direction is Direction.OUTGOING
     parts = [
-        f"{word} {span(ring)}" if ring is not None else "",
-        f"talked {span(call.talk_seconds)}" if call.talk_seconds else "",
-        f"on hold {span(call.hold_seconds)}" if call.hold_seconds else "",
+        texts.say("rang" if is_ring else "waited", span=texts.span(ring)) if ring is not None else "",
+        texts.say("talked", span=texts.span(call.talk_seconds)) if call.talk_seconds else "",
+        texts.say("on_hold", span=texts.span(call.hold_seconds)) if call.hold_seconds else "",
     ]
     return ", ".join(part for part in parts if part)
 
 
 def sound_length(seconds: float) -> str:
-    """As `span`, and tenths of what is shorter than a second: no sound that there is lasts 0 s."""
-    return f"{max(seconds, 0.1):.1f} s" if seconds < 0.95 else span(round(seconds))
+    """For the pages of the bridge; see `Texts.sound_length`."""
+    return ENGLISH.sound_length(seconds)
 
 
 def length(text: str) -> int:
@@ -212,11 +252,12 @@ def length(text: str) -> int:
     return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
-def cut(text: str, longest: int) -> str:
+def cut(text: str, longest: int, texts: Texts = ENGLISH) -> str:
     """At most `longest` characters, cut at the end of a sentence where one is near, else at a word."""
     if length(text) <= longest:
         return text
-    room = longest - len(_CUT)
+    end = f" … {texts.say('shortened')}"
+    room = longest - len(end)
     kept = text[:room]
     while (over := length(kept) - room) > 0:
         # A character has two units at most.
@@ -226,4 +267,4 @@ def cut(text: str, longest: int) -> str:
         kept = kept[: ends[-1]]
     elif (blank := kept.rfind(" ")) >= len(kept) // 2:
         kept = kept[:blank]
-    return kept.rstrip() + _CUT
+    return kept.rstrip() + end

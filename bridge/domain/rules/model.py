@@ -14,6 +14,7 @@ from typing import Any, Literal
 from bridge.domain.call import Call
 from bridge.domain.fields import need_path
 from bridge.domain.hours import Hours
+from bridge.domain.kustomer_texts.languages import Language
 from bridge.domain.outcome import Outcome, Status
 from bridge.domain.rules.when import Caller, Facts, When, of_listed, why_not, without_path
 
@@ -50,6 +51,8 @@ class Rules:
     write_short: bool = False
     # The call's path in the note: menus, queues, who rang, transfers; costs a request for call detail.
     note_path: bool = False
+    # Of the note, the title and texts in fields.
+    language: Language = "en"
     # Whose call it is: [customer].
     match: tuple[Match, ...] = ("phone", "shared_phone", "email", "external_id")
     # Whether to search for shared numbers and other spellings where the exact look-up finds nobody: a request

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from bridge.domain.rules.choice import BOOL, Choice
+from bridge.domain.kustomer_texts.languages import Language
+from bridge.domain.rules.choice import BOOL, Choice, one_of
 from bridge.domain.rules.values import LaterTemplate
 
 _KEPT = "false: they are kept and explained, not written"
@@ -32,8 +33,8 @@ CHOICES: tuple[Choice, ...] = (
         says="the form in which a call is written",
     ),
     Choice(
-        section="write", name="language", field="", kind=Literal["en"],
-        right='"en": the only language so far', says="language of the note",
+        section="write", name="language", field="language", kind=Language, right=one_of(Language),
+        says="language of the note, the title and the texts in fields",
     ),
     Choice(
         section="write", name="template", field="", kind=LaterTemplate,
