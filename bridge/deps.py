@@ -13,7 +13,7 @@ from bridge.domain.rules.model import Rules
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.queue.connections import Connections
 from bridge.ledger.queue.jobs import Claim
-from bridge.links import Links
+from bridge.links import AppLinks, Links
 from bridge.storage.contract import Storage
 
 
@@ -31,6 +31,7 @@ class Deps:
     # Service -> raises Disconnected unless its connection is ready; of those that are reached by Membrane.
     looks: Mapping[str, Callable[[], None]] = field(default_factory=dict)
     public_url: str | None = None
+    app_links: AppLinks = field(default_factory=AppLinks)
     # The operator's storage for recordings; opened on first use, and kept.
     open_storage: Callable[[], Storage]
     # For a server that trickles: longer than any recording takes, shorter than for ever.

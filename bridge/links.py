@@ -67,11 +67,16 @@ class AppLinks:
         """Words and address of each."""
         found = []
         if self.kustomer and conversation_id:
-            place = quote(conversation_id, safe="")
-            found.append(("Conversation in Kustomer", f"{self.kustomer}/app/conversations/{place}"))
+            found.append(("Conversation in Kustomer", self.conversation(conversation_id)))
         if self.kustomer and customer_id:
-            place = quote(customer_id, safe="")
-            found.append(("Customer in Kustomer", f"{self.kustomer}/app/customers/{place}"))
+            found.append(("Customer in Kustomer", self.customer(customer_id)))
         if self.cloudtalk and call_id is not None:
             found.append(("Call in CloudTalk", f"{self.cloudtalk}/call-details/{call_id}"))
         return found
+
+    def conversation(self, conversation_id: str) -> str:
+        """Its page in Kustomer; empty where that address is not known."""
+        return f"{self.kustomer}/app/conversations/{quote(conversation_id, safe='')}" if self.kustomer else ""
+
+    def customer(self, customer_id: str) -> str:
+        return f"{self.kustomer}/app/customers/{quote(customer_id, safe='')}" if self.kustomer else ""

@@ -202,6 +202,7 @@ def open_deps(
         connections=connections,
         looks={service: partial(clients.look, service) for service in settings.through_membrane},
         public_url=settings.public_url,
+        app_links=app_links(settings),
         open_storage=lambda: ReportingStorage(
             open_recordings(settings),
             failed=partial(storage_failed, ledger),

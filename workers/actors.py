@@ -6,6 +6,7 @@ import dramatiq
 from dramatiq.actor import Actor, ActorDecorator
 
 from bridge.jobs.connection import check_connection
+from bridge.jobs.cue_card import show_cue_card
 from bridge.jobs.detail import ask_detail
 from bridge.jobs.detail import identify as identify_call
 from bridge.jobs.recording import fetch_recording
@@ -65,6 +66,12 @@ def recording(key: str) -> None:
 def connection(scope: str) -> None:
     """Check whether a service, or one operation of it, is open to us again."""
     run(check_connection)
+
+
+@_actor(kinds.CUE_CARD)
+def cue_card(key: str) -> None:
+    """Show the agents whose phone rings who calls, according to Kustomer."""
+    run(show_cue_card)
 
 
 def declare_on(other: LedgerBroker) -> None:

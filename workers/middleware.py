@@ -94,6 +94,7 @@ class Claims(Middleware):
     message's option `outcome`:
 
     - `done`, `again`, `failed`, `later`, `paused`, `parked`: see the ledger.
+    - `dropped`: given up with a line on the record, as it is useless later.
     - `lost`: the lease was lost.
     - `left`: it hangs, in a thread that was left behind.
     - `broken`: Redis is away; the job is due when its lease ends.
@@ -198,6 +199,8 @@ class Claims(Middleware):
 
     def _end(self, run: Run, error: Exception | None) -> str:
         run.retry_cause = _cause(error) if error is not None else ""
+        if error is not None and _ends_for_good(run, error):
+            return _drop(run, error)
         match error:
             case None:
                 return _complete(run)
@@ -283,6 +286,29 @@ def _later(run: Run, error: RateLimited | Busy) -> str:
         run.claim, in_ms=round(wait_s * 1000), cause=_cause(error), error=_said(error), failed=False
     )
     return "later"
+
+
+def _ends_for_good(run: Run, error: Exception) -> bool:
+    """Whether a job that nobody is to look at later ends with this; its own retries are behind it."""
+    if KINDS[run.claim.kind].parks or isinstance(error, LeaseLost | RateLimited | Busy | Hangs):
+        return False
+    return not (isinstance(error, RedisError) and server_fault(error) is not None)
+
+
+def _drop(run: Run, error: Exception) -> str:
+    claim = run.claim
+    is_fault = not isinstance(error, BridgeError)
+    log.log(
+        logging.ERROR if is_fault else logging.WARNING,
+        "job dropped",
+        job=claim.kind,
+        key=claim.key,
+        cause=run.retry_cause,
+        exc_info=error if is_fault else None,
+    )
+    said = _said(error) if not is_fault else type(error).__name__
+    end = run.deps.ledger.complete(claim, note=f"{claim.kind} given up: {said}")
+    return _lost(claim) if end == "lost" else "dropped"
 
 
 def _refused(run: Run, error: Unauthorized) -> str:

@@ -32,12 +32,12 @@ _REFUSED = ("no-token", "wrong-token", "bad-signature", "not-json", "too-large",
 OPERATIONS = (
     *(
         ("cloudtalk", name)
-        for name in ("agents", "call_detail", "check", "get_contact", "list_calls", "recording")
+        for name in ("agents", "call_detail", "check", "cue_card", "get_contact", "list_calls", "recording")
     ),
     *(
         ("kustomer", name)
         for name in (
-            "check", "conversation", "conversation_by_external_id", "create_attachment",
+            "check", "company", "conversation", "conversation_by_external_id", "create_attachment",
             "create_conversation", "create_customer", "create_note", "customer", "customer_by_external_id",
             "customer_by_email", "customer_by_phone", "list_conversations", "list_notes", "note",
             "search_customers", "update_conversation", "update_customer", "update_note",
@@ -79,7 +79,7 @@ SHARED = (
     ),
     _global(
         "job_runs", "counter", "runs of jobs, by how they ended.",
-        labels={"kind": _KINDS, "end": ("done", "again", "failed", "later", "parked", "paused")},
+        labels={"kind": _KINDS, "end": ("done", "again", "dropped", "failed", "later", "parked", "paused")},
     ),
     _global(
         "job_wait_seconds", "histogram", "from the time a job was due until a worker took it.",

@@ -32,7 +32,12 @@ _NO_CHOICES = frozenset({"rules", "version", "region", "zone", "webhook_keys"})
 # Decide only whether a call is written, which is compared by what follows from them.
 _DECIDE_WRITTEN = frozenset({"write", "write_internal", "write_withheld", "write_short"})
 # Never looked at by the sync of a call that is written already.
-_LIVE_ONLY = frozenset({"transcode", "public_link", "link_days"})
+_LIVE_ONLY = frozenset(
+    {
+        "transcode", "public_link", "link_days",
+        "cue_card", "cue_card_conversations", "cue_card_unknown", "cue_card_tags",
+    }
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,6 +36,14 @@ _SAYS: Mapping[str, Mapping[Any, str]] = {
         "none": "No values for reports are written.",
         "conversation": "A call's values for reports are custom attributes of its conversation.",
     },
+    "cue_card.show": {
+        True: "While a call rings, agents see in CloudTalk who calls, according to Kustomer.",
+        False: "Agents see no cue card.",
+    },
+    "cue_card.unknown": {
+        True: "A caller whom Kustomer does not know gets a card that says so.",
+        False: "A caller whom Kustomer does not know gets no card.",
+    },
     "write.path": {
         True: "The note says how the call went: menus, queues, who rang, transfers.",
         False: "The note does not say how the call went through menus and queues.",

@@ -87,6 +87,8 @@ _WRITTEN: Mapping[tuple[str, Any], str] = {
     ("close_missed_on_contact", False): "stay open after that caller was spoken to",
     ("fields", "none"): "have no values for reports",
     ("fields", "conversation"): "have their values in attributes of the conversation",
+    ("cue_card", True): "show the agents who calls",
+    ("cue_card", False): "show no cue card",
     ("fetch", True): "have their recording fetched",
     ("fetch", False): "have their recording left in CloudTalk",
 }

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader
+from markupsafe import Markup, escape
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.routing import Route
@@ -28,6 +30,9 @@ _POLICY = (
 )
 
 _SHOWN = ("customer", "conversation", "note", "attachment")
+
+# Of an escaped text: the tags that a cue card is shown with, links to web pages among them.
+_TAGS = re.compile(r"&lt;(/?(?:p|ul|li|b|br|a)|a href=&#34;https?://[^\s&;]*&#34;)&gt;")
 
 Page = Callable[[Request], Awaitable[Response]]
 
@@ -54,13 +59,28 @@ def cloudtalk_page(world: World) -> Page:
         with world.lock:
             calls = sorted(world.store.all("call"), key=lambda one: str(one["started_at"]), reverse=True)
             agents = world.store.all("agent")
+            cards = list(reversed(world.store.all("cue_card")))
         heard = {one["id"] for one in calls if is_heard(one)}
         names = {one["id"]: f"{one['firstname']} {one['lastname']}" for one in agents}
         template = _TEMPLATES.get_template("cloudtalk_page.html")
-        text = template.render(title="CloudTalk", calls=calls, agents=agents, agent_names=names, heard=heard)
+        text = template.render(
+            title="CloudTalk",
+            calls=calls,
+            agents=agents,
+            agent_names=names,
+            heard=heard,
+            cards=[_card(one) for one in cards],
+        )
         return _html(text)
 
     return page
+
+
+def _card(card: Document) -> Document:
+    """A cue card; of its HTML the few tags that are harmless, anything else as text."""
+    content = card["content"]
+    texts = content if isinstance(content, str) else "\n".join(str(one.get("value") or "") for one in content)
+    return {**card, "content": Markup(_TAGS.sub(r"<\1>", str(escape(texts))))}  # noqa: S704 - escaped
 
 
 def kustomer_page(world: World) -> Page:

@@ -183,6 +183,12 @@ class CloudTalkHandle(Handle):
             raise LookupError(f"there is no call {call_id}")
         return self.url + public_path(call)
 
+    @property
+    def cue_cards(self) -> list[Document]:
+        """Those that were shown, oldest first."""
+        with self._world.lock:
+            return self._world.store.all("cue_card")
+
     def add_contact(self, **fields: Any) -> int:
         """Returns its number."""
         return int(add_contact(self._world, fields)["id"])

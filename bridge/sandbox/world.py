@@ -19,7 +19,7 @@ from bridge.sandbox.faults import Faults
 from bridge.sandbox.limits import Window
 from bridge.sandbox.store import Document, Store
 
-CLOUDTALK_KINDS = ("call", "agent", "contact", "line", "text_message")
+CLOUDTALK_KINDS = ("call", "agent", "contact", "line", "text_message", "cue_card")
 KUSTOMER_KINDS = (
     "customer",
     "conversation",
@@ -50,6 +50,8 @@ class CloudTalkReadings(Readings):
     recording_redirect: str | None = None  # an address to which recordings are redirected (302)
     sms_failure: str | None = None  # what a 200 that did not send says, such as "Limit exceeded"
     sms_out_of_funds: bool = False  # 403
+    # For how long a call is not known as active yet, from its start.
+    cue_card_after_s: float = Field(default=0, ge=0)
 
 
 class KustomerReadings(Readings):

@@ -25,6 +25,7 @@ from bridge.ledger.queue.jobs import Claim
 from bridge.sync.agent_names import learn_agent
 from bridge.sync.asking import usual_wait_ms
 from bridge.sync.caller import learn_caller
+from bridge.sync.cue_card import plan_cue_card
 from bridge.sync.customers.look_up import CustomerLookUp
 from bridge.sync.decide import Decision, Horizon, Later, Never, Write, decide, look_back
 from bridge.sync.legs import Leg, leg_of
@@ -83,6 +84,7 @@ def sync(claim: Claim, deps: Deps) -> JobResult:
         record = learn_agent(claim, deps, record, call)
         call = record.call(deps.rules)
     now = moment(claim.now_ms) or datetime.now(UTC)
+    plan_cue_card(claim, deps, record, call, now)
     run = _Run(claim=claim, deps=deps, call=call, now=now, look_up=CustomerLookUp(deps=deps, call=call))
     decision = decide(record, call, deps.rules, now)
     if decision.wants_caller:

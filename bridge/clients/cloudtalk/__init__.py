@@ -17,6 +17,7 @@ from bridge.clients.cloudtalk.agents import Agent, Agents
 from bridge.clients.cloudtalk.calls import CallPage, Calls
 from bridge.clients.cloudtalk.contacts import Contacts
 from bridge.clients.cloudtalk.core import LARGEST_PAGE
+from bridge.clients.cloudtalk.cue_cards import CueCards
 from bridge.clients.cloudtalk.messages import Messages
 from bridge.clients.cloudtalk.recordings import Download, Recordings
 from bridge.clients.http import Service
@@ -30,7 +31,7 @@ class CloudTalk:
     """
     Args:
         client: with keys of ours, or a road that adds the credentials.
-        core, analytics: addresses up to and with `/api`.
+        core, analytics, platform: addresses up to and with `/api`.
         key_id, key_secret: None where the road adds the credentials.
         unauthenticated: for addresses that need no credentials; default: `client`.
         max_range_bytes, fallback: see `Recordings`.
@@ -43,6 +44,7 @@ class CloudTalk:
         client: httpx2.Client,
         core: str,
         analytics: str,
+        platform: str = "",
         key_id: str | None,
         key_secret: str | None,
         budget: Budget | None = None,
@@ -69,6 +71,7 @@ class CloudTalk:
         )
         self.check = self.service.check
         self.calls = Calls(self.service, core, analytics)
+        self.cue_cards = CueCards(self.service, platform)
         self.contacts = Contacts(self.service, core)
         self.agents = Agents(self.service, core)
         self.messages = Messages(self.service, core)

@@ -107,6 +107,11 @@ class Rules:
     link_days: int = 30
     public_link: bool = False
     do_not_record: tuple[str, ...] = ()
+    # Who calls, shown to the agents whose phone rings: [cue_card].
+    cue_card: bool = False  # `show` in the file
+    cue_card_conversations: int = 3  # open ones that the card names
+    cue_card_unknown: bool = False  # a card for callers whom Kustomer does not know, too
+    cue_card_tags: Mapping[str, str] = field(default_factory=dict)  # id of a Kustomer tag -> its name
     # Folded key -> canonical key, beside the built-in table.
     webhook_keys: Mapping[str, str] = field(default_factory=dict)
     region: str | None = None
@@ -183,6 +188,13 @@ class Rules:
             return self.search
         chooses = any("several" in rule.then for rule in self.rules)
         return self.states_match or chooses or "customer.several" in self.stated
+
+    def may_show_cue_card(self, call: Call) -> bool:
+        """Whether a choice for this call shows the card, be its caller known to Kustomer or not."""
+        if not self.cue_card and not any(rule.then.get("cue_card") for rule in self.rules):
+            return False
+        callers: tuple[Caller, ...] = ("known", "unknown")
+        return any(self.for_call(call, caller).cue_card for caller in callers)
 
     @property
     def names_agents(self) -> bool:

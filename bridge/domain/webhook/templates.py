@@ -90,14 +90,15 @@ TEMPLATES: Mapping[str, Template] = MappingProxyType(
                 "Call / Started",
                 "call_uuid! call_id external_number! internal_number direction contact_id contact_name "
                 "agent_id started_at",
-                note="Not needed for logging calls.",
+                note="Not needed for logging calls. Needed for cue cards ([cue_card] show = true).",
                 call_id=_IF_OFFERED,
             ),
             _template(
                 "call-ringing",
                 "Call / Ringing on Agent",
                 "call_uuid! external_number internal_number agent_id!",
-                note="Not needed for logging calls; sent once for each agent that rings.",
+                note="Not needed for logging calls; sent once for each agent that rings. Good for "
+                "cue cards: CloudTalk may not know a call as active before an agent rings.",
             ),
             _template(
                 "call-answered",

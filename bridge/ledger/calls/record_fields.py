@@ -47,6 +47,7 @@ class Field(StrEnum):
     ASKING = "asking"  # kind of the job that asks
     ASKING_SINCE = "asking_since"
     LOOKED_AT = "looked_at"  # when the list was read in which the call was looked for
+    CUE_CARD = "cue_card"  # JSON {state, at}: what became of the card (`bridge.sync.cue_card`)
     RECORDING_ASKS = "rec:asks"
     RECORDING_SINCE = "rec:since"
 

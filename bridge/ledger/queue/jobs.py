@@ -23,6 +23,8 @@ from bridge.ledger.queue.job_states import job_states
 from bridge.ledger.scripted import LEASE_MS
 
 MAX_DELIVERIES = 5
+# Of a job that is not parked: it ends by itself once it is useless.
+_NEVER = 1_000_000
 GIVE_UP_AFTER_MS = 24 * 3_600_000
 # A job handed to a process that never claims it is due again after this.
 HANDOVER_MS = 3_000
@@ -116,7 +118,7 @@ class Jobs(Records):
             name,
             token,
             self.lease_ms,
-            MAX_DELIVERIES,
+            MAX_DELIVERIES if kind not in kinds.KINDS or kinds.KINDS[kind].parks else _NEVER,
             kind,
         )
         if answer != "claimed":

@@ -18,6 +18,8 @@ class Kind:
         writes_call: a call is not written without it.
         lane: of a job that is sent without one.
         limit_s: time limit of one run: more than the slowest service may take for all its requests.
+        parks: if given up, it waits for a person; else it ends with a line on the record, as nobody can use
+            it later.
     """
 
     name: str
@@ -25,6 +27,7 @@ class Kind:
     writes_call: bool = False
     lane: Lane = Lane.LIVE
     limit_s: float = 600.0
+    parks: bool = True
 
 
 SYNC = Kind(name="sync", writes_call=True)
@@ -32,7 +35,9 @@ DETAIL = Kind(name="detail", writes_call=True)
 IDENTIFY = Kind(name="identify", writes_call=True)
 RECORDING = Kind(name="recording", lane=Lane.RECORDING, limit_s=960.0)
 CONNECTION = Kind(name="connection", of_call=False)
+# Short: whoever reads the card is about to pick up.
+CUE_CARD = Kind(name="cue-card", limit_s=10.0, parks=False)
 
-KINDS = {kind.name: kind for kind in (SYNC, DETAIL, IDENTIFY, RECORDING, CONNECTION)}
+KINDS = {kind.name: kind for kind in (SYNC, DETAIL, IDENTIFY, RECORDING, CONNECTION, CUE_CARD)}
 OF_CALLS = tuple(kind.name for kind in KINDS.values() if kind.of_call)
 WRITING = tuple(kind.name for kind in KINDS.values() if kind.writes_call)

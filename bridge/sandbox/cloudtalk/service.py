@@ -19,6 +19,7 @@ from bridge.sandbox import ANALYTICS_PREFIX, CLOUDTALK_KEY_ID, CLOUDTALK_KEY_SEC
 from bridge.sandbox.cloudtalk.agents import agent_item
 from bridge.sandbox.cloudtalk.calls import COMPANY_ID, detail, is_answered, list_item
 from bridge.sandbox.cloudtalk.contacts import Contacts
+from bridge.sandbox.cloudtalk.cue_cards import CueCards
 from bridge.sandbox.cloudtalk.errors import no_user_agent, refuse, unknown_core_path
 from bridge.sandbox.cloudtalk.paging import Unreadable, number, page
 from bridge.sandbox.cloudtalk.recordings import PUBLIC_PREFIX, Recordings
@@ -115,7 +116,7 @@ def create_cloudtalk(world: World) -> Starlette:
     service = world.cloudtalk
     routes = Routes()
     CloudTalk(world).add_to(routes)
-    for part in (Recordings, Contacts, Messages):
+    for part in (Recordings, Contacts, Messages, CueCards):
         part(world).add_to(routes)
 
     def limit_headers() -> dict[str, str]:

@@ -114,6 +114,24 @@ def _ended(hand: Hand) -> None:
     hand.run_all()
 
 
+def _rings(hand: Hand) -> None:
+    """Its first card comes too early for CloudTalk; then somebody picks up, and it ends."""
+    hand.tell("call-started", {"call_uuid": UUID, "external_number": NUMBER, "direction": "incoming"})
+    hand.run_due()
+    hand.pass_time(1.5)
+    hand.run_due()
+    _ended(hand)
+
+
+def _ringing(sandbox: RunningSandbox) -> None:
+    sandbox.cloudtalk.add_call(id=CALL_ID, uuid=UUID, external_number=NUMBER, in_progress=True)
+    company = sandbox.kustomer.add_company()
+    phones = [{"type": "mobile", "phone": NUMBER}]
+    customer = sandbox.kustomer.add_customer(name="Ada Example", phones=phones, company=company)
+    sandbox.kustomer.add_conversation(customer, name="Before")
+    sandbox.cloudtalk.fail_next(424, path="/cuecards$")
+
+
 def _withheld(hand: Hand) -> None:
     hand.tell("call-ended", {**ENDED, "external_number": "anonymous"})
     hand.run_all()
@@ -468,6 +486,7 @@ JOURNEYS = {
         through=("cloudtalk", "kustomer"),
     ),
     "refused": Journey(run=_refused, prepare=_without_a_role),
+    "rings": Journey(run=_rings, prepare=_ringing, rules=Rules(cue_card=True)),
     "withheld": Journey(
         run=_withheld,
         rules=Rules(write_withheld=True),

@@ -269,6 +269,8 @@ class Machine:
             "left to do": sorted(set(cast(list[str], self.client.hkeys(keys.JOBS))) - set(parked)),
             "held": self.ledger.held_count(),
             "orphans": self.orphans(),
+            # None where a lost reply left open whether it was shown, never two.
+            "cards shown again": max(0, len(self.sandbox.cloudtalk.cue_cards) - 1),
             "calls": {
                 key: {
                     "state": record.fields.get("state"),

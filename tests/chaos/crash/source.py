@@ -25,7 +25,7 @@ _NOT_LOOKED_AT = (
 _ASKING = {"request", "stream", "_find", "_send", "_create", "_update", "_page", "_download"}
 # Requests that only actions make, which a person runs.
 _OF_ACTIONS = {
-    "kustomer.company", "kustomer.list_companies", "kustomer.create_company",
+    "kustomer.list_companies", "kustomer.create_company",
     "kustomer.message", "kustomer.list_messages", "kustomer.create_message", "kustomer.update_message",
     "kustomer.message_by_external_id",
     "kustomer.list_customers", "cloudtalk.list_contacts", "cloudtalk.create_contact",

@@ -21,6 +21,7 @@ from bridge.domain.rules.choices import (
     agents,
     calendar,
     conversation,
+    cue_card,
     customer,
     fields,
     insights,
@@ -41,6 +42,7 @@ SECTIONS: Mapping[str, str] = MappingProxyType(
         "write": "Which calls are written, and how.",
         "fields": "Values of a call for reports, as custom attributes.",
         "recording": "What becomes of recordings.",
+        "cue_card": "Who calls, shown in CloudTalk to the agents whose phone rings.",
         "insights": "What CloudTalk's AI says of a call: not asked for yet.",
         "messages": "Text messages: not written yet.",
         "webhook_keys": "Other names that your CloudTalk templates use for a value.",
@@ -52,7 +54,7 @@ SECTIONS: Mapping[str, str] = MappingProxyType(
 LATER = ("insights", "messages")
 CHOICES: tuple[Choice, ...] = (
     *customer.CHOICES, *conversation.CHOICES, *agents.CHOICES, *calendar.CHOICES, *write.CHOICES,
-    *fields.CHOICES, *recording.CHOICES, *insights.CHOICES, *messages.CHOICES,
+    *fields.CHOICES, *recording.CHOICES, *cue_card.CHOICES, *insights.CHOICES, *messages.CHOICES,
 )  # fmt: skip
 BY_PLACE: Mapping[str, Choice] = {choice.place: choice for choice in CHOICES}
 # What `then` takes, by its bare name. `write` is for rules alone, and a status there is for every outcome.
