@@ -26,13 +26,16 @@ from bridge.clients.http import make_client
 from bridge.clients.network import paced
 from bridge.deps import Deps, JobResult
 from bridge.domain.rules.model import Rules
-from bridge.domain.webhook.events import Event, Held, read_event
+from bridge.domain.webhook.events import Held
+from bridge.domain.webhook.messages import Message as TextMessage
+from bridge.domain.webhook.messages import read_delivery
 from bridge.jobs.leases import Leases
 from bridge.ledger import keys
 from bridge.ledger.calls.learning import Learnt
 from bridge.ledger.calls.record import Record
 from bridge.ledger.keys import QUEUE_KEYS, Lane, split_job
 from bridge.ledger.ledger import Ledger
+from bridge.ledger.messages.records import record_message
 from bridge.ledger.queue.jobs import Claim
 from bridge.ledger.scripted import LEASE_MS
 from bridge.sandbox.running import RunningSandbox
@@ -281,11 +284,13 @@ class Bridge:
         self.runner.claims.use(self.deps, self.leases)
 
     def receive(self, trigger: str | None, body: Mapping[str, Any]) -> Learnt | Held:
-        event = read_event(trigger, body, self.rules)
-        if isinstance(event, Event):
-            return self.ledger.record_event(event, body)
-        self.ledger.hold(event, body)
-        return event
+        event = read_delivery(trigger, body, self.rules)
+        if isinstance(event, TextMessage):
+            return record_message(self.ledger, event, body)
+        if isinstance(event, Held):
+            self.ledger.hold(event, body)
+            return event
+        return self.ledger.record_event(event, body)
 
     def receive_payload(self, case: str) -> list[Learnt | Held]:
         return [self.receive(request.trigger, request.body) for request in payload(case)]

@@ -14,6 +14,7 @@ from bridge.ledger.ledger import Ledger
 from bridge.ledger.queue import kinds
 from bridge.ledger.queue.kinds import Kind
 from bridge.sync.job import sync as sync_call
+from bridge.sync.messages import write_message
 from bridge.wiring import open_ledger
 from workers.broker import LedgerBroker
 from workers.middleware import EXPECTED, Claims, run
@@ -60,6 +61,12 @@ def identify(key: str) -> None:
 def recording(key: str) -> None:
     """Fetch the recording of a call and store it."""
     run(fetch_recording)
+
+
+@_actor(kinds.MESSAGE)
+def message(key: str) -> None:
+    """Write a text message to Kustomer."""
+    run(write_message)
 
 
 @_actor(kinds.CONNECTION)

@@ -143,7 +143,7 @@ def policy(call: Call, rules: Rules, patience: DetailWait = DetailWait.FRESH) ->
 
 
 def _customer_or_skip(call: Call, rules: Rules, patience: DetailWait) -> CustomerDraft | Wait | Skip:
-    customer = _customer(call, rules)
+    customer = customer_of(call, rules)
     if isinstance(customer, CustomerDraft):
         return customer
     if call.external is None and patience is not DetailWait.GONE and call.wants_detail:
@@ -237,7 +237,7 @@ def object_id(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
-def _customer(call: Call, rules: Rules) -> CustomerDraft | str:
+def customer_of(call: Call, rules: Rules) -> CustomerDraft | str:
     """Who the customer is, or the reason why there is none to write."""
     phone = call.external
     if call.outcome is Outcome.INTERNAL:

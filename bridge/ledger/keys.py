@@ -146,6 +146,34 @@ def budget(service: str) -> list[str]:
     return [*(f"{TAG}:budget:{service}:{part}" for part in parts), *QUEUE_KEYS[: 2 * len(Lane)]]
 
 
+# The records of text messages, by when they were heard of.
+MESSAGES = f"{TAG}:messages"
+
+
+def message_key(name: str) -> str:
+    """The key of a message's record."""
+    return f"message:{name}"
+
+
+def is_message(key: str) -> bool:
+    return key.startswith("message:")
+
+
+def messages_waiting(number: str) -> str:
+    """The messages of a number that are still to be written, by their own times."""
+    return f"{TAG}:messages:waiting:{number}"
+
+
+def messages_lately(number: str) -> str:
+    """The messages of a number of the last minutes, by which another webhook of the same one is known."""
+    return f"{TAG}:messages:lately:{number}"
+
+
+def message_alias(fingerprint: str) -> str:
+    """Of which record a delivery is, where that has another name."""
+    return f"{TAG}:messages:alias:{fingerprint}"
+
+
 # The search index (`bridge.ledger.search`): how far it has come. All its other keys begin with this name.
 FIND = f"{TAG}:find"
 

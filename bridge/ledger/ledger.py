@@ -165,4 +165,5 @@ class Ledger(Jobs):
         """Forget the list entries of calls whose records have expired."""
         oldest = self.now_ms() - self.keep_for.outputs_s * 1000
         self.redis.zremrangebyscore(keys.CALLS, "-inf", oldest)
+        self.redis.zremrangebyscore(keys.MESSAGES, "-inf", oldest)
         self.redis.zremrangebyscore(keys.FORGOTTEN, "-inf", oldest)

@@ -62,47 +62,61 @@ def page_of(
     after: Place | None,
     limit: int,
     read: Callable[[list[Place]], list[T | None]],
+    highest_first: bool = False,
 ) -> Page[T]:
     """Up to `limit` items of a sorted set, lowest score first.
 
     Args:
         read: gives the items at some places in their order; None for each that is not wanted.
+        highest_first: the other way round.
     """
     items: list[T] = []
     looked = 0
-    for places in _chunks(client, key, after):
+    for places in _chunks(client, key, after, highest_first):
         for place, item in zip(places, read(places), strict=True):
             looked += 1
             items += [] if item is None else [item]
             if len(items) >= limit or looked >= MOST_LOOKED_AT:
-                return Page(items=items, next=str(place) if _is_more(client, key, place) else None)
+                return Page(
+                    items=items, next=str(place) if _is_more(client, key, place, highest_first) else None
+                )
     return Page(items=items, next=None)
 
 
-def _chunks(client: redis.Redis, key: str, after: Place | None) -> Iterator[list[Place]]:
-    while places := _after(client, key, after, count=_AT_ONCE):
+def _chunks(client: redis.Redis, key: str, after: Place | None, back: bool) -> Iterator[list[Place]]:
+    while places := _after(client, key, after, back, count=_AT_ONCE):
         yield places
         after = places[-1]
 
 
-def _is_more(client: redis.Redis, key: str, place: Place) -> bool:
-    return bool(_after(client, key, place, count=1))
+def _is_more(client: redis.Redis, key: str, place: Place, back: bool) -> bool:
+    return bool(_after(client, key, place, back, count=1))
 
 
 @boundary("paging.read")
-def _after(client: redis.Redis, key: str, after: Place | None, *, count: int) -> list[Place]:
+def _after(client: redis.Redis, key: str, after: Place | None, back: bool, *, count: int) -> list[Place]:
     """The next members, at least one where there is one."""
-    lowest, skipped = "-inf" if after is None else after.score, 0
+    skipped = 0
     while True:
-        found = cast(
-            list[tuple[str, float]],
-            client.zrangebyscore(key, lowest, "+inf", start=skipped, num=count, withscores=True),
-        )
+        found = cast(list[tuple[str, float]], _range(client, key, after, back, skipped, count))
         skipped += len(found)
         places = [
-            Place(score=score, name=name)
-            for name, score in found
-            if after is None or (score, name) > (after.score, after.name)
+            Place(score=score, name=name) for name, score in found if _is_beyond(after, score, name, back)
         ]
         if places or not found:
             return places
+
+
+def _range(client: redis.Redis, key: str, after: Place | None, back: bool, start: int, count: int) -> object:
+    if back:
+        highest = "+inf" if after is None else after.score
+        return client.zrevrangebyscore(key, highest, "-inf", start=start, num=count, withscores=True)
+    lowest = "-inf" if after is None else after.score
+    return client.zrangebyscore(key, lowest, "+inf", start=start, num=count, withscores=True)
+
+
+def _is_beyond(after: Place | None, score: float, name: str, back: bool) -> bool:
+    if after is None:
+        return True
+    here = (after.score, after.name)
+    return (score, name) < here if back else (score, name) > here

@@ -17,7 +17,7 @@ OF_A_BUDGET = {"take", "reply", "release", "forecast"}
 NAMES = (
     "learn", "schedule", "dispatch", "claim", "renew", "complete", "reschedule", "park", "replay", "keep",
     "queue", "by_kind", "lock", "cancel", "forget", "drop", "give_up", "pause", "resume", "assign",
-    "caller", "hand_over",
+    "caller", "hand_over", "learn_message", "forget_message",
     *sorted(_ALONE), *sorted(OF_A_BUDGET),
 )  # fmt: skip
 
@@ -48,7 +48,7 @@ def _front(name: str) -> str:
         return _read("planner")
     kinds = ", ".join(f"'{kind}'" for kind in OF_CALLS)
     handed = f"local KINDS_OF_CALLS = {{{kinds}}}\nlocal SYNTHETIC = '{PREFIX}'\n" + record_fields.lua()
-    taken = _read("received") if name == "learn" else ""
+    taken = _read("received") if name in ("learn", "learn_message") else ""
     return handed + _read("prelude") + taken
 
 

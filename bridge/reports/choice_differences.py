@@ -14,7 +14,7 @@ from typing import Any
 
 from bridge.domain.call import Call
 from bridge.domain.outcome import Outcome
-from bridge.domain.rules.choices import CHOICES
+from bridge.domain.rules.choices import CHOICES, NOT_OF_CALLS
 from bridge.domain.rules.model import Rules
 from bridge.domain.rules.when import Caller
 
@@ -28,7 +28,9 @@ WRITTEN, CUSTOMER, CONVERSATION, OWNER, NOTE, RECORDING = KINDS = (
     "recording",
 )
 # Of `Rules`, what is no choice for a call; nor are fields that say where a choice comes from.
-_NO_CHOICES = frozenset({"rules", "version", "region", "zone", "webhook_keys"})
+_NO_CHOICES = frozenset({"rules", "version", "region", "zone", "webhook_keys"}) | {
+    choice.field for choice in CHOICES if choice.section in NOT_OF_CALLS
+}
 # Decide only whether a call is written, which is compared by what follows from them.
 _DECIDE_WRITTEN = frozenset({"write", "write_internal", "write_withheld", "write_short"})
 # Never looked at by the sync of a call that is written already.

@@ -44,6 +44,10 @@ _SAYS: Mapping[str, Mapping[Any, str]] = {
         True: "A caller whom Kustomer does not know gets a card that says so.",
         False: "A caller whom Kustomer does not know gets no card.",
     },
+    "messages.write": {
+        True: "Text messages are written to Kustomer, in one conversation a number.",
+        False: "Text messages are kept and explained, not written.",
+    },
     "write.path": {
         True: "The note says how the call went: menus, queues, who rang, transfers.",
         False: "The note does not say how the call went through menus and queues.",

@@ -92,7 +92,6 @@ _FIXED: Mapping[str, Any] = {
     "insights.sentiment": False,
     "insights.smart_notes": False,
     "insights.transcript": "none",
-    "messages.write": False,
 }
 
 

@@ -112,6 +112,8 @@ class Rules:
     cue_card_conversations: int = 3  # open ones that the card names
     cue_card_unknown: bool = False  # a card for callers whom Kustomer does not know, too
     cue_card_tags: Mapping[str, str] = field(default_factory=dict)  # id of a Kustomer tag -> its name
+    # Text messages: [messages]. The rest of the file's rules for calls does not apply to them.
+    write_messages: bool = True
     # Folded key -> canonical key, beside the built-in table.
     webhook_keys: Mapping[str, str] = field(default_factory=dict)
     region: str | None = None

@@ -49,7 +49,8 @@ def default_text() -> str:
             lines.append(_line('external_number = ["Anrufer"]', "for example", commented=True))
         lines += [_choice(choice) for choice in CHOICES if choice.section == section]
         parts.append("\n".join(lines))
-    bare = [f"`{one.then}` is [{one.section}] {one.name}" for one in CHOICES if one.then != one.name]
+    named = [one for one in CHOICES if one.then in THEN and one.then != one.name]
+    bare = [f"`{one.then}` is [{one.section}] {one.name}" for one in named]
     rules = _RULES.format(bare=f";\n# {', '.join(bare)}.")
     conditions = [_line(f"#     {one.name} = {one.example}", one.says) for one in CONDITIONS]
     parts.append("\n".join([rules, *conditions]))
@@ -108,10 +109,10 @@ def choices_table() -> str:
 def _row(choice: Choice) -> str:
     default = "none" if choice.default in (None, "", [], {}) else f"`{toml_value(choice.default)}`"
     name = f"`{choice.place}`"
-    if choice.then != choice.name:
-        name += f" (in `then`: `{choice.then}`)"
-    elif choice.then not in THEN:
+    if choice.then not in THEN:
         name += " (not in `then`)"
+    elif choice.then != choice.name:
+        name += f" (in `then`: `{choice.then}`)"
     cells = (name, _cell(choice.right), default, _cell(choice.says), _cell(choice.costs))
     return f"| {' | '.join(cells)} |"
 

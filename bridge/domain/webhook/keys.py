@@ -80,10 +80,38 @@ FIRST_NAME = ("first_name", "firstname", "given_name", "givenname", "first", "gi
 MIDDLE_NAME = ("middle_name", "middlename", "middle")
 LAST_NAME = ("last_name", "lastname", "family_name", "familyname", "surname", "last", "family")
 
-CANONICAL_KEYS = frozenset(_ALIASES)
+# Of text messages alone, where these words mean something else than in a call.
+_MESSAGE_ALIASES: dict[str, tuple[str, ...]] = {
+    # Not a bare `id`: in a body made by hand it may be the contact's, and all messages would be one.
+    "message_id": ("messageid", "message_uuid", "sms_id", "msg_id"),
+    "text": ("body", "message", "message_text", "message_body", "content", "sms_text", "sms_body"),
+    "sender": ("from", "from_number", "sender_number", "message_sender"),
+    "recipient": ("to", "to_number", "recipient_number", "message_recipient"),
+    "channel": ("message_channel", "message_type"),
+    "sent_at": (
+        "occurred_at", "message_sent_at", "received_at", "created_at", "timestamp", "message_date",
+    ),
+    "media_urls": (
+        "media", "media_url", "mms_urls", "images", "image_urls", "images_by_url", "attachments", "files",
+        "file_by_url", "file_url",
+    ),
+}  # fmt: skip
+
+CANONICAL_KEYS = frozenset((*_ALIASES, *_MESSAGE_ALIASES))
 
 DEFAULT_KEYS: Mapping[str, str] = MappingProxyType(
     {alias: canonical for canonical, aliases in _ALIASES.items() for alias in (canonical, *aliases)}
+)
+
+MESSAGE_KEYS: Mapping[str, str] = MappingProxyType(
+    {
+        **DEFAULT_KEYS,
+        **{
+            alias: canonical
+            for canonical, aliases in _MESSAGE_ALIASES.items()
+            for alias in (canonical, *aliases)
+        },
+    }
 )
 
 

@@ -121,14 +121,20 @@ TEMPLATES: Mapping[str, Template] = MappingProxyType(
             _template(
                 "message-received",
                 "Message / Received",
-                "external_number internal_number text contact_id",
-                note="Stored and shown; add any id the editor offers.",
+                "external_number! internal_number! text! message_id sent_at contact_id contact_name",
+                note="Becomes a message in Kustomer. Without an id, the same words again within 10 minutes "
+                "count as one message.",
+                message_id=_IF_OFFERED,
+                sent_at=_IF_OFFERED,
             ),
             _template(
                 "message-sent",
                 "Message / Sent",
-                "external_number internal_number text contact_id",
-                note="Stored and shown; add any id the editor offers.",
+                "external_number! internal_number! text! message_id sent_at contact_id contact_name",
+                note="Becomes a message in Kustomer. Without an id, the same words again within 10 minutes "
+                "count as one message.",
+                message_id=_IF_OFFERED,
+                sent_at=_IF_OFFERED,
             ),
         )
     }

@@ -200,7 +200,12 @@ def read_text(value: object, longest: int = _LONGEST_TEXT) -> str | None:
         value = "\n".join(_plain(item) for item in value if has_value(item))
     if isinstance(value, bool) or not has_value(value):
         return None
-    text = _plain(value)[: 8 * longest]
+    return harmless(_plain(value), longest)
+
+
+def harmless(text: str, longest: int = _LONGEST_TEXT) -> str | None:
+    """A text as it may be passed on, see `read_text`; also one that is a program's word for nothing."""
+    text = text[: 8 * longest]
     if _PLAIN.fullmatch(text):
         return text.strip()[:longest] or None
     text = unescaped(text)

@@ -10,10 +10,12 @@ import redis.asyncio
 
 from bridge.boundary import boundary
 from bridge.domain.webhook.events import Event, Held
+from bridge.domain.webhook.messages import Message
 from bridge.ledger import processes, scripts
 from bridge.ledger.calls import rehearsal
 from bridge.ledger.calls.batches import Batches, Call
 from bridge.ledger.calls.learning import Learnt, Retention, hold_delivery, learn_event
+from bridge.ledger.messages.learning import learn_message
 from bridge.ledger.proof import Proof
 from bridge.ledger.queue.connections import TROUBLE_REPLIES, ask_troubles, read_troubles
 from bridge.ledger.refusals import count_refusal
@@ -23,7 +25,7 @@ from bridge.ledger.refusals import count_refusal
 class Delivery:
     """A webhook that was read, and when it came (ms since 1970; None is now)."""
 
-    event: Event | Held
+    event: Event | Held | Message
     body: Mapping[str, Any]
     came_at_ms: int | None = None
 
@@ -43,10 +45,11 @@ class Inbox:
         self.proof = proof or Proof()
         self._learn = client.register_script(scripts.source("learn"))
         self._hold = client.register_script(scripts.source("hold"))
+        self._learn_message = client.register_script(scripts.source("learn_message"))
         self._batches = Batches(client, self.proof)
 
-    async def record_event(self, event: Event, body: Mapping[str, Any]) -> Learnt:
-        """Keep an event under its call, once, and have the call looked at: one Lua call."""
+    async def record_event(self, event: Event | Message, body: Mapping[str, Any]) -> Learnt:
+        """Keep an event under its call, or a message, once, and have it looked at: one Lua call."""
         call = self._call(Delivery(event=event, body=body))
         with boundary("inbox.learn"):
             status, key = await self._run(call)
@@ -68,6 +71,8 @@ class Inbox:
         event, body, came = delivery.event, delivery.body, delivery.came_at_ms
         if isinstance(event, Held):
             return Call(self._hold, *hold_delivery(event, body, self._keep, came_at_ms=came))
+        if isinstance(event, Message):
+            return Call(self._learn_message, *learn_message(event, body, self._keep, came_at_ms=came))
         return Call(self._learn, *learn_event(event, body, self._keep, came_at_ms=came))
 
     async def _run(self, call: Call) -> Any:

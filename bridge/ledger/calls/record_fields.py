@@ -43,6 +43,9 @@ class Field(StrEnum):
     INDEXED = "indexed"  # the number under which the call is in the index of callers
     CLOSED = "closed"  # JSON: the contact that ended its wait, or why the conversation was not closed
     SHARED = "shared"  # the customer under which its conversation is remembered for later calls
+    # Of the record of a text message (`ledger/messages/`).
+    MESSAGE = "message"  # JSON: what lists show of it
+    NAME = "name"  # by which it is known in Kustomer
     # Questions to CloudTalk.
     ASKING = "asking"  # kind of the job that asks
     ASKING_SINCE = "asking_since"

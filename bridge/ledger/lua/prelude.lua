@@ -127,6 +127,8 @@ end
 -- What lists show of a call has changed: its entry in the search index is to be looked at (update_calls.lua). Without
 -- an index there is nothing to look at.
 local function changes_in_lists(record)
+  -- Text messages are no calls.
+  if string.find(record, ':call:message:', 1, true) then return end
   local base = string.gsub(JOBS, 'jobs$', 'find')
   if redis.call('EXISTS', base) == 0 then return end
   redis.call('HINCRBY', base .. ':changed', (string.gsub(record, '^.-:call:', '', 1)), 1)
@@ -223,6 +225,26 @@ local function erase_from_received(base, part)
   end
 end
 
+local function erase_job(base, scopes, name)
+  redis.call('ZREM', PARKED, name)
+  for _, run in ipairs(redis.call('LRANGE', base .. 'replays', 0, -1)) do
+    for _, list in ipairs({':left', ':phase', ':failed'}) do
+      redis.call('LREM', base .. 'replay:' .. run .. list, 0, name)
+    end
+  end
+  leave_scopes(base, scopes, name)
+  for _, service in ipairs({'cloudtalk', 'kustomer', 'kustomer-search'}) do
+    -- Its place in the queue for the service's budget (planner.lua).
+    local budget = base .. 'budget:' .. service
+    local place = redis.call('ZSCORE', budget .. ':booked', name)
+    if place then
+      redis.call('ZREM', budget .. ':booked', name)
+      redis.call('ZREMRANGEBYSCORE', budget .. ':places', place, place)
+    end
+  end
+  drop(name)
+end
+
 local function erase(uuid, number, marks, secret, now)
   local base = string.gsub(JOBS, 'jobs$', '')
   if number == '' then number = redis.call('HGET', base .. 'call:uuid:' .. uuid, FIELD.ID) or '' end
@@ -232,26 +254,7 @@ local function erase(uuid, number, marks, secret, now)
   if uuid ~= '' then parts[1] = 'uuid:' .. uuid end
   if number ~= '' then parts[#parts + 1] = 'id:' .. number end
   for _, part in ipairs(parts) do
-    for _, kind in ipairs(KINDS_OF_CALLS) do
-      local name = kind .. '|' .. part
-      redis.call('ZREM', PARKED, name)
-      for _, run in ipairs(redis.call('LRANGE', base .. 'replays', 0, -1)) do
-        for _, list in ipairs({':left', ':phase', ':failed'}) do
-          redis.call('LREM', base .. 'replay:' .. run .. list, 0, name)
-        end
-      end
-      leave_scopes(base, scopes, name)
-      for _, service in ipairs({'cloudtalk', 'kustomer', 'kustomer-search'}) do
-        -- Its place in the queue for the service's budget (planner.lua).
-        local budget = base .. 'budget:' .. service
-        local place = redis.call('ZSCORE', budget .. ':booked', name)
-        if place then
-          redis.call('ZREM', budget .. ':booked', name)
-          redis.call('ZREMRANGEBYSCORE', budget .. ':places', place, place)
-        end
-      end
-      drop(name)
-    end
+    for _, kind in ipairs(KINDS_OF_CALLS) do erase_job(base, scopes, kind .. '|' .. part) end
     redis.call('ZREM', base .. 'calls', part)
     erase_from_people(base, part)
     erase_from_index(base .. 'find', part)

@@ -247,7 +247,7 @@ class Jobs(Records):
         Args:
             line: for the trail (`bridge.ledger.trail`); kept only if it was.
         """
-        values = f"dropped by {who}: {why}" if kind in kinds.WRITING else ""
+        values = f"dropped by {who}: {why}" if kind in kinds.NEEDED else ""
         # What the leading part of a joined record says counts.
         names = [*QUEUE_KEYS, keys.record(self.read(key).key), keys.log(key), keys.TRAIL]
         arguments = (f"{why} ({who})", values, line, keys.TRAIL_LINES, self.keep_for.outputs_s)

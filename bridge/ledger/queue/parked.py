@@ -70,6 +70,8 @@ def _calls(ledger: Ledger, wanted: Mapping[str, str]) -> set[str] | None:
     """The keys of the call that is wanted; None: of any."""
     if "call" not in wanted:
         return None
+    if keys.is_message(wanted["call"]):
+        return {wanted["call"]}
     record = ledger.find(wanted["call"])
     return set() if record is None else {record.key, f"id:{record.call_id}"}
 
@@ -116,9 +118,12 @@ def ids_of(ledger: Ledger, jobs: Sequence[Parked]) -> list[tuple[int | None, str
     pipe = ledger.redis.pipeline(transaction=False)
     for job in jobs:
         pipe.hmget(keys.record(job.key), [Field.ID, Field.UUID])
-    found = []
+    found: list[tuple[int | None, str | None]] = []
     for job, (number, uuid) in zip(jobs, pipe.execute() if jobs else [], strict=True):
         family, _, own = job.key.partition(":")
+        if keys.is_message(job.key):
+            found.append((None, None))
+            continue
         call_id = read_call_id(own if family == "id" else number)
         found.append((call_id, own if family == "uuid" else uuid))
     return found

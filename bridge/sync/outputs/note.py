@@ -63,7 +63,7 @@ class NoteOutput(Output[Note]):
         try:
             return self._send(fields, note_id=self.draft.id)
         except Rejected as error:
-            if error.status != 400 or not _names_id(error.detail):
+            if error.status != 400 or not names_id(error.detail):
                 raise
             # An org that lets nobody choose ids (documented as allowed, never seen): the external id and the
             # search before writing remain.
@@ -123,6 +123,6 @@ def find_uuid(call_id: int, customer: CustomerDraft, kustomer: Kustomer) -> UUID
     return uuids.pop() if len(uuids) == 1 else None
 
 
-def _names_id(detail: str) -> bool:
+def names_id(detail: str) -> bool:
     """Whether a refusal is about the property `id`."""
     return "id" in re.findall(r"[A-Za-z_]+", detail)

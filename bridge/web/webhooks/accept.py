@@ -15,7 +15,8 @@ from typing import Any
 from bridge import tracing
 from bridge.domain.rules.model import Rules
 from bridge.domain.synthetic import is_synthetic
-from bridge.domain.webhook.events import Event, Held, fingerprint_of, read_event
+from bridge.domain.webhook.events import Event, Held, fingerprint_of
+from bridge.domain.webhook.messages import Message, read_delivery
 from bridge.journal.journal import Journal, JournalFull
 from bridge.ledger import keys
 from bridge.ledger.calls.inbox import Delivery, Inbox
@@ -112,7 +113,12 @@ class WebhookAcceptor:
         return outcome if trigger else replace(outcome, trigger=event.trigger)
 
     async def _keep(
-        self, event: Event | Held, trigger: str, body: Mapping[str, Any], came_at: float, ends: float
+        self,
+        event: Event | Held | Message,
+        trigger: str,
+        body: Mapping[str, Any],
+        came_at: float,
+        ends: float,
     ) -> Outcome:
         try:
             return await self._in_redis(event, body)
@@ -147,7 +153,7 @@ class WebhookAcceptor:
         return self._unproven[0]
 
     async def _refused_itself(
-        self, event: Event | Held, body: Mapping[str, Any], error: Exception
+        self, event: Event | Held | Message, body: Mapping[str, Any], error: Exception
     ) -> Outcome:
         """Redis takes others, but not this one: it is held for a person, as one that cannot be read is."""
         log.error("Redis refused this webhook", extra={"error": type(error).__name__})
@@ -157,7 +163,7 @@ class WebhookAcceptor:
                 return await self._in_redis(held, body)
         return Outcome(status=503, content=_away(_ITSELF))
 
-    async def _in_redis(self, event: Event | Held, body: Mapping[str, Any]) -> Outcome:
+    async def _in_redis(self, event: Event | Held | Message, body: Mapping[str, Any]) -> Outcome:
         await self.gate.enter(within_s=0 if self.journal.takes_more else GATE_WITHIN_S)
         async with asyncio.timeout(self._within_s), self._turn():
             if isinstance(event, Held):
@@ -166,17 +172,17 @@ class WebhookAcceptor:
             if not tracing.is_on():
                 learnt = await self._inbox.record_event(event, body)
             else:
-                with tracing.of_call(keys.call_key(uuid=event.uuid, call_id=event.call_id)):
+                with tracing.of_call(_key_of(event)):
                     learnt = await self._inbox.record_event(event, body)
         self._unproven = None
         if learnt.status == "accepted":
-            return Outcome(status=202, content={"status": "accepted", "call": learnt.key})
+            return Outcome(status=202, content={"status": "accepted", **_named(event, learnt.key)})
         # Whether it was forgotten is nobody's business out there; the sender is done either way.
-        return Outcome(status=200, content={"status": "duplicate", "call": learnt.key})
+        return Outcome(status=200, content={"status": "duplicate", **_named(event, learnt.key)})
 
     async def _in_journal(
         self,
-        event: Event | Held,
+        event: Event | Held | Message,
         trigger: str,
         body: Mapping[str, Any],
         came_at: float,
@@ -185,7 +191,7 @@ class WebhookAcceptor:
     ) -> Outcome:
         at_ms = int(came_at * 1000)
         record = {"at": at_ms, "trigger": trigger, "body": body}
-        if isinstance(event, Event) and event.signed:
+        if not isinstance(event, Held) and event.signed:
             record["signed"] = True
         text = json.dumps(record).encode()
         try:
@@ -198,8 +204,7 @@ class WebhookAcceptor:
         if isinstance(event, Held):
             return _held(event)
         # Whether it is a repeat, only Redis knows; an id that was joined to a uuid leads to that call too.
-        key = keys.call_key(uuid=event.uuid, call_id=event.call_id)
-        return Outcome(status=202, content={"status": "accepted", "call": key})
+        return Outcome(status=202, content={"status": "accepted", **_named(event, _key_of(event))})
 
     async def _hand_on(self, texts: Sequence[bytes]) -> list[bytes]:
         """The journal's records into Redis, as they would have gone when they came."""
@@ -238,10 +243,13 @@ class WebhookAcceptor:
         finally:
             self._turns.release()
 
-    def _read(self, trigger: str, body: Mapping[str, Any], came_at: float, *, signed: bool) -> Event | Held:
+    def _read(
+        self, trigger: str, body: Mapping[str, Any], came_at: float, *, signed: bool
+    ) -> Event | Held | Message:
         received_at = datetime.fromtimestamp(came_at, UTC)
+        event: Event | Held | Message
         try:
-            event = read_event(trigger or None, body, self._rules(), received_at=received_at)
+            event = read_delivery(trigger or None, body, self._rules(), received_at=received_at)
         except Exception as error:
             # A body that our parser trips over must not be lost: it can be read anew once that is mended.
             log.error("webhook could not be parsed, it is held", exc_info=error)
@@ -252,11 +260,23 @@ class WebhookAcceptor:
             )
         if isinstance(event, Held) and len(event.trigger) > _LONGEST_TRIGGER:
             event = replace(event, trigger=event.trigger[:_LONGEST_TRIGGER])
-        return replace(event, signed=True) if signed and isinstance(event, Event) else event
+        return replace(event, signed=True) if signed and not isinstance(event, Held) else event
 
     async def close(self) -> None:
         await self.gate.close()
         await self.journal.close()
+
+
+def _key_of(event: Event | Message) -> str:
+    """As far as the delivery alone tells; another one of the same may have come first."""
+    if isinstance(event, Message):
+        return keys.message_key(event.fingerprint)
+    return keys.call_key(uuid=event.uuid, call_id=event.call_id)
+
+
+def _named(event: Event | Message, key: str) -> dict[str, str]:
+    """How an answer names what the delivery belongs to; a message's key stands in place of a call's."""
+    return {"call": key, "message": key} if isinstance(event, Message) else {"call": key}
 
 
 def _held(event: Held) -> Outcome:

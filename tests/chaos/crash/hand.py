@@ -11,9 +11,11 @@ import httpx2
 from dramatiq import MessageProxy
 
 from bridge.domain.rules.model import Rules
-from bridge.domain.webhook.events import Event, read_event
+from bridge.domain.webhook.events import Event
+from bridge.domain.webhook.messages import Message, read_delivery
 from bridge.jobs.leases import Leases
 from bridge.ledger.keys import QUEUE_KEYS, Lane
+from bridge.ledger.messages.records import record_message
 from bridge.settings import Settings
 from bridge.wiring import open_deps, open_ledger
 from tests.chaos.crash.watch import Watch, WatchedStorage
@@ -40,10 +42,13 @@ class Hand:
     def tell(self, trigger: str, body: Mapping[str, Any]) -> None:
         """A webhook, kept as the web process does; its own journeys kill that one."""
         rules: Rules = self.settings.rules
-        event = read_event(trigger, body, rules)
-        assert isinstance(event, Event)
+        event = read_delivery(trigger, body, rules)
         with self.watch.aside():
-            self.ledger.record_event(event, body)
+            if isinstance(event, Message):
+                record_message(self.ledger, event, body)
+            else:
+                assert isinstance(event, Event)
+                self.ledger.record_event(event, body)
 
     def run_due(self) -> None:
         """Run what is due now, until nothing is."""

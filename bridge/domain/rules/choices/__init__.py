@@ -44,14 +44,16 @@ SECTIONS: Mapping[str, str] = MappingProxyType(
         "recording": "What becomes of recordings.",
         "cue_card": "Who calls, shown in CloudTalk to the agents whose phone rings.",
         "insights": "What CloudTalk's AI says of a call: not asked for yet.",
-        "messages": "Text messages: not written yet.",
+        "messages": "Text messages. Blocks of `[[rule]]` are about calls and do not change them.",
         "webhook_keys": "Other names that your CloudTalk templates use for a value.",
     }
 )
 
 
 # Sections that the file may have already, and that have no effect in this version.
-LATER = ("insights", "messages")
+LATER = ("insights",)
+# Sections that are not about calls, so that no rule for calls takes their choices.
+NOT_OF_CALLS = ("messages",)
 CHOICES: tuple[Choice, ...] = (
     *customer.CHOICES, *conversation.CHOICES, *agents.CHOICES, *calendar.CHOICES, *write.CHOICES,
     *fields.CHOICES, *recording.CHOICES, *cue_card.CHOICES, *insights.CHOICES, *messages.CHOICES,
@@ -63,7 +65,7 @@ THEN: Mapping[str, Choice] = {
         section="then", name="write", field="write", kind=bool, right=BOOL,
         says="whether the call is written at all",
     ),
-    **{choice.then: choice for choice in CHOICES if choice.section not in LATER},
+    **{choice.then: choice for choice in CHOICES if choice.section not in (*LATER, *NOT_OF_CALLS)},
     "status": replace(
         BY_PLACE["conversation.status"], kind=Status, right=one_of(Status),
         read=lambda status: MappingProxyType(dict.fromkeys(Outcome, status)),

@@ -1,0 +1,1 @@
+"""Text messages in the ledger: kept once, written in their order, forgotten on request."""

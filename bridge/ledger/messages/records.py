@@ -1,0 +1,195 @@
+"""The records of text messages: read as those of calls are, listed, kept in order, forgotten."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
+
+from bridge.boundary import boundary
+from bridge.domain.phone import Phone
+from bridge.domain.rules.model import Rules
+from bridge.domain.webhook.messages import DIRECTION_OF, Message, fold_messages, read_message
+from bridge.ledger import keys
+from bridge.ledger.calls.learning import Learnt
+from bridge.ledger.calls.record import Record, moment
+from bridge.ledger.calls.record_fields import Field
+from bridge.ledger.keys import QUEUE_KEYS
+from bridge.ledger.ledger import Ledger
+from bridge.ledger.messages.learning import learn_message
+from bridge.ledger.paging import Page, Place, page_of
+from bridge.ledger.queue.kinds import MESSAGE
+
+# Of those of one number that wait: so many are looked at for one that comes first.
+_MOST_LOOKED_AT = 100
+_AT_ONCE = 250
+
+
+def record_message(
+    ledger: Ledger, message: Message, body: Mapping[str, Any], *, came_at_ms: int | None = None
+) -> Learnt:
+    """Keep what a webhook tells of a message, once, and have it written."""
+    names, arguments = learn_message(message, body, ledger.keep_for, came_at_ms=came_at_ms)
+    status, key = ledger.run_script("learn_message", names, *arguments)
+    return Learnt(status=status, key=key)
+
+
+def message_of(record: Record, rules: Rules) -> Message | None:
+    """What its webhooks say of a message; None where they are no longer kept."""
+    found = [
+        read_message(event.trigger, event.body, rules, received_at=event.at)
+        for event in record.events
+        if event.trigger in DIRECTION_OF
+    ]
+    return fold_messages([one for one in found if isinstance(one, Message)])
+
+
+# -- the order of one number
+
+
+@boundary("messages.first")
+def first_before(ledger: Ledger, number: str, key: str) -> str | None:
+    """The key of a message of this number that is to be written before this one; None: it is its turn.
+
+    By their own times. One that is parked, or was dropped, keeps nobody waiting.
+    """
+    waiting = cast(list[str], ledger.redis.zrange(keys.messages_waiting(number), 0, _MOST_LOOKED_AT - 1))
+    before = waiting[: waiting.index(key)] if key in waiting else []
+    if not before:
+        return None
+    names = [keys.job(MESSAGE.name, one) for one in before]
+    pipe = ledger.redis.pipeline(transaction=False)
+    for name in names:
+        pipe.hexists(keys.JOBS, name)
+        pipe.zscore(keys.PARKED, name)
+    found = pipe.execute()
+    gone = [one for one, planned in zip(before, found[::2], strict=True) if not planned]
+    if gone:
+        ledger.redis.zrem(keys.messages_waiting(number), *gone)
+    for one, planned, parked_at in zip(before, found[::2], found[1::2], strict=True):
+        if planned and parked_at is None:
+            return one
+    return None
+
+
+@boundary("messages.written")
+def let_next(ledger: Ledger, number: str, key: str) -> str | None:
+    """This message is written, or never will be. The key of the next one of its number, if one waits."""
+    pipe = ledger.redis.pipeline()
+    pipe.zrem(keys.messages_waiting(number), key)
+    pipe.zrange(keys.messages_waiting(number), 0, 0)
+    found = cast(list[str], pipe.execute()[1])
+    return found[0] if found else None
+
+
+# -- lists
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageRow:
+    """One message in a list: nothing of its text.
+
+    Args:
+        state: waiting, synced, skipped, dropped or parked.
+    """
+
+    key: str
+    at: datetime
+    state: str
+    reason: str | None
+    direction: str
+    channel: str
+    number_tail: str
+    synced_at: datetime | None
+    conversation_id: str | None
+    message_id: str | None
+
+
+def messages_page(ledger: Ledger, *, cursor: str = "", limit: int = 50) -> Page[MessageRow]:
+    """One page of messages, the newest first.
+
+    Raises:
+        WrongUse: the cursor is none of ours.
+    """
+
+    def read(places: list[Place]) -> list[MessageRow | None]:
+        with boundary("messages.page"):
+            pipe = ledger.redis.pipeline(transaction=False)
+            for place in places:
+                pipe.hgetall(keys.record(place.name))
+                pipe.zscore(keys.PARKED, keys.job(MESSAGE.name, place.name))
+            found = pipe.execute()
+        return [
+            _row(place, fields, parked) if fields else None
+            for place, fields, parked in zip(places, found[::2], found[1::2], strict=True)
+        ]
+
+    return page_of(
+        ledger.redis, keys.MESSAGES, after=Place.read(cursor), limit=limit, read=read, highest_first=True
+    )
+
+
+def _row(place: Place, fields: Mapping[str, str], parked_at: float | None) -> MessageRow:
+    shown = json.loads(fields.get(Field.MESSAGE) or "{}")
+    state = fields.get(Field.STATE, "waiting")
+    outputs = {
+        name: json.loads(text)["id"]
+        for name in ("conversation", "message")
+        if (text := fields.get(f"out:{name}"))
+    }
+    return MessageRow(
+        key=place.name,
+        at=cast(datetime, moment(place.score)),
+        state="parked" if parked_at is not None and state != "synced" else state,
+        reason=fields.get(Field.REASON) or None,
+        direction=shown.get("direction", ""),
+        channel=shown.get("channel", ""),
+        number_tail=shown.get("number_tail", ""),
+        synced_at=moment(fields.get(Field.SYNCED_AT) or None),
+        conversation_id=outputs.get("conversation"),
+        message_id=outputs.get("message"),
+    )
+
+
+# -- forgetting
+
+
+def forget_message(ledger: Ledger, record: Record, number: str) -> None:
+    """Remove what is kept of a message; a late webhook of it does not bring it back."""
+    names = [*QUEUE_KEYS, keys.META, keys.FORGOTTEN, keys.MESSAGES, keys.RECEIVED]
+    fingerprints = [event.fingerprint for event in record.events]
+    ledger.run_script("forget_message", names, record.key, number, secrets.token_hex(32), *fingerprints)
+
+
+def all_messages(ledger: Ledger) -> Iterator[Record]:
+    """The records of all messages, oldest first."""
+    with boundary("messages.names"):
+        names = cast(list[str], ledger.redis.zrange(keys.MESSAGES, 0, -1))
+    for start in range(0, len(names), _AT_ONCE):
+        for name in names[start : start + _AT_ONCE]:
+            yield ledger.read(name)
+
+
+@boundary("messages.forget_number")
+def forget_number(ledger: Ledger, phones: Sequence[Phone]) -> int:
+    """Remove what is remembered of the messages of these numbers; how many entries that were."""
+    names = [
+        name
+        for phone in phones
+        if phone.text
+        for name in (
+            keys.messages_waiting(phone.text),
+            keys.messages_lately(phone.text),
+            f"{keys.TAG}:lock:messages:{phone.text}",
+            f"{keys.TAG}:cache:{conversation_cache(phone.text)}",
+        )
+    ]
+    return int(ledger.redis.delete(*names)) if names else 0
+
+
+def conversation_cache(number: str) -> str:
+    """Under which name it is remembered which conversation the messages of a number go into."""
+    return f"messages-of:{number}"
