@@ -38,6 +38,8 @@ class Deps:
     longest_transfer_s: float = 900.0
     # Bytes; one that is larger, or never ends, is left where it is.
     largest_recording: int = 500_000_000
+    # Whether changes of a call that is written wait until no more follow (`bridge.sync.settling`).
+    debounced: bool = True
     # Raises LeaseLost unless the lease was renewed recently enough to send something under it.
     still_ours: Callable[[Claim], None] = lambda claim: None
 

@@ -252,8 +252,9 @@ class Bridge:
         kinds: Mapping[str, Callable[[Claim, Deps], JobResult]] | None = None,
         through_membrane: Collection[str] = THROUGH_MEMBRANE,
         also: Mapping[str, str] | None = None,
+        debounced: bool = False,
     ) -> None:
-        """Args: also: further settings."""
+        """Args: also: further settings. debounced: whether changes of a written call wait for more."""
         environ = {
             "REDIS_URL": "unix:///unused",
             "PUBLIC_URL": public_url,
@@ -273,7 +274,7 @@ class Bridge:
         client.hset(keys.META, "born_at", str(self.ledger.now_ms() - 3_600_000))
         self.leases = Leases(self.ledger)
         self.deps: Deps = open_deps(settings, self.ledger, client=http_client(), still_ours=self.leases.sure)
-        self.deps = replace(self.deps, longest_transfer_s=longest_transfer_s)
+        self.deps = replace(self.deps, longest_transfer_s=longest_transfer_s, debounced=debounced)
         self.runner = Runner(self.deps, self.leases, kinds)
         self.wire = wire()
         self.wire.forget()
@@ -354,7 +355,15 @@ def let_pass(client: redis.Redis, seconds: float) -> None:
     pipe.execute()
 
 
-_RECORD_TIMES = ("first_at", "last_at", "asking_since", "looked_at", "rec:since", "synced_at")
+_RECORD_TIMES = (
+    "first_at",
+    "last_at",
+    "asking_since",
+    "looked_at",
+    "rec:since",
+    "synced_at",
+    "changing_since",
+)
 
 
 def _each(client: redis.Redis, command: str, names: list[str], *args: object) -> list[Any]:

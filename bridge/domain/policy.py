@@ -12,6 +12,7 @@ from uuid import UUID
 
 from bridge.domain.call import Call
 from bridge.domain.conversation import conversation_choices
+from bridge.domain.kustomer_texts.later import LaterTexts, later_texts
 from bridge.domain.kustomer_texts.note import cut, note_before_marks, note_text, title
 from bridge.domain.kustomer_texts.recording import recording_state
 from bridge.domain.kustomer_texts.tags import LONGEST_TAG, MOST_TAGS, in_kustomers_letters, tags_of_people
@@ -26,6 +27,7 @@ from bridge.domain.webhook.values import read_uuid
 
 _LONGEST_NAME = 256
 OUR_PREFIX, _NOTE, _NUMBER = "cloudtalk:call:", ":note", "cloudtalk:number:"
+_SECOND = ":2"
 
 
 class DetailWait(Enum):
@@ -99,6 +101,8 @@ class NoteDraft:
     body: str
     # What an earlier version sent where it meant the same.
     former_body: str = ""
+    # Of the second note, which says what is new once a person has edited this one.
+    later: LaterTexts = field(default_factory=LaterTexts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,6 +198,7 @@ def plan(
             id=object_id(note_key(external_id)),
             body=note_text(settled, zone=rules.zone, sound=sound, life=life, texts=texts),
             former_body=note_before_marks(settled, zone=rules.zone, sound=sound, life=life, texts=texts),
+            later=later_texts(call, texts),
         ),
         files=tuple(_files(call, recording, rules)),
         left_out=left_out,
@@ -225,8 +230,14 @@ def note_key(external_id: str) -> str:
     return f"{external_id}{_NOTE}"
 
 
+def later_key(note: str) -> str:
+    """The external id of the call's second note, from that of its note."""
+    return f"{note}{_SECOND}"
+
+
 def note_uuid(external_id: str) -> UUID | None:
     """The uuid of the call whose note has this external id; None where it is not ours, or tells none."""
+    external_id = external_id.removesuffix(_SECOND) if external_id.endswith(later_key(_NOTE)) else external_id
     if not (external_id.startswith(OUR_PREFIX) and external_id.endswith(_NOTE)):
         return None
     return read_uuid(external_id.removeprefix(OUR_PREFIX).removesuffix(_NOTE))

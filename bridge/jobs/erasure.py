@@ -204,7 +204,7 @@ class Erasure:
         is_known = bool(call.recorded or "recording" in record.observations or record.recording_announced_at)
         receipt.elsewhere.append(self._recording_there(call, receipt, is_known=is_known))
         outputs = record.outputs
-        for name in ("conversation", "note", "attachment", "customer"):
+        for name in ("conversation", "note", "later", "attachment", "customer"):
             if name in outputs:
                 receipt.elsewhere.append(self._output_there(name, outputs[name].id, receipt))
         for name in record.intents:
@@ -229,8 +229,9 @@ class Erasure:
         )
 
     def _output_there(self, name: str, id_: str, receipt: Receipt) -> There:
-        place = f"{self.kustomer_url}/v1/{name}s/{id_}"
-        there = There(service="Kustomer", what=name, id=id_, place=place)
+        kind = "note" if name == "later" else name
+        place = f"{self.kustomer_url}/v1/{kind}s/{id_}"
+        there = There(service="Kustomer", what=kind, id=id_, place=place)
         if "kustomer" not in self.remove_at or self.services is None:
             return there
         kustomer = self.services.kustomer
@@ -238,7 +239,7 @@ class Erasure:
         if name == "conversation":
             fields = {"deleted": True, "name": _EMPTY_NOTE}
             change: Callable[[], object] = partial(kustomer.conversations.update, id_, fields)
-        elif name == "note":
+        elif kind == "note":
             change = partial(kustomer.notes.update, id_, {"body": _EMPTY_NOTE, "attachments": []})
         else:
             return replace(there, state="kept: Kustomer's API cannot delete it; delete it by hand")

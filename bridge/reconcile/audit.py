@@ -12,7 +12,7 @@ from uuid import UUID
 from bridge.clients.kustomer import Conversation, Note
 from bridge.deps import Deps
 from bridge.domain.call_list_item import ListedCall
-from bridge.domain.policy import OUR_PREFIX, external_ids, note_key
+from bridge.domain.policy import OUR_PREFIX, external_ids, later_key, note_key
 from bridge.domain.recording import RecordingState, attachment_of, may_record
 from bridge.domain.synthetic import is_synthetic
 from bridge.domain.webhook.values import read_call_id, read_time, read_uuid
@@ -191,7 +191,8 @@ class Audit:
         wants_sound = bool(one.call.recorded) and self._wants_attachment(one)
         if len(items) == 1 and not wants_sound and items[0].fields.get("noteCount") == 1:
             return
-        ours = [note for item in items for note in self._notes_of(item, one)]
+        notes = [note for item in items for note in self._notes_of(item)]
+        ours, later = _first_and_second(notes, one)
         if len(items) > 1 or len(ours) > 1:
             ids = {"conversations": [item.id for item in items], "notes": [note.id for note in ours]}
             findings.duplicated.append(one.as_entry(**ids))
@@ -201,7 +202,7 @@ class Audit:
             findings.missing.append(
                 one.as_entry(conversation_id=items[0].id, why="its conversation has no note")
             )
-        elif wants_sound and not any(note.attachments for note in ours):
+        elif wants_sound and not any(note.attachments for note in [*ours, *later]):
             findings.recordings_missing.append(
                 one.as_entry(conversation_id=items[0].id, note_id=ours[0].id, why=self._why_silent(one))
             )
@@ -221,10 +222,8 @@ class Audit:
         answers = [self._patience.ask(partial(ask, key)) for key in one.keys]
         return [found for found in answers if found is not None]
 
-    def _notes_of(self, item: Conversation, one: Expected) -> list[Note]:
-        wanted = {*map(note_key, one.keys)}
-        notes = self._patience.ask(lambda: list(self._deps.kustomer.notes.every(conversation_id=item.id)))
-        return [note for note in notes if note.external_id in wanted]
+    def _notes_of(self, item: Conversation) -> list[Note]:
+        return self._patience.ask(lambda: list(self._deps.kustomer.notes.every(conversation_id=item.id)))
 
     def _wants_attachment(self, one: Expected) -> bool:
         """Whether the rules, and what is known of the recording, let one expect it at the note."""
@@ -304,3 +303,13 @@ def _touched(item: Conversation, since: datetime) -> bool:
     times = (read_time(item.fields.get(name)) for name in ("createdAt", "updatedAt"))
     known_times = [at for at in times if at is not None]
     return not known_times or max(known_times) >= since
+
+
+def _first_and_second(notes: Sequence[Note], one: Expected) -> tuple[list[Note], list[Note]]:
+    """The call's note (or, by mistake, several), and the second one of a note that a person edited."""
+    first = {*map(note_key, one.keys)}
+    second = {*map(later_key, first)}
+    return (
+        [note for note in notes if note.external_id in first],
+        [note for note in notes if note.external_id in second],
+    )

@@ -9,6 +9,8 @@ CloudTalk does not know the call                               write what the we
 Internal call, withheld or short number, and no rule for it    skip, with the reason
 A rule says not to write it                                    skip, naming the rule
 A recording was announced and is not there yet                 fetch it; wait up to 15 s for it
+Written, and changed less than 3 s ago                         wait until 3 s pass without a change, at most
+                                                               15 s after the first; then ask, and write once
 Ended before this ledger's first record                        look in Kustomer before writing
 The same, and Redis came back without its last moments         wait for one lease, then look, then write
 Anything else that has ended                                   write
@@ -16,8 +18,8 @@ Anything else that has ended                                   write
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from bridge.domain.call import Call
 from bridge.domain.policy import DetailWait, Skip, Wait, policy
@@ -26,17 +28,24 @@ from bridge.domain.rules.model import Rules
 from bridge.ledger.calls.horizon import LedgerHorizon
 from bridge.ledger.calls.record import Record
 from bridge.sync.asking import Asking, asking, note_waits_until
+from bridge.sync.settling import QUIET, settles_at
 
 _ON_ITS_WAY = "the recording is pending"
+_MAY_GO_ON = "it is still being changed: the changes are written together"
 _REDIS_RESTARTED = "Redis restarted; waiting for requests still in flight to finish"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Later:
-    """Nothing to write now. `until`: when to look again; None: when something new is recorded."""
+    """Nothing to write now. `until`: when to look again; None: when something new is recorded.
+
+    Args:
+        changing: what is written is being changed.
+    """
 
     reason: str
     until: datetime | None = None
+    changing: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,8 +85,26 @@ class Decision:
     wants_caller: bool = False
 
 
-def decide(record: Record, call: Call, rules: Rules, now: datetime) -> Decision:
-    """Args: rules: of the file; the choices for this call are made here."""
+def decide(record: Record, call: Call, rules: Rules, now: datetime, *, quiet: timedelta = QUIET) -> Decision:
+    """Args:
+    rules: of the file; the choices for this call are made here.
+    quiet: how long no further change must come before the changes of a written call are written.
+    """
+    decision = _decide(record, call, rules, now)
+    until = settles_at(record, now, quiet)
+    if until is None or isinstance(decision.then, Never):
+        return decision
+    # What CloudTalk would say now may be different in a second.
+    return replace(
+        decision,
+        then=Later(reason=_MAY_GO_ON, until=until, changing=True),
+        question=None,
+        withdrawn=None,
+        wants_caller=False,
+    )
+
+
+def _decide(record: Record, call: Call, rules: Rules, now: datetime) -> Decision:
     ask = asking(record, call, rules, now)
     rules = record.rules_for(call, rules)
     verdict = policy(call, rules, ask.patience)

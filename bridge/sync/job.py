@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from uuid import UUID
 
@@ -42,10 +42,12 @@ from bridge.sync.missed import (
 from bridge.sync.outputs.attachment import ensure_attachment, find_attachment
 from bridge.sync.outputs.conversation import look_up
 from bridge.sync.outputs.customer import NoCustomer
+from bridge.sync.outputs.later import write_later
 from bridge.sync.outputs.note import NoteOutput, find_uuid
 from bridge.sync.owners import owner_now, owner_of, with_agent
 from bridge.sync.placing import OwnerOf, join, place_of
 from bridge.sync.refused import left_out_of
+from bridge.sync.settling import QUIET
 from bridge.sync.shared import finish
 from bridge.sync.write_log import WriteLog
 from bridge.sync.writer import CallWriter
@@ -86,10 +88,11 @@ def sync(claim: Claim, deps: Deps) -> JobResult:
     now = moment(claim.now_ms) or datetime.now(UTC)
     plan_cue_card(claim, deps, record, call, now)
     run = _Run(claim=claim, deps=deps, call=call, now=now, look_up=CustomerLookUp(deps=deps, call=call))
-    decision = decide(record, call, deps.rules, now)
+    quiet = QUIET if deps.debounced else timedelta()
+    decision = decide(record, call, deps.rules, now, quiet=quiet)
     if decision.wants_caller:
         record = learn_caller(claim, run.look_up, record, decision.rules)
-        decision = decide(record, call, deps.rules, now)
+        decision = decide(record, call, deps.rules, now, quiet=quiet)
     _plan_jobs(run, record, decision)
     result = _carry_out(run, record, decision)
     if not result.fields:
@@ -143,9 +146,10 @@ def _plan_jobs(run: _Run, record: Record, decision: Decision) -> None:
 
 def _wait(record: Record, later: Later, now: datetime) -> JobResult:
     state = State.SYNCED if "note" in record.outputs else State.WAITING
-    return JobResult(
-        again_in_ms=_ms(later.until, now), fields={Field.STATE: state, Field.REASON: later.reason}
-    )
+    fields: dict[str, object] = {Field.STATE: state, Field.REASON: later.reason}
+    if later.changing and record.changing_since is None:
+        fields[Field.CHANGING_SINCE] = str(round(now.timestamp() * 1000))
+    return JobResult(again_in_ms=_ms(later.until, now), fields=fields)
 
 
 def _write(run: _Run, record: Record, write: Write, rules: Rules, leg: Leg | None) -> JobResult:
@@ -245,6 +249,7 @@ def _synced(writer: CallWriter, want: Plan, life: Life, write: Write, now: datet
         fields={
             Field.STATE: State.SYNCED,
             Field.SYNCED_AT: "now",
+            Field.CHANGING_SINCE: None,
             Field.REASON: reason,
             Field.RULES: writer.rules.version,
             Field.VERIFY: None,
@@ -295,7 +300,9 @@ def _write_all(
         if attachment is None:
             return False
         note = replace(note, attachments=(*note.attachments, attachment))
-    writer.ensure(note)
+    written, is_new = writer.ensure(note)
+    if not is_new:
+        write_later(writer, note, written)
     if place.output is not None:
         writer.update(replace(place.output, current=life.conversation), place.written)
     if place.is_shared:

@@ -65,8 +65,7 @@ def send_without_refused(
                 writer.log, output, left_out, f"Kustomer refused the {what} of the {output}: {error.detail}"
             )
     for name in kept.keys() - refused:
-        if _field(output, name) in writer.record.fields:
-            writer.log.note(_field(output, name), None)
+        forget_left_out(writer, output, name)
     return done
 
 
@@ -96,6 +95,12 @@ def _refused_lately(output: str) -> str:
 def say_left_out(log: WriteLog, output: str, name: str, text: str) -> None:
     """Record what was not written of an output, in a sentence for people."""
     log.note(_field(output, name), text)
+
+
+def forget_left_out(writer: CallWriter, output: str, name: str) -> None:
+    """It is written now."""
+    if _field(output, name) in writer.record.fields:
+        writer.log.note(_field(output, name), None)
 
 
 def left_out_of(writer: CallWriter) -> list[str]:

@@ -101,12 +101,10 @@ class CallWriter:
         """The fields of a create that is not known to have ended."""
         return self.record.intents.get(name)
 
-    def ensure(self, output: Output[Any]) -> tuple[str, bool]:
-        """Its id in Kustomer, and whether it was created just now."""
+    def ensure(self, output: Output[Any]) -> tuple[Written, bool]:
+        """What is on record of it now, and whether it was created just now."""
         known, is_new = self.obtain(output)
-        if not is_new:
-            self.update(output, known)
-        return known.id, is_new
+        return (known if is_new else self.update(output, known)), is_new
 
     def obtain(self, output: Output[Any]) -> tuple[Written, bool]:
         """What is there of it, found or created but not updated, and whether it was created just now."""
@@ -148,11 +146,11 @@ class CallWriter:
             self.log.keep(output.name, found.id, found.sent, done="found", created=found.created)
         return found
 
-    def update(self, output: Output[Any], known: Written) -> None:
-        """Send what the plan changed of it, except what a person changed since."""
+    def update(self, output: Output[Any], known: Written) -> Written:
+        """Send what the plan changed of it, except what a person changed since; what is on record then."""
         fields, begun = output.fields(known), self.record.changes.get(output.name, {})
         if known.sent == fields and not begun:
-            return
+            return known
         current = output.read(known.id)
         if current is None:
             output.gone(known.id)
@@ -164,7 +162,9 @@ class CallWriter:
             if changes:
                 compared_later = {name: changes[name] for name in editable if name in changes}
                 self.log.update(output.name, known, compared_later, partial(output.update, current, changes))
-        self.log.keep(output.name, known.id, fields, done="updated", created=known.created)
+        kept = output.kept(fields, known, current)
+        self.log.keep(output.name, known.id, kept, done="updated", created=known.created)
+        return replace(known, sent=kept)
 
 
 class Output(ABC, Generic[Current]):
@@ -218,6 +218,15 @@ class Output(ABC, Generic[Current]):
     def changes(self, fields: Fields, known: Written, current: Current) -> Fields:
         """What to change. By default nothing: once written, it stays as it is."""
         return {}
+
+    def kept(self, fields: Fields, known: Written, current: Current | None) -> Fields:
+        """What to record as sent after an update: `fields`, and what later runs have to know of it.
+
+        Args:
+            known: as it was before the update.
+            current: what Kustomer held before it; None: nothing.
+        """
+        return fields
 
     def update(self, current: Current, changes: Fields) -> None:
         """Send what `changes` returned, if that was anything; by default it never is."""

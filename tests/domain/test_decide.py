@@ -161,6 +161,58 @@ def test_a_question_that_the_webhooks_answered_meanwhile_is_withdrawn() -> None:
     assert decide(record, record.call(rules), rules, now).withdrawn == "detail"
 
 
+WRITTEN_S = 100
+
+
+@pytest.mark.parametrize(
+    ("trigger", "changed_s", "since_s", "more", "settles_in_s"),
+    [
+        # Seconds ago; when it was written: 100 s ago.
+        ("call-modified", (1,), None, {}, 2),
+        ("call-modified", (4,), None, {}, None),  # quiet since
+        ("call-modified", (9, 6, 2), None, {}, 1),
+        ("call-modified", (14, 11, 8, 5, 2), None, {}, 1),  # 15 s after the first of them
+        ("call-modified", (16, 1), None, {}, None),
+        ("call-modified", (1,), 14, {}, 1),  # repeats of one webhook: the record says since when
+        ("call-modified", (101,), None, {}, None),  # before it was written
+        ("recording-uploaded", (1,), None, {}, None),
+        ("call-modified", (1,), None, {"look": "1"}, None),  # a person asked for it
+    ],
+)
+def test_changes_of_a_written_call_wait_until_no_more_follow(
+    trigger: str,
+    changed_s: tuple[int, ...],
+    since_s: int | None,
+    more: Mapping[str, str],
+    settles_in_s: int | None,
+) -> None:
+    now, rules = END + timedelta(minutes=10), Rules()
+    written = now - timedelta(seconds=WRITTEN_S)
+    since = {} if since_s is None else {"changing_since": _ms(now - timedelta(seconds=since_s))}
+    record = record_of_case(Case(then=Write, fields={"synced_at": _ms(written), **since, **more}), written)
+    ago = [now - timedelta(seconds=s) for s in changed_s]
+    changes = [
+        KeptEvent(
+            fingerprint=str(at), trigger=trigger, body={"call_uuid": str(CALL)}, at=at, last_at=at, times=1
+        )
+        for at in ago
+    ]
+    record = replace(record, events=(*record.events, *changes))
+
+    decision = decide(record, record.call(rules), rules, now)
+
+    changing = isinstance(decision.then, Later) and decision.then.changing
+    until = now + timedelta(seconds=settles_in_s) if settles_in_s is not None else None
+    assert (changing, decision.then.until if changing else None) == (until is not None, until)
+    # Nothing is asked meanwhile; a recording is fetched as usual.
+    assert decision.question is None or not changing
+    assert decision.fetch_recording == (trigger == "recording-uploaded")
+
+
+def _ms(at: datetime) -> str:
+    return str(round(at.timestamp() * 1000))
+
+
 @pytest.mark.parametrize(
     ("since", "rests_s", "note", "looks_first", "waits"),
     [

@@ -252,7 +252,11 @@ def test_what_a_person_wrote_is_left_alone(bridge: Bridge, sandbox: RunningSandb
     bridge.receive("call-answered", {"call_uuid": UUID, "contact_name": "Ada Example"})
     bridge.run_jobs()
 
-    customer, conversation, note = one_of_each(sandbox)
+    (customer,), (conversation,), (note, _) = (
+        sandbox.kustomer.customers,
+        sandbox.kustomer.conversations,
+        sandbox.kustomer.notes,
+    )
     assert customer["attributes"]["name"] == "Ada E. Lovelace-Example"
     assert conversation["attributes"]["name"] == "Invoice question"
     assert conversation["attributes"]["status"] == "open"

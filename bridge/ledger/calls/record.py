@@ -154,6 +154,11 @@ class Record:
         return moment(self.fields.get(Field.SYNCED_AT) or None)
 
     @property
+    def changing_since(self) -> datetime | None:
+        """When the first of the changes was seen that wait until no more follow."""
+        return moment(self.fields.get(Field.CHANGING_SINCE) or None)
+
+    @property
     def customer_why(self) -> str:
         """Why this customer was taken, or none; empty where only one has the number."""
         return self.fields.get(Field.CUSTOMER_WHY, "")

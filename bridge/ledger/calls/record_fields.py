@@ -28,6 +28,7 @@ class Field(StrEnum):
     REASON = "reason"
     RULES = "rules"  # version of the rules by which it was written or kept out
     SYNCED_AT = "synced_at"
+    CHANGING_SINCE = "changing_since"  # when the first of the changes that are still to be written was seen
     ROW = "row"  # for lists: see summary.py
     VERIFY = "look"  # "1": look in Kustomer before the next write
     # Whose call it is.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -13,6 +13,7 @@ from bridge.domain.owners import Owner
 from bridge.domain.policy import ConversationDraft
 from bridge.errors import Rejected
 from bridge.ledger.calls.record import Written
+from bridge.ledger.calls.record_fields import Family
 from bridge.sync.outputs.owned import OWNED, our_part, owned_changes, owned_fields, with_others
 from bridge.sync.refused import say_left_out, send_without_refused
 from bridge.sync.writer import CallWriter, Fields, Output
@@ -144,11 +145,11 @@ class ConversationOutput(Output[Conversation]):
             for name in _EDITABLE
             if fields.get(name)
             and fields[name] != known.sent.get(name)
-            and current.fields.get(name) in (known.sent.get(name), None)
+            and _is_as_sent(name, known.sent.get(name), current.fields, name in self._refused)
         }
         if changes.get("status") == "snoozed":
             changes["snooze"] = fields["snooze"]
-        if custom := changed_custom(fields, known, current):
+        if custom := changed_custom(fields, known, current, refused=self._refused):
             changes["custom"] = custom
         if fields["externalId"] != known.sent.get("externalId"):
             changes["externalId"] = fields["externalId"]
@@ -157,6 +158,13 @@ class ConversationOutput(Output[Conversation]):
             # The list is replaced whole, and read as ids; ids and names may be mixed in writing.
             changes["tags"] = [*current.tags, *fitting]
         return changes | owned_changes(self.writer, self.owner, fields, known, current)
+
+    @property
+    def _refused(self) -> frozenset[str]:
+        """The fields that Kustomer refused, as `custom.nameStr` those of custom attributes."""
+        left_out = Family.LEFT_OUT.of(self.writer.record.fields)
+        ours = (name.partition(":") for name in left_out)
+        return frozenset(field for output, _, field in ours if output == self.name)
 
     def update(self, current: Conversation, changes: Fields) -> None:
         def send(body: Mapping[str, Any]) -> None:
@@ -188,17 +196,34 @@ def custom_of(current: Resource) -> Mapping[str, Any]:
     return shown if isinstance(shown, Mapping) else {}
 
 
-def changed_custom(fields: Fields, known: Written, current: Resource) -> dict[str, Any]:
+def _is_as_sent(name: str, sent: Any, there: Mapping[str, Any], was_refused: bool) -> bool:
+    """Whether nobody changed a value since. What is empty now was cleared by a person, unless it never got
+    there: not sent, refused, or not shown at all."""
+    value = there.get(name)
+    if value is not None or name not in there or not sent:
+        return value in (sent, None)
+    return was_refused
+
+
+def changed_custom(
+    fields: Fields, known: Written, current: Resource, *, refused: Collection[str] = ()
+) -> dict[str, Any]:
     """All custom attributes with those of ours that changed; empty where none did.
 
     Whether an update replaces the others or adds to them is not documented, so that they are sent along.
+
+    Args:
+        refused: `custom`, or `custom.nameStr`: those that Kustomer did not take.
     """
     wanted, sent = fields.get("custom", {}), known.sent.get("custom", {})
     there = custom_of(current)
+    # Where they are shown all of them are: one that is not among them was cleared.
+    shown = {**dict.fromkeys(sent), **there} if "custom" in current.fields else there
     changed = {
         name: value
         for name, value in wanted.items()
-        if value != sent.get(name) and there.get(name) in (sent.get(name), None)
+        if value != sent.get(name)
+        and _is_as_sent(name, sent.get(name), shown, not {"custom", f"custom.{name}"}.isdisjoint(refused))
     }
     kept = {
         name: value

@@ -38,13 +38,13 @@ def ensure_customer(writer: CallWriter, draft: CustomerDraft) -> str:
         writer = replace(writer, verify=True)
     customer = CustomerOutput(writer=writer, draft=draft)
     if "customer" in writer.record.outputs and not writer.verify:
-        return writer.ensure(customer)[0]
+        return writer.ensure(customer)[0].id
     # Two calls of one new caller must not both create a customer.
     with writer.log.deps.ledger.lock(writer.log.claim, f"customer:{draft.phone or draft.external_id}"):
-        customer_id, created = writer.ensure(customer)
+        written, created = writer.ensure(customer)
         if created:
-            customer.remember(customer_id, named=bool(draft.name))
-        return customer_id
+            customer.remember(written.id, named=bool(draft.name))
+        return written.id
 
 
 def forget_customer(writer: CallWriter, draft: CustomerDraft) -> None:

@@ -1,9 +1,13 @@
-"""The call's one note, under an id and an external id made from the call."""
+"""The call's note, under an id and an external id made from the call; what a person did to it stays.
+
+Once a person has edited its text, nothing of it is changed any more: what is new since is said in a second
+note (`later.py`). A deleted note is not written again, and a file that was removed is not attached again.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 from uuid import UUID
@@ -18,6 +22,10 @@ from bridge.sync.writer import CallWriter, Fields, Output
 
 _NO_NOTE_IDS = "kustomer:no-note-ids"
 _NO_NOTE_IDS_FOR_S = 86_400
+# Of a note that a person edited: what it was last sent before, which the second note is compared with.
+EDITED = "edited"
+# The name of the second note among a call's outputs.
+SECOND = "later"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,8 +45,11 @@ class NoteOutput(Output[Note]):
         # An upgrade alone is no reason to rewrite a note.
         as_before = known is not None and known.sent.get("body") == self.draft.former_body
         body = self.draft.former_body if as_before else self.draft.body
-        attached = {"attachments": list(self.attachments)} if self.attachments else {}
-        return {"externalId": self.draft.external_id, "body": body, **attached}
+        edited = {EDITED: known.sent[EDITED]} if known is not None and EDITED in known.sent else {}
+        return {"externalId": self.draft.external_id, "body": body, **self._attached(), **edited}
+
+    def _attached(self) -> Fields:
+        return {"attachments": list(self.attachments)} if self.attachments else {}
 
     def is_searched(self) -> bool:
         writer = self.writer
@@ -84,14 +95,34 @@ class NoteOutput(Output[Note]):
 
     def changes(self, fields: Fields, known: Written, current: Note) -> Fields:
         changes: dict[str, Any] = {}
-        if current.body.strip() == str(known.sent.get("body", "")).strip():
-            changes["body"] = fields["body"].strip()
         if fields["externalId"] != known.sent.get("externalId"):
             changes["externalId"] = fields["externalId"]
-        whole = all_attachments(current, fields.get("attachments", ()), self.writer.kustomer)
+        is_edited = self.is_edited(known, current)
+        if not is_edited:
+            changes["body"] = fields["body"].strip()
+        elif known.created:
+            return changes
+        whole = all_attachments(current, _new_files(fields, known.sent), self.writer.kustomer)
         if whole is not None:
             changes["attachments"] = whole
         return changes
+
+    def kept(self, fields: Fields, known: Written, current: Note | None) -> Fields:
+        kept = {name: value for name, value in fields.items() if name != EDITED}
+        if current is None:
+            has_second = SECOND in self.writer.record.outputs or self.writer.begun(SECOND) is not None
+            return fields if has_second else kept
+        if not known.created or not self.is_edited(known, current):
+            # What a lost ledger sent is not known: a second note might repeat it all.
+            return kept
+        before = {name: known.sent[name] for name in ("body", "attachments") if name in known.sent}
+        return {**kept, EDITED: known.sent.get(EDITED, before)}
+
+    def is_edited(self, known: Written, current: Note) -> bool:
+        """Whether its text is neither what was last sent, nor what it was before a person edited it."""
+        texts = (known.sent, known.sent.get(EDITED, {}))
+        ours = {str(sent["body"]).strip() for sent in texts if "body" in sent}
+        return current.body.strip() not in ours
 
     def update(self, current: Note, changes: Fields) -> None:
         self.writer.kustomer.notes.update(current.id, changes)
@@ -100,12 +131,16 @@ class NoteOutput(Output[Note]):
         body = {**fields, "id": note_id} if note_id else fields
         return self.writer.kustomer.notes.create(self.conversation_id, body).id
 
+    def _keys(self) -> Iterable[str]:
+        """The external ids that it may have."""
+        return map(note_key, self.writer.keys)
+
     def _look_up(self) -> Note | None:
         """By the id that we choose, else by any external id of the call, among those of the conversation."""
         found = self.writer.kustomer.notes.get(self.draft.id)
         if found is not None:
             return found
-        ours = {note_key(key) for key in self.writer.keys}
+        ours = set(self._keys())
         notes = self.writer.kustomer.notes.every(conversation_id=self.conversation_id)
         return next((note for note in notes if note.external_id in ours), None)
 
@@ -121,6 +156,12 @@ def find_uuid(call_id: int, customer: CustomerDraft, kustomer: Kustomer) -> UUID
     notes = kustomer.notes.every(customer_id=there.id) if there else ()
     uuids = {note_uuid(note.external_id or "") for note in notes if says_call(note.body, call_id)}
     return uuids.pop() if len(uuids) == 1 else None
+
+
+def _new_files(fields: Fields, sent: Fields) -> list[Fields]:
+    """The files that it was never sent: one that is gone was removed by a person."""
+    old = {item["_id"] for item in sent.get("attachments", ())}
+    return [item for item in fields.get("attachments", ()) if item["_id"] not in old]
 
 
 def names_id(detail: str) -> bool:

@@ -51,6 +51,7 @@ _OUTPUTS = {
     "customer": "Customer",
     "conversation": "Conversation",
     "note": "Note",
+    "later": "Second note",
     "attachment": "Recording",
     "message": "Message",
 }

@@ -105,6 +105,15 @@ def _changed_later(hand: Hand) -> None:
     hand.run_all()
 
 
+def _edited(hand: Hand) -> None:
+    """A person edits the note; what changes then, twice, is said in a second one."""
+    _ended(hand)
+    with hand.watch.aside():
+        kept = hand.ledger.read(KEY).outputs["note"].id
+        hand.deps.kustomer.notes.update(kept, {"body": "Edited by a person."})
+    _changed_later(hand)
+
+
 def _with_recording(sandbox: RunningSandbox) -> None:
     _call(sandbox, recorded=True, recording_seconds=1)
 
@@ -468,6 +477,7 @@ JOURNEYS = {
         prepare=lambda sandbox: _call(sandbox, tags=["Refund"], rating=4),
         rules=Rules(call_tags=True, tags=("phone",)),
     ),
+    "edited": Journey(run=_edited, prepare=lambda sandbox: _call(sandbox, tags=["Refund"], rating=4)),
     "public link": Journey(
         run=_by_its_public_link,
         prepare=lambda sandbox: _call(sandbox, recorded=True, recording_seconds=2, recording_ready_after=1),

@@ -110,4 +110,7 @@ MESSAGES: Mapping[MessageId, str] = {
     "why_offline": "nepřihlášen",
     "why_idle": "nečinný",
     "why_stopped_ringing": "vyzvánění ukončeno",
+    # The second note, once a person has edited the first one. {headline}: the first line of the first one.
+    "later_title": "{headline}: nové od úpravy poznámky",
+    "later_nothing": "Už nic: je to jako předtím.",
 }

@@ -110,4 +110,7 @@ MESSAGES: Mapping[MessageId, str] = {
     "why_offline": "nicht angemeldet",
     "why_idle": "inaktiv",
     "why_stopped_ringing": "Klingeln beendet",
+    # The second note, once a person has edited the first one. {headline}: the first line of the first one.
+    "later_title": "{headline}: neu, seit die Notiz bearbeitet wurde",
+    "later_nothing": "Nichts mehr: Es ist wieder wie zuvor.",
 }

@@ -110,4 +110,7 @@ MESSAGES: Mapping[MessageId, str] = {
     "why_offline": "offline",
     "why_idle": "idle",
     "why_stopped_ringing": "stopped ringing",
+    # The second note, once a person has edited the first one. {headline}: the first line of the first one.
+    "later_title": "{headline}: new since its note was edited",
+    "later_nothing": "Nothing any more: it is as it was before.",
 }

@@ -110,4 +110,7 @@ MESSAGES: Mapping[MessageId, str] = {
     "why_offline": "desconectado",
     "why_idle": "inactivo",
     "why_stopped_ringing": "dejó de sonar",
+    # The second note, once a person has edited the first one. {headline}: the first line of the first one.
+    "later_title": "{headline}: novedades desde que se editó la nota",
+    "later_nothing": "Ya nada: está como antes.",
 }

@@ -110,4 +110,7 @@ MESSAGES: Mapping[MessageId, str] = {
     "why_offline": "hors ligne",
     "why_idle": "inactif",
     "why_stopped_ringing": "sonnerie interrompue",
+    # The second note, once a person has edited the first one. {headline}: the first line of the first one.
+    "later_title": "{headline} : nouveau depuis la modification de la note",
+    "later_nothing": "Plus rien : tout est comme avant.",
 }

@@ -109,4 +109,7 @@ MessageId = Literal[
     "why_offline",
     "why_idle",
     "why_stopped_ringing",
+    # The second note, once a person has edited the first one. {headline}: the first line of the first one.
+    "later_title",
+    "later_nothing",
 ]

@@ -110,4 +110,7 @@ MESSAGES: Mapping[MessageId, str] = {
     "why_offline": "non in linea",
     "why_idle": "inattivo",
     "why_stopped_ringing": "squillo interrotto",
+    # The second note, once a person has edited the first one. {headline}: the first line of the first one.
+    "later_title": "{headline}: novità da quando la nota è stata modificata",
+    "later_nothing": "Più nulla: è come prima.",
 }

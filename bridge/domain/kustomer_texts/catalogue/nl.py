@@ -110,4 +110,7 @@ MESSAGES: Mapping[MessageId, str] = {
     "why_offline": "niet verbonden",
     "why_idle": "inactief",
     "why_stopped_ringing": "ging niet meer over",
+    # The second note, once a person has edited the first one. {headline}: the first line of the first one.
+    "later_title": "{headline}: nieuw sinds de notitie is bewerkt",
+    "later_nothing": "Niets meer: het is weer zoals eerder.",
 }

@@ -110,4 +110,7 @@ MESSAGES: Mapping[MessageId, str] = {
     "why_offline": "niezalogowany",
     "why_idle": "nieaktywny",
     "why_stopped_ringing": "dzwonek przerwany",
+    # The second note, once a person has edited the first one. {headline}: the first line of the first one.
+    "later_title": "{headline}: nowe od czasu edycji notatki",
+    "later_nothing": "Już nic: jest jak wcześniej.",
 }

@@ -110,4 +110,7 @@ MESSAGES: Mapping[MessageId, str] = {
     "why_offline": "desconectado",
     "why_idle": "inativo",
     "why_stopped_ringing": "parou de tocar",
+    # The second note, once a person has edited the first one. {headline}: the first line of the first one.
+    "later_title": "{headline}: novidades desde a edição da nota",
+    "later_nothing": "Mais nada: está como antes.",
 }

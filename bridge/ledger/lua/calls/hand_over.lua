@@ -14,7 +14,7 @@ if not job then return 0 end
 if redis.call('HEXISTS', KEYS[16], FAMILY.OUTPUT .. 'conversation') == 0 then return 2 end
 local now = now_ms()
 local names = {'conversation'}
-if ARGV[5] ~= '1' then names[2] = 'note' end
+if ARGV[5] ~= '1' then names[2], names[3] = 'note', 'later' end
 for _, name in ipairs(names) do
   for _, family in ipairs({FAMILY.OUTPUT, FAMILY.INTENT, FAMILY.CHANGE}) do
     local text = redis.call('HGET', KEYS[16], family .. name)
