@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from bridge.domain.kustomer_texts.texts import ENGLISH, Texts
 from bridge.domain.webhook.values import read_name
-from bridge.wording import counted
 
 # Of CloudTalk's limits nothing is documented; more than this no agent reads while it rings.
 LONGEST_TITLE = 80
@@ -27,11 +27,11 @@ _ID = re.compile(r"[0-9a-f]{24}", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Conversation:
-    """An open one. `link`: empty where Kustomer's address is not known."""
+class OpenConversation:
+    """Open or snoozed. `link`: empty where Kustomer's address is not known."""
 
     name: str = ""
-    status: str = ""
+    is_snoozed: bool = False
     changed_at: datetime | None = None
     link: str = ""
 
@@ -52,7 +52,7 @@ class Caller:
     company: str = ""
     tags: Sequence[str] = ()
     open_conversations: int | None = None
-    conversations: Sequence[Conversation] = ()
+    conversations: Sequence[OpenConversation] = ()
     last_contact_at: datetime | None = None
     link: str = ""
     in_kustomer: bool = True
@@ -68,61 +68,72 @@ class CueCard:
 
 
 def card_of_caller(
-    caller: Caller, *, number: str, zone: str = "UTC", tag_names: Mapping[str, str] | None = None
+    caller: Caller,
+    *,
+    number: str,
+    texts: Texts = ENGLISH,
+    zone: str = "UTC",
+    tag_names: Mapping[str, str] | None = None,
 ) -> CueCard:
     """Args: tag_names: id of a tag -> its name; tags known by neither are left out."""
     names = tag_names or {}
     tags = [names.get(tag) or ("" if _ID.fullmatch(tag) else tag) for tag in caller.tags]
+    last = caller.last_contact_at
     parts = [
-        _tags([tag for tag in tags if tag]),
-        _conversations(caller, zone),
-        _paragraph(f"Last contact: {_day(caller.last_contact_at, zone)}") if caller.last_contact_at else "",
-        _link(caller.link, "Open in Kustomer" if caller.in_kustomer else "Open this call", "p"),
+        _tags([tag for tag in tags if tag], texts),
+        _conversations(caller, texts, zone),
+        _paragraph(texts.say("card_last_contact", moment=_moment(last, texts, zone))) if last else "",
+        _link(caller.link, texts.say("card_customer" if caller.in_kustomer else "card_call"), "p"),
     ]
     return CueCard(
         title=_line(caller.name, LONGEST_TITLE) or number,
         subtitle=_line(caller.company, LONGEST_TITLE),
-        content=_joined(parts) or _paragraph("In Kustomer, with nothing open."),
+        content=_joined(parts) or _paragraph(number),
     )
 
 
-def card_of_several(customers: Sequence[tuple[str, str]], *, number: str) -> CueCard:
+def card_of_several(customers: Sequence[tuple[str, str]], *, number: str, texts: Texts = ENGLISH) -> CueCard:
     """A number that several customers have. `customers`: name and link of each."""
-    items = [_item(_line(name) or "No name", link) for name, link in customers[:_MOST_NAMES]]
+    unnamed = texts.say("card_no_name")
+    items = [_item(_line(name) or unnamed, link) for name, link in customers[:_MOST_NAMES]]
     more = len(customers) - len(items)
-    content = f"<ul>{''.join(items)}</ul>" + (_paragraph(f"And {more} more.") if more else "")
-    return CueCard(title=f"{len(customers)} customers have this number", subtitle=number, content=content)
+    content = f"<ul>{''.join(items)}</ul>"
+    content += _paragraph(texts.say("card_more", count=more)) if more else ""
+    title = texts.say("card_several", count=len(customers))
+    return CueCard(title=title, subtitle=number, content=content)
 
 
-def card_of_nobody(*, name: str, number: str) -> CueCard:
+def card_of_nobody(*, name: str, number: str, texts: Texts = ENGLISH) -> CueCard:
     """`name`: as CloudTalk's contact has it; may be empty."""
-    return CueCard(
-        title=_line(name, LONGEST_TITLE) or number,
-        subtitle=number if name else "",
-        content=_paragraph("Not in Kustomer yet."),
-    )
+    shown = _line(name, LONGEST_TITLE)
+    content = _paragraph(texts.say("card_not_known"))
+    return CueCard(title=shown or number, subtitle=number if shown else "", content=content)
 
 
-def _tags(tags: Sequence[str]) -> str:
+def _tags(tags: Sequence[str], texts: Texts) -> str:
     shown = [line for line in (_line(tag, 40) for tag in tags[:_MOST_TAGS]) if line]
-    return _paragraph(f"Tags: {', '.join(shown)}") if shown else ""
+    return _paragraph(texts.say("card_tags", tags=", ".join(shown))) if shown else ""
 
 
-def _conversations(caller: Caller, zone: str) -> str:
+def _conversations(caller: Caller, texts: Texts, zone: str) -> str:
     number = caller.open_conversations
     if number is None:
         number = len(caller.conversations)
     if not number:
-        return _paragraph("No open conversation.") if caller.open_conversations == 0 else ""
-    items = [_item(_said_of(one, zone), one.link) for one in caller.conversations]
-    head = _paragraph(f"{counted(number, 'open conversation')}{':' if items else '.'}")
+        is_told = caller.open_conversations == 0
+        return _paragraph(texts.say("card_nothing_open")) if is_told else ""
+    items = [_item(_said_of(one, texts, zone), one.link) for one in caller.conversations]
+    head = _paragraph(texts.say("card_open", count=number))
     return head + (f"<ul>{''.join(items)}</ul>" if items else "")
 
 
-def _said_of(one: Conversation, zone: str) -> str:
-    said = [_line(one.status, 20), _day(one.changed_at, zone) if one.changed_at else ""]
+def _said_of(one: OpenConversation, texts: Texts, zone: str) -> str:
+    said = [
+        texts.say("card_snoozed") if one.is_snoozed else "",
+        _moment(one.changed_at, texts, zone) if one.changed_at else "",
+    ]
     more = ", ".join(part for part in said if part)
-    return f"{_line(one.name) or 'No title'}{f' ({more})' if more else ''}"
+    return f"{_line(one.name) or texts.say('card_no_title')}{f' ({more})' if more else ''}"
 
 
 def _joined(parts: Sequence[str]) -> str:
@@ -154,5 +165,6 @@ def _line(text: str, longest: int = _LONGEST_NAME) -> str:
     return line if len(line) <= longest else f"{line[: longest - 1]}…"
 
 
-def _day(at: datetime, zone: str) -> str:
-    return f"{at.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M}"
+def _moment(at: datetime, texts: Texts, zone: str) -> str:
+    local = at.astimezone(ZoneInfo(zone))
+    return f"{texts.day(local)} {local:%H:%M}"

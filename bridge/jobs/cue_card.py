@@ -16,10 +16,17 @@ from urllib.parse import quote
 
 from bridge.clients.kustomer import Conversation, Customer
 from bridge.deps import Deps, JobResult
-from bridge.domain import cue_card
 from bridge.domain.call import Call
 from bridge.domain.choosing import choose
-from bridge.domain.cue_card import CueCard
+from bridge.domain.cue_card import (
+    Caller,
+    CueCard,
+    OpenConversation,
+    card_of_caller,
+    card_of_nobody,
+    card_of_several,
+)
+from bridge.domain.kustomer_texts.texts import texts_in
 from bridge.domain.rules.model import Rules
 from bridge.domain.webhook.values import read_time, read_whole
 from bridge.errors import (
@@ -156,11 +163,11 @@ class _Run:
         rules = self.deps.rules.for_call(self.call, "known" if found else "unknown")
         if not rules.cue_card:
             return _RULES
-        number = self._number
+        number, texts = self._number, texts_in(rules.language)
         if not found:
             if not rules.cue_card_unknown:
                 return _NOT_KNOWN
-            return cue_card.card_of_nobody(name=self.call.contact_name or "", number=number)
+            return card_of_nobody(name=self.call.contact_name or "", number=number, texts=texts)
         choice = choose(
             candidates(Found(customers=tuple(found)), self.deps, with_conversations=False),
             rules.several,
@@ -170,12 +177,11 @@ class _Run:
         customer = next((one for one in found if one.id == choice.id), None)
         if customer is None:
             links = self.deps.app_links
-            return cue_card.card_of_several(
-                [(_name_of(one), links.customer(one.id)) for one in found], number=number
-            )
-        return cue_card.card_of_caller(
-            self._caller(customer, rules), number=number, zone=rules.zone, tag_names=rules.cue_card_tags
-        )
+            names = [(_name_of(one), links.customer(one.id)) for one in found]
+            return card_of_several(names, number=number, texts=texts)
+        caller = self._caller(customer, rules)
+        names_of_tags = rules.cue_card_tags
+        return card_of_caller(caller, number=number, texts=texts, zone=rules.zone, tag_names=names_of_tags)
 
     @property
     def _number(self) -> str:
@@ -190,13 +196,13 @@ class _Run:
             return [there]
         return [one for one in customers.all_by_phone(self._number) if not one.fields.get("deleted")]
 
-    def _caller(self, customer: Customer, rules: Rules) -> cue_card.Caller:
+    def _caller(self, customer: Customer, rules: Rules) -> Caller:
         number = _open_conversations(customer)
         conversations: list[Conversation] = []
         if number != 0 and rules.cue_card_conversations:
             conversations = self._conversations(customer.id)
         link = self.deps.app_links.customer(customer.id)
-        return cue_card.Caller(
+        return Caller(
             name=_name_of(customer),
             company=self._company(customer),
             tags=[tag for tag in customer.fields.get("tags") or [] if isinstance(tag, str)],
@@ -231,10 +237,10 @@ class _Run:
             return ""
         return _text(company.fields.get("name")) if company else ""
 
-    def _shown(self, one: Conversation) -> cue_card.Conversation:
-        return cue_card.Conversation(
+    def _shown(self, one: Conversation) -> OpenConversation:
+        return OpenConversation(
             name=_text(one.fields.get("name")),
-            status=_text(one.fields.get("status")),
+            is_snoozed=one.fields.get("status") == "snoozed",
             changed_at=_changed_at(one),
             link=self.deps.app_links.conversation(one.id),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 
@@ -12,12 +13,14 @@ from bridge.domain.cue_card import (
     LONGEST_CONTENT,
     LONGEST_TITLE,
     Caller,
-    Conversation,
     CueCard,
+    OpenConversation,
     card_of_caller,
     card_of_nobody,
     card_of_several,
 )
+from bridge.domain.kustomer_texts.languages import LANGUAGES, Language
+from bridge.domain.kustomer_texts.texts import texts_in
 
 NUMBER = "+441632960304"
 AT = datetime(2026, 3, 2, 8, 23, tzinfo=UTC)
@@ -54,7 +57,9 @@ class _Tags(HTMLParser):
 
 def full(text: str, *, link: str = LINK) -> CueCard:
     """A card with this text in every field."""
-    conversations = [Conversation(name=text, status=text, changed_at=AT, link=link) for _ in range(10)]
+    conversations = [
+        OpenConversation(name=text, is_snoozed=True, changed_at=AT, link=link) for _ in range(10)
+    ]
     caller = Caller(
         name=text, company=text, tags=[text] * 20, conversations=conversations, last_contact_at=AT, link=link
     )
@@ -67,7 +72,7 @@ def test_a_card_names_who_calls_and_what_is_open() -> None:
         company="Example Ltd",
         tags=["5f0e0000000000000000a188", "5f0e0000000000000000a199", "Gold"],
         open_conversations=4,
-        conversations=[Conversation(name="March invoice", status="open", changed_at=AT, link=LINK)],
+        conversations=[OpenConversation(name="March invoice", changed_at=AT, link=LINK)],
         last_contact_at=AT,
         link=LINK,
     )
@@ -76,18 +81,17 @@ def test_a_card_names_who_calls_and_what_is_open() -> None:
     assert card_of_caller(caller, number=NUMBER, zone="Europe/Berlin", tag_names=names) == CueCard(
         title="Ada Example",
         subtitle="Example Ltd",
-        content="<p>Tags: VIP, Gold</p><p>4 open conversations:</p>"
-        f'<ul><li><a href="{LINK}">March invoice (open, 2026-03-02 09:23)</a></li></ul>'
-        f'<p>Last contact: 2026-03-02 09:23</p><p><a href="{LINK}">Open in Kustomer</a></p>',
+        content="<p>Customer tags: VIP, Gold</p><p>Open conversations: 4</p>"
+        f'<ul><li><a href="{LINK}">March invoice (Mon 2 Mar 2026 09:23)</a></li></ul>'
+        f"<p>Last contact: Mon 2 Mar 2026 09:23</p>"
+        f'<p><a href="{LINK}">Open the customer in Kustomer</a></p>',
     )
 
 
 def test_what_is_not_known_is_left_out() -> None:
-    assert card_of_caller(Caller(), number=NUMBER) == CueCard(
-        title=NUMBER, content="<p>In Kustomer, with nothing open.</p>"
-    )
+    assert card_of_caller(Caller(), number=NUMBER) == CueCard(title=NUMBER, content=f"<p>{NUMBER}</p>")
     nothing_open = card_of_caller(Caller(name="Ada", open_conversations=0), number=NUMBER)
-    assert nothing_open.content == "<p>No open conversation.</p>"
+    assert nothing_open.content == "<p>No open conversation</p>"
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -112,6 +116,25 @@ def test_text_from_outside_is_neither_markup_nor_a_line_of_ours_nor_without_boun
 def test_several_customers_of_one_number_are_named() -> None:
     card = card_of_several([("Ada", LINK), ("", ""), *[("Bo", "")] * 5], number=NUMBER)
 
-    assert card.title == "7 customers have this number"
-    assert card.content.startswith(f'<ul><li><a href="{LINK}">Ada</a></li><li>No name</li>')
-    assert card.content.endswith("</ul><p>And 2 more.</p>")
+    assert card.title == "Customers with this number: 7"
+    assert card.content.startswith(f'<ul><li><a href="{LINK}">Ada</a></li><li>Without a name</li>')
+    assert card.content.endswith("</ul><p>… and 2 more</p>")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_fixed_word_of_another_language_is_on_a_card(language: Language) -> None:
+    texts, word = texts_in(language), re.compile(r"[^\W\d_]{2,}")
+    open_ones = [OpenConversation(name=name, is_snoozed=True, changed_at=AT) for name in ("x", "")]
+    known = Caller(tags=["x"], conversations=open_ones, last_contact_at=AT, link=LINK)
+    cards = [
+        card_of_caller(known, number="1", texts=texts),
+        card_of_caller(replace(known, in_kustomer=False), number="1", texts=texts),
+        card_of_caller(Caller(open_conversations=0), number="1", texts=texts),
+        card_of_several([("", "")] * 9, number="1", texts=texts),
+        card_of_nobody(name="", number="1", texts=texts),
+    ]
+    said = " ".join(re.sub("<[^>]*>", " ", f"{card.title} {card.content}") for card in cards)
+    own = {one: text for one, text in texts.messages.items() if one.startswith("card_")}
+
+    fixed = " ".join(re.sub(r"\{\w+\}", "", text) for text in own.values())
+    assert set(word.findall(said)) == set(word.findall(f"{fixed} {texts.day(AT)}"))

@@ -53,9 +53,9 @@ def test_the_card_says_who_calls_and_costs_four_requests_of_kustomer_and_cloudta
 
     (card,) = sandbox.cloudtalk.cue_cards
     assert (card["call_uuid"], card["title"], card["subtitle"]) == (UUID, "Ada Example", "Example Ltd")
-    assert "<p>1 open conversation:</p>" in card["content"]
+    assert "<p>Open conversations: 1</p>" in card["content"]
     assert '<a href="https://example.kustomerapp.com/app/conversations/' in card["content"]
-    assert "March invoice (open" in card["content"]
+    assert "March invoice (" in card["content"]
     assert "Old order" not in card["content"]
     assert says(ringing) == ["cue card shown"]
     # The customer, the open conversations, the company; and the card.
@@ -226,6 +226,14 @@ def test_a_remembered_customer_is_read_by_id_and_looked_up_again_once_merged(
     paths = [one.path for one in sandbox.kustomer.requests][:2]
     assert paths == ["/v1/customers/5f0e00000000000000009999", f"/v1/customers/phone={NUMBER}"]
     assert len(sandbox.cloudtalk.cue_cards) == 1
+
+
+def test_the_card_speaks_the_language_of_the_rules(ringing: Bridge, sandbox: RunningSandbox) -> None:
+    ringing.use(rules=Rules(cue_card=True, language="de"))
+    ringing.receive("call-started", RINGS)
+    ringing.run_jobs()
+
+    assert "<p>Offene Konversationen: 1</p>" in sandbox.cloudtalk.cue_cards[0]["content"]
 
 
 def test_a_rule_can_want_a_card_for_callers_whom_kustomer_knows_only(

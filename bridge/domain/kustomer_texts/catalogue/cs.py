@@ -113,4 +113,17 @@ MESSAGES: Mapping[MessageId, str] = {
     # The second note, once a person has edited the first one. {headline}: the first line of the first one.
     "later_title": "{headline}: nové od úpravy poznámky",
     "later_nothing": "Už nic: je to jako předtím.",
+    # The cue card: who calls, shown at CloudTalk while it rings.
+    "card_tags": "Štítky zákazníka: {tags}",
+    "card_open": "Otevřené konverzace: {count}",
+    "card_nothing_open": "Žádná otevřená konverzace",
+    "card_last_contact": "Poslední kontakt: {moment}",
+    "card_snoozed": "odložená",
+    "card_no_title": "Bez názvu",
+    "card_customer": "Otevřít zákazníka v Kustomeru",
+    "card_call": "Otevřít tento hovor v bridgi",
+    "card_several": "Zákazníci s tímto číslem: {count}",
+    "card_more": "… a dalších {count}",
+    "card_no_name": "Beze jména",
+    "card_not_known": "Zatím není v Kustomeru",
 }

@@ -113,4 +113,17 @@ MESSAGES: Mapping[MessageId, str] = {
     # The second note, once a person has edited the first one. {headline}: the first line of the first one.
     "later_title": "{headline}: neu, seit die Notiz bearbeitet wurde",
     "later_nothing": "Nichts mehr: Es ist wieder wie zuvor.",
+    # The cue card: who calls, shown at CloudTalk while it rings.
+    "card_tags": "Tags des Kunden: {tags}",
+    "card_open": "Offene Konversationen: {count}",
+    "card_nothing_open": "Keine offene Konversation",
+    "card_last_contact": "Letzter Kontakt: {moment}",
+    "card_snoozed": "zurückgestellt",
+    "card_no_title": "Ohne Titel",
+    "card_customer": "Kunden in Kustomer öffnen",
+    "card_call": "Diesen Anruf in der Bridge öffnen",
+    "card_several": "Kunden mit dieser Nummer: {count}",
+    "card_more": "… und {count} weitere",
+    "card_no_name": "Ohne Namen",
+    "card_not_known": "Noch nicht in Kustomer",
 }

@@ -113,4 +113,17 @@ MESSAGES: Mapping[MessageId, str] = {
     # The second note, once a person has edited the first one. {headline}: the first line of the first one.
     "later_title": "{headline}: new since its note was edited",
     "later_nothing": "Nothing any more: it is as it was before.",
+    # The cue card: who calls, shown at CloudTalk while it rings.
+    "card_tags": "Customer tags: {tags}",
+    "card_open": "Open conversations: {count}",
+    "card_nothing_open": "No open conversation",
+    "card_last_contact": "Last contact: {moment}",
+    "card_snoozed": "snoozed",
+    "card_no_title": "Without a title",
+    "card_customer": "Open the customer in Kustomer",
+    "card_call": "Open this call in the bridge",
+    "card_several": "Customers with this number: {count}",
+    "card_more": "… and {count} more",
+    "card_no_name": "Without a name",
+    "card_not_known": "Not in Kustomer yet",
 }

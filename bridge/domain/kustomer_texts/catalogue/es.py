@@ -113,4 +113,17 @@ MESSAGES: Mapping[MessageId, str] = {
     # The second note, once a person has edited the first one. {headline}: the first line of the first one.
     "later_title": "{headline}: novedades desde que se editó la nota",
     "later_nothing": "Ya nada: está como antes.",
+    # The cue card: who calls, shown at CloudTalk while it rings.
+    "card_tags": "Etiquetas del cliente: {tags}",
+    "card_open": "Conversaciones abiertas: {count}",
+    "card_nothing_open": "Ninguna conversación abierta",
+    "card_last_contact": "Último contacto: {moment}",
+    "card_snoozed": "pospuesta",
+    "card_no_title": "Sin título",
+    "card_customer": "Abrir el cliente en Kustomer",
+    "card_call": "Abrir esta llamada en el bridge",
+    "card_several": "Clientes con este número: {count}",
+    "card_more": "… y {count} más",
+    "card_no_name": "Sin nombre",
+    "card_not_known": "Aún no está en Kustomer",
 }

@@ -113,4 +113,17 @@ MESSAGES: Mapping[MessageId, str] = {
     # The second note, once a person has edited the first one. {headline}: the first line of the first one.
     "later_title": "{headline} : nouveau depuis la modification de la note",
     "later_nothing": "Plus rien : tout est comme avant.",
+    # The cue card: who calls, shown at CloudTalk while it rings.
+    "card_tags": "Étiquettes du client : {tags}",
+    "card_open": "Conversations ouvertes : {count}",
+    "card_nothing_open": "Aucune conversation ouverte",
+    "card_last_contact": "Dernier contact : {moment}",
+    "card_snoozed": "en veille",
+    "card_no_title": "Sans titre",
+    "card_customer": "Ouvrir le client dans Kustomer",
+    "card_call": "Ouvrir cet appel dans le bridge",
+    "card_several": "Clients ayant ce numéro : {count}",
+    "card_more": "… et {count} de plus",
+    "card_no_name": "Sans nom",
+    "card_not_known": "Pas encore dans Kustomer",
 }

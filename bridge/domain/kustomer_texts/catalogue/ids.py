@@ -112,4 +112,17 @@ MessageId = Literal[
     # The second note, once a person has edited the first one. {headline}: the first line of the first one.
     "later_title",
     "later_nothing",
+    # The cue card: who calls, shown at CloudTalk while it rings.
+    "card_tags",
+    "card_open",
+    "card_nothing_open",
+    "card_last_contact",
+    "card_snoozed",
+    "card_no_title",
+    "card_customer",
+    "card_call",
+    "card_several",
+    "card_more",
+    "card_no_name",
+    "card_not_known",
 ]

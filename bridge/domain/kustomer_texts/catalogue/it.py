@@ -113,4 +113,17 @@ MESSAGES: Mapping[MessageId, str] = {
     # The second note, once a person has edited the first one. {headline}: the first line of the first one.
     "later_title": "{headline}: novità da quando la nota è stata modificata",
     "later_nothing": "Più nulla: è come prima.",
+    # The cue card: who calls, shown at CloudTalk while it rings.
+    "card_tags": "Tag del cliente: {tags}",
+    "card_open": "Conversazioni aperte: {count}",
+    "card_nothing_open": "Nessuna conversazione aperta",
+    "card_last_contact": "Ultimo contatto: {moment}",
+    "card_snoozed": "posticipata",
+    "card_no_title": "Senza titolo",
+    "card_customer": "Apri il cliente in Kustomer",
+    "card_call": "Apri questa chiamata nel bridge",
+    "card_several": "Clienti con questo numero: {count}",
+    "card_more": "… e altri {count}",
+    "card_no_name": "Senza nome",
+    "card_not_known": "Non ancora in Kustomer",
 }

@@ -113,4 +113,17 @@ MESSAGES: Mapping[MessageId, str] = {
     # The second note, once a person has edited the first one. {headline}: the first line of the first one.
     "later_title": "{headline}: nieuw sinds de notitie is bewerkt",
     "later_nothing": "Niets meer: het is weer zoals eerder.",
+    # The cue card: who calls, shown at CloudTalk while it rings.
+    "card_tags": "Tags van de klant: {tags}",
+    "card_open": "Open gesprekken: {count}",
+    "card_nothing_open": "Geen open gesprek",
+    "card_last_contact": "Laatste contact: {moment}",
+    "card_snoozed": "uitgesteld",
+    "card_no_title": "Zonder titel",
+    "card_customer": "Klant openen in Kustomer",
+    "card_call": "Dit gesprek openen in de bridge",
+    "card_several": "Klanten met dit nummer: {count}",
+    "card_more": "… en nog {count}",
+    "card_no_name": "Zonder naam",
+    "card_not_known": "Nog niet in Kustomer",
 }

@@ -113,4 +113,17 @@ MESSAGES: Mapping[MessageId, str] = {
     # The second note, once a person has edited the first one. {headline}: the first line of the first one.
     "later_title": "{headline}: nowe od czasu edycji notatki",
     "later_nothing": "Już nic: jest jak wcześniej.",
+    # The cue card: who calls, shown at CloudTalk while it rings.
+    "card_tags": "Tagi klienta: {tags}",
+    "card_open": "Otwarte konwersacje: {count}",
+    "card_nothing_open": "Brak otwartych konwersacji",
+    "card_last_contact": "Ostatni kontakt: {moment}",
+    "card_snoozed": "odłożona",
+    "card_no_title": "Bez tytułu",
+    "card_customer": "Otwórz klienta w Kustomer",
+    "card_call": "Otwórz to połączenie w bridge",
+    "card_several": "Klienci z tym numerem: {count}",
+    "card_more": "… i jeszcze {count}",
+    "card_no_name": "Bez nazwy",
+    "card_not_known": "Jeszcze nie ma w Kustomer",
 }

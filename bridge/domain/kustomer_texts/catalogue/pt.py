@@ -113,4 +113,17 @@ MESSAGES: Mapping[MessageId, str] = {
     # The second note, once a person has edited the first one. {headline}: the first line of the first one.
     "later_title": "{headline}: novidades desde a edição da nota",
     "later_nothing": "Mais nada: está como antes.",
+    # The cue card: who calls, shown at CloudTalk while it rings.
+    "card_tags": "Etiquetas do cliente: {tags}",
+    "card_open": "Conversas abertas: {count}",
+    "card_nothing_open": "Nenhuma conversa aberta",
+    "card_last_contact": "Último contacto: {moment}",
+    "card_snoozed": "adiada",
+    "card_no_title": "Sem título",
+    "card_customer": "Abrir o cliente no Kustomer",
+    "card_call": "Abrir esta chamada no bridge",
+    "card_several": "Clientes com este número: {count}",
+    "card_more": "… e mais {count}",
+    "card_no_name": "Sem nome",
+    "card_not_known": "Ainda não está no Kustomer",
 }
