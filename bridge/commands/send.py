@@ -95,7 +95,7 @@ def send(
             )
             if trigger == "recording-uploaded" and not call.recorded:
                 raise WrongUse("This call has no recording. To send one for another call: --new")
-            sender.tell_sandbox(call)
+            sender.tell_sandbox(call.having_sent(trigger))
             sent = sender.post(trigger, json.dumps(call.body(trigger)).encode())
             keep(kept, call.having_sent(trigger))
         if sent.call is not None:

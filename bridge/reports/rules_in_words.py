@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bridge.domain.phone import masked
-from bridge.domain.rules.choices import CHOICES, plain_then
+from bridge.domain.rules.choices import CHOICES, SECTIONS, plain_then
 from bridge.domain.rules.model import Rules
 from bridge.reports.choice_sentences import sentence
 from bridge.reports.rule_sentences import sentence_of
@@ -73,6 +73,9 @@ def _of_rules(rules: Rules, *, hides_people: bool) -> Iterator[_Choice]:
     for section in ("conversation", "agents", "calendar"):
         yield from _others(rules, section, own, hides_people=hides_people)
     yield from _recordings(rules, hides_people=hides_people)
+    for section in SECTIONS:
+        if section not in (*_GROUPS, "recording", "webhook_keys"):
+            yield from _others(rules, section, own, hides_people=hides_people)
     group = "Names in webhooks"
     for name, canonical in sorted(rules.webhook_keys.items(), key=lambda pair: (pair[1], pair[0])):
         yield group, f"webhook_keys.{canonical}", name, f"A value named {name} is read as {canonical}."
@@ -113,7 +116,7 @@ def _others(rules: Rules, section: str, own: Collection[str], *, hides_people: b
             value = one.shown(getattr(rules, one.field))
             value = without_people(one.place, value) if hides_people else value
             yield (
-                _GROUPS[section],
+                _GROUPS.get(section) or SECTIONS[section].rstrip("."),
                 one.place,
                 "none" if value in (None, "") else value,
                 sentence(one.place, value, one.says),

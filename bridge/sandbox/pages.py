@@ -33,6 +33,7 @@ _SHOWN = ("customer", "conversation", "note", "attachment")
 
 # Of an escaped text: the tags that a cue card is shown with, links to web pages among them.
 _TAGS = re.compile(r"&lt;(/?(?:p|ul|li|b|br|a)|a href=&#34;https?://[^\s&;]*&#34;)&gt;")
+_ENTITIES = re.compile(r"&amp;(amp|lt|gt|quot|#x27|#39);")
 
 Page = Callable[[Request], Awaitable[Response]]
 
@@ -80,7 +81,8 @@ def _card(card: Document) -> Document:
     """A cue card; of its HTML the few tags that are harmless, anything else as text."""
     content = card["content"]
     texts = content if isinstance(content, str) else "\n".join(str(one.get("value") or "") for one in content)
-    return {**card, "content": Markup(_TAGS.sub(r"<\1>", str(escape(texts))))}  # noqa: S704 - escaped
+    shown = _ENTITIES.sub(r"&\1;", _TAGS.sub(r"<\1>", str(escape(texts))))
+    return {**card, "content": Markup(shown)}  # noqa: S704 - escaped
 
 
 def kustomer_page(world: World) -> Page:

@@ -27,6 +27,10 @@ OTHER_AGENT_ID = 400102
 OTHER_NUMBER = "+441632960201"
 
 
+# A call of which nothing else was told goes on.
+_WHILE_IT_LASTS = frozenset({"call-started", "call-ringing", "call-answered"})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SampleCall:
     """A made-up call that ends now."""
@@ -152,6 +156,7 @@ class SampleCall:
             "rang": list(self.rang),
             "tags": list(self.tags),
             "notes": [self.notes] if self.notes else [],
+            "in_progress": bool(self.sent) and set(self.sent) <= _WHILE_IT_LASTS,
         }
 
 

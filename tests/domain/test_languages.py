@@ -181,16 +181,11 @@ def test_no_fixed_word_of_another_language_is_in_a_note(language: Language) -> N
     allowed |= set(WORD.findall(f"{texts.span(3661)} {texts.listed(['1', '2', '3'])} UTC MB"))
     made = notes(language)
 
-<<<<<<< HEAD
     told = "\n".join(
         f"{want.note.body}\n{want.note.later.note_of_nothing()}\n{want.conversation.name}" for want in made
     )
-    unseen = {one for one, text in messages(language).items() if not re.search(as_pattern(text), told)}
-=======
-    told = "\n".join(f"{want.note.body}\n{want.conversation.name}" for want in made)
     of_notes = {one: text for one, text in messages(language).items() if not one.startswith("card_")}
     unseen = {one for one, text in of_notes.items() if not re.search(as_pattern(text), told)}
->>>>>>> 8492499 (Say what a cue card says in the nine languages of the rules)
 
     assert unseen <= {"unknown_number"}, "the calls above no longer need every text"
     for want in made:

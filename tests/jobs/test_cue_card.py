@@ -156,6 +156,16 @@ def test_a_worker_that_dies_with_the_card_does_not_send_a_second_one(
     assert says(ringing) == ["cue card sent, its reply was lost: not sent again"]
 
 
+def test_however_often_its_worker_dies_it_is_not_parked(bridge: Bridge) -> None:
+    bridge.receive("call-started", RINGS)
+    bridge.run_jobs()
+    bridge.ledger.schedule("cue-card", f"uuid:{UUID}", in_ms=0)
+
+    for _ in range(7):
+        assert bridge.ledger.claim("cue-card", f"uuid:{UUID}") is not None
+        bridge.let_pass(11)
+
+
 @pytest.mark.parametrize(
     ("service", "status", "path", "said"),
     [

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from bridge.domain.rules.choices import CHOICES
 from bridge.reports.rules_in_force import rules_in_force
 from bridge.reports.rules_in_words import RuleLine, rules_in_words
 from bridge.settings import Settings
@@ -66,3 +67,10 @@ def test_numbers_and_addresses_are_hidden_from_those_who_may_not_see_them(settin
     for shown in (str(lines.values()), str(masked)):
         assert "100101" not in shown.replace("400101", "")
         assert "bo@example.com" not in shown
+
+
+def test_every_choice_has_a_line(settings: Settings) -> None:
+    left_out = {one.place for one in CHOICES if one.field} - lines_of(settings).keys()
+
+    # One line for each outcome.
+    assert left_out == {"conversation.status"}
