@@ -14,6 +14,7 @@ import httpx2
 from pydantic import SecretStr
 
 from bridge.checks.check import Check, clock, not_answered
+from bridge.checks.fields import look_at_fields
 from bridge.checks.owners import look_at_owners
 from bridge.checks.redis_server import fault_check, look_at_pauses, look_at_processes, look_at_redis
 from bridge.clients.replies import is_page
@@ -45,6 +46,7 @@ def examine(settings: Settings, client: httpx2.Client) -> Iterator[Check]:
     yield from _direct(settings, client)
     if settings.kustomer_via != "direct" or settings.kustomer_api_key is not None:
         yield from look_at_owners(settings, client)
+        yield from look_at_fields(settings, client)
 
 
 def _direct(settings: Settings, client: httpx2.Client) -> Iterator[Check]:

@@ -64,6 +64,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "listen": ("bridge.commands.listen:listen", "Show webhooks as they come, variable by variable"),
         "mcp": ("bridge.commands.mcp:mcp", "Let an assistant look into calls (Model Context Protocol)"),
         "templates": ("bridge.commands.templates:templates", "What to paste into CloudTalk"),
+        "kustomer": ("bridge.commands.kustomer:kustomer", "What to set up in Kustomer"),
         "rules": ("bridge.commands.rules:rules", "The rules file: check it, show what is in force"),
     }
 )

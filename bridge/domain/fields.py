@@ -205,6 +205,17 @@ def attributes_of(names: Mapping[str, str]) -> dict[str, str]:
     return {field: one.attribute for field, one in FIELDS.items() if not one.needs_path}
 
 
+def definition(klass: str, names: Mapping[str, str]) -> dict[str, Any]:
+    """A class of custom objects as Kustomer's app definitions have it, for the admin who creates it.
+
+    Args:
+        names: as the rules name them; empty: every field, so that it can be chosen later.
+    """
+    wanted = attributes_of(names) if names else {field: one.attribute for field, one in FIELDS.items()}
+    properties = {attribute: {"displayName": FIELDS[field].label} for field, attribute in wanted.items()}
+    return {"name": klass, "icon": "phone", "color": "#3B6FD4", "metadata": {"properties": properties}}
+
+
 def need_path(names: Mapping[str, str]) -> bool:
     return any(FIELDS[field].needs_path for field in names)
 

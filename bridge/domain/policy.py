@@ -12,6 +12,7 @@ from uuid import UUID
 
 from bridge.domain.call import Call
 from bridge.domain.conversation import conversation_choices
+from bridge.domain.fields import field_values
 from bridge.domain.kustomer_texts.later import LaterTexts, later_texts
 from bridge.domain.kustomer_texts.note import cut, note_before_marks, note_text, title
 from bridge.domain.kustomer_texts.recording import recording_state
@@ -28,6 +29,7 @@ from bridge.domain.webhook.values import read_uuid
 _LONGEST_NAME = 256
 OUR_PREFIX, _NOTE, _NUMBER = "cloudtalk:call:", ":note", "cloudtalk:number:"
 _SECOND = ":2"
+_KLASS = ":klass"
 
 
 class DetailWait(Enum):
@@ -106,11 +108,28 @@ class NoteDraft:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KlassDraft:
+    """The custom object (KObject) wanted: the call's values for reports.
+
+    Args:
+        klass: the name of its class in Kustomer.
+        custom: attributes by name, as Kustomer takes them.
+    """
+
+    klass: str
+    external_id: str
+    title: str
+    description: str
+    custom: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     customer: CustomerDraft
     conversation: ConversationDraft
     note: NoteDraft
     files: tuple[AttachmentDraft, ...] = ()
+    klass: KlassDraft | None = None
     # Sentences about what Kustomer does not take.
     left_out: tuple[str, ...] = ()
 
@@ -201,7 +220,21 @@ def plan(
             later=later_texts(call, texts),
         ),
         files=tuple(_files(call, recording, rules)),
+        klass=_klass(call, rules, external_id, first_of_day),
         left_out=left_out,
+    )
+
+
+def _klass(call: Call, rules: Rules, external_id: str, first_of_day: bool | None) -> KlassDraft | None:
+    if rules.fields_as != "klass":
+        return None
+    number = f"CloudTalk call {call.call_id}" if call.call_id is not None else "CloudTalk call"
+    return KlassDraft(
+        klass=rules.klass,
+        external_id=klass_key(external_id),
+        title=_named(rules.name, call, rules),
+        description=number,
+        custom=field_values(call, rules.field_names, zone=rules.zone, first_of_day=first_of_day),
     )
 
 
@@ -233,6 +266,11 @@ def note_key(external_id: str) -> str:
 def later_key(note: str) -> str:
     """The external id of the call's second note, from that of its note."""
     return f"{note}{_SECOND}"
+
+
+def klass_key(external_id: str) -> str:
+    """The external id of the custom object of the call whose conversation has this one."""
+    return f"{external_id}{_KLASS}"
 
 
 def note_uuid(external_id: str) -> UUID | None:

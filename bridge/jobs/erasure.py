@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from bridge.deps import Deps
 from bridge.domain.call import Call
@@ -21,7 +21,8 @@ from bridge.ledger import trail
 from bridge.ledger.calls import erasing
 from bridge.ledger.calls.comparison import RoundStore
 from bridge.ledger.calls.held import HeldEvent
-from bridge.ledger.calls.record import Record
+from bridge.ledger.calls.record import Record, Written
+from bridge.ledger.calls.record_fields import Family
 from bridge.ledger.disk import Rewrite
 from bridge.ledger.ledger import Ledger
 from bridge.storage import Storage
@@ -204,9 +205,9 @@ class Erasure:
         is_known = bool(call.recorded or "recording" in record.observations or record.recording_announced_at)
         receipt.elsewhere.append(self._recording_there(call, receipt, is_known=is_known))
         outputs = record.outputs
-        for name in ("conversation", "note", "later", "attachment", "customer"):
+        for name in ("conversation", "note", "later", "klass", "attachment", "customer"):
             if name in outputs:
-                receipt.elsewhere.append(self._output_there(name, outputs[name].id, receipt))
+                receipt.elsewhere.append(self._output_there(name, outputs[name], record, receipt))
         for name in record.intents:
             if name not in outputs:
                 key = f"cloudtalk:call:{record.uuid or record.call_id}"
@@ -228,17 +229,23 @@ class Erasure:
             there, state=self._tried(lambda: "removed" if delete(number) else "not found", receipt)
         )
 
-    def _output_there(self, name: str, id_: str, receipt: Receipt) -> There:
+    def _output_there(self, name: str, written: Written, record: Record, receipt: Receipt) -> There:
+        id_, klass = written.id, str(written.sent.get("klass", ""))
         kind = "note" if name == "later" else name
-        place = f"{self.kustomer_url}/v1/{kind}s/{id_}"
+        path = f"klasses/{klass}" if name == "klass" else f"{kind}s"
+        place = f"{self.kustomer_url}/v1/{path}/{id_}"
         there = There(service="Kustomer", what=kind, id=id_, place=place)
         if "kustomer" not in self.remove_at or self.services is None:
             return there
         kustomer = self.services.kustomer
         # Kustomer publishes no deletion of its own; these say the same when they are repeated.
+        custom = _emptied(name, written, record)
         if name == "conversation":
-            fields = {"deleted": True, "name": _EMPTY_NOTE}
+            fields = {"deleted": True, "name": _EMPTY_NOTE, **custom}
             change: Callable[[], object] = partial(kustomer.conversations.update, id_, fields)
+        elif name == "klass":
+            fields = {"title": _EMPTY_NOTE, "description": "", **custom}
+            change = partial(kustomer.custom_objects.update, klass, id_, fields)
         elif kind == "note":
             change = partial(kustomer.notes.update, id_, {"body": _EMPTY_NOTE, "attachments": []})
         else:
@@ -264,6 +271,13 @@ class Erasure:
                 return "not found"
             receipt.unfinished = True
             return f"not deleted: {error}"
+
+
+def _emptied(name: str, written: Written, record: Record) -> dict[str, Any]:
+    """The custom attributes that were written, as nothing; none that Kustomer refused."""
+    refused = Family.LEFT_OUT.of(record.fields)
+    names = [one for one in written.sent.get("custom", ()) if not refused.get(f"{name}:custom.{one}")]
+    return {"custom": dict.fromkeys(names)} if names else {}
 
 
 def _ids(records: Iterable[Record]) -> list[str]:

@@ -85,6 +85,12 @@ def storage_failing(ledger: Ledger) -> str:
     return cast(str | None, ledger.redis.get(keys.STORAGE_FAILING)) or ""
 
 
+@boundary("health.klass_refused")
+def klass_refused(ledger: Ledger) -> str:
+    """The class of custom objects that Kustomer refused last; empty where it took what came since."""
+    return cast(str | None, ledger.redis.get(keys.KLASS_REFUSED)) or ""
+
+
 @boundary("health.search_refused")
 def search_refused(ledger: Ledger) -> bool:
     """Whether Kustomer refused the key a search of customers, and none went well since."""

@@ -50,6 +50,7 @@ ROUND_LOCK, ROUND = f"{TAG}:reconcile:lock", f"{TAG}:reconcile"
 ASSIGNED, ASSIGNED_AT, MOST_ASSIGNED = f"{TAG}:assigned", f"{TAG}:assigned:at", 50_000
 # There while Kustomer refuses the key searches of customers.
 SEARCH_REFUSED = f"{TAG}:failing:search"
+KLASS_REFUSED = f"{TAG}:failing:klass"
 SERVERS = f"{TAG}:servers"
 WAKE = f"{TAG}:wake"
 # Of webhooks that were not let in: the last answer and its time, by trigger and cause.

@@ -110,6 +110,14 @@ class Memory:
         else:
             self._redis.delete(keys.SEARCH_REFUSED)
 
+    @boundary("memory.klass_refused")
+    def klass_refused(self, klass: str, refused: bool) -> None:
+        """Whether Kustomer refused custom objects of a class last; for those who tell people of problems."""
+        if refused:
+            self._redis.set(keys.KLASS_REFUSED, klass, ex=_PHONE_CACHE_S)
+        else:
+            self._redis.delete(keys.KLASS_REFUSED)
+
     # CloudTalk's newest calls: one list for all calls that wait to be found in it (`bridge.jobs.looking`).
 
     @boundary("memory.newest_read_at")

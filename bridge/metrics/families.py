@@ -38,10 +38,11 @@ OPERATIONS = (
         ("kustomer", name)
         for name in (
             "check", "company", "conversation", "conversation_by_external_id", "create_attachment",
-            "create_conversation", "create_customer", "create_message", "create_note", "customer",
-            "customer_by_external_id", "customer_by_email", "customer_by_phone", "list_conversations",
-            "list_messages", "list_notes", "message", "message_by_external_id", "note", "search_customers",
-            "update_conversation", "update_customer", "update_note",
+            "create_conversation", "create_customer", "create_klass", "create_message", "create_note",
+            "customer", "customer_by_email", "customer_by_external_id", "customer_by_phone",
+            "klass_by_external_id", "list_conversations", "list_messages", "list_notes", "message",
+            "message_by_external_id", "note", "search_customers", "update_conversation", "update_customer",
+            "update_klass", "update_note",
         )
     ),
 )  # fmt: skip

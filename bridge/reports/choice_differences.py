@@ -162,6 +162,7 @@ _CHOICES: Mapping[str, _Choice] = {
     "fields_as": _Choice(kind=CONVERSATION, moves=True),
     "field_names": _Choice(kind=CONVERSATION, matters=_has_fields, moves=True),
     "language": _Choice(kind=NOTE, moves=True),
+    "klass": _Choice(kind=CONVERSATION, matters=_has_fields),
     "assign": _Choice(kind=OWNER, moves=True),
     "team": _Choice(kind=OWNER, moves=True),
     "missed_owner": _Choice(kind=OWNER, matters=_is_missed_and_owned, moves=True),

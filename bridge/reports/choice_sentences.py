@@ -35,6 +35,7 @@ _SAYS: Mapping[str, Mapping[Any, str]] = {
     "fields.as": {
         "none": "No values for reports are written.",
         "conversation": "A call's values for reports are custom attributes of its conversation.",
+        "klass": "A call's values for reports are a custom object of the customer.",
     },
     "cue_card.show": {
         True: "While a call rings, agents see in CloudTalk who calls, according to Kustomer.",

@@ -6,7 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bridge.ledger.calls.comparison import unannounced_at
-from bridge.ledger.health import late_live_calls, search_refused, server_health, storage_failing
+from bridge.ledger.health import (
+    klass_refused,
+    late_live_calls,
+    search_refused,
+    server_health,
+    storage_failing,
+)
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.processes import Process, commands_of
 from bridge.ledger.queue.connections import TITLES, closed_as, paused_as
@@ -57,6 +63,7 @@ def gather_facts(
         disks=disks_of(running),
         storage_failing=storage_failing(ledger),
         search_refused=search_refused(ledger),
+        klass_refused=klass_refused(ledger),
         rules_wrong=next((one.rules_wrong for one in running if one.rules_wrong), ""),
         rules_versions=rules_versions(running),
         refused=refused,

@@ -58,6 +58,7 @@ KINDS: Mapping[str, Kind] = {
     "disk-full": Kind(heading="A disk is nearly full", after_s=10, well_after_s=30),
     "storage-failing": Kind(heading="Recordings cannot be stored", after_s=0),
     "search-refused": Kind(heading="Kustomer refuses searches", after_s=0, follows=("paused",)),
+    "klass-refused": Kind(heading="Kustomer refuses custom objects", after_s=0, follows=("paused",)),
     # What is half-written was waited for already.
     "rules-wrong": Kind(heading="The rules file has a mistake", after_s=0),
     "rules-differ": Kind(heading="Processes work by different rules", after_s=30),

@@ -84,6 +84,7 @@ class Facts:
         rules_wrong: the first mistake in the rules file, where a process does not follow it for that.
         rules_versions: version of the rules -> kinds of the processes that work by it.
         search_refused: the key may not search customers, as the rules wish.
+        klass_refused: the class of custom objects that Kustomer refuses, as it lacks it or the key a role.
         synthetic_late_s: for how long the synthetic call has been under way, or failing, beyond its limit.
         active: names of the problems notified now: they end at lower marks.
     """
@@ -106,6 +107,7 @@ class Facts:
     rules_wrong: str = ""
     rules_versions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     search_refused: bool = False
+    klass_refused: str = ""
     synthetic_late_s: float = 0.0
     synthetic_says: str = ""
     active: frozenset[str] = frozenset()
@@ -342,6 +344,21 @@ def _search(facts: Facts) -> Iterator[Problem]:
         )
 
 
+def _klass(facts: Facts) -> Iterator[Problem]:
+    if facts.klass_refused:
+        yield Problem(
+            name="klass-refused",
+            kind="klass-refused",
+            severity="warning",
+            says=f"Kustomer refuses custom objects of class {facts.klass_refused}: calls go on without them",
+            do="define the class (callbridge kustomer klass prints it), and let the key create and update "
+            "custom objects; it is tried again within the hour",
+            page="/rules",
+            well="custom objects are written again",
+            needs_a_person=True,
+        )
+
+
 def _rules_file(facts: Facts) -> Iterator[Problem]:
     if facts.rules_wrong:
         yield Problem(
@@ -393,6 +410,7 @@ _RULES: tuple[Callable[[Facts], Iterator[Problem]], ...] = (
     _disks,
     _storage,
     _search,
+    _klass,
     _rules_file,
     _live_late,
     _parked,

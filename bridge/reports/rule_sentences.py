@@ -89,6 +89,7 @@ _WRITTEN: Mapping[tuple[str, Any], str] = {
     ("fields", "conversation"): "have their values in attributes of the conversation",
     ("cue_card", True): "show the agents who calls",
     ("cue_card", False): "show no cue card",
+    ("fields", "klass"): "have their values in a custom object",
     ("fetch", True): "have their recording fetched",
     ("fetch", False): "have their recording left in CloudTalk",
 }

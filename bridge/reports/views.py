@@ -45,7 +45,7 @@ def queue_view(ledger: Ledger, budgets: Iterable[Budget], connections: Connectio
 
 
 # The order in which the outputs of a call are written.
-_WRITTEN_AS = {"customer": 0, "conversation": 1, "note": 2, "later": 3, "attachment": 4}
+_WRITTEN_AS = {"customer": 0, "conversation": 1, "note": 2, "later": 3, "attachment": 4, "klass": 5}
 
 
 def call_view(ledger: Ledger, rules: Rules, record: Record) -> dict[str, Any]:

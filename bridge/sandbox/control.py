@@ -21,6 +21,7 @@ from bridge.sandbox.cloudtalk.calls import add_call
 from bridge.sandbox.cloudtalk.recordings import AUDIO, is_heard, sound_of
 from bridge.sandbox.faults import Fault
 from bridge.sandbox.front import CONTROL_PREFIX
+from bridge.sandbox.kustomer.klasses import define
 from bridge.sandbox.membrane import connections as membrane_connections
 from bridge.sandbox.ranges import answer_with
 from bridge.sandbox.sounds import Given, Sound
@@ -81,6 +82,7 @@ def kustomer_control(world: World) -> list[Route]:
         sample.ensure_machine_user(world)
         if request.query_params.get("sample") == "true":
             sample.load_kustomer(world)
+            sample.define_call(world)
 
     def expire_forms(request: Request, body: Any) -> None:
         world.form_generation += 1
@@ -97,6 +99,7 @@ def kustomer_control(world: World) -> list[Route]:
     return [
         _route(world, "POST", "/reset", reset),
         _route(world, "POST", "/users", lambda request, body: sample.add_user(world, **body)),
+        _route(world, "POST", "/klasses", lambda request, body: {"name": define(world, body)}),
         _route(world, "POST", "/teams", lambda request, body: sample.add_team(world, **body)),
         _route(world, "POST", "/desk", lambda request, body: sample.add_desk(world)),
         _route(world, "GET", "/uploads", lambda request, body: [asdict(one) for one in service.uploads]),

@@ -29,7 +29,7 @@ _POLICY = (
     "media-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 
-_SHOWN = ("customer", "conversation", "note", "attachment")
+_SHOWN = ("customer", "conversation", "note", "attachment", "custom_object")
 
 # Of an escaped text: the tags that a cue card is shown with, links to web pages among them.
 _TAGS = re.compile(r"&lt;(/?(?:p|ul|li|b|br|a)|a href=&#34;https?://[^\s&;]*&#34;)&gt;")
@@ -110,6 +110,11 @@ def _customer(customer: Document, held: dict[str, list[Document]]) -> Document:
         "name": attributes["displayName"],
         "phones": [one["phone"] for one in attributes["phones"] + attributes["sharedPhones"]],
         "conversations": [_conversation(one, held) for one in reversed(theirs)],
+        "custom_objects": [
+            {"kind": one["type"], **one["attributes"]}
+            for one in reversed(held["custom_object"])
+            if one["relationships"].get("customer", {}).get("data", {}).get("id") == customer["id"]
+        ],
     }
 
 
@@ -122,6 +127,7 @@ def _conversation(conversation: Document, held: dict[str, list[Document]]) -> Do
         "tags": conversation["tagNames"],
         "owners": conversation["ownerNames"],
         "external_id": attributes.get("externalId"),
+        "custom": attributes.get("custom", {}),
         "notes": [
             {"body": one["attributes"]["body"], "attachments": _attachments(one, held)}
             for one in held["note"]

@@ -22,6 +22,7 @@ from bridge.sandbox.hosting import Host, address, listen
 from bridge.sandbox.kustomer.attachments import Attachments
 from bridge.sandbox.kustomer.conversations import Conversations
 from bridge.sandbox.kustomer.customers import Customers
+from bridge.sandbox.kustomer.klasses import define
 from bridge.sandbox.kustomer.schemas import CONVERSATION_IN_CUSTOMER, CUSTOMER
 from bridge.sandbox.membrane import connections as membrane_connections
 from bridge.sandbox.store import Document
@@ -297,6 +298,14 @@ class KustomerHandle(Handle):
 
     def add_user(self, *, name: str, email: str, **more: Any) -> str:
         return sample.add_user(self._world, name=name, email=email, **more)
+
+    def define_klass(self, definition: Document) -> str:
+        """As if an admin had defined a class of custom objects; returns its name."""
+        return define(self._world, definition)
+
+    @property
+    def custom_objects(self) -> list[Document]:
+        return self._documents("custom_object")
 
     def add_team(self, *, name: str, **more: Any) -> str:
         return sample.add_team(self._world, name=name, **more)

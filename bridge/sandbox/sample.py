@@ -7,9 +7,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+from bridge.domain.fields import definition
 from bridge.sandbox.cloudtalk.agents import add_agent
 from bridge.sandbox.cloudtalk.calls import add_call
 from bridge.sandbox.cloudtalk.contacts import add_contact
+from bridge.sandbox.kustomer.klasses import define
 from bridge.sandbox.kustomer.shapes import MACHINE_USER_ID
 from bridge.sandbox.store import Document
 from bridge.sandbox.world import World
@@ -20,6 +22,7 @@ _FILE = Path(__file__).with_name("sample_company.json")
 def load(world: World) -> None:
     load_cloudtalk(world)
     load_kustomer(world)
+    define_call(world)
 
 
 def load_cloudtalk(world: World) -> None:
@@ -50,6 +53,11 @@ def load_kustomer(world: World) -> None:
         for agent in _read()["agents"]:
             add_user(world, name=f"{agent['firstname']} {agent['lastname']}", email=agent["email"])
         add_team(world, name="Support")
+
+
+def define_call(world: World) -> None:
+    """The class of custom objects that the rules write by default, as if an admin had created it."""
+    define(world, definition("call", {}))
 
 
 # The ids of what `add_desk` adds, by kind.

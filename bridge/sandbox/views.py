@@ -16,6 +16,7 @@ _PLURALS = {
     "user": "users",
     "team": "teams",
     "company": "companies",
+    "custom_object": "custom_objects",
 }
 
 

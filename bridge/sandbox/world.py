@@ -31,6 +31,8 @@ KUSTOMER_KINDS = (
     "tag",
     "attachment",
     "merge",
+    "klass",
+    "custom_object",
 )
 
 # The log is for tests and for looking; a sandbox that runs for days must not grow by it.
@@ -78,6 +80,8 @@ class KustomerReadings(Readings):
     upload_lifetime_s: float = Field(default=3600, ge=0)  # of a form
     custom_attributes: list[str] = []  # the names this org has defined; any other is refused
     custom_update: Literal["replace", "merge"] = "replace"  # does an update keep attributes it does not name?
+    # What a class of custom objects that nobody has defined is answered with.
+    unknown_klass: Literal[404, 400] = 404
     brand: Literal["refuse", "taken"] = "refuse"  # may a conversation be created with a brand?
     locked: Literal["refuse", "open"] = "open"  # is a change of a locked conversation refused?
     users_deleted: Literal["listed", "hidden"] = "listed"  # does the list of users have those who left?
@@ -255,6 +259,8 @@ def _keys_of(kind: str, document: Document) -> Iterator[tuple[str, str]]:
         yield "conversation", document["conversation"]
         for entry in given.get("attachments") or []:
             yield "attachment", (entry if isinstance(entry, str) else entry["_id"]).lower()
+    elif kind == "custom_object":
+        yield "customer", document["customer"]
     elif kind == "user":
         yield "email", (given.get("email") or "").lower()
     elif kind == "tag":

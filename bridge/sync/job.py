@@ -42,6 +42,7 @@ from bridge.sync.missed import (
 from bridge.sync.outputs.attachment import ensure_attachment, find_attachment
 from bridge.sync.outputs.conversation import look_up
 from bridge.sync.outputs.customer import NoCustomer
+from bridge.sync.outputs.klass import ensure_klass, klass_again_s
 from bridge.sync.outputs.later import write_later
 from bridge.sync.outputs.note import NoteOutput, find_uuid
 from bridge.sync.owners import owner_now, owner_of, with_agent
@@ -193,7 +194,8 @@ def _write_call(
     record, rules = writer.record, writer.rules
     want = _plan(run.deps, writer, life, call, write)
     if life.leader is not None and not needs_own_note(life, call):
-        join(writer, want, life)
+        joined = join(writer, want, life)
+        ensure_klass(writer, want.klass, conversation_id=joined.id, conversation_is_new=False)
         return _synced(writer, want, life, write, run.now)
     there = look_up(writer) if writer.may_be_written else None
     if there is None and writer.may_be_written and call.uuid is None and record.call_id is not None:
@@ -245,7 +247,7 @@ def _synced(writer: CallWriter, want: Plan, life: Life, write: Write, now: datet
     part = [writer.leg.says] if writer.leg is not None else []
     reason = "; ".join([*late, *said, *part, *want.left_out, *left_out_of(writer), *owner.left_out])
     return JobResult(
-        again_in_ms=_soonest(_ms(write.until, now), owner.again_s),
+        again_in_ms=_soonest(_ms(write.until, now), owner.again_s, klass_again_s(writer, now)),
         fields={
             Field.STATE: State.SYNCED,
             Field.SYNCED_AT: "now",
@@ -260,9 +262,9 @@ def _synced(writer: CallWriter, want: Plan, life: Life, write: Write, now: datet
     )
 
 
-def _soonest(ms: int | None, again_s: float | None) -> int | None:
-    times = [one for one in (ms, None if again_s is None else int(again_s * 1000)) if one is not None]
-    return min(times, default=None)
+def _soonest(ms: int | None, *again_s: float | None) -> int | None:
+    times = [ms, *(None if one is None else int(one * 1000) for one in again_s)]
+    return min((one for one in times if one is not None), default=None)
 
 
 def _write_all(
@@ -303,6 +305,7 @@ def _write_all(
     written, is_new = writer.ensure(note)
     if not is_new:
         write_later(writer, note, written)
+    ensure_klass(writer, want.klass, conversation_id=place.written.id, conversation_is_new=place.is_new)
     if place.output is not None:
         writer.update(replace(place.output, current=life.conversation), place.written)
     if place.is_shared:

@@ -109,6 +109,12 @@ def left_out_of(writer: CallWriter) -> list[str]:
     return [text for name, text in sorted(Family.LEFT_OUT.of(fields).items()) if ":" in name and text]
 
 
+def refused_of(writer: CallWriter, output: str) -> frozenset[str]:
+    """The fields of an output that Kustomer refused, as `custom.nameStr` those of custom attributes."""
+    ours = (name.partition(":") for name in Family.LEFT_OUT.of(writer.record.fields))
+    return frozenset(field for kind, _, field in ours if kind == output)
+
+
 def _field(output: str, name: str) -> str:
     return Family.LEFT_OUT.field(f"{output}:{name}")
 

@@ -79,6 +79,14 @@ KUSTOMER_CALLS: dict[str, Callable[[Kustomer], object]] = {
     "notes.every": lambda k: [*k.notes.every(conversation_id=AN_ID), *k.notes.every(customer_id=AN_ID)],
     "notes.create": lambda k: k.notes.create(AN_ID, {"externalId": "x:note", "body": "Call", "id": AN_ID}),
     "notes.update": lambda k: k.notes.update(AN_ID, {"externalId": "x:note", "body": "Call"}),
+    "custom_objects.by_external_id": lambda k: k.custom_objects.by_external_id("call", "cloudtalk:call:x"),
+    "custom_objects.has_class": lambda k: k.custom_objects.has_class("call"),
+    "custom_objects.create": lambda k: k.custom_objects.create(
+        "call", AN_ID, {"externalId": "x:klass", "title": "Call", "custom": {"callTalkSecondsNum": 9}}
+    ),
+    "custom_objects.update": lambda k: k.custom_objects.update(
+        "call", AN_ID, {"title": "Call", "description": "", "custom": {"callAgentStr": None}}
+    ),
     "attachments.create": lambda k: k.attachments.create(name="call.mp3", content_type="audio/mpeg", size=9),
     "attachments.reference": lambda k: k.attachments.reference(AN_ID),
 }

@@ -33,11 +33,17 @@ def desk(sandbox: RunningSandbox) -> list[dict[str, Any]]:
             for id_, item in conversations.items()
             if item["relationships"]["customer"]["data"]["id"] == customer["id"]
         ]
+        objects = [
+            {name: item["attributes"].get(name) for name in ("externalId", "title", "custom")}
+            for item in sandbox.kustomer.custom_objects
+            if item["relationships"]["customer"]["data"]["id"] == customer["id"]
+        ]
         found.append(
             {
                 "name": attributes["name"],
                 "phones": [phone["phone"] for phone in attributes["phones"]],
                 "conversations": sorted(own, key=lambda item: str(item["externalId"])),
+                **({"objects": objects} if objects else {}),
             }
         )
     return sorted(found, key=lambda item: item["phones"])

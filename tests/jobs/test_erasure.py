@@ -13,8 +13,10 @@ from typing import Any
 import pytest
 import redis
 
+from bridge.domain.fields import definition
 from bridge.domain.mentions import Mentions
 from bridge.domain.phone import Kind, Phone
+from bridge.domain.rules.model import Rules
 from bridge.errors import Unauthorized
 from bridge.jobs.erasure import Erasure
 from bridge.jobs.erasure_receipt import Receipt
@@ -319,6 +321,26 @@ def test_on_request_it_is_removed_there_too_and_the_answers_are_told(
         record.call(desk.rules), receipt, is_known=True
     )
     assert again.state == "not found"
+
+
+def test_values_for_reports_are_emptied_there_too(
+    client: redis.Redis, sandbox: RunningSandbox, tmp_path: Path
+) -> None:
+    sandbox.kustomer.define_klass(definition("call", {}))
+    sandbox.kustomer.read_as(custom_attributes=["callAgentStr"])
+    for number, rules in enumerate((Rules(fields_as="klass"), Rules(fields_as="conversation"))):
+        desk = Bridge(client, sandbox, rules, data_dir=tmp_path / "data")
+        uuid = f"{UUID[:-1]}{number}"
+        desk.receive("call-ended", ended(call_id=CALL + number, uuid=uuid))
+        desk.run_jobs()
+        receipt = erasure(desk, remove_at=("kustomer",)).of_call(desk.record(uuid))
+        assert not receipt.unfinished
+
+    (one,), (_, conversation) = sandbox.kustomer.custom_objects, sandbox.kustomer.conversations
+
+    assert set(one["attributes"]["custom"].values()) == {None}
+    assert one["attributes"]["title"] == "Removed on request." and not one["attributes"]["description"]
+    assert conversation["attributes"]["custom"] == {"callAgentStr": None}
 
 
 def test_a_refusal_there_is_told_and_the_rest_is_done(desk: Bridge, sandbox: RunningSandbox) -> None:

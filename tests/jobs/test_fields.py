@@ -41,14 +41,16 @@ def test_values_come_with_the_conversation_and_cost_no_request(
     assert len(requests(sandbox)) == 4 and not sandbox.cloudtalk.requests
 
 
+@pytest.mark.parametrize("lost", [False, True])
 def test_a_rating_that_comes_later_is_added_and_what_a_person_changed_stays(
-    bridge: Bridge, sandbox: RunningSandbox
+    bridge: Bridge, sandbox: RunningSandbox, lost: bool
 ) -> None:
     tell(bridge, contact(1, 0))
     own = {**custom(sandbox, 1), "callAgentStr": "a person"}
     bridge.deps.kustomer.conversations.update(conversation(sandbox, 1)["id"], {"custom": own})
     sandbox.cloudtalk.add_call(id=1000000001, uuid=uuid_of(1), talking_time=55, rating=4)
-    sandbox.kustomer.forget_requests()
+    if lost:
+        sandbox.kustomer.lose_next_reply(method="PATCH", path="/conversations/")
 
     bridge.receive("call-modified", {"call_id": "1000000001", "call_uuid": uuid_of(1)})
     bridge.run_jobs_for(60, step_s=10)

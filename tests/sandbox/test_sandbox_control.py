@@ -46,6 +46,7 @@ def test_control_needs_no_key_and_leaves_no_trace(kustomer: KustomerHandle) -> N
         "users",
         "teams",
         "companies",
+        "custom_objects",
         "tags",
     }
     assert "x-ratelimit-remaining" not in state.headers

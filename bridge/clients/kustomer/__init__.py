@@ -21,6 +21,7 @@ from bridge.clients.kustomer.attachments import Attachments
 from bridge.clients.kustomer.companies import Companies
 from bridge.clients.kustomer.conversations import Conversation, Conversations
 from bridge.clients.kustomer.customers import Customer, Customers, new_customer
+from bridge.clients.kustomer.klasses import CustomObjects
 from bridge.clients.kustomer.messages import Message, Messages
 from bridge.clients.kustomer.notes import Note, Notes
 from bridge.clients.kustomer.people import Teams, Users
@@ -78,6 +79,7 @@ class Kustomer:
         self.customers = Customers(self.service, root, searching=searching)
         self.conversations = Conversations(self.service, root)
         self.companies = Companies(self.service, root)
+        self.custom_objects = CustomObjects(self.service, root)
         self.users = Users(self.service, root)
         self.teams = Teams(self.service, root)
         self.messages = Messages(self.service, root)

@@ -27,7 +27,7 @@ Assign = Literal["longest", "first", "last", "none"]
 MissedOwner = Literal["last_rung", "voicemail", "favourite", "last_assignee", "fallback"]
 Attach = Literal["speech", "original", "never"]
 Link = Literal["operators", "signed", "off"]
-FieldsAs = Literal["none", "conversation"]
+FieldsAs = Literal["none", "conversation", "klass"]
 
 DEFAULT_STATUS: Mapping[Outcome, Status] = MappingProxyType(
     {
@@ -97,6 +97,7 @@ class Rules:
     shared_accounts: tuple[str, ...] = ()  # agents (id or e-mail) who are several people: never assigned
     # Values for reports, as custom attributes: [fields].
     fields_as: FieldsAs = "none"
+    klass: str = "call"  # the class of the KObject
     field_names: Mapping[str, str] = field(default_factory=dict)  # see `domain/fields.py`
     record: bool = True
     transcode: bool = True

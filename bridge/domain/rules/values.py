@@ -17,6 +17,7 @@ from bridge.domain.templates import TemplateProblem, check
 
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_KLASS = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _LOCALE = re.compile(r"[A-Za-z]{2,3}(?:[_-][A-Za-z]{2,4})?")
 _DOMAIN = re.compile(r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
 # A custom attribute's ending -> the type of its values, and that type in words (reference, Kustomer 9).
@@ -117,6 +118,10 @@ def _attributes(values: dict[str, Any]) -> dict[str, Any]:
     return values
 
 
+def is_klass_name(text: str) -> bool:
+    return _KLASS.fullmatch(text) is not None
+
+
 def _field_names(names: dict[str, str]) -> dict[str, str]:
     if (problem := problem_with(names)) is not None:
         field, what, remedy = problem
@@ -158,6 +163,7 @@ AttributeName = Annotated[
 # Of any type: which one a field takes, its ending says.
 FieldAttribute = Annotated[str, AfterValidator(_matches(re.compile(r"[A-Za-z][A-Za-z0-9_]{0,127}")))]
 FieldNames = Annotated[dict[str, FieldAttribute], AfterValidator(_field_names)]
+KlassName = Annotated[str, AfterValidator(_filled), AfterValidator(_matches(_KLASS))]
 HoursText = Annotated[str, AfterValidator(_hours)]
 TemplateText = Annotated[str, AfterValidator(_template)]
 # A template that no version uses yet: its mistakes are found already.

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any
 
+from bridge.domain.fields import FIELDS
 from bridge.domain.rules.choice import Choice
 from bridge.domain.rules.choices import CHOICES, SECTIONS, THEN
 from bridge.domain.rules.conditions import CONDITIONS
@@ -130,8 +131,18 @@ def conditions_table() -> str:
     return "\n".join(rows)
 
 
+def fields_table() -> str:
+    """Of the handbook: the values for reports."""
+    rows = ["| field | usual attribute | value | from | costs |", "|---|---|---|---|---|"]
+    for one in FIELDS.values():
+        costs = "1 of CloudTalk" if one.needs_path else ""
+        rows.append(f"| `{one.name}` | `{one.attribute}` | {_cell(one.says)} | {one.source} | {costs} |")
+    return "\n".join(rows)
+
+
 def sections_of_handbook() -> Iterator[tuple[str, str]]:
     """Name of a mark in the handbook -> what stands there."""
     yield "default rules", f"```toml\n{default_text()}```"
     yield "choices", choices_table()
     yield "conditions", conditions_table()
+    yield "fields", fields_table()

@@ -45,11 +45,14 @@ class Desk:
         except (ValueError, RecursionError) as error:
             raise bad_parameter("body", "Body is not JSON") from error
 
-    def checked(self, value: Any, schema: TypeAdapter[BodyT]) -> Any:
+    def validated(self, value: Any, schema: TypeAdapter[BodyT]) -> Any:
         try:
-            body: Any = schema.validate_python(value)
+            return schema.validate_python(value)
         except ValidationError as error:
             raise wrong_body(error) from error
+
+    def checked(self, value: Any, schema: TypeAdapter[BodyT]) -> Any:
+        body = self.validated(value, schema)
         if isinstance(body, dict):
             defined = self.world.kustomer.readings.custom_attributes
             unknown = [name for name in body.get("custom", {}) if name not in defined]

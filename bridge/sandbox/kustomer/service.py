@@ -23,6 +23,7 @@ from bridge.sandbox.kustomer.customers import Customers
 from bridge.sandbox.kustomer.desk import Desk, limit_headers
 from bridge.sandbox.kustomer.errors import Refusal, bad_parameter, not_found, refuse
 from bridge.sandbox.kustomer.forms import StorageRefusal
+from bridge.sandbox.kustomer.klasses import CustomObjects
 from bridge.sandbox.kustomer.messages import Messages
 from bridge.sandbox.kustomer.notes import Notes
 from bridge.sandbox.kustomer.search import Search
@@ -91,7 +92,17 @@ def _storage_code(status: int) -> str:
 def create_kustomer(world: World) -> Starlette:
     service = world.kustomer
     routes = Routes()
-    for desk in (Search, Customers, Conversations, Notes, Messages, Companies, Attachments, Users):
+    for desk in (
+        Search,
+        Customers,
+        Conversations,
+        Notes,
+        Messages,
+        Companies,
+        CustomObjects,
+        Attachments,
+        Users,
+    ):
         desk(world).add_to(routes)
     with world.lock:
         ensure_machine_user(world)

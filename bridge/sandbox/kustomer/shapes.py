@@ -183,6 +183,15 @@ def company_shape(company: Document, world: World) -> Document:
     return _resource("company", "companies", company["id"], attributes, _written_by())
 
 
+def custom_object_shape(item: Document, world: World) -> Document:
+    attributes = {**item["given"], **_times(item), "rev": item["rev"]}
+    relationships = dict(_written_by())
+    if item["customer"]:
+        relationships["customer"] = _to("customer", "customers", item["customer"])
+    klass = item["klass"]
+    return _resource(f"kobject.{klass}", f"klasses/{klass}", item["id"], attributes, relationships)
+
+
 SHAPES = {
     "customer": customer_shape,
     "conversation": conversation_shape,
@@ -192,6 +201,7 @@ SHAPES = {
     "user": user_shape,
     "team": team_shape,
     "company": company_shape,
+    "custom_object": custom_object_shape,
 }
 
 

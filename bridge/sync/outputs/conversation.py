@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from bridge.clients.kustomer import Conversation, Resource
+from bridge.clients.kustomer import Conversation
 from bridge.domain.kustomer_texts.tags import MOST_TAGS
 from bridge.domain.owners import Owner
 from bridge.domain.policy import ConversationDraft
 from bridge.errors import Rejected
 from bridge.ledger.calls.record import Written
-from bridge.ledger.calls.record_fields import Family
+from bridge.sync.outputs.custom import as_sent, custom_changes, custom_of, editable_custom, is_as_sent
 from bridge.sync.outputs.owned import OWNED, our_part, owned_changes, owned_fields, with_others
-from bridge.sync.refused import say_left_out, send_without_refused
+from bridge.sync.refused import refused_of, say_left_out, send_without_refused
 from bridge.sync.writer import CallWriter, Fields, Output
 
 _STATE = ("status", "subStatus", "snooze")
@@ -24,8 +23,6 @@ _EDITABLE = ("name", "direction", "status", "subStatus", *_CHOSEN)
 _OPTIONAL = frozenset({*_EDITABLE, "tags", "custom", "snooze", *OWNED})
 # What Kustomer shows in another form than it is sent in, or what its own rules may add to.
 _SHOWN = ("tags", *OWNED)
-# A value that the key may not read; sent back, it would replace the real one.
-_MASKED = re.compile(r"[*•x]{3,}", re.IGNORECASE)
 _NOBODY = Owner()
 
 
@@ -136,21 +133,22 @@ class ConversationOutput(Output[Conversation]):
         )
 
     def editable(self, current: Conversation) -> Fields:
-        shown = {name: current.fields.get(name) for name in (*_EDITABLE, "custom")}
+        shown = {name: current.fields.get(name) for name in _EDITABLE}
+        shown |= editable_custom(self.draft.custom, current)
         return {**shown, **our_part(self.writer, self.owner, current)}
 
     def changes(self, fields: Fields, known: Written, current: Conversation) -> Fields:
+        refused = refused_of(self.writer, self.name)
         changes: dict[str, Any] = {
             name: fields[name]
             for name in _EDITABLE
             if fields.get(name)
             and fields[name] != known.sent.get(name)
-            and _is_as_sent(name, known.sent.get(name), current.fields, name in self._refused)
+            and is_as_sent(name, known.sent.get(name), current.fields, name in refused)
         }
         if changes.get("status") == "snoozed":
             changes["snooze"] = fields["snooze"]
-        if custom := changed_custom(fields, known, current, refused=self._refused):
-            changes["custom"] = custom
+        changes |= custom_changes(fields, known, current, refused=refused)
         if fields["externalId"] != known.sent.get("externalId"):
             changes["externalId"] = fields["externalId"]
         added = [tag for tag in fields["tags"] if tag not in known.sent.get("tags", ())]
@@ -159,20 +157,13 @@ class ConversationOutput(Output[Conversation]):
             changes["tags"] = [*current.tags, *fitting]
         return changes | owned_changes(self.writer, self.owner, fields, known, current)
 
-    @property
-    def _refused(self) -> frozenset[str]:
-        """The fields that Kustomer refused, as `custom.nameStr` those of custom attributes."""
-        left_out = Family.LEFT_OUT.of(self.writer.record.fields)
-        ours = (name.partition(":") for name in left_out)
-        return frozenset(field for output, _, field in ours if output == self.name)
-
     def update(self, current: Conversation, changes: Fields) -> None:
         def send(body: Mapping[str, Any]) -> None:
             made = self.writer.kustomer.conversations.update(current.id, body)
             if made is not None:
                 self._keep_shown(made)
 
-        whole = with_others(self.writer, self.owner, changes, current)
+        whole = with_others(self.writer, self.owner, as_sent(changes), current)
         shown = custom_of(current)
         send_without_refused(self.writer, self.name, _OPTIONAL, whole, send, shown=shown)
 
@@ -188,46 +179,3 @@ class ConversationOutput(Output[Conversation]):
             text = f"tags left out, Kustomer accepts {MOST_TAGS} in all: {', '.join(tags[room:])}"
             say_left_out(self.writer.log, self.name, "tags", text)
         return tags[:room]
-
-
-def custom_of(current: Resource) -> Mapping[str, Any]:
-    """Its custom attributes, as Kustomer shows them."""
-    shown = current.fields.get("custom")
-    return shown if isinstance(shown, Mapping) else {}
-
-
-def _is_as_sent(name: str, sent: Any, there: Mapping[str, Any], was_refused: bool) -> bool:
-    """Whether nobody changed a value since. What is empty now was cleared by a person, unless it never got
-    there: not sent, refused, or not shown at all."""
-    value = there.get(name)
-    if value is not None or name not in there or not sent:
-        return value in (sent, None)
-    return was_refused
-
-
-def changed_custom(
-    fields: Fields, known: Written, current: Resource, *, refused: Collection[str] = ()
-) -> dict[str, Any]:
-    """All custom attributes with those of ours that changed; empty where none did.
-
-    Whether an update replaces the others or adds to them is not documented, so that they are sent along.
-
-    Args:
-        refused: `custom`, or `custom.nameStr`: those that Kustomer did not take.
-    """
-    wanted, sent = fields.get("custom", {}), known.sent.get("custom", {})
-    there = custom_of(current)
-    # Where they are shown all of them are: one that is not among them was cleared.
-    shown = {**dict.fromkeys(sent), **there} if "custom" in current.fields else there
-    changed = {
-        name: value
-        for name, value in wanted.items()
-        if value != sent.get(name)
-        and _is_as_sent(name, sent.get(name), shown, not {"custom", f"custom.{name}"}.isdisjoint(refused))
-    }
-    kept = {
-        name: value
-        for name, value in there.items()
-        if not (isinstance(value, str) and _MASKED.fullmatch(value))
-    }
-    return {**kept, **changed} if changed else {}

@@ -53,6 +53,7 @@ _OUTPUTS = {
     "note": "Note",
     "later": "Second note",
     "attachment": "Recording",
+    "klass": "Custom object",
     "message": "Message",
 }
 _BAD = ("failed", "parked", "contradiction", "not written", "gave up", "CloudTalk says")

@@ -15,6 +15,7 @@ from urllib.parse import urljoin
 from pydantic import SecretStr
 
 from bridge.client_factory import ClientFactory
+from bridge.domain.fields import definition
 from bridge.domain.phone import Kind, Phone
 from bridge.domain.rules.model import Rules
 from bridge.domain.synthetic import synthetic_body
@@ -112,6 +113,11 @@ def _edited(hand: Hand) -> None:
         kept = hand.ledger.read(KEY).outputs["note"].id
         hand.deps.kustomer.notes.update(kept, {"body": "Edited by a person."})
     _changed_later(hand)
+
+
+def _with_a_class(sandbox: RunningSandbox) -> None:
+    _call(sandbox, rating=4)
+    sandbox.kustomer.define_klass(definition("call", {}))
 
 
 def _with_recording(sandbox: RunningSandbox) -> None:
@@ -478,6 +484,7 @@ JOURNEYS = {
         rules=Rules(call_tags=True, tags=("phone",)),
     ),
     "edited": Journey(run=_edited, prepare=lambda sandbox: _call(sandbox, tags=["Refund"], rating=4)),
+    "a custom object": Journey(run=_changed_later, prepare=_with_a_class, rules=Rules(fields_as="klass")),
     "public link": Journey(
         run=_by_its_public_link,
         prepare=lambda sandbox: _call(sandbox, recorded=True, recording_seconds=2, recording_ready_after=1),

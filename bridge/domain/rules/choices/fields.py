@@ -5,7 +5,7 @@ from __future__ import annotations
 from bridge.domain.fields import FIELDS
 from bridge.domain.rules import model as rules_model
 from bridge.domain.rules.choice import Choice, as_mapping, one_of
-from bridge.domain.rules.values import FieldNames
+from bridge.domain.rules.values import FieldNames, KlassName
 
 _COSTLY = ", ".join(name for name, one in FIELDS.items() if one.needs_path)
 
@@ -14,7 +14,12 @@ CHOICES: tuple[Choice, ...] = (
         section="fields", name="as", bare="fields", field="fields_as", kind=rules_model.FieldsAs,
         right=one_of(rules_model.FieldsAs),
         says="where outcome, durations, line, agent and so on stand for reports",
-        costs="2, to read and update the conversation, if a value changes later",
+        costs="klass: 1 to create it; either: 2, to read and update it, if a value changes later",
+    ),
+    Choice(
+        section="fields", name="klass", bare="klass", field="klass", kind=KlassName,
+        right="the name of a class of custom objects, such as call",
+        says="class of the custom object; see callbridge kustomer klass",
     ),
     Choice(
         section="fields", name="names", bare="field_names", field="field_names", kind=FieldNames,
