@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import quote
 
+_OF_AN_ORG = re.compile(r"https://([a-z0-9][a-z0-9-]*)\.api\.kustomerapp\.com(?:/|$)", re.IGNORECASE)
 PLAYER = "/recordings"
 _SIGNATURE_BYTES, _TIME_BYTES = 16, 5
 # 21 bytes in base64: 28 characters, without padding.
@@ -47,6 +48,12 @@ class Links:
         text = f"{key}|{ends}".encode(errors="surrogatepass")
         mark = hmac.new(self.secret, text, hashlib.sha256).digest()[:_SIGNATURE_BYTES]
         return base64.urlsafe_b64encode(ends.to_bytes(_TIME_BYTES, "big") + mark).decode()
+
+
+def kustomer_pages(api_url: str) -> str | None:
+    """Kustomer's pages for people, where the address of its API names the org: `https://ORG.api.kustomerapp.com`."""
+    found = _OF_AN_ORG.match(api_url)
+    return None if found is None else f"https://{found[1]}.kustomerapp.com"
 
 
 def is_signature(text: str) -> bool:

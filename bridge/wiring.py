@@ -27,7 +27,7 @@ from bridge.ledger.ledger import Ledger
 from bridge.ledger.proof import Proof
 from bridge.ledger.queue.connections import Connections
 from bridge.ledger.queue.jobs import Claim
-from bridge.links import AppLinks
+from bridge.links import AppLinks, kustomer_pages
 from bridge.settings import Settings
 from bridge.storage.contract import Storage
 from bridge.storage.opening import open_storage
@@ -250,9 +250,10 @@ def open_erasure(
 
 
 def app_links(settings: Settings) -> AppLinks:
-    """CloudTalk's pages are where its API is CloudTalk's own; Kustomer's have the company's name in them."""
+    """CloudTalk's pages are where its API is CloudTalk's own; Kustomer's have the company's name in them, as
+    the address of its API may."""
     is_theirs = settings.cloudtalk_api_url == Settings.model_fields["cloudtalk_api_url"].default
     return AppLinks(
-        kustomer=settings.kustomer_app_url,
+        kustomer=settings.kustomer_app_url or kustomer_pages(settings.kustomer_api_url),
         cloudtalk=settings.cloudtalk_app_url or (_CLOUDTALK_PAGES if is_theirs else None),
     )

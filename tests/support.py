@@ -26,6 +26,7 @@ from bridge.clients.http import make_client
 from bridge.clients.network import paced
 from bridge.deps import Deps, JobResult
 from bridge.domain.rules.model import Rules
+from bridge.domain.webhook.contacts import with_contact
 from bridge.domain.webhook.events import Held
 from bridge.domain.webhook.messages import Message as TextMessage
 from bridge.domain.webhook.messages import read_delivery
@@ -289,6 +290,7 @@ class Bridge:
         if isinstance(event, TextMessage):
             return record_message(self.ledger, event, body)
         if isinstance(event, Held):
+            event = with_contact(event, body, self.rules)
             self.ledger.hold(event, body)
             return event
         return self.ledger.record_event(event, body)

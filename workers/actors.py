@@ -6,6 +6,7 @@ import dramatiq
 from dramatiq.actor import Actor, ActorDecorator
 
 from bridge.jobs.connection import check_connection
+from bridge.jobs.contact import look_after_contact
 from bridge.jobs.cue_card import show_cue_card
 from bridge.jobs.detail import ask_detail
 from bridge.jobs.detail import identify as identify_call
@@ -67,6 +68,12 @@ def recording(key: str) -> None:
 def message(key: str) -> None:
     """Write a text message to Kustomer."""
     run(write_message)
+
+
+@_actor(kinds.CONTACT)
+def contact(key: str) -> None:
+    """Carry a contact over to its customer, and give it what the customer has."""
+    run(look_after_contact)
 
 
 @_actor(kinds.CONNECTION)

@@ -37,6 +37,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "audit": ("bridge.commands.audit:audit", "Compare CloudTalk's calls with Kustomer's conversations"),
         "parked": ("bridge.commands.parked:parked", "Jobs that failed for good: list, run again, drop"),
         "held": ("bridge.commands.held:held", "Events that match no call: list, assign, drop"),
+        "contacts": (
+            "bridge.commands.contacts:contacts",
+            "Contacts carried over to Kustomer, and back: list, show, read one again",
+        ),
         "forget": (
             "bridge.commands.forget:forget",
             "Erase a person's number or one call, with a receipt",

@@ -20,6 +20,7 @@ from bridge.journal.erasing import erase_lines
 from bridge.ledger import trail
 from bridge.ledger.calls import erasing
 from bridge.ledger.calls.comparison import RoundStore
+from bridge.ledger.calls.contacts import contact_id_of
 from bridge.ledger.calls.held import HeldEvent
 from bridge.ledger.calls.record import Record, Written
 from bridge.ledger.calls.record_fields import Family
@@ -95,8 +96,10 @@ class Erasure:
             records = [self._with_both_ids(record, receipt) for record in found.own]
             held = erasing.held_of_number(self.ledger, self.rules, phone, mentions)
             words = Mentions(numbers=[phone], ids=_ids(records))
+            contacts = erasing.contacts_of(self.ledger, mentions)
             self._forget(records, held, [phone], words, receipt, ends=False)
-            if not records and not held:
+            self._contacts(contacts, receipt)
+            if not records and not held and not contacts:
                 break
         if found.mentioned_in:
             said = ", ".join(found.mentioned_in)
@@ -147,6 +150,22 @@ class Erasure:
         receipt.add("ledger", "observation", len(record.observations))
         receipt.add("ledger", "log line", len(record.log))
         receipt.add("queue", "job", jobs)
+
+    def _contacts(self, contacts: Sequence[Record], receipt: Receipt) -> None:
+        """What is kept of contacts with the number; they are not carried over any more."""
+        for record in contacts:
+            for name, service in (("contact", "CloudTalk"), ("customer", "Kustomer")):
+                number = contact_id_of(record.key)
+                id_ = record.outputs[name].id if name in record.outputs else ""
+                id_ = str(number) if name == "contact" and number is not None else id_
+                if id_:
+                    place = "in its own pages"
+                    state = "kept: delete it by hand"
+                    receipt.elsewhere.append(
+                        There(service=service, what=name, id=id_, place=place, state=state)
+                    )
+            self.ledger.forget_contact(record.key)
+            receipt.add("ledger", "contact", 1)
 
     def _end(self, receipt: Receipt) -> None:
         trail.leave(self.ledger, who=self.who, what=f"forgotten: {counted(len(receipt.calls), 'call')}")

@@ -39,6 +39,8 @@ MEASURES = f"{TAG}:measures"
 HELD, HELD_AT = f"{TAG}:held", f"{TAG}:held:at"
 # Messages and changes of contacts, which speak of no call by nature: at most so many, the newest.
 OTHER, OTHER_AT, MOST_OTHER = f"{TAG}:other", f"{TAG}:other:at", 10_000
+# Contacts that are carried over, or were told whose they are: key -> last news of it.
+CONTACTS = f"{TAG}:contacts"
 # The newest deliveries; see lua/calls/received.lua.
 RECEIVED = f"{TAG}:received"
 META = f"{TAG}:meta"

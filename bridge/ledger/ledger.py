@@ -166,4 +166,5 @@ class Ledger(Jobs):
         oldest = self.now_ms() - self.keep_for.outputs_s * 1000
         self.redis.zremrangebyscore(keys.CALLS, "-inf", oldest)
         self.redis.zremrangebyscore(keys.MESSAGES, "-inf", oldest)
+        self.redis.zremrangebyscore(keys.CONTACTS, "-inf", oldest)
         self.redis.zremrangebyscore(keys.FORGOTTEN, "-inf", oldest)

@@ -17,7 +17,8 @@ OF_A_BUDGET = {"take", "reply", "release", "forecast"}
 NAMES = (
     "learn", "schedule", "dispatch", "claim", "renew", "complete", "reschedule", "park", "replay", "keep",
     "queue", "by_kind", "lock", "cancel", "forget", "drop", "give_up", "pause", "resume", "assign",
-    "caller", "hand_over", "learn_message", "forget_message",
+    "caller", "hand_over", "learn_message", "forget_message", "hold_contact", "tell_contact",
+    "forget_contact",
     *sorted(_ALONE), *sorted(OF_A_BUDGET),
 )  # fmt: skip
 
@@ -48,7 +49,7 @@ def _front(name: str) -> str:
         return _read("planner")
     kinds = ", ".join(f"'{kind}'" for kind in OF_CALLS)
     handed = f"local KINDS_OF_CALLS = {{{kinds}}}\nlocal SYNTHETIC = '{PREFIX}'\n" + record_fields.lua()
-    taken = _read("received") if name in ("learn", "learn_message") else ""
+    taken = _read("received") if name in ("learn", "learn_message", "hold_contact") else ""
     return handed + _read("prelude") + taken
 
 

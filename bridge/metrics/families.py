@@ -32,7 +32,10 @@ _REFUSED = ("no-token", "wrong-token", "bad-signature", "not-json", "too-large",
 OPERATIONS = (
     *(
         ("cloudtalk", name)
-        for name in ("agents", "call_detail", "check", "cue_card", "get_contact", "list_calls", "recording")
+        for name in (
+            "add_tags", "agents", "call_detail", "check", "create_contact", "cue_card", "get_contact",
+            "list_calls", "list_contacts", "recording", "update_contact",
+        )
     ),
     *(
         ("kustomer", name)

@@ -49,6 +49,22 @@ _SAYS: Mapping[str, Mapping[Any, str]] = {
         True: "Text messages are written to Kustomer, in one conversation a number.",
         False: "Text messages are kept and explained, not written.",
     },
+    "contacts.to_kustomer": {
+        True: "Contacts that are created or changed in CloudTalk are carried over to Kustomer.",
+        False: "Changes of contacts in CloudTalk are stored and shown, not carried over to Kustomer.",
+    },
+    "contacts.to_cloudtalk": {
+        True: "After a call, the caller's contact in CloudTalk gets a name if it has none, and a link.",
+        False: "Contacts in CloudTalk are not changed.",
+    },
+    "contacts.link": {
+        True: "Contacts get a link to the customer in Kustomer, if to_cloudtalk is on.",
+        False: "Contacts get no link to the customer in Kustomer.",
+    },
+    "contacts.create": {
+        True: "A caller whom CloudTalk does not know becomes a contact there, if to_cloudtalk is on.",
+        False: "No contacts are created in CloudTalk.",
+    },
     "write.path": {
         True: "The note says how the call went: menus, queues, who rang, transfers.",
         False: "The note does not say how the call went through menus and queues.",

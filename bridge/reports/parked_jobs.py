@@ -52,7 +52,10 @@ _OTHER = ("The job failed for good", "Read the reason, mend it, then replay.")
 # Requests of one job that has all to do: to CloudTalk, to Kustomer. A sync looks for conversation and
 # customer, makes both and the note, and attaches the recording, as `bridge.reconcile.backfill` counts them;
 # after a recording, or what detail tells, a sync follows.
-_REQUESTS = {"sync": (1, 10), "recording": (2, 4), "detail": (1, 10), "identify": (2, 10), "message": (0, 5)}
+_REQUESTS = {
+    "sync": (1, 10), "recording": (2, 4), "detail": (1, 10), "identify": (2, 10), "message": (0, 5),
+    "contact": (4, 5),
+}  # fmt: skip
 _OTHER_REQUESTS = (1, 1)
 
 

@@ -25,6 +25,7 @@ from bridge.ledger.queue.jobs import Claim
 from bridge.sync.agent_names import learn_agent
 from bridge.sync.asking import usual_wait_ms
 from bridge.sync.caller import learn_caller
+from bridge.sync.contacts import tell_contact_of
 from bridge.sync.cue_card import plan_cue_card
 from bridge.sync.customers.look_up import CustomerLookUp
 from bridge.sync.decide import Decision, Horizon, Later, Never, Write, decide, look_back
@@ -257,6 +258,7 @@ def _synced(writer: CallWriter, want: Plan, life: Life, write: Write, now: datet
             Field.VERIFY: None,
             **writer.log.also,
             **life.fields,
+            **tell_contact_of(writer),
         },
         counters=("calls:recovered",) if _is_recovered(writer.log.deps, writer.record) else (),
     )

@@ -100,7 +100,7 @@ def test_every_choice_takes_what_it_is_shown_with_in_its_section_and_in_a_rule()
             continue
         made = rules_of(f"[{choice.section}]\n{choice.name} = {value}")
         assert not choice.field or f"{choice.section}.{choice.name}" in made.stated
-        if choice.then in THEN and choice.field:
+        if THEN.get(choice.then) == choice and choice.field:
             (rule,) = rules_of(f"[[rule]]\nthen = {{ {choice.then} = {value} }}").rules
             assert rule.then == {choice.field: getattr(made, choice.field)}
 

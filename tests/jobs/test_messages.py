@@ -264,7 +264,7 @@ def test_a_conversation_that_people_deleted_gives_way_to_another(
 
 
 def test_records_hold_no_text_and_no_number_once_webhooks_are_gone(bridge: Bridge) -> None:
-    key = bridge.receive(None, native(text="Secret words")).key  # type: ignore[union-attr]
+    key = bridge.receive(None, native(text="Secret words")).key
     bridge.run_jobs()
 
     record = bridge.ledger.read(key)

@@ -223,7 +223,7 @@ def test_a_held_event_is_assigned_or_dropped(site: Site, ledger: Ledger) -> None
 
 def test_an_event_of_no_call_can_be_dropped_and_not_assigned(site: Site) -> None:
     site.post(ENDED)
-    site.post({"event": "message_received", "external_number": "+441632960304"}, "message-received")
+    site.post({"event": "contact_updated", "contact_id": "1400000104"}, "contact-updated")
     assert site.get("/api/held").json["held"] == []
     (event,) = asked(site, "GET", "/api/held?other=true").json["held"]
 

@@ -40,6 +40,11 @@ DEFAULT_STATUS: Mapping[Outcome, Status] = MappingProxyType(
 )
 
 
+DEFAULT_CONTACT_FIELDS: Mapping[str, str] = MappingProxyType(
+    {"name": "name", "phones": "phones", "emails": "emails"}
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
     """The operator's choices; the defaults suit a team that wants every customer call and nothing else."""
@@ -115,6 +120,14 @@ class Rules:
     cue_card_tags: Mapping[str, str] = field(default_factory=dict)  # id of a Kustomer tag -> its name
     # Text messages: [messages]. The rest of the file's rules for calls does not apply to them.
     write_messages: bool = True
+    # Contacts: [contacts]; about no call, so no `[[rule]]` sets them.
+    contacts_to_kustomer: bool = False
+    contacts_to_cloudtalk: bool = False
+    # Field of a contact, or title of an attribute -> field of the customer.
+    contact_fields: Mapping[str, str] = field(default_factory=lambda: DEFAULT_CONTACT_FIELDS)
+    contact_link: bool = True
+    contact_create: bool = False
+    contact_tag: str = ""
     # Folded key -> canonical key, beside the built-in table.
     webhook_keys: Mapping[str, str] = field(default_factory=dict)
     region: str | None = None

@@ -32,6 +32,10 @@ _CUSTOM: dict[str, tuple[tuple[type, ...], str]] = {
 }
 
 
+_CONTACT_LISTS = ("phones", "emails")
+_TEXT_ATTRIBUTE = re.compile(r"[A-Za-z][A-Za-z0-9]{0,63}(?:Str|Txt|Url|Num|Bool)")
+
+
 def _matches(pattern: re.Pattern[str]) -> Callable[[str], str]:
     def look(text: str) -> str:
         if text and not pattern.fullmatch(text):
@@ -150,6 +154,24 @@ def one_or_more(kind: Any) -> Any:
     return Annotated[list[kind], Field(min_length=1), OneOrMore()]
 
 
+def _contact_fields(fields: dict[str, str]) -> dict[str, str]:
+    """Lists go to lists, texts to the name or to a custom attribute; one target has one source."""
+    for source, target in fields.items():
+        what = ""
+        if (source in _CONTACT_LISTS or target in _CONTACT_LISTS) and source != target:
+            what = f"{source!r} cannot go to {target!r}"
+            remedy = f"{' and '.join(_CONTACT_LISTS)} go to the field of the same name"
+        elif target not in (*_CONTACT_LISTS, "name") and not _TEXT_ATTRIBUTE.fullmatch(target):
+            what = f"{target!r} is no field of a customer that a contact can fill"
+            remedy = "use name, phones, emails, or a custom attribute that ends in Str, Txt, Url, Num or Bool"
+        elif list(fields.values()).count(target) > 1:
+            what = f"{target!r} has two sources"
+            remedy = "name one"
+        if what:
+            raise PydanticCustomError("attribute", "{what}", {"key": source, "what": what, "remedy": remedy})
+    return fields
+
+
 Text = Annotated[str, Field(max_length=256)]
 FilledText = Annotated[str, AfterValidator(_filled), Field(min_length=1, max_length=256)]
 Id = Annotated[str, AfterValidator(_matches(_ID))]
@@ -173,4 +195,12 @@ Day = Annotated[date, BeforeValidator(_day)]
 Country = Annotated[str, AfterValidator(_country), Field(min_length=2, max_length=2)]
 Name = Annotated[str, BeforeValidator(_named), AfterValidator(_filled)]
 Attributes = Annotated[dict[str, Any], AfterValidator(_attributes)]
+ContactFields = Annotated[
+    dict[
+        Annotated[str, AfterValidator(_filled), Field(max_length=256)], Annotated[str, Field(max_length=80)]
+    ],
+    AfterValidator(_contact_fields),
+    Field(max_length=50),
+]
+TagText = Annotated[str, Field(max_length=100)]
 Seconds = Annotated[int, Field(ge=0, le=86_400)]

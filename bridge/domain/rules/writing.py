@@ -9,7 +9,7 @@ from typing import Any
 
 from bridge.domain.fields import FIELDS
 from bridge.domain.rules.choice import Choice
-from bridge.domain.rules.choices import CHOICES, SECTIONS, THEN
+from bridge.domain.rules.choices import CHOICES, NOT_OF_CALLS, SECTIONS, THEN
 from bridge.domain.rules.conditions import CONDITIONS
 
 _HEAD = """\
@@ -110,7 +110,7 @@ def choices_table() -> str:
 def _row(choice: Choice) -> str:
     default = "none" if choice.default in (None, "", [], {}) else f"`{toml_value(choice.default)}`"
     name = f"`{choice.place}`"
-    if choice.then not in THEN:
+    if choice.then not in THEN or choice.section in NOT_OF_CALLS:
         name += " (not in `then`)"
     elif choice.then != choice.name:
         name += f" (in `then`: `{choice.then}`)"

@@ -123,6 +123,8 @@ class Held:
     trigger: str
     fingerprint: str
     reason: str
+    # Of what a job reads because of it, such as `contact:1400000104`; empty: nothing follows from it.
+    key: str = ""
 
 
 def trigger_of(body: Mapping[str, Any], keys: Mapping[str, str] = DEFAULT_KEYS) -> str | None:

@@ -136,6 +136,24 @@ TEMPLATES: Mapping[str, Template] = MappingProxyType(
                 message_id=_IF_OFFERED,
                 sent_at=_IF_OFFERED,
             ),
+            _template(
+                "contact-created",
+                "Contact / Created",
+                "contact_id!",
+                note="Only with [contacts] to_kustomer. The bridge reads the contact itself.",
+            ),
+            _template(
+                "contact-updated",
+                "Contact / Updated",
+                "contact_id!",
+                note="Only with [contacts] to_kustomer. The bridge reads the contact itself.",
+            ),
+            _template(
+                "contact-deleted",
+                "Contact / Deleted",
+                "contact_id!",
+                note="Stored and shown; the customer in Kustomer stays.",
+            ),
         )
     }
 )

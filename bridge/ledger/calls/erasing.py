@@ -16,6 +16,8 @@ from bridge.domain.phone import Phone
 from bridge.domain.rules.model import Rules
 from bridge.domain.webhook.matching import fits
 from bridge.ledger import keys
+from bridge.ledger.calls.contacts import PREFIX as CONTACTS
+from bridge.ledger.calls.contacts import all_contacts
 from bridge.ledger.calls.held import LISTS, HeldEvent, all_events
 from bridge.ledger.calls.reading import read_all
 from bridge.ledger.calls.record import Record
@@ -67,13 +69,20 @@ def _names(ledger: Ledger) -> list[str]:
         start = f"{keys.TAG}:{kind}:"
         with boundary("erasing.names"):
             found |= {
-                str(name).removeprefix(start) for name in ledger.redis.scan_iter(f"{start}*", count=500)
+                str(name).removeprefix(start)
+                for name in ledger.redis.scan_iter(f"{start}*", count=500)
+                if not str(name).startswith(start + CONTACTS)
             }
     return sorted(found)
 
 
 def _batches(names: Sequence[str]) -> Iterator[Sequence[str]]:
     return (names[at : at + _AT_ONCE] for at in range(0, len(names), _AT_ONCE))
+
+
+def contacts_of(ledger: Ledger, mentions: Mentions) -> list[Record]:
+    """The contacts that have the number, as far as that is on their records."""
+    return [record for record in all_contacts(ledger) if mentions.are_in(_said_in(record))]
 
 
 def held_of_number(ledger: Ledger, rules: Rules, phone: Phone, mentions: Mentions) -> list[HeldEvent]:

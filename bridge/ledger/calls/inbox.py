@@ -14,7 +14,7 @@ from bridge.domain.webhook.messages import Message
 from bridge.ledger import processes, scripts
 from bridge.ledger.calls import rehearsal
 from bridge.ledger.calls.batches import Batches, Call
-from bridge.ledger.calls.learning import Learnt, Retention, hold_delivery, learn_event
+from bridge.ledger.calls.learning import Learnt, Retention, hold_delivery, learn_event, script_of
 from bridge.ledger.messages.learning import learn_message
 from bridge.ledger.proof import Proof
 from bridge.ledger.queue.connections import TROUBLE_REPLIES, ask_troubles, read_troubles
@@ -44,7 +44,7 @@ class Inbox:
         self._keep = keep or Retention()
         self.proof = proof or Proof()
         self._learn = client.register_script(scripts.source("learn"))
-        self._hold = client.register_script(scripts.source("hold"))
+        self._hold = {name: client.register_script(scripts.source(name)) for name in ("hold", "hold_contact")}
         self._learn_message = client.register_script(scripts.source("learn_message"))
         self._batches = Batches(client, self.proof)
 
@@ -55,11 +55,12 @@ class Inbox:
             status, key = await self._run(call)
         return Learnt(status=status, key=key)
 
-    async def hold(self, held: Held, body: Mapping[str, Any]) -> None:
-        """Keep a delivery that cannot be tied to a call."""
+    async def hold(self, held: Held, body: Mapping[str, Any]) -> Learnt:
+        """Keep a delivery that cannot be tied to a call; one of a contact may be a repeat."""
         call = self._call(Delivery(event=held, body=body))
         with boundary("inbox.hold"):
-            await self._run(call)
+            answer = await self._run(call)
+        return Learnt(status=answer if held.key else "accepted", key=held.key)
 
     async def keep_all(self, deliveries: Sequence[Delivery]) -> list[Exception | None]:
         """Keep these in this order, in one round trip; for each what Redis has against it alone, if so."""
@@ -70,7 +71,9 @@ class Inbox:
     def _call(self, delivery: Delivery) -> Call:
         event, body, came = delivery.event, delivery.body, delivery.came_at_ms
         if isinstance(event, Held):
-            return Call(self._hold, *hold_delivery(event, body, self._keep, came_at_ms=came))
+            return Call(
+                self._hold[script_of(event)], *hold_delivery(event, body, self._keep, came_at_ms=came)
+            )
         if isinstance(event, Message):
             return Call(self._learn_message, *learn_message(event, body, self._keep, came_at_ms=came))
         return Call(self._learn, *learn_event(event, body, self._keep, came_at_ms=came))

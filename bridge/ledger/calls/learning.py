@@ -17,6 +17,9 @@ from bridge.ledger.keys import Lane
 # What may be learnt by asking and says otherwise: a repeat of the event after that is news.
 _SAYS_OTHERWISE = {"recording-uploaded": "obs:recording_gone"}
 
+# A bulk edit or an import sends a webhook for each change of a contact: it is looked at once for all of them.
+CONTACT_WAIT_MS = 10_000
+
 # How sure it is that two ids are one call's: from a token holder, signed by CloudTalk, or answered by it.
 TOLD, SIGNED, ASKED = range(3)
 
@@ -140,17 +143,44 @@ def learn_arguments(
     )  # fmt: skip
 
 
+def script_of(held: Held) -> Literal["hold", "hold_contact"]:
+    """What keeps a delivery that cannot be tied to a call."""
+    return "hold_contact" if held.key else "hold"
+
+
 def hold_delivery(
     held: Held, body: Mapping[str, Any], keep: Retention, *, came_at_ms: int | None = None
 ) -> tuple[list[str], list[Any]]:
     """Keys and arguments for a delivery that cannot be tied to a call; some speak of none by nature."""
     apart = held.trigger in OTHER_TRIGGERS
     value = {"trigger": held.trigger, "reason": held.reason, "body": canonical_json(body)}
+    if held.key:
+        return _hold_contact(held, value, keep, came_at_ms)
     return (
         [*((keys.OTHER, keys.OTHER_AT) if apart else (keys.HELD, keys.HELD_AT)), keys.COUNTS, keys.RECEIVED],
         [
             held.fingerprint, json.dumps(value), keep.events_s * 1000,
             f"webhook:{counted(held.trigger)}:held", "" if came_at_ms is None else came_at_ms,
             keys.MOST_OTHER if apart else 0,
+        ],
+    )  # fmt: skip
+
+
+def _hold_contact(
+    held: Held, value: Mapping[str, Any], keep: Retention, came_at_ms: int | None
+) -> tuple[list[str], list[Any]]:
+    """The same for the news of a contact, which a job looks at."""
+    is_news = held.trigger == "contact-updated"
+    return (
+        [
+            *keys.QUEUE_KEYS, keys.OTHER, keys.OTHER_AT, keys.COUNTS, keys.RECEIVED, keys.record(held.key),
+            keys.log(held.key), keys.CONTACTS, keys.META, keys.FORGOTTEN,
+        ],
+        [
+            held.fingerprint, json.dumps(value), keep.events_s * 1000, f"webhook:{counted(held.trigger)}:",
+            "" if came_at_ms is None else came_at_ms, keys.MOST_OTHER, held.key,
+            keys.job("contact", held.key), int(Lane.BACKFILL), CONTACT_WAIT_MS,
+            "1" if is_news else "", keep.outputs_s, held.trigger,
+            "" if held.trigger == "contact-deleted" else "1",
         ],
     )  # fmt: skip

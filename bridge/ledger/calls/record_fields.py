@@ -54,6 +54,14 @@ class Field(StrEnum):
     CUE_CARD = "cue_card"  # JSON {state, at}: what became of the card (`bridge.sync.cue_card`)
     RECORDING_ASKS = "rec:asks"
     RECORDING_SINCE = "rec:since"
+    CONTACT = "contact"  # which contact was told of the call's customer
+    # Of contacts, whose records have these and outputs.
+    HEARD = "heard"  # when the last webhook of it came
+    CARRIED = "carried"  # `heard` as it was when the contact was carried over last
+    CUSTOMER_OF = "customer_of"  # JSON {customer, phone}: of the last call
+    SETTLED = "settled"  # the customer of whom the contact has all it can get
+    NUMBERS = "numbers"  # JSON: the contact's, so that an erasure finds it
+    LEFT_TO_PEOPLE = "left_to_people"  # JSON: sentences about what a person decides
 
 
 class Family(StrEnum):

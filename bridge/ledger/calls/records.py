@@ -18,6 +18,7 @@ from bridge.ledger.calls.learning import (
     hold_delivery,
     learn_event,
     learn_observation,
+    script_of,
 )
 from bridge.ledger.calls.record import Record
 from bridge.ledger.calls.record_fields import Field
@@ -45,7 +46,7 @@ class Records(Scripted):
     def hold(self, held: Held, body: Mapping[str, Any]) -> bool:
         """Keep a delivery that cannot be tied to a call; whether it is a new one."""
         names, arguments = hold_delivery(held, body, self.keep_for)
-        return bool(self._run("hold", names, *arguments))
+        return self._run(script_of(held), names, *arguments) in (1, "accepted")
 
     def record_observation(
         self,
@@ -120,6 +121,11 @@ class Records(Scripted):
         number = str(record.call_id) if record.call_id else ""
         names = [*QUEUE_KEYS, keys.META, keys.FORGOTTEN]
         self._run("forget", names, uuid, number, secrets.token_hex(32))
+
+    def forget_contact(self, key: str) -> None:
+        """The same of a contact: it is not carried over any more."""
+        names = [*QUEUE_KEYS, keys.META, keys.FORGOTTEN, keys.CONTACTS]
+        self._run("forget_contact", names, key, secrets.token_hex(32), "contact")
 
     @boundary("ledger.forget_observation")
     def forget_observation(self, name: str, key: str) -> None:

@@ -225,6 +225,7 @@ local function erase_from_received(base, part)
   end
 end
 
+-- Remove a job wherever it is named. One that runs loses its hold.
 local function erase_job(base, scopes, name)
   redis.call('ZREM', PARKED, name)
   for _, run in ipairs(redis.call('LRANGE', base .. 'replays', 0, -1)) do

@@ -15,6 +15,7 @@ from typing import Any
 from bridge import tracing
 from bridge.domain.rules.model import Rules
 from bridge.domain.synthetic import is_synthetic
+from bridge.domain.webhook.contacts import with_contact
 from bridge.domain.webhook.events import Event, Held, fingerprint_of
 from bridge.domain.webhook.messages import Message, read_delivery
 from bridge.journal.journal import Journal, JournalFull
@@ -167,8 +168,8 @@ class WebhookAcceptor:
         await self.gate.enter(within_s=0 if self.journal.takes_more else GATE_WITHIN_S)
         async with asyncio.timeout(self._within_s), self._turn():
             if isinstance(event, Held):
-                await self._inbox.hold(event, body)
-                return _held(event)
+                kept = await self._inbox.hold(event, body)
+                return _held(event, is_repeat=kept.status != "accepted")
             if not tracing.is_on():
                 learnt = await self._inbox.record_event(event, body)
             else:
@@ -249,7 +250,9 @@ class WebhookAcceptor:
         received_at = datetime.fromtimestamp(came_at, UTC)
         event: Event | Held | Message
         try:
-            event = read_delivery(trigger or None, body, self._rules(), received_at=received_at)
+            rules = self._rules()
+            event = read_delivery(trigger or None, body, rules, received_at=received_at)
+            event = with_contact(event, body, rules) if isinstance(event, Held) else event
         except Exception as error:
             # A body that our parser trips over must not be lost: it can be read anew once that is mended.
             log.error("webhook could not be parsed, it is held", exc_info=error)
@@ -279,7 +282,11 @@ def _named(event: Event | Message, key: str) -> dict[str, str]:
     return {"call": key, "message": key} if isinstance(event, Message) else {"call": key}
 
 
-def _held(event: Held) -> Outcome:
+def _held(event: Held, *, is_repeat: bool = False) -> Outcome:
+    if event.key:
+        # Something is done because of it, as for a call.
+        status, word = (200, "duplicate") if is_repeat else (202, "accepted")
+        return Outcome(status=status, content={"status": word, "call": event.key, "contact": event.key})
     return Outcome(status=202, content={"status": "held", "reason": event.reason})
 
 

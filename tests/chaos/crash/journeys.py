@@ -44,6 +44,7 @@ from bridge.reports.views import queue_view
 from bridge.sandbox.cloudtalk.recordings import public_path
 from bridge.sandbox.running import RunningSandbox
 from bridge.wiring import open_budgets
+from tests.chaos.crash import contacts
 from tests.chaos.crash.by_hand import by_hand
 from tests.chaos.crash.hand import Hand
 from tests.chaos.crash.legs import as_two_calls, two_legs
@@ -540,6 +541,11 @@ JOURNEYS = {
     "audited for a page": Journey(run=_audited_for_a_page, prepare=_with_recording),
     "searched": Journey(run=_searched),
     "audited": Journey(run=_audited, prepare=_with_recording),
+    "contacts both ways": Journey(run=contacts.both_ways, prepare=contacts.nameless, rules=contacts.RULES),
+    "a contact carried over": Journey(
+        run=contacts.carried_over, prepare=contacts.named, rules=contacts.RULES
+    ),
+    "a contact forgotten": Journey(run=contacts.forgotten, prepare=contacts.named, rules=contacts.RULES),
     "proof: without a name": Journey(run=_without_a_name, is_proof=True),
     "proof: careless": Journey(run=_careless, is_proof=True),
 }

@@ -126,6 +126,7 @@ class Machine:
             "REDIS_URL": self._redis_url,
             "DATA_DIR": str(self._folder / "data"),
             "PUBLIC_URL": "https://bridge.example.com",
+            "KUSTOMER_APP_URL": "https://acme.kustomerapp.com",
             "WEBHOOK_TOKENS": TOKEN,
             "KUSTOMER_REQUESTS_PER_MINUTE": "100000",
             "CLOUDTALK_REQUESTS_PER_MINUTE": "100000",
@@ -257,6 +258,21 @@ class Machine:
         any_forgotten = any(record.forgotten for record in calls.values())
         return {
             "kustomer": desk(self.sandbox),
+            "contacts": sorted(
+                (one["name"], len(one["ContactEmail"]), len(one["ExternalUrl"]), len(one["ContactsTag"]))
+                for one in self.sandbox.cloudtalk.contacts
+            ),
+            "looked after": {
+                # Its customer's id differs from run to run.
+                key.partition(":of:")[0] + (":of" if ":of:" in key else ""): (
+                    sorted(record.outputs),
+                    sorted(record.intents),
+                    sorted(record.changes),
+                )
+                for key, record in (
+                    (str(key), self.ledger.read(str(key))) for key in self.client.zrange(keys.CONTACTS, 0, -1)
+                )
+            },
             "attached": sorted(
                 (one["attributes"]["name"], one["size"], one["uploaded"])
                 for one in self.sandbox.kustomer.attachments

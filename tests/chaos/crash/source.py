@@ -28,8 +28,7 @@ _OF_ACTIONS = {
     "kustomer.list_companies", "kustomer.create_company",
     "kustomer.message", "kustomer.list_messages", "kustomer.create_message", "kustomer.update_message",
     "kustomer.message_by_external_id",
-    "kustomer.list_customers", "cloudtalk.list_contacts", "cloudtalk.create_contact",
-    "cloudtalk.update_contact", "cloudtalk.delete_contact", "cloudtalk.add_tags", "cloudtalk.send_sms",
+    "kustomer.list_customers", "cloudtalk.delete_contact", "cloudtalk.send_sms",
 }  # fmt: skip
 
 

@@ -20,6 +20,7 @@ from bridge.domain.rules.choice import BOOL, Choice, one_of
 from bridge.domain.rules.choices import (
     agents,
     calendar,
+    contacts,
     conversation,
     cue_card,
     customer,
@@ -45,6 +46,7 @@ SECTIONS: Mapping[str, str] = MappingProxyType(
         "cue_card": "Who calls, shown in CloudTalk to the agents whose phone rings.",
         "insights": "What CloudTalk's AI says of a call: not asked for yet.",
         "messages": "Text messages. Blocks of `[[rule]]` are about calls and do not change them.",
+        "contacts": "What contacts in CloudTalk and customers in Kustomer take over from each other.",
         "webhook_keys": "Other names that your CloudTalk templates use for a value.",
     }
 )
@@ -53,10 +55,11 @@ SECTIONS: Mapping[str, str] = MappingProxyType(
 # Sections that the file may have already, and that have no effect in this version.
 LATER = ("insights",)
 # Sections that are not about calls, so that no rule for calls takes their choices.
-NOT_OF_CALLS = ("messages",)
+NOT_OF_CALLS = ("messages", "contacts")
 CHOICES: tuple[Choice, ...] = (
     *customer.CHOICES, *conversation.CHOICES, *agents.CHOICES, *calendar.CHOICES, *write.CHOICES,
     *fields.CHOICES, *recording.CHOICES, *cue_card.CHOICES, *insights.CHOICES, *messages.CHOICES,
+    *contacts.CHOICES,
 )  # fmt: skip
 BY_PLACE: Mapping[str, Choice] = {choice.place: choice for choice in CHOICES}
 # What `then` takes, by its bare name. `write` is for rules alone, and a status there is for every outcome.

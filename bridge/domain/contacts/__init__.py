@@ -1,0 +1,1 @@
+"""CloudTalk's contacts and Kustomer's customers: what each takes over from the other. Pure."""
