@@ -1,21 +1,19 @@
 """What each choice costs in requests, measured: `python -m tests.day.costs` prints the table of the handbook.
 
 Each row brings a bridge into a state, forgets what was sent so far, and counts the requests of what follows.
+
+    python -m tests.day.costs               measure all, print the table
+    python -m tests.day.costs cue_card      only rows whose text has this in it
+    python -m tests.day.costs --write       put the table of all into deploy/README.md
 """
 
 from __future__ import annotations
 
-import itertools
+import argparse
 import logging
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
-from uuid import UUID
 
-import redis
 import structlog
 
 from bridge.domain.fields import FIELDS, definition
@@ -23,93 +21,14 @@ from bridge.ledger.calls import by_hand
 from bridge.ledger.connect import connect
 from bridge.local.embedded import EmbeddedRedis
 from bridge.sandbox.running import RunningSandbox
-from bridge.settings import Settings
+from tests.day.option_costs import OPTIONS
+from tests.day.trying import PHONE, Measured, Row, Try, measure
 from tests.reaper import Reaper
-from tests.support import Bridge, ended
 
-_PHONE = "+441632960304"
-_SETTLES_WITHIN_S = 60
+HANDBOOK = Path(__file__).parents[2] / "deploy" / "README.md"
+_HEADING = "\n### What a call costs\n"
 
-
-class Try:
-    """One bridge with its rules, and calls made up as they are needed."""
-
-    def __init__(self, client: redis.Redis, sandbox: RunningSandbox, rules: str, folder: Path) -> None:
-        client.flushall()
-        sandbox.world.empty_kustomer()
-        sandbox.world.empty_cloudtalk()
-        self.sandbox = sandbox
-        file = folder / "rules.toml"
-        file.write_text(rules, "utf-8")
-        environ = {"REDIS_URL": "unix:///unused", **({"CALLBRIDGE_RULES": str(file)} if rules else {})}
-        self.bridge = Bridge(client, sandbox, Settings.from_env(environ, dotenv=None).rules)
-        self._numbers = itertools.count(1)
-        self._began = datetime.now(UTC) - timedelta(minutes=30)
-
-    def call(self, *, recorded: bool = False, known_to_cloudtalk: bool = True, **more: Any) -> None:
-        """A call comes, and all that follows from it is done; by default it was answered."""
-        number = next(self._numbers)
-        began = self._began + timedelta(minutes=number)
-        talk_s = int(more.pop("talking_time", 97))
-        body = ended(
-            call_id=1000000500 + number,
-            uuid=str(UUID(int=number, version=4)),
-            external_number=more.pop("external_number", _PHONE),
-            talking_time=str(talk_s),
-            started_at=began.isoformat(),
-            answered_at=(began + timedelta(seconds=14)).isoformat() if talk_s else None,
-            ended_at=(began + timedelta(seconds=14 + talk_s)).isoformat(),
-            **({} if talk_s else {"agent_id": None, "agent_first_name": None, "agent_last_name": None}),
-            **more,
-        )
-        if known_to_cloudtalk:
-            self.sandbox.cloudtalk.add_call(
-                id=int(body["call_id"]),
-                uuid=body["call_uuid"],
-                external_number=body["external_number"] or None,
-                internal_number=body["internal_number"],
-                direction=body["direction"],
-                agent_id=400101 if talk_s else None,
-                started_at=body["started_at"],
-                talking_time=talk_s,
-                recorded=recorded,
-                recording_seconds=1 if recorded else None,
-            )
-        self.bridge.receive("call-ended", body)
-        if recorded:
-            self.bridge.receive("recording-uploaded", {"call_id": body["call_id"]})
-        self.bridge.run_jobs_for(_SETTLES_WITHIN_S, step_s=20)
-
-    def miss(self, **more: Any) -> None:
-        self.call(talking_time=0, **more)
-
-    def customer(self, **more: Any) -> str:
-        phones = [{"type": "mobile", "phone": _PHONE}]
-        return self.sandbox.kustomer.add_customer(**{"name": "Ada Example", "phones": phones, **more})
-
-    def agents(self) -> None:
-        self.sandbox.cloudtalk.add_agent(id=400101)
-        self.sandbox.kustomer.add_user(name="Bo Sample", email="bo.sample@example.com")
-
-
-Do = Callable[[Try], object]
-
-
-def _nothing(_: Try) -> None:
-    """Nobody has called yet."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """Args: what: the call that is counted, or the choice and the call. before: what there was before it."""
-
-    what: str
-    rules: str = ""
-    before: Do = _nothing
-    then: Do = Try.call
-
-
-_SHARED = {"phones": [], "sharedPhones": [{"type": "mobile", "phone": _PHONE}]}
+_SHARED = {"phones": [], "sharedPhones": [{"type": "mobile", "phone": PHONE}]}
 
 _SEVERAL = 'version = 2\n[customer]\nseveral = "newest"\n'
 _MATCH_PHONE = 'version = 2\n[customer]\nmatch = ["phone"]\n'
@@ -191,7 +110,7 @@ def _team_alone(one: Try) -> None:
     one.sandbox.kustomer.add_team(name="Support")
 
 
-ROWS: tuple[Row, ...] = (
+BASIC: tuple[Row, ...] = (
     Row(what="a new caller"),
     Row(what="a caller whom Kustomer knows", before=Try.customer),
     Row(what="a caller who called within the last day", before=Try.call),
@@ -255,24 +174,7 @@ ROWS: tuple[Row, ...] = (
     ),
     Row(what="`snoozed`: a known caller's missed call", rules=_SNOOZED, before=Try.customer, then=Try.miss),
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Measured:
-    what: str
-    kustomer: int
-    cloudtalk: int
-
-
-def measure(row: Row, client: redis.Redis, sandbox: RunningSandbox, folder: Path) -> Measured:
-    one = Try(client, sandbox, row.rules, folder)
-    row.before(one)
-    sandbox.kustomer.forget_requests()
-    sandbox.cloudtalk.forget_requests()
-    row.then(one)
-    return Measured(
-        what=row.what, kustomer=len(sandbox.kustomer.requests), cloudtalk=len(sandbox.cloudtalk.requests)
-    )
+ROWS = (*BASIC, *OPTIONS)
 
 
 def table(found: list[Measured]) -> str:
@@ -280,15 +182,34 @@ def table(found: list[Measured]) -> str:
     return "\n".join([*lines, *(f"| {one.what} | {one.kustomer} | {one.cloudtalk} |" for one in found)])
 
 
-def main() -> int:
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+def written(text: str, new: str) -> str:
+    """The handbook with this table."""
+    before, heading, after = text.partition(_HEADING)
+    start, end = after.index("| call |"), after.index("\n\n", after.index("| call |"))
+    return f"{before}{heading}{after[:start]}{new}{after[end:]}"
+
+
+def _measured(rows: list[Row]) -> list[Measured]:
     with Reaper() as reaper, RunningSandbox() as sandbox:
         server = EmbeddedRedis(reaper.folder, appendfsync="everysec")
         server.start()
         client = connect(server.url)
-        sys.stdout.write(table([measure(row, client, sandbox, reaper.folder) for row in ROWS]) + "\n")
+        found = [measure(row, client, sandbox, reaper.folder) for row in rows]
         client.close()
         server.stop()
+    return found
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.day.costs")
+    parser.add_argument("only", nargs="?", default="", help="only rows whose text has this in it")
+    parser.add_argument("--write", action="store_true", help="put the table into deploy/README.md")
+    given = parser.parse_args()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    found = table(_measured([row for row in ROWS if given.only in row.what]))
+    if given.write and not given.only:
+        HANDBOOK.write_text(written(HANDBOOK.read_text("utf-8"), found), "utf-8")
+    sys.stdout.write(f"{found}\n")
     return 0
 
 

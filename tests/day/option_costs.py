@@ -1,0 +1,144 @@
+"""What each option costs beside the choices of `costs.py`: mostly calls of a caller whom Kustomer knows."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from tests.day.trying import FIRST_ID, LINE, PHONE, Row, Try
+
+_FIRST_UUID = str(UUID(int=1, version=4))
+
+
+def _rules(text: str) -> str:
+    return f"version = 2\n{text}\n"
+
+
+def _with_company(one: Try) -> None:
+    customer = one.customer(company=one.sandbox.kustomer.add_company("Example Ltd"))
+    one.sandbox.kustomer.add_conversation(customer, name="March invoice")
+
+
+def _customer_and_call(one: Try) -> None:
+    one.customer()
+    one.call()
+
+
+# -- what changes after the call
+
+
+def _changed(one: Try, *, times: int = 1) -> None:
+    """An agent changes the call's tags so many times, and its rating, within ten seconds."""
+    for n in range(times):
+        one.sandbox.cloudtalk.add_call(**{**one.calls[0], "tags": [f"tag {one.step()}"], "rating": n + 1})
+        one.bridge.receive("call-modified", {"call_id": str(FIRST_ID), "call_uuid": _FIRST_UUID})
+        one.bridge.run_jobs_for(2)
+    # In small steps: it asks CloudTalk once the changes have settled, and writes with the answer.
+    one.bridge.run_jobs_for(5)
+
+
+def _edited(one: Try) -> None:
+    one.call()
+    (note,) = one.sandbox.kustomer.notes
+    one.bridge.deps.kustomer.notes.update(note["id"], {"body": "Edited by a person."})
+
+
+def _edited_and_changed(one: Try) -> None:
+    _edited(one)
+    _changed(one)
+
+
+# -- messages
+
+
+def _message(one: Try) -> None:
+    number = one.step()
+    data = {"id": f"msg-{number}", "channel": "sms", "body": "Is my parcel on its way?"}
+    at = datetime.now(UTC) - timedelta(seconds=30)
+    body: dict[str, Any] = {
+        "event_id": f"evt_{number}",
+        "type": "message.received",
+        "version": "v1",
+        "occurred_at": at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "company_id": 100123,
+        "data": {**data, "external_number": PHONE, "internal_number": {"number_e164": LINE}},
+    }
+    one.bridge.receive(None, body)
+    one.settle()
+
+
+def _customer_and_message(one: Try) -> None:
+    one.customer()
+    _message(one)
+
+
+# -- the cue card
+
+
+def _rings(one: Try) -> None:
+    """A further call rings, and nothing more happens."""
+    number = one.step()
+    uuid = str(UUID(int=1000 + number, version=4))
+    one.sandbox.cloudtalk.add_call(
+        id=FIRST_ID + 500 + number, uuid=uuid, external_number=PHONE, in_progress=True
+    )
+    told = {"call_uuid": uuid, "external_number": PHONE, "internal_number": LINE, "direction": "incoming"}
+    one.bridge.receive("call-started", {"event": "call_started", **told})
+    one.bridge.run_jobs_for(5)
+
+
+_CARD = _rules("[cue_card]\nshow = true")
+_FIELDS = 'outcome = "outcomeStr", talk_s = "talkNum"'
+
+
+def _with_attributes(one: Try) -> None:
+    one.sandbox.kustomer.read_as(custom_attributes=["outcomeStr", "talkNum", "queueStr"])
+    one.customer()
+
+
+OPTIONS: tuple[Row, ...] = (
+    Row(what="later: tags and rating change, once or often within seconds", before=Try.call, then=_changed),
+    Row(
+        what="later: five changes within ten seconds",
+        before=Try.call,
+        then=lambda one: _changed(one, times=5),
+    ),
+    Row(what="later: the same, where a person edited the note", before=_edited, then=_changed),
+    Row(what="later: again, with a second note there", before=_edited_and_changed, then=_changed),
+    Row(what="`path`: a known caller", rules=_rules("[write]\npath = true"), before=Try.customer),
+    Row(
+        what='`per = "customer"`: the first call of a known caller',
+        rules=_rules('[conversation]\nper = "customer"'),
+        before=Try.customer,
+    ),
+    Row(
+        what='`per = "customer"`: a further call',
+        rules=_rules('[conversation]\nper = "customer"'),
+        before=_customer_and_call,
+    ),
+    Row(
+        what='`[fields] as = "conversation"`: a known caller',
+        rules=_rules(f'[fields]\nas = "conversation"\nnames = {{ {_FIELDS} }}'),
+        before=_with_attributes,
+    ),
+    Row(
+        what='`[fields] as = "conversation"` with the queue: a known caller',
+        rules=_rules(f'[fields]\nas = "conversation"\nnames = {{ {_FIELDS}, queue = "queueStr" }}'),
+        before=_with_attributes,
+    ),
+    Row(what="`[messages]`: the first text message of a known number", before=Try.customer, then=_message),
+    Row(what="`[messages]`: a further one", before=_customer_and_message, then=_message),
+    Row(
+        what="`[cue_card]`: a call rings, of a caller whom Kustomer knows",
+        rules=_CARD,
+        before=Try.customer,
+        then=_rings,
+    ),
+    Row(
+        what="`[cue_card]`: the same, with a company and an open conversation",
+        rules=_CARD,
+        before=_with_company,
+        then=_rings,
+    ),
+)
