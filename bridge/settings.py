@@ -168,6 +168,8 @@ class Settings(BaseSettings):
     accept_after: Literal["memory", "disk", "replica"] = "memory"
     # Beyond it the answer is 503; with time left to give it within the promised 2 s.
     accept_within_ms: int = Field(default=1300, ge=10, le=1400)
+    # Webhooks share one connection to Redis; without it each takes one of redis-py's pool.
+    webhook_pipelining: bool = True
     # How much a web process may keep on its own disk while Redis is away; 0: nothing, it answers 503.
     journal_mb: int = Field(default=0, ge=0, le=10_000)
     # Of one trigger with one token, in each web process; 0: any number.

@@ -86,7 +86,7 @@ def open_inbox(settings: Settings) -> Inbox:
     needed = proof(settings)
     url = str(settings.need("redis").redis_url)
     client = connect_web(url, waits_s=needed.within_ms / 1000)
-    return Inbox(client, keep=retention(settings), proof=needed)
+    return Inbox(client, keep=retention(settings), proof=needed, is_pipelined=settings.webhook_pipelining)
 
 
 def retention(settings: Settings) -> Retention:

@@ -317,7 +317,7 @@ def test_a_body_that_our_parser_trips_over_is_held(
     def broken(*_: object, **__: object) -> None:
         raise ValueError("a mistake of ours")
 
-    monkeypatch.setattr("bridge.web.webhooks.accept.read_delivery", broken)
+    monkeypatch.setattr("bridge.web.webhooks.accept.identify", broken)
 
     assert site.post(ENDED).json["status"] == "held"
     assert ledger.held_count() == 1

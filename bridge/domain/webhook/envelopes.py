@@ -52,7 +52,7 @@ def unwrap(body: Mapping[str, Any], keys: Mapping[str, str]) -> Found:
     Args:
         keys: folded key -> canonical key.
     """
-    if is_native(body) or not any(map(_holds_more, body.values())):
+    if is_native(body) or not any(map(holds_more, body.values())):
         return Found(body=body)
     inside = list(_walk(body, "", wrapped=True, left=[_MOST]))
     wrapped = [one for one in inside if one.wrapped]
@@ -120,7 +120,7 @@ def _walk(value: object, path: str, *, wrapped: bool, left: list[int], depth: in
             yield from _walk(item, inner, wrapped=wrapped and name in ENVELOPES, left=left, depth=depth + 1)
 
 
-def _holds_more(value: object) -> bool:
+def holds_more(value: object) -> bool:
     """Whether a value may hold others. Most bodies are flat, and read thousands of times a minute."""
     return isinstance(value, dict | list) or (
         isinstance(value, str)
@@ -133,7 +133,7 @@ def _holds_more(value: object) -> bool:
 
 def _parsed(text: str) -> object:
     """The JSON in a text; None where it is none."""
-    if len(text) > _LONGEST_JSON or not _holds_more(text):
+    if len(text) > _LONGEST_JSON or not holds_more(text):
         return None
     try:
         return json.loads(text.lstrip(_BLANK))

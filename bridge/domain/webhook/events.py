@@ -70,6 +70,8 @@ NATIVE_TRIGGERS: Mapping[str, str] = {
 _LONGEST_LINK = 2048
 # A repeat of this one is news: what it points at has changed again.
 ALWAYS_NEWS = frozenset({"call-modified"})
+# Where the body does not name its trigger, it may be a recording's, from two workflows mixed up.
+TOLD_BY_CONTENT = frozenset({"call-modified", "transcription-created"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,19 +169,27 @@ def canonical_json(value: object) -> str:
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
-def fingerprint_of(trigger: str, body: Mapping[str, Any]) -> str:
+def fingerprint_of(trigger: str, body: Mapping[str, Any], *, text: str | None = None) -> str:
     """What makes a repeat recognisable.
 
     The trigger and the canonical JSON; of a native envelope the type and the call's uuid, as a
     redelivery may carry new event and delivery ids.
+
+    Args:
+        text: the body's canonical JSON, where that is known.
     """
-    key: object = [trigger, body]
+    key: object = None
     if is_native(body):
         data = body["data"]
         named = data.get("call_uuid") or data.get("call_id") or data.get("id") or body.get("event_id")
         if named:
             key = ["native", body["type"], str(named).lower()]
-    return hashlib.sha256(canonical_json(key).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    if key is None:
+        # As `canonical_json([trigger, body])`, whose longer part is made for other ends as well.
+        whole = f"[{canonical_json(trigger)},{canonical_json(body) if text is None else text}]"
+    else:
+        whole = canonical_json(key)
+    return hashlib.sha256(whole.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def read_event(
@@ -256,7 +266,7 @@ def read_values(body: Mapping[str, Any], rules: ReadingRules) -> tuple[Mapping[s
     else:
         fields = fields_of(found.body, *found.others, keys=keys)
     # An event needs an id; this one stands in for it and reaches nothing.
-    told_id = read_call_id(fields.get("call_id")) or _call_id_in_link(fields.get("recording_url"))
+    told_id = read_call_id(fields.get("call_id")) or call_id_in_link(fields.get("recording_url"))
     event = _event_of("", "", {**fields, "call_id": told_id or 1}, rules, None, trouble="")
     assert isinstance(event, Event)  # noqa: S101  # it has an id
     return fields, replace(event, call_id=told_id)
@@ -271,7 +281,7 @@ def _event_of(
     *,
     trouble: str,
 ) -> Event | Held:
-    call_id = read_call_id(fields.get("call_id")) or _call_id_in_link(fields.get("recording_url"))
+    call_id = read_call_id(fields.get("call_id")) or call_id_in_link(fields.get("recording_url"))
     uuid = read_uuid(fields.get("call_uuid"))
     if call_id is None and uuid is None:
         return Held(
@@ -327,7 +337,7 @@ def _by_content(trigger: str, fields: Mapping[str, Any]) -> str:
     """Mends two workflows mixed up: a link and ids, and nothing that another event would say."""
     said = {name for name, value in fields.items() if has_value(value)}
     telling = said - {"call_id", "call_uuid", "external_number", "internal_number", "template"}
-    if trigger in ("call-modified", "transcription-created") and telling == {"recording_url"}:
+    if trigger in TOLD_BY_CONTENT and telling == {"recording_url"}:
         if trigger == "transcription-created" and "transcript" in fields:
             return trigger
         return "recording-uploaded"
@@ -357,7 +367,7 @@ def _our_phone(value: object, region: str | None, direction: Direction | None) -
     return None if phone is None or phone.kind is Kind.WITHHELD else phone
 
 
-def _call_id_in_link(value: object) -> int | None:
+def call_id_in_link(value: object) -> int | None:
     """The call id in a recording link: its path is `/pub/r/{base64 of the id}/{token}.wav` (seen)."""
     # Nothing longer is an address; `urlsplit` keeps the last that it was given.
     if not isinstance(value, str) or "/r/" not in value or len(value) > _LONGEST_LINK:

@@ -10,12 +10,15 @@ import redis.asyncio
 
 from bridge.boundary import boundary
 from bridge.domain.webhook.events import Event, Held
+from bridge.domain.webhook.identity import Identity
 from bridge.domain.webhook.messages import Message
 from bridge.ledger import processes, scripts
 from bridge.ledger.calls import rehearsal
 from bridge.ledger.calls.batches import Batches, Call
 from bridge.ledger.calls.learning import Learnt, Retention, hold_delivery, learn_event, script_of
+from bridge.ledger.connect import WEB_TIMEOUT_S
 from bridge.ledger.messages.learning import learn_message
+from bridge.ledger.pipelined import Pipelined
 from bridge.ledger.proof import Proof
 from bridge.ledger.queue.connections import TROUBLE_REPLIES, ask_troubles, read_troubles
 from bridge.ledger.refusals import count_refusal
@@ -25,7 +28,7 @@ from bridge.ledger.refusals import count_refusal
 class Delivery:
     """A webhook that was read, and when it came (ms since 1970; None is now)."""
 
-    event: Event | Held | Message
+    event: Event | Identity | Held | Message
     body: Mapping[str, Any]
     came_at_ms: int | None = None
 
@@ -38,8 +41,14 @@ class Inbox:
     """
 
     def __init__(
-        self, client: redis.asyncio.Redis, *, keep: Retention | None = None, proof: Proof | None = None
+        self,
+        client: redis.asyncio.Redis,
+        *,
+        keep: Retention | None = None,
+        proof: Proof | None = None,
+        is_pipelined: bool = True,
     ) -> None:
+        """Args: is_pipelined: webhooks share one connection; else each takes one of the client's pool."""
         self._redis = client
         self._keep = keep or Retention()
         self.proof = proof or Proof()
@@ -47,8 +56,11 @@ class Inbox:
         self._hold = {name: client.register_script(scripts.source(name)) for name in ("hold", "hold_contact")}
         self._learn_message = client.register_script(scripts.source("learn_message"))
         self._batches = Batches(client, self.proof)
+        # With a proof they share a connection and a question anyway.
+        share = is_pipelined and not self.proof.is_asked
+        self._pipelined = Pipelined(client, timeout_s=WEB_TIMEOUT_S) if share else None
 
-    async def record_event(self, event: Event | Message, body: Mapping[str, Any]) -> Learnt:
+    async def record_event(self, event: Event | Identity | Message, body: Mapping[str, Any]) -> Learnt:
         """Keep an event under its call, or a message, once, and have it looked at: one Lua call."""
         call = self._call(Delivery(event=event, body=body))
         with boundary("inbox.learn"):
@@ -81,6 +93,9 @@ class Inbox:
     async def _run(self, call: Call) -> Any:
         if not self.proof.is_asked:
             # Nothing to share: batches would only add their own work.
+            if self._pipelined is not None:
+                script = call.script
+                return await self._pipelined.run(script.sha, script.script, call.keys, call.arguments)
             return await call.script(keys=call.keys, args=call.arguments)
         return await self._batches.run(call)
 
@@ -122,5 +137,12 @@ class Inbox:
         lacking = [text for text in processes.missing(running) if text != "no web runs"]
         return [*lacking, *read_troubles(replies[-TROUBLE_REPLIES:])]
 
+    @property
+    def bounds_itself(self) -> bool:
+        """Whether it bounds itself how many wait for Redis, and how long."""
+        return self._pipelined is not None
+
     async def close(self) -> None:
+        if self._pipelined is not None:
+            self._pipelined.close()
         await self._redis.aclose()

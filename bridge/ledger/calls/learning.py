@@ -11,6 +11,7 @@ from uuid import UUID
 from bridge import tracing
 from bridge.domain.synthetic import is_synthetic
 from bridge.domain.webhook.events import ALWAYS_NEWS, OTHER_TRIGGERS, STAGE_OF, Event, Held, canonical_json
+from bridge.domain.webhook.identity import Identity
 from bridge.ledger import keys
 from bridge.ledger.keys import Lane
 
@@ -49,7 +50,7 @@ def counted(trigger: str) -> str:
 
 
 def learn_event(
-    event: Event,
+    event: Event | Identity,
     body: Mapping[str, Any],
     keep: Retention,
     *,
@@ -62,7 +63,8 @@ def learn_event(
         came_at_ms: when it came, ms since 1970, where that was not just now.
         assigned: it is a held one, and no delivery.
     """
-    value: dict[str, Any] = {"trigger": event.trigger, "body": canonical_json(body)}
+    text = event.text if isinstance(event, Identity) else canonical_json(body)
+    value: dict[str, Any] = {"trigger": event.trigger, "body": text}
     if event.signed:
         value["signed"] = True
     is_made_up = is_synthetic(event.uuid)
@@ -122,11 +124,12 @@ def learn_arguments(
     received: str = "",
 ) -> tuple[list[str], list[Any]]:
     """Keys and arguments of learn.lua."""
-    by_uuid = keys.call_key(uuid=uuid, call_id=None) if uuid is not None else None
-    by_id = keys.call_key(uuid=None, call_id=call_id) if call_id is not None else None
-    first, second = by_uuid or by_id, by_id or by_uuid
-    if first is None or second is None:
+    u = "" if uuid is None else str(uuid)
+    number = "" if call_id is None else str(call_id)
+    if not u and not number:
         raise ValueError("a call needs an id: one is never invented")
+    first = f"uuid:{u}" if u else f"id:{number}"
+    second = f"id:{number}" if number else first
     return (
         [
             *keys.QUEUE_KEYS,
@@ -135,8 +138,8 @@ def learn_arguments(
             keys.RECEIVED,
         ],
         [
-            str(uuid) if uuid is not None else "",
-            str(call_id) if call_id is not None else "",
+            u,
+            number,
             name, json.dumps(value), mode, int(lane), keep.events_s, keep.outputs_s, counter,
             "" if came_at_ms is None else came_at_ms, otherwise, trigger, sure, received,
         ],

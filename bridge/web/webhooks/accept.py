@@ -16,8 +16,9 @@ from bridge import tracing
 from bridge.domain.rules.model import Rules
 from bridge.domain.synthetic import is_synthetic
 from bridge.domain.webhook.contacts import with_contact
-from bridge.domain.webhook.events import Event, Held, fingerprint_of
-from bridge.domain.webhook.messages import Message, read_delivery
+from bridge.domain.webhook.events import Held, fingerprint_of
+from bridge.domain.webhook.identity import Identity, identify
+from bridge.domain.webhook.messages import Message
 from bridge.journal.journal import Journal, JournalFull
 from bridge.ledger import keys
 from bridge.ledger.calls.inbox import Delivery, Inbox
@@ -109,13 +110,13 @@ class WebhookAcceptor:
         came_at = self._now()
         event = self._read(trigger, body, came_at, signed=signed)
         outcome = await self._keep(event, trigger, body, came_at, ends)
-        if outcome.status < 300 and not (isinstance(event, Event) and is_synthetic(event.uuid)):
+        if outcome.status < 300 and not (isinstance(event, Identity) and is_synthetic(event.uuid)):
             self.last_at = came_at
         return outcome if trigger else replace(outcome, trigger=event.trigger)
 
     async def _keep(
         self,
-        event: Event | Held | Message,
+        event: Identity | Held | Message,
         trigger: str,
         body: Mapping[str, Any],
         came_at: float,
@@ -154,7 +155,7 @@ class WebhookAcceptor:
         return self._unproven[0]
 
     async def _refused_itself(
-        self, event: Event | Held | Message, body: Mapping[str, Any], error: Exception
+        self, event: Identity | Held | Message, body: Mapping[str, Any], error: Exception
     ) -> Outcome:
         """Redis takes others, but not this one: it is held for a person, as one that cannot be read is."""
         log.error("Redis refused this webhook", extra={"error": type(error).__name__})
@@ -164,17 +165,23 @@ class WebhookAcceptor:
                 return await self._in_redis(held, body)
         return Outcome(status=503, content=_away(_ITSELF))
 
-    async def _in_redis(self, event: Event | Held | Message, body: Mapping[str, Any]) -> Outcome:
-        await self.gate.enter(within_s=0 if self.journal.takes_more else GATE_WITHIN_S)
+    async def _in_redis(self, event: Identity | Held | Message, body: Mapping[str, Any]) -> Outcome:
+        if self.gate.is_shut:
+            await self.gate.enter(within_s=0 if self.journal.takes_more else GATE_WITHIN_S)
+        if self._inbox.bounds_itself:
+            return await self._record(event, body)
         async with asyncio.timeout(self._within_s), self._turn():
-            if isinstance(event, Held):
-                kept = await self._inbox.hold(event, body)
-                return _held(event, is_repeat=kept.status != "accepted")
-            if not tracing.is_on():
+            return await self._record(event, body)
+
+    async def _record(self, event: Identity | Held | Message, body: Mapping[str, Any]) -> Outcome:
+        if isinstance(event, Held):
+            kept = await self._inbox.hold(event, body)
+            return _held(event, is_repeat=kept.status != "accepted")
+        if not tracing.is_on():
+            learnt = await self._inbox.record_event(event, body)
+        else:
+            with tracing.of_call(_key_of(event)):
                 learnt = await self._inbox.record_event(event, body)
-            else:
-                with tracing.of_call(_key_of(event)):
-                    learnt = await self._inbox.record_event(event, body)
         self._unproven = None
         if learnt.status == "accepted":
             return Outcome(status=202, content={"status": "accepted", **_named(event, learnt.key)})
@@ -183,7 +190,7 @@ class WebhookAcceptor:
 
     async def _in_journal(
         self,
-        event: Event | Held | Message,
+        event: Identity | Held | Message,
         trigger: str,
         body: Mapping[str, Any],
         came_at: float,
@@ -246,12 +253,12 @@ class WebhookAcceptor:
 
     def _read(
         self, trigger: str, body: Mapping[str, Any], came_at: float, *, signed: bool
-    ) -> Event | Held | Message:
+    ) -> Identity | Held | Message:
         received_at = datetime.fromtimestamp(came_at, UTC)
-        event: Event | Held | Message
+        event: Identity | Held | Message
         try:
             rules = self._rules()
-            event = read_delivery(trigger or None, body, rules, received_at=received_at)
+            event = identify(trigger or None, body, rules, received_at=received_at)
             event = with_contact(event, body, rules) if isinstance(event, Held) else event
         except Exception as error:
             # A body that our parser trips over must not be lost: it can be read anew once that is mended.
@@ -270,14 +277,14 @@ class WebhookAcceptor:
         await self.journal.close()
 
 
-def _key_of(event: Event | Message) -> str:
+def _key_of(event: Identity | Message) -> str:
     """As far as the delivery alone tells; another one of the same may have come first."""
     if isinstance(event, Message):
         return keys.message_key(event.fingerprint)
     return keys.call_key(uuid=event.uuid, call_id=event.call_id)
 
 
-def _named(event: Event | Message, key: str) -> dict[str, str]:
+def _named(event: Identity | Message, key: str) -> dict[str, str]:
     """How an answer names what the delivery belongs to; a message's key stands in place of a call's."""
     return {"call": key, "message": key} if isinstance(event, Message) else {"call": key}
 

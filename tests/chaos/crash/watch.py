@@ -13,7 +13,7 @@ import select
 import signal
 import threading
 import traceback
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,6 +26,7 @@ import redis.connection as sync_redis
 
 from bridge.boundary import current
 from bridge.journal.files import JournalFile
+from bridge.ledger.pipelined import Link
 
 # Nothing of it sent; all of it sent and the answer waiting unread; the answer read.
 Moment = Literal["before", "at", "after"]
@@ -111,6 +112,7 @@ class Watch:
     def install(self) -> None:
         _watch_redis(self)
         _watch_async_redis(self)
+        _watch_pipelined_redis(self)
         _watch_http(self)
         _watch_journal(self)
 
@@ -186,6 +188,34 @@ def _watch_async_redis(watch: Watch) -> None:
 
     kind.send_packed_command, kind.read_response = watched_send, watched_read
     kind.on_connect_check_health = watched_greet
+
+
+def _watch_pipelined_redis(watch: Watch) -> None:
+    """Of several commands in one write each has an exchange of its own; answers come in their order."""
+    kind: Any = Link
+    ask, receive, take = kind.ask, kind.data_received, kind.take
+
+    def watched_ask(self: Any, command: Any) -> Any:
+        exchange = watch.begin()
+        answer = ask(self, command)
+        self.__dict__.setdefault("exchanges", deque()).append([exchange, False])
+        return answer
+
+    def watched_receive(self: Any, data: bytes) -> None:
+        for one in self.exchanges:
+            exchange, is_sent = one
+            if exchange is not None and not is_sent:
+                one[1] = True
+                exchange.sent()
+        receive(self, data)
+
+    def watched_take(self: Any, reply: Any) -> None:
+        take(self, reply)
+        exchange, _ = self.exchanges.popleft()
+        if exchange is not None:
+            exchange.read()
+
+    kind.ask, kind.data_received, kind.take = watched_ask, watched_receive, watched_take
 
 
 def _watch_http(watch: Watch) -> None:

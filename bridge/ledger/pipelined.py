@@ -1,0 +1,208 @@
+"""One connection to Redis that all webhooks of a process share.
+
+What they ask in one turn of the event loop goes out together, and the answers come back in that order, as
+Redis promises. redis-py makes the connection: addresses, TLS, sign-in, database and sentinels are its
+business. From then on the bytes are ours, with hiredis' parser. redis-py's own asyncio client takes a
+connection of its pool for each command, at several times the cost (`python -m tests.benchmarks.ingest`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
+import hiredis
+import redis
+import redis.asyncio
+from redis.asyncio.connection import AbstractConnection
+from redis.exceptions import NoScriptError, ReadOnlyError
+
+# No more wait for an answer at once: each is a webhook that somebody waits for. What comes beyond is refused.
+MOST_WAITING = 1000
+_LOST = "the connection to Redis was lost"
+
+
+class Pipelined:
+    """Runs scripts over one connection, which is made when it is needed and again when it was lost.
+
+    All methods raise redis-py's errors. Whether a script whose answer did not come ran is not known.
+    """
+
+    def __init__(self, client: redis.asyncio.Redis, *, timeout_s: float) -> None:
+        """
+        Args:
+            client: tells the address; its pool makes the connections.
+            timeout_s: how long an answer may take, and a connection.
+        """
+        self._pool = client.connection_pool
+        self._timeout_s = timeout_s
+        self._link: Link | None = None
+        self._connecting: asyncio.Task[Link] | None = None
+        self._is_closed = False
+
+    async def run(
+        self, sha: str, source: str | bytes | memoryview, keys: Sequence[str], arguments: Sequence[Any]
+    ) -> Any:
+        """A script's answer.
+
+        Args:
+            sha: of `source`. Redis gets the source where it does not know it: after a restart.
+            arguments: texts, bytes and numbers.
+        """
+        link = self._link
+        if link is None or link.is_lost:
+            link = await self._connected()
+        try:
+            return await link.ask(("EVALSHA", sha, str(len(keys)), *keys, *map(_text, arguments)))
+        except NoScriptError:
+            return await link.ask(
+                (
+                    "EVAL",
+                    bytes(source) if isinstance(source, memoryview) else source,
+                    str(len(keys)),
+                    *keys,
+                    *map(_text, arguments),
+                )
+            )
+
+    async def _connected(self) -> Link:
+        """The connection; who comes while it is being made waits for the same one."""
+        if self._is_closed:
+            raise redis.ConnectionError(_LOST)
+        if self._connecting is None:
+            self._connecting = asyncio.create_task(self._connect())
+            self._connecting.add_done_callback(self._made)
+        # Who gives up waiting does not end it for the others.
+        return await asyncio.shield(self._connecting)
+
+    async def _connect(self) -> Link:
+        async with asyncio.timeout(self._timeout_s):
+            connection: AbstractConnection = self._pool.make_connection()  # type: ignore[no-untyped-call]
+            await connection.connect()  # type: ignore[no-untyped-call]
+        return Link(connection, timeout_s=self._timeout_s)
+
+    def _made(self, task: asyncio.Task[Link]) -> None:
+        self._connecting = None
+        if task.cancelled() or task.exception() is not None:
+            return
+        self._link = task.result()
+        if self._is_closed:
+            self._link.lose(redis.ConnectionError(_LOST))
+
+    def close(self) -> None:
+        self._is_closed = True
+        if self._link is not None:
+            self._link.lose(redis.ConnectionError(_LOST))
+
+
+class Link(asyncio.Protocol):
+    """One connection that was made, until it is lost."""
+
+    def __init__(self, connection: AbstractConnection, *, timeout_s: float) -> None:
+        writer = connection._writer  # redis-py offers no other way to take over what it connected
+        assert writer is not None  # noqa: S101  # it is connected
+        # As long as it lives, so does the transport.
+        self._connection = connection
+        self._transport: asyncio.WriteTransport = writer.transport
+        self._loop = asyncio.get_running_loop()
+        self._timeout_s = timeout_s
+        self._reader = hiredis.Reader(replyError=_error, encoding="utf-8", errors="replace")
+        self._waiting: deque[tuple[asyncio.Future[Any], float]] = deque()
+        self._out: list[bytes] = []
+        self._watch: asyncio.TimerHandle | None = None
+        self.is_lost = False
+        self._transport.set_protocol(self)
+        if self._transport.is_closing():
+            self.lose(redis.ConnectionError(_LOST))
+
+    def ask(self, command: tuple[str | bytes, ...]) -> asyncio.Future[Any]:
+        """Sends a command with the others of this turn; the future has its answer."""
+        answer: asyncio.Future[Any] = self._loop.create_future()
+        if self.is_lost:
+            answer.set_exception(redis.ConnectionError(_LOST))
+            return answer
+        if len(self._waiting) >= MOST_WAITING:
+            answer.set_exception(redis.TimeoutError("too many webhooks wait for Redis"))
+            return answer
+        if not self._out:
+            self._loop.call_soon(self._flush)
+        self._out.append(hiredis.pack_command(command))  # type: ignore[arg-type]
+        self._waiting.append((answer, self._loop.time() + self._timeout_s))
+        if self._watch is None:
+            self._watch = self._loop.call_later(self._timeout_s, self._look)
+        return answer
+
+    def lose(self, error: Exception) -> None:
+        """End it; who waits gets the error."""
+        self.is_lost = True
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
+        self._transport.abort()
+        # Else redis-py reports one that nobody closed.
+        self._connection._reader = self._connection._writer = None
+        self._out.clear()
+        while self._waiting:
+            answer, _ = self._waiting.popleft()
+            if not answer.done():
+                answer.set_exception(error)
+
+    def _flush(self) -> None:
+        if self._out:
+            self._transport.write(b"".join(self._out))
+            self._out.clear()
+
+    def _look(self) -> None:
+        """The first that waits is the one that waits longest."""
+        self._watch = None
+        if not self._waiting:
+            return
+        left_s = self._waiting[0][1] - self._loop.time()
+        if left_s <= 0:
+            self.lose(redis.TimeoutError("Redis did not answer in time"))
+        else:
+            self._watch = self._loop.call_later(left_s, self._look)
+
+    # What asyncio calls.
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            self._reader.feed(data)
+            while (reply := self._reader.gets()) is not False:
+                self.take(reply)
+        except hiredis.ProtocolError:
+            self.lose(redis.ConnectionError("Redis sent what is no answer of its protocol"))
+
+    def take(self, reply: Any) -> None:
+        """Hand an answer to whoever waits longest."""
+        if isinstance(reply, hiredis.PushNotification) or not self._waiting:
+            # News that nobody asked for.
+            return
+        answer, _ = self._waiting.popleft()
+        if answer.done():
+            return
+        if not isinstance(reply, Exception):
+            answer.set_result(reply)
+            return
+        answer.set_exception(reply)
+        if isinstance(reply, ReadOnlyError):
+            # A failover made a replica of it: the next connection finds the new server.
+            self.lose(redis.ConnectionError(_LOST))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.lose(redis.ConnectionError(_LOST))
+
+    def eof_received(self) -> bool:
+        return False
+
+
+def _text(value: Any) -> str | bytes:
+    return value if isinstance(value, str | bytes) else str(value)
+
+
+def _error(text: str) -> Exception:
+    """As redis-py names it."""
+    error: Exception = redis.asyncio.connection.DefaultParser.parse_error(text)  # type: ignore[no-untyped-call]
+    return error
