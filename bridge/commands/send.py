@@ -20,6 +20,7 @@ from bridge.commands.arguments import ONE_LINE
 from bridge.commands.context import Run, living_run, load_settings
 from bridge.commands.printing import say
 from bridge.data_folder import LAST_CALL
+from bridge.domain.outputs import TEXTS
 from bridge.domain.webhook.templates import TEMPLATES
 from bridge.errors import Unavailable, WrongUse
 from bridge.kept_token import read_ops_token
@@ -259,7 +260,7 @@ def result(outcome: Outcome, base: str, run: Run | None) -> str:
             "state": _with_reason(record),
             **{
                 name: value
-                for name in ("customer", "conversation", "note")
+                for name in ("customer", "conversation", *TEXTS)
                 if (value := _output(record, name)) is not None
             },
         }

@@ -1,4 +1,4 @@
-"""A call and the rules become what Kustomer should hold: a customer, a conversation, a note."""
+"""A call and the rules become what Kustomer should hold: a customer, a conversation, a note or message."""
 
 from __future__ import annotations
 
@@ -20,14 +20,16 @@ from bridge.domain.kustomer_texts.tags import LONGEST_TAG, MOST_TAGS, in_kustome
 from bridge.domain.kustomer_texts.texts import texts_in
 from bridge.domain.missed import Item, note_lines
 from bridge.domain.outcome import Direction, Outcome, Status
+from bridge.domain.outputs import OUTPUTS
 from bridge.domain.phone import Kind
 from bridge.domain.recording import NO_RECORDING, Recording, Stored, attachment_of
 from bridge.domain.rules.model import Rules
 from bridge.domain.templates import render_line, values_of
+from bridge.domain.voice import VoiceDraft, direction_of, meta_of
 from bridge.domain.webhook.values import read_uuid
 
 _LONGEST_NAME = 256
-OUR_PREFIX, _NOTE, _NUMBER = "cloudtalk:call:", ":note", "cloudtalk:number:"
+OUR_PREFIX, _NUMBER = "cloudtalk:call:", "cloudtalk:number:"
 _SECOND = ":2"
 _KLASS = ":klass"
 
@@ -106,6 +108,10 @@ class NoteDraft:
     # Of the second note, which says what is new once a person has edited this one.
     later: LaterTexts = field(default_factory=LaterTexts)
 
+    @property
+    def text(self) -> str:
+        return self.body
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KlassDraft:
@@ -125,9 +131,12 @@ class KlassDraft:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
+    """Args: note, voice: what the call is written as; None where the rules do not want it."""
+
     customer: CustomerDraft
     conversation: ConversationDraft
-    note: NoteDraft
+    note: NoteDraft | None = None
+    voice: VoiceDraft | None = None
     files: tuple[AttachmentDraft, ...] = ()
     klass: KlassDraft | None = None
     # Sentences about what Kustomer does not take.
@@ -202,6 +211,13 @@ def plan(
     texts = texts_in(rules.language)
     sound = recording_state(recording, rules, link, texts)
     life = note_lines(call, rules, item)
+    note = NoteDraft(
+        external_id=key_of("note", external_id),
+        id=object_id(key_of("note", external_id)),
+        body=note_text(settled, zone=rules.zone, sound=sound, life=life, texts=texts),
+        former_body=note_before_marks(settled, zone=rules.zone, sound=sound, life=life, texts=texts),
+        later=later_texts(call, texts),
+    )
     return Plan(
         customer=customer,
         conversation=ConversationDraft(
@@ -212,13 +228,8 @@ def plan(
             began_at=call.started_at or call.ended_at,
             **conversation_choices(call, rules, item, first_of_day=first_of_day),
         ),
-        note=NoteDraft(
-            external_id=note_key(external_id),
-            id=object_id(note_key(external_id)),
-            body=note_text(settled, zone=rules.zone, sound=sound, life=life, texts=texts),
-            former_body=note_before_marks(settled, zone=rules.zone, sound=sound, life=life, texts=texts),
-            later=later_texts(call, texts),
-        ),
+        note=note if "note" in rules.written_as else None,
+        voice=_voice(call, rules, external_id, note) if "voice" in rules.written_as else None,
         files=tuple(_files(call, recording, rules)),
         klass=_klass(call, rules, external_id, first_of_day),
         left_out=left_out,
@@ -235,6 +246,21 @@ def _klass(call: Call, rules: Rules, external_id: str, first_of_day: bool | None
         title=_named(rules.name, call, rules),
         description=number,
         custom=field_values(call, rules.field_names, zone=rules.zone, first_of_day=first_of_day),
+    )
+
+
+def _voice(call: Call, rules: Rules, external_id: str, note: NoteDraft) -> VoiceDraft:
+    """With the text of the note; beside a note with the call's title alone, as the note says the rest."""
+    texts = texts_in(rules.language)
+    short = cut(title(call, texts), _LONGEST_NAME, texts)
+    return VoiceDraft(
+        external_id=key_of("voice", external_id),
+        id=object_id(key_of("voice", external_id)),
+        direction=direction_of(call),
+        sent_at=call.started_at or call.ended_at,
+        preview=short if "note" in rules.written_as else note.body,
+        meta=meta_of(call),
+        auto=rules.auto,
     )
 
 
@@ -258,9 +284,9 @@ def is_number_key(external_id: str) -> bool:
     return external_id.startswith(_NUMBER)
 
 
-def note_key(external_id: str) -> str:
-    """The external id of the note in the conversation with this one."""
-    return f"{external_id}{_NOTE}"
+def key_of(output: str, external_id: str) -> str:
+    """The external id of the note, or the voice message, in the conversation with this one."""
+    return f"{external_id}{OUTPUTS[output].ending}"
 
 
 def later_key(note: str) -> str:
@@ -273,12 +299,15 @@ def klass_key(external_id: str) -> str:
     return f"{external_id}{_KLASS}"
 
 
-def note_uuid(external_id: str) -> UUID | None:
-    """The uuid of the call whose note has this external id; None where it is not ours, or tells none."""
-    external_id = external_id.removesuffix(_SECOND) if external_id.endswith(later_key(_NOTE)) else external_id
-    if not (external_id.startswith(OUR_PREFIX) and external_id.endswith(_NOTE)):
+def uuid_in_key(output: str, external_id: str) -> UUID | None:
+    """The uuid of the call whose note or voice message has this external id; None: not ours, or none."""
+    ending = OUTPUTS[output].ending
+    external_id = (
+        external_id.removesuffix(_SECOND) if external_id.endswith(later_key(ending)) else external_id
+    )
+    if not (external_id.startswith(OUR_PREFIX) and external_id.endswith(ending)):
         return None
-    return read_uuid(external_id.removeprefix(OUR_PREFIX).removesuffix(_NOTE))
+    return read_uuid(external_id.removeprefix(OUR_PREFIX).removesuffix(ending))
 
 
 def object_id(text: str) -> str:

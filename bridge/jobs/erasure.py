@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from bridge.deps import Deps
 from bridge.domain.call import Call
 from bridge.domain.mentions import Mentions
+from bridge.domain.outputs import OUTPUTS
 from bridge.domain.phone import Kind, Phone
 from bridge.domain.rules.model import Rules
 from bridge.domain.webhook.values import read_uuid
@@ -35,7 +35,6 @@ T = TypeVar("T")
 _KINDS: tuple[FileKind, ...] = ("wav", "mp3")
 # Should calls of the number come in while it is looked through.
 _MOST_LOOKS = 3
-_EMPTY_NOTE = "Removed on request."
 
 
 def _files_of(record: Record, call: Call) -> list[str]:
@@ -224,7 +223,8 @@ class Erasure:
         is_known = bool(call.recorded or "recording" in record.observations or record.recording_announced_at)
         receipt.elsewhere.append(self._recording_there(call, receipt, is_known=is_known))
         outputs = record.outputs
-        for name in ("conversation", "note", "later", "klass", "attachment", "customer"):
+        # The customer is kept, and named last.
+        for name in (*(one for one in OUTPUTS if one != "customer"), "customer"):
             if name in outputs:
                 receipt.elsewhere.append(self._output_there(name, outputs[name], record, receipt))
         for name in record.intents:
@@ -249,29 +249,23 @@ class Erasure:
         )
 
     def _output_there(self, name: str, written: Written, record: Record, receipt: Receipt) -> There:
-        id_, klass = written.id, str(written.sent.get("klass", ""))
-        kind = "note" if name == "later" else name
-        path = f"klasses/{klass}" if name == "klass" else f"{kind}s"
-        place = f"{self.kustomer_url}/v1/{path}/{id_}"
-        there = There(service="Kustomer", what=kind, id=id_, place=place)
+        kind, id_, klass = OUTPUTS[name], written.id, str(written.sent.get("klass", ""))
+        what, path = kind.place.removesuffix("s"), kind.place
+        if name == "klass":
+            what, path = name, f"{kind.place}/{klass}"
+        there = There(service="Kustomer", what=what, id=id_, place=f"{self.kustomer_url}/v1/{path}/{id_}")
         if "kustomer" not in self.remove_at or self.services is None:
             return there
-        kustomer = self.services.kustomer
-        # Kustomer publishes no deletion of its own; these say the same when they are repeated.
-        custom = _emptied(name, written, record)
-        if name == "conversation":
-            fields = {"deleted": True, "name": _EMPTY_NOTE, **custom}
-            change: Callable[[], object] = partial(kustomer.conversations.update, id_, fields)
-        elif name == "klass":
-            fields = {"title": _EMPTY_NOTE, "description": "", **custom}
-            change = partial(kustomer.custom_objects.update, klass, id_, fields)
-        elif kind == "note":
-            change = partial(kustomer.notes.update, id_, {"body": _EMPTY_NOTE, "attachments": []})
-        else:
+        if kind.erased is None:
             return replace(there, state="kept: Kustomer's API cannot delete it; delete it by hand")
+        kustomer, fields = self.services.kustomer, {**kind.erased, **_emptied(name, written, record)}
 
         def removed() -> str:
-            change()
+            # Kustomer publishes no deletion of its own; this says the same when it is repeated.
+            if name == "klass":
+                kustomer.custom_objects.update(klass, id_, fields)
+            else:
+                getattr(kustomer, kind.place).update(id_, fields)
             return "removed"
 
         return replace(there, state=self._tried(removed, receipt))

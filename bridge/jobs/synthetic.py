@@ -23,6 +23,7 @@ from pydantic import SecretStr
 
 from bridge.boundary import boundary
 from bridge.deps import Deps
+from bridge.domain.outputs import OUTPUTS, TEXTS
 from bridge.domain.synthetic import NAME, synthetic_body, synthetic_uuid
 from bridge.errors import BridgeError, Rejected, Unauthorized
 from bridge.ledger import keys
@@ -131,7 +132,7 @@ class SyntheticCall:
         ledger = self.deps.ledger
         record = ledger.read(f"uuid:{call['uuid']}")
         jobs = ledger.job_states(*record.own_keys)
-        if record.synced_at is not None and "note" in record.outputs:
+        if record.synced_at is not None and record.is_written:
             took_s = max(0.0, record.synced_at.timestamp() - call["sent_at"])
             well = {"failed": "", "last_ok_at": now, "duration_s": round(took_s, 3)}
             log.info("synthetic call arrived", seconds=round(took_s, 3))
@@ -164,8 +165,10 @@ class SyntheticCall:
 
     def _remove_there(self, record: Record) -> None:
         kustomer, outputs = self.deps.kustomer, record.outputs
-        if "note" in outputs:
-            kustomer.notes.update(outputs["note"].id, {"body": _REMOVED})
+        for name in TEXTS:
+            if name in outputs:
+                kind = OUTPUTS[name]
+                getattr(kustomer, kind.place).update(outputs[name].id, {kind.text: _REMOVED})
         if "conversation" not in outputs:
             return
         closed = {"status": "done", "name": _REMOVED}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bridge.domain.outputs import OUTPUTS
 from bridge.domain.webhook.events import OTHER_TRIGGERS, STAGE_OF
 from bridge.ledger.keys import LANE_NAMES
 from bridge.ledger.measures import EDGES
@@ -40,12 +41,7 @@ OPERATIONS = (
     *(
         ("kustomer", name)
         for name in (
-            "check", "company", "conversation", "conversation_by_external_id", "create_attachment",
-            "create_conversation", "create_customer", "create_klass", "create_message", "create_note",
-            "customer", "customer_by_email", "customer_by_external_id", "customer_by_phone",
-            "klass_by_external_id", "list_conversations", "list_messages", "list_notes", "message",
-            "message_by_external_id", "note", "search_customers", "update_conversation", "update_customer",
-            "update_klass", "update_note",
+            "check", "company", *(name for kind in OUTPUTS.values() for name in kind.requests)
         )
     ),
 )  # fmt: skip

@@ -6,13 +6,16 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from itertools import chain
 from typing import Any
 from uuid import UUID
 
-from bridge.clients.kustomer import Conversation, Note
+from bridge.clients.kustomer import Conversation
+from bridge.clients.kustomer.resources import InConversation
 from bridge.deps import Deps
 from bridge.domain.call_list_item import ListedCall
-from bridge.domain.policy import OUR_PREFIX, external_ids, later_key, note_key
+from bridge.domain.outputs import OUTPUTS, TEXTS
+from bridge.domain.policy import OUR_PREFIX, external_ids, key_of, later_key
 from bridge.domain.recording import RecordingState, attachment_of, may_record
 from bridge.domain.synthetic import is_synthetic
 from bridge.domain.webhook.values import read_call_id, read_time, read_uuid
@@ -189,23 +192,34 @@ class Audit:
             findings.missing.append(one.as_entry(why=_why_missing(one)))
             return
         wants_sound = bool(one.call.recorded) and self._wants_attachment(one)
-        if len(items) == 1 and not wants_sound and items[0].fields.get("noteCount") == 1:
+        names = self._texts(one, items)
+        if len(items) == 1 and not wants_sound and all(_count(items[0], name) == 1 for name in names):
             return
-        notes = [note for item in items for note in self._notes_of(item)]
-        ours, later = _first_and_second(notes, one)
-        if len(items) > 1 or len(ours) > 1:
-            ids = {"conversations": [item.id for item in items], "notes": [note.id for note in ours]}
-            findings.duplicated.append(one.as_entry(**ids))
-        if not ours and self._has_joined(one):
+        texts = {name: self._texts_of(name, items, one) for name in names}
+        ours = {name: first for name, (first, _) in texts.items()}
+        if len(items) > 1 or any(len(found) > 1 for found in ours.values()):
+            ids = {f"{name}s": [text.id for text in found] for name, found in ours.items()}
+            findings.duplicated.append(one.as_entry(conversations=[item.id for item in items], **ids))
+        lacking = [name for name in names if not ours[name]]
+        if lacking == ["note"] and self._has_joined(one):
             return
-        if not ours:
-            findings.missing.append(
-                one.as_entry(conversation_id=items[0].id, why="its conversation has no note")
-            )
-        elif wants_sound and not any(note.attachments for note in [*ours, *later]):
+        if lacking:
+            why = f"its conversation has no {' and no '.join(OUTPUTS[one].title.lower() for one in lacking)}"
+            findings.missing.append(one.as_entry(conversation_id=items[0].id, why=why))
+        elif wants_sound and not any(text.attachments for found in texts.values() for text in chain(*found)):
+            first = {f"{name}_id": found[0].id for name, found in ours.items()}
             findings.recordings_missing.append(
-                one.as_entry(conversation_id=items[0].id, note_id=ours[0].id, why=self._why_silent(one))
+                one.as_entry(conversation_id=items[0].id, **first, why=self._why_silent(one))
             )
+
+    def _texts(self, one: Expected, items: Sequence[Conversation]) -> Sequence[str]:
+        """What should tell of the call: what is on record, else what the rules want."""
+        rules = self._deps.rules
+        if not rules.writes_messages and len(items) == 1 and _count(items[0], "note") == 1:
+            return ("note",)
+        record = self._record(one)
+        written = [name for name in TEXTS if name in record.outputs]
+        return written or record.rules_for(record.call(rules), rules).written_as
 
     def _has_joined(self, one: Expected) -> bool:
         """Whether it is a further missed call of its caller, which the note of the first one counts."""
@@ -222,8 +236,23 @@ class Audit:
         answers = [self._patience.ask(partial(ask, key)) for key in one.keys]
         return [found for found in answers if found is not None]
 
-    def _notes_of(self, item: Conversation) -> list[Note]:
-        return self._patience.ask(lambda: list(self._deps.kustomer.notes.every(conversation_id=item.id)))
+    def _texts_of(
+        self, name: str, items: Sequence[Conversation], one: Expected
+    ) -> tuple[list[InConversation], list[InConversation]]:
+        """The call's note or message (or, by mistake, several), and the second note of an edited one."""
+        kustomer = self._deps.kustomer
+        every: Callable[..., Iterator[InConversation]] = (
+            kustomer.notes.every if name == "note" else kustomer.messages.every
+        )
+        found: list[InConversation] = []
+        for item in items:
+            found += self._patience.ask(partial(_listed, every, item.id))
+        first = {key_of(name, key) for key in one.keys}
+        second = {*map(later_key, first)}
+        return (
+            [text for text in found if text.external_id in first],
+            [text for text in found if text.external_id in second],
+        )
 
     def _wants_attachment(self, one: Expected) -> bool:
         """Whether the rules, and what is known of the recording, let one expect it at the note."""
@@ -281,6 +310,15 @@ class Audit:
         return self._patience.ask(lambda: ask_page(self._deps, span, number))
 
 
+def _listed(every: Callable[..., Iterator[InConversation]], conversation_id: str) -> list[InConversation]:
+    return list(every(conversation_id=conversation_id))
+
+
+def _count(item: Conversation, name: str) -> object:
+    """How many of them a conversation says that it has."""
+    return item.fields.get(OUTPUTS[name].counted_as)
+
+
 def _to_be_written(standing: CallStatus) -> bool:
     """Not one that was forgotten on request, dropped by a person, or kept out by its webhooks."""
     if standing.stands is CallState.SKIPPED:
@@ -303,13 +341,3 @@ def _touched(item: Conversation, since: datetime) -> bool:
     times = (read_time(item.fields.get(name)) for name in ("createdAt", "updatedAt"))
     known_times = [at for at in times if at is not None]
     return not known_times or max(known_times) >= since
-
-
-def _first_and_second(notes: Sequence[Note], one: Expected) -> tuple[list[Note], list[Note]]:
-    """The call's note (or, by mistake, several), and the second one of a note that a person edited."""
-    first = {*map(note_key, one.keys)}
-    second = {*map(later_key, first)}
-    return (
-        [note for note in notes if note.external_id in first],
-        [note for note in notes if note.external_id in second],
-    )

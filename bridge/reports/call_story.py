@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from bridge.domain.outputs import TEXTS
 from bridge.domain.recording import RecordingState
 from bridge.wording import times
 
@@ -38,7 +39,7 @@ def story_of(view: Mapping[str, Any], *, after_s: float | None, sound: Recording
         sound: what is known of its recording.
     """
     state, reason = view["state"], str(view["reason"] or "").rstrip(".")
-    in_kustomer = "note" in view["outputs"]
+    in_kustomer = any(name in view["outputs"] for name in TEXTS)
     if state == "parked":
         return _parked(view["jobs"], in_kustomer=in_kustomer)
     if state == "skipped":

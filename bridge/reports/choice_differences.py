@@ -15,7 +15,7 @@ from typing import Any
 from bridge.domain.call import Call
 from bridge.domain.outcome import Outcome
 from bridge.domain.rules.choices import CHOICES, NOT_OF_CALLS
-from bridge.domain.rules.model import Rules
+from bridge.domain.rules.model import WRITTEN_AS, Rules
 from bridge.domain.rules.when import Caller
 
 # Kinds of differences, as they are counted. `written`: the call is written, or is not.
@@ -121,6 +121,10 @@ def _has_fields(case: Case, was: Rules, would: Rules) -> bool:
     return (was.fields_as, would.fields_as) != ("none", "none")
 
 
+def _is_message(case: Case, was: Rules, would: Rules) -> bool:
+    return "voice" in was.written_as and "voice" in would.written_as
+
+
 def _is_recorded(case: Case, was: Rules, would: Rules) -> bool:
     return bool(case.call.recorded)
 
@@ -163,6 +167,9 @@ _CHOICES: Mapping[str, _Choice] = {
     "field_names": _Choice(kind=CONVERSATION, matters=_has_fields, moves=True),
     "language": _Choice(kind=NOTE, moves=True),
     "klass": _Choice(kind=CONVERSATION, matters=_has_fields),
+    "write_as": _Choice(kind=NOTE, moves=True),
+    # Kustomer takes it with a new message only.
+    "auto": _Choice(kind=NOTE, matters=_is_message),
     "assign": _Choice(kind=OWNER, moves=True),
     "team": _Choice(kind=OWNER, moves=True),
     "missed_owner": _Choice(kind=OWNER, matters=_is_missed_and_owned, moves=True),
@@ -243,9 +250,11 @@ def cannot_tell(was: Rules, would: Rules) -> bool:
 
 
 def _adds(name: str, old: Any, new: Any) -> bool:
-    """A sync adds tags and attachments; it takes none away."""
+    """A sync adds tags, attachments, notes and messages; it takes none away."""
     if name == "tags":
         return not set(new) <= set(old)
+    if name == "as":
+        return not set(WRITTEN_AS[new]) <= set(WRITTEN_AS[old])
     # Nor does it empty a field, or give a conversation to nobody.
     return bool(new) and new not in ("never", "off", "none")
 

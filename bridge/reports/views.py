@@ -8,6 +8,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
+from bridge.domain.outputs import OUTPUTS
 from bridge.domain.rules.model import Rules
 from bridge.domain.webhook.keys import DEFAULT_KEYS, canonical_key
 from bridge.ledger.budgets.budget import Budget
@@ -45,7 +46,7 @@ def queue_view(ledger: Ledger, budgets: Iterable[Budget], connections: Connectio
 
 
 # The order in which the outputs of a call are written.
-_WRITTEN_AS = {"customer": 0, "conversation": 1, "note": 2, "later": 3, "attachment": 4, "klass": 5}
+_WRITTEN_AS = {name: place for place, name in enumerate(OUTPUTS)}
 
 
 def call_view(ledger: Ledger, rules: Rules, record: Record) -> dict[str, Any]:

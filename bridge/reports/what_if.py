@@ -18,6 +18,7 @@ from bridge.domain.call import Call
 from bridge.domain.policy import CustomerDraft, DetailWait, Wait, policy
 from bridge.domain.rules.model import Rules
 from bridge.domain.rules.when import Caller
+from bridge.domain.voice import direction_of
 from bridge.ledger.budgets.budget import Share
 from bridge.ledger.calls.by_activity import active_since, summary_rows
 from bridge.ledger.calls.reading import read_all
@@ -47,6 +48,8 @@ _CLOCKS_DIFFER_S = 3600
 # conversation and the note, and the customer where there was none. What is there already is read and updated;
 # a recording that is attached is registered, and its note read and updated.
 _WRITE, _CREATE_CUSTOMER, _UPDATE, _ATTACH = 3, 1, 2, 1
+# A voice message beside the note; the conversation that an incoming one opens again is read and put back.
+_MESSAGE, _REOPENED = 1, 2
 # Users and teams are listed once an hour, CloudTalk's agents as well.
 _LIST_OWNERS = 2
 
@@ -339,9 +342,18 @@ def _cost_of_write(case: Case, rules: Rules) -> Cost:
         return Cost(kustomer=2 * _UPDATE)
     attached = bool(case.call.recorded) and rules.record and rules.attach != "never"
     return Cost(
-        kustomer=_WRITE + _CREATE_CUSTOMER * (case.caller != "known") + _ATTACH * attached,
+        kustomer=_WRITE
+        + _CREATE_CUSTOMER * (case.caller != "known")
+        + _ATTACH * attached
+        + _MESSAGE * (len(rules.written_as) - 1)
+        + _reopened(case, rules),
         cloudtalk=int(bool(case.call.recorded) and rules.record and not case.stored),
     )
+
+
+def _reopened(case: Case, rules: Rules) -> int:
+    opens = "voice" in rules.written_as and direction_of(case.call) == "in"
+    return _REOPENED * (opens and rules.status[case.call.outcome] != "open")
 
 
 def _cost_of_update(case: Case, moved: frozenset[str], rules: Rules) -> Cost:
@@ -353,7 +365,7 @@ def _cost_of_update(case: Case, moved: frozenset[str], rules: Rules) -> Cost:
     fetched = RECORDING in moved and not case.stored and rules.record
     return Cost(
         kustomer=_UPDATE * bool(moved & {CONVERSATION, OWNER})
-        + _UPDATE * note
+        + (_UPDATE * len(rules.written_as) + _reopened(case, rules)) * note
         + _ATTACH * (RECORDING in moved),
         cloudtalk=int(fetched),
     )

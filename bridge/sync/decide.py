@@ -18,6 +18,7 @@ Anything else that has ended                                   write
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -166,10 +167,14 @@ class Horizon:
     wait: Later | None = None
 
 
-def look_back(record: Record, call: Call, reach: LedgerHorizon, now: datetime) -> Horizon:
+def look_back(
+    record: Record, call: Call, reach: LedgerHorizon, now: datetime, written_as: Collection[str] = ("note",)
+) -> Horizon:
+    """Args: written_as: the outputs that tell of the call; see `Rules.written_as`."""
     ended_at = call.ended_at or call.started_at
     before_us = ended_at is None or ended_at < reach.since
-    rests = reach.rests_until if before_us and "note" not in record.outputs else None
+    is_whole = all(name in record.outputs for name in written_as)
+    rests = reach.rests_until if before_us and not is_whole else None
     return Horizon(
         before_us=before_us,
         # A ledger that lost its last moments may have received the webhook.

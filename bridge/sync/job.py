@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 from structlog.contextvars import bind_contextvars
 
-from bridge.clients.kustomer import Conversation
+from bridge.clients.kustomer import Conversation, Message, Note
 from bridge.deps import Deps, JobResult
 from bridge.domain.call import Call
+from bridge.domain.outputs import TEXTS
 from bridge.domain.owners import Owner
 from bridge.domain.policy import DetailWait, Plan, external_ids, plan
 from bridge.domain.recording import RecordingState
@@ -46,13 +49,14 @@ from bridge.sync.outputs.customer import NoCustomer
 from bridge.sync.outputs.klass import ensure_klass, klass_again_s
 from bridge.sync.outputs.later import write_later
 from bridge.sync.outputs.note import NoteOutput, find_uuid
+from bridge.sync.outputs.voice import VoiceOutput, put_state_back
 from bridge.sync.owners import owner_now, owner_of, with_agent
 from bridge.sync.placing import OwnerOf, join, place_of
 from bridge.sync.refused import left_out_of
 from bridge.sync.settling import QUIET
-from bridge.sync.shared import finish
+from bridge.sync.shared import Place, finish
 from bridge.sync.write_log import WriteLog
-from bridge.sync.writer import CallWriter
+from bridge.sync.writer import CallWriter, Fields
 
 _NO_UUID = "CloudTalk gave no uuid, so we cannot check whether Kustomer already has this call"
 _DETAILS_TO_COME = "details from CloudTalk are pending"
@@ -147,7 +151,7 @@ def _plan_jobs(run: _Run, record: Record, decision: Decision) -> None:
 
 
 def _wait(record: Record, later: Later, now: datetime) -> JobResult:
-    state = State.SYNCED if "note" in record.outputs else State.WAITING
+    state = State.SYNCED if record.is_written else State.WAITING
     fields: dict[str, object] = {Field.STATE: state, Field.REASON: later.reason}
     if later.changing and record.changing_since is None:
         fields[Field.CHANGING_SINCE] = str(round(now.timestamp() * 1000))
@@ -156,7 +160,7 @@ def _wait(record: Record, later: Later, now: datetime) -> JobResult:
 
 def _write(run: _Run, record: Record, write: Write, rules: Rules, leg: Leg | None) -> JobResult:
     """Args: rules: the choices for this call."""
-    horizon = look_back(record, run.call, run.deps.ledger.reach(), run.now)
+    horizon = look_back(record, run.call, run.deps.ledger.reach(), run.now, rules.written_as)
     if horizon.wait:
         return _wait(record, horizon.wait, run.now)
     call = with_agent(run.call, run.deps)
@@ -195,9 +199,12 @@ def _write_call(
     record, rules = writer.record, writer.rules
     want = _plan(run.deps, writer, life, call, write)
     if life.leader is not None and not needs_own_note(life, call):
-        joined = join(writer, want, life)
-        ensure_klass(writer, want.klass, conversation_id=joined.id, conversation_is_new=False)
-        return _synced(writer, want, life, write, run.now)
+        # The first call's note counts this one; a voice message stands for one call.
+        want = replace(want, note=None)
+        if want.voice is None:
+            joined = join(writer, want, life)
+            ensure_klass(writer, want.klass, conversation_id=joined.id, conversation_is_new=False)
+            return _synced(writer, want, life, write, run.now)
     there = look_up(writer) if writer.may_be_written else None
     if there is None and writer.may_be_written and call.uuid is None and record.call_id is not None:
         ended = _known_under_its_uuid(run, record, record.call_id, want, horizon)
@@ -276,43 +283,73 @@ def _write_all(
     owner: OwnerOf,
     there: Conversation | None,
 ) -> bool:
-    """Bring customer, conversation, recording and note up to date, in that order.
+    """Bring customer, conversation, recording and what tells of the call up to date, in that order.
 
-    The conversation's state comes last: rules of Kustomer's own that wait for it find everything else there.
+    The conversation's state comes last: rules of Kustomer's own that wait for it find everything else there,
+    and an inbound message would open it again.
 
     Args:
         owner: whose it is, by the customer's id.
         there: the conversation that a ledger which was lost wrote.
 
     Returns:
-        False where the note is left to the run that follows.
+        False where the rest is left to the run that follows.
     """
     place = place_of(writer, want, life, owner, there)
-    if "note" not in writer.record.outputs and _recording_was_announced(writer):
+    if not writer.record.is_written and _recording_was_announced(writer):
         return False
-    note = NoteOutput(
-        writer=writer,
-        draft=want.note,
-        conversation_id=place.written.id,
-        conversation_is_new=place.is_new,
-        current=life.note,
-    )
-    for wanted in want.files:
-        lost = (writer.search_first or writer.verify) and wanted.output not in writer.record.outputs
-        attachment = find_attachment(writer, note.there(), wanted) if lost and not place.is_new else None
-        attachment = attachment or ensure_attachment(writer, wanted)
-        if attachment is None:
-            return False
-        note = replace(note, attachments=(*note.attachments, attachment))
-    written, is_new = writer.ensure(note)
-    if not is_new:
-        write_later(writer, note, written)
+    texts = _texts(writer, want, life, place)
+    files = _files(writer, want, place, texts)
+    if files is None:
+        return False
+    for text in texts:
+        output = replace(text, attachments=files)
+        written, is_new = writer.ensure(output)
+        if isinstance(output, NoteOutput) and not is_new:
+            write_later(writer, output, written)
     ensure_klass(writer, want.klass, conversation_id=place.written.id, conversation_is_new=place.is_new)
+    put_state_back(writer, place)
     if place.output is not None:
         writer.update(replace(place.output, current=life.conversation), place.written)
     if place.is_shared:
         finish(writer, place, want.conversation)
     return True
+
+
+def _texts(writer: CallWriter, want: Plan, life: Life, place: Place) -> list[NoteOutput | VoiceOutput]:
+    """What tells people of the call, in the order in which it is written."""
+    texts: list[NoteOutput | VoiceOutput] = []
+    common: dict[str, Any] = {
+        "writer": writer,
+        "conversation_id": place.written.id,
+        "conversation_is_new": place.is_new,
+        "conversation": place.read or life.conversation,
+    }
+    if want.note is not None:
+        current = life.text if isinstance(life.text, Note) else None
+        texts.append(NoteOutput(draft=want.note, current=current, **common))
+    if want.voice is not None:
+        current_message = life.text if isinstance(life.text, Message) else None
+        state = place.written.sent if place.is_new else {}
+        texts.append(VoiceOutput(draft=want.voice, current=current_message, state=state, **common))
+    return texts
+
+
+def _files(
+    writer: CallWriter, want: Plan, place: Place, texts: Sequence[NoteOutput | VoiceOutput]
+) -> list[Fields] | None:
+    """How the texts refer to the call's files, each uploaded once; None where Kustomer refuses one."""
+    files: list[Fields] = []
+    for wanted in want.files:
+        lost = (writer.search_first or writer.verify) and wanted.output not in writer.record.outputs
+        there = (text.there() for text in texts) if lost and not place.is_new else ()
+        found = (find_attachment(writer, one, wanted) for one in there)
+        attachment = next((one for one in found if one is not None), None)
+        attachment = attachment or ensure_attachment(writer, wanted)
+        if attachment is None:
+            return None
+        files.append(attachment)
+    return files
 
 
 def _recording_was_announced(writer: CallWriter) -> bool:
@@ -335,7 +372,7 @@ def _known_under_its_uuid(
         How this run ends, where the uuid was found in our note, or where nobody can tell; None: write it.
     """
     claim, deps = run.claim, run.deps
-    uuid = find_uuid(number, want.customer, deps.kustomer)
+    uuid = find_uuid(number, want.customer, deps.kustomer, record.rules_for(run.call, deps.rules))
     if uuid is not None and _is_free(deps, uuid, number):
         learn_uuid(deps.ledger, claim, record, uuid, number, "uuid_in_note", {"uuid": str(uuid)})
         return JobResult(again_in_ms=0, log="uuid found in its note")
@@ -356,7 +393,7 @@ def _is_recovered(deps: Deps, record: Record) -> bool:
     if not record.listed or record.events or record.synced_at is not None:
         return False
     written = deps.ledger.read(record.key).outputs
-    return any(written[name].created for name in ("conversation", "note"))
+    return any(name in written and written[name].created for name in ("conversation", *TEXTS))
 
 
 def _ms(at: datetime | None, now: datetime) -> int | None:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bridge.domain.outputs import TEXTS
 from bridge.domain.synthetic import is_synthetic
 from bridge.ledger.calls.record import Record, Written
 from bridge.ledger.calls.record_fields import Family
@@ -32,12 +33,13 @@ class Milestones:
         if name == "customer" and known is None and done != "updated":
             how = "created" if created else "phone" if sent.get("phone") else "external_id"
             found = [Milestone("customer", f"customer:{how}")]
-        if name == "note" and self.ended_at_ms is not None:
-            found = _of_note(known, sent, self.ended_at_ms, done=done, created=created)
+        if name in TEXTS and self.ended_at_ms is not None:
+            # The first of note and voice message counts.
+            found = _of_text(known, sent, self.ended_at_ms, done=done, created=created)
         return [one for one in found if Family.COUNTED.field(one.mark) not in self.record.fields]
 
 
-def _of_note(
+def _of_text(
     known: Written | None, sent: Mapping[str, Any], ended_at_ms: int, *, done: str, created: bool
 ) -> list[Milestone]:
     found = [Milestone("note", "end_to_note", ended_at_ms)] if created and known is None else []

@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from bridge.clients.kustomer import Conversation, Note
+from bridge.clients.kustomer import Conversation
+from bridge.clients.kustomer.resources import InConversation
 from bridge.deps import Deps, JobResult
 from bridge.domain.call import Call
 from bridge.domain.fields import attributes_of
@@ -58,7 +59,7 @@ class Life:
         leader: of the item that the call joined.
         leader_conversation: where that is.
         refused: why the conversation is not closed although somebody talked with the customer.
-        conversation: as just read, and so the note.
+        conversation: as just read, and so the text: its note, without one its voice message.
     """
 
     record: Record
@@ -71,7 +72,7 @@ class Life:
     leader_conversation: str = ""
     refused: str = ""
     conversation: Conversation | None = None
-    note: Note | None = None
+    text: InConversation | None = None
 
     @property
     def closed_by(self) -> CallerCall | None:
@@ -286,8 +287,7 @@ def _is_open(deps: Deps, leader: CallerCall) -> bool:
     if there.fields.get("status") != "done":
         return True
     # Closed by the rules, or on contact: a further miss opens it again. By a person: that is their last word.
-    note = _note_of(deps, record)
-    return not what_a_person_changed(record, there, note)
+    return not what_a_person_changed(record, there, _text_of(deps, record))
 
 
 def _take_over(claim: Claim, deps: Deps, phone: str, own: CallerCall, former: CallerCall) -> bool:
@@ -330,16 +330,16 @@ def _judged(deps: Deps, rules: Rules, life: Life, calls: Sequence[CallerCall]) -
     # The state of a conversation of several calls is not one call's.
     by_state = rules.per != "customer"
     there = deps.kustomer.conversations.get(written.id)
-    note = _note_of(deps, record)
+    text = _text_of(deps, record)
     changed = (
         "the conversation is gone"
         if there is None
-        else what_a_person_changed(record, there, note, by_state=by_state)
+        else what_a_person_changed(record, there, text, by_state=by_state)
     )
     if changed:
         why = f"not closed by call {by.named}: {changed}"
         return _not_closed(life, why, round(by.started_at.timestamp() * 1000))
-    return replace(life, conversation=there, note=note)
+    return replace(life, conversation=there, text=text)
 
 
 def _not_closed(life: Life, why: str, since_ms: int) -> Life:
@@ -353,6 +353,10 @@ def _closed(record: Record) -> dict[str, Any]:
     return told
 
 
-def _note_of(deps: Deps, record: Record) -> Note | None:
+def _text_of(deps: Deps, record: Record) -> InConversation | None:
+    """What people read of the call: its note, without one its voice message."""
     known = record.outputs.get("note")
-    return deps.kustomer.notes.get(known.id) if known is not None else None
+    if known is not None:
+        return deps.kustomer.notes.get(known.id)
+    known = record.outputs.get("voice")
+    return deps.kustomer.messages.get(known.id) if known is not None else None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from bridge.clients.kustomer import Conversation, Note
+from bridge.clients.kustomer import Conversation
+from bridge.clients.kustomer.resources import InConversation
+from bridge.domain.outputs import OUTPUTS, TEXTS
 from bridge.ledger.calls.record import Record, Written
 from bridge.sync.write_log import last_sent
 
@@ -13,13 +15,13 @@ def is_usable(there: Conversation) -> bool:
 
 
 def what_a_person_changed(
-    record: Record, there: Conversation, note: Note | None, *, by_state: bool = True
+    record: Record, there: Conversation, text: InConversation | None, *, by_state: bool = True
 ) -> str:
-    """A sentence that names the first of note, status, owner and tags that differs from what was written.
+    """A sentence that names the first of status, owner, tags and text that differs from what was written.
 
     Args:
         there: the conversation that the record names, as just read.
-        note: the call's note there, as just read; None where it is gone.
+        text: the call's note there, without one its voice message, as just read; None where it is gone.
         by_state: its status is this call's alone, so that another one is a person's.
     """
     known = record.outputs["conversation"]
@@ -32,7 +34,7 @@ def what_a_person_changed(
             return f"a person changed its {what}"
     if not _same_tags(known, there):
         return "a person changed its tags"
-    return _changed_note(record, note)
+    return _changed_text(record, text)
 
 
 def _status_differs(record: Record, known: Written, there: Conversation) -> bool:
@@ -51,15 +53,17 @@ def _same_tags(known: Written, there: Conversation) -> bool:
     return len(there.tags) == len(sent)
 
 
-def _changed_note(record: Record, note: Note | None) -> str:
-    written = record.outputs.get("note")
-    if written is None:
+def _changed_text(record: Record, text: InConversation | None) -> str:
+    name = next((one for one in TEXTS if one in record.outputs), None)
+    if name is None:
         return ""
-    if note is None:
-        return "a person deleted its note"
-    body = note.body.strip()
-    known = last_sent(written, record.changes.get("note", {}), {"body": body})
-    return "" if body == str(known.sent.get("body", "")).strip() else "a person changed its note"
+    kind = OUTPUTS[name]
+    if text is None:
+        return f"a person deleted its {kind.title.lower()}"
+    shown = str(text.fields.get(kind.text) or "").strip()
+    known = last_sent(record.outputs[name], record.changes.get(name, {}), {kind.text: shown})
+    is_ours = shown == str(known.sent.get(kind.text, "")).strip()
+    return "" if is_ours else f"a person changed its {kind.title.lower()}"
 
 
 def _ids(there: Conversation, name: str) -> set[str]:

@@ -9,6 +9,7 @@ from uuid import UUID
 from bridge.domain.call import Call
 from bridge.domain.outcome import Direction, Stage
 from bridge.domain.phone import Kind, Phone
+from bridge.domain.policy import NoteDraft, Plan
 from bridge.domain.rules.model import Rules
 from bridge.domain.webhook.events import Event, Held, read_event
 
@@ -63,3 +64,9 @@ def call(**fields: Any) -> Call:
         "wait_seconds": 14,
     }
     return Call(**{**has_value, **fields})
+
+
+def note_of(want: Plan) -> NoteDraft:
+    """The note of a plan that has one."""
+    assert want.note is not None
+    return want.note

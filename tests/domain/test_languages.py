@@ -27,7 +27,7 @@ from bridge.domain.policy import DetailWait, Plan, plan
 from bridge.domain.recording import Recording, RecordingState, Stored
 from bridge.domain.rules.file import read_rules_text
 from bridge.domain.rules.model import Rules
-from tests.domain.given import CALL_ID, STARTED_AT, call
+from tests.domain.given import CALL_ID, STARTED_AT, call, note_of
 
 IDS: tuple[MessageId, ...] = get_args(MessageId)
 OTHERS = [language for language in LANGUAGES if language != "en"]
@@ -182,21 +182,22 @@ def test_no_fixed_word_of_another_language_is_in_a_note(language: Language) -> N
     made = notes(language)
 
     told = "\n".join(
-        f"{want.note.body}\n{want.note.later.note_of_nothing()}\n{want.conversation.name}" for want in made
+        f"{note_of(want).body}\n{note_of(want).later.note_of_nothing()}\n{want.conversation.name}"
+        for want in made
     )
     of_notes = {one: text for one, text in messages(language).items() if not one.startswith("card_")}
     unseen = {one for one, text in of_notes.items() if not re.search(as_pattern(text), told)}
 
     assert unseen <= {"unknown_number"}, "the calls above no longer need every text"
     for want in made:
-        body = want.note.body.replace(f"CloudTalk call: {CALL_ID}", "")
+        body = note_of(want).body.replace(f"CloudTalk call: {CALL_ID}", "")
         used = set(WORD.findall(f"{body} {want.conversation.name}"))
         assert used <= allowed, used - allowed
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_our_note_is_found_by_its_number_in_every_language(language: Language) -> None:
-    body = planned(call(notes=f"CloudTalk call: {CALL_ID + 1}"), Rules(language=language)).note.body
+    body = note_of(planned(call(notes=f"CloudTalk call: {CALL_ID + 1}"), Rules(language=language))).body
 
     assert says_call(body, CALL_ID)
     assert not says_call(body, CALL_ID + 1)
@@ -210,9 +211,9 @@ def test_a_rule_gives_a_line_its_language() -> None:
     german = planned(call(), made.rules.for_call(call()))
 
     assert german.conversation.name == "Anruf von Ada Example"
-    assert german.note.body.startswith("Angenommener eingehender Anruf\n\nAnrufer: Ada Example, +44")
-    assert "Wann: Mo., 2. März 2026, 09:23 bis 09:24 UTC" in german.note.body
-    assert "Zeiten: 14 Sek. gewartet, 1 Min. 37 Sek. gesprochen" in german.note.body
+    assert note_of(german).body.startswith("Angenommener eingehender Anruf\n\nAnrufer: Ada Example, +44")
+    assert "Wann: Mo., 2. März 2026, 09:23 bis 09:24 UTC" in note_of(german).body
+    assert "Zeiten: 14 Sek. gewartet, 1 Min. 37 Sek. gesprochen" in note_of(german).body
 
 
 def test_an_unknown_language_is_an_error_with_the_nearest() -> None:
@@ -245,14 +246,15 @@ def test_names_with_braces_stay_as_they_are() -> None:
     )
 
     for language in LANGUAGES:
-        body = planned(given, Rules(language=language)).note.body
+        body = note_of(planned(given, Rules(language=language))).body
         assert "{who} {0}" in body
         assert "{1} (0:05)" in body
 
 
 def test_the_outcome_is_in_the_first_line_of_every_language() -> None:
     heads = {
-        planned(call(talk_seconds=0), Rules(language=one)).note.body.partition("\n")[0] for one in LANGUAGES
+        note_of(planned(call(talk_seconds=0), Rules(language=one))).body.partition("\n")[0]
+        for one in LANGUAGES
     }
 
     assert heads == {messages(one)["missed_incoming"] for one in LANGUAGES}

@@ -7,7 +7,7 @@ import pytest
 from bridge.domain.call import Call
 from bridge.domain.kustomer_texts.later import later_texts, news
 from bridge.domain.kustomer_texts.note import LONGEST_NOTE, length
-from bridge.domain.policy import later_key, note_key, note_uuid
+from bridge.domain.policy import key_of, later_key, uuid_in_key
 
 BEFORE = "Missed incoming call\n\nCaller: Ada Example\nCall tags: Billing\n\nAgent's notes\n> Call back"
 
@@ -43,8 +43,8 @@ def test_the_note_says_of_which_call_it_is_and_fits() -> None:
 
 def test_its_key_names_the_call_as_the_first_one_does() -> None:
     uuid = "11111111-2222-4333-8444-555555555500"
-    first = note_key(f"cloudtalk:call:{uuid}")
+    first = key_of("note", f"cloudtalk:call:{uuid}")
 
     assert later_key(first) == f"{first}:2"
-    assert str(note_uuid(first)) == str(note_uuid(later_key(first))) == uuid
-    assert note_uuid(f"cloudtalk:call:{uuid}:2") is None
+    assert str(uuid_in_key("note", first)) == str(uuid_in_key("note", later_key(first))) == uuid
+    assert uuid_in_key("note", f"cloudtalk:call:{uuid}:2") is None

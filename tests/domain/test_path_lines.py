@@ -9,6 +9,7 @@ from bridge.domain.kustomer_texts.note import note_text
 from bridge.domain.kustomer_texts.path import ai_agent_line, path_lines
 from bridge.domain.policy import Plan, plan
 from bridge.domain.rules.model import Rules
+from tests.domain.given import note_of
 from tests.domain.test_path import ADA, BO, HAND_OVER, MENU, SALES, call_of
 
 BUSY = BO | {"status": "missed", "reason": "busy", "call_times": {}}
@@ -113,7 +114,9 @@ def test_a_note_tells_the_path_only_where_the_rules_say_so() -> None:
 
     assert isinstance(plain, Plan)
     assert isinstance(with_path, Plan)
-    added = [line for line in with_path.note.body.splitlines() if line not in plain.note.body.splitlines()]
+    added = [
+        line for line in note_of(with_path).body.splitlines() if line not in note_of(plain).body.splitlines()
+    ]
     assert added == [
         "Out of hours",
         "Menu: 2",
@@ -121,7 +124,7 @@ def test_a_note_tells_the_path_only_where_the_rules_say_so() -> None:
         "Rang: Ada Example (did not pick up)",
         "Answered: Bo Example, talked 1 min",
     ]
-    assert plain.note.body == note_text(replace(call, path=(), out_of_hours=None, groups=()))
+    assert note_of(plain).body == note_text(replace(call, path=(), out_of_hours=None, groups=()))
 
 
 def test_a_note_names_the_ai_voice_agent_that_answered() -> None:

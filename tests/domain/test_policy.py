@@ -22,7 +22,7 @@ from bridge.domain.policy import (
     plan,
 )
 from bridge.domain.rules.model import Rules
-from tests.domain.given import CALL_ID, UUID_TEXT, call
+from tests.domain.given import CALL_ID, UUID_TEXT, call, note_of
 
 A_TAG = re.compile(r"^[0-9a-zA-ZÀ-ÿ_/<>.-][0-9a-zA-ZÀ-ÿ _/<>.-]{0,63}$")
 SHORT = Phone(Kind.SHORT, "112233")
@@ -194,7 +194,7 @@ def test_external_ids_come_from_the_uuid_in_lower_case() -> None:
     want = planned(call())
 
     assert want.conversation.external_id == f"cloudtalk:call:{UUID_TEXT}"
-    assert want.note.external_id == f"cloudtalk:call:{UUID_TEXT}:note"
+    assert note_of(want).external_id == f"cloudtalk:call:{UUID_TEXT}:note"
 
 
 def test_a_call_that_has_no_uuid_is_known_by_its_number() -> None:
@@ -206,8 +206,10 @@ def test_a_call_that_has_no_uuid_is_known_by_its_number() -> None:
 def test_the_id_of_a_note_is_made_from_the_call() -> None:
     want = planned(call())
 
-    assert want.note.id == planned(call(talk_seconds=5)).note.id == object_id(want.note.external_id)
-    assert re.fullmatch("[0-9a-f]{24}", want.note.id)
+    assert (
+        note_of(want).id == note_of(planned(call(talk_seconds=5))).id == object_id(note_of(want).external_id)
+    )
+    assert re.fullmatch("[0-9a-f]{24}", note_of(want).id)
     # Once written to Kustomer it must stay so: another one would make a second note.
     assert object_id("cloudtalk:call:5b0c7f0e-3f5d-4c0e-9a51-8a7f4f6f2d11:note") == "7c0ffb23b69c44e087e4450d"
 
@@ -237,7 +239,7 @@ def test_a_fresh_call_waits_for_what_was_left_out(uuid: bool) -> None:
 def test_a_late_call_is_written_with_what_is_known_and_the_promise_of_more() -> None:
     want = planned(call(wants_detail=True), patience=DetailWait.LATE)
 
-    assert "Still to come" in want.note.body
+    assert "Still to come" in note_of(want).body
 
 
 def test_a_late_call_without_a_uuid_waits_on() -> None:
@@ -257,9 +259,9 @@ def test_a_call_that_cloudtalk_does_not_know_is_written_without_any_promise(uuid
 
     want = planned(some_call, patience=DetailWait.GONE)
 
-    assert "Still to come" not in want.note.body
+    assert "Still to come" not in note_of(want).body
     assert want.conversation.external_id == external_ids(uuid=some_call.uuid, call_id=CALL_ID)[0]
 
 
 def test_the_note_is_told_in_the_zone_of_the_rules() -> None:
-    assert "10:23" in planned(call(), Rules().placed(region=None, zone="Europe/Prague")).note.body
+    assert "10:23" in note_of(planned(call(), Rules().placed(region=None, zone="Europe/Prague"))).body

@@ -207,7 +207,7 @@ MISTAKES = [
     ('version = 2\n[agents]\ntable = { "x" = "bo@example.com" }', "F:3:11: agents.table.x cannot be that; use CloudTalk agent ids"),
     ("version = 2\n[conversation]\ncustom = { region = 'x' }", "F:3:12: conversation.custom.region: 'region' is no custom attribute; its name ends in its type"),
     ("version = 2\n[conversation]\ncustom = { nNum = 'x' }", "F:3:12: conversation.custom.nNum: 'nNum' cannot be that value; an attribute that ends in Num is a number"),
-    ('version = 2\n[write]\nas = "both"', 'F:3:6: write.as cannot be "both"; use "note": the only form so far'),
+    ('version = 2\n[write]\nas = "phone"', 'F:3:6: write.as cannot be "phone"; use one of note, voice_message, both'),
     ('version = 2\n[write]\nlanguage = "DE"', 'F:3:12: write.language cannot be "DE"; use one of en, de, fr, es, pt, it, nl, pl, cs; did you mean de?'),
     ("version = 2\n[insights]\nsummary = 1", "F:3:11: insights.summary cannot be 1; use true or false"),
     ("version = 2\n[[rule]]\nwhen.country = 'UK'\nthen.write = false", 'F:3:16: rule 1: when.country cannot be "UK"; did you mean GB?'),

@@ -17,6 +17,13 @@ def desk(sandbox: RunningSandbox) -> list[dict[str, Any]]:
         notes.setdefault(conversation, []).append(
             {"externalId": attributes["externalId"], "body": attributes["body"]}
         )
+    messages: dict[str, list[dict[str, Any]]] = {}
+    for message in sandbox.kustomer.messages:
+        conversation = message["relationships"]["conversation"]["data"]["id"]
+        names = ("externalId", "channel", "app", "direction", "status", "preview", "sentAt", "meta", "auto")
+        shown = {name: message["attributes"].get(name) for name in names}
+        files = [one["id"] for one in message["relationships"].get("attachments", {}).get("data", [])]
+        messages.setdefault(conversation, []).append({**shown, "files": len(files)})
     found = []
     for customer in sandbox.kustomer.customers:
         attributes = customer["attributes"]
@@ -29,6 +36,8 @@ def desk(sandbox: RunningSandbox) -> list[dict[str, Any]]:
                 "tags": item["tagNames"],
                 "owners": item["ownerNames"],
                 "notes": notes.get(id_, []),
+                # Of most calls there are none.
+                **({"messages": messages[id_]} if id_ in messages else {}),
             }
             for id_, item in conversations.items()
             if item["relationships"]["customer"]["data"]["id"] == customer["id"]

@@ -86,7 +86,6 @@ class Choice:
 
 # What belongs to a later version, with the only value that works today.
 _FIXED: Mapping[str, Any] = {
-    "write.as": "note",
     "write.template": "",
     "insights.summary": False,
     "insights.sentiment": False,

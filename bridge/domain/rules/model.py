@@ -25,9 +25,15 @@ Per = Literal["call", "customer", "missed_caller"]
 Assign = Literal["longest", "first", "last", "none"]
 # Whom a missed call goes to: the first of the list that has a Kustomer user, or the fallback team.
 MissedOwner = Literal["last_rung", "voicemail", "favourite", "last_assignee", "fallback"]
+WriteAs = Literal["note", "voice_message", "both"]
 Attach = Literal["speech", "original", "never"]
 Link = Literal["operators", "signed", "off"]
 FieldsAs = Literal["none", "conversation", "klass"]
+
+# How a call is written -> the outputs that tell of it, in the order in which they are written.
+WRITTEN_AS: Mapping[WriteAs, tuple[str, ...]] = MappingProxyType(
+    {"note": ("note",), "voice_message": ("voice",), "both": ("note", "voice")}
+)
 
 DEFAULT_STATUS: Mapping[Outcome, Status] = MappingProxyType(
     {
@@ -58,6 +64,9 @@ class Rules:
     note_path: bool = False
     # Of the note, the title and texts in fields.
     language: Language = "en"
+    # What it is written as, `as` in the file: an internal note, a message of channel `voice`, or both.
+    write_as: WriteAs = "note"
+    auto: bool = False  # voice messages are left out of Kustomer's reporting
     # Whose call it is: [customer].
     match: tuple[Match, ...] = ("phone", "shared_phone", "email", "external_id")
     # Whether to search for shared numbers and other spellings where the exact look-up finds nobody: a request
@@ -147,6 +156,17 @@ class Rules:
     def placed(self, *, region: str | None, zone: str) -> Rules:
         """The same rules for a country (numbers written without their code) and a time zone (notes)."""
         return replace(self, region=region, zone=zone)
+
+    @property
+    def written_as(self) -> tuple[str, ...]:
+        """The outputs that tell of the call: `note`, `voice`."""
+        return WRITTEN_AS[self.write_as]
+
+    @property
+    def writes_messages(self) -> bool:
+        """Whether some call is written as a voice message."""
+        chosen = (self.write_as, *(rule.then.get("write_as", "note") for rule in self.rules))
+        return any(one != "note" for one in chosen)
 
     @property
     def asks_path(self) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from bridge.boundary import boundary
+from bridge.domain.outputs import TEXTS
 from bridge.ledger import keys
 from bridge.ledger.calls.record import Record, moment
 from bridge.ledger.calls.record_fields import Field
@@ -44,17 +45,20 @@ def have_observation(ledger: Ledger, name: str, parts: Sequence[str]) -> list[bo
 
 @boundary("ledger.noted_at")
 def noted_at(ledger: Ledger, names: Sequence[str]) -> list[datetime | None]:
-    """When the note of each of these calls was first known to be in Kustomer, in one round trip."""
+    """When the note or message of each of these calls was first known to be there, in one round trip."""
     pipe = ledger.redis.pipeline(transaction=False)
     for name in names:
         pipe.lrange(keys.log(name), 0, -1)
     return [_first_note(lines) for lines in pipe.execute()]
 
 
+_TOLD = frozenset(f"{name} {done}" for name in TEXTS for done in ("created", "found"))
+
+
 def _first_note(newest_first: Sequence[str]) -> datetime | None:
     for text in reversed(newest_first):
         line = json.loads(text)
-        if line["what"] in ("note created", "note found"):
+        if line["what"] in _TOLD:
             return moment(line["at"])
     return None
 

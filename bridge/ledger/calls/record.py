@@ -13,6 +13,7 @@ from bridge.domain.call import Call, fold
 from bridge.domain.call_list_item import read_listed
 from bridge.domain.detail import Detail, read_detail
 from bridge.domain.outcome import Stage
+from bridge.domain.outputs import TEXTS
 from bridge.domain.owners import Owner, needs_path
 from bridge.domain.recording import Recording, read_recording
 from bridge.domain.rules.model import Rules
@@ -94,6 +95,11 @@ class Record:
     @property
     def exists(self) -> bool:
         return bool(self.fields or self.events)
+
+    @property
+    def is_written(self) -> bool:
+        """Whether Kustomer has something that tells people of the call."""
+        return any(name in self.outputs for name in TEXTS)
 
     @property
     def forgotten(self) -> bool:

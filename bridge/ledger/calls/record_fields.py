@@ -43,6 +43,7 @@ class Field(StrEnum):
     # Of missed calls, and of conversations that calls share.
     INDEXED = "indexed"  # the number under which the call is in the index of callers
     CLOSED = "closed"  # JSON: the contact that ended its wait, or why the conversation was not closed
+    STATE_BEFORE = "state_before"  # JSON: of the conversation, to be put back once the voice message is made
     SHARED = "shared"  # the customer under which its conversation is remembered for later calls
     # Of the record of a text message (`ledger/messages/`).
     MESSAGE = "message"  # JSON: what lists show of it

@@ -13,8 +13,9 @@ from dataclasses import asdict
 from functools import partial
 from typing import Any
 
-from bridge.clients.kustomer import Kustomer, Note
+from bridge.clients.kustomer import Kustomer
 from bridge.clients.kustomer.attachments import FormRefused, UploadForm, reference
+from bridge.clients.kustomer.resources import InConversation
 from bridge.deps import Deps
 from bridge.domain.policy import AttachmentDraft
 from bridge.errors import Rejected, Unavailable
@@ -48,32 +49,36 @@ def ensure_attachment(writer: CallWriter, draft: AttachmentDraft) -> dict[str, A
     return {"_id": known.id, **{key: sent[key] for key in ("name", "contentType", "contentLength")}}
 
 
-def find_attachment(writer: CallWriter, note: Note | None, draft: AttachmentDraft) -> dict[str, Any] | None:
-    """What a note refers to under our name for the file: attached by a ledger that was lost."""
-    for item in note.attachments if note else ():
+def find_attachment(
+    writer: CallWriter, there: InConversation | None, draft: AttachmentDraft
+) -> dict[str, Any] | None:
+    """What a note or message has under our name for the file: attached by a ledger that was lost."""
+    for item in there.attachments if there else ():
         id_ = str(item.get("_id") or item.get("id"))
-        there = reference(id_, item) or writer.kustomer.attachments.reference(id_)
-        if there is not None and there["name"] == draft.name:
+        found = reference(id_, item) or writer.kustomer.attachments.reference(id_)
+        if found is not None and found["name"] == draft.name:
             writer.log.keep(draft.output, id_, _fields(draft), done="found")
-            return there
+            return found
     return None
 
 
-def all_attachments(note: Note, wanted: Sequence[Mapping[str, Any]], kustomer: Kustomer) -> list[Any] | None:
-    """The note's attachments and ours; None where ours are among them.
+def all_attachments(
+    current: InConversation, wanted: Sequence[Mapping[str, Any]], kustomer: Kustomer
+) -> list[Any] | None:
+    """The attachments of a note or message and ours; None where ours are among them.
 
     The list replaces what is there, and what a person attached must not get lost.
 
     Raises:
         Unavailable: Kustomer does not say what the others are.
     """
-    there = {str(item.get("_id") or item.get("id")): item for item in note.attachments}
+    there = {str(item.get("_id") or item.get("id")): item for item in current.attachments}
     missing = [item for item in wanted if item["_id"] not in there]
     if not missing:
         return None
     kept = [reference(id_, item) or kustomer.attachments.reference(id_) for id_, item in there.items()]
     if any(item is None for item in kept):
-        raise Unavailable("kustomer does not list the note's other attachments; not replacing them")
+        raise Unavailable("kustomer does not list the other attachments of what it shows; not replacing them")
     return [*kept, *missing]
 
 

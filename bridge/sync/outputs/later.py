@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from bridge.clients.kustomer import Note
-from bridge.domain.policy import later_key, note_key, object_id
+from bridge.domain.policy import key_of, later_key, object_id
 from bridge.ledger.calls.record import Written
 from bridge.sync.outputs.note import EDITED, SECOND, NoteOutput
 from bridge.sync.refused import forget_left_out, say_left_out
@@ -58,8 +58,8 @@ def write_later(writer: CallWriter, note: NoteOutput, written: Written) -> None:
 class LaterNoteOutput(NoteOutput):
     name: ClassVar[str] = SECOND
 
-    def _keys(self) -> Iterable[str]:
-        return (later_key(note_key(key)) for key in self.writer.keys)
+    def keys(self) -> Iterable[str]:
+        return (later_key(key_of(NoteOutput.name, key)) for key in self.writer.keys)
 
     def kept(self, fields: Fields, known: Written, current: Note | None) -> Fields:
         # What is gone was deleted by a person, who wants no second note.

@@ -12,7 +12,7 @@ from bridge.domain.messages import MessageDraft, ThreadDraft
 from bridge.errors import Conflict, Rejected
 from bridge.ledger.calls.record import Written
 from bridge.ledger.messages.records import conversation_cache
-from bridge.sync.outputs.note import names_id
+from bridge.sync.outputs.text import names_id
 from bridge.sync.writer import CallWriter, Fields, Output
 
 _NO_MESSAGE_IDS = "kustomer:no-message-ids"

@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from bridge.domain.call import Call
 from bridge.domain.kustomer_texts.note import headline, sound_length
+from bridge.domain.outputs import OUTPUTS, TEXTS
 from bridge.domain.webhook.voice_agent import shown as shown_value
 from bridge.errors import BridgeError, Rejected
 from bridge.ledger.calls import by_hand
@@ -46,15 +47,6 @@ _DONE: Mapping[str, str] = {
     "look": "CloudTalk is asked again for what is not known of the call.",
     "park": "Its jobs are parked: nothing is tried until somebody runs them again.",
     "drop": "Nothing more is done for this call, unless something new comes.",
-}
-_OUTPUTS = {
-    "customer": "Customer",
-    "conversation": "Conversation",
-    "note": "Note",
-    "later": "Second note",
-    "attachment": "Recording",
-    "klass": "Custom object",
-    "message": "Message",
 }
 _BAD = ("failed", "parked", "contradiction", "not written", "gave up", "CloudTalk says")
 _CAME = ("event ", "call details", "recording received", "found in", "received", "asked CloudTalk")
@@ -122,7 +114,7 @@ def _shown(
         "upcoming": [one for one in view["jobs"] if one["state"] != "parked"],
         "parked": [one for one in view["jobs"] if one["state"] == "parked"],
         "outputs": [
-            (_OUTPUTS.get(name, name), one, "created" if one["created"] else "found there")
+            (_output_title(name), one, "created" if one["created"] else "found there")
             for name, one in view["outputs"].items()
         ],
         "note": _note(view),
@@ -176,9 +168,15 @@ def _asked(view: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [*name, *((one["name"], shown_value(one["value"])) for one in agent.get("fields", ()))]
 
 
+def _output_title(name: str) -> str:
+    return OUTPUTS[name].title if name in OUTPUTS else name.capitalize()
+
+
 def _note(view: Mapping[str, Any]) -> str | None:
-    sent = (view["outputs"].get("note") or {}).get("sent") or {}
-    return sent.get("body")
+    """What Kustomer tells people of the call: the note, without one the voice message."""
+    name = next((one for one in TEXTS if one in view["outputs"]), None)
+    sent = view["outputs"][name].get("sent") or {} if name else {}
+    return sent.get(OUTPUTS[name].text) if name else None
 
 
 def _bodies(view: Mapping[str, Any]) -> Sequence[tuple[str, str | None, str]]:

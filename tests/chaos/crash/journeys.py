@@ -148,6 +148,20 @@ def _ringing(sandbox: RunningSandbox) -> None:
     sandbox.cloudtalk.fail_next(424, path="/cuecards$")
 
 
+def _counted(hand: Hand) -> None:
+    """Written as a voice message, whose conversation is put back, and changed by a recording."""
+    _recorded(hand)
+    hand.ledger.replay("sync", KEY, who="test")
+    hand.run_all()
+
+
+def _message_gets_lost(sandbox: RunningSandbox) -> None:
+    _with_recording(sandbox)
+    # Looked for by the id that the org does not take, then in the list.
+    sandbox.kustomer.read_as(note_id="refuse", external_id="duplicate", message_lookup="missing")
+    sandbox.kustomer.fail_next(503, method="POST", path="/messages$")
+
+
 def _withheld(hand: Hand) -> None:
     hand.tell("call-ended", {**ENDED, "external_number": "anonymous"})
     hand.run_all()
@@ -486,6 +500,8 @@ JOURNEYS = {
     ),
     "edited": Journey(run=_edited, prepare=lambda sandbox: _call(sandbox, tags=["Refund"], rating=4)),
     "a custom object": Journey(run=_changed_later, prepare=_with_a_class, rules=Rules(fields_as="klass")),
+    "a voice message": Journey(run=_counted, prepare=_with_recording, rules=Rules(write_as="voice_message")),
+    "note and message": Journey(run=_counted, prepare=_message_gets_lost, rules=Rules(write_as="both")),
     "public link": Journey(
         run=_by_its_public_link,
         prepare=lambda sandbox: _call(sandbox, recorded=True, recording_seconds=2, recording_ready_after=1),

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from bridge.domain.kustomer_texts.languages import Language
 from bridge.domain.rules.choice import BOOL, Choice, one_of
+from bridge.domain.rules.model import WriteAs
 from bridge.domain.rules.values import LaterTemplate
 
 _KEPT = "false: they are kept and explained, not written"
@@ -29,8 +28,15 @@ CHOICES: tuple[Choice, ...] = (
         costs="1 of CloudTalk: call detail",
     ),
     Choice(
-        section="write", name="as", field="", kind=Literal["note"], right='"note": the only form so far',
-        says="the form in which a call is written",
+        section="write", name="as", field="write_as", kind=WriteAs, right=one_of(WriteAs),
+        says="what a call is written as: an internal note; a message of Kustomer's channel `voice`, which "
+        "counts as a contact; or both",
+        costs="of Kustomer, with both: 1 (a recording: 2 more); with an incoming voice message in a "
+        "conversation that is done: 1, as the message reopens it",
+    ),
+    Choice(
+        section="write", name="auto", field="auto", kind=bool, right=BOOL,
+        says="mark voice messages as automatic: Kustomer leaves them out of its reporting",
     ),
     Choice(
         section="write", name="language", field="language", kind=Language, right=one_of(Language),
