@@ -7,6 +7,7 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
@@ -19,7 +20,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bridge import wiring
 from bridge.checks.cached import CachedChecks
-from bridge.jobs.erasure import Erasure
 from bridge.ledger.budgets.budget import Budget
 from bridge.ledger.calls.inbox import Inbox
 from bridge.ledger.faults import server_fault
@@ -65,6 +65,9 @@ from bridge.web.webhooks.admission import Admission
 from bridge.web.webhooks.body import SLOWEST_S
 from bridge.web.webhooks.rates import Rates
 from bridge.web.webhooks.routes import ADDRESS, Webhooks, log, refusals
+
+if TYPE_CHECKING:
+    from bridge.jobs.erasure import Erasure
 
 
 class Bridge(Starlette):
