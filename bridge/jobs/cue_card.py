@@ -7,8 +7,9 @@ active call" is, after 1, 2, 4 and 8 seconds: CloudTalk may not know a call in i
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -42,12 +43,15 @@ from bridge.errors import (
 )
 from bridge.ledger.calls.record import Record, moment
 from bridge.ledger.calls.record_fields import Field
+from bridge.ledger.measures import Milestone
 from bridge.ledger.queue.jobs import Claim
 from bridge.sync.cue_card import OF_USE_FOR, CardState, KeptCard, card_of, is_of_use, newest_ring
 from bridge.sync.customers.look_up import Found, candidates
 from bridge.sync.write_log import WriteLog
 
 _FIRST_PAUSE_MS = 1000
+# After so long nothing more is asked for: the card goes out with what is known.
+_ENOUGH_S = 1.0
 # How long a right that the key lacks is not tried again: each try costs CloudTalk or Kustomer two requests.
 _REFUSED_FOR_S = 600
 _CARDS_REFUSED = "cloudtalk:no-cue-cards"
@@ -81,6 +85,7 @@ class _Run:
     record: Record
     call: Call
     kept: KeptCard
+    began: float = field(default_factory=time.monotonic)
 
     def show(self) -> JobResult:
         if not is_of_use(self.record, self.call, self.now):
@@ -100,6 +105,11 @@ class _Run:
     @property
     def now(self) -> datetime:
         return moment(self.claim.now_ms) or datetime.now(UTC)
+
+    @property
+    def _is_late(self) -> bool:
+        """A slow Kustomer: the name alone, now, is worth more than all of it after somebody picked up."""
+        return time.monotonic() - self.began > _ENOUGH_S
 
     def _send(self, card: CueCard) -> JobResult:
         """Send it once, under an intent that says so."""
@@ -127,7 +137,16 @@ class _Run:
             return self.ends(CardState.NONE, f"no cue card: {error}")
         except Unavailable as error:
             return self.ends(CardState.UNSURE, f"cue card sent, not sent again: {error}")
-        return self.ends(CardState.SHOWN, "cue card shown")
+        return self._shown_now()
+
+    def _shown_now(self) -> JobResult:
+        """Its record, which counts how long it took."""
+        ring = newest_ring(self.record)
+        since_ms = None if ring is None else round(ring.at.timestamp() * 1000)
+        milestone = Milestone("cue_card", "ring_to_card", since_ms)
+        result = self.ends(CardState.SHOWN, "cue card shown")
+        self.deps.ledger.keep(self.claim, result.fields, note=result.log, milestones=[milestone])
+        return JobResult()
 
     def _tried(self, card: CueCard) -> KeptCard:
         ring = newest_ring(self.record)
@@ -199,7 +218,7 @@ class _Run:
     def _caller(self, customer: Customer, rules: Rules) -> Caller:
         number = _open_conversations(customer)
         conversations: list[Conversation] = []
-        if number != 0 and rules.cue_card_conversations:
+        if number != 0 and rules.cue_card_conversations and not self._is_late:
             conversations = self._conversations(customer.id)
         link = self.deps.app_links.customer(customer.id)
         return Caller(
@@ -225,7 +244,7 @@ class _Run:
     def _company(self, customer: Customer) -> str:
         """Its name. The bridge needs no right to read companies otherwise, so it may be missing."""
         company_id, memory = customer.company_id, self.deps.ledger.memory
-        if company_id is None or memory.cached(_COMPANIES_REFUSED):
+        if company_id is None or self._is_late or memory.cached(_COMPANIES_REFUSED):
             return ""
         try:
             company = self.deps.kustomer.companies.get(company_id)

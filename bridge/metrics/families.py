@@ -124,6 +124,11 @@ SHARED = (
         edges=EDGES["call_back"],
     ),
     _global(
+        "ring_to_cue_card_seconds", "histogram",
+        "from the newest webhook that a call rings until its cue card was shown, once a call.",
+        edges=EDGES["ring_to_card"],
+    ),
+    _global(
         "customers", "counter", "customers of new calls, by how they were matched.",
         labels={"match": ("phone", "external_id", "created")},
     ),

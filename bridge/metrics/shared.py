@@ -108,6 +108,7 @@ _HISTOGRAMS = {
     "end_to_note": "call_end_to_note_seconds",
     "end_to_recording": "call_end_to_recording_seconds",
     "call_back": "missed_call_back_seconds",
+    "ring_to_card": "ring_to_cue_card_seconds",
     "upstream": "upstream_request_duration_seconds",
     "job_wait": "job_wait_seconds",
 }

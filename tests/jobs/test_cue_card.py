@@ -10,6 +10,7 @@ import redis
 
 from bridge.domain.rules.model import Rule, Rules
 from bridge.domain.rules.when import When
+from bridge.ledger.measures import read_measures
 from bridge.sandbox.running import RunningSandbox
 from tests.jobs.test_exactly_once import Died, die
 from tests.support import Bridge, ended
@@ -58,6 +59,7 @@ def test_the_card_says_who_calls_and_costs_four_requests_of_kustomer_and_cloudta
     assert "March invoice (" in card["content"]
     assert "Old order" not in card["content"]
     assert says(ringing) == ["cue card shown"]
+    assert sum(read_measures(ringing.ledger.redis)["ring_to_card"][()].buckets) == 1
     # The customer, the open conversations, the company; and the card.
     assert [request.method for request in sandbox.kustomer.requests] == ["GET"] * 3
     assert len(sandbox.cloudtalk.requests) == 1
@@ -65,7 +67,7 @@ def test_the_card_says_who_calls_and_costs_four_requests_of_kustomer_and_cloudta
 
 def test_without_the_choice_a_ringing_call_costs_no_request(bridge: Bridge, sandbox: RunningSandbox) -> None:
     bridge.receive("call-started", RINGS)
-    bridge.run_jobs_for(20)
+    bridge.run_jobs_for(20, step_s=5)
 
     assert sandbox.cloudtalk.requests == sandbox.kustomer.requests == []
 
@@ -103,7 +105,7 @@ def test_a_call_that_is_never_active_is_given_up_after_five_tries_and_tried_agai
 ) -> None:
     sandbox.cloudtalk.fail_next(424, path="/cuecards", times=5)
     ringing.receive("call-started", RINGS)
-    ringing.run_jobs_for(60)
+    ringing.run_jobs_for(20, step_s=2)
     assert len(sandbox.cloudtalk.requests) == 5
     assert says(ringing)[-1].endswith("; given up")
     assert "card" not in ringing.record(UUID).fields["cue_card"].replace('"card": {}', "")
@@ -125,7 +127,7 @@ def test_no_card_is_sent_once_the_call_has_ended_or_rang_a_while_ago(
         ringing.receive("call-ended", ended())
     if ends == "in time":
         ringing.let_pass(31)
-    ringing.run_jobs_for(40)
+    ringing.run_jobs_for(40, step_s=5)
 
     assert sandbox.cloudtalk.cue_cards == []
     assert not [one for one in sandbox.cloudtalk.requests if one.path.endswith("/cuecards")]
@@ -135,7 +137,7 @@ def test_no_card_is_sent_once_the_call_has_ended_or_rang_a_while_ago(
 def test_a_card_whose_reply_was_lost_is_not_sent_again(ringing: Bridge, sandbox: RunningSandbox) -> None:
     sandbox.cloudtalk.lose_next_reply(path="/cuecards")
     ringing.receive("call-started", RINGS)
-    ringing.run_jobs_for(10)
+    ringing.run_jobs_for(10, step_s=2)
 
     assert len(sandbox.cloudtalk.cue_cards) == 1
     assert "not sent again" in says(ringing)[-1]
@@ -150,7 +152,7 @@ def test_a_worker_that_dies_with_the_card_does_not_send_a_second_one(
     with pytest.raises(Died):
         ringing.run_jobs()
 
-    ringing.run_jobs_for(15)
+    ringing.run_jobs_for(15, step_s=3)
 
     assert len(sandbox.cloudtalk.cue_cards) == (1 if when == "after" else 0)
     assert says(ringing) == ["cue card sent, its reply was lost: not sent again"]
@@ -181,15 +183,29 @@ def test_a_card_that_fails_ends_with_a_line_and_the_call_is_written_all_the_same
     here = sandbox.cloudtalk if service == "cloudtalk" else sandbox.kustomer
     here.fail_next(status, path=path)
     ringing.receive("call-started", RINGS)
-    ringing.run_jobs_for(10)
+    ringing.run_jobs_for(2)
     log = [str(entry["what"]) for entry in ringing.record(UUID).log]
     assert any(said in line for line in log), log
 
     ringing.receive("call-ended", ended())
-    ringing.run_jobs_for(30)
+    ringing.run_jobs_for(30, step_s=6)
 
     assert ringing.ledger.parked_count() == 0
     assert len(sandbox.kustomer.notes) == 1
+
+
+@pytest.mark.slow
+def test_a_slow_kustomer_costs_the_card_what_else_it_says_and_not_its_moment(
+    ringing: Bridge, sandbox: RunningSandbox
+) -> None:
+    sandbox.kustomer.delay_next(1.1, path="/customers/phone")
+    ringing.receive("call-started", RINGS)
+    ringing.run_jobs()
+
+    (card,) = sandbox.cloudtalk.cue_cards
+    assert (card["title"], card["subtitle"]) == ("Ada Example", None)
+    assert "<p>Open conversations: 1</p>" in card["content"]
+    assert len(sandbox.kustomer.requests) == 1
 
 
 def test_a_kustomer_that_fails_for_a_moment_is_asked_again(ringing: Bridge, sandbox: RunningSandbox) -> None:
