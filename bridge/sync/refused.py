@@ -1,7 +1,8 @@
 """A refusal that names one optional field: the rest is written without it, and the record says so.
 
 A tag that Kustomer will not take must not keep a call out of Kustomer. A custom attribute that it refused is
-not sent again for an hour, by no call: each try costs a request, and only an admin can define it.
+not sent again for an hour, by no call, unless a person asks for it: each try costs a request, and only an
+admin can define it.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ def _without_refused_lately(
     writer: CallWriter, output: str, body: Mapping[str, Any], shown: Collection[str]
 ) -> dict[str, Any]:
     custom = body.get("custom")
-    if not isinstance(custom, Mapping) or not custom:
+    if not isinstance(custom, Mapping) or not custom or writer.verify:
         return dict(body)
     lately = set(writer.memory.cached(_refused_lately(output)) or ()) - set(shown)
     left_out = [name for name in custom if name in lately]

@@ -47,7 +47,7 @@ def ensure_klass(
     if (known := writer.record.outputs.get(output.name)) is not None and not writer.verify:
         if output.fields(known) == known.sent and not writer.record.changes.get(output.name):
             return
-    elif writer.memory.cached(_refused_lately(draft.klass)):
+    elif not writer.verify and writer.memory.cached(_refused_lately(draft.klass)):
         _say(writer, f"Kustomer refused the class {draft.klass} within the last hour")
         return
     try:
