@@ -16,7 +16,6 @@ from pathlib import Path
 
 import structlog
 
-from bridge.domain.fields import FIELDS, definition
 from bridge.ledger.calls import by_hand
 from bridge.ledger.connect import connect
 from bridge.local.embedded import EmbeddedRedis
@@ -37,8 +36,6 @@ _AGENTS = 'version = 2\n[agents]\nassign = "longest"\n'
 _TEAM = 'version = 2\n[agents]\nassign = "none"\n[conversation]\nteam = "Sales"\n'
 _ITEM = 'version = 2\n[conversation]\nper = "missed_caller"\n'
 _PATH = 'version = 2\n[[rule]]\nwhen = { out_of_hours = true }\nthen = { status = "open" }\n'
-_FIELDS = 'version = 2\n[fields]\nas = "conversation"\n'
-_KLASS = 'version = 2\n[fields]\nas = "klass"\n'
 _SNOOZED = 'version = 2\n[conversation]\nstatus = { missed = "snoozed" }\n'
 _KEPT_OUT = 'version = 2\n[[rule]]\nwhen = { direction = "incoming" }\nthen = { write = false }\n'
 
@@ -82,16 +79,6 @@ def _known_and_missed(one: Try) -> None:
 def _known_and_team(one: Try) -> None:
     one.customer()
     one.sandbox.kustomer.add_team(name="Sales")
-
-
-def _known_and_attributes(one: Try) -> None:
-    one.customer()
-    one.sandbox.kustomer.read_as(custom_attributes=[field.attribute for field in FIELDS.values()])
-
-
-def _known_and_klass(one: Try) -> None:
-    one.customer()
-    one.sandbox.kustomer.define_klass(definition("call", {}))
 
 
 _FALLBACK = f'{_AGENTS}fallback_team = "Support"\n'
@@ -158,8 +145,6 @@ BASIC: tuple[Row, ...] = (
     Row(what="`[agents]`: the next calls", rules=_AGENTS, before=_known_agents_and_a_call),
     Row(what="`team`: a known caller, the first call in an hour", rules=_TEAM, before=_known_and_team),
     Row(what="a condition that needs the path: a known caller", rules=_PATH, before=Try.customer),
-    Row(what='`fields = "conversation"`: a known caller', rules=_FIELDS, before=_known_and_attributes),
-    Row(what='`fields = "klass"`: a known caller', rules=_KLASS, before=_known_and_klass),
     Row(
         what='`per = "missed_caller"`: the first missed call of a known caller',
         rules=_ITEM,

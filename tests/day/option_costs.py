@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from bridge.domain.fields import definition
 from tests.day.trying import FIRST_ID, LINE, PHONE, Row, Try
 
 _FIRST_UUID = str(UUID(int=1, version=4))
@@ -97,6 +98,16 @@ def _with_attributes(one: Try) -> None:
     one.customer()
 
 
+def _with_a_class(one: Try) -> None:
+    one.sandbox.kustomer.define_klass(definition("call", {}))
+    one.customer()
+
+
+def _with_an_object(one: Try) -> None:
+    _with_a_class(one)
+    one.call()
+
+
 OPTIONS: tuple[Row, ...] = (
     Row(what="later: tags and rating change, once or often within seconds", before=Try.call, then=_changed),
     Row(
@@ -126,6 +137,17 @@ OPTIONS: tuple[Row, ...] = (
         what='`[fields] as = "conversation"` with the queue: a known caller',
         rules=_rules(f'[fields]\nas = "conversation"\nnames = {{ {_FIELDS}, queue = "queueStr" }}'),
         before=_with_attributes,
+    ),
+    Row(
+        what='`[fields] as = "klass"`: a known caller',
+        rules=_rules('[fields]\nas = "klass"'),
+        before=_with_a_class,
+    ),
+    Row(
+        what='`[fields] as = "klass"`: tags and rating change later',
+        rules=_rules('[fields]\nas = "klass"'),
+        before=_with_an_object,
+        then=_changed,
     ),
     Row(what="`[messages]`: the first text message of a known number", before=Try.customer, then=_message),
     Row(what="`[messages]`: a further one", before=_customer_and_message, then=_message),
