@@ -35,6 +35,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
             "Import calls of a time range for which no webhook came",
         ),
         "audit": ("bridge.commands.audit:audit", "Compare CloudTalk's calls with Kustomer's conversations"),
+        "messages": ("bridge.commands.messages:messages", "Text messages: list, show"),
         "parked": ("bridge.commands.parked:parked", "Jobs that failed for good: list, run again, drop"),
         "held": ("bridge.commands.held:held", "Events that match no call: list, assign, drop"),
         "contacts": (

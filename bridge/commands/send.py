@@ -24,6 +24,7 @@ from bridge.domain.outputs import TEXTS
 from bridge.domain.webhook.templates import TEMPLATES
 from bridge.errors import Unavailable, WrongUse
 from bridge.kept_token import read_ops_token
+from bridge.ledger.keys import is_message
 from bridge.local.embedded import write_private
 from bridge.loopback import is_loopback_host
 from bridge.sandbox import CLOUDTALK_KEY_ID, CORE_PREFIX
@@ -96,9 +97,12 @@ def send(
             )
             if trigger == "recording-uploaded" and not call.recorded:
                 raise WrongUse("This call has no recording. To send one for another call: --new")
-            sender.tell_sandbox(call.having_sent(trigger))
+            is_of_call = not trigger.startswith("message-")
+            if is_of_call:
+                sender.tell_sandbox(call.having_sent(trigger))
             sent = sender.post(trigger, json.dumps(call.body(trigger)).encode())
-            keep(kept, call.having_sent(trigger))
+            if is_of_call:
+                keep(kept, call.having_sent(trigger))
         if sent.call is not None:
             sent.record = sender.follow(sent.call)
     say(json.dumps(asdict(sent), indent=2) if as_json else result(sent, base, run))
@@ -222,7 +226,7 @@ class Sender:
         deadline = time.monotonic() + FOLLOW_S
         while time.monotonic() < deadline:
             try:
-                response = self._client.get(f"{self._base}/api/calls/{quote(key, safe='')}", headers=headers)
+                response = self._client.get(f"{self._base}{_api_of(key)}", headers=headers)
             except httpx2.TransportError:
                 break
             answer = _json(response)
@@ -233,6 +237,10 @@ class Sender:
                 break
             time.sleep(0.1)
         return record
+
+
+def _api_of(key: str) -> str:
+    return f"/api/{'messages' if is_message(key) else 'calls'}/{quote(key, safe='')}"
 
 
 def _json(response: httpx2.Response) -> Any:
@@ -256,21 +264,20 @@ def result(outcome: Outcome, base: str, run: Run | None) -> str:
     if record is not None:
         lines.append("")
         rows: Mapping[str, object] = {
-            "call": outcome.call,
+            "message" if is_message(outcome.call) else "call": outcome.call,
             "state": _with_reason(record),
             **{
                 name: value
-                for name in ("customer", "conversation", *TEXTS)
+                for name in ("customer", "conversation", *TEXTS, "message")
                 if (value := _output(record, name)) is not None
             },
         }
         lines += [f"  {name:<13} {value}" for name, value in rows.items()]
         if record.get("state") not in SETTLED:
             lines.append(f"  (still working after {FOLLOW_S:.0f} s)")
-    lines += [
-        "",
-        f"More: {base}/api/calls/{quote(outcome.call, safe='')}  or  deploy/run calls show {outcome.call}",
-    ]
+    command = "messages" if is_message(outcome.call) else "calls"
+    more = f"More: {base}{_api_of(outcome.call)}  or  deploy/run {command} show {outcome.call}"
+    lines += ["", more]
     if run is not None and "kustomer" in run.sandbox:
         lines.append(f"In Kustomer: {run.sandbox['kustomer']}")
     return "\n".join(lines)

@@ -77,7 +77,8 @@ OUTPUTS: Mapping[str, OutputKind] = MappingProxyType(
             # A text message has a record of its own; it belongs to no call.
             OutputKind(
                 name="message", title="Message", place="messages",
-                erased={"preview": REMOVED, "attachments": []}, requests=("message_by_external_id",),
+                erased={"preview": REMOVED, "meta": {}, "attachments": []},
+                requests=("message_by_external_id",),
             ),
             OutputKind(
                 name="klass", title="Custom object", place="klasses",

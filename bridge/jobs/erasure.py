@@ -26,6 +26,7 @@ from bridge.ledger.calls.record import Record, Written
 from bridge.ledger.calls.record_fields import Family
 from bridge.ledger.disk import Rewrite
 from bridge.ledger.ledger import Ledger
+from bridge.ledger.messages.erasing import forget_messages, messages_of
 from bridge.storage import Storage
 from bridge.storage.contract import Kind as FileKind
 from bridge.storage.contract import name_of
@@ -103,8 +104,33 @@ class Erasure:
         if found.mentioned_in:
             said = ", ".join(found.mentioned_in)
             receipt.notes.append(f"The number also appears in other people's calls, which are kept: {said}")
+        self._messages(phone, receipt)
         self._end(receipt)
         return receipt
+
+    def _messages(self, phone: Phone, receipt: Receipt) -> None:
+        """Its text messages. First at the services: while the records are here, it can be done again."""
+        found = messages_of(self.ledger, self.rules, phone)
+        for record in found.own:
+            trail.leave(self.ledger, who=self.who, what="to be forgotten", call=record.key)
+        # The conversation of the number is that of all its messages.
+        there = {
+            one.id: (name, one, record)
+            for record in found.own
+            for name, one in record.outputs.items()
+            if name in OUTPUTS and name != "customer"
+        }
+        for name, one, record in there.values():
+            receipt.elsewhere.append(self._output_there(name, one, record, receipt))
+        receipt.add("ledger", "message", len(found.own))
+        receipt.add("caches", "entry", forget_messages(self.ledger, found.own, phone))
+        words = Mentions(numbers=[phone], ids=[record.key for record in found.own])
+        receipt.add("trail", "blanked line", erasing.blank_trail(self.ledger, words))
+        if found.mentioned_in:
+            said = ", ".join(found.mentioned_in)
+            receipt.notes.append(
+                f"The number also appears in other people's messages, which are kept: {said}"
+            )
 
     def _forget(
         self,

@@ -119,6 +119,9 @@ class SampleCall:
             "notes": self.notes,
             "disposition": "",
             "text": "Could you call me back?",
+            # Each time another message.
+            "message_id": f"sample-{secrets.token_hex(6)}",
+            "sent_at": _wire(self.ended_at),
             "voice_agent_name": VOICE_AGENT_NAME,
         }
 

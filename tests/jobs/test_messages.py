@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import itertools
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
 
+from bridge.domain.phone import Kind, Phone
 from bridge.domain.rules.model import Rules
 from bridge.domain.webhook.messages import Message, read_delivery
+from bridge.jobs.erasure import Erasure
 from bridge.ledger.calls.learning import Learnt
 from bridge.ledger.messages.records import messages_page, record_message
 from bridge.sandbox.running import RunningSandbox
@@ -271,3 +274,29 @@ def test_records_hold_no_text_and_no_number_once_webhooks_are_gone(bridge: Bridg
 
     kept = " ".join(text for name, text in record.fields.items() if name != "out:customer")
     assert "Secret" not in kept and NUMBER not in kept
+
+
+def test_forgetting_a_number_removes_its_messages_here_and_in_kustomer(
+    redis_client: redis.Redis, bridge: Bridge, sandbox: RunningSandbox, tmp_path: Path
+) -> None:
+    mine = told(bridge, None, native("1", "Secret words"))
+    theirs = told(bridge, None, native("2", f"Ask {NUMBER}", external_number="+441632960999"))
+    told(bridge, "message-received", by_workflow("And more", message_id="m-3"))
+    bridge.run_jobs()
+
+    receipt = Erasure(
+        ledger=bridge.ledger,
+        storage=bridge.deps.open_storage(),
+        rules=bridge.rules,
+        journal=tmp_path,
+        who="test",
+        services=bridge.deps,
+        remove_at=("kustomer",),
+    ).of_number(Phone(Kind.E164, NUMBER))
+
+    assert {one["preview"] for one in shown(sandbox)} == {"Removed on request.", f"Ask {NUMBER}"}
+    assert [row.key for row in messages_page(bridge.ledger).items] == [theirs.key]
+    assert theirs.key in " ".join(receipt.notes)
+    kept = {name: redis_client.dump(name) for name in redis_client.scan_iter("*")}
+    assert not [name for name in kept if NUMBER in name]
+    assert told(bridge, None, native("1", "Secret words")).status == "forgotten" and mine.key

@@ -103,9 +103,13 @@ def test_what_can_be_read_is_as_described(site: Site, ledger: Ledger) -> None:
         "/audit/{id}": asked(site, "POST", "/api/audit", b'{"since": "24h"}').json["id"],
     }
 
+    text = {"external_number": "+441632960304", "text": "Hello"}
+    message = site.post(text, "message-received").json["message"]
+
     for operation in OPERATIONS:
         if operation.method == "GET":
-            path = f"/api{operation.path}".replace("{key}", KEY).replace("{id}", ids.get(operation.path, ""))
+            key = message if operation.path.startswith("/messages") else KEY
+            path = f"/api{operation.path}".replace("{key}", key).replace("{id}", ids.get(operation.path, ""))
             answer = asked(site, "GET", path)
             assert answer.status == 200, path
 

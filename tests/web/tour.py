@@ -46,6 +46,7 @@ class Tour:
             "call": f"/calls/{self.well}",
             "parked-call": f"/calls/{self.parked}",
             "player": f"/recordings/{self.well}",
+            "messages": "/messages",
             "parked": "/parked",
             "held": "/held",
             "refused": "/refused",

@@ -16,7 +16,14 @@ from bridge.domain.webhook import voice_agent
 from bridge.domain.webhook.envelopes import is_native, unwrap
 from bridge.domain.webhook.events import Event, read_values
 from bridge.domain.webhook.fields import fields_of
-from bridge.domain.webhook.keys import CANONICAL_KEYS, DEFAULT_KEYS, canonical_key, folded
+from bridge.domain.webhook.keys import (
+    CANONICAL_KEYS,
+    DEFAULT_KEYS,
+    MESSAGE_KEYS,
+    canonical_key,
+    folded,
+)
+from bridge.domain.webhook.messages import DIRECTION_OF, Message, read_message
 from bridge.domain.webhook.templates import TEMPLATES
 from bridge.domain.webhook.values import has_value
 
@@ -63,10 +70,12 @@ IMPERSONAL = frozenset(
     {
         "event", "call_id", "call_uuid", "internal_number", "direction", "agent_id", "contact_id",
         "talking_time", "waiting_time", "wrapup_time", "started_at", "answered_at", "ended_at",
-        "is_voicemail",
+        "is_voicemail", "message_id", "channel", "sent_at",
     }
 )  # fmt: skip
 _WHY_NEEDED = "without it the bridge has to ask CloudTalk, and the note comes later"
+_WHY_NEEDED_IN_MESSAGE = "without it the message cannot be written, or is told apart less well"
+_DEEPEST = 4
 _UNUSED = {
     "recording_url": "not used: the bridge fetches recordings by the call's id; leave the link out",
     "disposition": "not used in notes",
@@ -104,6 +113,8 @@ class Lack:
 
 def explain(trigger: str, body: Mapping[str, Any], rules: Rules) -> tuple[list[Variable], list[Lack]]:
     """The variables of a webhook, in the order of its template, and what is missing in it."""
+    if trigger in DIRECTION_OF:
+        return explain_message(trigger, body, rules)
     keys = {**DEFAULT_KEYS, **rules.webhook_keys}
     fields, event = read_values(body, rules)
     order = {key.name: place for place, key in enumerate(_template_keys(trigger))}
@@ -114,6 +125,87 @@ def explain(trigger: str, body: Mapping[str, Any], rules: Rules) -> tuple[list[V
     lines.sort(key=lambda line: (order.get(line.canonical or line.name, len(order)), line.name))
     # Nobody chooses what is in a native one.
     return lines[:_MOST], [] if is_native(body) else _lacks(trigger, lines, event)
+
+
+# Canonical name of a message's value -> what it is called, and where `Message` has it.
+_MESSAGE_FIELDS: Mapping[str, tuple[str, str]] = {
+    "external_number": ("customer's number", "external"),
+    "internal_number": ("our number", "internal"),
+    "sender": ("sender", ""),
+    "recipient": ("recipient", ""),
+    "text": ("text", "text"),
+    "message_id": ("message's id", "id"),
+    "channel": ("channel", "channel"),
+    "sent_at": ("time", "sent_at"),
+    "media_urls": ("files", "media"),
+    "contact_id": ("contact's id", "contact_id"),
+    "contact_name": ("customer's name", "contact_name"),
+    "contact_email": ("contact's e-mail", "contact_email"),
+}
+
+
+def explain_message(trigger: str, body: Mapping[str, Any], rules: Rules) -> tuple[list[Variable], list[Lack]]:
+    """The same of a text message."""
+    read = read_message(trigger, body, rules)
+    message = read if isinstance(read, Message) else None
+    keys = {**MESSAGE_KEYS, **rules.webhook_keys}
+    found = [
+        _message_variable(name, value, canonical, message, trigger, rules.zone)
+        for name, value, canonical in _flat(body, keys, "")
+    ]
+    if is_native(body):
+        return found[:_MOST], []
+    sent = {line.canonical for line in found if line.state in ("read", "unused")}
+    # One of the two pairs of names is enough.
+    sent |= {"external_number", "internal_number"} if {"sender", "recipient"} <= sent else set()
+    lacks = [
+        Lack(name=key.name, needed=key.needed, says=key.note or _WHY_NEEDED_IN_MESSAGE)
+        for key in _template_keys(trigger)
+        if key.fixed is None and key.name not in sent
+    ]
+    return found[:_MOST], sorted(lacks, key=lambda lack: not lack.needed)
+
+
+def _flat(body: Mapping[str, Any], keys: Mapping[str, str], path: str) -> Iterator[tuple[str, Any, str]]:
+    """Path, value and canonical name of every value; in an object of a number, the number's name."""
+    for key, value in body.items():
+        name = f"{path}{key}"
+        canonical = canonical_key(key, keys) or ""
+        if isinstance(value, dict):
+            inner = {f"{path}{key}.{part}": item for part, item in value.items()}
+            if canonical in ("external_number", "internal_number"):
+                yield from ((one, item, canonical) for one, item in inner.items())
+            elif path.count(".") < _DEEPEST:
+                yield from _flat(value, keys, f"{name}.")
+        else:
+            yield name, value, "message_id" if name == "data.id" else canonical
+
+
+def _message_variable(
+    name: str, value: Any, canonical: str, message: Message | None, trigger: str, zone: str
+) -> Variable:
+    field, attribute = _MESSAGE_FIELDS.get(canonical, ("", ""))
+    means = _meaning(getattr(message, attribute), zone) if message is not None and attribute else ""
+    state: State = "read"
+    says = ""
+    if canonical == "event" or name == "type":
+        canonical, field, means = "event", "event", trigger
+    elif not field:
+        state, says = ("read", "") if folded(name) == "template" else ("unused", "not used in messages")
+    elif not has_value(value) and canonical != "text":
+        means, state, says = "", "empty", _why_empty(value)
+    elif attribute and not means:
+        state, says = "unreadable", f"could not be read as {_kind(canonical)}"
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return Variable(
+        name=name,
+        value=text[:_LONGEST],
+        canonical=canonical,
+        field=field,
+        means=means[:_LONGEST],
+        state=state,
+        says=says,
+    )
 
 
 def _template_keys(trigger: str) -> tuple[Any, ...]:

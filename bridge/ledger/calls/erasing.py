@@ -73,7 +73,8 @@ def _names(ledger: Ledger) -> list[str]:
                 for name in ledger.redis.scan_iter(f"{start}*", count=500)
                 if not str(name).startswith(start + CONTACTS)
             }
-    return sorted(found)
+    # Text messages have records of the same form (`ledger/messages/`).
+    return sorted(name for name in found if not keys.is_message(name))
 
 
 def _batches(names: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
 from bridge.boundary import boundary
-from bridge.domain.phone import Phone
 from bridge.domain.rules.model import Rules
 from bridge.domain.webhook.messages import DIRECTION_OF, Message, fold_messages, read_message
 from bridge.ledger import keys
@@ -132,6 +131,17 @@ def messages_page(ledger: Ledger, *, cursor: str = "", limit: int = 50) -> Page[
     )
 
 
+@boundary("messages.row")
+def row_of(ledger: Ledger, key: str) -> MessageRow:
+    """One message as a list shows it."""
+    pipe = ledger.redis.pipeline(transaction=False)
+    pipe.hgetall(keys.record(key))
+    pipe.zscore(keys.PARKED, keys.job(MESSAGE.name, key))
+    pipe.zscore(keys.MESSAGES, key)
+    fields, parked_at, heard_ms = pipe.execute()
+    return _row(Place(score=heard_ms or 0, name=key), fields, parked_at)
+
+
 def _row(place: Place, fields: Mapping[str, str], parked_at: float | None) -> MessageRow:
     shown = json.loads(fields.get(Field.MESSAGE) or "{}")
     state = fields.get(Field.STATE, "waiting")
@@ -171,23 +181,6 @@ def all_messages(ledger: Ledger) -> Iterator[Record]:
     for start in range(0, len(names), _AT_ONCE):
         for name in names[start : start + _AT_ONCE]:
             yield ledger.read(name)
-
-
-@boundary("messages.forget_number")
-def forget_number(ledger: Ledger, phones: Sequence[Phone]) -> int:
-    """Remove what is remembered of the messages of these numbers; how many entries that were."""
-    names = [
-        name
-        for phone in phones
-        if phone.text
-        for name in (
-            keys.messages_waiting(phone.text),
-            keys.messages_lately(phone.text),
-            f"{keys.TAG}:lock:messages:{phone.text}",
-            f"{keys.TAG}:cache:{conversation_cache(phone.text)}",
-        )
-    ]
-    return int(ledger.redis.delete(*names)) if names else 0
 
 
 def conversation_cache(number: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bridge.web.api import audits, calls, history, openapi, replays, requests, responses, work
+from bridge.web.api import audits, calls, history, messages, openapi, replays, requests, responses, work
 from bridge.web.api.operations import Operation, routes_of
 
 _OF_CALL = "/calls/{key}"
@@ -120,6 +120,23 @@ OPERATIONS: tuple[Operation, ...] = (
         handler=calls.forget,
         takes=requests.Confirmed,
         answers={200: responses.Receipt},
+    ),
+    Operation(
+        method="GET",
+        path="/messages",
+        name="messages",
+        says="Text messages, the newest first: what became of each, nothing of its text.",
+        handler=messages.messages,
+        takes=requests.Paging,
+        answers={200: responses.Messages},
+    ),
+    Operation(
+        method="GET",
+        path="/messages/{key}",
+        name="message",
+        says="One text message: what came, what was written, what happened.",
+        handler=messages.message,
+        answers={200: responses.Message},
     ),
     Operation(
         method="GET",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 from urllib.parse import quote
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from bridge.domain.call import Call
@@ -18,6 +18,7 @@ from bridge.domain.kustomer_texts.note import headline, sound_length
 from bridge.domain.outputs import OUTPUTS, TEXTS
 from bridge.domain.webhook.voice_agent import shown as shown_value
 from bridge.errors import BridgeError, Rejected
+from bridge.ledger import keys
 from bridge.ledger.calls import by_hand
 from bridge.ledger.calls.reading import noted_at
 from bridge.ledger.calls.record import Record
@@ -34,6 +35,7 @@ from bridge.web.pages.call_rows import page_of
 from bridge.web.pages.forms import onward, read_form, reason_in
 from bridge.web.pages.frame import show
 from bridge.web.pages.guard import signed_in
+from bridge.web.pages.messages import place_of as place_of_message
 from bridge.web.pages.rendering import message
 
 if TYPE_CHECKING:
@@ -57,6 +59,9 @@ async def call(request: Request) -> Response:
     desk: Desk = request.app.state.desk
     person: Person = request.state.person
     name = request.path_params["key"]
+    if keys.is_message(name):
+        # As lists of jobs and webhooks link to all that they name.
+        return RedirectResponse(place_of_message(name), status_code=303)
 
     def work() -> dict[str, Any] | None:
         record = desk.ledger.find(name)

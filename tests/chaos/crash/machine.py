@@ -278,6 +278,10 @@ class Machine:
                 for one in self.sandbox.kustomer.attachments
                 if one["referenced"]
             ),
+            "messages": sorted(
+                (one["attributes"].get("externalId"), one["attributes"].get("preview"))
+                for one in self.sandbox.kustomer.messages
+            ),
             "files": [name for name in files if _INCOMING not in name],
             # What a killed one left half written goes within a day; of a call that is forgotten, with it.
             "half written": [name for name in files if _INCOMING in name and any_forgotten],
