@@ -275,8 +275,12 @@ def result(outcome: Outcome, base: str, run: Run | None) -> str:
         lines += [f"  {name:<13} {value}" for name, value in rows.items()]
         if record.get("state") not in SETTLED:
             lines.append(f"  (still working after {FOLLOW_S:.0f} s)")
-    command = "messages" if is_message(outcome.call) else "calls"
-    more = f"More: {base}{_api_of(outcome.call)}  or  deploy/run {command} show {outcome.call}"
+    if outcome.call.startswith("contact:"):
+        number = outcome.call.partition(":")[2]
+        more = f"More: {base}/contacts/{number}  or  deploy/run contacts show {number}"
+    else:
+        command = "messages" if is_message(outcome.call) else "calls"
+        more = f"More: {base}{_api_of(outcome.call)}  or  deploy/run {command} show {outcome.call}"
     lines += ["", more]
     if run is not None and "kustomer" in run.sandbox:
         lines.append(f"In Kustomer: {run.sandbox['kustomer']}")

@@ -16,8 +16,9 @@ from collections.abc import Mapping, Sequence
 
 from bridge.deps import Deps, JobResult
 from bridge.domain.contacts.contact import Contact, read_contact
+from bridge.domain.contacts.to_contact import settled_mark
 from bridge.errors import Rejected
-from bridge.jobs.contact_to_cloudtalk import find_or_create, give
+from bridge.jobs.contact_to_cloudtalk import find_or_create, give, page_of
 from bridge.jobs.contact_to_kustomer import carry_over
 from bridge.ledger.calls.contacts import contact_id_of, customer_of, left_to_people
 from bridge.ledger.calls.record import Record
@@ -40,17 +41,16 @@ def look_after_contact(claim: Claim, deps: Deps) -> JobResult:
     is_news = heard is not None and heard != record.fields.get(Field.CARRIED)
     carries = rules.contacts_to_kustomer and (is_news or record.verify_requested)
     whose = customer_of(record)
-    gives = (
-        rules.contacts_to_cloudtalk
-        and whose is not None
-        and (record.verify_requested or record.fields.get(Field.SETTLED) != whose.customer)
-    )
+    settled = ""
+    if rules.contacts_to_cloudtalk and whose is not None:
+        settled = settled_mark(rules, customer_id=whose.customer, url=page_of(deps, whose.customer))
+    gives = bool(settled) and (record.verify_requested or record.fields.get(Field.SETTLED) != settled)
     if not carries and not gives:
         return JobResult()
     contact = _read(deps, contact_id)
     if contact is None:
-        settled = whose.customer if whose else None
-        deps.ledger.keep(claim, {Field.CARRIED: heard, Field.SETTLED: settled, Field.VERIFY: None})
+        kept: dict[str, object] = {Field.CARRIED: heard, Field.VERIFY: None}
+        deps.ledger.keep(claim, {**kept, **({Field.SETTLED: settled} if settled else {})})
         return JobResult(log="no longer in CloudTalk: nothing is changed in Kustomer")
     if (numbers := json.dumps(contact.phones)) != record.fields.get(Field.NUMBERS):
         deps.ledger.keep(claim, {Field.NUMBERS: numbers})
@@ -65,7 +65,7 @@ def look_after_contact(claim: Claim, deps: Deps) -> JobResult:
         given = give(claim, deps, record, contact, contact_id, whose)
         done.append(f"to CloudTalk: {given.says}")
         left = [*_others(record, _TO_CLOUDTALK), *(_TO_CLOUDTALK + one for one in given.left)]
-        _keep(claim, deps, record, {Field.SETTLED: whose.customer if given.is_settled else None}, left)
+        _keep(claim, deps, record, {Field.SETTLED: settled if given.is_settled else None}, left)
     deps.ledger.keep(claim, {Field.VERIFY: None})
     return JobResult(log="; ".join(done))
 

@@ -10,7 +10,7 @@ from typing import Any
 from bridge.deps import Deps, JobResult
 from bridge.domain.choosing import has_number
 from bridge.domain.contacts.contact import Contact, read_contact
-from bridge.domain.contacts.to_contact import giving, new_contact
+from bridge.domain.contacts.to_contact import giving, new_contact, settled_mark
 from bridge.domain.webhook.values import read_call_id, read_person
 from bridge.errors import LeaseLost, Rejected, Unavailable
 from bridge.ledger.calls.contacts import CustomerOf, contact_key, customer_of, tell_contact
@@ -67,7 +67,10 @@ def give(
         done: Done = "updated" if wanted.changes or wanted.tag else "found"
         log.keep(_CONTACT, written.id, wanted.given, done=done, created=written.created)
     says = ", ".join([*(_WORDS_OF[name] for name in wanted.changes), *(["tag"] if wanted.tag else [])])
-    return Given(says=says or "nothing new", left=wanted.left, is_settled=wanted.is_settled)
+    left = wanted.left
+    if deps.rules.contact_link and not deps.app_links.kustomer:
+        left = (*left, "link: where Kustomer's pages are is not known (KUSTOMER_APP_URL)")
+    return Given(says=says or "nothing new", left=left, is_settled=wanted.is_settled)
 
 
 _WORDS_OF = {"name": "name", "ExternalUrl": "link"}
@@ -114,9 +117,10 @@ def _told(claim: Claim, deps: Deps, contact_id: int, whose: CustomerOf, sent: Ma
     """The rest is the job of the contact itself."""
     key = contact_key(contact_id=contact_id, customer_id=whose.customer)
     first = {_CONTACT: {"id": str(contact_id), "sent": dict(sent), "created": bool(sent)}} if sent else None
-    if not tell_contact(deps.ledger, claim, key, whose, first=first, is_due=True):
+    settled = settled_mark(deps.rules, customer_id=whose.customer, url=page_of(deps, whose.customer))
+    if not tell_contact(deps.ledger, claim, key, whose, first=first, settled=settled):
         raise LeaseLost(f"{claim.name}: the lease ran out, another worker may hold it")
-    deps.ledger.keep(claim, {Field.SETTLED: whose.customer})
+    deps.ledger.keep(claim, {Field.SETTLED: settled})
     return JobResult(log=f"it is {key}")
 
 

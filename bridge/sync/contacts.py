@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bridge.domain.contacts.to_contact import settled_mark
 from bridge.domain.phone import Kind
 from bridge.errors import LeaseLost
 from bridge.ledger.calls.contacts import CustomerOf, contact_key, tell_contact
@@ -30,7 +31,9 @@ def tell_contact_of(writer: CallWriter) -> dict[str, object]:
     if call.contact_id is None and not rules.contacts_to_cloudtalk:
         return {}
     key = contact_key(contact_id=call.contact_id, customer_id=known.id)
-    mark = f"{key} {known.id}"
+    url = deps.app_links.customer(known.id) if rules.contact_link else ""
+    settled = settled_mark(rules, customer_id=known.id, url=url)
+    mark = f"{key} {settled}"
     if record.fields.get(Field.CONTACT) == mark:
         return {}
     # A name that this call gave its new customer is the contact's, and may follow it.
@@ -42,7 +45,7 @@ def tell_contact_of(writer: CallWriter) -> dict[str, object]:
         key,
         CustomerOf(customer=known.id, phone="" if phone is None else phone.text),
         first={"customer": {"id": known.id, "sent": sent, "created": known.created}} if sent else None,
-        is_due=rules.contacts_to_cloudtalk,
+        settled=settled if rules.contacts_to_cloudtalk else "",
     )
     if not told:
         raise LeaseLost(f"{writer.log.claim.name}: the lease ran out, another worker may hold it")

@@ -263,6 +263,26 @@ def test_after_a_call_the_contact_shows_who_calls(redis_client: redis.Redis, san
     assert sandbox.cloudtalk.requests == []
 
 
+def test_without_the_address_of_kustomers_pages_the_record_says_why_there_is_no_link(
+    redis_client: redis.Redis, sandbox: RunningSandbox
+) -> None:
+    add_contact(sandbox)
+    without = Bridge(redis_client, sandbox, Rules(contacts_to_cloudtalk=True))
+    without.receive("call-ended", ended(contact_id=str(CONTACT)))
+    without.run_jobs_for(30, step_s=5)
+
+    assert left_to_people(without.ledger.read(KEY)) == [
+        "CloudTalk: link: where Kustomer's pages are is not known (KUSTOMER_APP_URL)"
+    ]
+    # Once it is known, the next call writes it.
+    bridge = bridge_with(redis_client, sandbox, contacts_to_cloudtalk=True)
+    again = ended(contact_id=str(CONTACT), call_id=1000000599)
+    bridge.receive("call-ended", {**again, "call_uuid": "11111111-2222-4333-8444-555555555599"})
+    bridge.run_jobs_for(30, step_s=5)
+    assert the_contact(sandbox)["ExternalUrl"] == [link(sandbox)]
+    assert left_to_people(bridge.ledger.read(KEY)) == []
+
+
 def test_a_persons_name_in_cloudtalk_is_never_overwritten(
     redis_client: redis.Redis, sandbox: RunningSandbox
 ) -> None:

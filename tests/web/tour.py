@@ -49,6 +49,7 @@ class Tour:
             "messages": "/messages",
             "parked": "/parked",
             "held": "/held",
+            "contacts": "/contacts",
             "refused": "/refused",
             "setup": "/setup",
             "audit": "/audit",

@@ -35,6 +35,11 @@ class Giving:
     is_settled: bool = True
 
 
+def settled_mark(rules: Rules, *, customer_id: str, url: str) -> str:
+    """What a contact has that lacks nothing: another text for another customer, or by other choices."""
+    return f"{customer_id} {'link' if url else ''} {rules.contact_tag}".strip()
+
+
 def giving(
     contact: Contact,
     rules: Rules,

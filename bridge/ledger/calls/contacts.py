@@ -83,13 +83,13 @@ def tell_contact(
     whose: CustomerOf,
     *,
     first: Mapping[str, Mapping[str, Any]] | None = None,
-    is_due: bool,
+    settled: str = "",
 ) -> bool:
     """Have the contact's record say whose it is, and its job look at it; whether `claim` still holds.
 
     Args:
         first: outputs that are recorded unless the record has them.
-        is_due: there is something to write to CloudTalk.
+        settled: `Field.SETTLED` of a contact that lacks nothing; empty: nothing is to be written to any.
     """
     pairs: list[object] = [Field.CUSTOMER_OF, json.dumps({"customer": whose.customer, "phone": whose.phone})]
     for name, value in (first or {}).items():
@@ -97,8 +97,8 @@ def tell_contact(
     names = [
         *QUEUE_KEYS, keys.record(key), keys.log(key), keys.CONTACTS, keys.META, keys.FORGOTTEN,
     ]  # fmt: skip
-    wish = (key, ledger.keep_for.outputs_s, whose.customer, "1" if is_due else "", keys.job("contact", key))
-    return bool(ledger.run_for_job("tell_contact", names, claim, *wish, int(Lane.INSIGHTS), _SOON_MS, *pairs))
+    wish = (key, ledger.keep_for.outputs_s, settled, keys.job("contact", key), int(Lane.INSIGHTS), _SOON_MS)
+    return bool(ledger.run_for_job("tell_contact", names, claim, *wish, *pairs))
 
 
 @boundary("contacts.keys")

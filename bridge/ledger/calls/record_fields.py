@@ -60,7 +60,7 @@ class Field(StrEnum):
     HEARD = "heard"  # when the last webhook of it came
     CARRIED = "carried"  # `heard` as it was when the contact was carried over last
     CUSTOMER_OF = "customer_of"  # JSON {customer, phone}: of the last call
-    SETTLED = "settled"  # the customer of whom the contact has all it can get
+    SETTLED = "settled"  # `settled_mark` of what the contact has: nothing is left to write
     NUMBERS = "numbers"  # JSON: the contact's, so that an erasure finds it
     LEFT_TO_PEOPLE = "left_to_people"  # JSON: sentences about what a person decides
 

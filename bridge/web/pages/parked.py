@@ -21,6 +21,7 @@ from bridge.reports.parked_jobs import ParkedGroup, effort_of, grouped
 from bridge.web.answers import Refused
 from bridge.web.callers import Person
 from bridge.web.desk import Desk
+from bridge.web.pages.contacts import place_of as contact_place
 from bridge.web.pages.forms import number_in, onward, read_form, reason_in
 from bridge.web.pages.frame import show
 from bridge.web.pages.guard import signed_in
@@ -190,7 +191,9 @@ def _lines(jobs: Sequence[Parked], desk: Desk, person: Person) -> list[dict[str,
             "name": job.name,
             "kind": job.kind,
             "call": job.key.partition(":")[2],
-            "place": f"/calls/{quote(job.key, safe=':')}",
+            "place": contact_place(job.key)
+            if job.kind == "contact"
+            else f"/calls/{quote(job.key, safe=':')}",
             "error": error,
             "since": job.since,
         }
