@@ -81,7 +81,7 @@ OUTPUTS: Mapping[str, OutputKind] = MappingProxyType(
                 requests=("message_by_external_id",),
             ),
             OutputKind(
-                name="klass", title="Custom object", place="klasses",
+                name="klass", title="Custom object", place="klasses", ending=":klass",
                 erased={"title": REMOVED, "description": ""},
                 requests=("klass_by_external_id", "create_klass", "update_klass"),
             ),

@@ -31,7 +31,6 @@ from bridge.domain.webhook.values import read_uuid
 _LONGEST_NAME = 256
 OUR_PREFIX, _NUMBER = "cloudtalk:call:", "cloudtalk:number:"
 _SECOND = ":2"
-_KLASS = ":klass"
 
 
 class DetailWait(Enum):
@@ -242,7 +241,7 @@ def _klass(call: Call, rules: Rules, external_id: str, first_of_day: bool | None
     number = f"CloudTalk call {call.call_id}" if call.call_id is not None else "CloudTalk call"
     return KlassDraft(
         klass=rules.klass,
-        external_id=klass_key(external_id),
+        external_id=key_of("klass", external_id),
         title=_named(rules.name, call, rules),
         description=number,
         custom=field_values(call, rules.field_names, zone=rules.zone, first_of_day=first_of_day),
@@ -285,18 +284,13 @@ def is_number_key(external_id: str) -> bool:
 
 
 def key_of(output: str, external_id: str) -> str:
-    """The external id of the note, or the voice message, in the conversation with this one."""
+    """The external id of an output of the call whose conversation has this one."""
     return f"{external_id}{OUTPUTS[output].ending}"
 
 
 def later_key(note: str) -> str:
     """The external id of the call's second note, from that of its note."""
     return f"{note}{_SECOND}"
-
-
-def klass_key(external_id: str) -> str:
-    """The external id of the custom object of the call whose conversation has this one."""
-    return f"{external_id}{_KLASS}"
 
 
 def uuid_in_key(output: str, external_id: str) -> UUID | None:

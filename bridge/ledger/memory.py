@@ -15,6 +15,8 @@ from bridge.ledger import keys
 
 _PHONE_CACHE_S = 24 * 3600
 _NEWEST_S = 600
+# Longer than until the next try; no longer, as the rules may want no custom objects any more.
+_KLASS_REFUSED_S = 9000
 # Upper ends of the slots in which the delay of recordings is counted, in seconds.
 DELAY_EDGES_S = (3, 6, 12, 25, 50, 100, 200, 400, 800, 1600, 3200)
 
@@ -114,7 +116,7 @@ class Memory:
     def klass_refused(self, klass: str, refused: bool) -> None:
         """Whether Kustomer refused custom objects of a class last; for those who tell people of problems."""
         if refused:
-            self._redis.set(keys.KLASS_REFUSED, klass, ex=_PHONE_CACHE_S)
+            self._redis.set(keys.KLASS_REFUSED, klass, ex=_KLASS_REFUSED_S)
         else:
             self._redis.delete(keys.KLASS_REFUSED)
 

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from bridge.clients.kustomer import Resource
-from bridge.domain.policy import KlassDraft, klass_key
+from bridge.domain.policy import KlassDraft, key_of
 from bridge.errors import Conflict, Permanent, Rejected, Unauthorized
 from bridge.ledger.calls.record import Written
 from bridge.ledger.calls.record_fields import Family
@@ -115,7 +115,7 @@ class KlassOutput(Output[Resource]):
 
     def find(self) -> Written | None:
         begun = (self.writer.begun(self.name) or {}).get("externalId")
-        current, *others = map(klass_key, self.writer.keys)
+        current, *others = (key_of(self.name, key) for key in self.writer.keys)
         others = [key for key in others if self.writer.search_first or self.writer.verify or key == begun]
         for key in (current, *others):
             there = self.writer.kustomer.custom_objects.by_external_id(self.draft.klass, key)
