@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from bridge.clients.cloudtalk import CloudTalk
 from bridge.clients.kustomer import Kustomer
+from bridge.clients.media import MediaFetcher
 from bridge.domain.call import Call
 from bridge.domain.rules.model import Rules
 from bridge.ledger.ledger import Ledger
@@ -34,6 +35,8 @@ class Deps:
     app_links: AppLinks = field(default_factory=AppLinks)
     # The operator's storage for recordings; opened on first use, and kept.
     open_storage: Callable[[], Storage]
+    # Fetches the files of text messages.
+    media: MediaFetcher = field(default_factory=MediaFetcher)
     # For a server that trickles: longer than any recording takes, shorter than for ever.
     longest_transfer_s: float = 900.0
     # Bytes; one that is larger, or never ends, is left where it is.

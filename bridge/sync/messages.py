@@ -7,6 +7,7 @@ are its customer, the conversation of its number, its files and the message.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 
@@ -23,6 +24,7 @@ from bridge.ledger.queue.kinds import MESSAGE
 from bridge.sync.customers.look_up import CustomerLookUp
 from bridge.sync.decide import look_back
 from bridge.sync.outputs.customer import NoCustomer, ensure_customer
+from bridge.sync.outputs.media import ensure_media
 from bridge.sync.outputs.message import MessageOutput, ThreadOutput, ensure_thread
 from bridge.sync.write_log import WriteLog
 from bridge.sync.writer import CallWriter
@@ -94,6 +96,9 @@ def _write_all(writer: CallWriter, message: Message, want: MessagePlan) -> None:
     output = MessageOutput(
         writer=writer, draft=want.message, conversation_id=conversation_id, conversation_is_new=is_new
     )
+    if message.media and "message" not in writer.record.outputs:
+        attached, lacking = ensure_media(writer, message.media)
+        output = replace(output, attachments=attached, lacking=lacking)
     try:
         writer.obtain(output)
     except Rejected as error:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+import threading
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
 
+from bridge.clients.media import MediaFetcher, NotFetched, is_public
 from bridge.domain.phone import Kind, Phone
 from bridge.domain.rules.model import Rules
 from bridge.domain.webhook.messages import Message, read_delivery
@@ -300,3 +305,64 @@ def test_forgetting_a_number_removes_its_messages_here_and_in_kustomer(
     kept = {name: redis_client.dump(name) for name in redis_client.scan_iter("*")}
     assert not [name for name in kept if NUMBER in name]
     assert told(bridge, None, native("1", "Secret words")).status == "forgotten" and mine.key
+
+
+class _Files(BaseHTTPRequestHandler):
+    """A host of pictures."""
+
+    def do_GET(self) -> None:
+        known = {"/1/photo.png": (200, b"\x89PNG made up"), "/large.jpg": (200, b"x" * 5_000_001)}
+        status, content = known.get(self.path, (404, b"gone"))
+        self.send_response(status)
+        self.send_header("content-type", "image/png")
+        self.send_header("content-length", str(len(content)))
+        self.end_headers()
+        with contextlib.suppress(OSError):
+            self.wfile.write(content)
+
+    def log_message(self, *_: object) -> None: ...
+
+
+@pytest.fixture
+def files() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Files)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def test_pictures_are_attached_and_one_that_cannot_be_had_is_named(
+    bridge: Bridge, sandbox: RunningSandbox, files: str
+) -> None:
+    bridge.use(media=MediaFetcher(schemes=("http",), allows=lambda address: True))
+    media = [f"{files}/1/photo.png", f"{files}/gone.png?token=secret", f"{files}/large.jpg"]
+    sandbox.kustomer.lose_next_reply(method="POST", path="/messages$")
+    bridge.receive(None, native(text="Look", channel="mms", media_urls=media))
+
+    bridge.run_jobs_for(10)
+
+    (message,) = shown(sandbox)
+    (attachment,) = sandbox.kustomer.attachments
+    assert message["channel"] == "sms" and attachment["attributes"]["name"] == "photo.png"
+    assert sandbox.kustomer.attachment_bytes(attachment["id"]) == b"\x89PNG made up"
+    assert message["preview"] == (
+        "Look\n[Not attached: gone.png of 127.0.0.1: answered 404]\n"
+        "[Not attached: large.jpg of 127.0.0.1: too large]"
+    )
+
+
+def test_files_are_fetched_from_public_addresses_over_https_alone(files: str) -> None:
+    fetcher = MediaFetcher()
+    inside = files.replace("http:", "https:")
+
+    for url in (
+        f"{files}/1/photo.png",
+        f"{inside}/1/photo.png",
+        "https://[::1]/x",
+        "https://u:p@example.com/x",
+    ):
+        with pytest.raises(NotFetched):
+            fetcher.fetch(url)
+    private = ("127.0.0.1", "10.1.2.3", "169.254.169.254", "::1", "fd00::1", "::ffff:10.0.0.1", "0.0.0.1")
+    assert not any(map(is_public, private)) and is_public("93.184.216.34")

@@ -10,6 +10,7 @@ from typing import Any, cast
 import httpx2
 from dramatiq import MessageProxy
 
+from bridge.clients.media import MediaFetcher
 from bridge.domain.rules.model import Rules
 from bridge.domain.webhook.events import Event
 from bridge.domain.webhook.messages import Message, read_delivery
@@ -35,7 +36,12 @@ class Hand:
         self.leases = Leases(self.ledger)
         deps = open_deps(settings, self.ledger, client=client, still_ours=self.leases.sure)
         # The storage under watch, too.
-        self.deps = replace(deps, open_storage=lambda: cast(Any, WatchedStorage(deps.open_storage(), watch)))
+        self.deps = replace(
+            deps,
+            open_storage=lambda: cast(Any, WatchedStorage(deps.open_storage(), watch)),
+            # The sandbox is no public host.
+            media=MediaFetcher(schemes=("http",), allows=lambda address: True),
+        )
         self._runner = Runner(self.deps, self.leases)
         self._consumer = self._runner.broker.consume("jobs", timeout=0)
 
