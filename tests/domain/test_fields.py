@@ -13,6 +13,7 @@ from bridge.domain.missed import CallerCall, Kind, is_first_of_day, next_of_day
 from bridge.domain.outcome import Direction
 from bridge.domain.path import Step
 from bridge.domain.policy import Plan, plan
+from bridge.domain.rules.file import read_rules_text
 from bridge.domain.rules.model import Rule, Rules
 from bridge.domain.rules.when import When
 from tests.domain.given import call
@@ -159,6 +160,26 @@ def test_an_attribute_of_the_rules_themselves_counts_before_a_field() -> None:
     custom = want.conversation.custom
     assert (custom["callLineStr"], custom["teamStr"], custom["callOutcomeStr"]) == ("ours", "a", "answered")
     assert isinstance(plain := plan(call(), Rules()), Plan) and plain.conversation.custom == {}
+
+
+def test_a_rule_chooses_for_its_calls_where_the_values_stand() -> None:
+    found = read_rules_text(
+        """
+        version = 2
+        [[rule]]
+        when = { outcome = "missed" }
+        then = { fields = "klass", klass = "lost-call", field_names = { line = "lineStr" } }
+        """
+    )
+    missed, answered = call(**NOBODY), call()
+
+    wants = [plan(one, found.rules.for_call(one)) for one in (missed, answered)]
+
+    drafts = [want.klass for want in wants if isinstance(want, Plan)]
+    assert not found.wrong and drafts[1:] == [None]
+    assert drafts[0] is not None
+    assert (drafts[0].klass, drafts[0].custom) == ("lost-call", {"lineStr": "+15550100101"})
+    assert drafts[0].external_id.endswith(":klass")
 
 
 def _at(text: str, number: int = 0) -> CallerCall:

@@ -124,7 +124,7 @@ class KlassOutput(Output[Resource]):
         return None
 
     def create(self, fields: Fields) -> str:
-        body = {name: value for name, value in fields.items() if name != "klass" and value}
+        body = {name: value for name, value in fields.items() if name != "klass"}
         customer_id = self._customer_id()
         try:
             return self._send(customer_id, body)
@@ -176,8 +176,8 @@ class KlassOutput(Output[Resource]):
 
     def _send(self, customer_id: str, body: Fields) -> str:
         def send(kept: Mapping[str, Any]) -> str:
-            objects = self.writer.kustomer.custom_objects
-            return objects.create(self.draft.klass, customer_id, kept).id
+            given = {name: value for name, value in kept.items() if value}
+            return self.writer.kustomer.custom_objects.create(self.draft.klass, customer_id, given).id
 
         return send_without_refused(self.writer, self.name, _OPTIONAL, body, send)
 
