@@ -118,7 +118,10 @@ def _told(claim: Claim, deps: Deps, contact_id: int, whose: CustomerOf, sent: Ma
     key = contact_key(contact_id=contact_id, customer_id=whose.customer)
     first = {_CONTACT: {"id": str(contact_id), "sent": dict(sent), "created": bool(sent)}} if sent else None
     settled = settled_mark(deps.rules, customer_id=whose.customer, url=page_of(deps, whose.customer))
-    if not tell_contact(deps.ledger, claim, key, whose, first=first, settled=settled):
+    # Just created with all of it, so that nobody need look.
+    is_whole = bool(sent.get("name")) and (bool(sent.get("url")) or not deps.rules.contact_link)
+    told = tell_contact(deps.ledger, claim, key, whose, first=first, settled=settled, lacks_nothing=is_whole)
+    if not told:
         raise LeaseLost(f"{claim.name}: the lease ran out, another worker may hold it")
     deps.ledger.keep(claim, {Field.SETTLED: settled})
     return JobResult(log=f"it is {key}")

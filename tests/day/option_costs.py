@@ -89,6 +89,54 @@ def _rings(one: Try) -> None:
     one.bridge.run_jobs_for(5)
 
 
+# -- contacts
+
+_CONTACT = 1400000104
+_TO_KUSTOMER = _rules("[contacts]\nto_kustomer = true")
+_TO_CLOUDTALK = _rules("[contacts]\nto_cloudtalk = true\ncreate = true")
+
+
+def _with_contact(one: Try) -> None:
+    one.customer()
+    numbers = [{"public_number": PHONE}]
+    one.sandbox.cloudtalk.add_contact(
+        id=_CONTACT, name="Ada Example", ContactNumber=numbers, ContactEmail=[{"email": "ada@example.com"}]
+    )
+
+
+def _contact_alone(one: Try) -> None:
+    one.sandbox.cloudtalk.add_contact(
+        id=_CONTACT, name="Ada Example", ContactNumber=[{"public_number": PHONE}]
+    )
+
+
+def _contact_changes(one: Try) -> None:
+    """Three changes within seconds, as somebody who edits it makes."""
+    for _ in range(3):
+        one.bridge.receive("contact-updated", {"event": "contact_updated", "contact_id": str(_CONTACT)})
+    one.bridge.run_jobs_for(30, step_s=5)
+
+
+def _contact_carried_over(one: Try) -> None:
+    _with_contact(one)
+    _contact_changes(one)
+
+
+def _call_and_its_contact(one: Try) -> None:
+    one.call(contact_id=str(_CONTACT))
+    one.bridge.run_jobs_for(10, step_s=2)
+
+
+def _contact_that_called(one: Try) -> None:
+    _with_contact(one)
+    _call_and_its_contact(one)
+
+
+def _call_without_a_contact(one: Try) -> None:
+    one.call(contact_id="", contact_name="")
+    one.bridge.run_jobs_for(10, step_s=2)
+
+
 _CARD = _rules("[cue_card]\nshow = true")
 _FIELDS = 'outcome = "outcomeStr", talk_s = "talkNum"'
 
@@ -151,6 +199,42 @@ OPTIONS: tuple[Row, ...] = (
     ),
     Row(what="`[messages]`: the first text message of a known number", before=Try.customer, then=_message),
     Row(what="`[messages]`: a further one", before=_customer_and_message, then=_message),
+    Row(
+        what="`[contacts] to_kustomer`: a new contact makes its customer",
+        rules=_TO_KUSTOMER,
+        before=_contact_alone,
+        then=_contact_changes,
+    ),
+    Row(
+        what="`[contacts] to_kustomer`: three changes of a contact whose customer is known by the number",
+        rules=_TO_KUSTOMER,
+        before=_with_contact,
+        then=_contact_changes,
+    ),
+    Row(
+        what="`[contacts] to_kustomer`: again, with nothing new for Kustomer",
+        rules=_TO_KUSTOMER,
+        before=_contact_carried_over,
+        then=_contact_changes,
+    ),
+    Row(
+        what="`[contacts] to_cloudtalk`: the first call of a contact with a name, of a known caller",
+        rules=_TO_CLOUDTALK,
+        before=_with_contact,
+        then=_call_and_its_contact,
+    ),
+    Row(
+        what="`[contacts] to_cloudtalk`: a further call of it",
+        rules=_TO_CLOUDTALK,
+        before=_contact_that_called,
+        then=_call_and_its_contact,
+    ),
+    Row(
+        what="`[contacts] create`: a call of a known caller who is no contact",
+        rules=_TO_CLOUDTALK,
+        before=Try.customer,
+        then=_call_without_a_contact,
+    ),
     Row(
         what="`[cue_card]`: a call rings, of a caller whom Kustomer knows",
         rules=_CARD,

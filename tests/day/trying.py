@@ -20,6 +20,7 @@ PHONE = "+441632960304"
 LINE = "+15550100101"
 FIRST_ID = 1000000501
 _SETTLES_WITHIN_S = 60
+_PAGES = {"KUSTOMER_APP_URL": "https://acme.kustomerapp.com"}
 
 
 class Try:
@@ -34,7 +35,7 @@ class Try:
         file.write_text(rules, "utf-8")
         environ = {"REDIS_URL": "unix:///unused", **({"CALLBRIDGE_RULES": str(file)} if rules else {})}
         rules_of_file = Settings.from_env(environ, dotenv=None).rules
-        self.bridge = Bridge(client, sandbox, rules_of_file, debounced=True)
+        self.bridge = Bridge(client, sandbox, rules_of_file, debounced=True, also=_PAGES)
         # What CloudTalk was given of each call.
         self.calls: list[dict[str, Any]] = []
         self._numbers = itertools.count(1)

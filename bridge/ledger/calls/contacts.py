@@ -84,16 +84,20 @@ def tell_contact(
     *,
     first: Mapping[str, Mapping[str, Any]] | None = None,
     settled: str = "",
+    lacks_nothing: bool = False,
 ) -> bool:
     """Have the contact's record say whose it is, and its job look at it; whether `claim` still holds.
 
     Args:
         first: outputs that are recorded unless the record has them.
         settled: `Field.SETTLED` of a contact that lacks nothing; empty: nothing is to be written to any.
+        lacks_nothing: this one is such a contact, unless more is known of it.
     """
     pairs: list[object] = [Field.CUSTOMER_OF, json.dumps({"customer": whose.customer, "phone": whose.phone})]
     for name, value in (first or {}).items():
         pairs += [Family.OUTPUT.field(name), json.dumps(value)]
+    if lacks_nothing:
+        pairs += [Field.SETTLED, settled]
     names = [
         *QUEUE_KEYS, keys.record(key), keys.log(key), keys.CONTACTS, keys.META, keys.FORGOTTEN,
     ]  # fmt: skip

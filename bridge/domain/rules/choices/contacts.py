@@ -21,7 +21,7 @@ CHOICES: tuple[Choice, ...] = (
         says="after a call, give the caller's contact in CloudTalk a name if it has none, and a link to the "
         "customer in Kustomer",
         costs="once for a contact 2 of CloudTalk (1 more to find it, if the call names none), and 1 of "
-        "Kustomer if it has no name",
+        "Kustomer if it has no name; for its further calls none",
     ),
     Choice(
         section="contacts", name="fields", field="contact_fields", kind=ContactFields, read=as_mapping,
