@@ -342,12 +342,18 @@ def let_pass(client: redis.Redis, seconds: float) -> None:
         for field, value in zip(_RECORD_TIMES, times, strict=True):
             if value is not None:
                 pipe.hincrby(name, field, -ms)
+        if asked := client.hget(name, "insights"):
+            pipe.hset(name, "insights", json.dumps(_earlier(json.loads(str(asked)), ms)))
     events = list(client.scan_iter(f"{keys.TAG}:events:*", count=1000))
     for name, texts in zip(events, _each(client, "hgetall", events), strict=True):
         for event_name, text in texts.items():
             value = json.loads(text)
             value.update({key: value[key] - ms for key in ("at", "last_at", "asked_at") if key in value})
+            if event_name == "obs:insights_gone":
+                value["body"] = json.dumps(_earlier(json.loads(value["body"]), ms))
             pipe.hset(name, event_name, json.dumps(value))
+    if known := client.get(ADD_ON):
+        pipe.set(ADD_ON, json.dumps(_earlier(json.loads(str(known)), ms)), keepttl=True)
     if client.hexists(keys.NEWEST, "asked_at"):
         pipe.hincrby(keys.NEWEST, "asked_at", -ms)
     for job_name, job_text in client.hgetall(keys.JOBS).items():
@@ -357,6 +363,18 @@ def let_pass(client: redis.Redis, seconds: float) -> None:
     pipe.execute()
 
 
+def _earlier(value: Any, ms: int) -> Any:
+    """With all times that jobs keep in JSON so much earlier."""
+    if not isinstance(value, dict):
+        return value
+    times = ("at", "asked_at", "again_at", "missing_until_ms")
+    return {
+        name: one - ms if name in times and isinstance(one, int) else _earlier(one, ms)
+        for name, one in value.items()
+    }
+
+
+ADD_ON = f"{keys.TAG}:cache:insights:addon"
 _RECORD_TIMES = (
     "first_at",
     "last_at",

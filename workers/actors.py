@@ -10,6 +10,7 @@ from bridge.jobs.contact import look_after_contact
 from bridge.jobs.cue_card import show_cue_card
 from bridge.jobs.detail import ask_detail
 from bridge.jobs.detail import identify as identify_call
+from bridge.jobs.insights import fetch_insights
 from bridge.jobs.recording import fetch_recording
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.queue import kinds
@@ -62,6 +63,12 @@ def identify(key: str) -> None:
 def recording(key: str) -> None:
     """Fetch the recording of a call and store it."""
     run(fetch_recording)
+
+
+@_actor(kinds.INSIGHTS)
+def insights(key: str) -> None:
+    """Ask CloudTalk's AI about a call."""
+    run(fetch_insights)
 
 
 @_actor(kinds.MESSAGE)

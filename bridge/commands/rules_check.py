@@ -36,16 +36,9 @@ def check(*, file: Path | None) -> int:
         f"{path}: no mistakes. "
         + ("What differs from the defaults:" if in_force else "All is as by default.")
     )
-    for line in [*in_force, *_without_effect(rules)]:
+    for line in in_force:
         say(line)
     return DONE
-
-
-def _without_effect(rules: Rules) -> list[str]:
-    from bridge.domain.rules.choices import LATER
-
-    named = sorted(name for name in rules.stated if name.partition(".")[0] in LATER)
-    return [f"  {name}: no effect yet; this version does not do it" for name in named]
 
 
 def _in_force(rules: Rules) -> list[str]:

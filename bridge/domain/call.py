@@ -7,12 +7,13 @@ either order and when applied twice; late, repeated and reordered events then ne
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 from bridge.domain.detail import Detail
+from bridge.domain.insights import NO_INSIGHTS, Insights
 from bridge.domain.outcome import Direction, Outcome, Stage
 from bridge.domain.path import Participant, Path, Step
 from bridge.domain.phone import Phone
@@ -55,6 +56,8 @@ class Call:
     notes: str | None = None
     transcript: str | None = None
     summary: str | None = None
+    # What CloudTalk's AI answered about it, whatever the rules want to have written of that.
+    insights: Insights = field(default=NO_INSIGHTS, hash=False)
     # From call detail only: the path of the call.
     call_type: str | None = None
     out_of_hours: bool | None = None

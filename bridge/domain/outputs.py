@@ -88,6 +88,7 @@ OUTPUTS: Mapping[str, OutputKind] = MappingProxyType(
             OutputKind(
                 name="attachment", title="Recording", place="attachments", requests=("create_attachment",)
             ),
+            OutputKind(name="transcript", title="Transcript", place="attachments"),
         )
     }
 )  # fmt: skip

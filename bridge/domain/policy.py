@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum, auto
@@ -13,8 +13,10 @@ from uuid import UUID
 from bridge.domain.call import Call
 from bridge.domain.conversation import conversation_choices
 from bridge.domain.fields import field_values
+from bridge.domain.files import AttachmentDraft, files_of, transcript_file
+from bridge.domain.insight_choices import as_chosen
 from bridge.domain.kustomer_texts.later import LaterTexts, later_texts
-from bridge.domain.kustomer_texts.note import cut, note_before_marks, note_text, title
+from bridge.domain.kustomer_texts.note import cut, note_before_marks, note_text, says_all, title
 from bridge.domain.kustomer_texts.recording import recording_state
 from bridge.domain.kustomer_texts.tags import LONGEST_TAG, MOST_TAGS, in_kustomers_letters, tags_of_people
 from bridge.domain.kustomer_texts.texts import texts_in
@@ -22,7 +24,7 @@ from bridge.domain.missed import Item, note_lines
 from bridge.domain.outcome import Direction, Outcome, Status
 from bridge.domain.outputs import OUTPUTS
 from bridge.domain.phone import Kind
-from bridge.domain.recording import NO_RECORDING, Recording, Stored, attachment_of
+from bridge.domain.recording import NO_RECORDING, Recording
 from bridge.domain.rules.model import Rules
 from bridge.domain.templates import render_line, values_of
 from bridge.domain.voice import VoiceDraft, direction_of, meta_of
@@ -80,19 +82,6 @@ class ConversationDraft:
     brand: str = ""
     queue: str = ""
     custom: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttachmentDraft:
-    """A file wanted at the note: its name for people, and where it is in our storage.
-
-    Args:
-        output: its name on the call's record.
-    """
-
-    output: str
-    name: str
-    file: Stored
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,13 +196,23 @@ def plan(
     # No promise of more, once CloudTalk has said that there is no more.
     settled = replace(call, wants_detail=False) if patience is DetailWait.GONE else call
     settled = settled if rules.note_path else settled.without_path()
+    settled, life = as_chosen(settled, rules), note_lines(call, rules, item)
     texts = texts_in(rules.language)
     sound = recording_state(recording, rules, link, texts)
-    life = note_lines(call, rules, item)
+    transcript = transcript_file(settled)
+    body = note_text(
+        settled,
+        zone=rules.zone,
+        sound=sound,
+        life=life,
+        texts=texts,
+        transcript_file=transcript.name if transcript else "",
+    )
+    fits = transcript is None or says_all(body, settled, texts)
     note = NoteDraft(
         external_id=key_of("note", external_id),
         id=object_id(key_of("note", external_id)),
-        body=note_text(settled, zone=rules.zone, sound=sound, life=life, texts=texts),
+        body=body,
         former_body=note_before_marks(settled, zone=rules.zone, sound=sound, life=life, texts=texts),
         later=later_texts(call, texts),
     )
@@ -229,7 +228,7 @@ def plan(
         ),
         note=note if "note" in rules.written_as else None,
         voice=_voice(call, rules, external_id, note) if "voice" in rules.written_as else None,
-        files=tuple(_files(call, recording, rules)),
+        files=tuple(files_of(call, recording, rules, None if fits else transcript)),
         klass=_klass(call, rules, external_id, first_of_day),
         left_out=left_out,
     )
@@ -361,15 +360,6 @@ def _named(template: str, call: Call, rules: Rules, *, sound: str = "", otherwis
     values = values_of(call, title=built_in, zone=rules.zone, recording=sound, texts=texts)
     named = render_line(template, values, built_in if otherwise is None else otherwise)
     return cut(named, _LONGEST_NAME, texts)
-
-
-def _files(call: Call, recording: Recording, rules: Rules) -> Iterator[AttachmentDraft]:
-    file = attachment_of(recording, rules)
-    if file is not None:
-        kind = "voicemail" if call.outcome is Outcome.VOICEMAIL else "call"
-        ending = file.name.rsplit(".", 1)[-1]
-        name = f"{kind}-{call.call_id or call.uuid}.{ending}"
-        yield AttachmentDraft(output="attachment", name=name, file=file)
 
 
 _DIRECTION = {Direction.INCOMING: "in", Direction.OUTGOING: "out"}

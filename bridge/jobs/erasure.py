@@ -33,15 +33,17 @@ from bridge.storage.contract import name_of
 from bridge.wording import counted
 
 T = TypeVar("T")
-_KINDS: tuple[FileKind, ...] = ("wav", "mp3")
+_KINDS: tuple[FileKind, ...] = ("wav", "mp3", "txt")
 # Should calls of the number come in while it is looked through.
 _MOST_LOOKS = 3
 
 
 def _files_of(record: Record, call: Call) -> list[str]:
-    """The names of its audio: those on record, and those under which a killed worker may have kept it."""
+    """The names of its audio and transcript: those on record, and those a killed worker may have used."""
     stored = record.observations.get("recording")
     found = [stored.body[name]["name"] for name in ("original", "speech") if stored and stored.body.get(name)]
+    if call.insights.file is not None:
+        found.append(call.insights.file.name)
     times = [at for at in (call.started_at, call.answered_at, call.ended_at) if at is not None]
     for at in times:
         for uuid, number in ((call.uuid, None), (None, call.call_id)):

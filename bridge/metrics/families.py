@@ -34,8 +34,10 @@ OPERATIONS = (
     *(
         ("cloudtalk", name)
         for name in (
-            "add_tags", "agents", "call_detail", "check", "create_contact", "cue_card", "get_contact",
-            "list_calls", "list_contacts", "recording", "update_contact",
+            "add_tags", "agents", "call_detail", "call_details_link", "call_sentiment", "call_smart_notes",
+            "call_summary", "call_talk_ratio", "call_topics", "call_transcription", "check",
+            "create_contact", "cue_card", "get_contact", "list_calls", "list_contacts", "recording",
+            "update_contact",
         )
     ),
     *(

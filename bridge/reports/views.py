@@ -109,6 +109,8 @@ _LEARNED = {
     "detail": "call details received",
     "recording": "recording received",
     "recording_gone": "recording not available",
+    "insights": "AI insights received",
+    "insights_gone": "AI insights not available",
     "listed": "found in CloudTalk's list",
 }
 

@@ -54,6 +54,8 @@ class CloudTalkReadings(Readings):
     sms_out_of_funds: bool = False  # 403
     # For how long a call is not known as active yet, from its start.
     cue_card_after_s: float = Field(default=0, ge=0)
+    # Does the account have Conversation Intelligence, or how is it refused?
+    ai_add_on: Literal["there", "403", "404"] = "there"
 
 
 class KustomerReadings(Readings):
@@ -188,6 +190,7 @@ class World:
         self.membrane = Service(MembraneReadings(), limit=100_000, window_s=60, now=now)
         self.details_asked: dict[str, int] = {}
         self.recordings_asked: dict[str, int] = {}
+        self.insights_asked: dict[str, int] = {}  # by call and path
         self.creations: dict[tuple[str, str], Window] = {}
         self.searches: Window | None = None  # within a minute
         self.form_generation = 0  # forms of earlier ones have expired
@@ -203,7 +206,12 @@ class World:
             self.store.clear(CLOUDTALK_KINDS)
             self.details_asked.clear()
             self.recordings_asked.clear()
+            self.insights_asked.clear()
             self.cloudtalk.forget()
+
+    def forget_insights_asked(self, call_id: str) -> None:
+        for key in [key for key in self.insights_asked if key.startswith(f"{call_id}/")]:
+            del self.insights_asked[key]
 
     def empty_kustomer(self) -> None:
         with self.lock:

@@ -12,8 +12,12 @@ from typing import Literal, Protocol
 from bridge.domain.call import Call
 from bridge.errors import Conflict, Rejected, Unavailable
 
-Kind = Literal["wav", "mp3"]
-CONTENT_TYPES: dict[Kind, str] = {"wav": "audio/wav", "mp3": "audio/mpeg"}
+Kind = Literal["wav", "mp3", "txt"]
+CONTENT_TYPES: dict[Kind, str] = {
+    "wav": "audio/wav",
+    "mp3": "audio/mpeg",
+    "txt": "text/plain; charset=utf-8",
+}
 
 # Bytes handed on at once.
 PIECE = 256 * 1024

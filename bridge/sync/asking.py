@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
+from bridge.domain import insight_choices
 from bridge.domain.call import Call, newest_hint
+from bridge.domain.insights import NO_ADDON, moment_of
+from bridge.domain.outcome import Stage
 from bridge.domain.policy import DetailWait
 from bridge.domain.recording import Recording, RecordingState
 from bridge.domain.rules.model import Rules
-from bridge.domain.webhook.events import Event
+from bridge.domain.webhook.events import STAGE_OF, Event
 from bridge.ledger.calls.record import Record
 
 # Of a call whose end no webhook reported, CloudTalk is asked after this.
@@ -23,6 +28,10 @@ WRITE_WITHOUT_AFTER = timedelta(seconds=20)
 _TELLS_ALL = frozenset({"call-ended", "listed"})
 # How long a note waits for a recording that was announced.
 NOTE_WAITS = timedelta(seconds=15)
+
+# When CloudTalk's AI is asked about a call of which no event says that its insights are ready.
+ASK_INSIGHTS_AFTER = timedelta(seconds=60)
+_LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,3 +96,45 @@ def note_waits_until(record: Record, recording: Recording) -> datetime | None:
         return None
     newest = max((event.last_at for event in record.events), default=None)
     return newest + NOTE_WAITS if newest is not None else None
+
+
+def insights_due(record: Record, call: Call, rules: Rules) -> dict[str, datetime]:
+    """Which insights are still to be asked of CloudTalk, and when each is due.
+
+    Args:
+        rules: the choices for this call.
+    """
+    names = insight_choices.pending(call, rules)
+    if not names or call.call_id is None:
+        return {}
+    asked = record.asked_insights
+    announced = record.insights_announced
+    tried, answers = asked.get("tried", {}), asked.get("answers", {})
+    return {
+        name: _ask_at(tried.get(name), _first_ask_at(record, call, announced.get(name)), announced.get(name))
+        for name in names
+        if name not in answers
+    }
+
+
+def _first_ask_at(record: Record, call: Call, announced_at: datetime | None) -> datetime:
+    heard = (event.at for event in record.events if STAGE_OF.get(event.trigger) is Stage.ENDED)
+    # Whatever CloudTalk's clock says: it had ended when a webhook said so.
+    ended_at = min((at for at in (call.ended_at, *heard) if at is not None), default=_LONG_AGO)
+    usual = ended_at + ASK_INSIGHTS_AFTER
+    return usual if announced_at is None else min(usual, announced_at)
+
+
+def _ask_at(tried: Mapping[str, Any] | None, first_at: datetime, announced_at: datetime | None) -> datetime:
+    if tried is None:
+        return first_at
+    again_at = moment_of(tried["again_at"])
+    if announced_at is None or tried.get("waits") or announced_at <= moment_of(tried["asked_at"]):
+        return again_at
+    return min(announced_at, again_at)
+
+
+def lacks_add_on(record: Record) -> bool:
+    """Whether CloudTalk's AI refused to say anything of this call for want of the add-on."""
+    waits = any(one.get("waits") for one in record.asked_insights.get("tried", {}).values())
+    return waits or NO_ADDON in record.insights.gone.values()

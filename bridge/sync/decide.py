@@ -23,12 +23,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from bridge.domain.call import Call
+from bridge.domain.insight_choices import lacks_file
 from bridge.domain.policy import DetailWait, Skip, Wait, policy
 from bridge.domain.recording import Recording, RecordingState
 from bridge.domain.rules.model import Rules
 from bridge.ledger.calls.horizon import LedgerHorizon
 from bridge.ledger.calls.record import Record
-from bridge.sync.asking import Asking, asking, note_waits_until
+from bridge.sync.asking import Asking, asking, insights_due, note_waits_until
 from bridge.sync.settling import QUIET, settles_at
 
 _ON_ITS_WAY = "the recording is pending"
@@ -74,6 +75,7 @@ class Decision:
         question: the job that asks CloudTalk, and when; None where nothing is left to ask.
         withdrawn: a job planned by an earlier sync, whose question the webhooks have answered since.
         fetch_recording: a recording was announced, and nobody has asked for it yet.
+        ask_insights: when CloudTalk's AI is to be asked about it; None where nothing is left to ask.
         rules: the choices for this call.
         wants_caller: the choices depend on whether Kustomer has the customer. Look, then decide again.
     """
@@ -83,6 +85,7 @@ class Decision:
     question: tuple[str, datetime] | None = None
     withdrawn: str | None = None
     fetch_recording: bool = False
+    ask_insights: datetime | None = None
     wants_caller: bool = False
 
 
@@ -111,6 +114,7 @@ def _decide(record: Record, call: Call, rules: Rules, now: datetime) -> Decision
     verdict = policy(call, rules, ask.patience)
     recording = record.recording(rules, call)
     fetch = False
+    insights_at: datetime | None = None
     then: Later | Never | Write
     if isinstance(verdict, Wait):
         then = Later(reason=verdict.reason, until=ask.until)
@@ -119,6 +123,7 @@ def _decide(record: Record, call: Call, rules: Rules, now: datetime) -> Decision
         then = Never(reason=f"{verdict.reason}{stays}", until=ask.until)
     else:
         fetch = _is_to_be_fetched(record, call, recording)
+        insights_at = _ask_insights_at(record, call, rules, now)
         coming_until = note_waits_until(record, recording)
         if coming_until is not None and now < coming_until:
             # It usually arrives within a second or two, and one write of the note then says both.
@@ -132,6 +137,7 @@ def _decide(record: Record, call: Call, rules: Rules, now: datetime) -> Decision
         question=(ask.job, ask.at) if ask.job and ask.at else None,
         withdrawn=_withdrawn(record, call, ask),
         fetch_recording=fetch,
+        ask_insights=insights_at,
     )
 
 
@@ -150,6 +156,12 @@ def _is_to_be_fetched(record: Record, call: Call, recording: Recording) -> bool:
         and call.call_id is not None
         and record.recording_asks is None
     )
+
+
+def _ask_insights_at(record: Record, call: Call, rules: Rules, now: datetime) -> datetime | None:
+    if lacks_file(call, rules):
+        return now
+    return min(insights_due(record, call, rules).values(), default=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import cache, partial
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +14,7 @@ from structlog.contextvars import bind_contextvars
 from bridge.clients.kustomer import Conversation, Message, Note
 from bridge.deps import Deps, JobResult
 from bridge.domain.call import Call
+from bridge.domain.insights import NO_ADDON
 from bridge.domain.outputs import TEXTS
 from bridge.domain.owners import Owner
 from bridge.domain.policy import DetailWait, Plan, external_ids, plan
@@ -23,10 +24,9 @@ from bridge.ledger.calls.joining import learn_uuid
 from bridge.ledger.calls.record import Record, moment
 from bridge.ledger.calls.record_fields import Field, State
 from bridge.ledger.calls.summary import summary_field
-from bridge.ledger.keys import Lane
 from bridge.ledger.queue.jobs import Claim
 from bridge.sync.agent_names import learn_agent
-from bridge.sync.asking import usual_wait_ms
+from bridge.sync.asking import lacks_add_on
 from bridge.sync.caller import learn_caller
 from bridge.sync.contacts import tell_contact_of
 from bridge.sync.cue_card import plan_cue_card
@@ -52,6 +52,7 @@ from bridge.sync.outputs.note import NoteOutput, find_uuid
 from bridge.sync.outputs.voice import VoiceOutput, put_state_back
 from bridge.sync.owners import owner_now, owner_of, with_agent
 from bridge.sync.placing import OwnerOf, join, place_of
+from bridge.sync.planning import plan_questions
 from bridge.sync.refused import left_out_of
 from bridge.sync.settling import QUIET
 from bridge.sync.shared import Place, finish
@@ -99,7 +100,7 @@ def sync(claim: Claim, deps: Deps) -> JobResult:
     if decision.wants_caller:
         record = learn_caller(claim, run.look_up, record, decision.rules)
         decision = decide(record, call, deps.rules, now, quiet=quiet)
-    _plan_jobs(run, record, decision)
+    plan_questions(claim, deps, record, call, decision, now)
     result = _carry_out(run, record, decision)
     if not result.fields:
         return result
@@ -125,29 +126,6 @@ def _carry_out(run: _Run, record: Record, decision: Decision) -> JobResult:
         case Write() as write:
             with leg_of(run.claim, run.deps, record, run.call, run.now) as leg:
                 return _write(run, record, write, decision.rules, leg)
-
-
-def _plan_jobs(run: _Run, record: Record, decision: Decision) -> None:
-    """Plan the questions to CloudTalk that the decision names; withdraw the one that is answered."""
-    claim, ledger = run.claim, run.deps.ledger
-    if decision.withdrawn:
-        ledger.cancel(decision.withdrawn, record.key, under=claim)
-        ledger.keep(claim, {Field.ASKING: None})
-    if decision.question:
-        job, at = decision.question
-        ledger.keep(claim, {Field.ASKING: job})
-        ledger.schedule(
-            job, record.key, in_ms=_ms(at, run.now) or 0, lane=record.lane(Lane.LIVE), under=claim
-        )
-    if decision.fetch_recording:
-        ledger.schedule(
-            "recording",
-            record.key,
-            in_ms=usual_wait_ms(record, run.call, ledger.memory.usual_delay_s(), run.now),
-            lane=record.lane(Lane.RECORDING),
-            told_at=record.recording_announced_at,
-            under=claim,
-        )
 
 
 def _wait(record: Record, later: Later, now: datetime) -> JobResult:
@@ -253,7 +231,9 @@ def _synced(writer: CallWriter, want: Plan, life: Life, write: Write, now: datet
     said = [life.says] if life.says else []
     owner = owner_now(writer) or Owner()
     part = [writer.leg.says] if writer.leg is not None else []
-    reason = "; ".join([*late, *said, *part, *want.left_out, *left_out_of(writer), *owner.left_out])
+    no_add_on = [NO_ADDON] if lacks_add_on(writer.record) else []
+    left_out = (*want.left_out, *left_out_of(writer), *owner.left_out, *no_add_on)
+    reason = "; ".join([*late, *said, *part, *left_out])
     return JobResult(
         again_in_ms=_soonest(_ms(write.until, now), owner.again_s, klass_again_s(writer, now)),
         fields={
@@ -340,9 +320,11 @@ def _files(
 ) -> list[Fields] | None:
     """How the texts refer to the call's files, each uploaded once; None where Kustomer refuses one."""
     files: list[Fields] = []
+    # Each is read once, however many files a ledger that was lost may have attached to it.
+    readers = [cache(text.there) for text in texts]
     for wanted in want.files:
         lost = (writer.search_first or writer.verify) and wanted.output not in writer.record.outputs
-        there = (text.there() for text in texts) if lost and not place.is_new else ()
+        there = (read() for read in readers) if lost and not place.is_new else ()
         found = (find_attachment(writer, one, wanted) for one in there)
         attachment = next((one for one in found if one is not None), None)
         attachment = attachment or ensure_attachment(writer, wanted)

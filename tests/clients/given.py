@@ -13,7 +13,14 @@ from bridge.clients.http import make_client
 from bridge.clients.kustomer import Kustomer
 from bridge.clients.shapes import RequestModel
 from bridge.ledger.budgets.budget import Budget, Slot
-from bridge.sandbox import ANALYTICS_PREFIX, CLOUDTALK_KEY_ID, CLOUDTALK_KEY_SECRET, CORE_PREFIX, KUSTOMER_KEY
+from bridge.sandbox import (
+    AI_PREFIX,
+    ANALYTICS_PREFIX,
+    CLOUDTALK_KEY_ID,
+    CLOUDTALK_KEY_SECRET,
+    CORE_PREFIX,
+    KUSTOMER_KEY,
+)
 
 Answer = Callable[[httpx2.Request], httpx2.Response]
 
@@ -78,6 +85,7 @@ def cloudtalk_at(url: str, client: httpx2.Client, budget: Budget | None = None) 
         client=client,
         core=url + CORE_PREFIX,
         analytics=url + ANALYTICS_PREFIX,
+        ai=url + AI_PREFIX,
         key_id=CLOUDTALK_KEY_ID,
         key_secret=CLOUDTALK_KEY_SECRET,
         budget=budget,

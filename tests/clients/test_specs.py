@@ -16,7 +16,9 @@ import pytest
 from bridge.clients.cloudtalk import CloudTalk
 from bridge.clients.http import Service, make_client
 from bridge.clients.kustomer import Customer, Kustomer, new_customer
-from bridge.sandbox import ANALYTICS_PREFIX, CORE_PREFIX
+from bridge.domain.insights import NAMES as INSIGHTS
+from bridge.domain.insights import TRANSCRIPT
+from bridge.sandbox import AI_PREFIX, ANALYTICS_PREFIX, CORE_PREFIX
 from tests.clients.given import cloudtalk_at, kustomer_at
 from tests.clients.specs import description, operation_of, parameters_fit, public, requests_of, validator
 
@@ -103,6 +105,8 @@ CLOUDTALK_CALLS: dict[str, Callable[[CloudTalk], object]] = {
     "contacts.update": lambda c: c.contacts.update(7, {"name": "Ada Example"}),
     "contacts.delete": lambda c: c.contacts.delete(7),
     "contacts.add_tags": lambda c: c.contacts.add_tags(7, {"tags": ["VIP"]}),
+    "insights.get": lambda c: [c.insights.get(1000000110, name) for name in INSIGHTS if name != TRANSCRIPT],
+    "insights.transcript": lambda c: c.insights.transcript(1000000110),
     "messages.send_sms": lambda c: c.messages.send_sms({"recipient": ADA, "sender": ADA, "message": "Hello"}),
     "recordings.get": lambda c: nullcontext(c.recordings.get(1000000110, start=9).__enter__()),
     "recordings.delete": lambda c: c.recordings.delete(1000000110),
@@ -154,6 +158,7 @@ def test_what_is_asked_of_cloudtalk_is_as_described(name: str) -> None:
 
     for request in sent:
         prefix = ANALYTICS_PREFIX if name == "calls.detail" else CORE_PREFIX
+        prefix = AI_PREFIX if name.startswith("insights.") else prefix
         parameters_fit(spec, operation_of(spec, request, prefix), request)
 
 

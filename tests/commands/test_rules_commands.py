@@ -37,14 +37,6 @@ def test_a_good_file_passes_and_says_what_is_in_force(file: Path, capsys: Caught
     assert "then.name makes 'Sale of Bo Example'" in said.replace("rule 1 (line 4): ", "")
 
 
-def test_what_has_no_effect_yet_is_accepted_and_named(file: Path, capsys: Caught) -> None:
-    file.write_text('version = 2\n[insights]\nsummary = true\ntranscript = "file"\n')
-
-    assert main(["rules", "check"]) == DONE
-    said = capsys.readouterr().out
-    assert "insights.summary: no effect yet" in said and "insights.transcript: no effect yet" in said
-
-
 def test_mistakes_stand_on_standard_error_with_exit_code_2(file: Path, capsys: Caught) -> None:
     file.write_text("version = 2\n[write]\ninternl = true\nshort = 1\n")
 

@@ -14,6 +14,18 @@ from typing import get_args
 import pytest
 
 from bridge.domain.call import Call
+from bridge.domain.insights import (
+    NAMES,
+    NEVER,
+    NOTE_LISTS,
+    SENTIMENTS,
+    Dated,
+    Insights,
+    Segment,
+    Speaker,
+    TextFile,
+    Transcript,
+)
 from bridge.domain.kustomer_texts.catalogue.ids import MessageId
 from bridge.domain.kustomer_texts.languages import LANGUAGES, Language
 from bridge.domain.kustomer_texts.note import says_call
@@ -53,7 +65,8 @@ def test_every_language_has_every_text_with_the_same_values(language: Language) 
 # In these languages the word is the same.
 SAME = {
     "title_other", "recording_length", "facts", "agent", "agents", "recording_unwanted", "no", "menu",
-    "called", "summary_title", "why_offline",
+    "called", "summary_title", "why_offline", "sentiment", "sentiment_neutral", "talk_part", "speaker_agent",
+    "insight_sentiment", "insight_details_link", "insight_transcript",
 }  # fmt: skip
 
 
@@ -104,6 +117,37 @@ def steps() -> tuple[Step, ...]:
     )
 
 
+def with_insights(given: Call, rules: Rules) -> list[Plan]:
+    """Notes that together need every text about what CloudTalk's AI says."""
+    rules = replace(
+        rules, summary=True, sentiment=True, smart_notes=True, topics=True, talk_ratio=True,
+        details_link=True, transcript="file",
+    )  # fmt: skip
+    spoken = Transcript(
+        segments=tuple(Segment(speaker=key, text="x") for key in ("a", "b", "")), is_whole=False,
+        speakers={"a": Speaker(kind="agent"), "b": Speaker(kind="contact")},
+    )  # fmt: skip
+    said = Insights(
+        smart_notes={name: (Dated(text="x"),) for name in NOTE_LISTS.values()}, topics=("x",),
+        talk_ratio={"agent": 50.0, "contact": 40.0, "": 10.0}, details_link="https://x", transcript=spoken,
+        file=TextFile(name="x.txt", size=5, sha256="0"),
+    )  # fmt: skip
+    nameless = replace(
+        given, transcript=None, summary=None, contact_name=None, agent_name=None, participants=(), path=(),
+        call_id=None,
+    )  # fmt: skip
+    never = Insights(gone=dict.fromkeys(NAMES, NEVER))
+    told = [replace(said, sentiment=one) for one in SENTIMENTS]
+    made = [planned(replace(nameless, insights=one), rules) for one in (*told, never)]
+    name = f"transcript-{given.uuid}.txt"
+    plain = []
+    for want in made:
+        assert want.note is not None
+        body = want.note.body.replace(name, "x").replace("https://x", "x")
+        plain.append(replace(want, note=replace(want.note, body=body)))
+    return plain
+
+
 def notes(language: Language) -> list[Plan]:
     """Calls that together need nearly every text; what is not fixed is `x` or a number."""
     rules = Rules(
@@ -138,6 +182,7 @@ def notes(language: Language) -> list[Plan]:
         *(Recording(sound=RecordingState.GONE, reason=reason) for reason in REASONS),
     ]
     made = [planned(full, rules, recording=state) for state in states]
+    made += with_insights(full, rules)
     made += [planned(missed, rules, item=Item(leader="0", misses=misses, contacts=(one,))) for one in later]
     made.append(planned(missed, rules, item=Item(leader="0", misses=misses)))
     for direction in Direction:

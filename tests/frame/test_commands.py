@@ -151,11 +151,11 @@ def test_a_process_logs_what_is_misspelt_and_what_others_miss_once(is_of_up: boo
         assert "callbridge worker cannot start" in said[1] and "KUSTOMER_API_KEY" in said[1]
 
 
-def test_what_is_to_be_set_up_promises_no_transcript(capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_to_be_set_up_says_what_a_transcript_needs(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["templates", "transcription-created"]) == 0
 
     said = capsys.readouterr().out
-    assert "the bridge does not fetch transcripts" in said and "fetches it" not in said
+    assert "Only for [insights] transcript in the rules" in said
 
 
 def test_up_without_keys_says_which_are_missing(capsys: pytest.CaptureFixture[str]) -> None:

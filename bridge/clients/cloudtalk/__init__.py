@@ -18,6 +18,7 @@ from bridge.clients.cloudtalk.calls import CallPage, Calls
 from bridge.clients.cloudtalk.contacts import Contacts
 from bridge.clients.cloudtalk.core import LARGEST_PAGE
 from bridge.clients.cloudtalk.cue_cards import CueCards
+from bridge.clients.cloudtalk.insights import CallInsights
 from bridge.clients.cloudtalk.messages import Messages
 from bridge.clients.cloudtalk.recordings import Download, Recordings
 from bridge.clients.http import Service
@@ -32,6 +33,7 @@ class CloudTalk:
     Args:
         client: with keys of ours, or a road that adds the credentials.
         core, analytics, platform: addresses up to and with `/api`.
+        ai: of Conversation Intelligence, up to and with `/v1`.
         key_id, key_secret: None where the road adds the credentials.
         unauthenticated: for addresses that need no credentials; default: `client`.
         max_range_bytes, fallback: see `Recordings`.
@@ -45,6 +47,7 @@ class CloudTalk:
         core: str,
         analytics: str,
         platform: str = "",
+        ai: str = "https://api.cloudtalk.io/v1",
         key_id: str | None,
         key_secret: str | None,
         budget: Budget | None = None,
@@ -75,6 +78,7 @@ class CloudTalk:
         self.contacts = Contacts(self.service, core)
         self.agents = Agents(self.service, core)
         self.messages = Messages(self.service, core)
+        self.insights = CallInsights(self.service, ai)
         other = fallback.recordings if fallback else None
         self.recordings: Recordings = Recordings(
             self.service, core, max_range_bytes=max_range_bytes, fallback=other

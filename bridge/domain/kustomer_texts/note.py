@@ -5,12 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import takewhile
 from zoneinfo import ZoneInfo
 
 from bridge.domain.call import Call
 from bridge.domain.kustomer_texts.catalogue.ids import MessageId
+from bridge.domain.kustomer_texts.insights import (
+    Section,
+    insight_sections,
+    transcript_of,
+    transcript_section,
+)
 from bridge.domain.kustomer_texts.path import ai_agent_line, extracted_lines, path_lines
 from bridge.domain.kustomer_texts.spans import clock_span
 from bridge.domain.kustomer_texts.texts import ENGLISH, Texts, in_all_languages
@@ -31,6 +37,8 @@ _MARK = "> "
 _TITLES: tuple[MessageId, ...] = ("notes_title", "summary_title", "transcript_title")
 # In all languages: other programs, and we, find a call's note by this line.
 _NUMBER_LINE = "CloudTalk call: {call_id}"
+# A section with less room than this is left out.
+_LEAST_ROOM = 200
 
 
 def note_text(
@@ -41,24 +49,57 @@ def note_text(
     life: Iterable[str] = (),
     mark: str = _MARK,
     texts: Texts = ENGLISH,
+    transcript_file: str = "",
 ) -> str:
     """The note for a call, at most `LONGEST_NOTE` characters; the same call gives the same text.
 
     Args:
+        call: with what the rules want to have written of its insights (`domain.insight_choices.as_chosen`).
         sound: what is to be said of the recording; nothing where there is none.
         life: of a missed call, how often it was repeated, and who called back (`bridge.domain.missed`).
         mark: in front of each line that somebody else wrote.
+        transcript_file: name of the attachment that has the transcript, where one can be had.
     """
-    text = "\n".join([headline(call, texts), "", *life, *_lines(call, ZoneInfo(zone), sound, texts)])
-    for title, body, longest in (
-        (texts.say("notes_title"), call.notes, _LONGEST_AGENT_NOTE),
-        (texts.say("summary_title"), call.summary, _LONGEST_SUMMARY),
-        (texts.say("transcript_title"), call.transcript, LONGEST_NOTE),
-    ):
-        room = LONGEST_NOTE - length(text) - length(f"\n\n{title}\n")
-        if body and room > 200:
-            text += f"\n\n{title}\n{cut(_marked(body, mark), min(longest, room), texts)}"
-    return cut(text, LONGEST_NOTE, texts)
+    local = ZoneInfo(zone)
+    text = "\n".join([headline(call, texts), "", *life, *_lines(call, local, sound, texts)])
+    sections = (
+        Section(title=texts.say("notes_title"), text=call.notes or "", longest=_LONGEST_AGENT_NOTE),
+        Section(title=texts.say("summary_title"), text=call.summary or "", longest=_LONGEST_SUMMARY),
+        *insight_sections(call, texts, partial(_moment, zone=local, texts=texts)),
+    )
+    for section in sections:
+        text = _with_section(text, section, mark, texts)
+    return cut(_with_transcript(text, call, mark, transcript_file, texts), LONGEST_NOTE, texts)
+
+
+def _with_section(text: str, section: Section, mark: str, texts: Texts) -> str:
+    """A section as far as there is room for it; nothing of one without text, unless its title is a line."""
+    room = LONGEST_NOTE - length(text) - length(f"\n\n{section.title}\n")
+    if room <= _LEAST_ROOM or not (section.text or section.is_line):
+        return text
+    if not section.text:
+        return f"{text}\n\n{section.title}"
+    body = cut(_marked(section.text, mark), min(section.longest, room), texts)
+    return f"{text}\n\n{section.title}\n{body}"
+
+
+def _with_transcript(text: str, call: Call, mark: str, file: str, texts: Texts) -> str:
+    """The whole transcript where it fits, or there is no file of it; else its first lines."""
+    whole = transcript_section(call, texts, room=LONGEST_NOTE)
+    if whole is None:
+        return text
+    with_whole = _with_section(text, whole, mark, texts)
+    if not file or says_all(with_whole, call, texts, mark):
+        return with_whole
+    part = transcript_section(call, texts, room=LONGEST_NOTE, file_name=file) or whole
+    return _with_section(text, part, mark, texts)
+
+
+def says_all(body: str, call: Call, texts: Texts = ENGLISH, mark: str = _MARK) -> bool:
+    """Whether a note has the call's whole transcript."""
+    kept = call.insights.transcript
+    is_whole = bool(call.transcript) or kept is None or kept.is_whole
+    return is_whole and _marked(transcript_of(call, texts), mark) in body
 
 
 def note_before_marks(

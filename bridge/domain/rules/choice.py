@@ -87,10 +87,6 @@ class Choice:
 # What belongs to a later version, with the only value that works today.
 _FIXED: Mapping[str, Any] = {
     "write.template": "",
-    "insights.summary": False,
-    "insights.sentiment": False,
-    "insights.smart_notes": False,
-    "insights.transcript": "none",
 }
 
 

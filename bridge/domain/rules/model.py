@@ -34,6 +34,8 @@ FieldsAs = Literal["none", "conversation", "klass"]
 WRITTEN_AS: Mapping[WriteAs, tuple[str, ...]] = MappingProxyType(
     {"note": ("note",), "voice_message": ("voice",), "both": ("note", "voice")}
 )
+# Where a transcript goes: into the note; and into a file where it is longer than that holds; or nowhere.
+WrittenTranscript = Literal["note", "file", "none"]
 
 DEFAULT_STATUS: Mapping[Outcome, Status] = MappingProxyType(
     {
@@ -137,6 +139,15 @@ class Rules:
     contact_link: bool = True
     contact_create: bool = False
     contact_tag: str = ""
+    # What CloudTalk's AI says of a call: [insights]. Asked for where it is chosen and no webhook has it.
+    # None: what webhooks have of it is written, and nothing is asked for.
+    summary: bool | None = None
+    sentiment: bool = False
+    smart_notes: bool = False
+    topics: bool = False
+    talk_ratio: bool = False
+    details_link: bool = False
+    transcript: WrittenTranscript | None = None
     # Folded key -> canonical key, beside the built-in table.
     webhook_keys: Mapping[str, str] = field(default_factory=dict)
     region: str | None = None

@@ -68,6 +68,8 @@ NATIVE_TRIGGERS: Mapping[str, str] = {
     "cidata.ready": "insights-ready",
 }
 _LONGEST_LINK = 2048
+# As long as a body may be: all of it may go into a file.
+_LONGEST_TRANSCRIPT = 65_536
 # A repeat of this one is news: what it points at has changed again.
 ALWAYS_NEWS = frozenset({"call-modified"})
 # Where the body does not name its trigger, it may be a recording's, from two workflows mixed up.
@@ -316,7 +318,7 @@ def _event_of(
         voicemail_email=read_email(fields.get("voicemail_email")),
         tags=read_tags(fields.get("tags")),
         notes=read_text(fields.get("notes")),
-        transcript=read_text(fields.get("transcript")),
+        transcript=read_text(fields.get("transcript"), _LONGEST_TRANSCRIPT),
         summary=read_text(fields.get("summary")),
         received_at=received_at,
     )

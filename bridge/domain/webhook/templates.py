@@ -81,8 +81,9 @@ TEMPLATES: Mapping[str, Template] = MappingProxyType(
                 "transcription-created",
                 "Transcription / Created",
                 "call_id! call_uuid",
-                note="Not needed: the bridge does not fetch transcripts. For one in the note, add the key "
-                "transcript; a body over 64 KiB is refused.",
+                note="Only for [insights] transcript in the rules, which is then asked for as soon as it is "
+                "ready. Without that, for one in the note, add the key transcript; a body over 64 KiB is "
+                "refused.",
                 call_uuid=_IF_OFFERED,
             ),
             _template(

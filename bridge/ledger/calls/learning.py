@@ -16,7 +16,11 @@ from bridge.ledger import keys
 from bridge.ledger.keys import Lane
 
 # What may be learnt by asking and says otherwise: a repeat of the event after that is news.
-_SAYS_OTHERWISE = {"recording-uploaded": "obs:recording_gone"}
+_SAYS_OTHERWISE = {
+    "recording-uploaded": "obs:recording_gone",
+    "insights-ready": "obs:insights_gone",
+    "transcription-created": "obs:insights_gone",
+}
 
 # A bulk edit or an import sends a webhook for each change of a contact: it is looked at once for all of them.
 CONTACT_WAIT_MS = 10_000

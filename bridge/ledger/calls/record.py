@@ -12,6 +12,7 @@ from uuid import UUID
 from bridge.domain.call import Call, fold
 from bridge.domain.call_list_item import read_listed
 from bridge.domain.detail import Detail, read_detail
+from bridge.domain.insights import ANNOUNCED_BY, NO_INSIGHTS, Insights, read_insights, still_gone
 from bridge.domain.outcome import Stage
 from bridge.domain.outputs import TEXTS
 from bridge.domain.owners import Owner, needs_path
@@ -273,6 +274,32 @@ class Record:
         """When CloudTalk last said that there is a recording."""
         return max((e.last_at for e in self.events if e.trigger == "recording-uploaded"), default=None)
 
+    @property
+    def insights_announced(self) -> Mapping[str, datetime]:
+        """Name of an insight -> when CloudTalk last said that it is ready."""
+        found: dict[str, datetime] = {}
+        for event in self.events:
+            for name in ANNOUNCED_BY.get(event.trigger, ()):
+                found[name] = max(found.get(name, event.last_at), event.last_at)
+        return found
+
+    @property
+    def asked_insights(self) -> Mapping[str, Any]:
+        """What was asked of CloudTalk's AI (`jobs/insights.py` writes and reads it)."""
+        return cast(Mapping[str, Any], json.loads(self.fields.get(Field.INSIGHTS) or "{}"))
+
+    @property
+    def insights(self) -> Insights:
+        """What CloudTalk's AI answered about the call."""
+        answers, gone = self.observations.get("insights"), self.observations.get("insights_gone")
+        if answers is None and gone is None:
+            return NO_INSIGHTS
+        return read_insights(
+            answers.body if answers else {},
+            gone=still_gone(gone.body, self.insights_announced) if gone else None,
+            refused_file=self.fields.get(Family.REFUSED.field("transcript"), ""),
+        )
+
     def agent_of(self, agent_id: int | None) -> Mapping[str, Any] | None:
         """What CloudTalk's list said of the agent with this number; None where it was not asked."""
         text = self.fields.get(Field.AGENT)
@@ -321,6 +348,7 @@ class Record:
             wants_detail=call.wants_detail or self.contested,
             # The list reports a recording whose webhook never came.
             legs=self._legs(call),
+            insights=self.insights,
             recorded=call.recorded or read_flag(self._listed_body.get("recorded")) or call.recorded,
         )
 

@@ -55,6 +55,7 @@ class Field(StrEnum):
     CUE_CARD = "cue_card"  # JSON {state, at}: what became of the card (`bridge.sync.cue_card`)
     RECORDING_ASKS = "rec:asks"
     RECORDING_SINCE = "rec:since"
+    INSIGHTS = "insights"  # JSON: what was asked in vain, and answers that are not on record yet
     CONTACT = "contact"  # which contact was told of the call's customer
     # Of contacts, whose records have these and outputs.
     HEARD = "heard"  # when the last webhook of it came

@@ -11,6 +11,7 @@ from uuid import uuid4
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
+from bridge.sandbox.cloudtalk.insights import InsightFields
 from bridge.sandbox.sounds import LONGEST_S
 from bridge.sandbox.store import Document
 from bridge.sandbox.world import World, digits, iso
@@ -70,6 +71,7 @@ class CallFields(BaseModel):
     notes: list[str] = []
     rating: int | None = Field(default=None, ge=1, le=5)
     ready_after: int = Field(default=0, ge=0)  # so many requests for the detail are answered 404 first
+    insights: InsightFields | None = None  # what CloudTalk's AI says of it; None: nothing (404)
     in_progress: bool = False  # not in the list, and no detail
 
     @field_validator("recording_wav", mode="before")
@@ -93,6 +95,7 @@ def add_call(world: World, fields: Document) -> Document:
         world.store.put("call", str(call.id), document)
         world.details_asked.pop(str(call.id), None)
         world.recordings_asked.pop(str(call.id), None)
+        world.forget_insights_asked(str(call.id))
     return document
 
 

@@ -21,6 +21,7 @@ from bridge.sandbox.cloudtalk.calls import COMPANY_ID, detail, is_answered, list
 from bridge.sandbox.cloudtalk.contacts import Contacts
 from bridge.sandbox.cloudtalk.cue_cards import CueCards
 from bridge.sandbox.cloudtalk.errors import no_user_agent, refuse, unknown_core_path
+from bridge.sandbox.cloudtalk.insights import Insights
 from bridge.sandbox.cloudtalk.paging import Unreadable, number, page
 from bridge.sandbox.cloudtalk.recordings import PUBLIC_PREFIX, Recordings
 from bridge.sandbox.cloudtalk.sms import Messages
@@ -116,7 +117,7 @@ def create_cloudtalk(world: World) -> Starlette:
     service = world.cloudtalk
     routes = Routes()
     CloudTalk(world).add_to(routes)
-    for part in (Recordings, Contacts, Messages, CueCards):
+    for part in (Recordings, Contacts, Messages, CueCards, Insights):
         part(world).add_to(routes)
 
     def limit_headers() -> dict[str, str]:

@@ -17,7 +17,7 @@ from bridge.clients.kustomer import Kustomer
 from bridge.clients.kustomer.attachments import FormRefused, UploadForm, reference
 from bridge.clients.kustomer.resources import InConversation
 from bridge.deps import Deps
-from bridge.domain.policy import AttachmentDraft
+from bridge.domain.files import AttachmentDraft
 from bridge.errors import Rejected, Unavailable
 from bridge.ledger.calls.record import Written
 from bridge.ledger.calls.record_fields import Family

@@ -25,7 +25,7 @@ _ESCAPED_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _OBJECT = 'Send one JSON object, such as {"call_id": "1000000110"}.'
 _SMALLER = (
     "Leave long values (a transcript, notes) out of the workflow. After a call-modified webhook the "
-    "bridge reads notes and tags from CloudTalk; it does not fetch transcripts."
+    "bridge reads notes and tags from CloudTalk; transcripts it fetches if [insights] in the rules says so."
 )
 
 

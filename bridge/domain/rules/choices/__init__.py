@@ -44,7 +44,7 @@ SECTIONS: Mapping[str, str] = MappingProxyType(
         "fields": "Values of a call for reports, as custom attributes.",
         "recording": "What becomes of recordings.",
         "cue_card": "Who calls, shown in CloudTalk to the agents whose phone rings.",
-        "insights": "What CloudTalk's AI says of a call: not asked for yet.",
+        "insights": "What CloudTalk's AI says of an answered call. Each costs a request for each such call.",
         "messages": "Text messages. Blocks of `[[rule]]` are about calls and do not change them.",
         "contacts": "What contacts in CloudTalk and customers in Kustomer take over from each other.",
         "webhook_keys": "Other names that your CloudTalk templates use for a value.",
@@ -52,8 +52,6 @@ SECTIONS: Mapping[str, str] = MappingProxyType(
 )
 
 
-# Sections that the file may have already, and that have no effect in this version.
-LATER = ("insights",)
 # Sections that are not about calls, so that no rule for calls takes their choices.
 NOT_OF_CALLS = ("messages", "contacts")
 CHOICES: tuple[Choice, ...] = (
@@ -68,7 +66,7 @@ THEN: Mapping[str, Choice] = {
         section="then", name="write", field="write", kind=bool, right=BOOL,
         says="whether the call is written at all",
     ),
-    **{choice.then: choice for choice in CHOICES if choice.section not in (*LATER, *NOT_OF_CALLS)},
+    **{choice.then: choice for choice in CHOICES if choice.section not in NOT_OF_CALLS},
     "status": replace(
         BY_PLACE["conversation.status"], kind=Status, right=one_of(Status),
         read=lambda status: MappingProxyType(dict.fromkeys(Outcome, status)),

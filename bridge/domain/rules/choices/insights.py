@@ -1,28 +1,45 @@
-"""Choices of `[insights]`: what is asked of CloudTalk's AI."""
+"""Choices of `[insights]`: what is asked of CloudTalk's AI, and written in the note."""
 
 from __future__ import annotations
 
-from typing import Literal
-
+from bridge.domain.rules import model as rules_model
 from bridge.domain.rules.choice import BOOL, Choice, one_of
 
-_Transcript = Literal["note", "file", "none"]
+_ONE = "1 of CloudTalk, and the note is updated once more"
+_ALSO = "1 of CloudTalk"
 
 CHOICES: tuple[Choice, ...] = (
     Choice(
-        section="insights", name="summary", field="", kind=bool, right=BOOL,
-        says="no effect yet: ask for the summary",
+        section="insights", name="summary", field="summary", kind=bool, right=BOOL, example="true",
+        says="the summary, asked for if no webhook brings it; false: left out; no such line: as it comes",
+        costs=f"{_ONE}; nothing if a webhook brings it",
     ),
     Choice(
-        section="insights", name="sentiment", field="", kind=bool, right=BOOL,
-        says="no effect yet: ask for the sentiment",
+        section="insights", name="sentiment", field="sentiment", kind=bool, right=BOOL,
+        says="how the conversation sounded, from very negative to very positive", costs=_ALSO,
     ),
     Choice(
-        section="insights", name="smart_notes", field="", kind=bool, right=BOOL,
-        says="no effect yet: ask for smart notes",
+        section="insights", name="smart_notes", field="smart_notes", kind=bool, right=BOOL,
+        says="action items, decisions, open questions, dates, risks, feedback", costs=_ALSO,
     ),
     Choice(
-        section="insights", name="transcript", field="", kind=_Transcript, right=one_of(_Transcript),
-        says="no effect yet: ask for the transcript",
+        section="insights", name="topics", field="topics", kind=bool, right=BOOL,
+        says="what was talked about, in a few words", costs=_ALSO,
+    ),
+    Choice(
+        section="insights", name="talk_ratio", field="talk_ratio", kind=bool, right=BOOL,
+        says="which part of the time each side talked", costs=_ALSO,
+    ),
+    Choice(
+        section="insights", name="details_link", field="details_link", kind=bool, right=BOOL,
+        says="a link to CloudTalk's page of the call, for people who sign in there", costs=_ALSO,
+    ),
+    Choice(
+        section="insights", name="transcript", field="transcript", kind=rules_model.WrittenTranscript,
+        right=one_of(rules_model.WrittenTranscript), example='"file"',
+        says="in the note, as much as fits; file: all of it as a text file if it does not fit; none: not at "
+        "all; no such line: as it comes",
+        costs="1 of CloudTalk for 1,000 segments; a file 1 of Kustomer; nothing of CloudTalk if a webhook "
+        "brings it",
     ),
 )  # fmt: skip

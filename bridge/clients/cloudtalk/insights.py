@@ -1,0 +1,98 @@
+"""Conversation Intelligence: what CloudTalk's AI says of one call.
+
+A paid add-on: without it 403 (or 404). Its host answers plain objects; errors as `{code, message}`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from bridge.clients.http import Service
+from bridge.domain import insights
+from bridge.domain.insights import Segment, Transcript, read_page
+from bridge.domain.webhook.values import read_whole
+from bridge.errors import NotThereYet, Rejected, Unavailable
+
+# Name of an insight -> its path under a call, and the operation as metrics name it.
+_PATHS: Mapping[str, tuple[str, str]] = {
+    insights.SUMMARY: ("summary", "call_summary"),
+    insights.SENTIMENT: ("overall-sentiment", "call_sentiment"),
+    insights.SMART_NOTES: ("smart-notes", "call_smart_notes"),
+    insights.TOPICS: ("topics", "call_topics"),
+    insights.TALK_RATIO: ("talk-listen-ratio", "call_talk_ratio"),
+    insights.DETAILS_LINK: ("details-link", "call_details_link"),
+    insights.TRANSCRIPT: ("transcription", "call_transcription"),
+}
+PAGE = 1_000
+_MOST_PAGES = 40
+# A call of several hours has some thousand segments; beyond this it is cut, and said to be.
+MOST_SEGMENTS = 20_000
+MOST_CHARACTERS = 2_000_000
+
+
+class CallInsights:
+    """
+    Args:
+        url: the host's address up to and with `/v1`.
+    """
+
+    def __init__(self, service: Service, url: str) -> None:
+        self._service, self._url = service, url
+
+    def get(self, call_id: int, name: str) -> Mapping[str, Any]:
+        """One insight as it came (`bridge.domain.insights.keep_answer` reads it).
+
+        Args:
+            name: of `insights.NAMES`.
+
+        Raises:
+            NotThereYet: 404; not ready yet, or never, which cannot be told apart.
+            Unauthorized: 403; the account lacks the add-on.
+        """
+        # What comes in pages is asked for with one that holds all.
+        return self._page(call_id, name, {"limit": "100"} if name == insights.TOPICS else None)
+
+    def transcript(self, call_id: int) -> Transcript:
+        """All of it, page by page, up to `MOST_SEGMENTS` and `MOST_CHARACTERS`; raises as `get`."""
+        found: list[Segment] = []
+        speakers: dict[str, insights.Speaker] = {}
+        size = came = 0
+        for _ in range(_MOST_PAGES):
+            raw = self._page(call_id, insights.TRANSCRIPT, {"limit": str(PAGE), "offset": str(came)})
+            segments, who = read_page(raw)
+            speakers = who | speakers
+            for one in segments:
+                size += len(one.text)
+                if size > MOST_CHARACTERS or len(found) == MOST_SEGMENTS:
+                    return Transcript(segments=tuple(found), speakers=speakers, is_whole=False)
+                found.append(one)
+            number = _count(raw)
+            came += number
+            pagination = raw.get("pagination")
+            total = read_whole(pagination.get("total")) if isinstance(pagination, dict) else None
+            # Where a total is told, a page may be shorter than asked for: their own limit may be lower.
+            if not number or (number < PAGE if total is None else came >= total):
+                return Transcript(segments=tuple(found), speakers=speakers)
+        return Transcript(segments=tuple(found), speakers=speakers, is_whole=False)
+
+    def _page(self, call_id: int, name: str, query: Mapping[str, str] | None) -> Mapping[str, Any]:
+        path, operation = _PATHS[name]
+        try:
+            reply = self._service.request(
+                operation, "GET", f"{self._url}/ai/calls/{call_id}/{path}", params=query
+            )
+        except Rejected as error:
+            if error.status != 404:
+                raise
+            raise NotThereYet(f"CloudTalk has no {path} of call {call_id} (yet)") from error
+        if not isinstance(reply.body, dict):
+            raise Unavailable(f"cloudtalk answered {operation} with something that is not an object")
+        return reply.body
+
+
+def _count(raw: Mapping[str, Any]) -> int:
+    """How many segments came, readable or not: by this the next page begins."""
+    data = raw.get("data")
+    segments = (data if isinstance(data, dict) else raw).get("segments")
+    return len(segments) if isinstance(segments, list) else 0
