@@ -64,6 +64,8 @@ def test_the_page_says_what_is_left_to_people_and_reads_a_contact_again(
     store.hset(keys.record(KEY), Field.LEFT_TO_PEOPLE, json.dumps([left]))
 
     assert left in site.get("/contacts?left=1").text
+    assert "contact-updated" in site.get("/setup").text
+    assert "read for the contact" in site.get("/held?other=1").text
     page = site.get("/contacts/1400000104").text
     assert left in page
     assert "contact-updated" in page

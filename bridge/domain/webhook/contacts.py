@@ -25,10 +25,10 @@ def with_contact(event: Held, body: Mapping[str, Any], rules: Rules) -> Held:
     number = contact_id_in(body, rules)
     if number is None:
         return replace(event, reason=_NO_ID)
-    key = f"contact:{number}"
-    if event.trigger == DELETED:
-        return replace(event, key=key, reason="deleted in CloudTalk; its customer stays, a person decides")
-    return replace(event, key=key, reason=f"carried over as {key}")
+    # The same words for each contact: pages group by them.
+    says = "deleted in CloudTalk; the customer stays, a person decides"
+    reason = says if event.trigger == DELETED else "read for the contact (see Contacts)"
+    return replace(event, key=f"contact:{number}", reason=reason)
 
 
 def contact_id_in(body: Mapping[str, Any], rules: Rules) -> int | None:
