@@ -14,6 +14,7 @@ import httpx2
 from pydantic import SecretStr
 
 from bridge.checks.check import Check, clock, not_answered
+from bridge.checks.cue_cards import look_at_cue_cards
 from bridge.checks.fields import look_at_fields
 from bridge.checks.owners import look_at_owners
 from bridge.checks.redis_server import fault_check, look_at_pauses, look_at_processes, look_at_redis
@@ -44,6 +45,8 @@ def examine(settings: Settings, client: httpx2.Client) -> Iterator[Check]:
 
         yield from look_at_membrane(settings, client)
     yield from _direct(settings, client)
+    if settings.cloudtalk_via != "direct" or _cloudtalk_request(settings) is not None:
+        yield from look_at_cue_cards(settings, client)
     if settings.kustomer_via != "direct" or settings.kustomer_api_key is not None:
         yield from look_at_owners(settings, client)
         yield from look_at_fields(settings, client)

@@ -501,3 +501,39 @@ def test_the_role_for_searches_is_asked_for_where_the_rules_need_it(
 
     named = [one for one in found if "org.permission.search.create" in one.do]
     assert len(named) == bool(rules)
+
+
+NO_CALL = {"success": False, "errors": ["no such active call - call_uuid: x"]}
+NO_TYPE = {"success": False, "errors": ["field validation for 'Type' failed (oneof)"]}
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "app", "states"),
+    [
+        (424, NO_CALL, "https://example.kustomerapp.com", {"CloudTalk takes them": "ok"}),
+        (424, NO_CALL, "", {"CloudTalk takes them": "ok", "they have no links to Kustomer": "warn"}),
+        (
+            400,
+            NO_TYPE,
+            "https://example.kustomerapp.com",
+            {"CloudTalk refuses their form (400): field validation for 'Type' failed (oneof)": "warn"},
+        ),
+    ],
+)
+def test_a_cue_card_of_no_call_tells_whether_cloudtalk_takes_them(
+    checked: Callable[..., list[Check]],
+    tmp_path: Path,
+    status: int,
+    body: dict[str, Any],
+    app: str,
+    states: dict[str, str],
+) -> None:
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        is_card = request.url.path == "/api/cuecards"
+        return httpx2.Response(status, json=body) if is_card else services()(request)
+
+    file = tmp_path / "rules.toml"
+    file.write_text("version = 2\n[cue_card]\nshow = true\n")
+    found = checked(answer, **KEYS, CALLBRIDGE_RULES=str(file), KUSTOMER_APP_URL=app)
+
+    assert {one.says: one.state for one in found if one.name == "cue cards"} == states
