@@ -6,12 +6,13 @@ Knows the list and the final state, and nothing else: no ledger, no log, no code
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from tests.chaos.days import Day, Expected
+from tests.chaos.options import check_options, is_of_texts
 
 Document = Mapping[str, Any]
 
@@ -24,6 +25,7 @@ class Held:
     conversations: Sequence[Document]
     notes: Sequence[Document]
     attachments: Sequence[Document]
+    messages: Sequence[Document] = ()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -49,8 +51,12 @@ class Verdict:
         ]
 
 
-def check(day: Day, held: Held) -> Verdict:
-    """Compare; finds everything there is to find rather than stopping at the first."""
+def check(day: Day, held: Held, options: Collection[str] = ()) -> Verdict:
+    """Compare; finds everything there is to find rather than stopping at the first.
+
+    Args:
+        options: those of `tests.chaos.options` that were on.
+    """
     verdict = Verdict()
     phones = {customer["id"]: _phones(customer) for customer in held.customers}
     _check_customers(day, held, verdict)
@@ -83,8 +89,9 @@ def check(day: Day, held: Held) -> Verdict:
         _check_attachment(call, note, files, verdict)
         verdict.written_at[number] = _unix(note["attributes"]["createdAt"])
         verdict.settled_at[number] = _unix(note["attributes"]["updatedAt"])
-    verdict.wrong += [f"a conversation of no call: {key}" for key in by_key]
+    verdict.wrong += [f"a conversation of no call: {key}" for key in by_key if not is_of_texts(key)]
     verdict.wrong += [f"a note of no call: {key}" for key in notes]
+    check_options(day, held, verdict, options)
     return verdict
 
 
@@ -108,6 +115,7 @@ def _by_external_id(found: Sequence[Document], what: str, verdict: Verdict) -> d
 
 def _check_customers(day: Day, held: Held, verdict: Verdict) -> None:
     wanted = {call.phone for call in day.calls if call.written and call.phone}
+    wanted |= {text.phone for text in day.texts}
     owners = defaultdict(list)
     for customer in held.customers:
         for phone in _phones(customer) or {""}:

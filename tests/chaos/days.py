@@ -13,6 +13,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from tests.chaos.options import Text
+
 # Ids above 32 bits, as CloudTalk's have been since 2025.
 FIRST_CALL_ID = 5_000_000_000
 AGENTS = {400101: ("Bo", "Sample"), 400102: ("Cy", "Fictional"), 400103: ("Di", "Invented")}
@@ -73,6 +75,8 @@ class Day:
     calls: list[Expected] = field(default_factory=list)
     deliveries: list[Delivery] = field(default_factory=list)
     upstream: list[Upstream] = field(default_factory=list)
+    # Text messages, where the run has them.
+    texts: list[Text] = field(default_factory=list)
     # Every name under which somebody called from a number.
     names: dict[str, set[str]] = field(default_factory=dict)
 
@@ -80,6 +84,7 @@ class Day:
         """Leave only so many calls, the first ones."""
         self.calls = self.calls[:calls]
         self.deliveries = [one for one in self.deliveries if one.call < calls]
+        self.texts = [one for one in self.texts if one.call < calls]
 
 
 def make_day(

@@ -64,6 +64,7 @@ def report(outcome: Outcome, *, chart: str | None = None) -> str:
         f"- {len(outcome.taken)} deliveries taken, in {sum(outcome.answers.values())} requests: "
         + ", ".join(f"{count} × {status}" for status, count in sorted(outcome.answers.items())),
         *_unheard(outcome),
+        *([f"- {len(day.texts)} text messages"] if day.texts else []),
         f"- all done {settled}; nothing was replayed and no time was moved to get there",
         f"- {verdict.orphans} attachments that no note names (registered, and the reply got lost)",
         *(f"  - {one}" for one in outcome.failures[:40]),
@@ -175,7 +176,7 @@ def _latencies(outcome: Outcome) -> list[float]:
 def _settling(outcome: Outcome) -> list[float]:
     last: dict[int, float] = {}
     for delivery, taken in zip(outcome.day.deliveries, outcome.taken, strict=True):
-        if taken is not None:
+        if taken is not None and not delivery.trigger.startswith("message"):
             last[delivery.call] = max(taken, last.get(delivery.call, taken))
     return [max(0.0, at - last[call]) for call, at in outcome.verdict.settled_at.items() if call in last]
 

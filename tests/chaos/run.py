@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,6 +30,7 @@ from tests.chaos.checking import Held, Verdict, check
 from tests.chaos.days import AGENTS, LATEST_S, Day, make_day
 from tests.chaos.faults import Fault, Trouble, schedule
 from tests.chaos.house import TOKEN
+from tests.chaos.options import OPTIONS, add_texts, read_options, rules_of
 from tests.chaos.sending import DayClock, Sender
 from tests.chaos.stage import Stage
 from tests.chaos.wires import CALM, ROUGH
@@ -125,6 +126,7 @@ def run(
     unheard: float = 0.0,
     least_kills: Mapping[str, int] = MappingProxyType({}),
     on_disk: bool = False,
+    options: Collection[str] = (),
 ) -> Outcome:
     """One run; the processes' logs stay in `folder`.
 
@@ -132,9 +134,13 @@ def run(
         unheard: share of calls whose webhooks never come, and which CloudTalk's list tells of.
         least_kills: the faults go on until there were so many of `process` and of `redis`.
         on_disk: as of `House`.
+        options: of the rules that are on; see `tests.chaos.options`.
     """
     every_s = _RECONCILE_EVERY_S if unheard else 0
-    with Stage(folder, workers=WORKERS, seed=seed, reconcile_every_s=every_s, on_disk=on_disk) as stage:
+    rules = rules_of(options) if options else ""
+    with Stage(
+        folder, workers=WORKERS, seed=seed, reconcile_every_s=every_s, on_disk=on_disk, rules=rules
+    ) as stage:
         for agent, (first, last) in AGENTS.items():
             stage.sandbox.cloudtalk.add_agent(id=agent, firstname=first, lastname=last)
         # A 429 of theirs tells a reset time within this.
@@ -142,6 +148,8 @@ def run(
         stage.sandbox.kustomer.limit(1_000_000, window_s=2)
         began = datetime.now(UTC)
         day = make_day(seed, began=began, duration_s=duration_s, calls_per_s=calls_per_s, unheard=unheard)
+        if "messages" in options:
+            add_texts(day, seed=seed, began=began, duration_s=duration_s)
         clock = DayClock()
         sender = Sender(day.deliveries, port=stage.port, token=TOKEN, clock=clock)
         trouble = Trouble(schedule(seed, duration_s=duration_s * _SLOWEST, workers=WORKERS), stage)
@@ -178,6 +186,7 @@ def run(
             conversations=kustomer.conversations,
             notes=kustomer.notes,
             attachments=kustomer.attachments,
+            messages=kustomer.messages,
         )
         return Outcome(
             seed=seed,
@@ -185,7 +194,7 @@ def run(
             lasted_s=calm - start,
             began_at=began.timestamp(),
             day=day,
-            verdict=check(day, held),
+            verdict=check(day, held, options),
             struck=trouble.struck,
             taken=[
                 taken
@@ -303,6 +312,12 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--rate", type=float, default=17.5, help="calls a second (17.5)")
     parser.add_argument("--unheard", type=float, default=0.0, help="share of calls whose webhooks never come")
+    parser.add_argument(
+        "--options",
+        type=read_options,
+        default=frozenset(),
+        help=f"of the rules that are on: all, or some of {','.join(OPTIONS)}",
+    )
     parser.add_argument("--report", type=Path, help="a Markdown file to write, and its chart beside it")
     parser.add_argument("--keep", type=Path, help="a folder for the processes' logs and data, to look into")
     wanted = parser.parse_args()
@@ -318,6 +333,7 @@ def main() -> int:
             calls_per_s=wanted.rate,
             unheard=wanted.unheard,
             on_disk=True,
+            options=wanted.options,
         )
     text = write_report(outcome, wanted.report)
     sys.stdout.write(text)

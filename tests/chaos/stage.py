@@ -89,9 +89,21 @@ class Stage(House):
     """Web, workers, clock, and between them and everything else wires that can be made bad."""
 
     def __init__(
-        self, folder: Path, *, workers: int, seed: int, reconcile_every_s: float = 0, on_disk: bool = False
+        self,
+        folder: Path,
+        *,
+        workers: int,
+        seed: int,
+        reconcile_every_s: float = 0,
+        on_disk: bool = False,
+        rules: str = "",
     ) -> None:
+        """Args: rules: the text of their file; empty: the default ones."""
         settings = {"RECONCILE_EVERY_S": str(reconcile_every_s)}
+        if rules:
+            file = folder / "rules.toml"
+            file.write_text(rules, "utf-8")
+            settings["CALLBRIDGE_RULES"] = str(file)
         super().__init__(folder, workers=workers, also=("clock",), settings=settings, on_disk=on_disk)
         self._seed = seed
         self._offsets: dict[str, float] = {}

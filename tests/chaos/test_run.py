@@ -16,6 +16,7 @@ import pytest
 from tests.chaos.checking import Held, check
 from tests.chaos.days import Day, Delivery, Expected, make_day
 from tests.chaos.faults import schedule
+from tests.chaos.options import read_options
 from tests.chaos.report import write_report
 from tests.chaos.run import run
 from tests.chaos.sending import DayClock, Sender
@@ -28,7 +29,8 @@ SEED = 7
 @pytest.mark.timeout(1800)
 def test_a_minute_of_calls_survives_everything_that_can_break(tmp_path: Path) -> None:
     least = {"process": 20, "redis": 2}
-    outcome = run(tmp_path, seed=SEED, duration_s=60, calls_per_s=15, least_kills=least)
+    options = read_options(os.environ.get("CHAOS_OPTIONS", ""))
+    outcome = run(tmp_path, seed=SEED, duration_s=60, calls_per_s=15, least_kills=least, options=options)
     sys.stderr.write(write_report(outcome, tmp_path / "report.md"))
 
     assert outcome.failures == []
