@@ -29,7 +29,7 @@ _POLICY = (
     "media-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 
-_SHOWN = ("customer", "conversation", "note", "attachment", "custom_object")
+_SHOWN = ("customer", "conversation", "note", "message", "attachment", "custom_object")
 
 # Of an escaped text: the tags that a cue card is shown with, links to web pages among them.
 _TAGS = re.compile(r"&lt;(/?(?:p|ul|li|b|br|a)|a href=&#34;https?://[^\s&;]*&#34;)&gt;")
@@ -94,7 +94,9 @@ def kustomer_page(world: World) -> Page:
             title="Kustomer",
             customers=[_customer(one, held) for one in reversed(held["customer"])],
             summary=", ".join(
-                counted(len(held[kind]), kind) for kind in ("customer", "conversation", "note")
+                counted(len(held[kind]), kind)
+                for kind in ("customer", "conversation", "note", "message")
+                if held[kind] or kind != "message"
             ),
         )
         return _html(text)
@@ -128,11 +130,28 @@ def _conversation(conversation: Document, held: dict[str, list[Document]]) -> Do
         "owners": conversation["ownerNames"],
         "external_id": attributes.get("externalId"),
         "custom": attributes.get("custom", {}),
-        "notes": [
-            {"body": one["attributes"]["body"], "attachments": _attachments(one, held)}
-            for one in held["note"]
-            if _belongs(one, "conversation", conversation)
-        ],
+        "entries": [_entry(one, held) for one in _in_order(conversation, held)],
+    }
+
+
+def _in_order(conversation: Document, held: dict[str, list[Document]]) -> list[Document]:
+    """Its notes and messages, as they were made."""
+    found = [*held["note"], *held["message"]]
+    theirs = [one for one in found if _belongs(one, "conversation", conversation)]
+    return sorted(theirs, key=lambda one: str(one["attributes"]["createdAt"]))
+
+
+def _entry(one: Document, held: dict[str, list[Document]]) -> Document:
+    """A note, or a message: that has a channel."""
+    shown, files = one["attributes"], _attachments(one, held)
+    if one["type"] == "note":
+        return {"text": shown["body"], "attachments": files}
+    return {
+        **{name: shown.get(name) for name in ("channel", "direction", "status", "app", "auto")},
+        "text": shown.get("preview") or "",
+        "at": str(shown.get("sentAt") or shown["createdAt"]).replace("T", " ")[:16],
+        "meta": {name: value for name, value in shown["meta"].items() if value is not None},
+        "attachments": files,
     }
 
 

@@ -167,6 +167,30 @@ OPTIONS: tuple[Row, ...] = (
     Row(what="later: again, with a second note there", before=_edited_and_changed, then=_changed),
     Row(what="`path`: a known caller", rules=_rules("[write]\npath = true"), before=Try.customer),
     Row(
+        what='`as = "voice_message"`: a known caller',
+        rules=_rules('[write]\nas = "voice_message"'),
+        before=Try.customer,
+    ),
+    Row(
+        what='`as = "voice_message"`: a known caller\'s missed call',
+        rules=_rules('[write]\nas = "voice_message"'),
+        before=Try.customer,
+        then=Try.miss,
+    ),
+    Row(
+        what='`as = "voice_message"` with a recording: a known caller',
+        rules=_rules('[write]\nas = "voice_message"'),
+        before=Try.customer,
+        then=lambda one: one.call(recorded=True),
+    ),
+    Row(what='`as = "both"`: a known caller', rules=_rules('[write]\nas = "both"'), before=Try.customer),
+    Row(
+        what='`as = "both"` with a recording: a known caller',
+        rules=_rules('[write]\nas = "both"'),
+        before=Try.customer,
+        then=lambda one: one.call(recorded=True),
+    ),
+    Row(
         what='`per = "customer"`: the first call of a known caller',
         rules=_rules('[conversation]\nper = "customer"'),
         before=Try.customer,

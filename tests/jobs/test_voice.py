@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
 
 from bridge.domain.rules.model import Rules
+from bridge.jobs.budget_waiter import BudgetWaiter
+from bridge.jobs.erasure import Erasure
+from bridge.reconcile.audit import Audit
+from bridge.reconcile.compare import Span
 from bridge.sandbox.running import RunningSandbox
 from bridge.sandbox.store import Document
 from tests.jobs.desk import desk
+from tests.jobs.listing import ago, webhook_of
+from tests.jobs.test_missed import clock, contact, conversation, miss, tell, uuid_of
+from tests.jobs.test_two_keys import emptied
 from tests.support import Bridge, ended
 
 UUID = "11111111-2222-4333-8444-555555555500"
@@ -268,3 +277,119 @@ def test_the_state_of_before_survives_a_snooze_in_the_rules(make: Make, sandbox:
 
     assert status(sandbox) == "snoozed"
     assert len(sandbox.kustomer.messages) == 1
+
+
+def previews(sandbox: RunningSandbox) -> dict[str, str]:
+    """By the uuid of the call."""
+    shown = (one["attributes"] for one in sandbox.kustomer.messages)
+    return {one["externalId"].split(":")[2]: one["preview"] for one in shown}
+
+
+@pytest.mark.parametrize("order", [(1, 2), (2, 1)], ids=["in order", "the second first"])
+def test_each_missed_call_of_an_item_counts_and_the_first_one_names_all(
+    make: Make, sandbox: RunningSandbox, order: tuple[int, ...]
+) -> None:
+    bridge = make(per="missed_caller")
+
+    tell(bridge, *(miss(number, number * 5) for number in order))
+    bridge.run_jobs_for(10)
+
+    shown = previews(sandbox)
+    assert set(shown) == {uuid_of(1), uuid_of(2)}
+    assert f"2 missed calls: {clock(5)}, {clock(10)}" in shown[uuid_of(1)]
+    assert "missed calls" not in shown[uuid_of(2)]
+    assert (len(sandbox.kustomer.conversations), sandbox.kustomer.notes) == (1, [])
+
+
+def test_a_missed_call_is_closed_by_a_contact_and_its_message_says_so(
+    make: Make, sandbox: RunningSandbox
+) -> None:
+    bridge = make()
+
+    tell(bridge, miss(1, 0), contact(2, 10))
+
+    assert conversation(sandbox, 1)["attributes"]["status"] == "done"
+    assert "Called back: call 1000000002" in previews(sandbox)[uuid_of(1)]
+
+
+def test_an_item_whose_message_a_person_edited_is_not_closed(make: Make, sandbox: RunningSandbox) -> None:
+    bridge = make()
+    tell(bridge, miss(1, 0))
+    bridge.deps.kustomer.messages.update(only_message(sandbox)["id"], {"preview": "I will call."})
+
+    tell(bridge, contact(2, 10))
+
+    assert conversation(sandbox, 1)["attributes"]["status"] == "open"
+    assert "a person changed its voice message" in str(bridge.record(uuid_of(1)).reason)
+
+
+# -- what else has to know of it
+
+
+def test_the_audit_misses_a_message_and_not_a_note(make: Make, sandbox: RunningSandbox) -> None:
+    bridge = make()
+    tell(bridge, miss(1, 0))
+    begun, done = miss(1, 0)["started_at"], miss(1, 0)["ended_at"]
+    sandbox.cloudtalk.add_call(
+        id=1000000001, uuid=uuid_of(1), external_number="+441632960304", started_at=begun, ended_at=done
+    )
+    now = datetime.now(UTC)
+    span = Span(since=now - timedelta(hours=3), until=now)
+
+    def missing() -> list[Any]:
+        later = now + timedelta(hours=1)
+        return Audit(bridge.deps, span, BudgetWaiter(pause=bridge.let_pass)).look(later).missing
+
+    assert missing() == []
+    sandbox.kustomer.remove("message", only_message(sandbox)["id"])
+    assert [one["why"] for one in missing()] == ["its conversation has no voice message"]
+
+
+def test_to_forget_a_call_empties_its_message(make: Make, sandbox: RunningSandbox, tmp_path: Path) -> None:
+    bridge = make()
+    bridge.receive("call-ended", ended())
+    bridge.run_jobs()
+
+    receipt = Erasure(
+        ledger=bridge.ledger,
+        storage=bridge.deps.open_storage(),
+        rules=bridge.deps.rules,
+        journal=tmp_path,
+        who="test",
+        services=bridge.deps,
+        remove_at=("kustomer",),
+    ).of_call(bridge.record(UUID))
+
+    assert ("message", "removed") in [(one.what, one.state) for one in receipt.elsewhere]
+    attributes = only_message(sandbox)["attributes"]
+    assert (attributes["preview"], attributes["meta"]) == ("Removed on request.", {})
+
+
+def test_a_call_known_by_its_number_alone_is_found_by_its_message(
+    make: Make, sandbox: RunningSandbox
+) -> None:
+    """Written under its uuid by a ledger that was lost; now CloudTalk tells no uuid."""
+    # Real time would have to pass for a budget.
+    sandbox.cloudtalk.limit(1_000_000)
+    sandbox.kustomer.limit(1_000_000)
+    bridge = make()
+    call = sandbox.cloudtalk.add_call(started_at=ago(minutes=40), ready_after=10_000)
+    bridge.receive("call-ended", webhook_of(call))
+    bridge.run_jobs()
+
+    emptied(bridge)
+    bridge.receive("call-ended", webhook_of({**call, "uuid": None}))
+    bridge.run_jobs_for(60, step_s=2)
+
+    assert len(sandbox.kustomer.messages) == len(sandbox.kustomer.conversations) == 1
+    assert bridge.record(str(call["uuid"])).is_written
+
+
+def test_the_end_to_the_first_of_both_is_counted_once(make: Make, sandbox: RunningSandbox) -> None:
+    bridge = make(write_as="both")
+    bridge.receive("call-ended", ended())
+
+    bridge.run_jobs()
+
+    (counts,) = bridge.ledger.measures()["end_to_note"].values()
+    assert sum(counts.buckets) == 1

@@ -31,8 +31,8 @@ CHOICES: tuple[Choice, ...] = (
         section="write", name="as", field="write_as", kind=WriteAs, right=one_of(WriteAs),
         says="what a call is written as: an internal note; a message of Kustomer's channel `voice`, which "
         "counts as a contact; or both",
-        costs="of Kustomer, with both: 1 (a recording: 2 more); with an incoming voice message in a "
-        "conversation that is done: 1, as the message reopens it",
+        costs="both: 1, and 2 for each later change; an incoming voice message in a conversation that the "
+        "rules close: 1, to close it again",
     ),
     Choice(
         section="write", name="auto", field="auto", kind=bool, right=BOOL,
