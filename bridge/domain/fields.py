@@ -170,6 +170,12 @@ FIELDS: Mapping[str, CallField] = MappingProxyType(
                 value=lambda facts: facts.call.rating,
             ),
             CallField(
+                name="sentiment", kind="text", attribute="callSentimentStr", label="Sentiment",
+                source="CloudTalk's AI, if `[insights] sentiment` asks for it",
+                says="very positive, positive, neutral, negative, very negative, or CloudTalk's own word",
+                value=lambda facts: facts.call.insights.sentiment,
+            ),
+            CallField(
                 name="first_of_day", kind="flag", attribute="callFirstOfDayBool",
                 label="First call of the day", source="the bridge's index of the number's calls",
                 says="no call with this number, either way, began earlier that day in TIME_ZONE",

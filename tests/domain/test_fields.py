@@ -9,6 +9,7 @@ import pytest
 
 from bridge.domain.call import Call
 from bridge.domain.fields import ENDINGS, FIELDS, field_values, need_path, problem_with
+from bridge.domain.insights import Insights
 from bridge.domain.missed import CallerCall, Kind, is_first_of_day, next_of_day
 from bridge.domain.outcome import Direction
 from bridge.domain.path import Step
@@ -61,6 +62,7 @@ IN_QUEUE = call(
         (call(rating=4, ring_seconds=9, hold_seconds=0), {
             "callRatingNum": 4, "callRingSecondsNum": 9, "callHoldSecondsNum": 0,
         }),
+        (call(insights=Insights(sentiment="positive")), {"callSentimentStr": "positive"}),
         (IN_QUEUE, {
             "callMenuStr": "2 > 1", "callQueueStr": "Sales", "callMissedReasonStr": "busy",
             "callAgentStr": None,

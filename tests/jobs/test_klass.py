@@ -105,6 +105,20 @@ def test_a_rating_that_comes_later_is_added_for_two_requests_and_a_persons_chang
     assert len(asked) == (3 if lost else 2)
 
 
+def test_the_sentiment_of_cloudtalks_ai_is_added_once_it_is_there(
+    redis_client: redis.Redis, sandbox: RunningSandbox
+) -> None:
+    sandbox.kustomer.define_klass(definition("call", {}))
+    bridge = Bridge(redis_client, sandbox, Rules(fields_as="klass", sentiment=True))
+    told = {"sentiment": "positive"}
+    sandbox.cloudtalk.add_call(id=1000000001, uuid=uuid_of(1), talking_time=55, insights=told)
+
+    bridge.receive("call-ended", contact(1, 0))
+    bridge.run_jobs_for(120, step_s=20)
+
+    assert the_object(sandbox)["attributes"]["custom"]["callSentimentStr"] == "positive"
+
+
 def test_an_attribute_that_the_class_lacks_is_named_and_left_out(
     bridge: Bridge, sandbox: RunningSandbox
 ) -> None:
