@@ -65,6 +65,15 @@ _SAYS: Mapping[str, Mapping[Any, str]] = {
         True: "A caller whom CloudTalk does not know becomes a contact there, if to_cloudtalk is on.",
         False: "No contacts are created in CloudTalk.",
     },
+    "write.as": {
+        "note": "A call is an internal note, which Kustomer counts nowhere.",
+        "voice_message": "A call is a message of channel voice, which Kustomer counts as a contact.",
+        "both": "A call is an internal note, and a message of channel voice, which Kustomer counts.",
+    },
+    "write.auto": {
+        True: "Voice messages are marked as automatic: Kustomer leaves them out of its reporting.",
+        False: "Voice messages count in Kustomer's reporting.",
+    },
     "write.path": {
         True: "The note says how the call went: menus, queues, who rang, transfers.",
         False: "The note does not say how the call went through menus and queues.",

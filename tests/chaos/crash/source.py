@@ -26,7 +26,6 @@ _ASKING = {"request", "stream", "_find", "_send", "_create", "_update", "_page",
 # Requests that only actions make, which a person runs.
 _OF_ACTIONS = {
     "kustomer.list_companies", "kustomer.create_company",
-    "kustomer.message_by_external_id",
     "kustomer.list_customers", "cloudtalk.delete_contact", "cloudtalk.send_sms",
 }  # fmt: skip
 
