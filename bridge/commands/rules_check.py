@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -41,11 +42,34 @@ def check(*, file: Path | None) -> int:
     return DONE
 
 
+def _notes_of_sample(rules: Rules) -> Iterator[str]:
+    """What each template of a note makes of the sample call."""
+    from bridge.domain.kustomer_texts.texts import texts_in
+    from bridge.domain.template_fields import SAMPLE
+    from bridge.domain.templates import render_note
+
+    chosen = [("write.template", rules.note_template, rules.language)]
+    chosen += [
+        (
+            f"{rule.name}: then.template",
+            rule.then.get("note_template", ""),
+            rule.then.get("language", rules.language),
+        )
+        for rule in rules.rules
+    ]
+    for place, source, language in chosen:
+        if source:
+            note = render_note(source, SAMPLE, call_id=int(SAMPLE["call_id"]), texts=texts_in(language))
+            yield f"  {place} makes:"
+            yield from (f"      {line}".rstrip() for line in note.split("\n"))
+
+
 def _in_force(rules: Rules) -> list[str]:
     from bridge.domain.rules.choices import THEN, plain_then, values_in
     from bridge.domain.rules.conditions import plain_when
     from bridge.domain.rules.writing import toml_value
-    from bridge.domain.templates import SAMPLE, render_line
+    from bridge.domain.template_fields import SAMPLE
+    from bridge.domain.templates import render_line
 
     values, defaults = values_in(rules), values_in(Rules())
     lines = [f"  {name} = {toml_value(values[name])}" for name in values if values[name] != defaults[name]]
@@ -66,6 +90,7 @@ def _in_force(rules: Rules) -> list[str]:
         }
     title = str(SAMPLE["title"])
     lines += [f"  {place} makes {render_line(text, SAMPLE, title)!r}" for place, text in templates.items()]
+    lines += _notes_of_sample(rules)
     if rules.rules:
         lines.append(f"  {counted(len(rules.rules), 'rule')}")
     return lines

@@ -16,17 +16,19 @@ from bridge.domain.fields import field_values
 from bridge.domain.files import AttachmentDraft, files_of, transcript_file
 from bridge.domain.insight_choices import as_chosen
 from bridge.domain.kustomer_texts.later import LaterTexts, later_texts
-from bridge.domain.kustomer_texts.note import cut, note_before_marks, note_text, says_all, title
+from bridge.domain.kustomer_texts.note import cut, says_all, title
 from bridge.domain.kustomer_texts.recording import recording_state
 from bridge.domain.kustomer_texts.tags import LONGEST_TAG, MOST_TAGS, in_kustomers_letters, tags_of_people
 from bridge.domain.kustomer_texts.texts import texts_in
 from bridge.domain.missed import Item, note_lines
+from bridge.domain.note_body import note_body
 from bridge.domain.outcome import Direction, Outcome, Status
 from bridge.domain.outputs import OUTPUTS
 from bridge.domain.phone import Kind
 from bridge.domain.recording import NO_RECORDING, Recording
 from bridge.domain.rules.model import Rules
-from bridge.domain.templates import render_line, values_of
+from bridge.domain.template_fields import values_of
+from bridge.domain.templates import render_line
 from bridge.domain.voice import VoiceDraft, direction_of, meta_of
 from bridge.domain.webhook.values import read_uuid
 
@@ -200,20 +202,13 @@ def plan(
     texts = texts_in(rules.language)
     sound = recording_state(recording, rules, link, texts)
     transcript = transcript_file(settled)
-    body = note_text(
-        settled,
-        zone=rules.zone,
-        sound=sound,
-        life=life,
-        texts=texts,
-        transcript_file=transcript.name if transcript else "",
-    )
-    fits = transcript is None or says_all(body, settled, texts)
+    made = note_body(settled, rules, texts, sound, life, transcript.name if transcript else "")
+    fits = transcript is None or says_all(made.body, settled, texts)
     note = NoteDraft(
         external_id=key_of("note", external_id),
         id=object_id(key_of("note", external_id)),
-        body=body,
-        former_body=note_before_marks(settled, zone=rules.zone, sound=sound, life=life, texts=texts),
+        body=made.body,
+        former_body=made.former_body,
         later=later_texts(call, texts),
     )
     return Plan(
@@ -230,7 +225,7 @@ def plan(
         voice=_voice(call, rules, external_id, note) if "voice" in rules.written_as else None,
         files=tuple(files_of(call, recording, rules, None if fits else transcript)),
         klass=_klass(call, rules, external_id, first_of_day),
-        left_out=left_out,
+        left_out=(*left_out, *made.left_out),
     )
 
 

@@ -166,6 +166,7 @@ _CHOICES: Mapping[str, _Choice] = {
     "fields_as": _Choice(kind=CONVERSATION, moves=True),
     "field_names": _Choice(kind=CONVERSATION, matters=_has_fields, moves=True),
     "language": _Choice(kind=NOTE, moves=True),
+    "note_template": _Choice(kind=NOTE, moves=True),
     "klass": _Choice(kind=CONVERSATION, matters=_has_fields),
     "write_as": _Choice(kind=NOTE, moves=True),
     # Kustomer takes it with a new message only.
@@ -266,6 +267,9 @@ def _shown(name: str, call: Call, rules: Rules) -> Any:
         return _tags(call, rules)
     if name == "largest_attachment":
         return rules.largest_attachment / 1_000_000
+    if name == "note_template":
+        # Without one a sync writes the built-in note.
+        return rules.note_template or "built-in"
     if name == "open_hours":
         return rules.open_hours.text if rules.open_hours else ""
     return _plain(getattr(rules, name))

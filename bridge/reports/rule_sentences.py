@@ -95,6 +95,7 @@ _WRITTEN: Mapping[tuple[str, Any], str] = {
     ("cue_card", True): "show the agents who calls",
     ("cue_card", False): "show no cue card",
     ("fields", "klass"): "have their values in a custom object",
+    ("template", ""): "have the built-in note",
     ("fetch", True): "have their recording fetched",
     ("fetch", False): "have their recording left in CloudTalk",
 }
@@ -104,6 +105,8 @@ _WITH_VALUE: Mapping[str, str] = {
     "queue": "go to the queue {}",
     "priority": "get priority {}",
     "name": "are named {}",
+    "template": "have a note by a template of their own",
+    "language": "have their note in the language {}",
     "house": "belong to the house customer {}",
 }
 

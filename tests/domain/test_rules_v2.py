@@ -224,7 +224,8 @@ MISTAKES = [
     ("version = 2\n[customer]\nname = '{{ caller'", "F:3:8: customer.name: not a template: unexpected end of template"),
     ("version = 2\n[[rule]]\nthen.name = '{{ caller.x }}'", "F:3:24: rule 1: then.name: attributes such as .x cannot be used; use the fields by their names"),
     ("version = 2\n[write]\ntemplate = '{{ callr }}'", "F:3:16: write.template: unknown field 'callr'; did you mean caller?"),
-    ("version = 2\n[write]\ntemplate = '{{ caller }}'", 'F:3:12: write.template cannot be "{{ caller }}"; use "": notes have no template yet'),
+    ('version = 2\n[write]\ntemplate = """\n{{ title }}\n\n{% if rating %}\n  {{ ratng }}{% endif %}"""', "F:7:6: write.template: unknown field 'ratng'; did you mean rating?"),
+    ('version = 2\n[[rule]]\n[rule.then]\ntemplate = """a\n{% for x in tags %}\n{{ notes.upper }}{% endfor %}"""', "F:6:10: rule 1: then.template: attributes such as .upper cannot be used; use the fields by their names, and filters"),
     # Rules that cannot be meant.
     ("version = 2\n[[rule]]\nwhen.tag = 'x'", "F:2:1: rule 1 has no then; add then"),
     ("version = 2\n[[rule]]\nthen = {}", "F:3:1: rule 1: then: the rule chooses nothing; set something"),

@@ -10,16 +10,9 @@ from bridge.domain.kustomer_texts.note import length
 from bridge.domain.policy import Plan, plan
 from bridge.domain.rules.file import read_rules_text
 from bridge.domain.rules.model import Rules
-from bridge.domain.templates import (
-    FIELDS,
-    LONGEST_TEXT,
-    SAMPLE,
-    TemplateProblem,
-    check,
-    render,
-    render_line,
-    values_of,
-)
+from bridge.domain.template_fields import FIELDS, SAMPLE, values_of
+from bridge.domain.template_filters import LONGEST_TEXT, TemplateProblem
+from bridge.domain.templates import check, render, render_line
 from tests.domain.given import UUID_TEXT, call
 
 

@@ -33,7 +33,7 @@ _LONGEST_SUMMARY = 3_000
 _SENTENCE_END = re.compile(r"(?<=[.!?…。])[\"'”’)]*\s")
 
 # What other people wrote stands behind this, line by line: none of it can then be taken for a line of ours.
-_MARK = "> "
+MARK = "> "
 _TITLES: tuple[MessageId, ...] = ("notes_title", "summary_title", "transcript_title")
 # In all languages: other programs, and we, find a call's note by this line.
 _NUMBER_LINE = "CloudTalk call: {call_id}"
@@ -47,7 +47,7 @@ def note_text(
     zone: str = "UTC",
     sound: str = "",
     life: Iterable[str] = (),
-    mark: str = _MARK,
+    mark: str = MARK,
     texts: Texts = ENGLISH,
     transcript_file: str = "",
 ) -> str:
@@ -95,7 +95,7 @@ def _with_transcript(text: str, call: Call, mark: str, file: str, texts: Texts) 
     return _with_section(text, part, mark, texts)
 
 
-def says_all(body: str, call: Call, texts: Texts = ENGLISH, mark: str = _MARK) -> bool:
+def says_all(body: str, call: Call, texts: Texts = ENGLISH, mark: str = MARK) -> bool:
     """Whether a note has the call's whole transcript."""
     kept = call.insights.transcript
     is_whole = bool(call.transcript) or kept is None or kept.is_whole
@@ -235,12 +235,12 @@ def says_call(body: str, call_id: int) -> bool:
 
     Only above what other people wrote: notes of earlier versions have it unmarked.
     """
-    ours = takewhile(lambda line: line not in _titles(), map(str.strip, body.splitlines()))
+    ours = takewhile(lambda line: line not in section_titles(), map(str.strip, body.splitlines()))
     return number_line(call_id) in ours
 
 
 @lru_cache(maxsize=1)
-def _titles() -> frozenset[str]:
+def section_titles() -> frozenset[str]:
     return frozenset().union(*map(in_all_languages, _TITLES))
 
 

@@ -79,15 +79,7 @@ class Choice:
     @property
     def default(self) -> Any:
         """As in the file; None: nothing."""
-        if not self.field:
-            return _FIXED[self.place]
         return self.shown(getattr(Rules(), self.field))
-
-
-# What belongs to a later version, with the only value that works today.
-_FIXED: Mapping[str, Any] = {
-    "write.template": "",
-}
 
 
 def one_of(kind: Any) -> str:

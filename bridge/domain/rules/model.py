@@ -69,6 +69,7 @@ class Rules:
     # What it is written as, `as` in the file: an internal note, a message of channel `voice`, or both.
     write_as: WriteAs = "note"
     auto: bool = False  # voice messages are left out of Kustomer's reporting
+    note_template: str = ""  # empty: the built-in note
     # Whose call it is: [customer].
     match: tuple[Match, ...] = ("phone", "shared_phone", "email", "external_id")
     # Whether to search for shared numbers and other spellings where the exact look-up finds nobody: a request

@@ -13,7 +13,9 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from bridge.domain.fields import problem_with
 from bridge.domain.hours import read_hours
-from bridge.domain.templates import TemplateProblem, check
+from bridge.domain.template_engine import Kind
+from bridge.domain.template_filters import TemplateProblem
+from bridge.domain.templates import check
 
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -60,9 +62,17 @@ def _hours(text: str) -> str:
     return text
 
 
-def _template(text: str) -> str:
+def _template(kind: Kind) -> Callable[[str], str]:
+    def look(text: str) -> str:
+        return _checked(text, kind)
+
+    return look
+
+
+def _checked(text: str, kind: Kind) -> str:
     try:
-        check(text)
+        if text or kind == "name":
+            check(text, kind)
     except TemplateProblem as problem:
         said = {
             "what": problem.what,
@@ -71,12 +81,6 @@ def _template(text: str) -> str:
             "word": problem.word,
         }
         raise PydanticCustomError("template", "{what}", said) from problem
-    return text
-
-
-def _not_yet(text: str) -> str:
-    if text:
-        raise ValueError
     return text
 
 
@@ -187,9 +191,8 @@ FieldAttribute = Annotated[str, AfterValidator(_matches(re.compile(r"[A-Za-z][A-
 FieldNames = Annotated[dict[str, FieldAttribute], AfterValidator(_field_names)]
 KlassName = Annotated[str, AfterValidator(_filled), AfterValidator(_matches(_KLASS))]
 HoursText = Annotated[str, AfterValidator(_hours)]
-TemplateText = Annotated[str, AfterValidator(_template)]
-# A template that no version uses yet: its mistakes are found already.
-LaterTemplate = Annotated[str, AfterValidator(_template), AfterValidator(_not_yet), Field(max_length=0)]
+TemplateText = Annotated[str, AfterValidator(_template("name"))]
+NoteTemplateText = Annotated[str, AfterValidator(_template("note"))]
 Amount = Annotated[float, Field(gt=0, lt=10_000)]
 Day = Annotated[date, BeforeValidator(_day)]
 Country = Annotated[str, AfterValidator(_country), Field(min_length=2, max_length=2)]

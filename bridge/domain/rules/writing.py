@@ -11,6 +11,7 @@ from bridge.domain.fields import FIELDS
 from bridge.domain.rules.choice import Choice
 from bridge.domain.rules.choices import CHOICES, NOT_OF_CALLS, SECTIONS, THEN
 from bridge.domain.rules.conditions import CONDITIONS
+from bridge.domain.template_fields import FIELDS as TEMPLATE_FIELDS
 
 _HEAD = """\
 # The rules of callbridge: which calls, for whom, in what state. Name this file in CALLBRIDGE_RULES.
@@ -131,6 +132,13 @@ def conditions_table() -> str:
     return "\n".join(rows)
 
 
+def template_fields_table() -> str:
+    """Of the handbook: what templates know of a call."""
+    rows = ["| field | type | what it is |", "|---|---|---|"]
+    rows += [f"| `{name}` | {one.kind} | {_cell(one.says)} |" for name, one in TEMPLATE_FIELDS.items()]
+    return "\n".join(rows)
+
+
 def fields_table() -> str:
     """Of the handbook: the values for reports."""
     rows = ["| field | usual attribute | value | from | costs |", "|---|---|---|---|---|"]
@@ -146,3 +154,4 @@ def sections_of_handbook() -> Iterator[tuple[str, str]]:
     yield "choices", choices_table()
     yield "conditions", conditions_table()
     yield "fields", fields_table()
+    yield "template fields", template_fields_table()

@@ -41,6 +41,8 @@ _PLAIN = re.compile(r"[ !-%'-;=-~]*")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 # `<` opens markup unless a blank, a digit or the end follows (HTML: letter, `/`, `!` and `?` do).
 _MARKUP = re.compile(r"<(?![\s\d=<-]|$)")
+# The same where more text follows.
+_MARKUP_TO_COME = re.compile(r"<(?![\s\d=])")
 _HARMLESS = "\u2039"
 # The names that ISO 8601 has no room for; of these nobody means two zones.
 _ZONES = {"Z": 0, "UT": 0, "UTC": 0, "GMT": 0, "WET": 0, "WEST": 1, "CET": 1, "CEST": 2, "EET": 2, "EEST": 3}
@@ -217,6 +219,15 @@ def harmless(text: str, longest: int = _LONGEST_TEXT) -> str | None:
 def without_markup(text: str, instead: str = _HARMLESS) -> str:
     """The text with another sign wherever `<` would open a tag or a comment."""
     return _MARKUP.sub(instead, text)
+
+
+def for_embedding(text: str) -> str:
+    """Text from outside for a place in a text of the operator's: what is behind it cannot make markup of it.
+
+    Every line break of Unicode becomes the one that all readers take for one.
+    """
+    lines = "\n".join(text.splitlines()) if text else text
+    return _MARKUP_TO_COME.sub(_HARMLESS, _MARKS_OF_DIRECTION.sub("", _CONTROL.sub("", lines)))
 
 
 def _plain(value: object) -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from bridge.domain.kustomer_texts.languages import Language
-from bridge.domain.rules.choice import BOOL, Choice, one_of
+from bridge.domain.rules.choice import BOOL, TEMPLATE_RIGHT, Choice, one_of
 from bridge.domain.rules.model import WriteAs
-from bridge.domain.rules.values import LaterTemplate
+from bridge.domain.rules.values import NoteTemplateText
 
 _KEPT = "false: they are kept and explained, not written"
 
@@ -43,7 +43,7 @@ CHOICES: tuple[Choice, ...] = (
         says="language of the note, the title and the texts in fields",
     ),
     Choice(
-        section="write", name="template", field="", kind=LaterTemplate,
-        right='"": notes have no template yet', says="template of the note; empty: the built-in note",
+        section="write", name="template", field="note_template", kind=NoteTemplateText, right=TEMPLATE_RIGHT,
+        says="template of the note; empty: the built-in note",
     ),
 )  # fmt: skip
