@@ -52,6 +52,8 @@ def show(*, contact: str, as_json: bool) -> int:
     """Show what became of CONTACT (its id in CloudTalk, or its key)."""
     with opened_ledger() as (ledger, settings):
         record = ledger.read(_key(contact))
+        if record.forgotten:
+            raise Rejected(f"{record.key} was forgotten on request; it is not carried over any more.")
         if not record.exists:
             raise Rejected(f"No contact found for {contact!r}; callbridge contacts ls lists them.")
         story = contact_story(record)

@@ -98,7 +98,8 @@ class Erasure:
             records = [self._with_both_ids(record, receipt) for record in found.own]
             held = erasing.held_of_number(self.ledger, self.rules, phone, mentions)
             words = Mentions(numbers=[phone], ids=_ids(records))
-            contacts = erasing.contacts_of(self.ledger, mentions)
+            numbers = (record.call(self.rules).contact_id for record in records)
+            contacts = erasing.contacts_of(self.ledger, mentions, [one for one in numbers if one is not None])
             self._forget(records, held, [phone], words, receipt, ends=False)
             self._contacts(contacts, receipt)
             if not records and not held and not contacts:
@@ -180,19 +181,30 @@ class Erasure:
 
     def _contacts(self, contacts: Sequence[Record], receipt: Receipt) -> None:
         """What is kept of contacts with the number; they are not carried over any more."""
+        words = Mentions(ids=[str(number) for one in contacts if (number := contact_id_of(one.key))])
         for record in contacts:
-            for name, service in (("contact", "CloudTalk"), ("customer", "Kustomer")):
-                number = contact_id_of(record.key)
-                id_ = record.outputs[name].id if name in record.outputs else ""
-                id_ = str(number) if name == "contact" and number is not None else id_
-                if id_:
-                    place = "in its own pages"
-                    state = "kept: delete it by hand"
-                    receipt.elsewhere.append(
-                        There(service=service, what=name, id=id_, place=place, state=state)
+            number = contact_id_of(record.key)
+            if number is not None:
+                receipt.elsewhere.append(
+                    There(
+                        service="CloudTalk",
+                        what="contact",
+                        id=str(number),
+                        place=f"/contacts/show/{number}.json",
+                        state="kept: delete it in CloudTalk",
                     )
+                )
+            customer = record.outputs.get("customer")
+            if customer is not None and customer.id not in {one.id for one in receipt.elsewhere}:
+                receipt.elsewhere.append(self._output_there("customer", customer, record, receipt))
             self.ledger.forget_contact(record.key)
             receipt.add("ledger", "contact", 1)
+        if contacts:
+            # After the records: news that came until now had its job with them.
+            receipt.add(
+                "held", "event", erasing.let_go(self.ledger, erasing.held_of_contacts(self.ledger, words))
+            )
+            receipt.add("trail", "blanked line", erasing.blank_trail(self.ledger, words))
 
     def _end(self, receipt: Receipt) -> None:
         trail.leave(self.ledger, who=self.who, what=f"forgotten: {counted(len(receipt.calls), 'call')}")

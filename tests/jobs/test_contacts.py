@@ -408,6 +408,7 @@ def test_a_forgotten_contact_stays_forgotten(one_way: Bridge, sandbox: RunningSa
     }
 
     client = one_way.ledger.redis
+    assert one_way.ledger.other_count() == 0
     assert client.zrange(keys.CONTACTS, 0, -1) == []
     assert not client.exists(keys.record(KEY), keys.log(KEY))
     assert carry(one_way) == []

@@ -14,11 +14,12 @@ from bridge.domain.call import Call
 from bridge.domain.mentions import Mentions
 from bridge.domain.phone import Phone
 from bridge.domain.rules.model import Rules
+from bridge.domain.webhook.contacts import TRIGGERS as CONTACT_TRIGGERS
 from bridge.domain.webhook.matching import fits
 from bridge.ledger import keys
 from bridge.ledger.calls.contacts import PREFIX as CONTACTS
 from bridge.ledger.calls.contacts import all_contacts
-from bridge.ledger.calls.held import LISTS, HeldEvent, all_events
+from bridge.ledger.calls.held import LISTS, HeldEvent, all_events, held_events
 from bridge.ledger.calls.reading import read_all
 from bridge.ledger.calls.record import Record
 from bridge.ledger.ledger import Ledger
@@ -81,9 +82,25 @@ def _batches(names: Sequence[str]) -> Iterator[Sequence[str]]:
     return (names[at : at + _AT_ONCE] for at in range(0, len(names), _AT_ONCE))
 
 
-def contacts_of(ledger: Ledger, mentions: Mentions) -> list[Record]:
-    """The contacts that have the number, as far as that is on their records."""
-    return [record for record in all_contacts(ledger) if mentions.are_in(_said_in(record))]
+def contacts_of(ledger: Ledger, mentions: Mentions, own: Iterable[int]) -> list[Record]:
+    """The contacts that have the number, as far as that is on their records.
+
+    Args:
+        own: ids of contacts that calls of the number name.
+    """
+    named = {f"{CONTACTS}{number}" for number in own}
+    return [
+        record for record in all_contacts(ledger) if record.key in named or mentions.are_in(_said_in(record))
+    ]
+
+
+def held_of_contacts(ledger: Ledger, ids: Mentions) -> list[HeldEvent]:
+    """Webhooks that say no more of a person than the id of their contact."""
+    return [
+        event
+        for event in held_events(ledger, other=True)
+        if event.trigger in CONTACT_TRIGGERS and ids.are_in(json.dumps(event.body, ensure_ascii=False))
+    ]
 
 
 def held_of_number(ledger: Ledger, rules: Rules, phone: Phone, mentions: Mentions) -> list[HeldEvent]:

@@ -33,7 +33,8 @@ if answer == 'duplicate' then return answer end
 redis.call('ZADD', KEYS[16], came, ARGV[1])
 redis.call('HSETNX', KEYS[19], FIELD.FIRST_AT, came)
 redis.call('HSET', KEYS[19], FIELD.LAST_AT, now)
-note_down(KEYS[20], now, ARGV[13])
+-- Of a burst, the first one.
+if ARGV[14] == '' or not job_of(ARGV[8]) then note_down(KEYS[20], now, ARGV[13]) end
 if ARGV[14] ~= '' then
   redis.call('HSET', KEYS[19], FIELD.HEARD, now)
   mark_due(ARGV[8], tonumber(ARGV[9]), now + tonumber(ARGV[10]), now)
