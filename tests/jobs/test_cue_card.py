@@ -10,6 +10,7 @@ import redis
 
 from bridge.domain.rules.model import Rule, Rules
 from bridge.domain.rules.when import When
+from bridge.jobs.erasure import Erasure
 from bridge.ledger.measures import read_measures
 from bridge.sandbox.running import RunningSandbox
 from tests.jobs.test_exactly_once import Died, die
@@ -301,3 +302,40 @@ def test_the_first_seconds_of_a_call_are_not_active_by_the_sandboxs_own_clock(
 
     assert sandbox.cloudtalk.cue_cards == []
     assert "not shown yet" in says(ringing)[-1]
+
+
+def test_a_call_that_is_forgotten_while_its_card_is_tried_leaves_nothing_of_it(
+    ringing: Bridge, sandbox: RunningSandbox
+) -> None:
+    sandbox.cloudtalk.fail_next(424, path="/cuecards")
+    ringing.receive("call-started", RINGS)
+    ringing.run_jobs()
+    assert "Ada Example" in ringing.record(UUID).fields["cue_card"]
+
+    Erasure(
+        ledger=ringing.ledger,
+        storage=ringing.deps.open_storage(),
+        rules=ringing.rules,
+        journal=ringing.data_dir / "journal",
+        who="a test",
+    ).of_call(ringing.record(UUID))
+    ringing.run_jobs_for(5)
+
+    assert sandbox.cloudtalk.cue_cards == []
+    names = ringing.ledger.redis.scan_iter()
+    assert not [name for name in names if "Ada Example" in str(everything(ringing, str(name)))]
+
+
+def everything(bridge: Bridge, name: str) -> object:
+    """What Redis holds under a name."""
+    client = bridge.ledger.redis
+    match client.type(name):
+        case "hash":
+            return client.hgetall(name)
+        case "list":
+            return client.lrange(name, 0, -1)
+        case "zset":
+            return client.zrange(name, 0, -1)
+        case "string":
+            return client.get(name)
+    return None
