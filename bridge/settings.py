@@ -74,6 +74,8 @@ class Settings(BaseSettings):
     # Hidden from `repr` and from JSON: a password may stand in it.
     redis_url: RedisUrl | None = Field(default=None, repr=False)
     webhook_tokens: Tokens = []
+    # Of a Kustomer workflow that asks for text messages to be sent; opens /webhooks/kustomer alone.
+    kustomer_webhook_token: Token | None = None
     webhook_signing_secrets: SigningSecrets = []
 
     cloudtalk_via: Via = "direct"

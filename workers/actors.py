@@ -12,6 +12,7 @@ from bridge.jobs.detail import ask_detail
 from bridge.jobs.detail import identify as identify_call
 from bridge.jobs.insights import fetch_insights
 from bridge.jobs.recording import fetch_recording
+from bridge.jobs.sms import send_sms
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.queue import kinds
 from bridge.ledger.queue.kinds import Kind
@@ -81,6 +82,12 @@ def message(key: str) -> None:
 def contact(key: str) -> None:
     """Carry a contact over to its customer, and give it what the customer has."""
     run(look_after_contact)
+
+
+@_actor(kinds.SMS)
+def sms(key: str) -> None:
+    """Send a text message that Kustomer asked for, at most once."""
+    run(send_sms)
 
 
 @_actor(kinds.CONNECTION)

@@ -45,6 +45,10 @@ _SAYS: Mapping[str, Mapping[Any, str]] = {
         True: "A caller whom Kustomer does not know gets a card that says so.",
         False: "A caller whom Kustomer does not know gets no card.",
     },
+    "messages.send": {
+        True: "Text messages that a Kustomer workflow asks for are sent through CloudTalk.",
+        False: "No text messages are sent.",
+    },
     "messages.write": {
         True: "Text messages are written to Kustomer, in one conversation a number.",
         False: "Text messages are kept and explained, not written.",

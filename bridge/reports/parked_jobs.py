@@ -54,7 +54,7 @@ _OTHER = ("The job failed for good", "Read the reason, mend it, then replay.")
 # after a recording, or what detail tells, a sync follows.
 _REQUESTS = {
     "sync": (1, 10), "recording": (2, 4), "detail": (1, 10), "identify": (2, 10), "message": (0, 5),
-    "contact": (4, 5), "insights": (7, 4),
+    "sms": (1, 0), "contact": (4, 5), "insights": (7, 4),
 }  # fmt: skip
 _OTHER_REQUESTS = (1, 1)
 

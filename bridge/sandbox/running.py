@@ -185,6 +185,17 @@ class CloudTalkHandle(Handle):
         return self.url + public_path(call)
 
     @property
+    def text_messages(self) -> list[Document]:
+        """Those that were sent, oldest first."""
+        with self._world.lock:
+            return self._world.store.all("text_message")
+
+    def add_line(self, number: str) -> None:
+        """A number of the account."""
+        with self._world.lock:
+            self._world.store.put("line", number, {"number": number, "name": "Line"})
+
+    @property
     def cue_cards(self) -> list[Document]:
         """Those that were shown, oldest first."""
         with self._world.lock:

@@ -61,7 +61,7 @@ from bridge.web.pages import now as now_page
 from bridge.web.pages.sounds import Sounds
 from bridge.web.server.limits import Limits
 from bridge.web.server.traffic import Traffic, traffic_numbers
-from bridge.web.webhooks import membrane
+from bridge.web.webhooks import kustomer, membrane
 from bridge.web.webhooks.accept import WebhookAcceptor
 from bridge.web.webhooks.admission import Admission
 from bridge.web.webhooks.body import SLOWEST_S
@@ -231,6 +231,7 @@ def _routes(callers: Callers, settings: Settings) -> list[BaseRoute]:
         *_sandbox_routes(settings),
         Route("/static/{name}", assets.static, methods=["GET"]),
         Route(membrane.PATH, membrane.connection_event, methods=["POST"]),
+        Route(kustomer.PATH, kustomer.message_wanted, methods=["POST"]),
         Route("/healthz", health.healthz, methods=["GET"]),
         Route("/readyz", health.readyz, methods=["GET"]),
         Route("/metrics", _metrics if settings.metrics_public else Guard(measured, callers), methods=["GET"]),

@@ -33,7 +33,7 @@ OPEN = {
     "POST /theme",
 }
 # Webhooks stand in front of the routes; these have WEBHOOK_TOKENS.
-OWN_TOKENS = {"POST /webhooks/membrane"}
+OWN_TOKENS = {"POST /webhooks/membrane", "POST /webhooks/kustomer"}
 WHO = {"nobody": {}, "read": bearer(AMY), "operate": bearer(BO), "ops": bearer(OPS)}
 _FORM = {"Content-Type": "application/x-www-form-urlencoded", "Sec-Fetch-Site": "same-origin"}
 

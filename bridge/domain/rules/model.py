@@ -132,6 +132,8 @@ class Rules:
     cue_card_tags: Mapping[str, str] = field(default_factory=dict)  # id of a Kustomer tag -> its name
     # Text messages: [messages]. The rest of the file's rules for calls does not apply to them.
     write_messages: bool = True
+    send_messages: bool = False  # those that a Kustomer workflow asks for
+    messages_from: str = ""  # our number, where the workflow names none
     # Contacts: [contacts]; about no call, so no `[[rule]]` sets them.
     contacts_to_kustomer: bool = False
     contacts_to_cloudtalk: bool = False

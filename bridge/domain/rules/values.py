@@ -183,6 +183,7 @@ Email = Annotated[str, AfterValidator(_filled), AfterValidator(_matches(_EMAIL))
 Domain = Annotated[str, AfterValidator(_filled), AfterValidator(_matches(_DOMAIN))]
 Locale = Annotated[str, AfterValidator(_matches(_LOCALE))]
 AgentId = Annotated[str, AfterValidator(_filled), AfterValidator(_matches(re.compile(r"\d{1,19}")))]
+OwnNumber = Annotated[str, AfterValidator(_matches(re.compile(r"\+[1-9][0-9]{5,14}")))]
 AttributeName = Annotated[
     str, AfterValidator(_matches(re.compile(r"[A-Za-z][A-Za-z0-9]{0,63}(?:Str|Txt|At)")))
 ]

@@ -32,8 +32,8 @@ from bridge.domain.webhook.values import (
 )
 
 Channel = Literal["sms", "mms", "whatsapp"]
-# Who told of it: CloudTalk's native webhooks, or a workflow of the customer's.
-Source = Literal["native", "workflow"]
+# Who told of it: CloudTalk's native webhooks, or a workflow of the customer's; or the bridge sent it itself.
+Source = Literal["native", "workflow", "bridge"]
 
 DIRECTION_OF: Mapping[str, Direction] = {
     "message-received": Direction.INCOMING,
@@ -99,11 +99,16 @@ class Message:
 
         The other kind may write a number, a blank or an entity otherwise.
         """
-        if not self.number or not (self.text or self.media):
-            return ""
-        words = " ".join(self.text.split())
-        told = [self.trigger, self.number, words] if words else [self.trigger, self.number, *self.media]
-        return hashlib.sha256(canonical_json(told).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+        return same_text_of(self.trigger, self.number, self.text, self.media)
+
+
+def same_text_of(trigger: str, number: str, text: str, media: tuple[str, ...]) -> str:
+    """See `Message.same_text`."""
+    if not number or not (text or media):
+        return ""
+    words = " ".join(text.split())
+    told = [trigger, number, words] if words else [trigger, number, *media]
+    return hashlib.sha256(canonical_json(told).encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def read_delivery(

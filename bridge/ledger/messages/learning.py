@@ -10,14 +10,28 @@ from bridge import tracing
 from bridge.domain.messages import describe
 from bridge.domain.webhook.events import canonical_json
 from bridge.domain.webhook.messages import Message
+from bridge.domain.webhook.outgoing import TRIGGER, Outgoing
 from bridge.ledger import keys
 from bridge.ledger.calls.learning import Retention
 from bridge.ledger.keys import QUEUE_KEYS, Lane
-from bridge.ledger.queue.kinds import MESSAGE
+from bridge.ledger.queue.kinds import MESSAGE, SMS
 
 # Within this the same body without an id is a repeat, and a message that the other kind of webhook tells is
 # the same one. Native webhooks are tried again after 5 s and 5 minutes.
 SAME_WITHIN_MS = 10 * 60_000
+
+
+def learn_outgoing(wanted: Outgoing, body: Mapping[str, Any], keep: Retention) -> tuple[list[str], list[Any]]:
+    """Keys and arguments for a message that Kustomer asked for."""
+    value = {"trigger": TRIGGER, "body": canonical_json(body)}
+    return (
+        [*QUEUE_KEYS, keys.COUNTS, keys.RECEIVED, keys.META, keys.FORGOTTEN, keys.MESSAGES],
+        [
+            wanted.fingerprint, json.dumps(value), "bridge", "1" if wanted.has_id else "0", "", "",
+            wanted.recipient.text, wanted.same_text, wanted.fingerprint, describe(wanted.message),
+            int(Lane.LIVE), keep.events_s, keep.outputs_s, "", SAME_WITHIN_MS, SMS.name,
+        ],
+    )  # fmt: skip
 
 
 def learn_message(

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, cast
+
+from redis.client import Pipeline
 
 from bridge.boundary import boundary
 from bridge.domain.rules.model import Rules
 from bridge.domain.webhook.messages import DIRECTION_OF, Message, fold_messages, read_message
+from bridge.domain.webhook.outgoing import TRIGGER, Outgoing, Unusable, read_outgoing
 from bridge.ledger import keys
 from bridge.ledger.calls.learning import Learnt
 from bridge.ledger.calls.record import Record, moment
 from bridge.ledger.calls.record_fields import Field
 from bridge.ledger.keys import QUEUE_KEYS
 from bridge.ledger.ledger import Ledger
-from bridge.ledger.messages.learning import learn_message
+from bridge.ledger.messages.learning import SAME_WITHIN_MS, learn_message, learn_outgoing
 from bridge.ledger.paging import Page, Place, page_of
-from bridge.ledger.queue.kinds import MESSAGE
+from bridge.ledger.queue.kinds import MESSAGE, SMS
 
 # Of those of one number that wait: so many are looked at for one that comes first.
 _MOST_LOOKED_AT = 100
@@ -36,6 +40,27 @@ def record_message(
     return Learnt(status=status, key=key)
 
 
+def request_sms(ledger: Ledger, wanted: Outgoing, body: Mapping[str, Any]) -> Learnt:
+    """Keep what Kustomer asked for, once, and have it sent."""
+    names, arguments = learn_outgoing(wanted, body, ledger.keep_for)
+    status, key = ledger.run_script("learn_message", names, *arguments)
+    return Learnt(status=status, key=key)
+
+
+@boundary("messages.expect_echo")
+def expect_echo(ledger: Ledger, number: str, key: str) -> None:
+    """CloudTalk's webhooks of a message that is sent now are of this record, also if it waited until now."""
+    name, now_ms = keys.messages_lately(number), ledger.now_ms()
+    for text in cast(list[str], ledger.redis.zrange(name, 0, -1)):
+        entry = json.loads(text)
+        if entry["key"] == key:
+            pipe = ledger.redis.pipeline()
+            pipe.zrem(name, text)
+            pipe.zadd(name, {json.dumps({**entry, "at": now_ms}): now_ms})
+            pipe.pexpire(name, 4 * SAME_WITHIN_MS)
+            pipe.execute()
+
+
 def message_of(record: Record, rules: Rules) -> Message | None:
     """What its webhooks say of a message; None where they are no longer kept."""
     found = [
@@ -43,7 +68,13 @@ def message_of(record: Record, rules: Rules) -> Message | None:
         for event in record.events
         if event.trigger in DIRECTION_OF
     ]
-    return fold_messages([one for one in found if isinstance(one, Message)])
+    messages = [one for one in found if isinstance(one, Message)]
+    for event in record.events:
+        if event.trigger == TRIGGER:
+            with suppress(Unusable):
+                wanted = read_outgoing(event.body, rules, sender=rules.messages_from)
+                messages.append(replace(wanted.message, received_at=event.at))
+    return fold_messages(messages)
 
 
 # -- the order of one number
@@ -119,7 +150,7 @@ def messages_page(ledger: Ledger, *, cursor: str = "", limit: int = 50) -> Page[
             pipe = ledger.redis.pipeline(transaction=False)
             for place in places:
                 pipe.hgetall(keys.record(place.name))
-                pipe.zscore(keys.PARKED, keys.job(MESSAGE.name, place.name))
+                _ask_parked(pipe, place.name)
             found = pipe.execute()
         return [
             _row(place, fields, parked) if fields else None
@@ -136,13 +167,18 @@ def row_of(ledger: Ledger, key: str) -> MessageRow:
     """One message as a list shows it."""
     pipe = ledger.redis.pipeline(transaction=False)
     pipe.hgetall(keys.record(key))
-    pipe.zscore(keys.PARKED, keys.job(MESSAGE.name, key))
+    _ask_parked(pipe, key)
     pipe.zscore(keys.MESSAGES, key)
-    fields, parked_at, heard_ms = pipe.execute()
-    return _row(Place(score=heard_ms or 0, name=key), fields, parked_at)
+    fields, parked, heard_ms = pipe.execute()
+    return _row(Place(score=heard_ms or 0, name=key), fields, parked)
 
 
-def _row(place: Place, fields: Mapping[str, str], parked_at: float | None) -> MessageRow:
+def _ask_parked(pipe: Pipeline, key: str) -> None:
+    """Whether its job is parked: the one that writes it, or the one that sends it."""
+    pipe.zmscore(keys.PARKED, [keys.job(kind.name, key) for kind in (MESSAGE, SMS)])
+
+
+def _row(place: Place, fields: Mapping[str, str], parked: Sequence[float | None]) -> MessageRow:
     shown = json.loads(fields.get(Field.MESSAGE) or "{}")
     state = fields.get(Field.STATE, "waiting")
     outputs = {
@@ -153,7 +189,7 @@ def _row(place: Place, fields: Mapping[str, str], parked_at: float | None) -> Me
     return MessageRow(
         key=place.name,
         at=cast(datetime, moment(place.score)),
-        state="parked" if parked_at is not None and state != "synced" else state,
+        state="parked" if any(at is not None for at in parked) and state != "synced" else state,
         reason=fields.get(Field.REASON) or None,
         direction=shown.get("direction", ""),
         channel=shown.get("channel", ""),

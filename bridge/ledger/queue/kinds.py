@@ -36,6 +36,8 @@ IDENTIFY = Kind(name="identify", writes_call=True)
 RECORDING = Kind(name="recording", lane=Lane.RECORDING, limit_s=960.0)
 # Of a text message; its key is that of the message's record.
 MESSAGE = Kind(name="message", of_call=False)
+# Sends one that Kustomer asked for.
+SMS = Kind(name="sms", of_call=False)
 # Its key is that of a contact's record.
 CONTACT = Kind(name="contact", of_call=False, lane=Lane.BACKFILL)
 INSIGHTS = Kind(name="insights", lane=Lane.INSIGHTS)
@@ -43,9 +45,9 @@ CONNECTION = Kind(name="connection", of_call=False)
 # Short: whoever reads the card is about to pick up.
 CUE_CARD = Kind(name="cue-card", limit_s=10.0, parks=False)
 
-_KINDS = (SYNC, DETAIL, IDENTIFY, RECORDING, INSIGHTS, MESSAGE, CONTACT, CONNECTION, CUE_CARD)
+_KINDS = (SYNC, DETAIL, IDENTIFY, RECORDING, INSIGHTS, MESSAGE, SMS, CONTACT, CONNECTION, CUE_CARD)
 KINDS = {kind.name: kind for kind in _KINDS}
 OF_CALLS = tuple(kind.name for kind in KINDS.values() if kind.of_call)
 # Should a person drop one of these, its call or message is not written.
-NEEDED = (*(kind.name for kind in KINDS.values() if kind.writes_call), MESSAGE.name)
+NEEDED = (*(kind.name for kind in KINDS.values() if kind.writes_call), MESSAGE.name, SMS.name)
 WRITING = tuple(kind.name for kind in KINDS.values() if kind.writes_call)

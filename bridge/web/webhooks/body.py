@@ -33,6 +33,17 @@ def too_large(largest: int = LARGEST) -> Refused:
     return Refused(413, "too-large", f"the body is larger than {largest} bytes", _SMALLER)
 
 
+def content_type_of(headers: list[tuple[bytes, bytes]]) -> bytes | None:
+    """The last one given; refuses a request that announces too large a body."""
+    content_type = None
+    for name, value in headers:
+        if name == b"content-length" and value.isdigit() and int(value[:20]) > LARGEST:
+            raise too_large()
+        if name == b"content-type":
+            content_type = value
+    return content_type
+
+
 async def read_body(receive: Receive, *, within_s: float = SLOWEST_S, largest: int = LARGEST) -> bytes:
     """The whole body.
 

@@ -27,7 +27,15 @@ from bridge.metrics.timings import Timings
 from bridge.web.answers import REDIS_AWAY, Refused, request_id_of, send_json
 from bridge.web.webhooks.accept import Outcome, WebhookAcceptor
 from bridge.web.webhooks.admission import Admission, Headers, Signature, offered_tokens, signature_of
-from bridge.web.webhooks.body import LARGEST, SLOWEST_S, check_type, parse_object, read_body, too_large
+from bridge.web.webhooks.body import (
+    LARGEST,
+    SLOWEST_S,
+    check_type,
+    content_type_of,
+    parse_object,
+    read_body,
+    too_large,
+)
 from bridge.web.webhooks.encodings import codings_of, decompressed
 from bridge.web.webhooks.rates import Rates
 
@@ -128,7 +136,7 @@ class Webhooks:
 
         The order of checks is promised.
         """
-        content_type = _content_type_of(headers)
+        content_type = content_type_of(headers)
         codings = codings_of(headers)
         offered = offered_tokens(headers)
         sender = self._admission.sender_of(offered)
@@ -208,17 +216,6 @@ class Webhooks:
                 await self._inbox.refuse(name, cause, status)
         except REDIS_AWAY:
             log.debug("a refusal was not counted, Redis is unavailable")
-
-
-def _content_type_of(headers: list[tuple[bytes, bytes]]) -> bytes | None:
-    """The last one given; refuses a request that announces too large a body."""
-    content_type = None
-    for name, value in headers:
-        if name == b"content-length" and value.isdigit() and int(value[:20]) > LARGEST:
-            raise too_large()
-        if name == b"content-type":
-            content_type = value
-    return content_type
 
 
 def _known(trigger: str) -> str:

@@ -50,7 +50,13 @@ from tests.chaos.crash.hand import Hand
 from tests.chaos.crash.legs import as_two_calls, two_legs
 from tests.chaos.crash.missed_calls import called_back, missed_again, shared
 from tests.chaos.crash.one_call import CALL_ID, ENDED, KEY, MODIFIED, NUMBER, UPLOADED, UUID
-from tests.chaos.crash.text_messages import messages_forgotten, replies_get_lost, text_messages
+from tests.chaos.crash.text_messages import (
+    LINE,
+    message_sent,
+    messages_forgotten,
+    replies_get_lost,
+    text_messages,
+)
 from tests.chaos.crash.watch import WatchedStorage
 from workers.clock import Clock
 from workers.main import WorkerProcess
@@ -556,6 +562,11 @@ JOURNEYS = {
     "shared": Journey(run=shared, rules=Rules(per="customer")),
     "text messages": Journey(run=text_messages, prepare=replies_get_lost),
     "text messages forgotten": Journey(run=messages_forgotten),
+    "text message sent": Journey(
+        run=message_sent,
+        prepare=lambda sandbox: sandbox.cloudtalk.add_line(LINE),
+        rules=Rules(send_messages=True),
+    ),
     "found by the clock": Journey(run=_found_by_the_clock, prepare=_with_recording),
     "audited for a page": Journey(run=_audited_for_a_page, prepare=_with_recording),
     "searched": Journey(run=_searched),

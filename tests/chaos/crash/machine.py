@@ -285,7 +285,9 @@ class Machine:
             "files": [name for name in files if _INCOMING not in name],
             # What a killed one left half written goes within a day; of a call that is forgotten, with it.
             "half written": [name for name in files if _INCOMING in name and any_forgotten],
-            "parked": {name: job["cause"] for name, job in parked.items()},
+            # Of a text message that may have been sent: a person decides.
+            "parked": {name: job["cause"] for name, job in parked.items() if job["cause"] != "MaybeDone"},
+            "texts sent again": max(0, len(self.sandbox.cloudtalk.text_messages) - 1),
             "left to do": sorted(set(cast(list[str], self.client.hkeys(keys.JOBS))) - set(parked)),
             "held": self.ledger.held_count(),
             "orphans": self.orphans(),

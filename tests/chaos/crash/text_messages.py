@@ -7,8 +7,9 @@ from typing import Any
 from urllib.parse import urljoin
 
 from bridge.domain.phone import Kind, Phone
+from bridge.domain.webhook.outgoing import read_outgoing
 from bridge.ledger.messages.erasing import forget_messages, messages_of
-from bridge.ledger.messages.records import messages_page, row_of
+from bridge.ledger.messages.records import messages_page, request_sms, row_of
 from bridge.sandbox.cloudtalk.recordings import public_path
 from bridge.sandbox.running import RunningSandbox
 from tests.chaos.crash.hand import Hand
@@ -52,4 +53,12 @@ def messages_forgotten(hand: Hand) -> None:
     phone = Phone(Kind.E164, NUMBER)
     found = messages_of(hand.ledger, hand.deps.rules, phone)
     forget_messages(hand.ledger, found.own, phone)
+    hand.run_all()
+
+
+def message_sent(hand: Hand) -> None:
+    """Asked for by Kustomer; a kill may leave it to a person, and never sends it twice."""
+    body = {"to": NUMBER, "from": LINE, "text": "Hello", "message_id": "m-1"}
+    with hand.watch.aside():
+        request_sms(hand.ledger, read_outgoing(body, hand.deps.rules), body)
     hand.run_all()

@@ -52,7 +52,8 @@ end
 -- The record of the same message as another kind of webhook told it.
 local lately = ROOT .. 'messages:lately:' .. number
 local function told_otherwise()
-  if number == '' or digest == '' then return nil end
+  -- What is to be sent is a message of its own, whatever was sent before.
+  if number == '' or digest == '' or source == 'bridge' then return nil end
   local best, best_text, distance
   for _, text in ipairs(redis.call('ZRANGEBYSCORE', lately, at - window, at + window)) do
     local one = cjson.decode(text)
@@ -123,7 +124,7 @@ if answer == 'accepted' then
     redis.call('PEXPIRE', lately, 4 * window)
   end
   if ARGV[16] ~= '' then
-    if number ~= '' then
+    if number ~= '' and source ~= 'bridge' then
       local waiting = ROOT .. 'messages:waiting:' .. number
       redis.call('ZADD', waiting, at, key)
       redis.call('EXPIRE', waiting, ARGV[12])
