@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from bridge.domain.call import Call
 from bridge.domain.contacts.to_contact import settled_mark
+from bridge.domain.outcome import Outcome
 from bridge.domain.phone import Kind
+from bridge.domain.synthetic import is_synthetic
 from bridge.errors import LeaseLost
 from bridge.ledger.calls.contacts import CustomerOf, contact_key, tell_contact
 from bridge.ledger.calls.record_fields import Field
@@ -20,7 +23,7 @@ def tell_contact_of(writer: CallWriter) -> dict[str, object]:
         LeaseLost: the sync is another worker's by now.
     """
     rules, deps, call = writer.rules, writer.log.deps, writer.look_up.call
-    if not (rules.contacts_to_kustomer or rules.contacts_to_cloudtalk):
+    if not (rules.contacts_to_kustomer or rules.contacts_to_cloudtalk) or _is_nobodys(call):
         return {}
     record = deps.ledger.read(writer.record.key)
     known = record.outputs.get("customer")
@@ -50,3 +53,8 @@ def tell_contact_of(writer: CallWriter) -> dict[str, object]:
     if not told:
         raise LeaseLost(f"{writer.log.claim.name}: the lease ran out, another worker may hold it")
     return {Field.CONTACT: mark}
+
+
+def _is_nobodys(call: Call) -> bool:
+    """A colleague, or nobody: the bridge made the call up."""
+    return call.outcome is Outcome.INTERNAL or is_synthetic(call.uuid)

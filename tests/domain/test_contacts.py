@@ -240,6 +240,33 @@ def test_with_both_off_a_contact_belongs_to_no_call_as_before() -> None:
     assert with_contact(event, body, Rules()) == event
 
 
+_ANY_NAME = st.sampled_from([None, "", "Ada", "Bo", NUMBER])
+_NUMBERS = st.lists(st.sampled_from([NUMBER, OTHER, "+15550100301", "+15550100302"]), unique=True)
+_CUSTOM = st.dictionaries(st.sampled_from(["aStr", "bStr"]), st.sampled_from(["1", "2"]))
+
+
+@given(
+    name=_ANY_NAME, phones=_NUMBERS, custom=_CUSTOM, shown=_ANY_NAME, stored=_NUMBERS, there=_CUSTOM,
+    ours=_ANY_NAME, removed=_NUMBERS, own=_CUSTOM,
+)  # fmt: skip
+def test_nothing_of_a_persons_is_lost_and_a_second_run_changes_nothing(
+    name: str | None, phones: list[str], custom: dict[str, str], shown: str | None, stored: list[str],
+    there: dict[str, str], ours: str | None, removed: list[str], own: dict[str, str],
+) -> None:  # fmt: skip
+    wanted = Wanted(name=name or None, phones=tuple(phones), custom=custom)
+    customer = {"name": shown, "phones": entry(*stored), "custom": there}
+    sent = {"name": ours, "phones": removed, "custom": own}
+
+    merged = merge(wanted, customer, sent)
+    after = {**customer, **merged.changes}
+
+    assert [one["phone"] for one in after["phones"]][: len(stored)] == stored
+    assert not {one["phone"] for one in after["phones"][len(stored) :]} & set(removed)
+    assert after["name"] == shown or shown in (None, "", ours, NUMBER)
+    assert all(after["custom"][key] == value or own.get(key) == value for key, value in there.items())
+    assert merge(wanted, after, merged.sent).changes == {}
+
+
 # -- both at once
 
 _NAMES = st.sampled_from(["", "Ada", "Bo", NUMBER, "Cy"])

@@ -340,6 +340,16 @@ def test_without_the_choice_no_contact_is_created(redis_client: redis.Redis, san
     assert sandbox.cloudtalk.writes == []
 
 
+def test_a_colleague_becomes_no_contact(redis_client: redis.Redis, sandbox: RunningSandbox) -> None:
+    bridge = bridge_with(redis_client, sandbox, **BOTH, contact_create=True, write_internal=True)
+    bridge.receive("call-ended", ended(contact_id="", contact_name="", direction="internal"))
+
+    bridge.run_jobs_for(30, step_s=5)
+
+    assert len(sandbox.kustomer.customers) == 1
+    assert sandbox.cloudtalk.writes == []
+
+
 # -- both
 
 

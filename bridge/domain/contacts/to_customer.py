@@ -109,7 +109,7 @@ def merge(
     left = list(wanted.unfit)
     if wanted.name is not None and wanted.name != given_name:
         shown = read_name(customer.get("name"))
-        if shown is not None and _is_stand_in(shown, placeholder, wanted, region):
+        if shown not in (None, wanted.name) and _is_stand_in(shown, placeholder, wanted, region):
             shown = None
             kept.pop("name", None)
         _single("name", wanted.name, shown, kept, changes, left)
