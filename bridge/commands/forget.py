@@ -34,7 +34,7 @@ from bridge.wiring import open_erasure
 @click.option(
     "--kustomer",
     is_flag=True,
-    help="Also mark the conversations in Kustomer as deleted and empty the notes.",
+    help="Also mark the conversations in Kustomer as deleted, and empty the notes and messages.",
 )
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.option("--json", "as_json", is_flag=True)

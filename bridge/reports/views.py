@@ -135,9 +135,20 @@ def timeline_of(record: Record) -> list[dict[str, Any]]:
     for entry in record.log:
         at = moment(entry["at"])
         if at is not None:
-            lines.append((at, str(entry["what"]), str(entry["more"]) if entry.get("more") else None))
+            lines.append(
+                (at, _in_words(str(entry["what"])), str(entry["more"]) if entry.get("more") else None)
+            )
     lines.sort(key=lambda line: line[0])
     return [{"at": _iso(at), "what": what, "detail": without_links(more)} for at, what, more in lines]
+
+
+# Outputs whose name on the record says too little: `voice created`.
+_WORDS = {name: OUTPUTS[name].title.lower() for name in ("later", "voice", "klass")}
+
+
+def _in_words(what: str) -> str:
+    name, blank, done = what.partition(" ")
+    return f"{_WORDS.get(name, name)}{blank}{done}"
 
 
 def without_links(value: Any, *, is_link: bool = False) -> Any:
