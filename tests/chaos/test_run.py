@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 import copy
 import os
 import sys
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ import pytest
 from tests.chaos.checking import Held, check
 from tests.chaos.days import Day, Delivery, Expected, make_day
 from tests.chaos.faults import schedule
-from tests.chaos.options import read_options
+from tests.chaos.options import Text, add_texts, read_options, rules_of
 from tests.chaos.report import write_report
 from tests.chaos.run import run
 from tests.chaos.sending import DayClock, Sender
@@ -182,6 +184,73 @@ def _findings(held: dict[str, list[dict[str, Any]]]) -> str:
 
 def test_the_checker_finds_nothing_where_all_is_well() -> None:
     assert _findings(_good()) == ""
+
+
+TEXT = Text(call=0, id="msg-1", phone=PHONE, direction="in", text="Where is parcel 1?")
+STARTED = datetime(2026, 11, 20, 8, 58, tzinfo=UTC)
+
+
+def _good_with_options() -> dict[str, list[dict[str, Any]]]:
+    held = _good()
+    voice = {
+        "externalId": f"{KEY}:voice",
+        "channel": "voice",
+        "direction": "in",
+        "sentAt": STARTED.isoformat(),
+    }
+    sms = {
+        "externalId": f"cloudtalk:message:{TEXT.id}",
+        "channel": "sms",
+        "direction": "in",
+        "preview": TEXT.text,
+    }
+    files = {"data": [{"type": "attachment", "id": "a1"}]}
+    of_call = {"conversation": _linked("conversation", "v1"), "attachments": files}
+    held["messages"] = [
+        {"attributes": voice, "relationships": of_call},
+        {"attributes": sms, "relationships": {"conversation": _linked("conversation", "v2")}},
+    ]
+    thread = copy.deepcopy(held["conversations"][0]) | {"id": "v2"}
+    thread["attributes"]["externalId"] = f"cloudtalk:messages:{PHONE}"
+    held["conversations"].append(thread)
+    return held
+
+
+def _findings_with_options(held: dict[str, list[dict[str, Any]]]) -> str:
+    day = _day()
+    day.calls, day.texts = [replace(CALL, started_at=STARTED)], [TEXT]
+    return "\n".join(check(day, Held(**held), {"voice", "messages"}).findings)
+
+
+def test_the_checker_finds_nothing_where_all_is_well_with_the_options() -> None:
+    assert _findings_with_options(_good_with_options()) == ""
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_the_checker_finds_messages_that_are_lost_twice_or_elsewhere(number: int) -> None:
+    gone, twice, elsewhere = _good_with_options(), _good_with_options(), _good_with_options()
+    del gone["messages"][number]
+    twice["messages"].append(copy.deepcopy(twice["messages"][number]))
+    elsewhere["messages"][number]["relationships"]["conversation"] = _linked("conversation", "v9")
+
+    assert "lost: " in _findings_with_options(gone)
+    assert "duplicated: 2 messages with the key" in _findings_with_options(twice)
+    assert "in another conversation" in _findings_with_options(elsewhere)
+
+
+def test_the_options_of_a_run_are_a_rules_file_and_texts_that_are_told() -> None:
+    began = datetime(2026, 11, 20, 9, tzinfo=UTC)
+    day = make_day(SEED, began=began, duration_s=20, calls_per_s=10)
+
+    add_texts(day, seed=SEED, began=began, duration_s=20)
+
+    assert 40 <= len(day.texts) <= 60
+    told = {one.body["message_id"] for one in day.deliveries if one.trigger.startswith("message-")}
+    assert told == {text.id for text in day.texts}
+    assert read_options("all") == {"voice", "insights", "messages"}
+    assert '[write]\nas = "both"' in rules_of(read_options("voice,messages"))
+    with pytest.raises(argparse.ArgumentTypeError, match="voice,insights,messages"):
+        read_options("voise")
 
 
 @pytest.mark.parametrize("what", ["customers", "conversations", "notes"])
