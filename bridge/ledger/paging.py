@@ -93,7 +93,6 @@ def _is_more(client: redis.Redis, key: str, place: Place, back: bool) -> bool:
     return bool(_after(client, key, place, back, count=1))
 
 
-@boundary("paging.read")
 def _after(client: redis.Redis, key: str, after: Place | None, back: bool, *, count: int) -> list[Place]:
     """The next members, at least one where there is one."""
     skipped = 0
@@ -107,6 +106,7 @@ def _after(client: redis.Redis, key: str, after: Place | None, back: bool, *, co
             return places
 
 
+@boundary("paging.read")
 def _range(client: redis.Redis, key: str, after: Place | None, back: bool, start: int, count: int) -> object:
     if back:
         highest = "+inf" if after is None else after.score
