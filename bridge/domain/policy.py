@@ -194,11 +194,12 @@ def plan(
     if not isinstance(customer, CustomerDraft):
         return customer
     external_id = external_ids(uuid=call.uuid, call_id=call.call_id)[0]
+    call = as_chosen(call, rules)
     tags, left_out = _tags(call, rules)
     # No promise of more, once CloudTalk has said that there is no more.
     settled = replace(call, wants_detail=False) if patience is DetailWait.GONE else call
     settled = settled if rules.note_path else settled.without_path()
-    settled, life = as_chosen(settled, rules), note_lines(call, rules, item)
+    life = note_lines(call, rules, item)
     texts = texts_in(rules.language)
     sound = recording_state(recording, rules, link, texts)
     transcript = transcript_file(settled)

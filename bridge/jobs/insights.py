@@ -46,6 +46,7 @@ _FIRST_PAUSE_S, _MOST_ASKS = 5, 8
 # For all calls together: without the add-on one request an hour finds out whether it is there by now.
 _ADDON, _LEFT_ALONE_S = "insights:addon", 3600
 _REMEMBERED_S = 7 * 86_400
+_AT_ONCE_MS = 500
 
 
 class _NoAddOn(Exception):
@@ -66,7 +67,7 @@ def fetch_insights(claim: Claim, deps: Deps) -> JobResult:
         if lacks_file(call, run.rules):
             run.keep_told_transcript()
         for name, at in due.items():
-            if at.timestamp() * 1000 <= claim.now_ms:
+            if run.is_due(at):
                 run.ask(name)
     except (RateLimited, Busy):
         # The rest comes shortly, and one update of the note then says all.
@@ -113,6 +114,10 @@ class _Run:
             tried=dict(asked.get("tried", {})),
             answers=dict(asked.get("answers", {})),
         )
+
+    def is_due(self, at: datetime) -> bool:
+        """Also what is due a moment later: one run for it all, and none that comes a millisecond early."""
+        return at.timestamp() * 1000 <= self.claim.now_ms + _AT_ONCE_MS
 
     def ask(self, name: str) -> None:
         """Ask for one insight, unless the add-on is known to be missing.
@@ -287,7 +292,7 @@ class _Run:
         later_ms += [
             round(at.timestamp() * 1000)
             for name, at in due.items()
-            if name not in self.tried and at.timestamp() * 1000 > self.claim.now_ms
+            if name not in self.tried and not self.is_due(at)
         ]
         again_in_ms = max(0, min(later_ms) - self.deps.ledger.now_ms()) if later_ms else None
         return JobResult(again_in_ms=again_in_ms, log=self._says())

@@ -13,6 +13,7 @@ from operator import attrgetter
 from typing import Any
 
 from bridge.domain.call import Call
+from bridge.domain.insight_choices import may_have_insights
 from bridge.domain.outcome import Outcome
 from bridge.domain.rules.choices import CHOICES, NOT_OF_CALLS
 from bridge.domain.rules.model import WRITTEN_AS, Rules
@@ -125,6 +126,14 @@ def _is_message(case: Case, was: Rules, would: Rules) -> bool:
     return "voice" in was.written_as and "voice" in would.written_as
 
 
+def _has_insights(case: Case, was: Rules, would: Rules) -> bool:
+    return may_have_insights(case.call)
+
+
+def _has_transcript(case: Case, was: Rules, would: Rules) -> bool:
+    return may_have_insights(case.call) or bool(case.call.transcript)
+
+
 def _is_recorded(case: Case, was: Rules, would: Rules) -> bool:
     return bool(case.call.recorded)
 
@@ -163,6 +172,11 @@ _CHOICES: Mapping[str, _Choice] = {
         ("call_back_minutes", "open_hours", "holidays"), _Choice(kind=NOTE, matters=_is_missed, moves=True)
     ),
     "note_path": _Choice(kind=NOTE, moves=True),
+    **dict.fromkeys(
+        ("summary", "sentiment", "smart_notes", "topics", "talk_ratio", "details_link"),
+        _Choice(kind=NOTE, matters=_has_insights, moves=True),
+    ),
+    "transcript": _Choice(kind=NOTE, matters=_has_transcript, moves=True),
     "fields_as": _Choice(kind=CONVERSATION, moves=True),
     "field_names": _Choice(kind=CONVERSATION, matters=_has_fields, moves=True),
     "language": _Choice(kind=NOTE, moves=True),

@@ -14,16 +14,6 @@ from bridge.domain.insights import Segment, Transcript, read_page
 from bridge.domain.webhook.values import read_whole
 from bridge.errors import NotThereYet, Rejected, Unavailable
 
-# Name of an insight -> its path under a call, and the operation as metrics name it.
-_PATHS: Mapping[str, tuple[str, str]] = {
-    insights.SUMMARY: ("summary", "call_summary"),
-    insights.SENTIMENT: ("overall-sentiment", "call_sentiment"),
-    insights.SMART_NOTES: ("smart-notes", "call_smart_notes"),
-    insights.TOPICS: ("topics", "call_topics"),
-    insights.TALK_RATIO: ("talk-listen-ratio", "call_talk_ratio"),
-    insights.DETAILS_LINK: ("details-link", "call_details_link"),
-    insights.TRANSCRIPT: ("transcription", "call_transcription"),
-}
 PAGE = 1_000
 _MOST_PAGES = 40
 # A call of several hours has some thousand segments; beyond this it is cut, and said to be.
@@ -44,14 +34,27 @@ class CallInsights:
         """One insight as it came (`bridge.domain.insights.keep_answer` reads it).
 
         Args:
-            name: of `insights.NAMES`.
+            name: of `insights.NAMES`; the transcript has a method of its own.
 
         Raises:
             NotThereYet: 404; not ready yet, or never, which cannot be told apart.
             Unauthorized: 403; the account lacks the add-on.
         """
-        # What comes in pages is asked for with one that holds all.
-        return self._page(call_id, name, {"limit": "100"} if name == insights.TOPICS else None)
+        match name:
+            case insights.SUMMARY:
+                return self._page("call_summary", call_id, "summary")
+            case insights.SENTIMENT:
+                return self._page("call_sentiment", call_id, "overall-sentiment")
+            case insights.SMART_NOTES:
+                return self._page("call_smart_notes", call_id, "smart-notes")
+            case insights.TOPICS:
+                # It comes in pages: one that holds all.
+                return self._page("call_topics", call_id, "topics", {"limit": "100"})
+            case insights.TALK_RATIO:
+                return self._page("call_talk_ratio", call_id, "talk-listen-ratio")
+            case insights.DETAILS_LINK:
+                return self._page("call_details_link", call_id, "details-link")
+        raise ValueError(f"no insight is called {name!r}")
 
     def transcript(self, call_id: int) -> Transcript:
         """All of it, page by page, up to `MOST_SEGMENTS` and `MOST_CHARACTERS`; raises as `get`."""
@@ -59,7 +62,8 @@ class CallInsights:
         speakers: dict[str, insights.Speaker] = {}
         size = came = 0
         for _ in range(_MOST_PAGES):
-            raw = self._page(call_id, insights.TRANSCRIPT, {"limit": str(PAGE), "offset": str(came)})
+            query = {"limit": str(PAGE), "offset": str(came)}
+            raw = self._page("call_transcription", call_id, "transcription", query)
             segments, who = read_page(raw)
             speakers = who | speakers
             for one in segments:
@@ -76,8 +80,9 @@ class CallInsights:
                 return Transcript(segments=tuple(found), speakers=speakers)
         return Transcript(segments=tuple(found), speakers=speakers, is_whole=False)
 
-    def _page(self, call_id: int, name: str, query: Mapping[str, str] | None) -> Mapping[str, Any]:
-        path, operation = _PATHS[name]
+    def _page(
+        self, operation: str, call_id: int, path: str, query: Mapping[str, str] | None = None
+    ) -> Mapping[str, Any]:
         try:
             reply = self._service.request(
                 operation, "GET", f"{self._url}/ai/calls/{call_id}/{path}", params=query

@@ -67,8 +67,7 @@ def insight_sections(call: Call, texts: Texts, when: Callable[[datetime], str]) 
     """
     known = call.insights
     if known.sentiment:
-        name = _SENTIMENTS.get(known.sentiment)
-        said = texts.say(name) if name else known.sentiment
+        said = sentiment_name(known.sentiment, texts)
         yield Section(title=texts.say("sentiment", sentiment=said), is_line=True)
     for list_name, title in _LISTS.items():
         items = known.smart_notes.get(list_name, ())
@@ -91,6 +90,12 @@ def insight_sections(call: Call, texts: Texts, when: Callable[[datetime], str]) 
     if never:
         names = texts.listed([texts.say(_NAMES[name]) for name in never])
         yield Section(title=texts.say("insights_never", names=names), is_line=True)
+
+
+def sentiment_name(sentiment: str | None, texts: Texts) -> str:
+    """As people read it; one that we do not know as CloudTalk has it."""
+    name = _SENTIMENTS.get(sentiment or "")
+    return texts.say(name) if name else sentiment or ""
 
 
 def transcript_of(call: Call, texts: Texts) -> str:

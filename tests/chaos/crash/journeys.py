@@ -132,6 +132,18 @@ def _with_recording(sandbox: RunningSandbox) -> None:
     _call(sandbox, recorded=True, recording_seconds=1)
 
 
+def _with_insights(sandbox: RunningSandbox) -> None:
+    """The transcript is longer than a note; the first answer of each kind is still missing."""
+    said = [("agent" if n % 2 else "contact", f"{n} {'and so on ' * 40}") for n in range(40)]
+    _call(sandbox, insights={"segments": said, "ready_after": 1})
+
+
+def _announced(hand: Hand) -> None:
+    _ended(hand)
+    hand.tell("insights-ready", UPLOADED)
+    hand.run_all()
+
+
 def _ended(hand: Hand) -> None:
     hand.tell("call-ended", ENDED)
     hand.run_all()
@@ -491,6 +503,10 @@ def _found_by_address(hand: Hand) -> None:
     hand.run_all()
 
 
+_ALL_INSIGHTS = Rules(
+    summary=True, sentiment=True, smart_notes=True, topics=True, talk_ratio=True, details_link=True,
+    transcript="file",
+)  # fmt: skip
 JOURNEYS = {
     "handed on": Journey(run=_handed_on, rules=Rules(assign="longest", team="Support")),
     "owned before": Journey(run=_missed, prepare=_owned_before, rules=_LAST_OWNER),
@@ -509,6 +525,7 @@ JOURNEYS = {
     "a custom object": Journey(run=_changed_later, prepare=_with_a_class, rules=Rules(fields_as="klass")),
     "a voice message": Journey(run=_counted, prepare=_with_recording, rules=Rules(write_as="voice_message")),
     "note and message": Journey(run=_counted, prepare=_message_gets_lost, rules=Rules(write_as="both")),
+    "insights": Journey(run=_announced, prepare=_with_insights, rules=_ALL_INSIGHTS),
     "public link": Journey(
         run=_by_its_public_link,
         prepare=lambda sandbox: _call(sandbox, recorded=True, recording_seconds=2, recording_ready_after=1),
