@@ -89,6 +89,25 @@ def _rings(one: Try) -> None:
     one.bridge.run_jobs_for(5)
 
 
+# -- insights
+
+_INSIGHTS = ("summary", "sentiment", "smart_notes", "topics", "talk_ratio", "details_link")
+
+
+def _insights(*names: str, transcript: str = "") -> str:
+    lines = [f"{name} = true" for name in names]
+    return _rules(
+        "\n".join(["[insights]", *lines, *([f'transcript = "{transcript}"'] if transcript else [])])
+    )
+
+
+def _with_a_long_talk(one: Try) -> None:
+    one.customer()
+    one.insights = {
+        "segments": [("agent", f"Sentence {n} of a long talk about an invoice.") for n in range(400)]
+    }
+
+
 # -- contacts
 
 _CONTACT = 1400000104
@@ -220,6 +239,25 @@ OPTIONS: tuple[Row, ...] = (
         rules=_rules('[fields]\nas = "klass"'),
         before=_with_an_object,
         then=_changed,
+    ),
+    *(
+        Row(what=f"`[insights] {name}`: a known caller", rules=_insights(name), before=Try.customer)
+        for name in _INSIGHTS
+    ),
+    Row(
+        what='`[insights] transcript = "note"`: a known caller',
+        rules=_insights(transcript="note"),
+        before=Try.customer,
+    ),
+    Row(
+        what='`[insights] transcript = "file"`, longer than the note holds: a known caller',
+        rules=_insights(transcript="file"),
+        before=_with_a_long_talk,
+    ),
+    Row(
+        what="`[insights]` with all of these: a known caller",
+        rules=_insights(*_INSIGHTS, transcript="file"),
+        before=_with_a_long_talk,
     ),
     Row(what="`[messages]`: the first text message of a known number", before=Try.customer, then=_message),
     Row(what="`[messages]`: a further one", before=_customer_and_message, then=_message),

@@ -36,6 +36,8 @@ class Try:
         environ = {"REDIS_URL": "unix:///unused", **({"CALLBRIDGE_RULES": str(file)} if rules else {})}
         rules_of_file = Settings.from_env(environ, dotenv=None).rules
         self.bridge = Bridge(client, sandbox, rules_of_file, debounced=True, also=_PAGES)
+        # What its AI says of the calls that follow.
+        self.insights: dict[str, Any] = {}
         # What CloudTalk was given of each call.
         self.calls: list[dict[str, Any]] = []
         self._numbers = itertools.count(1)
@@ -74,6 +76,7 @@ class Try:
                 "contact_name": "Ada Example",
                 "notes": ["Wants the March invoice again."],
                 "tags": ["Billing", "VIP"],
+                "insights": self.insights,
             }
             self.calls.append(told)
             self.sandbox.cloudtalk.add_call(**told)
