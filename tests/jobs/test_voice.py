@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -145,9 +146,17 @@ def test_alone_it_is_updated_as_the_recording_comes(make: Make, sandbox: Running
 # -- exactly once
 
 
-@pytest.mark.parametrize("chosen_id", ["conflict", "ignore", "refuse"])
-@pytest.mark.parametrize("second", ["refuse", "duplicate"])
-@pytest.mark.parametrize("how", ["lost reply", "503", "never sent"])
+@pytest.mark.parametrize(
+    ("how", "second", "chosen_id"),
+    [
+        *(
+            ("lost reply", *both)
+            for both in product(("refuse", "duplicate"), ("conflict", "ignore", "refuse"))
+        ),
+        ("503", "duplicate", "ignore"),
+        ("never sent", "refuse", "conflict"),
+    ],
+)
 def test_whatever_becomes_of_the_reply_there_is_one_message(
     make: Make, sandbox: RunningSandbox, how: str, second: str, chosen_id: str
 ) -> None:

@@ -123,6 +123,7 @@ def _shown(
             for name, one in view["outputs"].items()
         ],
         "note": _note(view),
+        "told_by": next((_output_title(one) for one in TEXTS if one in view["outputs"]), None),
         "asked": _asked(view),
         "bodies": _bodies(view) if person.operates else [],
     }

@@ -18,6 +18,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from bridge.clients.bounds import Client
+from bridge.domain.outputs import OUTPUTS, TEXTS
 from bridge.reports.views import call_view
 from bridge.sandbox import CORE_PREFIX, KUSTOMER_KEY
 from bridge.sandbox.samples import SampleCall
@@ -41,7 +42,9 @@ KINDS: Mapping[str, tuple[str, tuple[str, ...]]] = MappingProxyType(
         "outgoing": ("Outgoing", ("call-started", "call-answered", "call-ended", "recording-uploaded")),
     }
 )
-_CUSTOMER, _CONVERSATION, _NOTE = "customer", "conversation", "note"
+_CUSTOMER, _CONVERSATION = "customer", "conversation"
+# How the timeline names what was written.
+_WRITTEN = (*OUTPUTS, *(kind.title.lower() for kind in OUTPUTS.values()), "recording attached")
 
 
 @signed_in
@@ -150,7 +153,7 @@ def steps_of(view: Mapping[str, Any]) -> list[Step]:
     wrote = [
         (at, f"{what}: {detail}" if detail else what)
         for at, what, detail in lines
-        if what.startswith((_CUSTOMER, _CONVERSATION, _NOTE, "attachment", "recording attached"))
+        if what.startswith(_WRITTEN)
     ]
     state, outputs = view["state"], view["outputs"]
     waits = [job["kind"] for job in view["jobs"]]
@@ -197,16 +200,19 @@ def _took_s(timeline: Sequence[Mapping[str, Any]], synced_at: str | None) -> str
 
 
 def held_at_kustomer(address: str, outputs: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """What the sandbox's Kustomer itself answers for customer, conversation and note; None: not yet."""
-    found: dict[str, Any] = dict.fromkeys((_CUSTOMER, _CONVERSATION, _NOTE))
+    """What the sandbox's Kustomer itself answers for customer, conversation and `text` (of the note, without
+    one of the voice message); None: not yet."""
+    found: dict[str, Any] = dict.fromkeys((_CUSTOMER, _CONVERSATION, "text"))
+    told = next((name for name in TEXTS if name in outputs), "")
     with Client(timeout=_TIMEOUT, trust_env=False) as client:
-        for kind in (_CUSTOMER, _CONVERSATION, _NOTE):
-            id_ = (outputs.get(kind) or {}).get("id")
-            document = _get(client, f"{address}/v1/{kind}s/{quote(str(id_), safe='')}") if id_ else None
-            if document is not None:
-                found[kind] = document["attributes"]
+        for name in filter(None, (_CUSTOMER, _CONVERSATION, told)):
+            id_, kind = (outputs.get(name) or {}).get("id"), OUTPUTS[name]
+            document = _get(client, f"{address}/v1/{kind.place}/{quote(str(id_), safe='')}") if id_ else None
+            if document is not None and not kind.text:
+                found[name] = document["attributes"]
+            elif document is not None:
                 attachments = document.get("relationships", {}).get("attachments", {}).get("data", [])
-                found["files"] = len(attachments) if kind == _NOTE else 0
+                found |= {"text": document["attributes"].get(kind.text), "files": len(attachments)}
     return found
 
 
