@@ -25,9 +25,10 @@ _ADVICE: Mapping[str, str] = {
     "no known call matches": "The call may not have come yet. Wait, or assign it by hand.",
     "call_id": "Add call_id and call_uuid to the workflow's body: the set-up page has the template.",
     "contains several calls": "Send one webhook for each call.",
-    "belongs to no call": "Messages and contact changes are stored, and need nothing.",
+    "belongs to no call": "It is stored, and needs nothing.",
     "read for the contact": "Nothing: the page Contacts says what became of it.",
     "deleted in CloudTalk": "Decide in Kustomer what becomes of the customer; the bridge changes nothing.",
+    "neither a number nor a text": "Add external_number and text: the set-up page has the template.",
     "names no contact": "Add the key contact_id to the workflow's body: the set-up page has the template.",
 }
 _OTHER = "Open it to see what came, and assign it to its call or drop it."

@@ -67,6 +67,14 @@ ADVICE: Mapping[str, tuple[str, str]] = {
         "The body is nested too deeply",
         "Send the values flat, as in the template on the set-up page.",
     ),
+    "not-sending": (
+        "Kustomer asks for a text message, and the rules do not allow to send any",
+        "Set send = true in [messages] of the rules file, or switch the workflow off.",
+    ),
+    "not-sendable": (
+        "Kustomer asks for a text message that cannot be sent",
+        "Correct the field that the answer names, in the body of the workflow's step.",
+    ),
     "not-proven": (
         "Redis holds the webhook but could not prove it in time",
         "See ACCEPT_AFTER in deploy/README.md. Nothing is lost if the sender repeats it.",
