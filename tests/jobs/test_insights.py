@@ -143,6 +143,7 @@ def test_what_is_never_there_is_asked_for_eight_times_and_the_note_says_so(
     assert "Topics\n> Invoice, Delivery" in _body(sandbox) and "Not available" not in _body(sandbox)
 
 
+@pytest.mark.slow
 def test_without_the_add_on_one_request_an_hour_is_sent_for_all_calls(
     redis_client: redis.Redis, sandbox: RunningSandbox
 ) -> None:
@@ -193,3 +194,53 @@ def test_a_transcript_longer_than_the_note_is_attached_whole(
     assert f"Transcript, first lines (all of it: transcript-{CALL_ID}.txt)\n> {lines[0][:60]}" in body
     assert len(body) < 3000
     assert "transcript" in bridge.record(UUID).outputs
+
+
+END, SOUND, SAID = ("call-ended", ENDED), ("recording-uploaded", READY), ("insights-ready", READY)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "course",
+    [
+        [END, SOUND, SAID],
+        [SAID, END, SOUND],
+        [SOUND, SAID, END],
+        [END, 300, SOUND, 300, SAID],
+        [SOUND, 120, END],
+        [SAID, SAID, SOUND, 30, END, SAID, END],
+    ],
+    ids=["usual", "said first", "end last", "late", "never announced", "repeated"],
+)
+def test_insights_in_every_order_against_end_and_recording_make_the_same_note(
+    redis_client: redis.Redis, sandbox: RunningSandbox, course: list[Any]
+) -> None:
+    rules = Rules(summary=True, sentiment=True, transcript="note")
+    sandbox.cloudtalk.add_call(
+        id=CALL_ID, uuid=UUID, external_number="+441632960304", talking_time=97, recorded=True,
+        started_at=ENDED["started_at"], recording_seconds=12, insights={}, notes=[ENDED["notes"]],
+        contact_name="Ada Example",
+    )  # fmt: skip
+    bridge = Bridge(redis_client, sandbox, rules)
+
+    for step in course:
+        if isinstance(step, int):
+            bridge.run_jobs_for(step, step_s=30)
+        else:
+            bridge.receive(*step)
+            bridge.run_jobs()
+    bridge.run_jobs_for(120, step_s=20)
+
+    assert sorted(_asked(sandbox)) == ["overall-sentiment", "summary", "transcription"]
+    lines = _body(sandbox).splitlines()
+    assert lines[:4] == [
+        "Answered incoming call", "", "Caller: Ada Example, +44 1632 960304", "Our line: +1 555-010-0101",
+    ]  # fmt: skip
+    assert lines[lines.index("Call tags: Billing, VIP") :] == [
+        "Call tags: Billing, VIP", "Recording: attached (12 s)", f"CloudTalk call: {CALL_ID}",
+        "", "Agent's notes", "> Wants the March invoice again.",
+        "", "Summary", "> Ada asks for a copy of an invoice. Grace sends it by e-mail today.",
+        "", "Sentiment: positive",
+        "", "Transcript", "> [0:01] Bo Sample: Good morning, how can I help?",
+        "> [0:05] Ada Example: I need a copy of my invoice, please.",
+    ]  # fmt: skip
