@@ -310,8 +310,8 @@ def _texts(writer: CallWriter, want: Plan, life: Life, place: Place) -> list[Not
         texts.append(NoteOutput(draft=want.note, current=current, **common))
     if want.voice is not None:
         current_message = life.text if isinstance(life.text, Message) else None
-        state = place.written.sent if place.is_new else {}
-        texts.append(VoiceOutput(draft=want.voice, current=current_message, state=state, **common))
+        made_as = str(place.written.sent.get("status", "")) if place.is_new else ""
+        texts.append(VoiceOutput(draft=want.voice, current=current_message, made_as=made_as, **common))
     return texts
 
 

@@ -230,6 +230,36 @@ def test_a_state_that_a_person_set_is_put_back_and_not_that_of_the_rules(
     assert status(sandbox) == "done"
 
 
+def test_nothing_but_the_state_is_put_back(make: Make, sandbox: RunningSandbox) -> None:
+    bridge = make(tags=("phone",))
+
+    def tag() -> None:
+        (conversation,) = sandbox.kustomer.conversations
+        bridge.deps.kustomer.conversations.update(conversation["id"], {"tags": ["mine"], "name": "Mine"})
+
+    bridge.wire.once("after", "POST", CREATE, tag)
+    bridge.receive("call-ended", ended())
+    bridge.run_jobs()
+
+    (conversation,) = sandbox.kustomer.conversations
+    assert (conversation["tagNames"], conversation["attributes"]["name"]) == (["mine"], "Mine")
+    assert status(sandbox) == "done"
+
+
+def test_a_change_of_auto_in_the_rules_asks_for_nothing(make: Make, sandbox: RunningSandbox) -> None:
+    """Kustomer takes it with a new message only."""
+    bridge = make()
+    bridge.receive("call-ended", ended())
+    bridge.run_jobs()
+    sandbox.kustomer.forget_requests()
+
+    bridge.use(rules=Rules(write_as="voice_message", auto=True))
+    bridge.ledger.schedule("sync", KEY, in_ms=0)
+    bridge.run_jobs()
+
+    assert requests(sandbox) == []
+
+
 def test_a_person_who_opens_it_meanwhile_is_not_overruled(make: Make, sandbox: RunningSandbox) -> None:
     """The reply that the message was made is lost; by the next run somebody snoozed the conversation."""
     bridge = make()

@@ -32,20 +32,21 @@ _STATE = ("status", "subStatus", "snooze")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VoiceOutput(TextOutput[Message]):
-    """Args: state: of the conversation as it was made in this run; empty where it was there before."""
+    """Args: made_as: the status of a conversation that this run made; empty where it was there before."""
 
     name: ClassVar[str] = "voice"
     text_field: ClassVar[str] = "preview"
 
     draft: VoiceDraft
-    state: Mapping[str, Any]
+    made_as: str
 
     def fields(self, known: Written | None) -> Fields:
         fields = {**self.draft.fields, **self.attached()}
         if known is None:
             return fields
-        fields |= {name: known.sent[name] for name in (*_FIXED, "status") if name in known.sent}
-        return _with_times_of(known.sent, fields)
+        kept = {name: known.sent[name] for name in (*_FIXED, "status") if name in known.sent}
+        changeable = {name: value for name, value in fields.items() if name not in _FIXED}
+        return _with_times_of(known.sent, {**changeable, **kept})
 
     def get(self, id_: str) -> Message | None:
         return self.writer.kustomer.messages.get(id_)
@@ -88,8 +89,8 @@ class VoiceOutput(TextOutput[Message]):
     def _keep_state_before(self, fields: Fields) -> None:
         if fields["direction"] != "in":
             return
-        state = dict(self.state)
-        if not state:
+        state: dict[str, Any] = {"status": self.made_as}
+        if not self.made_as:
             there = self.conversation or self.writer.kustomer.conversations.get(self.conversation_id)
             state = _state_of(there) if there is not None else {}
         if state.get("status") not in (None, "open"):
