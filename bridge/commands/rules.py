@@ -21,6 +21,10 @@ class RulesGroup(LazyGroup):
             "default": ("bridge.commands.rules_default:default", "Print the commented default file"),
             "schema": ("bridge.commands.rules_default:schema", "Print the JSON Schema, for editors"),
             "try": ("bridge.commands.rules_try:try_", "What another rules file would make of past calls"),
+            "preview": (
+                "bridge.commands.rules_preview:preview",
+                "The exact text and requests that one call would be written with",
+            ),
             "explain": ("bridge.commands.rules_explain:explain", "Which rules fit one call, and why not"),
         }
     )

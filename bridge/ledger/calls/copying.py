@@ -1,0 +1,41 @@
+"""A call's record, copied to another Redis as if nothing had been written of it: for rehearsals."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from bridge.boundary import boundary
+from bridge.ledger import keys
+from bridge.ledger.calls.record import Record
+from bridge.ledger.calls.record_fields import Family, Field
+from bridge.ledger.ledger import Ledger
+
+_OF_WRITES = (Family.INTENT, Family.CHANGE, Family.FORM, Family.REFUSED)
+_WRITTEN = frozenset(
+    {
+        Field.STATE, Field.REASON, Field.RULES, Field.SYNCED_AT, Field.CHANGING_SINCE, Field.ROW,
+        Field.VERIFY, Field.OWNER, Field.INDEXED, Field.CLOSED, Field.STATE_BEFORE, Field.SHARED,
+        Field.MOVED, Field.CUE_CARD, Field.CONTACT,
+    }
+)  # fmt: skip
+
+
+@boundary("calls.copy")
+def copy_unwritten(record: Record, source: Ledger, target: Ledger) -> None:
+    """Copy what was learnt of a call. A customer who was known before it stays known."""
+    for key in record.own_keys:
+        fields = cast(dict[str, str], source.redis.hgetall(keys.record(key)))
+        kept = {name: text for name, text in fields.items() if not _is_of_writes(name)}
+        _put(target, keys.record(key), kept)
+        _put(target, keys.events(key), cast(dict[str, str], source.redis.hgetall(keys.events(key))))
+    # As if this ledger had been there all the time: so no other one may have written the call.
+    target.redis.hset(keys.META, "born_at", "1")
+
+
+def _put(target: Ledger, name: str, fields: dict[str, str]) -> None:
+    if fields:
+        target.redis.hset(name, mapping=cast(Any, fields))
+
+
+def _is_of_writes(name: str) -> bool:
+    return name in _WRITTEN or name.startswith((*_OF_WRITES, Family.OUTPUT, Family.COUNTED))
