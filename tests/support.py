@@ -352,8 +352,8 @@ def let_pass(client: redis.Redis, seconds: float) -> None:
             if event_name == "obs:insights_gone":
                 value["body"] = json.dumps(_earlier(json.loads(value["body"]), ms))
             pipe.hset(name, event_name, json.dumps(value))
-    if known := client.get(ADD_ON):
-        pipe.set(ADD_ON, json.dumps(_earlier(json.loads(str(known)), ms)), keepttl=True)
+    if known := client.get(keys.ADD_ON):
+        pipe.set(keys.ADD_ON, json.dumps(_earlier(json.loads(str(known)), ms)), keepttl=True)
     if client.hexists(keys.NEWEST, "asked_at"):
         pipe.hincrby(keys.NEWEST, "asked_at", -ms)
     for job_name, job_text in client.hgetall(keys.JOBS).items():
@@ -374,7 +374,6 @@ def _earlier(value: Any, ms: int) -> Any:
     }
 
 
-ADD_ON = f"{keys.TAG}:cache:insights:addon"
 _RECORD_TIMES = (
     "first_at",
     "last_at",

@@ -44,8 +44,9 @@ log = get_logger(__name__)
 # Retries of a 404: 5 s after the first, then 10, 20, 40 ..., eight requests in all.
 _FIRST_PAUSE_S, _MOST_ASKS = 5, 8
 # For all calls together: without the add-on one request an hour finds out whether it is there by now.
-_ADDON, _LEFT_ALONE_S = "insights:addon", 3600
-_REMEMBERED_S = 7 * 86_400
+_LEFT_ALONE_S = 3600
+# Where nothing is asked any more, such as by other rules, nobody is told for longer.
+_REMEMBERED_S = 6 * 3600
 _AT_ONCE_MS = 500
 
 
@@ -143,7 +144,7 @@ class _Run:
             _NoAddOn: this request said so, or one within the last hour.
         """
         memory = self.deps.ledger.memory
-        known = memory.cached(_ADDON) or {}
+        known = memory.add_on()
         if known.get("there"):
             return self._sent(name, known)
         self._check_add_on(known)
@@ -151,7 +152,7 @@ class _Run:
         with self.deps.ledger.lock(
             self.claim, "insights-add-on", busy="another job asks CloudTalk's AI first"
         ):
-            known = memory.cached(_ADDON) or {}
+            known = memory.add_on()
             self._check_add_on(known)
             return self._sent(name, known)
 
@@ -174,7 +175,7 @@ class _Run:
             if error.status != 403:
                 raise
             until_ms = self.deps.ledger.now_ms() + _LEFT_ALONE_S * 1000
-            memory.cache(_ADDON, {"missing_until_ms": until_ms}, for_s=_REMEMBERED_S)
+            memory.keep_add_on({"missing_until_ms": until_ms}, for_s=_REMEMBERED_S)
             if "missing_until_ms" not in known:
                 log.warning(
                     "the CloudTalk account has no Conversation Intelligence; one request an hour finds out "
@@ -193,7 +194,7 @@ class _Run:
 
     def _add_on_is_there(self, known: Mapping[str, Any]) -> None:
         if not known.get("there"):
-            self.deps.ledger.memory.cache(_ADDON, {"there": True}, for_s=_LEFT_ALONE_S)
+            self.deps.ledger.memory.keep_add_on({"there": True}, for_s=_LEFT_ALONE_S)
 
     def _ask_later(self, name: str) -> None:
         """Not there, or not there yet: ask again at growing distances, and give up visibly."""

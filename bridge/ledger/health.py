@@ -91,6 +91,12 @@ def klass_refused(ledger: Ledger) -> str:
     return cast(str | None, ledger.redis.get(keys.KLASS_REFUSED)) or ""
 
 
+@boundary("health.add_on_missing")
+def add_on_missing(ledger: Ledger) -> bool:
+    """Whether CloudTalk's AI refused us last, as the account lacks its add-on."""
+    return "missing_until_ms" in (cast(str | None, ledger.redis.get(keys.ADD_ON)) or "")
+
+
 @boundary("health.search_refused")
 def search_refused(ledger: Ledger) -> bool:
     """Whether Kustomer refused the key a search of customers, and none went well since."""

@@ -53,6 +53,8 @@ ASSIGNED, ASSIGNED_AT, MOST_ASSIGNED = f"{TAG}:assigned", f"{TAG}:assigned:at", 
 # There while Kustomer refuses the key searches of customers.
 SEARCH_REFUSED = f"{TAG}:failing:search"
 KLASS_REFUSED = f"{TAG}:failing:klass"
+# Whether the CloudTalk account has Conversation Intelligence: JSON {"there"} or {"missing_until_ms"}.
+ADD_ON = f"{TAG}:add-on"
 SERVERS = f"{TAG}:servers"
 WAKE = f"{TAG}:wake"
 # Of webhooks that were not let in: the last answer and its time, by trigger and cause.

@@ -112,6 +112,16 @@ class Memory:
         else:
             self._redis.delete(keys.SEARCH_REFUSED)
 
+    @boundary("memory.add_on")
+    def add_on(self) -> Mapping[str, Any]:
+        """What is known of the account's add-on for AI: `there`, or `missing_until_ms`; empty: nothing."""
+        text = cast(str | None, self._redis.get(keys.ADD_ON))
+        return {} if text is None else cast(dict[str, Any], json.loads(text))
+
+    @boundary("memory.keep_add_on")
+    def keep_add_on(self, known: Mapping[str, Any], *, for_s: int) -> None:
+        self._redis.set(keys.ADD_ON, json.dumps(dict(known)), ex=for_s)
+
     @boundary("memory.klass_refused")
     def klass_refused(self, klass: str, refused: bool) -> None:
         """Whether Kustomer refused custom objects of a class last; for those who tell people of problems."""

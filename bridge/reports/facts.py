@@ -7,6 +7,7 @@ from typing import Any
 
 from bridge.ledger.calls.comparison import unannounced_at
 from bridge.ledger.health import (
+    add_on_missing,
     klass_refused,
     late_live_calls,
     search_refused,
@@ -64,6 +65,7 @@ def gather_facts(
         storage_failing=storage_failing(ledger),
         search_refused=search_refused(ledger),
         klass_refused=klass_refused(ledger),
+        add_on_missing=add_on_missing(ledger),
         rules_wrong=next((one.rules_wrong for one in running if one.rules_wrong), ""),
         rules_versions=rules_versions(running),
         refused=refused,

@@ -59,6 +59,7 @@ KINDS: Mapping[str, Kind] = {
     "storage-failing": Kind(heading="Recordings cannot be stored", after_s=0),
     "search-refused": Kind(heading="Kustomer refuses searches", after_s=0, follows=("paused",)),
     "klass-refused": Kind(heading="Kustomer refuses custom objects", after_s=0, follows=("paused",)),
+    "add-on-missing": Kind(heading="CloudTalk's AI is missing", after_s=0, follows=("paused",)),
     # What is half-written was waited for already.
     "rules-wrong": Kind(heading="The rules file has a mistake", after_s=0),
     "rules-differ": Kind(heading="Processes work by different rules", after_s=30),

@@ -85,6 +85,7 @@ class Facts:
         rules_versions: version of the rules -> kinds of the processes that work by it.
         search_refused: the key may not search customers, as the rules wish.
         klass_refused: the class of custom objects that Kustomer refuses, as it lacks it or the key a role.
+        add_on_missing: the rules choose what CloudTalk's AI says, and the account lacks its add-on.
         synthetic_late_s: for how long the synthetic call has been under way, or failing, beyond its limit.
         active: names of the problems notified now: they end at lower marks.
     """
@@ -108,6 +109,7 @@ class Facts:
     rules_versions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     search_refused: bool = False
     klass_refused: str = ""
+    add_on_missing: bool = False
     synthetic_late_s: float = 0.0
     synthetic_says: str = ""
     active: frozenset[str] = frozenset()
@@ -359,6 +361,20 @@ def _klass(facts: Facts) -> Iterator[Problem]:
         )
 
 
+def _add_on(facts: Facts) -> Iterator[Problem]:
+    if facts.add_on_missing:
+        yield Problem(
+            name="add-on-missing",
+            kind="add-on-missing",
+            severity="warning",
+            says="the CloudTalk account has no Conversation Intelligence: calls go on without it",
+            do="book the add-on, which is tried once an hour, or take [insights] out of the rules",
+            page="/rules",
+            well="CloudTalk's AI answers again",
+            needs_a_person=True,
+        )
+
+
 def _rules_file(facts: Facts) -> Iterator[Problem]:
     if facts.rules_wrong:
         yield Problem(
@@ -411,6 +427,7 @@ _RULES: tuple[Callable[[Facts], Iterator[Problem]], ...] = (
     _storage,
     _search,
     _klass,
+    _add_on,
     _rules_file,
     _live_late,
     _parked,

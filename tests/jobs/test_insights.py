@@ -8,6 +8,7 @@ import pytest
 import redis
 
 from bridge.domain.rules.model import Rules
+from bridge.ledger.health import add_on_missing
 from bridge.sandbox.running import RunningSandbox
 from tests.jobs.desk import one_of_each
 from tests.support import Bridge, ended
@@ -160,6 +161,7 @@ def test_without_the_add_on_one_request_an_hour_is_sent_for_all_calls(
     assert len(_asked(sandbox)) == 1
     reasons = [bridge.record(UUID[:-1] + str(n)).reason for n in range(3)]
     assert all("no Conversation Intelligence (403)" in str(reason) for reason in reasons)
+    assert add_on_missing(bridge.ledger)
     bridge.run_jobs_for(3600, step_s=300)
     assert len(_asked(sandbox)) == 2
 
@@ -171,6 +173,7 @@ def test_without_the_add_on_one_request_an_hour_is_sent_for_all_calls(
     bridge.run_jobs_for(90, step_s=10)
 
     assert sorted(_asked(sandbox)) == ["overall-sentiment", "summary"]
+    assert not add_on_missing(bridge.ledger)
     assert sum("Sentiment: positive" in note["attributes"]["body"] for note in sandbox.kustomer.notes) == 1
 
 
