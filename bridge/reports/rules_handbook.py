@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from bridge.domain.rules.writing import sections_of_handbook
+from bridge.reports.note_gallery import gallery
 
 _BEGIN = "<!-- {}: made by python -m bridge.reports.rules_handbook -->"
 _END = "<!-- end of {} -->"
@@ -12,7 +13,7 @@ _END = "<!-- end of {} -->"
 
 def written(document: str) -> str:
     """The document with the choices of now."""
-    for name, text in sections_of_handbook():
+    for name, text in (*sections_of_handbook(), ("notes", gallery())):
         begin, end = _BEGIN.format(name), _END.format(name)
         before, _, rest = document.partition(begin)
         _, _, after = rest.partition(end)

@@ -99,7 +99,7 @@ MESSAGES: Mapping[MessageId, str] = {
     "recording_too_large": "ponad {size} MB, pozostaje w CloudTalk",
     "recording_expired": "już niedostępne w CloudTalk",
     "recording_empty_there": "puste w CloudTalk",
-    "recording_never_came": "nigdy nie pojawiło się w CloudTalk",
+    "recording_never_came": "brak w CloudTalk",
     # A missed call's life. {call}: the later call's CloudTalk number; {time}: such as Tue 09:30.
     "missed_calls": "Nieodebrane połączenia ({count}): {times}",
     "and_more": "{listed} i jeszcze {count}",
