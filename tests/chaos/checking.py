@@ -86,7 +86,8 @@ def check(day: Day, held: Held, options: Collection[str] = ()) -> Verdict:
         if note["relationships"]["conversation"]["data"]["id"] != conversation["id"]:
             verdict.wrong.append(f"{_name(call)}: its note is in another conversation")
         verdict.wrong += [f"{_name(call)}: {one}" for one in _of_text(call, note)]
-        _check_attachment(call, note, files, verdict)
+        said = day.said.get(number)
+        _check_attachment(call, note, files, verdict, transcript=said.file if said else None)
         verdict.written_at[number] = _unix(note["attributes"]["createdAt"])
         verdict.settled_at[number] = _unix(note["attributes"]["updatedAt"])
     verdict.wrong += [f"a conversation of no call: {key}" for key in by_key if not is_of_texts(key)]
@@ -168,16 +169,23 @@ def _of_text(call: Expected, note: Document) -> Iterator[str]:
 
 
 def _check_attachment(
-    call: Expected, note: Document, files: Mapping[str, Document], verdict: Verdict
+    call: Expected,
+    note: Document,
+    files: Mapping[str, Document],
+    verdict: Verdict,
+    *,
+    transcript: str | None,
 ) -> None:
     named = [one["id"] for one in note["relationships"].get("attachments", {}).get("data", [])]
     names = [str(files[one]["attributes"]["name"]) if one in files else "?" for one in named]
     wanted = [call.attachment] if call.attachment else []
+    if transcript and (transcript in names or any(line.startswith("CloudTalk call:") for line in call.lines)):
+        wanted.append(transcript)
     if len(named) > len(wanted):
         verdict.duplicated.append(f"{_name(call)}: {len(named)} attachments at its note, not {len(wanted)}")
     elif len(named) < len(wanted):
-        verdict.lost.append(f"{_name(call)}: its recording is not attached")
-    elif names != wanted:
+        verdict.lost.append(f"{_name(call)}: its recording is not attached, or its transcript")
+    elif sorted(names) != sorted(wanted):
         verdict.wrong.append(f"{_name(call)}: {names} is attached, not {wanted}")
     elif any(not files[one]["uploaded"] or not files[one]["size"] for one in named):
         verdict.lost.append(f"{_name(call)}: its attachment is empty")

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from tests.chaos.options import Text
+from tests.chaos.options import Said, Text
 
 # Ids above 32 bits, as CloudTalk's have been since 2025.
 FIRST_CALL_ID = 5_000_000_000
@@ -77,6 +77,8 @@ class Day:
     upstream: list[Upstream] = field(default_factory=list)
     # Text messages, where the run has them.
     texts: list[Text] = field(default_factory=list)
+    # What CloudTalk's AI says, by the call's number, where the run has that.
+    said: dict[int, Said] = field(default_factory=dict)
     # Every name under which somebody called from a number.
     names: dict[str, set[str]] = field(default_factory=dict)
 
@@ -85,6 +87,7 @@ class Day:
         self.calls = self.calls[:calls]
         self.deliveries = [one for one in self.deliveries if one.call < calls]
         self.texts = [one for one in self.texts if one.call < calls]
+        self.said = {number: said for number, said in self.said.items() if number < calls}
 
 
 def make_day(

@@ -42,6 +42,15 @@ class Text:
     text: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What CloudTalk's AI says of one call. `file`: name of its transcript, where the note cannot hold it."""
+
+    summary: str
+    spoken: str
+    file: str | None = None
+
+
 def read_options(text: str) -> frozenset[str]:
     """`all`, or names with commas between."""
     if text == "all":
@@ -95,6 +104,45 @@ def add_texts(day: Day, *, seed: int, began: datetime, duration_s: float) -> Non
     day.deliveries.sort(key=lambda one: one.at_s)
 
 
+def add_insights(day: Day, *, seed: int, duration_s: float) -> None:
+    """CloudTalk's AI says something of each call in which somebody spoke, and tells so of half of them."""
+    from tests.chaos.days import LATEST_S, Delivery
+
+    chance = random.Random(f"insights {seed}")
+    for number, call in enumerate(day.calls):
+        if not (call.talked or call.kind == "voicemail"):
+            continue
+        is_long = chance.random() < 0.1
+        said = Said(
+            summary=f"Summary of call {call.call_id}.",
+            spoken=f"Talk of call {call.call_id}.",
+            file=f"transcript-{call.call_id}.txt" if is_long else None,
+        )
+        day.said[number] = said
+        told = {
+            "summary": said.summary,
+            "segments": [
+                ("agent", said.spoken),
+                *(("contact", f"Sentence {n} of it.") for n in range(400 * is_long)),
+            ],
+            "ready_after": int(chance.random() < 0.08),
+        }
+        ends_s = [one.at_s for one in day.upstream if one.call == number]
+        for one in day.upstream:
+            if one.call == number:
+                one.fields["insights"] = told
+        if chance.random() < 0.5:
+            body: dict[str, Any] = {"call_id": str(call.call_id), "call_uuid": str(call.uuid)}
+            if chance.random() < 0.5:
+                body["summary"] = said.summary
+            for _ in range(chance.choices((1, 3), (85, 15))[0]):
+                at_s = min(duration_s, max(ends_s) + chance.uniform(1, LATEST_S))
+                day.deliveries.append(
+                    Delivery(at_s=at_s, call=number, trigger="insights-ready", body=body, ends=False)
+                )
+    day.deliveries.sort(key=lambda one: one.at_s)
+
+
 # -- what Kustomer should hold
 
 
@@ -110,6 +158,7 @@ def check_options(day: Day, held: Held, verdict: Verdict, options: Collection[st
     left = {str(one["attributes"].get("externalId")): one for one in held.messages}
     if "voice" in options:
         _check_voice(day, held, left, verdict)
+    _check_said(day, held, verdict)
     _check_texts(day.texts, held, left, verdict)
     verdict.wrong += [f"a message of no call and no text: {key}" for key in left]
 
@@ -139,6 +188,21 @@ def _of_voice(call: Expected, message: Document, note: Document) -> Iterator[str
         yield "its voice message is in another conversation than its note"
     if _files(message) != _files(note):
         yield f"its voice message has the files {_files(message)}, its note {_files(note)}"
+
+
+def _check_said(day: Day, held: Held, verdict: Verdict) -> None:
+    notes = {str(one["attributes"].get("externalId")): one for one in held.notes}
+    for number, said in day.said.items():
+        call = day.calls[number]
+        note = notes.get(f"cloudtalk:call:{call.uuid}:note")
+        if note is None or not any(line.startswith("CloudTalk call:") for line in call.lines):
+            # Lost, or not to be written; or known by its uuid alone, by which nothing can be asked.
+            continue
+        lines = str(note["attributes"]["body"]).splitlines()
+        for what in (said.summary, said.spoken):
+            count = sum(line.startswith("> ") and line.endswith(what) for line in lines)
+            if count != 1:
+                verdict.wrong.append(f"call {call.call_id}: its note says {count} times {what!r}")
 
 
 def _check_texts(texts: Sequence[Text], held: Held, left: dict[str, Document], verdict: Verdict) -> None:

@@ -65,6 +65,7 @@ def report(outcome: Outcome, *, chart: str | None = None) -> str:
         + ", ".join(f"{count} × {status}" for status, count in sorted(outcome.answers.items())),
         *_unheard(outcome),
         *([f"- {len(day.texts)} text messages"] if day.texts else []),
+        *([f"- {len(day.said)} calls of which CloudTalk's AI says something"] if day.said else []),
         f"- all done {settled}; nothing was replayed and no time was moved to get there",
         f"- {verdict.orphans} attachments that no note names (registered, and the reply got lost)",
         *(f"  - {one}" for one in outcome.failures[:40]),

@@ -30,7 +30,7 @@ from tests.chaos.checking import Held, Verdict, check
 from tests.chaos.days import AGENTS, LATEST_S, Day, make_day
 from tests.chaos.faults import Fault, Trouble, schedule
 from tests.chaos.house import TOKEN
-from tests.chaos.options import OPTIONS, add_texts, read_options, rules_of
+from tests.chaos.options import OPTIONS, add_insights, add_texts, read_options, rules_of
 from tests.chaos.sending import DayClock, Sender
 from tests.chaos.stage import Stage
 from tests.chaos.wires import CALM, ROUGH
@@ -150,6 +150,8 @@ def run(
         day = make_day(seed, began=began, duration_s=duration_s, calls_per_s=calls_per_s, unheard=unheard)
         if "messages" in options:
             add_texts(day, seed=seed, began=began, duration_s=duration_s)
+        if "insights" in options:
+            add_insights(day, seed=seed, duration_s=duration_s)
         clock = DayClock()
         sender = Sender(day.deliveries, port=stage.port, token=TOKEN, clock=clock)
         trouble = Trouble(schedule(seed, duration_s=duration_s * _SLOWEST, workers=WORKERS), stage)

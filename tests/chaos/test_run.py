@@ -18,7 +18,7 @@ import pytest
 from tests.chaos.checking import Held, check
 from tests.chaos.days import Day, Delivery, Expected, make_day
 from tests.chaos.faults import schedule
-from tests.chaos.options import Text, add_texts, read_options, rules_of
+from tests.chaos.options import Said, Text, add_texts, read_options, rules_of
 from tests.chaos.report import write_report
 from tests.chaos.run import run
 from tests.chaos.sending import DayClock, Sender
@@ -204,7 +204,14 @@ def _good_with_options() -> dict[str, list[dict[str, Any]]]:
         "direction": "in",
         "preview": TEXT.text,
     }
-    files = {"data": [{"type": "attachment", "id": "a1"}]}
+    files = {"data": [{"type": "attachment", "id": one} for one in ("a1", "a2")]}
+    (note,) = held["notes"]
+    note["attributes"]["body"] += (
+        "\nCloudTalk call: 5000000000\n\nSummary\n> Summary of it.\n> [0:01] Bo: Talk of it."
+    )
+    note["relationships"]["attachments"] = files
+    transcript = held["attachments"][0] | {"id": "a2", "attributes": {"name": "transcript-5000000000.txt"}}
+    held["attachments"].append(transcript)
     of_call = {"conversation": _linked("conversation", "v1"), "attachments": files}
     held["messages"] = [
         {"attributes": voice, "relationships": of_call},
@@ -218,12 +225,27 @@ def _good_with_options() -> dict[str, list[dict[str, Any]]]:
 
 def _findings_with_options(held: dict[str, list[dict[str, Any]]]) -> str:
     day = _day()
-    day.calls, day.texts = [replace(CALL, started_at=STARTED)], [TEXT]
+    number = "CloudTalk call: 5000000000"
+    day.calls, day.texts = [replace(CALL, started_at=STARTED, lines=(*CALL.lines, number))], [TEXT]
+    day.said = {0: Said(summary="Summary of it.", spoken="Talk of it.", file="transcript-5000000000.txt")}
     return "\n".join(check(day, Held(**held), {"voice", "messages"}).findings)
 
 
 def test_the_checker_finds_nothing_where_all_is_well_with_the_options() -> None:
     assert _findings_with_options(_good_with_options()) == ""
+
+
+def test_the_checker_finds_insights_that_are_missing_or_said_twice() -> None:
+    gone, twice, no_file = _good_with_options(), _good_with_options(), _good_with_options()
+    gone["notes"][0]["attributes"]["body"] = gone["notes"][0]["attributes"]["body"].replace(
+        "Summary of it", ""
+    )
+    twice["notes"][0]["attributes"]["body"] += "\n> Bo: Talk of it."
+    no_file["notes"][0]["relationships"]["attachments"]["data"].pop()
+
+    assert "says 0 times 'Summary of it.'" in _findings_with_options(gone)
+    assert "says 2 times 'Talk of it.'" in _findings_with_options(twice)
+    assert "or its transcript" in _findings_with_options(no_file)
 
 
 @pytest.mark.parametrize("number", [0, 1])
