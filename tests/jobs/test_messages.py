@@ -19,6 +19,7 @@ from bridge.domain.phone import Kind, Phone
 from bridge.domain.rules.model import Rules
 from bridge.domain.webhook.messages import Message, read_delivery
 from bridge.jobs.erasure import Erasure
+from bridge.ledger import keys
 from bridge.ledger.calls.learning import Learnt
 from bridge.ledger.messages.records import messages_page, record_message
 from bridge.sandbox.running import RunningSandbox
@@ -254,6 +255,25 @@ def test_nothing_is_written_where_the_rules_say_so(
     bridge.run_jobs()
 
     assert sandbox.kustomer.requests == [] and messages_page(bridge.ledger).items[0].state == "skipped"
+
+
+def test_a_message_of_several_customers_waits_for_a_person_as_a_call_does(
+    redis_client: redis.Redis, sandbox: RunningSandbox
+) -> None:
+    rules = Rules(several="none", stated=frozenset({"customer.several"}))
+    bridge = Bridge(redis_client, sandbox, rules)
+    chosen, _ = (sandbox.kustomer.add_customer(sharedPhones=[{"phone": NUMBER}]) for _ in range(2))
+    key = told(bridge, None, native()).key
+    bridge.run_jobs()
+    parked = [job["cause"] for job in bridge.ledger.parked().values()]
+
+    redis_client.hset(keys.ASSIGNED, NUMBER, chosen)
+    bridge.ledger.replay("message", key, who="test")
+    bridge.run_jobs()
+
+    (conversation,) = sandbox.kustomer.conversations
+    assert parked == ["SeveralCustomers"] and len(sandbox.kustomer.messages) == 1
+    assert conversation["relationships"]["customer"]["data"]["id"] == chosen
 
 
 def test_a_conversation_that_people_deleted_gives_way_to_another(
