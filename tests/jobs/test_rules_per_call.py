@@ -44,6 +44,26 @@ def test_each_call_is_written_by_the_choices_of_its_rule(
     assert [written.rules_version, kept_out.rules_version] == ["abc123", "abc123"]
 
 
+def test_a_template_that_fails_on_a_call_leaves_the_built_in_note_and_says_so(
+    redis_client: redis.Redis, sandbox: RunningSandbox
+) -> None:
+    template = "{{ title }}\n{{ 60 // (talk_s - 97) }}"
+    rules = rules_of(({"line": ("+15550100101",)}, {"note_template": template, "language": "de"}))
+    bridge = Bridge(redis_client, sandbox, rules)
+    bridge.receive("call-ended", ended())
+
+    bridge.run_jobs()
+
+    _, conversation, note = one_of_each(sandbox)
+    assert conversation["attributes"]["name"] == "Anruf von Ada Example"
+    assert note["attributes"]["body"].startswith("Angenommener eingehender Anruf\n\nAnrufer: Ada Example")
+    record = bridge.ledger.read(f"uuid:{UUID}")
+    assert (record.fields["state"], record.reason) == (
+        "synced",
+        "the note's template failed in line 2, so the note is the built-in one",
+    )
+
+
 def test_a_rule_names_an_agent_by_e_mail_where_webhooks_tell_the_number(
     redis_client: redis.Redis, sandbox: RunningSandbox
 ) -> None:

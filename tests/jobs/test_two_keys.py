@@ -7,6 +7,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from bridge.domain.rules.model import Rules
 from bridge.jobs.budget_waiter import BudgetWaiter
 from bridge.reconcile.audit import Audit
 from bridge.reconcile.backfill import Backfill
@@ -130,11 +131,13 @@ def test_a_write_under_the_number_whose_reply_was_lost_is_found_once_the_uuid_is
     assert has_the_proper_key(sandbox, call)
 
 
-@pytest.mark.parametrize("by", ["a webhook", "the list"])
+@pytest.mark.parametrize("by", ["a webhook", "the list", "a webhook, of a note by template"])
 def test_a_call_written_under_its_uuid_is_found_by_the_number_that_its_note_says(
     bridge: Bridge, sandbox: RunningSandbox, by: str
 ) -> None:
     """The reverse: CloudTalk, which told the uuid before, has no detail of the call any more."""
+    if "template" in by:
+        bridge.use(rules=Rules(language="fr", note_template="{{ caller }}\n\nNotes de l'agent\n{{ notes }}"))
     call = sandbox.cloudtalk.add_call(started_at=ago(minutes=40), ready_after=10_000)
     other = sandbox.cloudtalk.add_call(started_at=ago(minutes=50), external_number=call["external_number"])
     for one in (call, other):
@@ -143,11 +146,11 @@ def test_a_call_written_under_its_uuid_is_found_by_the_number_that_its_note_says
     sandbox.kustomer.forget_requests()
 
     emptied(bridge)
-    if by == "a webhook":
+    if by == "the list":
+        fill(bridge)
+    else:
         bridge.receive("call-ended", webhook_of({**call, "uuid": None}))
         bridge.run_jobs_for(60, step_s=2)
-    else:
-        fill(bridge)
 
     assert sandbox.kustomer.writes == []
     record = bridge.record(str(call["id"]))
