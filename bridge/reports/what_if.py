@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import Any
 
 from bridge.domain.call import Call
+from bridge.domain.insight_choices import pending
 from bridge.domain.policy import CustomerDraft, DetailWait, Wait, policy
 from bridge.domain.rules.model import Rules
 from bridge.domain.rules.when import Caller
@@ -346,9 +347,15 @@ def _cost_of_write(case: Case, rules: Rules) -> Cost:
         + _CREATE_CUSTOMER * (case.caller != "known")
         + _ATTACH * attached
         + _MESSAGE * (len(rules.written_as) - 1)
+        + _UPDATE * len(rules.written_as) * bool(_asked(case, rules))
         + _reopened(case, rules),
-        cloudtalk=int(bool(case.call.recorded) and rules.record and not case.stored),
+        cloudtalk=int(bool(case.call.recorded) and rules.record and not case.stored) + _asked(case, rules),
     )
+
+
+def _asked(case: Case, rules: Rules) -> int:
+    """How many requests it takes to ask CloudTalk's AI about the call."""
+    return len(pending(case.call, rules)) if case.call.call_id is not None else 0
 
 
 def _reopened(case: Case, rules: Rules) -> int:
@@ -367,5 +374,5 @@ def _cost_of_update(case: Case, moved: frozenset[str], rules: Rules) -> Cost:
         kustomer=_UPDATE * bool(moved & {CONVERSATION, OWNER})
         + (_UPDATE * len(rules.written_as) + _reopened(case, rules)) * note
         + _ATTACH * (RECORDING in moved),
-        cloudtalk=int(fetched),
+        cloudtalk=int(fetched) + _asked(case, rules) * (NOTE in moved),
     )

@@ -11,6 +11,7 @@ from bridge.domain.rules.model import Rules
 from bridge.ledger.health import add_on_missing
 from bridge.sandbox.running import RunningSandbox
 from tests.jobs.desk import one_of_each
+from tests.jobs.test_forgetting import erasure
 from tests.support import Bridge, ended
 
 UUID = "11111111-2222-4333-8444-555555555500"
@@ -197,6 +198,13 @@ def test_a_transcript_longer_than_the_note_is_attached_whole(
     assert f"Transcript, first lines (all of it: transcript-{CALL_ID}.txt)\n> {lines[0][:60]}" in body
     assert len(body) < 3000
     assert "transcript" in bridge.record(UUID).outputs
+
+    # Forgotten on request, nothing of it is left here.
+    name = bridge.record(UUID).observations["insights"].body["transcript"]["file"]["name"]
+    assert bridge.deps.open_storage().size(name)
+    receipt = erasure(bridge).of_call(bridge.record(UUID))
+    assert bridge.deps.open_storage().size(name) is None
+    assert [one.what for one in receipt.elsewhere if "attachments" in one.place] == ["attachment"]
 
 
 END, SOUND, SAID = ("call-ended", ENDED), ("recording-uploaded", READY), ("insights-ready", READY)
