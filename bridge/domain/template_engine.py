@@ -270,12 +270,12 @@ def _problems(
     from jinja2 import nodes
 
     if depth > _DEEPEST:
-        yield TemplateProblem(*_TOO_DEEP, line=node.lineno)
+        yield TemplateProblem(*_TOO_DEEP, line=node.lineno or 1)
         return
 
     for child in node.iter_child_nodes():
         kind, inner, loop = type(child).__name__, names, in_loop
-        line = child.lineno
+        line = child.lineno or node.lineno or 1
         if isinstance(child, nodes.Filter) and child.name not in FILTERS:
             yield TemplateProblem(
                 f"unknown filter {child.name!r}", _hint(child.name, FILTERS), line=line, word=child.name
@@ -302,7 +302,13 @@ def _problems(
         yield from _problems(child, inner, in_loop=loop, depth=depth + 1)
 
 
-_WORDS = {"Call": "a function such as range()", "Assign": "set", "AssignBlock": "set", "Pow": "**"}
+_WORDS = {
+    "Call": "a function such as range()",
+    "Assign": "set",
+    "AssignBlock": "set",
+    "Pow": "**",
+    "Scope": "autoescape",
+}
 
 
 def _attribute(node: nodes.Getattr, *, in_loop: bool) -> Iterator[TemplateProblem]:
@@ -330,6 +336,10 @@ def _loop(node: nodes.For, *, in_loop: bool) -> Iterator[TemplateProblem]:
         yield TemplateProblem(
             "this loop cannot be used", "loops are for tags only: {% for tag in tags %}", line=node.lineno
         )
+    elif node.target.name in {*FIELDS, "loop"}:
+        # Else a tag would pass for a field of ours.
+        name = node.target.name
+        yield TemplateProblem(f"{name!r} is no name for a tag", "name it tag", line=node.lineno, word=name)
 
 
 def _hint(name: str, known: Sequence[str] | Mapping[str, object]) -> str:

@@ -120,6 +120,8 @@ def test_a_rule_has_a_note_of_its_own() -> None:
         ("a\n{% for a in [1] * 9 %}{% endfor %}", 2, "this loop cannot be used"),
         ("a\n{% macro x() %}{{ x() }}{% endmacro %}", 2, "macro cannot be used here"),
         ("a\n{% import 'os' as x %}", 2, "import cannot be used here"),
+        ("a\n{% autoescape true %}x{% endautoescape %}", 1, "cannot be used here"),
+        ("a\n{% for uuid in tags %}{{ uuid }}{% endfor %}", 2, "'uuid' is no name for a tag; name it tag"),
         ("a\n{{ caller | _line }}", 2, "unknown filter '_line'"),
         ("a\n{{ caller | attr('x') }}", 2, "unknown filter 'attr'"),
         ("a\n{{ self }}", 2, "unknown field 'self'"),
