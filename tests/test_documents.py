@@ -19,7 +19,7 @@ DOCUMENTS = [
     path
     for folder in ("", "deploy", "bridge", "workers", "tests")
     for path in sorted((ROOT / folder).glob("**/README.md" if folder else "*.md"))
-]
+] + [ROOT / "deploy" / "gallery.md"]
 SOURCES = [
     path for folder in ("bridge", "workers", "tests") for path in sorted((ROOT / folder).rglob("*.py"))
 ]
