@@ -20,6 +20,7 @@ class Team:
 
     language: Language
     line: str
+    queue: str
     line_name: str
     phone: str
     caller: str

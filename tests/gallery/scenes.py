@@ -93,6 +93,8 @@ def _edited(stage: Stage) -> None:
         id=int(ids["call_id"]),
         uuid=ids["call_uuid"],
         external_number=stage.team.phone,
+        internal_number=stage.team.line,
+        queue=stage.team.queue,
         agent_id=BO,
         started_at=MORNING.isoformat(),
         talking_time=97,

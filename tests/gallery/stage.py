@@ -119,6 +119,7 @@ class Stage:
             tags=tags,
             rating=5 if annotated else None,
             insights=insights,
+            queue=self.team.queue,
             **detail,
         )
         first, last = NAMES.get(agent or 0, ("", ""))

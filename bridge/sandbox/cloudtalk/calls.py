@@ -54,6 +54,7 @@ class CallFields(BaseModel):
     transferred_from: int | None = None  # the agent who answered, and after a while handed the call on
     voice_agent: str | None = None  # the AI voice agent that answered in place of a person
     menu: str | None = None  # the key that the caller pressed
+    queue: str = "Queue10"  # the queue that an incoming call was in
     rang: list[int] = []  # agents who rang in vain, before whoever answered
     out_of_office: bool = False
     type: str | None = None  # callback, redirected, …; None: as the rest says
@@ -235,7 +236,7 @@ def _steps(call: Document, world: World) -> list[Document]:
     queue = {
         "type": "queue",
         "id": 10,
-        "name": "Queue10",
+        "name": call.get("queue") or "Queue10",
         "date": call["started_at"],
         "call_times": _times(call),
         "status": "answered" if answered else "missed",
