@@ -28,7 +28,13 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 # The pages in the navigation, in groups.
 NAVIGATION = (
-    (("Now", "/"), ("Calls", "/calls"), ("Messages", "/messages"), ("Try it", "/try")),
+    (
+        ("Now", "/"),
+        ("Calls", "/calls"),
+        ("Messages", "/messages"),
+        ("Contacts", "/contacts"),
+        ("Try it", "/try"),
+    ),
     (("Parked", "/parked"), ("Held", "/held"), ("Refused", "/refused")),
     (
         ("Set-up", "/setup"),
