@@ -7,6 +7,7 @@ definition for Kustomer's admin and the handbook follow from it.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -262,7 +263,9 @@ def problem_with(names: Mapping[str, str]) -> tuple[str, str, str] | None:
     used: dict[str, str] = {}
     for field, attribute in names.items():
         if field not in FIELDS:
-            return field, "there is no such field", f"there are {', '.join(FIELDS)}"
+            near = difflib.get_close_matches(field.lower(), list(FIELDS), n=1)
+            there = f"there are {', '.join(FIELDS)}"
+            return field, "there is no such field", f"did you mean {near[0]}?" if near else there
         endings = ENDINGS[FIELDS[field].kind]
         if not any(attribute.endswith(one) and attribute != one for one in endings):
             remedy = f"its name ends in its type: {' or '.join(endings)}, such as {FIELDS[field].attribute}"

@@ -167,6 +167,8 @@ def _environment(kind: Kind) -> Environment:
 
 
 def _sum(left: Any, right: Any) -> Any:
+    if isinstance(left, str) is not isinstance(right, str) or isinstance(right, int | float):
+        raise TypeError("+ takes two numbers or two texts; ~ joins anything")
     if len(left) + len(right) > (LONGEST_TEXT if isinstance(left, str) else _MOST_ITEMS):
         raise TemplateProblem(*TOO_LONG)
     return left + right

@@ -194,6 +194,11 @@ MISTAKES = [
     ("version = 2\n[[rule]]\nwehn = {}\nthen.write = true", "F:3:1: rule 1: wehn is unknown; did you mean when?"),
     ("version = 2\n[[rule]]\nwhen = { outcom = 'missed' }\nthen.write = true", "F:3:10: rule 1: when.outcom is unknown; did you mean outcome?"),
     ("version = 2\n[[rule]]\nwhen = { tags = ['x'] }\nthen.write = true", "F:3:10: rule 1: when.tags is unknown; it is a choice: it belongs in then"),
+    ("version = 2\n[[rule]]\nthen.send = true", "F:3:6: rule 1: then.send is unknown; it belongs in [messages], which rules of calls do not change"),
+    ("version = 2\n[[rule]]\nthen.contacts = true", "F:3:6: rule 1: then.contacts is unknown; it belongs in [contacts], which rules of calls do not change"),
+    ("version = 2\n[[rule]]\nthen.voice_message = true", 'F:3:6: rule 1: then.voice_message is unknown; did you mean as = "voice_message"?'),
+    ("version = 2\n[fields]\nnames = { outcom = 'aStr' }", "F:3:11: fields.names.outcom: there is no such field; did you mean outcome?"),
+    ("version = 2\n[write]\ntemplate = '{{ caller + 1 }}'", "F:3:12: write.template: the template fails on a call: + takes two numbers or two texts; ~ joins anything; values may be missing; test them first, such as {% if rating and rating > 3 %}"),
     ("version = 2\n[[rule]]\nthen = { line = 'x' }", "F:3:10: rule 1: then.line is unknown; it is a condition: it belongs in when"),
     ("version = 2\n[webhook_keys]\nexternal_numbr = ['x']", "F:3:1: webhook_keys.external_numbr is unknown; did you mean external_number?"),
     # Types and values.

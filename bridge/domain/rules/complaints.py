@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 
 from bridge.domain.outcome import Direction, Outcome
 from bridge.domain.rules.choice import Choice
-from bridge.domain.rules.choices import BY_PLACE, CHOICES, THEN
+from bridge.domain.rules.choices import BY_PLACE, CHOICES, NOT_OF_CALLS, THEN
 from bridge.domain.rules.conditions import BY_NAME, Condition
 from bridge.domain.rules.positions import Path, Places, Repeat
 from bridge.domain.rules.schema import MOST_RULES, choices_of
@@ -137,8 +137,16 @@ def _of_rules(name: str, known: Collection[str]) -> str:
         return "it is a condition: it belongs in when"
     if name in THEN and "when" not in known and name not in known:
         return "it is a choice: it belongs in then"
+    if known is not THEN:
+        return _hint(name, known)
     by_section = [choice.then for choice in CHOICES if choice.name == name and choice.then in known]
-    return f"did you mean {by_section[0]}?" if by_section else _hint(name, known)
+    if by_section:
+        return f"did you mean {by_section[0]}?"
+    elsewhere = [one.section for one in CHOICES if name in (one.name, one.section)]
+    if elsewhere and elsewhere[0] in NOT_OF_CALLS:
+        return f"it belongs in [{elsewhere[0]}], which rules of calls do not change"
+    by_value = [choice.then for choice in THEN.values() if name in _literals(choice.kind)]
+    return f'did you mean {by_value[0]} = "{name}"?' if by_value else _hint(name, known)
 
 
 def _wrong(fault: ErrorDetails, path: Path, version: int) -> tuple[str, str]:
