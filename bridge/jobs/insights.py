@@ -299,12 +299,14 @@ class _Run:
         return JobResult(again_in_ms=again_in_ms, log=self._says())
 
     def _says(self) -> str:
+        # Others may have been asked for at another time.
+        absent = [name for name, one in self.tried.items() if one["asked_at"] == self.claim.now_ms]
         said = [f"CloudTalk's AI answered {', '.join(in_order(self.says))}"] if self.says else []
         said += [
             f"CloudTalk's AI: {name} given up, {one['reason']}" for name, one in sorted(self.gone.items())
         ]
         if self.waits_newly:
             said.append(f"{NO_ADDON}: asked again in an hour at most")
-        elif self.tried and not self.says:
-            said.append(f"CloudTalk's AI has no {', '.join(in_order(self.tried))} (yet)")
+        elif absent and not self.says:
+            said.append(f"CloudTalk's AI has no {', '.join(in_order(absent))} (yet)")
         return "; ".join(said)
