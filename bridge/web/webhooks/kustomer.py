@@ -6,6 +6,7 @@ Checked in the order of other webhooks. Its token opens nothing else, and no oth
 from __future__ import annotations
 
 import hmac
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -18,13 +19,11 @@ from bridge.web.webhooks.admission import offered_tokens
 from bridge.web.webhooks.body import check_type, content_type_of, parse_object, read_body
 
 PATH = "/webhooks/kustomer"
+_FORM = 'Send {"to": "+15550100101", "text": "…", "message_id": "{{message.id}}"}.'
 
 
 async def message_wanted(request: Request) -> JSONResponse:
-    content_type = content_type_of(request.headers.raw)
-    _check_token(request)
-    raw = await read_body(request.receive)
-    body = parse_object(raw, check_type(content_type))
+    body = await _body_of(request)
     desk: Desk = request.app.state.desk
     rules = desk.rules
     if not rules.send_messages:
@@ -37,11 +36,22 @@ async def message_wanted(request: Request) -> JSONResponse:
     try:
         wanted = read_outgoing(body, rules, sender=rules.messages_from)
     except Unusable as error:
-        hint = 'Send {"to": "+15550100101", "text": "…", "message_id": "{{message.id}}"}.'
-        raise Refused(400, "not-sendable", str(error), hint) from error
+        raise Refused(400, "not-sendable", str(error), _FORM) from error
     learnt = await desk.run(lambda: request_sms(desk.ledger, wanted, body))
     status, word = (202, "accepted") if learnt.status == "accepted" else (200, "duplicate")
     return JSONResponse({"status": word, "call": learnt.key, "message": learnt.key}, status)
+
+
+async def _body_of(request: Request) -> dict[str, Any]:
+    try:
+        content_type = content_type_of(request.headers.raw)
+        _check_token(request)
+        return parse_object(await read_body(request.receive), check_type(content_type))
+    except Refused as refused:
+        if refused.status in (400, 413):
+            # The general hint speaks of calls.
+            refused.hint = _FORM
+        raise
 
 
 def _check_token(request: Request) -> None:
