@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import closing, contextmanager
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import redis
 
@@ -210,6 +210,31 @@ def open_deps(
         ),
         largest_recording=settings.recording_max_mb * 1_000_000,
         still_ours=still_ours or (lambda claim: None),
+    )
+
+
+def preview_deps(settings: Settings, ledger: Ledger, rules: Rules, client: httpx2.Client) -> Deps:
+    """As `open_deps`, without keys and budgets.
+
+    Args:
+        client: with a transport that sends nothing.
+    """
+    from bridge.actions.rehearsal import without_keys
+    from bridge.deps import Deps
+    from bridge.jobs.rehearsal import NoFile
+
+    clients = without_keys(client)
+    assert clients.cloudtalk is not None and clients.kustomer is not None  # noqa: S101  # both were asked for
+    return Deps(
+        ledger=ledger,
+        cloudtalk=clients.cloudtalk,
+        kustomer=clients.kustomer,
+        rules=rules,
+        connections=open_connections(settings, ledger),
+        public_url=settings.public_url,
+        app_links=app_links(settings),
+        open_storage=lambda: cast("Storage", NoFile()),
+        debounced=False,
     )
 
 

@@ -61,6 +61,26 @@ class _Wire(httpx2.BaseTransport):
             return httpx2.Response(response.status_code, headers=_kept(response), content=response.read())
 
 
+def without_keys(
+    client: httpx2.Client, cloudtalk: CloudTalk | None = None, kustomer: Kustomer | None = None
+) -> Services:
+    """Clients for showing requests, which must hold no key, at the addresses of these or the usual ones.
+
+    Args:
+        client: with a transport that sends nothing.
+    """
+    return Services(
+        cloudtalk=CloudTalk(
+            client=client,
+            core=cloudtalk.core if cloudtalk else _CLOUDTALK,
+            analytics=cloudtalk.analytics if cloudtalk else _ANALYTICS,
+            key_id=None,
+            key_secret=None,
+        ),
+        kustomer=Kustomer(client=client, url=kustomer.url if kustomer else _KUSTOMER, api_key=None),
+    )
+
+
 def preview(operation: Operation, given: Mapping[str, Any], services: Services | None = None) -> Preview:
     """The request that a write would make; nothing is written.
 
@@ -76,17 +96,7 @@ def preview(operation: Operation, given: Mapping[str, Any], services: Services |
     real = cloudtalk if operation.service == "cloudtalk" else kustomer
     wire = _Wire(real.service if real else None)
     with make_client(wire) as client:
-        # Without keys: what is shown must hold none.
-        stage = Services(
-            cloudtalk=CloudTalk(
-                client=client,
-                core=cloudtalk.core if cloudtalk else _CLOUDTALK,
-                analytics=cloudtalk.analytics if cloudtalk else _ANALYTICS,
-                key_id=None,
-                key_secret=None,
-            ),
-            kustomer=Kustomer(client=client, url=kustomer.url if kustomer else _KUSTOMER, api_key=None),
-        )
+        stage = without_keys(client, cloudtalk, kustomer)
         try:
             operation.call(stage.client(operation.service), wanted)
         except _Rehearsed as reached:

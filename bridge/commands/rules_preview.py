@@ -7,20 +7,17 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import click
 
-from bridge.clients.cloudtalk import CloudTalk
 from bridge.clients.http import make_client
-from bridge.clients.kustomer import Kustomer
 from bridge.commands import DONE, WRONG_USE
 from bridge.commands.forget import found_call
 from bridge.commands.open_ledger import opened_ledger
 from bridge.commands.printing import say
-from bridge.deps import Deps
 from bridge.domain.rules.model import Rules
-from bridge.jobs.rehearsal import Nobody, NoFile, Rehearsal, SentRequest, rehearse
+from bridge.jobs.rehearsal import Nobody, Rehearsal, SentRequest, rehearse
 from bridge.ledger.calls.copying import copy_unwritten
 from bridge.ledger.calls.record import Record
 from bridge.ledger.ledger import Ledger
@@ -28,11 +25,7 @@ from bridge.local.embedded import EmbeddedRedis
 from bridge.plain import plain_line
 from bridge.setting_sources import read_rules
 from bridge.settings import Settings
-from bridge.storage.contract import Storage
-from bridge.wiring import app_links, open_connections, open_ledger
-
-_CLOUDTALK, _ANALYTICS = "https://my.cloudtalk.io/api", "https://analytics-api.cloudtalk.io/api"
-_KUSTOMER = "https://api.kustomerapp.com"
+from bridge.wiring import open_ledger, preview_deps
 
 
 @click.command()
@@ -72,20 +65,7 @@ def _rehearsed(record: Record, ledger: Ledger, settings: Settings, rules: Rules)
     nobody = Nobody()
     with _own_ledger(settings) as own, make_client(nobody) as client:
         copy_unwritten(record, ledger, own)
-        deps = Deps(
-            ledger=own,
-            # Without keys: what is shown must hold none.
-            cloudtalk=CloudTalk(
-                client=client, core=_CLOUDTALK, analytics=_ANALYTICS, key_id=None, key_secret=None
-            ),
-            kustomer=Kustomer(client=client, url=_KUSTOMER, api_key=None),
-            rules=rules,
-            connections=open_connections(settings, own),
-            public_url=settings.public_url,
-            app_links=app_links(settings),
-            open_storage=lambda: cast(Storage, NoFile()),
-            debounced=False,
-        )
+        deps = preview_deps(settings, own, rules, client)
         return rehearse(record.key, deps, nobody)
 
 

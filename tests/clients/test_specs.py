@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable
 from contextlib import nullcontext
 from datetime import UTC, datetime
+from uuid import UUID
 
 import pytest
 
@@ -18,11 +19,12 @@ from bridge.clients.http import Service, make_client
 from bridge.clients.kustomer import Customer, Kustomer, new_customer
 from bridge.domain.insights import NAMES as INSIGHTS
 from bridge.domain.insights import TRANSCRIPT
-from bridge.sandbox import AI_PREFIX, ANALYTICS_PREFIX, CORE_PREFIX
+from bridge.sandbox import AI_PREFIX, ANALYTICS_PREFIX, CORE_PREFIX, PLATFORM_PREFIX
 from tests.clients.given import cloudtalk_at, kustomer_at
 from tests.clients.specs import description, operation_of, parameters_fit, public, requests_of, validator
 
 ADA = "+441632960304"
+A_UUID = UUID("5b0c7f0e-3f5d-4c0e-9a51-8a7f4f6f2d11")
 AN_ID = "5f0e0000000000000000a1cc"
 SINCE = datetime(2026, 3, 2, tzinfo=UTC)
 PAGE = {"page": "2", "pageSize": "100"}
@@ -105,6 +107,7 @@ CLOUDTALK_CALLS: dict[str, Callable[[CloudTalk], object]] = {
     "contacts.update": lambda c: c.contacts.update(7, {"name": "Ada Example"}),
     "contacts.delete": lambda c: c.contacts.delete(7),
     "contacts.add_tags": lambda c: c.contacts.add_tags(7, {"tags": ["VIP"]}),
+    "cue_cards.show": lambda c: c.cue_cards.show(A_UUID, title="Ada Example", content="<p>Knows us</p>"),
     "insights.get": lambda c: [c.insights.get(1000000110, name) for name in INSIGHTS if name != TRANSCRIPT],
     "insights.transcript": lambda c: c.insights.transcript(1000000110),
     "messages.send_sms": lambda c: c.messages.send_sms({"recipient": ADA, "sender": ADA, "message": "Hello"}),
@@ -158,7 +161,7 @@ def test_what_is_asked_of_cloudtalk_is_as_described(name: str) -> None:
 
     for request in sent:
         prefix = ANALYTICS_PREFIX if name == "calls.detail" else CORE_PREFIX
-        prefix = AI_PREFIX if name.startswith("insights.") else prefix
+        prefix = {"insights": AI_PREFIX, "cue_cards": PLATFORM_PREFIX}.get(name.partition(".")[0], prefix)
         parameters_fit(spec, operation_of(spec, request, prefix), request)
 
 
