@@ -8,7 +8,7 @@ admin can define it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, TypeVar
 
 from bridge.errors import Rejected
@@ -21,6 +21,7 @@ T = TypeVar("T")
 # A list of 20 tags, one refused at a time, and the other fields.
 _MOST_TRIES = 25
 _NOT_AGAIN_FOR_S = 3600
+_OF_ATTRIBUTE = re.compile(r"(.*custom attribute) (\w+) (of .*)", re.DOTALL)
 
 
 def send_without_refused(
@@ -55,19 +56,38 @@ def send_without_refused(
             if index is None:
                 del kept[name]
             elif isinstance(index, str):
-                kept[name] = {key: value for key, value in kept[name].items() if key != index}
-                _remember(writer, output, index)
+                keys = _keys_named(error, kept[name]) or {index}
+                kept[name] = {key: value for key, value in kept[name].items() if key not in keys}
+                for key in sorted(keys):
+                    _remember(writer, output, key)
+                    why = _without_names(error)
+                    text = f"Kustomer refused the custom attribute {key} of the {_noun(output)}: {why}"
+                    say_left_out(writer.log, output, f"{name}.{key}", text)
             else:
                 kept[name] = [item for at, item in enumerate(kept[name]) if at != index]
             refused.add(name)
-            what = f"custom attribute {index}" if isinstance(index, str) else name
-            left_out = f"{name}.{index}" if isinstance(index, str) else name
-            say_left_out(
-                writer.log, output, left_out, f"Kustomer refused the {what} of the {output}: {error.detail}"
-            )
+            if not isinstance(index, str):
+                text = f"Kustomer refused the {name} of the {_noun(output)}: {error.detail}"
+                say_left_out(writer.log, output, name, text)
     for name in kept.keys() - refused:
         forget_left_out(writer, output, name)
     return done
+
+
+def _noun(output: str) -> str:
+    return {"klass": "custom object", "voice": "voice message"}.get(output, output)
+
+
+def _keys_named(error: Rejected, values: Mapping[str, Any]) -> set[str]:
+    """One refusal may name several: a request for each would only count against the budget."""
+    steps = {step for place in error.places for step in re.split(r"[/.\[\]]+", place)}
+    return steps & set(values)
+
+
+def _without_names(error: Rejected) -> str:
+    # The last one may be cut.
+    parts = [one for one in error.detail.split(" · ") if not any(at.startswith(one) for at in error.places)]
+    return " · ".join(parts)
 
 
 def _without_refused_lately(
@@ -79,7 +99,8 @@ def _without_refused_lately(
     lately = set(writer.memory.cached(_refused_lately(output)) or ()) - set(shown)
     left_out = [name for name in custom if name in lately]
     for name in left_out:
-        text = f"custom attribute {name} of the {output} left out: Kustomer refused it within the last hour"
+        where = f"custom attribute {name} of the {_noun(output)}"
+        text = f"{where} left out, as Kustomer refused that within the last hour"
         say_left_out(writer.log, output, f"custom.{name}", text)
     return {**body, "custom": {name: value for name, value in custom.items() if name not in lately}}
 
@@ -107,7 +128,20 @@ def forget_left_out(writer: CallWriter, output: str, name: str) -> None:
 def left_out_of(writer: CallWriter) -> list[str]:
     """The sentences about what was not written, by this run or an earlier one."""
     fields = {name: text or "" for name, text in {**writer.record.fields, **writer.log.noted}.items()}
-    return [text for name, text in sorted(Family.LEFT_OUT.of(fields).items()) if ":" in name and text]
+    return _joined(text for name, text in sorted(Family.LEFT_OUT.of(fields).items()) if ":" in name and text)
+
+
+def _joined(texts: Iterable[str]) -> list[str]:
+    """Custom attributes of which the same is said, in one sentence."""
+    said: dict[tuple[str, str], list[str]] = {}
+    for text in texts:
+        found = _OF_ATTRIBUTE.fullmatch(text)
+        before, name, after = found.groups() if found else (text, "", "")
+        said.setdefault((before, after), []).append(name)
+    return [
+        f"{before}{'s' if len(names) > 1 else ''} {', '.join(names)} {after}" if after else before
+        for (before, after), names in said.items()
+    ]
 
 
 def refused_of(writer: CallWriter, output: str) -> frozenset[str]:

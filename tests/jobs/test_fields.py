@@ -75,14 +75,20 @@ def test_an_attribute_that_kustomer_refuses_is_named_and_not_sent_again_for_an_h
 ) -> None:
     sandbox.kustomer.read_as(custom_attributes=["callOutcomeStr"])
     tell(bridge, contact(1, 0))
+    # One refusal names all of them.
+    assert len([one for one in sandbox.kustomer.requests if one.status == 400]) == 1
     sandbox.kustomer.forget_requests()
 
     tell(bridge, contact(2, 5))
 
     assert custom(sandbox, 1) == custom(sandbox, 2) == {"callOutcomeStr": "answered"}
     assert len(requests(sandbox)) == 2
-    assert "Kustomer refused the custom attribute callLineStr" in str(bridge.record(uuid_of(1)).reason)
-    assert "callLineStr of the conversation left out" in str(bridge.record(uuid_of(2)).reason)
+    names = "callAgentStr, callDirectionStr, callEndedAt, callFirstOfDayBool, callLineStr, callStartedAt"
+    names += ", callTalkSecondsNum, callWaitSecondsNum of the conversation"
+    first, second = (str(bridge.record(uuid_of(number)).reason) for number in (1, 2))
+    assert f"Kustomer refused the custom attributes {names}: badparam" in first
+    assert first.count("callLineStr") == 1
+    assert f"custom attributes {names} left out" in second
     redis_client.delete(f"{keys.TAG}:cache:kustomer:refused-attributes:conversation")
     sandbox.kustomer.read_as(custom_attributes=ATTRIBUTES)
 

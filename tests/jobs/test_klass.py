@@ -129,8 +129,10 @@ def test_an_attribute_that_the_class_lacks_is_named_and_left_out(
     assert [one["attributes"]["custom"] for one in sandbox.kustomer.custom_objects] == [
         {"callOutcomeStr": "answered"}
     ] * 2
-    assert "Kustomer refused the custom attribute callLineStr" in str(bridge.record(uuid_of(1)).reason)
-    assert "callLineStr of the klass left out" in str(bridge.record(uuid_of(2)).reason)
+    assert "callTalkSecondsNum, callWaitSecondsNum of the custom object" in str(
+        bridge.record(uuid_of(1)).reason
+    )
+    assert "callWaitSecondsNum of the custom object left out" in str(bridge.record(uuid_of(2)).reason)
 
 
 @pytest.mark.parametrize("status", [404, 400])
