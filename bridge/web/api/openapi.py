@@ -14,7 +14,7 @@ from bridge import __version__
 from bridge.ledger.sessions import COOKIE
 from bridge.web.api.operations import ApiRequest, Content, Handler, Operation
 from bridge.web.api.requests import Query
-from bridge.web.api.responses import Problem
+from bridge.web.api.responses.base import Problem
 
 _PATH = "#/components/schemas/{model}"
 _PARAMETERS = {
