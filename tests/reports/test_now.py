@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from bridge.reports.now import headline_of
-from bridge.reports.problems import Closed, Disk, Facts, RedisFacts, find_problems
+from bridge.reports.problem_facts import Closed, Disk, Facts, RedisFacts
+from bridge.reports.problems import find_problems
 
 PAGES = {"/", "/calls", "/parked", "/held", "/refused", "/setup", "/audit"}
 DOWN = Closed(scope="kustomer", title="Kustomer is paused", state="KEY_REFUSED", why="the key is refused")

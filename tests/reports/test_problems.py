@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from bridge.ledger.health import health_of
+from bridge.reports.problem_facts import Closed, Disk, Facts, RedisFacts
 from bridge.reports.problem_kinds import KINDS
-from bridge.reports.problems import Closed, Disk, Facts, RedisFacts, find_problems
+from bridge.reports.problems import find_problems
 
 RUNBOOK = (
     (Path(__file__).parents[2] / "deploy" / "README.md")
