@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from bridge.sandbox.running import Handle
+from bridge.sandbox.handles import Handle
 from tests.chaos.stage import Stage
 
 # One SIGKILL after so many seconds, on average; SIGSTOP for longer than a lease (10 s) lasts.

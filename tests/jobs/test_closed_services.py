@@ -10,7 +10,8 @@ import pytest
 import redis
 
 from bridge.ledger import keys
-from bridge.sandbox.running import Handle, RunningSandbox
+from bridge.sandbox.handles import Handle
+from bridge.sandbox.running import RunningSandbox
 from tests.jobs.desk import desk
 from tests.support import Bridge, ended
 

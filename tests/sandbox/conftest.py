@@ -9,7 +9,8 @@ import httpx2
 import pytest
 
 from bridge.sandbox import CLOUDTALK_KEY_ID, CLOUDTALK_KEY_SECRET, KUSTOMER_KEY
-from bridge.sandbox.running import CloudTalkHandle, KustomerHandle, RunningSandbox
+from bridge.sandbox.handles import CloudTalkHandle, KustomerHandle
+from bridge.sandbox.running import RunningSandbox
 
 # Nothing here speaks TLS, and loading the certificates of a real context takes longer than most tests.
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

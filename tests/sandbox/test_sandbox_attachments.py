@@ -11,8 +11,9 @@ import httpx2
 import pytest
 
 from bridge.sandbox import KUSTOMER_KEY
+from bridge.sandbox.handles import KustomerHandle
 from bridge.sandbox.kustomer.uploads import LARGEST_KEPT
-from bridge.sandbox.running import KustomerHandle, RunningSandbox
+from bridge.sandbox.running import RunningSandbox
 from bridge.sandbox.world import World
 
 AN_ID = "5f0e0000000000000000a1cc"

@@ -7,7 +7,7 @@ import httpx2
 import pytest
 
 from bridge.sandbox import CLOUDTALK_KEY_ID, CLOUDTALK_KEY_SECRET
-from bridge.sandbox.running import CloudTalkHandle
+from bridge.sandbox.handles import CloudTalkHandle
 
 ADA = "+441632960304"
 

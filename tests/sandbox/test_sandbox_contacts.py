@@ -8,7 +8,8 @@ import httpx2
 import pytest
 
 from bridge.sandbox.cloudtalk.contacts import add_contact
-from bridge.sandbox.running import CloudTalkHandle, RunningSandbox
+from bridge.sandbox.handles import CloudTalkHandle
+from bridge.sandbox.running import RunningSandbox
 from bridge.sandbox.world import World
 
 ADA = "+441632960304"

@@ -8,8 +8,9 @@ import httpx2
 import pytest
 
 from bridge.errors import WrongUse
+from bridge.sandbox.handles import CloudTalkHandle, KustomerHandle
 from bridge.sandbox.hosting import listen
-from bridge.sandbox.running import CloudTalkHandle, KustomerHandle, RunningSandbox
+from bridge.sandbox.running import RunningSandbox
 from bridge.settings import Settings
 from tests.processes import started
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import httpx2
 import pytest
 
-from bridge.sandbox.running import CloudTalkHandle, KustomerHandle
+from bridge.sandbox.handles import CloudTalkHandle, KustomerHandle
 
 
 def test_a_lost_reply_was_applied(kustomer: KustomerHandle, api: httpx2.Client) -> None:

@@ -8,7 +8,7 @@ import httpx2
 import pytest
 
 from bridge.sandbox import KUSTOMER_KEY
-from bridge.sandbox.running import KustomerHandle
+from bridge.sandbox.handles import KustomerHandle
 
 CLASS = {"name": "call", "icon": "phone", "metadata": {"properties": {"talkNum": {"displayName": "Talk"}}}}
 

@@ -5,7 +5,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from bridge.sandbox.running import KustomerHandle, RunningSandbox
+from bridge.sandbox.handles import KustomerHandle
+from bridge.sandbox.running import RunningSandbox
 from bridge.sandbox.world import World
 
 ADA = "+441632960304"

@@ -23,7 +23,8 @@ from bridge.sandbox import (
     MEMBRANE_WORKSPACE_KEY,
     MEMBRANE_WORKSPACE_SECRET,
 )
-from bridge.sandbox.running import MembraneHandle, RunningSandbox
+from bridge.sandbox.handles import MembraneHandle
+from bridge.sandbox.running import RunningSandbox
 from tests.sandbox.conftest import NO_TLS
 from tests.waiting import eventually
 

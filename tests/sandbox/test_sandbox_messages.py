@@ -7,7 +7,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from bridge.sandbox.running import KustomerHandle
+from bridge.sandbox.handles import KustomerHandle
 from tests.sandbox.test_sandbox_kustomer import data, wrong
 
 CHAT = {"channel": "chat", "app": "test", "direction": "in", "preview": "Hello"}

@@ -11,7 +11,8 @@ import httpx2
 import pytest
 
 from bridge.sandbox import CLOUDTALK_KEY_ID, CLOUDTALK_KEY_SECRET
-from bridge.sandbox.running import CloudTalkHandle, RunningSandbox
+from bridge.sandbox.handles import CloudTalkHandle
+from bridge.sandbox.running import RunningSandbox
 
 
 def said(answer: httpx2.Response) -> tuple[int, str, str]:

@@ -7,7 +7,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from bridge.sandbox.running import KustomerHandle
+from bridge.sandbox.handles import KustomerHandle
 
 NUMBER = "+441632960304"
 

@@ -17,7 +17,7 @@ from starlette.routing import Route
 
 from bridge.sandbox import ANALYTICS_PREFIX, CLOUDTALK_KEY_ID, CLOUDTALK_KEY_SECRET, CORE_PREFIX
 from bridge.sandbox.cloudtalk.agents import agent_item
-from bridge.sandbox.cloudtalk.calls import COMPANY_ID, detail, is_answered, list_item
+from bridge.sandbox.cloudtalk.call_shapes import COMPANY_ID, detail, is_answered, list_item
 from bridge.sandbox.cloudtalk.contacts import Contacts
 from bridge.sandbox.cloudtalk.cue_cards import CueCards
 from bridge.sandbox.cloudtalk.errors import no_user_agent, refuse, unknown_core_path

@@ -13,7 +13,7 @@ from bridge.sandbox.kustomer.errors import Refusal, bad_parameter, not_found, un
 from bridge.sandbox.kustomer.shapes import shape
 from bridge.sandbox.limits import Window
 from bridge.sandbox.store import Document
-from bridge.sandbox.wire import SandboxRequest
+from bridge.sandbox.wire import Routes, SandboxRequest
 from bridge.sandbox.world import World, new_id
 
 LARGEST_BODY = 100_000
@@ -28,6 +28,10 @@ class Desk:
     def __init__(self, world: World) -> None:
         self.world = world
         self.store = world.store
+
+    def add_to(self, routes: Routes) -> None:
+        """Add the routes of this resource."""
+        raise NotImplementedError
 
     def body(self, request: SandboxRequest, schema: TypeAdapter[BodyT]) -> Any:
         """The body as its schema lets it through; a dict (or list) of what was sent."""

@@ -89,38 +89,41 @@ def _storage_code(status: int) -> str:
     return "SlowDown" if status in (429, 503) else "InternalError" if status >= 500 else "AccessDenied"
 
 
+# All of the API.
+_DESKS: tuple[type[Desk], ...] = (
+    Search,
+    Customers,
+    Conversations,
+    Notes,
+    Messages,
+    Companies,
+    CustomObjects,
+    Attachments,
+    Users,
+)
+
+
+def _admit(request: SandboxRequest, world: World) -> None:
+    """Raises Refusal: the key is wrong or revoked, or the budget is used up."""
+    scheme, _, key = request.headers.get("authorization", "").partition(" ")
+    is_right = secrets.compare_digest(key.strip().encode(), KUSTOMER_KEY.encode())
+    if world.kustomer.revoked or scheme.lower() != "bearer" or not is_right:
+        raise Refusal(401)
+    if not world.kustomer.window.take():
+        raise Refusal(429)
+
+
 def create_kustomer(world: World) -> Starlette:
     service = world.kustomer
     routes = Routes()
-    for desk in (
-        Search,
-        Customers,
-        Conversations,
-        Notes,
-        Messages,
-        Companies,
-        CustomObjects,
-        Attachments,
-        Users,
-    ):
+    for desk in _DESKS:
         desk(world).add_to(routes)
     with world.lock:
         ensure_machine_user(world)
 
-    def admit(request: SandboxRequest) -> None:
-        scheme, _, key = request.headers.get("authorization", "").partition(" ")
-        if (
-            service.revoked
-            or scheme.lower() != "bearer"
-            or not secrets.compare_digest(key.strip().encode(), KUSTOMER_KEY.encode())
-        ):
-            raise Refusal(401)
-        if not service.window.take():
-            raise Refusal(429)
-
     def answer(request: SandboxRequest) -> Response:
         try:
-            admit(request)
+            _admit(request, world)
             found = routes.find(request)
             if found is None:
                 raise not_found("path")
