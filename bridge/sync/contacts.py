@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from bridge.domain.call import Call
 from bridge.domain.contacts.to_contact import settled_mark
 from bridge.domain.outcome import Outcome
-from bridge.domain.phone import Kind
+from bridge.domain.phone import Kind, Phone
+from bridge.domain.rules.model import Rules
 from bridge.domain.synthetic import is_synthetic
 from bridge.errors import LeaseLost
 from bridge.ledger.calls.contacts import CustomerOf, contact_key, tell_contact
+from bridge.ledger.calls.record import Written
 from bridge.ledger.calls.record_fields import Field
 from bridge.sync.writer import CallWriter
 
@@ -23,15 +27,13 @@ def tell_contact_of(writer: CallWriter) -> dict[str, object]:
         LeaseLost: the sync is another worker's by now.
     """
     rules, deps, call = writer.rules, writer.log.deps, writer.look_up.call
-    if not (rules.contacts_to_kustomer or rules.contacts_to_cloudtalk) or _is_nobodys(call):
+    phone = _phone_of(call)
+    if not _is_wanted(rules, call, phone):
         return {}
     record = deps.ledger.read(writer.record.key)
     known = record.outputs.get("customer")
-    phone = call.external if call.external is not None and call.external.kind is Kind.E164 else None
-    if known is None or known.sent.get("kept") or (call.contact_id is None and phone is None):
+    if known is None or known.sent.get("kept"):
         # The house customer is nobody's contact.
-        return {}
-    if call.contact_id is None and not rules.contacts_to_cloudtalk:
         return {}
     key = contact_key(contact_id=call.contact_id, customer_id=known.id)
     url = deps.app_links.customer(known.id) if rules.contact_link else ""
@@ -39,22 +41,40 @@ def tell_contact_of(writer: CallWriter) -> dict[str, object]:
     mark = f"{key} {settled}"
     if record.fields.get(Field.CONTACT) == mark:
         return {}
-    # A name that this call gave its new customer is the contact's, and may follow it.
-    name = call.contact_name if known.created and known.sent.get("name") == call.contact_name else None
-    sent = {"name": name} if name else {}
-    told = tell_contact(
+    holds = tell_contact(
         deps.ledger,
         writer.log.claim,
         key,
         CustomerOf(customer=known.id, phone="" if phone is None else phone.text),
-        first={"customer": {"id": known.id, "sent": sent, "created": known.created}} if sent else None,
+        first=_named_by(call, known),
         settled=settled if rules.contacts_to_cloudtalk else "",
     )
-    if not told:
+    if not holds:
         raise LeaseLost(f"{writer.log.claim.name}: the lease ran out, another worker may hold it")
     return {Field.CONTACT: mark}
 
 
-def _is_nobodys(call: Call) -> bool:
-    """A colleague, or nobody: the bridge made the call up."""
-    return call.outcome is Outcome.INTERNAL or is_synthetic(call.uuid)
+def _phone_of(call: Call) -> Phone | None:
+    """The customer's number, where a contact can be found by it."""
+    return call.external if call.external is not None and call.external.kind is Kind.E164 else None
+
+
+def _is_wanted(rules: Rules, call: Call, phone: Phone | None) -> bool:
+    """Whether the rules ask for anything to be done with the contact of such a call.
+
+    Where the call names no contact, one can only be looked for or created in CloudTalk, by the number.
+    """
+    # A colleague is no contact, nor is the number of a call that the bridge made up.
+    if call.outcome is Outcome.INTERNAL or is_synthetic(call.uuid):
+        return False
+    if call.contact_id is None:
+        return rules.contacts_to_cloudtalk and phone is not None
+    return rules.contacts_to_kustomer or rules.contacts_to_cloudtalk
+
+
+def _named_by(call: Call, known: Written) -> dict[str, Any] | None:
+    """A name that this call gave its new customer is the contact's, and may follow it."""
+    name = call.contact_name if known.created and known.sent.get("name") == call.contact_name else None
+    if not name:
+        return None
+    return {"customer": {"id": known.id, "sent": {"name": name}, "created": known.created}}
