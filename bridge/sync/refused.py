@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from bridge.errors import Rejected
 from bridge.ledger.calls.record_fields import Family
@@ -17,6 +17,8 @@ from bridge.sync.write_log import WriteLog
 from bridge.sync.writer import CallWriter
 
 T = TypeVar("T")
+# A field of a body; of a list also the index of the item, of custom attributes the name of the attribute.
+Place: TypeAlias = tuple[str, int | str | None]
 
 # A list of 20 tags, one refused at a time, and the other fields.
 _MOST_TRIES = 25
@@ -52,26 +54,38 @@ def send_without_refused(
             place = named_place(error, kept, optional) if error.status in (400, 422) else None
             if place is None or not tries_left:
                 raise
-            name, index = place
-            if index is None:
-                del kept[name]
-            elif isinstance(index, str):
-                keys = _keys_named(error, kept[name]) or {index}
-                kept[name] = {key: value for key, value in kept[name].items() if key not in keys}
-                for key in sorted(keys):
-                    _remember(writer, output, key)
-                    why = _without_names(error)
-                    text = f"Kustomer refused the custom attribute {key} of the {_noun(output)}: {why}"
-                    say_left_out(writer.log, output, f"{name}.{key}", text)
-            else:
-                kept[name] = [item for at, item in enumerate(kept[name]) if at != index]
-            refused.add(name)
-            if not isinstance(index, str):
-                text = f"Kustomer refused the {name} of the {_noun(output)}: {error.detail}"
-                say_left_out(writer.log, output, name, text)
+            kept = _leave_out(writer, output, kept, place, error)
+            refused.add(place[0])
     for name in kept.keys() - refused:
         forget_left_out(writer, output, name)
     return done
+
+
+def _leave_out(
+    writer: CallWriter, output: str, body: Mapping[str, Any], place: Place, error: Rejected
+) -> dict[str, Any]:
+    """The body without what a refusal names; the record says what that was."""
+    name, item = place
+    if isinstance(item, str):
+        keys = _keys_named(error, body[name]) or {item}
+        _record_attributes(writer, output, name, keys, error)
+        return {**body, name: {key: value for key, value in body[name].items() if key not in keys}}
+    text = f"Kustomer refused the {name} of the {_noun(output)}: {error.detail}"
+    say_left_out(writer.log, output, name, text)
+    if item is None:
+        return {key: value for key, value in body.items() if key != name}
+    return {**body, name: [value for at, value in enumerate(body[name]) if at != item]}
+
+
+def _record_attributes(
+    writer: CallWriter, output: str, name: str, keys: Collection[str], error: Rejected
+) -> None:
+    """Say which custom attributes were refused, and have no call send them again for an hour."""
+    why = _without_names(error)
+    for key in sorted(keys):
+        _remember(writer, output, key)
+        text = f"Kustomer refused the custom attribute {key} of the {_noun(output)}: {why}"
+        say_left_out(writer.log, output, f"{name}.{key}", text)
 
 
 def _noun(output: str) -> str:
@@ -154,9 +168,7 @@ def _field(output: str, name: str) -> str:
     return Family.LEFT_OUT.field(f"{output}:{name}")
 
 
-def named_place(
-    error: Rejected, body: Mapping[str, Any], optional: Collection[str]
-) -> tuple[str, int | str | None] | None:
+def named_place(error: Rejected, body: Mapping[str, Any], optional: Collection[str]) -> Place | None:
     """The field of a body that a refusal is about, with the item's index or key where it names one.
 
     Kustomer names it as `source.parameter` (seen) or in `meta`, such as `tags.3`, else in words.
@@ -166,7 +178,12 @@ def named_place(
         # Where none of them is one of ours it is about something else, whatever other words it uses.
         found = (_place_in(place, candidates, body) for place in error.places)
         return next((one for one in found if one is not None), None)
-    words = set(re.findall(r"[A-Za-z]+", error.detail))
+    return _place_in_words(error.detail, candidates, body)
+
+
+def _place_in_words(text: str, candidates: list[str], body: Mapping[str, Any]) -> Place | None:
+    """The custom attribute that a sentence names, else the one field that it names."""
+    words = set(re.findall(r"[A-Za-z]+", text))
     keyed = [(name, word) for name in candidates for word in sorted(words) if _has_key(body[name], word)]
     if keyed:
         return keyed[0]
@@ -174,9 +191,7 @@ def named_place(
     return (named[0], None) if len(named) == 1 else None
 
 
-def _place_in(
-    place: str, candidates: list[str], body: Mapping[str, Any]
-) -> tuple[str, int | str | None] | None:
+def _place_in(place: str, candidates: list[str], body: Mapping[str, Any]) -> Place | None:
     """`/data/attributes/tags/3`, `tags[3]`, `tags.3`, `tags`; of a custom attribute also its name alone."""
     steps = [step for step in re.split(r"[/.\[\]]+", place) if step]
     keyed = [(name, step) for name in candidates for step in steps if _has_key(body[name], step)]

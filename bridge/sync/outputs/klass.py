@@ -44,19 +44,19 @@ def ensure_klass(
         conversation_id=conversation_id,
         conversation_is_new=conversation_is_new,
     )
-    if (known := writer.record.outputs.get(output.name)) is not None and not writer.verify:
-        if output.fields(known) == known.sent and not writer.record.changes.get(output.name):
+    if not writer.verify:
+        known = writer.record.outputs.get(output.name)
+        if known is not None and output.is_up_to_date(known):
             return
-    elif not writer.verify and writer.memory.cached(_refused_lately(draft.klass)):
-        _say(writer, f"Kustomer refused the class {draft.klass} within the last hour")
-        return
+        if known is None and writer.memory.cached(_refused_lately(draft.klass)):
+            _say(writer, f"Kustomer refused the class {draft.klass} within the last hour")
+            return
     try:
         writer.ensure(output)
     except (_Refused, Unauthorized) as error:
-        if isinstance(error, Unauthorized) and error.status != 403 and not error.detail:
-            # The key is of no use at all, or the account is not paid: that stops more than this.
+        why = _why_refused(error, draft.klass)
+        if why is None:
             raise
-        why = str(error) if isinstance(error, _Refused) else f"the key lacks the role for class {draft.klass}"
         writer.memory.cache(_refused_lately(draft.klass), True, for_s=_NOT_AGAIN_FOR_S)
         writer.memory.klass_refused(draft.klass, True)
         _say(writer, why)
@@ -66,6 +66,15 @@ def ensure_klass(
         writer.memory.klass_refused(draft.klass, False)
         if _field() in writer.record.fields:
             writer.log.note(_field(), None)
+
+
+def _why_refused(error: _Refused | Unauthorized, klass: str) -> str | None:
+    """None where the key is of no use at all, or the account is not paid: that stops more than this."""
+    if isinstance(error, _Refused):
+        return str(error)
+    if error.status != 403 and not error.detail:
+        return None
+    return f"the key lacks the role for class {klass}"
 
 
 def klass_again_s(writer: CallWriter, now: datetime) -> float | None:
@@ -108,6 +117,9 @@ class KlassOutput(Output[Resource]):
             "description": draft.description,
             "custom": dict(draft.custom),
         }
+
+    def is_up_to_date(self, known: Written) -> bool:
+        return self.fields(known) == known.sent and not self.writer.record.changes.get(self.name)
 
     def is_searched(self) -> bool:
         lost = (self.writer.search_first or self.writer.verify) and not self.conversation_is_new
