@@ -10,7 +10,7 @@ import secrets
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from bridge.sandbox import KUSTOMER_KEY
@@ -21,67 +21,20 @@ from bridge.sandbox.kustomer.companies import Companies
 from bridge.sandbox.kustomer.conversations import Conversations
 from bridge.sandbox.kustomer.customers import Customers
 from bridge.sandbox.kustomer.desk import Desk, limit_headers
-from bridge.sandbox.kustomer.errors import Refusal, bad_parameter, not_found, refuse
+from bridge.sandbox.kustomer.errors import Refusal, not_found, refuse
 from bridge.sandbox.kustomer.forms import StorageRefusal
 from bridge.sandbox.kustomer.klasses import CustomObjects
 from bridge.sandbox.kustomer.messages import Messages
 from bridge.sandbox.kustomer.notes import Notes
 from bridge.sandbox.kustomer.search import Search
-from bridge.sandbox.kustomer.shapes import MACHINE_USER_ID, page_of
 from bridge.sandbox.kustomer.uploads import UploadHost
+from bridge.sandbox.kustomer.users import Users
 from bridge.sandbox.pages import STATIC_ROUTE, kustomer_page
 from bridge.sandbox.sample import ensure_machine_user
-from bridge.sandbox.store import Document
 from bridge.sandbox.wire import Routes, SandboxRequest, read
 from bridge.sandbox.world import World
 
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
-_USER_FILTERS = ("pending", "deleted", "userType", "email")
-
-
-class Users(Desk):
-    """The people, machines and teams of the org, to be read only."""
-
-    def add_to(self, routes: Routes) -> None:
-        routes.add("GET", "/v1/users", self.index)
-        routes.add("GET", "/v1/users/current", lambda request: self._show("user", MACHINE_USER_ID))
-        routes.add("GET", "/v1/users/{id}", lambda request: self._show("user", request.params["id"]))
-        routes.add("GET", "/v1/teams", self.teams)
-        routes.add("GET", "/v1/teams/{id}", lambda request: self._show("team", request.params["id"]))
-
-    def index(self, request: SandboxRequest) -> Response:
-        filters = {name: request.query[name] for name in _USER_FILTERS if name in request.query}
-        if len(filters) > 1:
-            raise bad_parameter(list(filters)[1], "Filters cannot be combined")
-        users = self.store.all("user")
-        if "deleted" not in filters and self.world.kustomer.readings.users_deleted == "hidden":
-            users = [one for one in users if not _has_left(one)]
-        if "email" in filters:
-            # Exact, but for the case of its letters: a part after a plus makes another address.
-            wanted = filters["email"].lower()
-            users = [one for one in users if (one["given"].get("email") or "").lower() == wanted]
-        elif "userType" in filters:
-            users = [one for one in users if one["given"].get("userType", "user") == filters["userType"]]
-        elif "deleted" in filters:
-            users = [one for one in users if str(_has_left(one)).lower() == filters["deleted"]]
-        elif filters.get("pending") == "true":
-            users = []  # nobody here is pending
-        return JSONResponse(
-            page_of("user", users, self.world, path="/v1/users", query=request.query, largest=500)
-        )
-
-    def teams(self, request: SandboxRequest) -> Response:
-        teams = self.store.all("team")
-        return JSONResponse(
-            page_of("team", teams, self.world, path="/v1/teams", query=request.query, largest=500)
-        )
-
-    def _show(self, kind: str, document_id: str) -> Response:
-        return self.one(kind, self.need(kind, document_id))
-
-
-def _has_left(user: Document) -> bool:
-    return bool(user["given"].get("deletedAt") or user["given"].get("deleted"))
 
 
 def _storage_code(status: int) -> str:
