@@ -21,6 +21,7 @@ from bridge.commands.context import Run, living_run, load_settings
 from bridge.commands.printing import say
 from bridge.data_folder import LAST_CALL
 from bridge.domain.outputs import TEXTS
+from bridge.domain.policy import GOES_ON
 from bridge.domain.webhook.templates import TEMPLATES
 from bridge.errors import Unavailable, WrongUse
 from bridge.kept_token import read_ops_token
@@ -97,7 +98,7 @@ def send(
             )
             if trigger == "recording-uploaded" and not call.recorded:
                 raise WrongUse("This call has no recording. To send one for another call: --new")
-            is_of_call = not trigger.startswith("message-")
+            is_of_call = not trigger.startswith(("message-", "contact-"))
             if is_of_call:
                 sender.tell_sandbox(call.having_sent(trigger))
             sent = sender.post(trigger, json.dumps(call.body(trigger)).encode())
@@ -233,7 +234,7 @@ class Sender:
             if response.status_code != 200 or not isinstance(answer, dict):
                 break
             record = answer
-            if record.get("state") in SETTLED:
+            if _is_settled(record):
                 break
             time.sleep(0.1)
         return record
@@ -273,7 +274,7 @@ def result(outcome: Outcome, base: str, run: Run | None) -> str:
             },
         }
         lines += [f"  {name:<13} {value}" for name, value in rows.items()]
-        if record.get("state") not in SETTLED:
+        if not _is_settled(record):
             lines.append(f"  (still working after {FOLLOW_S:.0f} s)")
     if outcome.call.startswith("contact:"):
         number = outcome.call.partition(":")[2]
@@ -285,6 +286,11 @@ def result(outcome: Outcome, base: str, run: Run | None) -> str:
     if run is not None and "kustomer" in run.sandbox:
         lines.append(f"In Kustomer: {run.sandbox['kustomer']}")
     return "\n".join(lines)
+
+
+def _is_settled(record: Mapping[str, Any]) -> bool:
+    """Nothing more comes by itself; of a call that goes on, neither."""
+    return record.get("state") in SETTLED or record.get("reason") == GOES_ON
 
 
 def _with_reason(record: Mapping[str, Any]) -> str:

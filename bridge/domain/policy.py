@@ -32,6 +32,8 @@ from bridge.domain.templates import render_line
 from bridge.domain.voice import VoiceDraft, direction_of, meta_of
 from bridge.domain.webhook.values import read_uuid
 
+# Why a call waits that nobody hung up yet.
+GOES_ON = "no webhook has reported the end of the call yet"
 _LONGEST_NAME = 256
 OUR_PREFIX, _NUMBER = "cloudtalk:call:", "cloudtalk:number:"
 _SECOND = ":2"
@@ -154,7 +156,7 @@ def policy(call: Call, rules: Rules, patience: DetailWait = DetailWait.FRESH) ->
     if not call.ended:
         if patience is DetailWait.GONE:
             return Skip(reason="no webhook reported its end, and CloudTalk does not know the call")
-        return Wait(reason="no webhook has reported the end of the call yet")
+        return Wait(reason=GOES_ON)
     if call.wants_detail and patience is DetailWait.FRESH:
         return Wait(reason="waiting for call details from CloudTalk")
     if not rules.write:

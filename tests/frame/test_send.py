@@ -14,6 +14,8 @@ from click.testing import CliRunner
 
 from bridge.commands.context import Run
 from bridge.commands.send import Sender, choose, keep, last_call, result, send
+from bridge.data_folder import LAST_CALL
+from bridge.domain.policy import GOES_ON
 from bridge.domain.webhook.templates import TEMPLATES
 from bridge.errors import Unavailable, WrongUse
 from bridge.sandbox.running import RunningSandbox
@@ -270,6 +272,28 @@ def test_it_says_what_became_of_the_call(sender: Callable[..., Sender]) -> None:
     said = result(outcome, "http://bridge", RUN)
     for text in ("202", "synced", "cu1", "co1", "no1", "calls show k:1", "http://kustomer"):
         assert text in said
+
+
+def test_a_call_that_goes_on_is_not_waited_for(sender: Callable[..., Sender]) -> None:
+    world = World(record={"state": "waiting", "reason": GOES_ON})
+    sent = sender(world).post("call-started", b"{}")
+    sent.record = sender(world).follow("k:1")
+
+    assert "still working" not in result(sent, "http://bridge", None)
+    assert len(world.requests) == 2
+
+
+def test_a_contact_leaves_no_call_behind_that_nobody_made(
+    tmp_path: Path, sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = len(sandbox.cloudtalk.calls)
+    monkeypatch.setenv("DATA_DIR", str(tmp_path))
+    for name, value in sandbox.environ().items():
+        monkeypatch.setenv(name, value)
+
+    CliRunner().invoke(send, ["contact-created", "--url", "http://127.0.0.1:9"])
+
+    assert len(sandbox.cloudtalk.calls) == known and last_call(tmp_path / LAST_CALL) is None
 
 
 def test_a_refused_token_says_what_to_set(sender: Callable[..., Sender]) -> None:
