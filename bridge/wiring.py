@@ -77,6 +77,9 @@ def opened_ledger(settings: Settings, *, hint: str = "") -> Iterator[Ledger]:
     with closing(open_ledger(settings, patience=1)) as ledger:
         try:
             yield ledger
+        except BrokenPipeError:
+            # Of the output (`| head`): the client of Redis has an error of its own.
+            raise
         except (redis.RedisError, OSError) as error:
             raise Unavailable(f"{why(error)}. `callbridge doctor` says what to do{hint}") from error
 

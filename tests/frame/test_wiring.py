@@ -7,6 +7,11 @@ from collections import defaultdict
 from functools import cache
 from pathlib import Path
 
+import pytest
+
+from bridge.settings import Settings
+from bridge.wiring import opened_ledger
+
 _ROOT = Path(__file__).parents[2]
 _WIRING = "bridge/wiring.py"
 # What is built -> where. `rehearsal` hands its clients a transport that sends nothing.
@@ -33,6 +38,13 @@ def test_only_the_wiring_builds_what_reaches_redis_the_services_and_the_storage(
             found[node.func.id].add(path)
 
     assert {name: found[name] for name in _BUILT_IN} == _BUILT_IN
+
+
+def test_a_reader_who_had_enough_is_no_fault_of_redis(redis_url: str) -> None:
+    settings = Settings.from_env({"REDIS_URL": redis_url}, dotenv=None)
+
+    with pytest.raises(BrokenPipeError), opened_ledger(settings):
+        raise BrokenPipeError(32, "Broken pipe")
 
 
 def test_only_the_ledger_uses_its_redis_client() -> None:
