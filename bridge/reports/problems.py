@@ -15,7 +15,7 @@ from bridge.wording import counted
 
 Severity = Literal["failure", "warning"]
 
-# So many webhooks refused and none accepted: strangers knock too, but hardly so often.
+# So many webhooks refused, and none accepted between. Strangers are refused too, but rarely so often.
 REFUSED_IN_A_ROW = 5
 # A service that asked us to wait is open again within a window; longer means that its limit is used up.
 BUDGET_CLOSED_S = 60.0
