@@ -12,6 +12,7 @@ import redis
 from bridge.domain.fields import FIELDS, definition
 from bridge.domain.rules.model import Rules
 from bridge.ledger import keys
+from bridge.ledger.calls import by_hand
 from bridge.ledger.health import klass_refused
 from bridge.sandbox.running import RunningSandbox
 from tests.jobs.desk import one_of_each
@@ -161,6 +162,21 @@ def test_a_class_that_is_missing_costs_two_requests_an_hour_and_holds_up_nothing
 
     assert len(sandbox.kustomer.custom_objects) == 3
     assert klass_refused(bridge.ledger) == "" and not bridge.record(uuid_of(1)).reason
+
+
+def test_once_a_person_has_one_call_written_the_next_ones_do_not_wait_for_the_hour(
+    redis_client: redis.Redis, sandbox: RunningSandbox
+) -> None:
+    sandbox.kustomer.read_as(unknown_klass=404)
+    bridge = Bridge(redis_client, sandbox, Rules(fields_as="klass"))
+    tell(bridge, contact(1, 0))
+    sandbox.kustomer.define_klass(definition("call", {"outcome": "callOutcomeStr"}))
+    by_hand.sync_again(bridge.ledger, bridge.record(uuid_of(1)), who="a test")
+    bridge.run_jobs()
+
+    tell(bridge, contact(2, 5))
+
+    assert len(sandbox.kustomer.custom_objects) == 2 and klass_refused(bridge.ledger) == ""
 
 
 def test_a_key_without_the_role_holds_up_nothing(bridge: Bridge, sandbox: RunningSandbox) -> None:

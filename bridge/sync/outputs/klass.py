@@ -64,6 +64,9 @@ def ensure_klass(
         _say(writer, str(error))
     else:
         writer.memory.klass_refused(draft.klass, False)
+        if writer.verify:
+            # A person asked, and Kustomer has it now: further calls need not wait for the hour.
+            writer.memory.cache(_refused_lately(draft.klass), False, for_s=_NOT_AGAIN_FOR_S)
         if _field() in writer.record.fields:
             writer.log.note(_field(), None)
 
