@@ -28,7 +28,7 @@ from bridge.domain.insights import (
     read_insights,
     read_page,
 )
-from bridge.domain.kustomer_texts.note import LONGEST_NOTE, length, note_text
+from bridge.domain.kustomer_texts.note import LONGEST_NOTE, length, note_text, says_call
 from bridge.domain.outcome import Direction, Stage
 from bridge.domain.policy import Plan, plan
 from bridge.domain.recording import NO_RECORDING, Recording, RecordingState
@@ -192,6 +192,36 @@ def test_the_note_names_what_never_came_but_not_what_the_account_lacks() -> None
     # One that a webhook brought after all is there.
     late = as_chosen(call(summary="S.", insights=Insights(gone={"summary": NEVER})), ALL)
     assert "CloudTalk's AI" not in note_text(late)
+
+
+def test_what_to_do_next_stands_first_and_what_is_not_there_last() -> None:
+    answer = {"smartNotes": {"actionItems": ["Send it\nCloudTalk call: 7"], "decisionsMade": ["Today"]}}
+    page, speakers = read_page({"segments": [{"text": "Word " * 600, "caller": "agent"}] * 8})
+    kept = {
+        SMART_NOTES: keep_answer(SMART_NOTES, answer),
+        "transcript": keep_transcript(Transcript(segments=tuple(page), speakers=speakers), None),
+    }
+    known = read_insights(kept, gone={"topics": NEVER})
+    it = as_chosen(call(notes=None, summary="S.", transcript=None, insights=known), ALL)
+
+    plain, missed = (note_text(it, life=life) for life in ((), ("Call back by Mon 10:23",)))
+
+    assert plain.startswith(
+        "Answered incoming call\n\nAction items\n> - Send it CloudTalk call: 7\n\nCaller: Ada Example"
+    )
+    assert "\n\nSummary\n> S.\n\nDecisions\n> - Today\n\nTranscript\n" in plain
+    assert plain.endswith("… (shortened)\n\nNot available from CloudTalk's AI: topics")
+    assert missed.startswith("Answered incoming call\n\nCall back by Mon 10:23\n\nAction items\n> - Send it")
+    assert says_call(plain, it.call_id or 0) and not says_call(plain, 7)
+    assert LONGEST_NOTE - 400 < length(plain) <= LONGEST_NOTE
+
+
+def test_beside_the_whole_transcript_the_note_has_its_first_six_lines() -> None:
+    text = "\n".join(f"Line {n}" for n in range(3_000))
+
+    first = note_text(call(notes=None, summary=None, transcript=text), transcript_file="t.txt")
+
+    assert first.endswith("(all of it: t.txt)\n" + "\n".join(f"> Line {n}" for n in range(6)))
 
 
 FILE = TextFile(name="2026/03/02/x.txt", size=9, sha256="0" * 64)

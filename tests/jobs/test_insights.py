@@ -90,9 +90,10 @@ def test_each_insight_costs_one_request_and_all_of_them_one_update_of_the_note(
     assert [request.method for request in sandbox.kustomer.requests] == ["GET", "PATCH"]
     body = _body(sandbox)
     order = [
+        "Action items\n> - Send the invoice",
+        "Caller: ",
         "Summary\n> Ada asks for a copy",
         "Sentiment: positive",
-        "Action items\n> - Send the invoice",
         "Decisions\n> - The invoice is sent today",
         "Open questions\n> - Which address",
         "Dates and deadlines\n> - Fri 20 Mar 2026, 10:00 UTC: The invoice is due",

@@ -41,7 +41,10 @@ _NAMES: Mapping[str, MessageId] = {
     "transcript": "insight_transcript",
 }
 _LONGEST_LIST = 1_000
-_FIRST_LINES = 1_500
+# Of a transcript beside which the whole is attached: enough to tell what the call was about.
+_FIRST_LINES, _LONGEST_FIRST_LINES = 6, 1_000
+# What is to be done next: it stands above all the rest.
+_TO_DO = "action_items"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +61,11 @@ class Section:
     is_line: bool = False
 
 
+def to_do_section(call: Call, texts: Texts, when: Callable[[datetime], str]) -> Section | None:
+    """What the agent must do next, as CloudTalk's AI has it."""
+    return _list_section(_TO_DO, call, texts, when)
+
+
 def insight_sections(call: Call, texts: Texts, when: Callable[[datetime], str]) -> Iterator[Section]:
     """Between the summary and the transcript, in the order of the note.
 
@@ -69,13 +77,9 @@ def insight_sections(call: Call, texts: Texts, when: Callable[[datetime], str]) 
     if known.sentiment:
         said = sentiment_name(known.sentiment, texts)
         yield Section(title=texts.say("sentiment", sentiment=said), is_line=True)
-    for list_name, title in _LISTS.items():
-        items = known.smart_notes.get(list_name, ())
-        lines = (
-            ": ".join(part for part in (when(one.at) if one.at else "", one.text) if part) for one in items
-        )
-        if text := "\n".join(f"- {line}" for line in lines):
-            yield Section(title=texts.say(title), text=text)
+    for list_name in _LISTS:
+        if list_name != _TO_DO and (section := _list_section(list_name, call, texts, when)):
+            yield section
     if known.topics:
         yield Section(title=texts.say("topics_title"), text=", ".join(known.topics))
     if known.talk_ratio:
@@ -86,10 +90,25 @@ def insight_sections(call: Call, texts: Texts, when: Callable[[datetime], str]) 
         yield Section(title=texts.say("talk_ratio", parts=", ".join(parts)), is_line=True)
     if known.details_link:
         yield Section(title=texts.say("ai_details", link=known.details_link), is_line=True)
-    never = in_order(name for name, why in known.gone.items() if why != NO_ADDON)
-    if never:
-        names = texts.listed([texts.say(_NAMES[name]) for name in never])
-        yield Section(title=texts.say("insights_never", names=names), is_line=True)
+
+
+def _list_section(name: str, call: Call, texts: Texts, when: Callable[[datetime], str]) -> Section | None:
+    lines = [
+        ": ".join(part for part in (when(one.at) if one.at else "", one.text) if part)
+        for one in call.insights.smart_notes.get(name, ())
+    ]
+    return (
+        Section(title=texts.say(_LISTS[name]), text="\n".join(f"- {line}" for line in lines))
+        if lines
+        else None
+    )
+
+
+def never_line(call: Call, texts: Texts) -> str:
+    """What CloudTalk's AI does not have of the call; empty where it is not known to lack anything."""
+    never = in_order(name for name, why in call.insights.gone.items() if why != NO_ADDON)
+    names = texts.listed([texts.say(_NAMES[name]) for name in never])
+    return texts.say("insights_never", names=names) if never else ""
 
 
 def sentiment_name(sentiment: str | None, texts: Texts) -> str:
@@ -119,7 +138,8 @@ def transcript_section(call: Call, texts: Texts, *, room: int, file_name: str = 
     if not file_name:
         return Section(title=texts.say("transcript_title"), text=text, longest=room)
     title = texts.say("transcript_first_lines", file=file_name)
-    return Section(title=title, text=text, longest=min(room, _FIRST_LINES))
+    first = "\n".join(text.splitlines()[:_FIRST_LINES])
+    return Section(title=title, text=first, longest=min(room, _LONGEST_FIRST_LINES))
 
 
 def transcript_text(transcript: Transcript, call: Call, texts: Texts) -> str:

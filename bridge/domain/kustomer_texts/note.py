@@ -14,6 +14,8 @@ from bridge.domain.kustomer_texts.catalogue.ids import MessageId
 from bridge.domain.kustomer_texts.insights import (
     Section,
     insight_sections,
+    never_line,
+    to_do_section,
     transcript_of,
     transcript_section,
 )
@@ -61,20 +63,34 @@ def note_text(
         transcript_file: name of the attachment that has the transcript, where one can be had.
     """
     local = ZoneInfo(zone)
-    text = "\n".join([headline(call, texts), "", *life, *_lines(call, local, sound, texts)])
+    when = partial(_moment, zone=local, texts=texts)
+    facts = "\n".join(_lines(call, local, sound, texts))
+    text = _top(call, list(life), facts, to_do_section(call, texts, when), mark, texts)
+    never = never_line(call, texts)
+    room = LONGEST_NOTE - (length(f"\n\n{never}") if never else 0)
     sections = (
         Section(title=texts.say("notes_title"), text=call.notes or "", longest=_LONGEST_AGENT_NOTE),
         Section(title=texts.say("summary_title"), text=call.summary or "", longest=_LONGEST_SUMMARY),
-        *insight_sections(call, texts, partial(_moment, zone=local, texts=texts)),
+        *insight_sections(call, texts, when),
     )
     for section in sections:
-        text = _with_section(text, section, mark, texts)
-    return cut(_with_transcript(text, call, mark, transcript_file, texts), LONGEST_NOTE, texts)
+        text = _with_section(text, section, mark, texts, room)
+    text = _with_transcript(text, call, mark, transcript_file, texts, room)
+    return cut(f"{text}\n\n{never}" if never else text, LONGEST_NOTE, texts)
 
 
-def _with_section(text: str, section: Section, mark: str, texts: Texts) -> str:
+def _top(call: Call, life: list[str], facts: str, to_do: Section | None, mark: str, texts: Texts) -> str:
+    """Outcome, what is to be done next, then the facts."""
+    first = headline(call, texts)
+    if to_do is None:
+        return "\n".join([first, "", *life, *([facts] if facts else [])])
+    text = "\n\n".join([first, "\n".join(life)]).rstrip()
+    return f"{_with_section(text, to_do, mark, texts, LONGEST_NOTE - length(facts) - 2)}\n\n{facts}"
+
+
+def _with_section(text: str, section: Section, mark: str, texts: Texts, longest: int) -> str:
     """A section as far as there is room for it; nothing of one without text, unless its title is a line."""
-    room = LONGEST_NOTE - length(text) - length(f"\n\n{section.title}\n")
+    room = longest - length(text) - length(f"\n\n{section.title}\n")
     if room <= _LEAST_ROOM or not (section.text or section.is_line):
         return text
     if not section.text:
@@ -83,16 +99,16 @@ def _with_section(text: str, section: Section, mark: str, texts: Texts) -> str:
     return f"{text}\n\n{section.title}\n{body}"
 
 
-def _with_transcript(text: str, call: Call, mark: str, file: str, texts: Texts) -> str:
+def _with_transcript(text: str, call: Call, mark: str, file: str, texts: Texts, longest: int) -> str:
     """The whole transcript where it fits, or there is no file of it; else its first lines."""
-    whole = transcript_section(call, texts, room=LONGEST_NOTE)
+    whole = transcript_section(call, texts, room=longest)
     if whole is None:
         return text
-    with_whole = _with_section(text, whole, mark, texts)
+    with_whole = _with_section(text, whole, mark, texts, longest)
     if not file or says_all(with_whole, call, texts, mark):
         return with_whole
-    part = transcript_section(call, texts, room=LONGEST_NOTE, file_name=file) or whole
-    return _with_section(text, part, mark, texts)
+    part = transcript_section(call, texts, room=longest, file_name=file) or whole
+    return _with_section(text, part, mark, texts, longest)
 
 
 def says_all(body: str, call: Call, texts: Texts = ENGLISH, mark: str = MARK) -> bool:
