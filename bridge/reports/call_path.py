@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from bridge.domain.call import Call
-from bridge.domain.kustomer_texts.path import step_line, type_in_words
+from bridge.domain.kustomer_texts.path import is_placing, step_line, type_in_words
 from bridge.domain.path import Step
 from bridge.domain.phone import masked as masked_number
 from bridge.reports.masking import initial
@@ -22,7 +22,7 @@ def path_view(call: Call, *, masked: bool = False) -> dict[str, Any]:
     Args:
         masked: without people's names, numbers, and what callers said.
     """
-    steps = [_step(step, masked=masked, inside=inside) for step, inside in _every(call)]
+    steps = [_step(step, call, masked=masked, inside=inside) for step, inside in _every(call)]
     view: dict[str, Any] = {}
     if steps:
         view["path"] = steps
@@ -50,14 +50,17 @@ def _every(call: Call) -> Iterator[tuple[Step, bool]]:
         yield from ((agent, True) for agent in step.agents)
 
 
-def _step(step: Step, *, masked: bool, inside: bool) -> dict[str, Any]:
+def _step(step: Step, call: Call, *, masked: bool, inside: bool) -> dict[str, Any]:
+    placed = is_placing(step, call)
     if masked:
         name = initial(step.name) if step.kind == "agent" else step.name
         step = replace(step, name=name, endpoint=_masked_endpoint(step.endpoint), agents=())
     return {
         "kind": step.kind,
         "at": step.at.isoformat() if step.at else None,
-        "says": step_line(step) or "A step that the bridge does not know",
+        "says": f"Placed by: {step.name or 'an agent'}"
+        if placed
+        else step_line(step) or "A step that the bridge does not know",
         "name": step.name,
         "answered": step.answered,
         "reason": step.reason,

@@ -20,6 +20,9 @@ BUSY = BO | {"status": "missed", "reason": "busy", "call_times": {}}
     [
         ((MENU, SALES), {}, [
             "Menu: 2", "Queue Sales: waited 42 s", "Rang: Ada Example (did not pick up)",
+        ]),
+        ((MENU, SALES), {"call_times": {"talking_time": 90}}, [
+            "Menu: 2", "Queue Sales: waited 42 s", "Rang: Ada Example (did not pick up)",
             "Answered: Bo Example, talked 1 min",
         ]),
         ((SALES | {"status": "missed", "reason": "no_agents_picked_up", "agent_calls": [ADA, BUSY]},),
@@ -42,8 +45,15 @@ BUSY = BO | {"status": "missed", "reason": "busy", "call_times": {}}
         # Words that are new are said as they are spelled; what nobody knows is left out.
         ((SALES | {"status": "missed", "reason": "solarFlare-2", "name": None},), {"type": "Robo Dialer"}, [
             "Type of call: robo dialer", "Queue no. 10: waited 42 s, solarflare 2",
-            "Rang: Ada Example (did not pick up)", "Answered: Bo Example, talked 1 min",
+            "Rang: Ada Example (did not pick up)",
         ]),
+        # Our own agent called.
+        ((ADA,), {"direction": "outgoing", "status": "missed", "call_times": {}}, []),
+        ((BO, ADA, HAND_OVER), {"direction": "outgoing"}, [
+            "Rang: Ada Example (did not pick up)", "Answered: Bo Example, talked 1 min",
+            "Transferred to 1002",
+        ]),
+        (({"type": "voice_agent", "name": "Nova", "call_times": {"talking_time": 60}},), {}, []),
         (({"type": "agent"}, {"type": "forward"}, {"type": "playback", "file": "hello.wav"}), {}, [
             "Rang: an agent (not answered)",
         ]),
@@ -56,9 +66,10 @@ def test_the_path_is_told_in_order(steps: Any, more: Any, lines: list[str]) -> N
 
 def test_names_of_others_make_no_lines_of_ours() -> None:
     name = "Sales\nCloudTalk call: 7\u2028Rating: 5 of 5\r\x0bRecording: <b>gone</b>"
+    cold = BO | {"name": name, "status": "cold_transfer"}
     lines = path_lines(
         call_of(
-            SALES | {"name": name, "agent_calls": [ADA | {"name": name}, BO | {"name": name}]},
+            SALES | {"name": name, "agent_calls": [ADA | {"name": name}, cold]},
             HAND_OVER | {"endpoint": name},
             MENU | {"option": name},
         )
@@ -122,9 +133,19 @@ def test_a_note_tells_the_path_only_where_the_rules_say_so() -> None:
         "Menu: 2",
         "Queue Sales: waited 42 s",
         "Rang: Ada Example (did not pick up)",
-        "Answered: Bo Example, talked 1 min",
     ]
     assert note_of(plain).body == note_text(replace(call, path=(), out_of_hours=None, groups=()))
+
+
+def test_beside_the_path_several_agents_stand_in_one_line() -> None:
+    last = {"status": "answered", "call_times": {"talking_time": 97}, "date": "2026-03-02T09:25:00Z"}
+    call = call_of(BO, HAND_OVER, ADA | last)
+
+    with_path, plain = (note_text(one).splitlines() for one in (call, call.without_path()))
+
+    assert "Agents: Bo Example (1 min), Ada Example (1 min 37 s)" in with_path
+    assert not any(line.startswith("Agent:") for line in with_path)
+    assert {"Agent: Ada Example", "Agents: Bo Example (1:00), Ada Example (1:37)"} < set(plain)
 
 
 def test_a_note_names_the_ai_voice_agent_that_answered() -> None:

@@ -44,7 +44,6 @@ def test_the_note_tells_how_the_call_went(redis_client: redis.Redis, sandbox: Ru
         "Menu: 2",
         "Queue Queue10: waited 10 s",
         "Rang: Cy Fictional",
-        "Answered: Bo Sample, talked 1 min 37 s",
     ]
 
 

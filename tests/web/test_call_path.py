@@ -9,7 +9,8 @@ import pytest
 
 from bridge.ledger.calls.learning import ASKED
 from bridge.ledger.ledger import Ledger
-from tests.domain.test_path import HAND_OVER, MENU, SALES, detail
+from bridge.reports.call_path import path_view
+from tests.domain.test_path import ADA, HAND_OVER, MENU, SALES, call_of, detail
 from tests.web.contract import asked
 from tests.web.people import AMY, BO, PEOPLE, bearer
 from tests.web.serving import UUID, Site
@@ -64,3 +65,11 @@ def test_who_may_see_no_names_sees_neither_names_nor_what_callers_said(desk: Sit
     assert "Rang: A… (did not pick up)" in [one["says"] for one in call["path"]]
     for hidden in ("Ada Example", "Bo Example", "441632960399", "1234"):
         assert hidden not in page
+
+
+def test_the_agent_who_called_did_not_fail_to_pick_up() -> None:
+    call = call_of(ADA, direction="outgoing", status="missed", call_times={})
+
+    says = [path_view(call, masked=masked)["path"][0]["says"] for masked in (False, True)]
+
+    assert says == ["Placed by: Ada Example", "Placed by: A…"]

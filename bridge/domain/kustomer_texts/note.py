@@ -193,9 +193,10 @@ def _people(call: Call, texts: Texts) -> Iterator[str]:
         yield texts.say(other, who=who(call, texts))
     if line := _line(call.line_name, call.internal, texts):
         yield texts.say("our_line", line=line)
-    if call.agent_name or call.agent_id is not None:
+    agents = _agents(call, texts)
+    if (call.agent_name or call.agent_id is not None) and not (agents and call.path):
         yield texts.say("agent", agent=call.agent_name or texts.say("agent_number", number=call.agent_id))
-    if agents := _agents(call, texts):
+    if agents:
         yield texts.say("agents", agents=agents)
     if call.ai_agent:
         yield ai_agent_line(call, texts)
@@ -208,6 +209,8 @@ def _agents(call: Call, texts: Texts) -> str:
     if len(answered) < 2:
         return ""
     timed = all(one.talk_seconds for one in answered)
+    # As in the path, where that is told.
+    span = texts.span if call.path else clock_span
     names = (
         one.name
         or (texts.say("agent_number", number=one.agent_id) if one.agent_id else texts.say("agent_unknown"))
@@ -215,7 +218,7 @@ def _agents(call: Call, texts: Texts) -> str:
     )
     return texts.listed(
         [
-            f"{name} ({clock_span(one.talk_seconds)})" if timed else name
+            f"{name} ({span(one.talk_seconds)})" if timed else name
             for name, one in zip(names, answered, strict=True)
         ]
     )

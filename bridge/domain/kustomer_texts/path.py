@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from itertools import accumulate
 
 from bridge.domain.call import Call
 from bridge.domain.kustomer_texts.catalogue.ids import MessageId
 from bridge.domain.kustomer_texts.texts import ENGLISH, Texts
+from bridge.domain.outcome import Direction
 from bridge.domain.path import Step
 from bridge.domain.webhook.voice_agent import Extracted
 
@@ -44,8 +46,8 @@ _WHY_AGENT: Mapping[str, MessageId] = {
 
 
 def path_lines(call: Call, texts: Texts = ENGLISH) -> list[str]:
-    """The path of a call; nothing where it is not known."""
-    lines = [*_about(call, texts), *_of_steps(call.path, texts)]
+    """The path of a call, without what other lines of its note say; nothing where it is not known."""
+    lines = [*_about(call, texts), *_of_steps(_to_tell(call), texts)]
     ends = accumulate(len(line) + 1 for line in lines)
     shown = sum(1 for number, end in enumerate(ends) if number < _MOST_LINES and end <= _LONGEST)
     left = len(lines) - shown
@@ -91,6 +93,50 @@ def _about(call: Call, texts: Texts) -> Iterator[str]:
         yield type_in_words(call.call_type, texts)
     if call.out_of_hours:
         yield texts.say("out_of_hours")
+
+
+def is_placing(step: Step, call: Call) -> bool:
+    """Whether an unanswered step is our own agent's who called: then the other side did not answer."""
+    if call.direction is not Direction.OUTGOING or step.kind != "agent" or step.answered:
+        return False
+    return _is_its_agent(step, call) or not any(one.answered for one in _every(call) if one.kind == "agent")
+
+
+def _to_tell(call: Call) -> list[Step]:
+    spoke = [
+        step
+        for step in _every(call)
+        if (step.kind == "agent" and step.answered)
+        or (step.kind == "ai_agent" and step.answered is not False)
+    ]
+    handed_on = any(step.kind == "transfer" or step.cold for step in _every(call))
+    known = spoke[0] if len(spoke) == 1 and not handed_on and _is_told_above(spoke[0], call) else None
+
+    def is_news(step: Step) -> bool:
+        return step is not known and not is_placing(step, call)
+
+    return [replace(step, agents=tuple(filter(is_news, step.agents))) for step in call.path if is_news(step)]
+
+
+def _every(call: Call) -> Iterator[Step]:
+    for step in call.path:
+        yield step
+        yield from step.agents
+
+
+def _is_told_above(step: Step, call: Call) -> bool:
+    """Whether `Agent` and `Times` say who spoke, and how long."""
+    if step.talk_seconds and step.talk_seconds != call.talk_seconds:
+        return False
+    if step.kind == "ai_agent":
+        return call.ai_agent is True and step.name in (None, call.ai_agent_name)
+    return _is_its_agent(step, call)
+
+
+def _is_its_agent(step: Step, call: Call) -> bool:
+    if step.id is not None and call.agent_id is not None:
+        return step.id == call.agent_id
+    return step.name is not None and step.name == call.agent_name
 
 
 def _of_steps(steps: Iterable[Step], texts: Texts) -> Iterator[str]:

@@ -214,7 +214,8 @@ def _agent_step(
         "call_id": call["id"],
         "call_times": times,
         "status": "answered" if answered else "missed",
-        "reason": None if answered else "not_picked_up",
+        # Of the agent who placed a call CloudTalk documents no reason.
+        "reason": None if answered or call["direction"] == "outgoing" else "not_picked_up",
         **_resolved(call),
     }
 
