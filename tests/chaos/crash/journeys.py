@@ -108,6 +108,10 @@ def _recorded(hand: Hand) -> None:
 
 def _changed_later(hand: Hand) -> None:
     _ended(hand)
+    _changes(hand)
+
+
+def _changes(hand: Hand) -> None:
     hand.tell("call-modified", MODIFIED)
     named = {"contact_id": ENDED["contact_id"], "contact_name": "Ada Maria Example"}
     hand.tell("call-answered", {"call_uuid": UUID, **named})
@@ -168,10 +172,11 @@ def _ringing(sandbox: RunningSandbox) -> None:
 
 
 def _counted(hand: Hand) -> None:
-    """Written as a voice message, whose conversation is put back, and changed by a recording."""
+    """Written as a voice message, whose conversation is put back; looked for again, and changed."""
     _recorded(hand)
     hand.ledger.replay("sync", KEY, who="test")
     hand.run_all()
+    _changes(hand)
 
 
 def _message_gets_lost(sandbox: RunningSandbox) -> None:
