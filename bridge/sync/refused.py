@@ -1,8 +1,8 @@
 """A refusal that names one optional field: the rest is written without it, and the record says so.
 
 A tag that Kustomer will not take must not keep a call out of Kustomer. A custom attribute that it refused is
-not sent again for an hour, by no call, unless a person asks for it: each try costs a request, and only an
-admin can define it.
+not sent again for an hour, by no call, as each try costs a request, and only an admin can define it. A sync
+that a person asks for tries it at once; what Kustomer takes then, all calls send again.
 """
 
 from __future__ import annotations
@@ -58,7 +58,22 @@ def send_without_refused(
             refused.add(place[0])
     for name in kept.keys() - refused:
         forget_left_out(writer, output, name)
+    custom = kept.get("custom")
+    if isinstance(custom, Mapping):
+        _taken(writer, output, custom)
     return done
+
+
+def _taken(writer: CallWriter, output: str, custom: Mapping[str, Any]) -> None:
+    """Kustomer has these custom attributes; where a person asked, other calls need not wait for the hour."""
+    for name in custom:
+        forget_left_out(writer, output, f"custom.{name}")
+    if not writer.verify:
+        return
+    lately = writer.memory.cached(_refused_lately(output)) or ()
+    kept = [name for name in lately if name not in custom]
+    if len(kept) < len(lately):
+        writer.memory.cache(_refused_lately(output), kept, for_s=_NOT_AGAIN_FOR_S)
 
 
 def _leave_out(
@@ -156,12 +171,6 @@ def _joined(texts: Iterable[str]) -> list[str]:
         f"{before}{'s' if len(names) > 1 else ''} {', '.join(names)} {after}" if after else before
         for (before, after), names in said.items()
     ]
-
-
-def refused_of(writer: CallWriter, output: str) -> frozenset[str]:
-    """The fields of an output that Kustomer refused, as `custom.nameStr` those of custom attributes."""
-    ours = (name.partition(":") for name in Family.LEFT_OUT.of(writer.record.fields))
-    return frozenset(field for kind, _, field in ours if kind == output)
 
 
 def _field(output: str, name: str) -> str:

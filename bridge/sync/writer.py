@@ -24,7 +24,7 @@ from bridge.domain.rules.model import Rules
 from bridge.domain.rules.when import Caller
 from bridge.errors import Conflict
 from bridge.ledger.calls.record import Record, Written
-from bridge.ledger.calls.record_fields import Field
+from bridge.ledger.calls.record_fields import Family, Field
 from bridge.ledger.memory import Memory
 from bridge.sync.customers.look_up import CustomerLookUp
 from bridge.sync.legs import Leg
@@ -148,6 +148,8 @@ class CallWriter:
 
     def update(self, output: Output[Any], known: Written) -> Written:
         """Send what the plan changed of it, except what a person changed since; what is on record then."""
+        if self.verify:
+            known = self._without_refused(output.name, known)
         fields, begun = output.fields(known), self.record.changes.get(output.name, {})
         if known.sent == fields and not begun:
             return known
@@ -165,6 +167,22 @@ class CallWriter:
         kept = output.kept(fields, known, current)
         self.log.keep(output.name, known.id, kept, done="updated", created=known.created)
         return replace(known, sent=kept)
+
+    def refused(self, name: str) -> frozenset[str]:
+        """The fields of an output that Kustomer refused, as `custom.nameStr` those of custom attributes."""
+        ours = (field.partition(":") for field in Family.LEFT_OUT.of(self.record.fields))
+        return frozenset(field for output, _, field in ours if output == name)
+
+    def _without_refused(self, name: str, known: Written) -> Written:
+        """Custom attributes that Kustomer refused count as not sent: an admin may have defined them since."""
+        refused = self.refused(name)
+        custom = known.sent.get("custom")
+        if not isinstance(custom, Mapping) or not any(one.split(".")[0] == "custom" for one in refused):
+            return known
+        kept = {
+            key: value for key, value in custom.items() if {"custom", f"custom.{key}"}.isdisjoint(refused)
+        }
+        return replace(known, sent={**known.sent, "custom": kept})
 
 
 class Output(ABC, Generic[Current]):

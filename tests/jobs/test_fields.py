@@ -10,6 +10,7 @@ import redis
 from bridge.domain.fields import FIELDS
 from bridge.domain.rules.model import Rules
 from bridge.ledger import keys
+from bridge.ledger.calls import by_hand
 from bridge.sandbox.running import RunningSandbox
 from tests.jobs.test_missed import contact, conversation, miss, requests, tell, uuid_of
 from tests.support import Bridge
@@ -95,3 +96,20 @@ def test_an_attribute_that_kustomer_refuses_is_named_and_not_sent_again_for_an_h
     tell(bridge, contact(3, 10))
 
     assert custom(sandbox, 3)["callLineStr"] == "+15550100101"
+
+
+def test_an_attribute_defined_later_is_added_when_a_person_asks_and_to_all_further_calls(
+    bridge: Bridge, sandbox: RunningSandbox
+) -> None:
+    sandbox.kustomer.read_as(custom_attributes=["callOutcomeStr"])
+    tell(bridge, contact(1, 0))
+    sandbox.kustomer.read_as(custom_attributes=["callOutcomeStr", "callTalkSecondsNum"])
+
+    by_hand.sync_again(bridge.ledger, bridge.record(uuid_of(1)), who="a test")
+    bridge.run_jobs()
+    tell(bridge, contact(2, 5))
+
+    assert [custom(sandbox, number) for number in (1, 2)] == [
+        {"callOutcomeStr": "answered", "callTalkSecondsNum": 55}
+    ] * 2
+    assert "callTalkSecondsNum" not in str(bridge.record(uuid_of(1)).reason)

@@ -136,6 +136,24 @@ def test_an_attribute_that_the_class_lacks_is_named_and_left_out(
     assert "callWaitSecondsNum of the custom object left out" in str(bridge.record(uuid_of(2)).reason)
 
 
+def test_an_attribute_defined_later_is_added_when_a_person_asks_and_to_all_further_calls(
+    bridge: Bridge, sandbox: RunningSandbox
+) -> None:
+    sandbox.kustomer.define_klass(definition("call", {"outcome": "callOutcomeStr"}))
+    tell(bridge, contact(1, 0))
+    both = {"outcome": "callOutcomeStr", "talk_s": "callTalkSecondsNum"}
+    sandbox.kustomer.define_klass(definition("call", both))
+
+    by_hand.sync_again(bridge.ledger, bridge.record(uuid_of(1)), who="a test")
+    bridge.run_jobs()
+    tell(bridge, contact(2, 5))
+
+    assert [one["attributes"]["custom"] for one in sandbox.kustomer.custom_objects] == [
+        {"callOutcomeStr": "answered", "callTalkSecondsNum": 55}
+    ] * 2
+    assert "callTalkSecondsNum" not in str(bridge.record(uuid_of(1)).reason)
+
+
 @pytest.mark.parametrize("status", [404, 400])
 def test_a_class_that_is_missing_costs_two_requests_an_hour_and_holds_up_nothing(
     redis_client: redis.Redis, sandbox: RunningSandbox, status: int

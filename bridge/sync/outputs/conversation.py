@@ -14,7 +14,7 @@ from bridge.errors import Rejected
 from bridge.ledger.calls.record import Written
 from bridge.sync.outputs.custom import as_sent, custom_changes, custom_of, editable_custom, is_as_sent
 from bridge.sync.outputs.owned import OWNED, our_part, owned_changes, owned_fields, with_others
-from bridge.sync.refused import refused_of, say_left_out, send_without_refused
+from bridge.sync.refused import say_left_out, send_without_refused
 from bridge.sync.writer import CallWriter, Fields, Output
 
 _STATE = ("status", "subStatus", "snooze")
@@ -138,7 +138,7 @@ class ConversationOutput(Output[Conversation]):
         return {**shown, **our_part(self.writer, self.owner, current)}
 
     def changes(self, fields: Fields, known: Written, current: Conversation) -> Fields:
-        refused = refused_of(self.writer, self.name)
+        refused = self.writer.refused(self.name)
         changes: dict[str, Any] = {
             name: fields[name]
             for name in _EDITABLE

@@ -17,7 +17,7 @@ from bridge.errors import Conflict, Permanent, Rejected, Unauthorized
 from bridge.ledger.calls.record import Written
 from bridge.ledger.calls.record_fields import Family
 from bridge.sync.outputs.custom import as_sent, custom_changes, custom_of, editable_custom, is_as_sent
-from bridge.sync.refused import refused_of, say_left_out, send_without_refused
+from bridge.sync.refused import say_left_out, send_without_refused
 from bridge.sync.writer import CallWriter, Fields, Output
 
 _OPTIONAL = frozenset({"custom", "description"})
@@ -165,7 +165,7 @@ class KlassOutput(Output[Resource]):
         return {**shown, **editable_custom(self.draft.custom, current)}
 
     def changes(self, fields: Fields, known: Written, current: Resource) -> Fields:
-        refused = refused_of(self.writer, self.name)
+        refused = self.writer.refused(self.name)
         changes: dict[str, Any] = {
             name: fields[name]
             for name in _EDITABLE
