@@ -7,11 +7,9 @@ All in one run, round by round, each with a web process of its own. Read the rat
 
 from __future__ import annotations
 
-import asyncio
 import os
 import statistics
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -20,11 +18,10 @@ from pathlib import Path
 import httpx2
 
 from bridge.local.embedded import EmbeddedRedis
+from tests.benchmarks.load import load
 from tests.chaos.house import TOKEN, Process, free_port
 from tests.reaper import Reaper
 from tests.waiting import eventually
-
-HEAD = f"POST /webhooks/cloudtalk/call-ended HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n"
 
 
 @dataclass
@@ -59,7 +56,7 @@ def main(rounds: int, seconds: float, senders: int) -> None:
         number = 1
         for _ in range(rounds):
             for way in ways:
-                took = asyncio.run(load(way.port, seconds, senders, first=number))
+                took = load(way.port, seconds, senders, first=number)
                 number += len(took)
                 way.rates.append(len(took) / seconds)
                 way.seconds += took
@@ -111,29 +108,6 @@ def web(folder: Path, name: str, **settings: str) -> Iterator[Way]:
         yield way
     finally:
         process.close()
-
-
-async def load(port: int, seconds: float, senders: int, *, first: int) -> list[float]:
-    """Seconds that each webhook took; every one is of a call of its own, and is accepted."""
-    ends = time.perf_counter() + seconds
-    numbers = iter(range(first, sys.maxsize))
-    took: list[float] = []
-
-    async def send() -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        while time.perf_counter() < ends:
-            body = b'{"event": "call_ended", "call_id": "%d", "notes": "%s"}' % (next(numbers), b"x" * 300)
-            began = time.perf_counter()
-            writer.write(HEAD.encode() + b"Content-Length: %d\r\n\r\n" % len(body) + body)
-            answer = await reader.readuntil(b"\r\n\r\n")
-            assert answer.startswith(b"HTTP/1.1 202"), answer
-            length = int(answer.lower().split(b"content-length: ")[1].split(b"\r")[0])
-            await reader.readexactly(length)
-            took.append(time.perf_counter() - began)
-        writer.close()
-
-    await asyncio.gather(*(send() for _ in range(senders)))
-    return took
 
 
 if __name__ == "__main__":

@@ -10,15 +10,15 @@ name a folder twice to see how much is chance.
 from __future__ import annotations
 
 import argparse
-import asyncio
 import statistics
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
 from bridge.local.embedded import EmbeddedRedis
-from tests.benchmarks.acceptance import Way, load
+from tests.benchmarks.acceptance import Way
 from tests.benchmarks.attacks import before_others, web_process
+from tests.benchmarks.load import load
 from tests.reaper import Reaper
 
 
@@ -47,7 +47,7 @@ def main() -> None:
         for _ in range(given.rounds):
             for at, way in enumerate(ways):
                 before_s = sites[at].cpu_s
-                took = asyncio.run(load(way.port, given.seconds, given.senders, first=number))
+                took = load(way.port, given.seconds, given.senders, first=number)
                 cpu_s[at] += sites[at].cpu_s - before_s
                 number += len(took)
                 way.rates.append(len(took) / given.seconds)

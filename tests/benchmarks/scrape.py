@@ -9,7 +9,6 @@ ratio of the two rates, and the processor's time for one scrape, which a busy ma
 
 from __future__ import annotations
 
-import asyncio
 import statistics
 import sys
 import tempfile
@@ -19,8 +18,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from bridge.local.embedded import EmbeddedRedis
-from tests.benchmarks.acceptance import load
 from tests.benchmarks.attacks import before_others, web_process
+from tests.benchmarks.load import load
 from tests.processes import started
 from tests.reaper import Reaper
 
@@ -55,7 +54,7 @@ def main(rounds: int, seconds: float) -> int:
                 if number % 2:
                     # Of a process of its own, as Prometheus is.
                     scraping.enter_context(started([sys.executable, "-c", _SCRAPER, str(site.port)]))
-                took = asyncio.run(load(site.port, seconds, 32, first=first))
+                took = load(site.port, seconds, 32, first=first)
             first += len(took)
             rate = len(took) / seconds
             if number % 2:
