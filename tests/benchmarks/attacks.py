@@ -22,6 +22,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Collection
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -160,9 +161,16 @@ def web_process(
     *,
     descriptors: int | None = None,
     code: Path | None = None,
+    cores: Collection[int] | None = None,
+    goes_first: bool = True,
     **settings: str,
 ) -> Site:
-    """`callbridge web` with a token and a signing secret, until the stack ends."""
+    """`callbridge web` with a token and a signing secret, until the stack ends.
+
+    Args:
+        cores: on which it runs.
+        goes_first: it runs before what else this machine does.
+    """
     port = free_port()
     environ = {
         **os.environ,
@@ -180,7 +188,10 @@ def web_process(
         environ["PYTHONPATH"] = str(code)
 
     def bound() -> None:
-        before_others()
+        if goes_first:
+            before_others()
+        if cores is not None:
+            os.sched_setaffinity(0, cores)
         if descriptors is not None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors))
 
