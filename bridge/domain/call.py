@@ -296,7 +296,10 @@ def _contact(events: list[Event]) -> dict[str, Any]:
 
 def _ai_agent(events: list[Event]) -> dict[str, Any]:
     """That an AI voice agent took part, its name, and what it asked out of the caller."""
-    heard = [e for e in events if e.trigger == VOICE_AGENT]
+    # Fields stand in the order sent; of several webhooks the same one is first, whichever came first.
+    heard = sorted(
+        (e for e in events if e.trigger == VOICE_AGENT), key=lambda e: (-len(e.extracted), e.fingerprint)
+    )
     if not heard:
         return {}
     fields: dict[str, Extracted] = {}
@@ -310,7 +313,7 @@ def _ai_agent(events: list[Event]) -> dict[str, Any]:
     return {
         "ai_agent": True,
         "ai_agent_name": max(names, default=None, key=lambda name: (len(name), name)),
-        "extracted": tuple(sorted((fields | signed).items()))[:MOST_FIELDS],
+        "extracted": tuple((fields | signed).items())[:MOST_FIELDS],
     }
 
 

@@ -189,7 +189,7 @@ class Team:
         agent = call.agent
         lines += [f"Agent: {agent.name}"] if agent else []
         never += [] if agent else ["Agent:"]
-        lines += [f"Voice agent: {name}: {value}" for name, value in call.asked_out]
+        lines += [f"Voice agent, {name}: {value}" for name, value in call.asked_out]
         lines += [f"Answered by the AI voice agent {VOICE_AGENT}"] if call.asked_out else []
         if call.last_tags:
             lines.append(f"Call tags: {', '.join(call.last_tags)}")

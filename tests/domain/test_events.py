@@ -33,7 +33,7 @@ READS_AS: dict[str, list[dict[str, Any] | str]] = {
             "call_id": None,
             "uuid": "5b0c7f0e-3f5d-4c0e-9a51-8a7f4f6f2d11",
             "voice_agent_name": "Nova",
-            "extracted": (("address.city", "Leeds"), ("order_number", "1234")),
+            "extracted": (("order_number", "1234"), ("address.city", "Leeds")),
         },
         "no usable call_id or call_uuid",
     ],

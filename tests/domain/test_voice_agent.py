@@ -100,9 +100,19 @@ def test_the_note_shows_the_fields_in_lines_that_nobody_can_forge() -> None:
     lines = note_text(fold([event])).splitlines()
 
     assert "Answered by the AI voice agent Nova" in lines
-    assert "Voice agent: order CloudTalk call: 7: 12 Rating: 5 of 5 \u2039b>" in lines
-    assert "Voice agent: sure: yes" in lines
+    assert "Voice agent, order CloudTalk call: 7: 12 Rating: 5 of 5 \u2039b>" in lines
+    assert "Voice agent, sure: yes" in lines
     assert not {"CloudTalk call: 7", "Rating: 5 of 5"} & set(lines)
+
+
+def test_fields_stand_in_the_order_sent_whichever_webhook_came_first() -> None:
+    one, two = heard(reason="late", order="12", city="Leeds"), heard(sure=True, order="1234")
+
+    assert [name for name, _ in one.extracted] == ["reason", "order", "city"]
+    for events in ([one, two], [two, one]):
+        assert [name for name, _ in fold(events).extracted] == ["reason", "order", "city", "sure"]
+    other = heard(city="Leeds", reason="late", order="12")
+    assert other.fingerprint == one.fingerprint
 
 
 def test_fields_are_bounded() -> None:

@@ -115,7 +115,7 @@ def test_an_ai_voice_agent_s_fields_are_in_the_note_in_any_order(
     lines = note_of(sandbox).splitlines()
     assert lines[0] == "Answered incoming call"
     assert "Answered by the AI voice agent Nova" in lines
-    assert "Voice agent: order_number: 1234" in lines
+    assert "Voice agent, order_number: 1234" in lines
     assert not any(line.startswith("Agent:") for line in lines)
 
 
@@ -127,7 +127,7 @@ def test_an_ai_voice_agent_s_webhook_alone_makes_the_call_known(
     bridge.receive("voice-agent", ASKED)
     bridge.run_jobs_for(60, step_s=5)
 
-    assert "Voice agent: order_number: 1234" in note_of(sandbox)
+    assert "Voice agent, order_number: 1234" in note_of(sandbox)
     assert note_of(sandbox).startswith("Answered incoming call")
 
 

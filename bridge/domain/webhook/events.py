@@ -169,6 +169,12 @@ def canonical_json(value: object) -> str:
 
 
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+_AS_SENT = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
+
+
+def kept_json(trigger: str, body: Mapping[str, Any]) -> str:
+    """A body as records keep it: in its one spelling, but a voice agent's in the order sent."""
+    return _AS_SENT.encode(body) if trigger == voice_agent.TRIGGER else canonical_json(body)
 
 
 def fingerprint_of(trigger: str, body: Mapping[str, Any], *, text: str | None = None) -> str:

@@ -24,6 +24,7 @@ from bridge.domain.webhook.events import (
     call_id_in_link,
     canonical_json,
     fingerprint_of,
+    kept_json,
     trigger_named,
     trigger_of,
 )
@@ -45,7 +46,7 @@ class Identity:
     """What `read_event` says of the same body, as far as it goes.
 
     Args:
-        text: the body's canonical JSON.
+        text: the body as it is kept (`kept_json`).
         signed: CloudTalk signed it.
     """
 
@@ -69,7 +70,9 @@ def identify(
         event = read_delivery(trigger, body, rules, received_at=received_at)
         if not isinstance(event, Event):
             return event
-        return Identity(event.trigger, event.fingerprint, event.uuid, event.call_id, canonical_json(body))
+        return Identity(
+            event.trigger, event.fingerprint, event.uuid, event.call_id, kept_json(event.trigger, body)
+        )
 
     told = trigger
     if is_native(body):

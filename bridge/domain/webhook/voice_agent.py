@@ -33,7 +33,7 @@ Fields = tuple[tuple[str, Extracted], ...]
 
 
 def read_extracted(body: Mapping[str, Any], keys: Mapping[str, str]) -> Fields:
-    """The fields by name, in alphabetical order: the same JSON in another order is the same.
+    """The fields by name, in the order of the body, which is how the voice agent asked for them.
 
     Args:
         keys: folded key -> canonical key.
@@ -45,7 +45,7 @@ def read_extracted(body: Mapping[str, Any], keys: Mapping[str, str]) -> Fields:
         if name and field is not None:
             # Of two with one name, the same one whichever is first.
             found[name] = field if name not in found else richer(found[name], field)
-    return tuple(sorted(found.items()))[:MOST_FIELDS]
+    return tuple(found.items())[:MOST_FIELDS]
 
 
 def read_agent(body: Mapping[str, Any]) -> str | None:
@@ -80,7 +80,7 @@ def _values(
         if named := _named(value):
             yield f"{path}{named[0]}", named[1]
             return
-        for key in sorted(value):
+        for key in value:
             yield from _of_key(key, value[key], path, keys, left, depth)
     elif isinstance(value, list):
         if any(isinstance(item, dict) for item in value):

@@ -10,7 +10,15 @@ from uuid import UUID
 
 from bridge import tracing
 from bridge.domain.synthetic import is_synthetic
-from bridge.domain.webhook.events import ALWAYS_NEWS, OTHER_TRIGGERS, STAGE_OF, Event, Held, canonical_json
+from bridge.domain.webhook.events import (
+    ALWAYS_NEWS,
+    OTHER_TRIGGERS,
+    STAGE_OF,
+    Event,
+    Held,
+    canonical_json,
+    kept_json,
+)
 from bridge.domain.webhook.identity import Identity
 from bridge.ledger import keys
 from bridge.ledger.keys import Lane
@@ -67,7 +75,7 @@ def learn_event(
         came_at_ms: when it came, ms since 1970, where that was not just now.
         assigned: it is a held one, and no delivery.
     """
-    text = event.text if isinstance(event, Identity) else canonical_json(body)
+    text = event.text if isinstance(event, Identity) else kept_json(event.trigger, body)
     value: dict[str, Any] = {"trigger": event.trigger, "body": text}
     if event.signed:
         value["signed"] = True

@@ -37,7 +37,7 @@ MESSAGES: Mapping[MessageId, str] = {
     "agent_number": "č. {number}",
     "agent_unknown": "neznámý",
     "ai_agent": "Přijato hlasovým agentem AI {name}",
-    "extracted": "Hlasový agent: {name}: {value}",
+    "extracted": "Hlasový agent, {name}: {value}",
     "yes": "ano",
     "no": "ne",
     # When it was, and how long. {span}: such as 1 min 37 s.

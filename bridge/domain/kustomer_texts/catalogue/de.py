@@ -37,7 +37,7 @@ MESSAGES: Mapping[MessageId, str] = {
     "agent_number": "Nr. {number}",
     "agent_unknown": "unbekannt",
     "ai_agent": "Angenommen vom KI-Sprachagenten {name}",
-    "extracted": "Sprachagent: {name}: {value}",
+    "extracted": "Sprachagent, {name}: {value}",
     "yes": "ja",
     "no": "nein",
     # When it was, and how long. {span}: such as 1 min 37 s.

@@ -37,7 +37,7 @@ MESSAGES: Mapping[MessageId, str] = {
     "agent_number": "no. {number}",
     "agent_unknown": "unknown",
     "ai_agent": "Answered by the AI voice agent {name}",
-    "extracted": "Voice agent: {name}: {value}",
+    "extracted": "Voice agent, {name}: {value}",
     "yes": "yes",
     "no": "no",
     # When it was, and how long. {span}: such as 1 min 37 s.

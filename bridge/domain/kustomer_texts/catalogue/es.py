@@ -37,7 +37,7 @@ MESSAGES: Mapping[MessageId, str] = {
     "agent_number": "n.º {number}",
     "agent_unknown": "desconocido",
     "ai_agent": "Atendida por el agente de voz con IA {name}",
-    "extracted": "Agente de voz: {name}: {value}",
+    "extracted": "Agente de voz, {name}: {value}",
     "yes": "sí",
     "no": "no",
     # When it was, and how long. {span}: such as 1 min 37 s.

@@ -37,7 +37,7 @@ MESSAGES: Mapping[MessageId, str] = {
     "agent_number": "nº {number}",
     "agent_unknown": "inconnu",
     "ai_agent": "Répondu par l'agent vocal IA {name}",
-    "extracted": "Agent vocal : {name} : {value}",
+    "extracted": "Agent vocal, {name} : {value}",
     "yes": "oui",
     "no": "non",
     # When it was, and how long. {span}: such as 1 min 37 s.

@@ -37,7 +37,7 @@ MESSAGES: Mapping[MessageId, str] = {
     "agent_number": "n. {number}",
     "agent_unknown": "sconosciuto",
     "ai_agent": "Risposta dell'agente vocale IA {name}",
-    "extracted": "Agente vocale: {name}: {value}",
+    "extracted": "Agente vocale, {name}: {value}",
     "yes": "sì",
     "no": "no",
     # When it was, and how long. {span}: such as 1 min 37 s.

@@ -37,7 +37,7 @@ MESSAGES: Mapping[MessageId, str] = {
     "agent_number": "nr. {number}",
     "agent_unknown": "onbekend",
     "ai_agent": "Beantwoord door de AI-spraakassistent {name}",
-    "extracted": "Spraakassistent: {name}: {value}",
+    "extracted": "Spraakassistent, {name}: {value}",
     "yes": "ja",
     "no": "nee",
     # When it was, and how long. {span}: such as 1 min 37 s.

@@ -37,7 +37,7 @@ MESSAGES: Mapping[MessageId, str] = {
     "agent_number": "nr {number}",
     "agent_unknown": "nieznany",
     "ai_agent": "Odebrane przez głosowego agenta AI {name}",
-    "extracted": "Agent głosowy: {name}: {value}",
+    "extracted": "Agent głosowy, {name}: {value}",
     "yes": "tak",
     "no": "nie",
     # When it was, and how long. {span}: such as 1 min 37 s.

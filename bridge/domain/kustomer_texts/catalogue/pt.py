@@ -37,7 +37,7 @@ MESSAGES: Mapping[MessageId, str] = {
     "agent_number": "n.º {number}",
     "agent_unknown": "desconhecido",
     "ai_agent": "Atendida pelo agente de voz com IA {name}",
-    "extracted": "Agente de voz: {name}: {value}",
+    "extracted": "Agente de voz, {name}: {value}",
     "yes": "sim",
     "no": "não",
     # When it was, and how long. {span}: such as 1 min 37 s.
