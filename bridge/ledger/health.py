@@ -86,9 +86,11 @@ def storage_failing(ledger: Ledger) -> str:
 
 
 @boundary("health.klass_refused")
-def klass_refused(ledger: Ledger) -> str:
-    """The class of custom objects that Kustomer refused last; empty where it took what came since."""
-    return cast(str | None, ledger.redis.get(keys.KLASS_REFUSED)) or ""
+def klass_refused(ledger: Ledger) -> tuple[str, str]:
+    """The class of custom objects that Kustomer refused last, and why, as `KlassRefusal` has it; both empty
+    where it took what came since."""
+    klass, _, why = (cast(str | None, ledger.redis.get(keys.KLASS_REFUSED)) or "").partition(" ")
+    return klass, why
 
 
 @boundary("health.add_on_missing")

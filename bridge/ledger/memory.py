@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Literal, TypeAlias, cast
 
 import redis
 from redis.client import Pipeline
@@ -15,6 +15,8 @@ from bridge.ledger import keys
 
 _PHONE_CACHE_S = 24 * 3600
 _NEWEST_S = 600
+# The class is missing, or the key lacks the role.
+KlassRefusal: TypeAlias = Literal["missing", "role"]
 # Longer than until the next try; no longer, as the rules may want no custom objects any more.
 _KLASS_REFUSED_S = 9000
 # Upper ends of the slots in which the delay of recordings is counted, in seconds.
@@ -123,10 +125,14 @@ class Memory:
         self._redis.set(keys.ADD_ON, json.dumps(dict(known)), ex=for_s)
 
     @boundary("memory.klass_refused")
-    def klass_refused(self, klass: str, refused: bool) -> None:
-        """Whether Kustomer refused custom objects of a class last; for those who tell people of problems."""
-        if refused:
-            self._redis.set(keys.KLASS_REFUSED, klass, ex=_KLASS_REFUSED_S)
+    def klass_refused(self, klass: str, why: KlassRefusal | None) -> None:
+        """Why Kustomer refused custom objects of a class last; for those who tell people of problems.
+
+        Args:
+            why: None: it took one.
+        """
+        if why is not None:
+            self._redis.set(keys.KLASS_REFUSED, f"{klass} {why}", ex=_KLASS_REFUSED_S)
         else:
             self._redis.delete(keys.KLASS_REFUSED)
 

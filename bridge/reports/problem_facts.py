@@ -65,7 +65,7 @@ class Facts:
         rules_wrong: the first mistake in the rules file, where a process does not follow it for that.
         rules_versions: version of the rules -> kinds of the processes that work by it.
         search_refused: the key may not search customers, as the rules wish.
-        klass_refused: the class of custom objects that Kustomer refuses, as it lacks it or the key a role.
+        klass_refused: the class of custom objects that Kustomer refuses, and why: "missing", or "role".
         add_on_missing: the rules choose what CloudTalk's AI says, and the account lacks its add-on.
         synthetic_late_s: for how long the synthetic call has been under way, or failing, beyond its limit.
         active: names of the problems notified now: they end at lower marks.
@@ -89,7 +89,7 @@ class Facts:
     rules_wrong: str = ""
     rules_versions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     search_refused: bool = False
-    klass_refused: str = ""
+    klass_refused: tuple[str, str] = ("", "")
     add_on_missing: bool = False
     synthetic_late_s: float = 0.0
     synthetic_says: str = ""

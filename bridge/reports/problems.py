@@ -258,15 +258,24 @@ def _search(facts: Facts) -> Iterator[Problem]:
         )
 
 
+def klass_remedy(why: str) -> str:
+    """What to do about custom objects that are refused, by `KlassRefusal`."""
+    if why == "missing":
+        return "define the class: callbridge kustomer klass prints its definition"
+    return "give the key the roles org.permission.kobject.read, .create and .update"
+
+
 def _klass(facts: Facts) -> Iterator[Problem]:
-    if facts.klass_refused:
+    klass, why = facts.klass_refused
+    if klass:
         yield Problem(
             name="klass-refused",
             kind="klass-refused",
             severity="warning",
-            says=f"Kustomer refuses custom objects of class {facts.klass_refused}: calls go on without them",
-            do="define the class (callbridge kustomer klass prints it), and let the key create and update "
-            "custom objects; it is tried again within the hour",
+            says=f"Kustomer has no class {klass} of custom objects: calls go on without them"
+            if why == "missing"
+            else f"Kustomer refuses the key custom objects of class {klass}: calls go on without them",
+            do=f"{klass_remedy(why)}; it is tried again within the hour, and by callbridge calls sync CALL",
             page="/rules",
             well="custom objects are written again",
             needs_a_person=True,

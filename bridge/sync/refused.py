@@ -13,6 +13,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from bridge.errors import Rejected
 from bridge.ledger.calls.record_fields import Family
+from bridge.ledger.memory import Memory
 from bridge.sync.write_log import WriteLog
 from bridge.sync.writer import CallWriter
 
@@ -137,6 +138,15 @@ def _without_refused_lately(
 def _remember(writer: CallWriter, output: str, attribute: str) -> None:
     lately = writer.memory.cached(_refused_lately(output)) or ()
     writer.memory.cache(_refused_lately(output), sorted({*lately, attribute}), for_s=_NOT_AGAIN_FOR_S)
+
+
+def attributes_refused_lately(memory: Memory) -> dict[str, list[str]]:
+    """What has custom attributes, in words -> those that Kustomer refused there within the last hour."""
+    found = {
+        _noun(output): list(memory.cached(_refused_lately(output)) or ())
+        for output in ("conversation", "klass")
+    }
+    return {noun: names for noun, names in found.items() if names}
 
 
 def _refused_lately(output: str) -> str:

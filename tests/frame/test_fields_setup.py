@@ -7,15 +7,20 @@ import json
 
 import httpx2
 import pytest
+import redis
 from click.testing import CliRunner
 
 from bridge.checks.fields import look_at_fields
 from bridge.commands.kustomer import kustomer
+from bridge.domain.fields import definition
 from bridge.domain.rules.file import read_rules_text
 from bridge.domain.rules.model import Rule, Rules
 from bridge.domain.rules.when import When
+from bridge.ledger.calls import by_hand
 from bridge.sandbox.running import RunningSandbox
 from bridge.settings import Settings
+from tests.jobs.test_missed import contact, tell, uuid_of
+from tests.support import Bridge
 
 
 def settings_of(sandbox: RunningSandbox, rules: Rules) -> Settings:
@@ -78,3 +83,23 @@ def test_doctor_says_that_kustomer_may_not_tell_and_when_attributes_of_conversat
         checks = list(look_at_fields(settings_of(sandbox, both), client))
 
     assert ["shows with the first call" in checks[0].says, "does not tell" in checks[1].says] == [True, True]
+
+
+def test_doctor_tells_what_calls_found_refused_of_a_class_that_is_there(
+    sandbox: RunningSandbox, redis_client: redis.Redis, redis_url: str
+) -> None:
+    sandbox.kustomer.define_klass(definition("call", {"outcome": "callOutcomeStr"}))
+    bridge = Bridge(redis_client, sandbox, Rules(fields_as="klass"))
+    said = '{"errors": [{"title": "forbidden"}]}'
+    sandbox.kustomer.answer_next(said, "application/json", status=403, method="POST", path="/klasses/call$")
+    tell(bridge, contact(1, 0))
+    settings = settings_of(sandbox, Rules(fields_as="klass")).model_copy(update={"redis_url": redis_url})
+
+    with httpx2.Client() as client:
+        refused = list(look_at_fields(settings, client))
+        by_hand.sync_again(bridge.ledger, bridge.record(uuid_of(1)), who="a test")
+        bridge.run_jobs()
+        lacking = list(look_at_fields(settings, client))
+
+    assert "refused the key" in refused[0].says and "roles" in refused[0].do
+    assert (lacking[0].state, "callLineStr" in lacking[1].says) == ("ok", True)

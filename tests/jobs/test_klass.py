@@ -170,7 +170,7 @@ def test_a_class_that_is_missing_costs_two_requests_an_hour_and_holds_up_nothing
     assert first.state == second.state == "synced"
     assert "Kustomer has no class call; callbridge kustomer klass prints" in str(first.reason)
     assert "Kustomer refused the class call within the last hour" in str(second.reason)
-    assert klass_refused(bridge.ledger) == "call"
+    assert klass_refused(bridge.ledger) == ("call", "missing")
     # An admin creates it; the calls come by themselves.
     sandbox.kustomer.define_klass(json.loads(json.dumps(definition("call", {}))))
     redis_client.delete(f"{keys.TAG}:cache:kustomer:refused-klass:call")
@@ -179,7 +179,7 @@ def test_a_class_that_is_missing_costs_two_requests_an_hour_and_holds_up_nothing
     bridge.run_jobs()
 
     assert len(sandbox.kustomer.custom_objects) == 3
-    assert klass_refused(bridge.ledger) == "" and not bridge.record(uuid_of(1)).reason
+    assert klass_refused(bridge.ledger) == ("", "") and not bridge.record(uuid_of(1)).reason
 
 
 def test_once_a_person_has_one_call_written_the_next_ones_do_not_wait_for_the_hour(
@@ -194,7 +194,7 @@ def test_once_a_person_has_one_call_written_the_next_ones_do_not_wait_for_the_ho
 
     tell(bridge, contact(2, 5))
 
-    assert len(sandbox.kustomer.custom_objects) == 2 and klass_refused(bridge.ledger) == ""
+    assert len(sandbox.kustomer.custom_objects) == 2 and klass_refused(bridge.ledger) == ("", "")
 
 
 def test_a_key_without_the_role_holds_up_nothing(bridge: Bridge, sandbox: RunningSandbox) -> None:
@@ -205,6 +205,7 @@ def test_a_key_without_the_role_holds_up_nothing(bridge: Bridge, sandbox: Runnin
 
     record = bridge.record(uuid_of(1))
     assert record.state == "synced" and "the key lacks the role for class call" in str(record.reason)
+    assert klass_refused(bridge.ledger) == ("call", "role")
     one_of_each(sandbox)
 
 

@@ -75,7 +75,7 @@ TABLE: dict[str, tuple[dict[str, Any], list[str]]] = {
     "recordings cannot be stored": ({"storage_failing": "disk full"}, ["storage-failing"]),
     "a key that may not search": ({"search_refused": True}, ["search-refused"]),
     "an add-on that the account lacks": ({"add_on_missing": True}, ["add-on-missing"]),
-    "a class of custom objects that is missing": ({"klass_refused": "call"}, ["klass-refused"]),
+    "a class of custom objects that is missing": ({"klass_refused": ("call", "missing")}, ["klass-refused"]),
     "a mistake in the rules file": (
         {
             "rules_wrong": "rules.toml:3:1: unknown name",

@@ -58,12 +58,12 @@ def ensure_klass(
         if why is None:
             raise
         writer.memory.cache(_refused_lately(draft.klass), True, for_s=_NOT_AGAIN_FOR_S)
-        writer.memory.klass_refused(draft.klass, True)
+        writer.memory.klass_refused(draft.klass, "missing" if isinstance(error, _Refused) else "role")
         _say(writer, why)
     except (Rejected, Conflict) as error:
         _say(writer, str(error))
     else:
-        writer.memory.klass_refused(draft.klass, False)
+        writer.memory.klass_refused(draft.klass, None)
         if writer.verify:
             # A person asked, and Kustomer has it now: further calls need not wait for the hour.
             writer.memory.cache(_refused_lately(draft.klass), False, for_s=_NOT_AGAIN_FOR_S)
