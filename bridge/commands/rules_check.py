@@ -10,6 +10,7 @@ import click
 
 from bridge.commands import DONE, WRONG_USE
 from bridge.commands.printing import say
+from bridge.domain.rules.hints import hints
 from bridge.domain.rules.model import Rules
 from bridge.setting_sources import read_rules
 from bridge.settings import Settings
@@ -22,9 +23,10 @@ def check(*, file: Path | None) -> int:
     """Check FILE, or without one the file of CALLBRIDGE_RULES.
 
     A mistake is a line FILE:LINE:COLUMN: what; remedy on standard error, and the exit code is 2. Templates
-    are tried on a sample call.
+    are tried on a sample call. What is right and has no effect is a note, with exit code 0.
     """
-    path = file or Settings.read(os.environ).settings.callbridge_rules
+    settings = Settings.read(os.environ).settings
+    path = file or settings.callbridge_rules
     if path is None:
         say("CALLBRIDGE_RULES is not set, so all rules have their defaults; name a FILE to check it.")
         return DONE
@@ -39,6 +41,8 @@ def check(*, file: Path | None) -> int:
     )
     for line in in_force:
         say(line)
+    for line in hints(rules, has_sms_token=settings.kustomer_webhook_token is not None):
+        say(f"  note: {line}")
     return DONE
 
 

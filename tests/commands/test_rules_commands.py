@@ -37,6 +37,13 @@ def test_a_good_file_passes_and_says_what_is_in_force(file: Path, capsys: Caught
     assert "then.name makes 'Sale of Bo Example'" in said.replace("rule 1 (line 4): ", "")
 
 
+def test_a_choice_without_effect_is_a_note_and_no_mistake(file: Path, capsys: Caught) -> None:
+    file.write_text("version = 2\n[contacts]\ncreate = true\n")
+
+    assert main(["rules", "check"]) == DONE
+    assert "note: line 3: contacts.create has no effect without to_cloudtalk" in capsys.readouterr().out
+
+
 def test_mistakes_stand_on_standard_error_with_exit_code_2(file: Path, capsys: Caught) -> None:
     file.write_text("version = 2\n[write]\ninternl = true\nshort = 1\n")
 
