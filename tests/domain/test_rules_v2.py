@@ -214,6 +214,7 @@ MISTAKES = [
     ("version = 2\n[conversation]\ncustom = { nNum = 'x' }", "F:3:12: conversation.custom.nNum: 'nNum' cannot be that value; an attribute that ends in Num is a number"),
     ('version = 2\n[write]\nas = "phone"', 'F:3:6: write.as cannot be "phone"; use one of note, voice_message, both'),
     ('version = 2\n[write]\nlanguage = "DE"', 'F:3:12: write.language cannot be "DE"; use one of en, de, fr, es, pt, it, nl, pl, cs; did you mean de?'),
+    ("version = 2\n[cue_card]\ntags = { x = 3 }", "F:3:14: cue_card.tags.x cannot be 3; use ids of Kustomer tags with their names"),
     ("version = 2\n[insights]\nsummary = 1", "F:3:11: insights.summary cannot be 1; use true or false"),
     ("version = 2\n[[rule]]\nwhen.country = 'UK'\nthen.write = false", 'F:3:16: rule 1: when.country cannot be "UK"; did you mean GB?'),
     ("version = 2\n[[rule]]\nwhen.country = ['DE', 'XX']\nthen.write = false", 'F:3:23: rule 1: when.country cannot be "XX"; use an ISO 3166 code'),

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from bridge.domain.rules.choice import BOOL, Choice, as_mapping
-from bridge.domain.rules.values import Id, Name
+from bridge.domain.rules.values import FilledText, Id
 
 _Number = Annotated[int, Field(strict=True, ge=0, le=10)]
 
@@ -28,7 +28,7 @@ CHOICES: tuple[Choice, ...] = (
         bare="cue_card_unknown", says="show a card for a caller whom Kustomer does not know, too",
     ),
     Choice(
-        section="cue_card", name="tags", field="cue_card_tags", kind=dict[Id, Name], read=as_mapping,
+        section="cue_card", name="tags", field="cue_card_tags", kind=dict[Id, FilledText], read=as_mapping,
         right='ids of Kustomer tags with their names, such as { "5f0e0000000000000000a188" = "VIP" }',
         bare="cue_card_tags", example='{ "5f0e0000000000000000a188" = "VIP" }',
         says="names of the customer's tags for the card: Kustomer's API tells their ids only",
