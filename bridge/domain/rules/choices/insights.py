@@ -5,8 +5,10 @@ from __future__ import annotations
 from bridge.domain.rules import model as rules_model
 from bridge.domain.rules.choice import BOOL, Choice, one_of
 
-_ONE = "1 of CloudTalk, and the note is updated once more"
-_ALSO = "1 of CloudTalk"
+# Asked again at growing distances (`jobs/insights.py`) while CloudTalk does not have it.
+_NEVER = "up to 8 if CloudTalk never has it"
+_ONE = f"1 of CloudTalk, {_NEVER}, and the note is updated once more"
+_ALSO = f"1 of CloudTalk, {_NEVER}"
 
 CHOICES: tuple[Choice, ...] = (
     Choice(
@@ -39,7 +41,7 @@ CHOICES: tuple[Choice, ...] = (
         right=one_of(rules_model.WrittenTranscript), example='"file"',
         says="in the note, as much as fits; file: all of it as a text file if it does not fit; none: not at "
         "all; no such line: as it comes",
-        costs="1 of CloudTalk for 1,000 segments; a file 1 of Kustomer; nothing of CloudTalk if a webhook "
-        "brings it",
+        costs=f"1 of CloudTalk for 1,000 segments, {_NEVER}; a file 1 of Kustomer; nothing of CloudTalk "
+        "if a webhook brings it",
     ),
 )  # fmt: skip
