@@ -47,7 +47,7 @@ def ls(*, cursor: str, limit: int, as_json: bool) -> int:
             row.channel,
             row.conversation_id or "",
             row.key,
-            row.reason or "",
+            line_of(row)["reason"] or "",
         )
         for row in page.items
     ]

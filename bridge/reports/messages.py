@@ -18,7 +18,7 @@ def line_of(row: MessageRow) -> dict[str, Any]:
     return {
         "key": row.key,
         "state": row.state,
-        "reason": row.reason,
+        "reason": row.reason and scrubbed(row.reason),
         "direction": row.direction,
         "channel": row.channel,
         "number_tail": row.number_tail,
@@ -51,11 +51,9 @@ def message_view(
     external = message.external if message is not None else None
     internal = message.internal if message is not None else None
     sent_at = message.sent_at if message is not None else None
-    line = line_of(row)
-    reason = line["reason"]
     return {
-        **line,
-        "reason": scrubbed(reason) if masked and reason else reason,
+        **line_of(row),
+        "reason": scrubbed(row.reason) if masked and row.reason else row.reason,
         "text": message.text if message is not None and shows else None,
         "media": len(message.media) if message is not None else 0,
         "number": external.text if external is not None and shows else external.masked if external else None,

@@ -11,6 +11,8 @@ from bridge.domain.rules.model import Rules
 from bridge.domain.webhook.outgoing import Unusable, read_outgoing
 from bridge.ledger.calls.learning import Learnt
 from bridge.ledger.messages.records import messages_page, request_sms
+from bridge.reports.masking import scrubbed
+from bridge.reports.messages import line_of
 from bridge.sandbox.running import RunningSandbox
 from tests.jobs.test_messages import LINE, NUMBER, by_workflow, native
 from tests.support import Bridge
@@ -62,7 +64,9 @@ def test_a_lost_reply_is_not_repeated_by_a_replay_neither(bridge: Bridge, sandbo
 
     assert ends == ["sms parked", "sms parked"] and len(sent(sandbox)) == 1
     assert [job["cause"] for job in bridge.ledger.parked().values()] == ["MaybeDone"]
-    assert messages_page(bridge.ledger).items[0].state == "parked"
+    listed = line_of(messages_page(bridge.ledger).items[0])
+    (error,) = (str(job["error"]) for job in bridge.ledger.parked().values())
+    assert (listed["state"], listed["reason"]) == ("parked", scrubbed(error)) and error
 
 
 def test_a_killed_worker_leaves_it_to_a_person(bridge: Bridge, sandbox: RunningSandbox) -> None:

@@ -124,6 +124,7 @@ class MessageRow:
 
     Args:
         state: waiting, synced, skipped, dropped or parked.
+        reason: why it is in this state; of a parked one the error of its job, which may name a number.
     """
 
     key: str
@@ -153,8 +154,8 @@ def messages_page(ledger: Ledger, *, cursor: str = "", limit: int = 50) -> Page[
                 _ask_parked(pipe, place.name)
             found = pipe.execute()
         return [
-            _row(place, fields, parked) if fields else None
-            for place, fields, parked in zip(places, found[::2], found[1::2], strict=True)
+            _row(place, fields, parked, jobs) if fields else None
+            for place, fields, parked, jobs in zip(places, found[::3], found[1::3], found[2::3], strict=True)
         ]
 
     return page_of(
@@ -169,16 +170,27 @@ def row_of(ledger: Ledger, key: str) -> MessageRow:
     pipe.hgetall(keys.record(key))
     _ask_parked(pipe, key)
     pipe.zscore(keys.MESSAGES, key)
-    fields, parked, heard_ms = pipe.execute()
-    return _row(Place(score=heard_ms or 0, name=key), fields, parked)
+    fields, parked, jobs, heard_ms = pipe.execute()
+    return _row(Place(score=heard_ms or 0, name=key), fields, parked, jobs)
 
 
 def _ask_parked(pipe: Pipeline, key: str) -> None:
-    """Whether its job is parked: the one that writes it, or the one that sends it."""
-    pipe.zmscore(keys.PARKED, [keys.job(kind.name, key) for kind in (MESSAGE, SMS)])
+    """Whether its job is parked, and why: the one that writes it, or the one that sends it."""
+    names = [keys.job(kind.name, key) for kind in (MESSAGE, SMS)]
+    pipe.zmscore(keys.PARKED, names)
+    pipe.hmget(keys.JOBS, names)
 
 
-def _row(place: Place, fields: Mapping[str, str], parked: Sequence[float | None]) -> MessageRow:
+def _why_parked(parked: Sequence[float | None], jobs: Sequence[str | None]) -> str | None:
+    errors = [
+        json.loads(job).get("error") for at, job in zip(parked, jobs, strict=True) if at is not None and job
+    ]
+    return next((error for error in errors if error), None)
+
+
+def _row(
+    place: Place, fields: Mapping[str, str], parked: Sequence[float | None], jobs: Sequence[str | None]
+) -> MessageRow:
     shown = json.loads(fields.get(Field.MESSAGE) or "{}")
     state = fields.get(Field.STATE, "waiting")
     outputs = {
@@ -186,11 +198,13 @@ def _row(place: Place, fields: Mapping[str, str], parked: Sequence[float | None]
         for name in ("conversation", "message")
         if (text := fields.get(f"out:{name}"))
     }
+    is_parked = any(at is not None for at in parked) and state != "synced"
+    reason = fields.get(Field.REASON) or None
     return MessageRow(
         key=place.name,
         at=cast(datetime, moment(place.score)),
-        state="parked" if any(at is not None for at in parked) and state != "synced" else state,
-        reason=fields.get(Field.REASON) or None,
+        state="parked" if is_parked else state,
+        reason=(_why_parked(parked, jobs) or reason) if is_parked else reason,
         direction=shown.get("direction", ""),
         channel=shown.get("channel", ""),
         number_tail=shown.get("number_tail", ""),
