@@ -284,6 +284,26 @@ def test_a_recording_kept_by_the_bridge_names_its_length() -> None:
     )
 
 
+def test_our_colons_are_those_of_the_language_also_beside_what_others_said() -> None:
+    due = {"dates": (Dated(text="La facture {x}", at=STARTED_AT),), "action_items": (Dated(text="a: b"),)}
+    said = Transcript(segments=(Segment(speaker="agent", text="Bonjour: {x}", start_s=1),))
+    given = call(summary=None, transcript=None, insights=Insights(smart_notes=due, transcript=said))
+    rules = Rules(language="fr", smart_notes=True, transcript="note")
+
+    body = note_of(planned(given, rules)).body
+
+    assert "> - lun. 2 mars 2026, 09:23 UTC : La facture {x}" in body
+    assert "> [0:01] Bo Sample : Bonjour: {x}" in body
+    assert "> - a: b" in body
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_day_of_the_week_is_the_same_alone_and_in_a_date(language: Language) -> None:
+    texts = texts_in(language)
+
+    assert texts.day(STARTED_AT).startswith(texts.weekday(STARTED_AT))
+
+
 def test_names_with_braces_stay_as_they_are() -> None:
     given = call(
         contact_name="{who} {0}",

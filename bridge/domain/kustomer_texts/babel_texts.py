@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from babel import Locale
-from babel.dates import format_skeleton
+from babel.dates import format_date, format_skeleton
 from babel.lists import format_list
 from babel.units import format_unit
 
@@ -32,7 +32,8 @@ class BabelTexts(Texts):
         return self.span(round(seconds))
 
     def weekday(self, local: datetime) -> str:
-        return _plain(format_skeleton("E", local, locale=self._locale))
+        # As in `day`: the skeleton "E" alone is a German "Mo" without its dot.
+        return _plain(format_date(local, "EEE", locale=self._locale))
 
     def day(self, local: datetime) -> str:
         return _plain(format_skeleton("yMMMEd", local, locale=self._locale))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bridge.domain.call import Call
-from bridge.domain.insights import NO_ADDON, Speaker, Transcript, in_order
+from bridge.domain.insights import NO_ADDON, Dated, Speaker, Transcript, in_order
 from bridge.domain.kustomer_texts.catalogue.ids import MessageId
 from bridge.domain.kustomer_texts.spans import clock_span
 from bridge.domain.kustomer_texts.texts import Texts
@@ -93,15 +93,15 @@ def insight_sections(call: Call, texts: Texts, when: Callable[[datetime], str]) 
 
 
 def _list_section(name: str, call: Call, texts: Texts, when: Callable[[datetime], str]) -> Section | None:
-    lines = [
-        ": ".join(part for part in (when(one.at) if one.at else "", one.text) if part)
-        for one in call.insights.smart_notes.get(name, ())
-    ]
-    return (
-        Section(title=texts.say(_LISTS[name]), text="\n".join(f"- {line}" for line in lines))
-        if lines
-        else None
-    )
+    items = call.insights.smart_notes.get(name, ())
+    text = "\n".join(f"- {_dated(one, texts, when)}" for one in items)
+    return Section(title=texts.say(_LISTS[name]), text=text) if items else None
+
+
+def _dated(one: Dated, texts: Texts, when: Callable[[datetime], str]) -> str:
+    if one.at is None:
+        return one.text
+    return texts.say("facts", what=when(one.at), facts=one.text) if one.text else when(one.at)
 
 
 def never_line(call: Call, texts: Texts) -> str:
@@ -148,7 +148,7 @@ def transcript_text(transcript: Transcript, call: Call, texts: Texts) -> str:
     for one in transcript.segments:
         at = f"[{clock_span(int(one.start_s))}] " if one.start_s is not None else ""
         who = _speaker(one.speaker, transcript.speakers.get(one.speaker), call, texts)
-        lines.append(f"{at}{who}: {one.text}")
+        lines.append(texts.say("facts", what=f"{at}{who}", facts=one.text))
     return "\n".join(lines)
 
 
