@@ -80,7 +80,7 @@ def test_every_text_is_translated(language: Language) -> None:
 def test_two_lines_of_one_language_never_look_alike() -> None:
     """A person, and a test of what could be forged, tells lines apart by what they begin with."""
     labels = (
-        "caller", "called", "our_line", "agent", "agents", "when", "times", "call_tags", "rating",
+        "caller", "called", "with", "our_line", "agent", "agents", "when", "times", "call_tags", "rating",
         "recording", "details_to_come", "rang_list", "answered_by", "menu",
     )  # fmt: skip
     for language in LANGUAGES:

@@ -76,7 +76,7 @@ CloudTalk call: 1000000110"""
 INTERNAL = """\
 Internal call
 
-Caller: 1002
+With: 1002
 Our line: 1001
 Agent: Bo Sample
 When: Mon 2 Mar 2026, 09:23 UTC
@@ -150,6 +150,8 @@ def test_the_note_of_an_internal_call() -> None:
     )
 
     assert note_text(internal) == INTERNAL
+    # One that was written before is left as it is.
+    assert note_before_marks(internal, zone="UTC", sound="") == INTERNAL.replace("With", "Caller")
 
 
 def test_a_note_written_early_says_that_more_is_to_come() -> None:

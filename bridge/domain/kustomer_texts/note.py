@@ -121,8 +121,11 @@ def says_all(body: str, call: Call, texts: Texts = ENGLISH, mark: str = MARK) ->
 def note_before_marks(
     call: Call, *, zone: str, sound: str, life: Iterable[str] = (), texts: Texts = ENGLISH
 ) -> str:
-    """The same note as it was written before lines of others were marked."""
-    return note_text(call, zone=zone, sound=sound, life=life, mark="", texts=texts)
+    """The same note as it was written before lines of others were marked, and colleagues were callers."""
+    text = note_text(call, zone=zone, sound=sound, life=life, mark="", texts=texts)
+    if call.outcome is not Outcome.INTERNAL or not (other := _other_side(call, texts)):
+        return text
+    return text.replace(texts.say("with", who=other), texts.say("caller", who=other), 1)
 
 
 def _marked(text: str, mark: str) -> str:
@@ -185,12 +188,19 @@ def spoken(number: Phone, texts: Texts = ENGLISH) -> str:
     return texts.say("number_withheld") if number.kind is Kind.WITHHELD else number.spoken
 
 
-def _people(call: Call, texts: Texts) -> Iterator[str]:
-    other: MessageId = "called" if call.direction is Direction.OUTGOING else "caller"
+# Of a call between colleagues CloudTalk does not say who called whom.
+_OTHER_SIDE: dict[Direction | None, MessageId] = {Direction.OUTGOING: "called", Direction.INTERNAL: "with"}
+
+
+def _other_side(call: Call, texts: Texts) -> str:
     if call.contact_name and call.external and call.external.kind is not Kind.WITHHELD:
-        yield texts.say(other, who=f"{call.contact_name}, {call.external.spoken}")
-    elif call.external or call.contact_name:
-        yield texts.say(other, who=who(call, texts))
+        return f"{call.contact_name}, {call.external.spoken}"
+    return who(call, texts) if call.external or call.contact_name else ""
+
+
+def _people(call: Call, texts: Texts) -> Iterator[str]:
+    if other := _other_side(call, texts):
+        yield texts.say(_OTHER_SIDE.get(call.direction, "caller"), who=other)
     if line := _line(call.line_name, call.internal, texts):
         yield texts.say("our_line", line=line)
     agents = _agents(call, texts)

@@ -31,6 +31,7 @@ MESSAGES: Mapping[MessageId, str] = {
     # Who took part. {number}: CloudTalk's number of an agent whose name is not known.
     "caller": "Volající: {who}",
     "called": "Volaný: {who}",
+    "with": "Účastník: {who}",
     "our_line": "Naše linka: {line}",
     "agent": "Operátor: {agent}",
     "agents": "Operátoři: {agents}",

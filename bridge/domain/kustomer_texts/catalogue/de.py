@@ -31,6 +31,7 @@ MESSAGES: Mapping[MessageId, str] = {
     # Who took part. {number}: CloudTalk's number of an agent whose name is not known.
     "caller": "Anrufer: {who}",
     "called": "Angerufen: {who}",
+    "with": "Mit: {who}",
     "our_line": "Unsere Leitung: {line}",
     "agent": "Agent: {agent}",
     "agents": "Agenten: {agents}",

@@ -31,6 +31,7 @@ MESSAGES: Mapping[MessageId, str] = {
     # Who took part. {number}: CloudTalk's number of an agent whose name is not known.
     "caller": "Caller: {who}",
     "called": "Called: {who}",
+    "with": "With: {who}",
     "our_line": "Our line: {line}",
     "agent": "Agent: {agent}",
     "agents": "Agents: {agents}",

@@ -31,6 +31,7 @@ MESSAGES: Mapping[MessageId, str] = {
     # Who took part. {number}: CloudTalk's number of an agent whose name is not known.
     "caller": "Llamante: {who}",
     "called": "Destinatario: {who}",
+    "with": "Con: {who}",
     "our_line": "Nuestra línea: {line}",
     "agent": "Agente: {agent}",
     "agents": "Agentes: {agents}",

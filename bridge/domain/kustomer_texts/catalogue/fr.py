@@ -31,6 +31,7 @@ MESSAGES: Mapping[MessageId, str] = {
     # Who took part. {number}: CloudTalk's number of an agent whose name is not known.
     "caller": "Appelant : {who}",
     "called": "Appelé : {who}",
+    "with": "Avec : {who}",
     "our_line": "Notre ligne : {line}",
     "agent": "Agent : {agent}",
     "agents": "Agents : {agents}",

@@ -30,6 +30,7 @@ MessageId = Literal[
     # Who took part. {number}: CloudTalk's number of an agent whose name is not known.
     "caller",
     "called",
+    "with",
     "our_line",
     "agent",
     "agents",

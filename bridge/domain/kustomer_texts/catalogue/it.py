@@ -31,6 +31,7 @@ MESSAGES: Mapping[MessageId, str] = {
     # Who took part. {number}: CloudTalk's number of an agent whose name is not known.
     "caller": "Chiamante: {who}",
     "called": "Chiamato: {who}",
+    "with": "Con: {who}",
     "our_line": "Nostra linea: {line}",
     "agent": "Operatore: {agent}",
     "agents": "Operatori: {agents}",

@@ -31,6 +31,7 @@ MESSAGES: Mapping[MessageId, str] = {
     # Who took part. {number}: CloudTalk's number of an agent whose name is not known.
     "caller": "Beller: {who}",
     "called": "Gebeld: {who}",
+    "with": "Met: {who}",
     "our_line": "Onze lijn: {line}",
     "agent": "Medewerker: {agent}",
     "agents": "Medewerkers: {agents}",

@@ -31,6 +31,7 @@ MESSAGES: Mapping[MessageId, str] = {
     # Who took part. {number}: CloudTalk's number of an agent whose name is not known.
     "caller": "Dzwoniący: {who}",
     "called": "Odbiorca: {who}",
+    "with": "Rozmówca: {who}",
     "our_line": "Nasza linia: {line}",
     "agent": "Konsultant: {agent}",
     "agents": "Konsultanci: {agents}",

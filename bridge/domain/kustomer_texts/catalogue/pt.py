@@ -31,6 +31,7 @@ MESSAGES: Mapping[MessageId, str] = {
     # Who took part. {number}: CloudTalk's number of an agent whose name is not known.
     "caller": "Quem ligou: {who}",
     "called": "Destinatário: {who}",
+    "with": "Com: {who}",
     "our_line": "Nossa linha: {line}",
     "agent": "Atendente: {agent}",
     "agents": "Atendentes: {agents}",
