@@ -9,6 +9,7 @@ from datetime import datetime
 from enum import Enum, auto
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from bridge.domain.call import Call
 from bridge.domain.conversation import conversation_choices
@@ -16,7 +17,7 @@ from bridge.domain.fields import field_values
 from bridge.domain.files import AttachmentDraft, files_of, transcript_file
 from bridge.domain.insight_choices import as_chosen
 from bridge.domain.kustomer_texts.later import LaterTexts, later_texts
-from bridge.domain.kustomer_texts.note import cut, says_all, title
+from bridge.domain.kustomer_texts.note import cut, length, says_all, title
 from bridge.domain.kustomer_texts.recording import recording_state
 from bridge.domain.kustomer_texts.tags import LONGEST_TAG, MOST_TAGS, in_kustomers_letters, tags_of_people
 from bridge.domain.kustomer_texts.texts import texts_in
@@ -239,10 +240,20 @@ def _klass(call: Call, rules: Rules, external_id: str, first_of_day: bool | None
     return KlassDraft(
         klass=rules.klass,
         external_id=key_of("klass", external_id),
-        title=_named(rules.name, call, rules),
+        title=_with_its_time(_named(rules.name, call, rules), call, rules),
         description=number,
         custom=field_values(call, rules.field_names, zone=rules.zone, first_of_day=first_of_day),
     )
+
+
+def _with_its_time(name: str, call: Call, rules: Rules) -> str:
+    """So that two calls of one caller differ in a list."""
+    began = call.started_at or call.ended_at
+    if began is None:
+        return name
+    texts, local = texts_in(rules.language), began.astimezone(ZoneInfo(rules.zone))
+    time = f", {texts.day(local)}, {local:%H:%M}"
+    return f"{cut(name, _LONGEST_NAME - length(time), texts)}{time}"
 
 
 def _voice(call: Call, rules: Rules, external_id: str, note: NoteDraft) -> VoiceDraft:
