@@ -32,6 +32,7 @@ class Checked:
 
 
 def _examine(settings: Settings) -> Iterator[Check]:
+    # Each look at the page is one run, so that nothing is posted.
     # With the clients of the services, which a web process starts without.
     import httpx2
 
@@ -39,7 +40,7 @@ def _examine(settings: Settings) -> Iterator[Check]:
     from bridge.clients.bounds import Client
 
     with Client(timeout=httpx2.Timeout(5, connect=3)) as client:
-        yield from examine(settings, client)
+        yield from examine(settings, client, posts=False)
 
 
 class CachedChecks:

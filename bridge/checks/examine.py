@@ -17,6 +17,7 @@ from bridge.checks.check import Check, clock, not_answered
 from bridge.checks.cue_cards import look_at_cue_cards
 from bridge.checks.fields import look_at_fields
 from bridge.checks.owners import look_at_owners
+from bridge.checks.pages import look_at_pages
 from bridge.checks.redis_server import fault_check, look_at_pauses, look_at_processes, look_at_redis
 from bridge.clients.replies import is_page
 from bridge.domain.webhook.json_values import read_json
@@ -28,8 +29,13 @@ from bridge.wiring import ledger_on, open_connections, open_recordings, open_red
 from bridge.wording import counted
 
 
-def examine(settings: Settings, client: httpx2.Client) -> Iterator[Check]:
-    """All checks, in the order in which to mend what they find."""
+def examine(settings: Settings, client: httpx2.Client, *, posts: bool = True) -> Iterator[Check]:
+    """All checks, in the order in which to mend what they find.
+
+    Args:
+        posts: False: what can be found out only by posting something to a service is not tried. For a page,
+            which looks again and again.
+    """
     yield Check("settings", "ok", "readable and valid")
     for notice in settings.notices:
         yield Check("settings", "warn", notice, "rename or remove it")
@@ -44,20 +50,21 @@ def examine(settings: Settings, client: httpx2.Client) -> Iterator[Check]:
         from bridge.checks.membrane import look_at_membrane
 
         yield from look_at_membrane(settings, client)
-    yield from _direct(settings, client)
+    yield from _direct(settings, client, posts=posts)
     if settings.cloudtalk_via != "direct" or _cloudtalk_request(settings) is not None:
-        yield from look_at_cue_cards(settings, client)
+        yield from look_at_cue_cards(settings, client, posts=posts)
     if settings.kustomer_via != "direct" or settings.kustomer_api_key is not None:
         yield from look_at_owners(settings, client)
         yield from look_at_fields(settings, client)
+    yield from look_at_pages(settings)
 
 
-def _direct(settings: Settings, client: httpx2.Client) -> Iterator[Check]:
+def _direct(settings: Settings, client: httpx2.Client, *, posts: bool) -> Iterator[Check]:
     """The services that are reached with keys of our own."""
     if settings.cloudtalk_via == "direct":
         yield from _cloudtalk(settings, client)
     if settings.kustomer_via == "direct":
-        yield from _kustomer(settings, client)
+        yield from _kustomer(settings, client, posts=posts)
 
 
 def _cloudtalk(settings: Settings, client: httpx2.Client) -> Iterator[Check]:
@@ -70,7 +77,7 @@ def _cloudtalk(settings: Settings, client: httpx2.Client) -> Iterator[Check]:
     )
 
 
-def _kustomer(settings: Settings, client: httpx2.Client) -> Iterator[Check]:
+def _kustomer(settings: Settings, client: httpx2.Client, *, posts: bool) -> Iterator[Check]:
     yield from _upstream(
         "Kustomer",
         client,
@@ -79,7 +86,7 @@ def _kustomer(settings: Settings, client: httpx2.Client) -> Iterator[Check]:
         refused="check the key's expiry, roles and allowed addresses in Kustomer (Settings > Security > "
         "API Keys), and KUSTOMER_API_URL: EU keys do not work in the US",
     )
-    if settings.rules.searches and settings.kustomer_api_key is not None:
+    if posts and settings.rules.searches and settings.kustomer_api_key is not None:
         yield from _search_role(settings, client)
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 from bridge.checks.cached import CachedChecks
 from bridge.checks.check import Check
+from bridge.sandbox.running import RunningSandbox
 from bridge.settings import Settings
 
 GOOD = Check("made up", "ok", "for a test")
@@ -29,6 +31,19 @@ def test_the_checks_of_the_last_seconds_are_shown_again() -> None:
 
     asyncio.run(looked())
     assert len(runs) == 1
+
+
+def test_looking_at_the_page_posts_nothing_to_a_service(sandbox: RunningSandbox, tmp_path: Path) -> None:
+    file = tmp_path / "rules.toml"
+    file.write_text('version = 2\n[cue_card]\nshow = true\n[customer]\nseveral = "none"\n')
+    environ = {**sandbox.environ(), "CALLBRIDGE_RULES": str(file), "DATA_DIR": str(tmp_path)}
+    checks = CachedChecks(Settings.from_env(environ, dotenv=None), waits_s=20)
+
+    found = asyncio.run(checks.look())
+
+    asked = [*sandbox.cloudtalk.requests, *sandbox.kustomer.requests]
+    assert found.is_done and asked and {one.method for one in asked} == {"GET"}
+    assert "not tried here: callbridge doctor sends one of no call" in [one.says for one in found.checks]
 
 
 def test_a_slow_check_is_not_waited_for_and_runs_once() -> None:
