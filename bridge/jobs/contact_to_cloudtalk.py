@@ -67,10 +67,8 @@ def give(
         done: Done = "updated" if wanted.changes or wanted.tag else "found"
         log.keep(_CONTACT, written.id, wanted.given, done=done, created=written.created)
     says = ", ".join([*(_WORDS_OF[name] for name in wanted.changes), *(["tag"] if wanted.tag else [])])
-    left = wanted.left
-    if deps.rules.contact_link and not deps.app_links.kustomer:
-        left = (*left, "link: where Kustomer's pages are is not known (KUSTOMER_APP_URL)")
-    return Given(says=says or "nothing new", left=left, is_settled=wanted.is_settled)
+    # Where Kustomer's pages are not known, `doctor` says that, once for all contacts.
+    return Given(says=says or "nothing new", left=wanted.left, is_settled=wanted.is_settled)
 
 
 _WORDS_OF = {"name": "name", "ExternalUrl": "link"}
