@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import click
 
 from bridge.commands.open_ledger import opened_ledger
 from bridge.commands.printing import say
+from bridge.commands.tables import show_table
 from bridge.domain.moments import shown_time
 from bridge.errors import Rejected
 from bridge.ledger import keys, trail
-from bridge.ledger.calls.contacts import PREFIX, contact_keys, contact_story
+from bridge.ledger.calls.contacts import (
+    PREFIX,
+    contact_key,
+    contact_keys,
+    contact_story,
+    is_told_elsewhere,
+)
 from bridge.ledger.calls.reading import read_all
 from bridge.plain import plain_line
 from bridge.settings import Settings
 
 _MOST = 500
+_CUSTOMER = re.compile(r"[0-9a-fA-F]{24}")
 
 
 @click.group()
@@ -36,12 +45,15 @@ def ls(*, left: bool, limit: int, as_json: bool) -> int:
     with opened_ledger() as (ledger, settings):
         # What is left to people is rare: it is looked for further down.
         names = contact_keys(ledger, most=_MOST if left else limit)
-        stories = [contact_story(record) for record in read_all(ledger, names)]
+        stories = [contact_story(one) for one in read_all(ledger, names) if not is_told_elsewhere(one)]
     shown = [one for one in stories if one["left"] or not left][:limit]
     if as_json:
         say(json.dumps({"contacts": shown}, indent=2))
+    elif not shown:
+        say("Nothing is left to people." if left else "No contacts.")
     else:
-        say("\n".join(_line(one, settings) for one in shown) or "No contacts.")
+        heads = ("when", "contact", "customer", "left to people")
+        show_table(heads, [_row(one, settings) for one in shown], optional=("customer",))
     return 0
 
 
@@ -49,7 +61,7 @@ def ls(*, left: bool, limit: int, as_json: bool) -> int:
 @click.argument("contact")
 @click.option("--json", "as_json", is_flag=True)
 def show(*, contact: str, as_json: bool) -> int:
-    """Show what became of CONTACT (its id in CloudTalk, or its key)."""
+    """Show what became of CONTACT: its id in CloudTalk; without one, the id of its customer in Kustomer."""
     with opened_ledger() as (ledger, settings):
         record = ledger.read(_key(contact))
         if record.forgotten:
@@ -88,10 +100,16 @@ def sync(*, contact: str) -> int:
 
 
 def _key(text: str) -> str:
-    return PREFIX + text.strip().removeprefix(PREFIX)
+    text = text.strip().removeprefix(PREFIX)
+    if _CUSTOMER.fullmatch(text):
+        return contact_key(contact_id=None, customer_id=text.lower())
+    return PREFIX + text
 
 
-def _line(story: dict[str, Any], settings: Settings) -> str:
-    at = shown_time(story["last_at"], settings.time_zone, to="seconds") if story["last_at"] else "-"
-    left = f"  {len(story['left'])} left to people" if story["left"] else ""
-    return plain_line(f"{at}  {story['key']:24}  {story['customer_id'] or '-':24}{left}")
+def _row(story: dict[str, Any], settings: Settings) -> tuple[str, ...]:
+    return (
+        shown_time(story["last_at"], settings.time_zone, to="seconds") if story["last_at"] else "-",
+        str(story["contact_id"] or "none known"),
+        story["customer_id"] or "-",
+        "; ".join(story["left"]),
+    )

@@ -99,9 +99,11 @@ def test_the_commands_list_show_and_read_a_contact_again(
     ledger.redis.hset(keys.record(KEY), Field.LEFT_TO_PEOPLE, json.dumps(["Kustomer: name: a test"]))
 
     listed = json.loads(terminal.types("contacts", "ls", "--left", "--json").out)["contacts"]
+    table = [line.split("  ") for line in terminal.types("contacts", "ls").out.splitlines()]
     shown = terminal.types("contacts", "show", "1400000104").out
 
     assert [(one["key"], one["left"]) for one in listed] == [(KEY, ["Kustomer: name: a test"])]
+    assert [cells[0].strip() for cells in table][:1] == ["when"] and "1400000104" in table[1]
     assert "left to people: Kustomer: name: a test" in shown
     assert "contact-updated" in shown
     assert terminal.types("contacts", "sync", "5").code == 1

@@ -55,13 +55,19 @@ def left_to_people(record: Record) -> list[str]:
     return cast(list[str], json.loads(record.fields.get(Field.LEFT_TO_PEOPLE) or "[]"))
 
 
+def is_told_elsewhere(record: Record) -> bool:
+    """A record by the customer, of which the contact was found or created: that has a record of its own."""
+    return record.key.startswith(_UNKNOWN) and "contact" in record.outputs and not left_to_people(record)
+
+
 def contact_story(record: Record) -> dict[str, Any]:
     """What became of a contact, as JSON has it; it names nobody."""
     whose, written = customer_of(record), record.outputs.get("customer")
+    found = record.outputs.get("contact")
     at = moment(record.fields.get(Field.LAST_AT))
     return {
         "key": record.key,
-        "contact_id": contact_id_of(record.key),
+        "contact_id": contact_id_of(record.key) or (int(found.id) if found is not None else None),
         "customer_id": written.id if written is not None else whose.customer if whose is not None else None,
         "last_at": at.isoformat() if at else None,
         "left": left_to_people(record),

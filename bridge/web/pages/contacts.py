@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from bridge.ledger import trail
-from bridge.ledger.calls.contacts import PREFIX, contact_keys, contact_story
+from bridge.ledger.calls.contacts import PREFIX, contact_keys, contact_story, is_told_elsewhere
 from bridge.ledger.calls.reading import read_all
 from bridge.web.desk import Desk
 from bridge.web.pages.forms import onward
@@ -30,7 +30,8 @@ async def listing(request: Request) -> Response:
 
     def work() -> dict[str, Any]:
         names = contact_keys(desk.ledger, most=_MOST_READ if only_left else _SHOWN)
-        stories = [contact_story(record) for record in read_all(desk.ledger, names)]
+        records = [one for one in read_all(desk.ledger, names) if not is_told_elsewhere(one)]
+        stories = [contact_story(record) for record in records]
         shown = [one for one in stories if one["left"] or not only_left][:_SHOWN]
         return {
             "contacts": [{**one, "place": place_of(one["key"])} for one in shown],
