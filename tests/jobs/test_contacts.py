@@ -11,7 +11,8 @@ from bridge.domain.phone import Kind, Phone
 from bridge.domain.rules.model import Rules
 from bridge.jobs.erasure import Erasure
 from bridge.ledger import keys
-from bridge.ledger.calls.contacts import left_to_people
+from bridge.ledger.calls.contacts import contact_keys, contact_story, is_told_elsewhere, left_to_people
+from bridge.ledger.calls.reading import read_all
 from bridge.ledger.keys import Lane
 from bridge.sandbox.running import RunningSandbox
 from tests.support import Bridge, ended
@@ -322,6 +323,10 @@ def test_a_caller_unknown_to_cloudtalk_becomes_one_contact(
 
     there = the_contact(sandbox)
     assert (there["name"], there["ExternalUrl"]) == ("Ada Byron", [link(sandbox)])
+    # Lists show it once, by its own record.
+    records = read_all(bridge.ledger, contact_keys(bridge.ledger))
+    listed = [contact_story(one)["contact_id"] for one in records if not is_told_elsewhere(one)]
+    assert listed == [there["id"]]
     # As CloudTalk announces it.
     writes = len(sandbox.kustomer.writes), len(sandbox.cloudtalk.writes)
     bridge.receive("contact-created", {"event": "contact_created", "contact_id": str(there["id"])})
