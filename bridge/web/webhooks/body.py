@@ -6,10 +6,11 @@ import asyncio
 import json
 import math
 import re
+from collections.abc import Awaitable, Generator
 from typing import Any, NoReturn
 
 from starlette.requests import ClientDisconnect
-from starlette.types import Receive
+from starlette.types import Message, Receive
 
 from bridge.domain.webhook.json_values import mended
 from bridge.web.answers import Refused
@@ -44,6 +45,36 @@ def content_type_of(headers: list[tuple[bytes, bytes]]) -> bytes | None:
     return content_type
 
 
+class _Begun:
+    """A message of which the first step is made: nearly always it has arrived by then."""
+
+    def __init__(self, receiving: Awaitable[Message]) -> None:
+        self._steps = receiving.__await__()
+        self.message: Message | None = None
+        try:
+            self._waits_for = next(self._steps)
+        except StopIteration as arrived:
+            self.message = arrived.value
+
+    def __await__(self) -> Generator[Any, Any, Message]:
+        try:
+            yield self._waits_for
+        except BaseException:
+            self._steps.close()
+            raise
+        return (yield from self._steps)
+
+
+def _is_last(message: Message, body: bytearray, largest: int) -> bool:
+    """Adds what a message has of the body; whether it is all."""
+    if message["type"] == "http.disconnect":
+        raise ClientDisconnect
+    body += message.get("body", b"")
+    if len(body) > largest:
+        raise too_large(largest)
+    return not message.get("more_body", False)
+
+
 async def read_body(receive: Receive, *, within_s: float = SLOWEST_S, largest: int = LARGEST) -> bytes:
     """The whole body.
 
@@ -52,17 +83,17 @@ async def read_body(receive: Receive, *, within_s: float = SLOWEST_S, largest: i
         ClientDisconnect: there is nobody left to answer.
     """
     body = bytearray()
+    first = _Begun(receive())
+    if first.message is not None and _is_last(first.message, body, largest):
+        # A timer costs more than to parse the body.
+        return bytes(body)
     try:
         async with asyncio.timeout(within_s):
-            while True:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise ClientDisconnect
-                body += message.get("body", b"")
-                if len(body) > largest:
-                    raise too_large(largest)
-                if not message.get("more_body", False):
-                    return bytes(body)
+            if first.message is None and _is_last(await first, body, largest):
+                return bytes(body)
+            while not _is_last(await receive(), body, largest):
+                pass
+            return bytes(body)
     except TimeoutError:
         raise Refused(
             408,
