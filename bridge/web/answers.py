@@ -54,11 +54,19 @@ class Refused(Exception):
         return {"error": self.error, "hint": self.hint}
 
 
+def _as_json(content: Mapping[str, Any]) -> str:
+    call = content.get("call")
+    if len(content) == 2 and call.__class__ is str and content.get("status").__class__ is str:
+        # Nearly every webhook's answer; what follows takes twice as long for it.
+        return f'{{"status": {json.dumps(content["status"])}, "call": {json.dumps(call)}}}'
+    return json.dumps(content)
+
+
 async def send_json(
     send: Send, status: int, content: Mapping[str, Any], headers: Mapping[str, str] | None = None
 ) -> None:
     """Answer without Starlette's response objects, which cost as much as parsing the webhook does."""
-    body = json.dumps(content).encode()
+    body = _as_json(content).encode()
     lines = [*_PLAIN, (b"content-length", b"%d" % len(body))]
     if headers:
         lines += [(name.encode(), value.encode()) for name, value in headers.items()]

@@ -76,12 +76,14 @@ def learn_event(
         assigned: it is a held one, and no delivery.
     """
     text = event.text if isinstance(event, Identity) else kept_json(event.trigger, body)
-    value: dict[str, Any] = {"trigger": event.trigger, "body": text}
+    # As `json.dumps` of all at once would, which takes twice as long.
+    value = f'{{"trigger": {json.dumps(event.trigger)}, "body": {json.dumps(text)}'
     if event.signed:
-        value["signed"] = True
+        value += ', "signed": true'
     is_made_up = is_synthetic(event.uuid)
     if trace := tracing.traceparent():
-        value["trace"] = trace
+        value += f', "trace": {json.dumps(trace)}'
+    value += "}"
     mode = "news" if event.trigger in ALWAYS_NEWS else "once"
     return learn_arguments(
         event.uuid,
@@ -116,7 +118,7 @@ def learn_observation(
     Args:
         sure: `ASKED` where CloudTalk's answer says itself that the two ids are one call's.
     """
-    value = {"body": canonical_json(body), "asked_at": asked_at_ms}
+    value = json.dumps({"body": canonical_json(body), "asked_at": asked_at_ms})
     return learn_arguments(uuid, call_id, f"obs:{name}", value, "observe", lane, keep, "", sure=sure)
 
 
@@ -124,7 +126,7 @@ def learn_arguments(
     uuid: UUID | None,
     call_id: int | None,
     name: str,
-    value: Mapping[str, Any],
+    value: str,
     mode: str,
     lane: Lane,
     keep: Retention,
@@ -135,7 +137,7 @@ def learn_arguments(
     sure: int = 0,
     received: str = "",
 ) -> tuple[list[str], list[Any]]:
-    """Keys and arguments of learn.lua."""
+    """Keys and arguments of learn.lua; `value` is the text of a JSON object."""
     u = "" if uuid is None else str(uuid)
     number = "" if call_id is None else str(call_id)
     if not u and not number:
@@ -152,7 +154,7 @@ def learn_arguments(
         [
             u,
             number,
-            name, json.dumps(value), mode, int(lane), keep.events_s, keep.outputs_s, counter,
+            name, value, mode, int(lane), keep.events_s, keep.outputs_s, counter,
             "" if came_at_ms is None else came_at_ms, otherwise, trigger, sure, received,
         ],
     )  # fmt: skip

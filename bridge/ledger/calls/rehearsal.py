@@ -7,6 +7,7 @@ or full server, a disk that does not take writes, a provider's quota.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
@@ -36,7 +37,7 @@ def ask(pipe: Pipeline | AsyncPipeline) -> None:
         _UUID,
         _CALL_ID,
         _NAME,
-        {"trigger": _NAME, "body": "{}"},
+        json.dumps({"trigger": _NAME, "body": "{}"}),
         "once",
         Lane.LIVE,
         keep,
