@@ -54,18 +54,12 @@ class Pipelined:
         link = self._link
         if link is None or link.is_lost:
             link = await self._connected()
+        given = [*keys, *(one if one.__class__ is str else _text(one) for one in arguments)]
         try:
-            return await link.ask(("EVALSHA", sha, str(len(keys)), *keys, *map(_text, arguments)))
+            return await link.ask(("EVALSHA", sha, str(len(keys)), *given))
         except NoScriptError:
-            return await link.ask(
-                (
-                    "EVAL",
-                    bytes(source) if isinstance(source, memoryview) else source,
-                    str(len(keys)),
-                    *keys,
-                    *map(_text, arguments),
-                )
-            )
+            text = bytes(source) if isinstance(source, memoryview) else source
+            return await link.ask(("EVAL", text, str(len(keys)), *given))
 
     async def _connected(self) -> Link:
         """The connection; who comes while it is being made waits for the same one."""

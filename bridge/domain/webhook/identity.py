@@ -102,10 +102,14 @@ class _Names:
     fields: tuple[tuple[str, tuple[str, ...]], ...]
 
     def of(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        return {
-            field: next((value for name in names if has_value(value := body[name])), None)
-            for field, names in self.fields
-        }
+        found = {}
+        for field, names in self.fields:
+            for name in names:
+                value = body[name]
+                if has_value(value):
+                    found[field] = value
+                    break
+        return found
 
 
 def _names_of(body: Mapping[str, Any], rules: ReadingRules) -> _Names | None:

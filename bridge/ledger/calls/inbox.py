@@ -62,26 +62,27 @@ class Inbox:
 
     async def record_event(self, event: Event | Identity | Message, body: Mapping[str, Any]) -> Learnt:
         """Keep an event under its call, or a message, once, and have it looked at: one Lua call."""
-        call = self._call(Delivery(event=event, body=body))
+        call = self._call(event, body)
         with boundary("inbox.learn"):
             status, key = await self._run(call)
         return Learnt(status=status, key=key)
 
     async def hold(self, held: Held, body: Mapping[str, Any]) -> Learnt:
         """Keep a delivery that cannot be tied to a call; one of a contact may be a repeat."""
-        call = self._call(Delivery(event=held, body=body))
+        call = self._call(held, body)
         with boundary("inbox.hold"):
             answer = await self._run(call)
         return Learnt(status=answer if held.key else "accepted", key=held.key)
 
     async def keep_all(self, deliveries: Sequence[Delivery]) -> list[Exception | None]:
         """Keep these in this order, in one round trip; for each what Redis has against it alone, if so."""
-        calls = [self._call(delivery) for delivery in deliveries]
+        calls = [self._call(one.event, one.body, one.came_at_ms) for one in deliveries]
         answers = await self._batches.run_all("inbox.keep_all", calls)
         return [answer if isinstance(answer, Exception) else None for answer in answers]
 
-    def _call(self, delivery: Delivery) -> Call:
-        event, body, came = delivery.event, delivery.body, delivery.came_at_ms
+    def _call(
+        self, event: Event | Identity | Held | Message, body: Mapping[str, Any], came: int | None = None
+    ) -> Call:
         if isinstance(event, Held):
             return Call(
                 self._hold[script_of(event)], *hold_delivery(event, body, self._keep, came_at_ms=came)
