@@ -94,17 +94,20 @@ class Running:
     port: int
     pid: int
     client: redis.Redis
+    redis_pid: int
     rates: list[float] = field(default_factory=list)
     took_s: list[float] = field(default_factory=list)
     cpu_s: float = 0.0
+    redis_cpu_s: float = 0.0
     memory_mb: float = 0.0
     ranges: list[range] = field(default_factory=list)
 
     def measure(self, seconds: float, senders: int, *, first: int) -> int:
         """One round; how many webhooks were accepted, the first of which has the number `first`."""
-        before = cpu_s_of(self.pid)
+        before, redis_before = cpu_s_of(self.pid), cpu_s_of_one(self.redis_pid)
         took = load(self.port, seconds, senders, first=first)
         self.cpu_s += cpu_s_of(self.pid) - before
+        self.redis_cpu_s += cpu_s_of_one(self.redis_pid) - redis_before
         self.memory_mb = max(self.memory_mb, memory_mb_of(self.pid))
         self.rates.append(len(took) / seconds)
         self.took_s += took
@@ -174,8 +177,12 @@ def processes_of(session: int) -> Iterator[Path]:
 
 
 def cpu_s_of(session: int) -> float:
-    fields = [(path / "stat").read_text().rpartition(")")[2].split() for path in processes_of(session)]
-    return sum(int(one[11]) + int(one[12]) for one in fields) / os.sysconf("SC_CLK_TCK")
+    return sum(cpu_s_of_one(path.name) for path in processes_of(session))
+
+
+def cpu_s_of_one(pid: int | str) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def memory_mb_of(session: int) -> float:
@@ -218,6 +225,7 @@ class Place:
     stack: ExitStack
     folder: Path
     socket: Path
+    redis_pid: int
     cores: Collection[int]
     goes_first: bool
     python: Path
@@ -239,7 +247,7 @@ class Place:
                 LOG_LEVEL="ERROR",
                 WEBHOOK_PIPELINING=peer.pipelining,
             )
-            running = Running(name, peer, site.port, site.pid, client)
+            running = Running(name, peer, site.port, site.pid, client, self.redis_pid)
         else:
             running = self._start_peer(name, peer, client, url, database, own / "log")
         running.try_out()
@@ -280,7 +288,7 @@ class Place:
                 return False
 
         eventually(answers, f"{name} answers", within_s=60, every_s=0.1)
-        return Running(name, peer, port, process.pid, client)
+        return Running(name, peer, port, process.pid, client, self.redis_pid)
 
 
 def table(ways: Sequence[Running]) -> str:
@@ -288,9 +296,9 @@ def table(ways: Sequence[Running]) -> str:
     base = ways[0]
     ours = next((way for way in ways if way.name == BRIDGE), None)
     lines = [
-        "| | requests/s | p50, ms | p99, ms | CPU a request, us | memory, MB | against starlette alone: "
-        "requests/s | CPU | callbridge against it: requests/s | CPU |",
-        "|---|---|---|---|---|---|---|---|---|---|",
+        "| | requests/s | p50, ms | p99, ms | CPU a request, us | of Redis, us | memory, MB "
+        "| against starlette alone: requests/s | CPU | callbridge against it: requests/s | CPU |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for way in ways:
         gains = ""
@@ -298,7 +306,8 @@ def table(ways: Sequence[Running]) -> str:
             gains = f"{ours.rate_against(way):.1f}x | {way.cpu_us / ours.cpu_us:.1f}x"
         lines.append(
             f"| {way.name} | {statistics.median(way.rates):,.0f} | {way.ms(0.5):.1f} | {way.ms(0.99):.1f} "
-            f"| {way.cpu_us:.0f} | {way.memory_mb:.0f} | {way.rate_against(base):.2f} "
+            f"| {way.cpu_us:.0f} | {way.redis_cpu_s / len(way.took_s) * 1e6:.0f} | {way.memory_mb:.0f} "
+            f"| {way.rate_against(base):.2f} "
             f"| {base.cpu_us / way.cpu_us:.2f} | {gains or '| '} |"
         )
     return "\n".join(lines)
@@ -320,7 +329,10 @@ def side_by_side(
         server = EmbeddedRedis(Path(text), appendfsync="everysec")
         server.start()
         stack.callback(server.stop)
-        place = Place(stack, Path(text), server.socket_path, cores[:1], goes_first, python.absolute())
+        assert server.pid is not None
+        place = Place(
+            stack, Path(text), server.socket_path, server.pid, cores[:1], goes_first, python.absolute()
+        )
         ways = [place.start(name, WAYS[name], database) for database, name in enumerate(names)]
         number = 1
         # The first round is not counted: code that runs for the first time, memory that is fetched.
@@ -328,7 +340,7 @@ def side_by_side(
             number += way.measure(min(seconds, 0.3), senders, first=number)
             way.rates.clear()
             way.took_s.clear()
-            way.cpu_s = 0.0
+            way.cpu_s = way.redis_cpu_s = 0.0
         for _ in range(rounds):
             for way in ways:
                 number += way.measure(seconds, senders, first=number)
