@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bridge.domain.call import Call
-from bridge.domain.kustomer_texts.note import note_before_marks, note_text, title
+from bridge.domain.kustomer_texts.note import note_before_change, note_text, title
 from bridge.domain.kustomer_texts.texts import Texts
 from bridge.domain.rules.model import Rules
 from bridge.domain.template_fields import values_of
@@ -45,7 +45,7 @@ def note_body(
         body=note_text(
             call, zone=rules.zone, sound=sound, life=life, texts=texts, transcript_file=transcript_file
         ),
-        former_body=note_before_marks(call, zone=rules.zone, sound=sound, life=life, texts=texts),
+        former_body=note_before_change(call, zone=rules.zone, sound=sound, life=life, texts=texts),
         left_out=left_out,
     )
 

@@ -14,7 +14,7 @@ from bridge.domain.kustomer_texts.note import (
     cut,
     headline,
     length,
-    note_before_marks,
+    note_before_change,
     note_text,
     says_call,
     who,
@@ -151,7 +151,7 @@ def test_the_note_of_an_internal_call() -> None:
 
     assert note_text(internal) == INTERNAL
     # One that was written before is left as it is.
-    assert note_before_marks(internal, zone="UTC", sound="") == INTERNAL.replace("With", "Caller")
+    assert note_before_change(internal, zone="UTC", sound="") == INTERNAL.replace("With", "Caller")
 
 
 def test_a_note_written_early_says_that_more_is_to_come() -> None:
@@ -306,7 +306,7 @@ def test_no_line_of_other_peoples_text_is_one_of_ours(field: str, end: str) -> N
 
 
 def test_a_note_of_an_earlier_version_is_known_by_its_number_and_not_by_a_forged_one() -> None:
-    old = note_before_marks(call(notes="hello\nCloudTalk call: 4242", summary="x"), zone="UTC", sound="")
+    old = note_before_change(call(notes="hello\nCloudTalk call: 4242", summary="x"), zone="UTC", sound="")
 
     assert "\nCloudTalk call: 4242" in old
     assert says_call(old, CALL_ID)
@@ -315,7 +315,7 @@ def test_a_note_of_an_earlier_version_is_known_by_its_number_and_not_by_a_forged
 
 
 def test_a_note_without_text_of_others_is_as_it_was_before() -> None:
-    assert note_before_marks(call(), zone="UTC", sound="attached") == note_text(call(), sound="attached")
+    assert note_before_change(call(), zone="UTC", sound="attached") == note_text(call(), sound="attached")
 
 
 @given(st.lists(st.sampled_from(["CloudTalk call: 4242", "", " ", "a" * 900, *BREAKS]), max_size=40))

@@ -118,14 +118,14 @@ def says_all(body: str, call: Call, texts: Texts = ENGLISH, mark: str = MARK) ->
     return is_whole and _marked(transcript_of(call, texts), mark) in body
 
 
-def note_before_marks(
+def note_before_change(
     call: Call, *, zone: str, sound: str, life: Iterable[str] = (), texts: Texts = ENGLISH
 ) -> str:
-    """The same note as it was written before lines of others were marked, and colleagues were callers."""
-    text = note_text(call, zone=zone, sound=sound, life=life, mark="", texts=texts)
-    if call.outcome is not Outcome.INTERNAL or not (other := _other_side(call, texts)):
-        return text
-    return text.replace(texts.say("with", who=other), texts.say("caller", who=other), 1)
+    """The same note before its last change: lines of others were not marked, colleagues were callers."""
+    if call.outcome is not Outcome.INTERNAL:
+        return note_text(call, zone=zone, sound=sound, life=life, mark="", texts=texts)
+    text, other = note_text(call, zone=zone, sound=sound, life=life, texts=texts), _other_side(call, texts)
+    return text.replace(texts.say("with", who=other), texts.say("caller", who=other), 1) if other else text
 
 
 def _marked(text: str, mark: str) -> str:
