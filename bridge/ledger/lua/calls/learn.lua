@@ -48,9 +48,8 @@ end
 -- under that one goes too, and is not let in again either.
 local function was_forgotten()
   -- As earlier versions remembered it; the clock makes marks of it.
-  if redis.call('HEXISTS', call_u, FIELD.FORGOTTEN) == 1 or redis.call('HEXISTS', call_i, FIELD.FORGOTTEN) == 1 then
-    return true
-  end
+  if redis.call('HEXISTS', call_u, FIELD.FORGOTTEN) == 1 then return true end
+  if call_i ~= call_u and redis.call('HEXISTS', call_i, FIELD.FORGOTTEN) == 1 then return true end
   local secret = redis.call('HGET', KEYS[22], 'forget_secret')
   if not secret then return false end
   local function is_marked(text) return redis.call('ZSCORE', KEYS[23], forgotten_mark(secret, text)) end
@@ -229,6 +228,11 @@ if answer == 'accepted' then
   redis.call('ZADD', KEYS[19], now, key)
   mark_due('sync|' .. key, lane, start, now)
 end
-for _, k in ipairs({events_u, events_i}) do redis.call('EXPIRE', k, ARGV[7]) end
-for _, k in ipairs({call_u, call_i, KEYS[21]}) do redis.call('EXPIRE', k, ARGV[8]) end
+redis.call('EXPIRE', events_u, ARGV[7])
+redis.call('EXPIRE', call_u, ARGV[8])
+redis.call('EXPIRE', KEYS[21], ARGV[8])
+if call_i ~= call_u then
+  redis.call('EXPIRE', events_i, ARGV[7])
+  redis.call('EXPIRE', call_i, ARGV[8])
+end
 return {answer, key}
