@@ -81,10 +81,10 @@ def test_each_insight_costs_one_request_and_all_of_them_one_update_of_the_note(
         bridge.receive("insights-ready", READY)
         bridge.run_jobs()
     else:
-        bridge.let_pass(45)
+        bridge.let_pass(59)
         bridge.run_jobs()
         assert _asked(sandbox) == []
-        bridge.run_jobs_for(16)
+        bridge.run_jobs_for(2)
     for _ in range(2):
         bridge.receive("insights-ready", READY)
         bridge.run_jobs_for(700, step_s=60)
@@ -138,9 +138,7 @@ def test_what_is_never_there_is_asked_for_eight_times_and_the_note_says_so(
         bridge.run_jobs()
         asked_after.append(_asked(sandbox).count("topics"))
 
-    # The first pauses are seconds, and a busy machine may take as long for a run.
-    assert asked_after[0] <= 2 and sorted(asked_after) == asked_after
-    assert asked_after[-2:] == [8, 8]
+    assert asked_after == [1, 2, 3, 4, 5, 6, 7, 8, 8]
     assert _asked(sandbox).count("summary") == 1
     assert "\n\nNot available from CloudTalk's AI: topics" in _body(sandbox)
     sandbox.cloudtalk.forget_requests()

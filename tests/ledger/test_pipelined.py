@@ -58,7 +58,7 @@ def test_who_gives_up_waiting_does_not_shift_the_answers_of_others(redis_url: st
         await echo(link, "first")
         leaving = asyncio.ensure_future(echo(link, "nobody waits for this"))
         staying = asyncio.ensure_future(echo(link, "this one does"))
-        await asyncio.sleep(0)
+        await asyncio.wait([leaving], timeout=0)
         leaving.cancel()
         return await staying
 
