@@ -289,7 +289,7 @@ def result(outcome: Outcome, base: str, run: Run | None) -> str:
 
 
 def _is_settled(record: Mapping[str, Any]) -> bool:
-    """Nothing more comes by itself; of a call that goes on, neither."""
+    """Nothing more happens by itself, as with a call that is still going on."""
     # While a later webhook of the call is read, it is "behind", with the reason from before.
     goes_on = record.get("state") == "waiting" and record.get("reason") == GOES_ON
     return record.get("state") in SETTLED or goes_on

@@ -73,7 +73,7 @@ class CallField:
 
 
 def _line(facts: Facts) -> str | None:
-    """The number: what it is called is known only where call detail was asked for anyway."""
+    """The number. Only call detail has the line's name, and the default does not ask for that."""
     call = facts.call
     return call.internal.text if call.internal is not None else call.line_name
 

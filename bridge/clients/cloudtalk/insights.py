@@ -37,7 +37,7 @@ class CallInsights:
             name: of `insights.NAMES`; the transcript has a method of its own.
 
         Raises:
-            NotThereYet: 404; not ready yet, or never, which cannot be told apart.
+            NotThereYet: 404; not ready yet, or never: the answer is the same.
             Unauthorized: 403; the account lacks the add-on.
         """
         match name:
@@ -75,7 +75,7 @@ class CallInsights:
             came += number
             pagination = raw.get("pagination")
             total = read_whole(pagination.get("total")) if isinstance(pagination, dict) else None
-            # Where a total is told, a page may be shorter than asked for: their own limit may be lower.
+            # If the answer has a total, a page may be shorter than asked for: their own limit may be lower.
             if not number or (number < PAGE if total is None else came >= total):
                 return Transcript(segments=tuple(found), speakers=speakers)
         return Transcript(segments=tuple(found), speakers=speakers, is_whole=False)

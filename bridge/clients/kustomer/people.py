@@ -24,7 +24,7 @@ class User(Resource):
 
     @property
     def can_own(self) -> bool:
-        """Not a machine, and not deactivated: how that is told is not documented, so either word counts."""
+        """Not a machine, and not deactivated: Kustomer documents no field for that, so either word counts."""
         left = self.fields.get("deletedAt") or self.fields.get("deleted")
         return not left and self.fields.get("userType") != "machine"
 
