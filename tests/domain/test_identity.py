@@ -93,3 +93,21 @@ def test_a_body_of_very_many_or_very_long_names_is_read_all_the_same() -> None:
 
     assert_alike("call-ended", many, Rules())
     assert_alike("call-ended", {"x" * 5000: 1, "call_id": 7}, Rules())
+
+
+_ONE, _OTHER = "5b0c7f0e-3f5d-4c0e-9a51-8a7f4f6f2d11", "6c1d8f1f-4a6e-4d1f-8b62-9b8a5a7a3e22"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"uuid": _ONE, "data": {"call_uuid": _OTHER}},
+        {"uuid": _ONE, "data": [{"call_uuid": _OTHER}]},
+        {"uuid": _ONE, "data": f'{{"call_uuid": "{_OTHER}"}}'},
+        {"call_id": 7, "data": {"event": "recording_uploaded"}},
+    ],
+    ids=["an object", "a list", "JSON in a text", "its event"],
+)
+def test_what_stands_further_in_counts_for_both(body: dict[str, Any]) -> None:
+    """The bare uuid of an envelope is that of the delivery, and an envelope's content names the event."""
+    assert_alike("call-ended", body, Rules())
