@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
@@ -19,7 +20,11 @@ from tests.ledger.servers import Server, server
 
 T = TypeVar("T")
 _ECHO = "return {KEYS[1], ARGV[1]}"
-_SHA = "2c8d9b0e9a3b0f2a5a5f35d5a47b4d9aefb8cb5c"
+_SET = "return redis.call('SET', KEYS[1], ARGV[1])"
+
+
+def sha(source: str) -> str:
+    return hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
 
 
 def use(url: str, what: Callable[[Pipelined], Awaitable[T]], *, timeout_s: float = 1.0) -> T:
@@ -36,7 +41,7 @@ def use(url: str, what: Callable[[Pipelined], Awaitable[T]], *, timeout_s: float
 
 
 async def echo(link: Pipelined, text: object) -> list[str]:
-    answer: list[str] = await link.run(_SHA, _ECHO, ["k"], [text])
+    answer: list[str] = await link.run(sha(_ECHO), _ECHO, ["k"], [text])
     return answer
 
 
@@ -147,17 +152,18 @@ def test_a_replica_by_failover_is_left_for_a_new_connection(tmp_path: Path) -> N
     with server(tmp_path) as other, connect(other.url) as client:
 
         async def across_a_failover(link: Pipelined) -> list[object]:
-            script = "return redis.call('SET', KEYS[1], ARGV[1])"
-            said: list[object] = [await link.run("1" * 40, script, ["k"], ["before"])]
+            said: list[object] = [await link.run(sha(_SET), _SET, ["k"], ["before"])]
             client.replicaof("127.0.0.1", "1")
-            said += await asyncio.gather(link.run("1" * 40, script, ["k"], ["x"]), return_exceptions=True)
+            said += await asyncio.gather(link.run(sha(_SET), _SET, ["k"], ["x"]), return_exceptions=True)
             client.replicaof("no", "one")
-            return [*said, await link.run("1" * 40, script, ["k"], ["after"])]
+            made = client.info("stats")["total_connections_received"]
+            said.append(await link.run(sha(_SET), _SET, ["k"], ["after"]))
+            return [*said, client.info("stats")["total_connections_received"] - made]
 
-        before, refused, after = use(other.url, across_a_failover)
+        before, refused, after, made = use(other.url, across_a_failover)
 
-    assert (before, after) == ("OK", "OK")
-    assert isinstance(refused, redis.RedisError)
+    assert (before, after, made) == ("OK", "OK", 1)
+    assert isinstance(refused, redis.ReadOnlyError)
 
 
 def test_it_signs_in_and_selects_its_database(own: Server) -> None:
@@ -165,8 +171,7 @@ def test_it_signs_in_and_selects_its_database(own: Server) -> None:
         client.config_set("requirepass", "a password of eight")
         try:
             url = own.url.replace("://", "://:a%20password%20of%20eight@").replace("/0", "/3")
-            script = "return redis.call('SET', KEYS[1], ARGV[1])"
-            assert use(url, lambda link: link.run("1" * 40, script, ["here"], ["3"])) == "OK"
+            assert use(url, lambda link: link.run(sha(_SET), _SET, ["here"], ["3"])) == "OK"
             with pytest.raises(redis.AuthenticationError):
                 use(own.url.replace("://", "://:wrong@"), lambda link: echo(link, "x"))
         finally:
