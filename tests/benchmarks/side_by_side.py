@@ -19,15 +19,11 @@ only). `--smoke` is one very short round with Starlette and the bridge, which in
 from __future__ import annotations
 
 import argparse
-import hashlib
 import os
-import re
-import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,12 +36,13 @@ from bridge.ledger import keys
 from bridge.local.embedded import EmbeddedRedis
 from tests.benchmarks.attacks import before_others, web_process
 from tests.benchmarks.load import PATH, load, webhook
+from tests.benchmarks.peer_packages import PEERS, peers_in
+from tests.benchmarks.usage import cpu_s_of, cpu_s_of_one, memory_mb_of
 from tests.chaos.house import TOKEN, free_port
 from tests.processes import started
 from tests.reaper import Reaper
 from tests.waiting import eventually
 
-PEERS = Path(__file__).parent / "peers"
 BARE, BRIDGE = "starlette alone", "callbridge"
 # Sent before the rounds, to see that a repeat is recognised.
 _REPEATED = 999_999_999
@@ -163,50 +160,6 @@ class Running:
             lost += sum(not held for held in pipe.execute())
         # One more is that of `try_out`.
         return lost + abs(self.jobs() - 1 - len(accepted))
-
-
-def processes_of(session: int) -> Iterator[Path]:
-    """The folders in /proc of a session's processes."""
-    for path in Path("/proc").glob("[0-9]*"):
-        try:
-            fields = (path / "stat").read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        if int(fields[3]) == session:
-            yield path
-
-
-def cpu_s_of(session: int) -> float:
-    return sum(cpu_s_of_one(path.name) for path in processes_of(session))
-
-
-def cpu_s_of_one(pid: int | str) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def memory_mb_of(session: int) -> float:
-    """What its processes hold, what they share counted once."""
-    texts = [(path / "smaps_rollup").read_text() for path in processes_of(session)]
-    return sum(int(found[1]) for text in texts if (found := re.search(r"Pss:\s+(\d+) kB", text))) / 1024
-
-
-def peers_in(folder: Path) -> Path:
-    """The Python of a virtual environment with all peers, made unless it is there."""
-    wanted = PEERS / "requirements.txt"
-    stamp, mark = folder / "stamp", hashlib.sha256(wanted.read_bytes()).hexdigest()
-    python = folder / "bin" / "python"
-    if not stamp.exists() or stamp.read_text() != mark:
-        print(f"installing the peers into {folder}", file=sys.stderr)  # noqa: T201
-        if uv := shutil.which("uv"):
-            subprocess.run([uv, "venv", "-q", "--clear", "-p", sys.executable, folder], check=True)
-            install: list[str | Path] = [uv, "pip", "install", "-q", "-p", python]
-        else:
-            subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
-            install = [python, "-m", "pip", "install", "-q"]
-        subprocess.run([*install, "-r", wanted], check=True)
-        stamp.write_text(mark)
-    return python
 
 
 def command_of(app: str, port: int, python: Path) -> list[str | Path]:
