@@ -19,6 +19,7 @@ import httpx2
 
 from bridge.local.embedded import EmbeddedRedis
 from tests.benchmarks.load import load
+from tests.benchmarks.report import Row, say
 from tests.chaos.house import TOKEN, Process, free_port
 from tests.reaper import Reaper
 from tests.waiting import eventually
@@ -33,8 +34,42 @@ class Way:
     seconds: list[float] = field(default_factory=list)
     rates: list[float] = field(default_factory=list)
 
+    def ms(self, share: float) -> float:
+        ordered = sorted(self.seconds)
+        return ordered[min(len(ordered) - 1, int(len(ordered) * share))] * 1000
+
+    def rate_against(self, other: Way) -> float:
+        """The median of the rounds' ratios."""
+        return statistics.median(mine / theirs for mine, theirs in zip(self.rates, other.rates, strict=True))
+
+
+def run(short: bool) -> list[Row]:
+    ways = measure(5 if short else 7, 0.4 if short else 1.0, 64)
+    base, *others = ways
+    goals = {"memory, always": 0.95}
+    rows = [
+        Row(
+            what=f"{way.name}, against {base.name}: requests/s",
+            value=way.rate_against(base),
+            unit="x",
+            at_least=goals.get(way.name),
+            guard=True,
+        )
+        for way in others
+    ]
+    return rows + [Row(what=f"{way.name}: p99", value=way.ms(0.99), unit="ms", chart="p99") for way in ways]
+
 
 def main(rounds: int, seconds: float, senders: int) -> None:
+    ways = measure(rounds, seconds, senders)
+    for way in ways:
+        say(
+            f"{way.name:18} {statistics.median(way.rates):7.0f}/s   ratio {way.rate_against(ways[0]):5.2f}   "
+            f"p50 {way.ms(0.5):7.1f} ms   p99 {way.ms(0.99):7.1f} ms   n {len(way.seconds)}"
+        )
+
+
+def measure(rounds: int, seconds: float, senders: int) -> list[Way]:
     with Reaper() as reaper, ExitStack() as stack:
         folder = reaper.folder
         everysec = stack.enter_context(
@@ -60,14 +95,7 @@ def main(rounds: int, seconds: float, senders: int) -> None:
                 number += len(took)
                 way.rates.append(len(took) / seconds)
                 way.seconds += took
-    base = statistics.median(ways[0].rates)
-    for way in ways:
-        ms = sorted(one * 1000 for one in way.seconds)
-        rate = statistics.median(way.rates)
-        print(  # noqa: T201
-            f"{way.name:18} {rate:7.0f}/s   ratio {rate / base:5.2f}   p50 {statistics.median(ms):7.1f} ms   "
-            f"p99 {ms[int(len(ms) * 0.99)]:7.1f} ms   n {len(ms)}"
-        )
+    return ways
 
 
 @contextmanager

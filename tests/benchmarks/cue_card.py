@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import os
 import random
-import statistics
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from uuid import UUID
 
@@ -24,6 +24,7 @@ from bridge.ledger.connect import connect
 from bridge.ledger.ledger import Ledger
 from bridge.local.embedded import EmbeddedRedis
 from bridge.sandbox.running import RunningSandbox
+from tests.benchmarks.report import Row, say
 from tests.chaos.house import free_port
 from tests.processes import end, start
 from tests.reaper import Reaper
@@ -34,7 +35,32 @@ UPSTREAM_S = 0.05
 _RULES = "version = 2\n[cue_card]\nshow = true\n"
 
 
+def run(short: bool) -> list[Row]:
+    taken, requests = measure(10 if short else 60)
+    return [
+        Row(
+            what=f"customer {how}: p50",
+            value=_ms(times, 0.5),
+            unit="ms",
+            chart="webhook to the card's request",
+        )
+        for how, times in taken.items()
+    ] + [
+        Row(what=f"requests to {service} a call", value=number, guard=True, less_is_better=True)
+        for service, number in requests.items()
+    ]
+
+
 def main(calls: int) -> None:
+    taken, requests = measure(calls)
+    for how, times in taken.items():
+        say(f"{how:10}  median {_ms(times, 0.5):6.0f} ms   99th {_ms(times, 0.99):6.0f} ms   n {len(times)}")
+    say(f"requests a call: {', '.join(f'{service} {number:.2f}' for service, number in requests.items())}")
+
+
+def measure(calls: int) -> tuple[dict[str, list[float]], dict[str, float]]:
+    """Seconds of each call, and how many requests a call each service got."""
+    taken: dict[str, list[float]] = {}
     with Reaper() as reaper, RunningSandbox() as sandbox:
         server = EmbeddedRedis(reaper.folder)
         server.start()
@@ -51,18 +77,17 @@ def main(calls: int) -> None:
                 eventually(lambda: _is_up(client), "the web process answers", within_s=30)
                 _one(client, sandbox, ledger, number=0, remembered=False)
                 for first, remembered in ((1, True), (1 + calls, False)):
-                    taken = [
+                    taken["remembered" if remembered else "looked up"] = [
                         _one(client, sandbox, ledger, number=n, remembered=remembered)
                         for n in range(first, first + calls)
                     ]
-                    _say("remembered" if remembered else "looked up", taken)
-            kustomer, cloudtalk = len(sandbox.kustomer.requests), len(sandbox.cloudtalk.requests)
-            whole = 2 * calls + 1
-            print(f"requests a call: Kustomer {kustomer / whole:.2f}, CloudTalk {cloudtalk / whole:.2f}")  # noqa: T201
+            services = {"Kustomer": sandbox.kustomer, "CloudTalk": sandbox.cloudtalk}
+            requests = {name: len(service.requests) / (2 * calls + 1) for name, service in services.items()}
         finally:
             for process in processes:
                 end(process)
             server.stop()
+    return taken, requests
 
 
 def _environ(sandbox: RunningSandbox, redis_url: str, folder: Path) -> dict[str, str]:
@@ -118,10 +143,9 @@ def _one(
     return request.at - began
 
 
-def _say(what: str, taken: list[float]) -> None:
-    ms = sorted(1000 * one for one in taken)
-    last = ms[min(len(ms) - 1, round(0.99 * len(ms)))]
-    print(f"{what:10}  median {statistics.median(ms):6.0f} ms   99th {last:6.0f} ms   n {len(ms)}")  # noqa: T201
+def _ms(taken: Sequence[float], share: float) -> float:
+    ordered = sorted(taken)
+    return 1000 * ordered[min(len(ordered) - 1, round(share * len(ordered)))]
 
 
 if __name__ == "__main__":

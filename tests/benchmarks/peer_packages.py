@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+from tests.benchmarks.report import PEERS_FOLDER
+
 PEERS = Path(__file__).parent / "peers"
+
+
+def peers_folder() -> Path | None:
+    """Where they are kept between runs; None for a folder that goes with the run."""
+    named = os.environ.get(PEERS_FOLDER)
+    return Path(named) if named else None
 
 
 def peers_in(folder: Path) -> Path:

@@ -17,6 +17,13 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+# Names the folder in which the libraries beside which we measure are installed; else a temporary one.
+PEERS_FOLDER = "CALLBRIDGE_BENCHMARK_PEERS"
+
+
+def say(text: str) -> None:
+    print(text, flush=True)  # noqa: T201
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
@@ -27,7 +34,8 @@ class Row:
         unit: of `value`; "x" for a ratio of two things that were measured in turns.
         at_least, at_most: the goal; neither where there is none.
         guard: compared in CI with the stored value (`ratios.toml`), so only for ratios and counts, which are
-            the same on another machine. More is better unless `at_most` is given.
+            the same on another machine.
+        less_is_better: so it is with `at_most`, too.
         chart: rows with the same text become the bars of one chart.
         note: what a reader has to know of this figure.
     """
@@ -38,6 +46,7 @@ class Row:
     at_least: float | None = None
     at_most: float | None = None
     guard: bool = False
+    less_is_better: bool = False
     chart: str = ""
     note: str = ""
 
@@ -49,6 +58,10 @@ class Row:
         return (self.at_least is None or self.value >= self.at_least) and (
             self.at_most is None or self.value <= self.at_most
         )
+
+    @property
+    def value_text(self) -> str:
+        return f"{number_text(self.value)} {self.unit}".rstrip()
 
     @property
     def goal(self) -> str:
@@ -75,8 +88,7 @@ def table(rows: Sequence[Row]) -> str:
     for row in rows:
         reached = {True: "yes", False: "**no**", None: ""}[row.reached]
         note = f" ({row.note})" if row.note else ""
-        value = f"{number_text(row.value)} {row.unit}".strip()
-        lines.append(f"| {row.what}{note} | {value} | {row.goal} | {reached} |")
+        lines.append(f"| {row.what}{note} | {row.value_text} | {row.goal} | {reached} |")
     return "\n".join(lines)
 
 
@@ -96,7 +108,7 @@ def main(name: str | None = None) -> None:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
     given = parser.parse_args()
     rows = run_part(name or given.part, short=given.short)
-    print(f"\n{table(rows)}", flush=True)  # noqa: T201
+    say(f"\n{table(rows)}")
     if given.json is not None:
         given.json.write_text(json.dumps([asdict(row) for row in rows]))
 

@@ -1,0 +1,48 @@
+"""The parts of `python -m tests.benchmarks`, in the order in which they run and are shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One module with `run`.
+
+    Args:
+        name: the module's.
+        section: the heading of its figures in RESULTS.md.
+        about: what it does, for the reader of its figures.
+        short: it is part of `--short`, the form for CI.
+        within_s: it is ended, and counts as failed, after that time.
+    """
+
+    name: str
+    section: str
+    about: str
+    short: bool = False
+    within_s: int = 240
+
+
+INGEST = "Taking webhooks in"
+WORKERS = "Workers"
+BUDGETS = "Budgets of the two services"
+GROWTH = "Growth"
+RECORDINGS = "Recordings"
+START = "Start"
+
+PARTS = (
+    Part(
+        name="side_by_side",
+        section=INGEST,
+        about="The same job done durably by each, in one process on one core, in turns.",
+        short=True,
+    ),
+    Part(
+        name="acceptance",
+        section=INGEST,
+        about="What a stronger promise costs: `appendfsync always`, `ACCEPT_AFTER=disk`, the journal.",
+        short=True,
+    ),
+    Part(name="cue_card", section=WORKERS, about="From the webhook that a call rings to the card's request."),
+)
