@@ -146,7 +146,7 @@ def end(
         "days": json.dumps(list(days)),
         "counts": json.dumps({kind: len(found) for kind, found in differences.items()}),
     }  # fmt: skip
-    # As prelude.lua looks for the ids of a call that is forgotten.
+    # As front/erasing.lua looks for the ids of a call that is forgotten.
     texts = [
         json.dumps([kind, item], separators=(",", ":"))
         for kind, found in differences.items()

@@ -25,7 +25,7 @@ LANE_NAMES = {
     Lane.BACKFILL: "backfill",
 }
 
-# What prelude.lua expects as its first keys.
+# The first keys of the scripts that work on jobs (lua/front/jobs.lua).
 QUEUE_KEYS: Sequence[str] = (
     *(f"{TAG}:{kind}:{LANE_NAMES[lane]}" for kind in ("due", "leased", "handed") for lane in Lane),
     f"{TAG}:jobs",

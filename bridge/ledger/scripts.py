@@ -1,32 +1,58 @@
-"""The Lua scripts in `lua/`, as redis-py scripts (EVALSHA, loaded anew after a Redis restart)."""
+"""The Lua scripts in `lua/`, as redis-py scripts (EVALSHA, loaded anew after a Redis restart).
+
+Each gets what it uses of `lua/front/` in front of its own text, and nothing else: Redis runs that text each
+time, and each function in it takes time to make. Names that Python knows (`FIELD.ID`) become their values.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from textwrap import indent
 
 from bridge.domain.synthetic import PREFIX
 from bridge.ledger.calls import record_fields
+from bridge.ledger.keys import TAG
 from bridge.ledger.queue.kinds import OF_CALLS
 
-# These stand alone; those of a budget get planner.lua in front, all others prelude.lua.
-_ALONE = {"hold", "unlock"}
 OF_A_BUDGET = {"take", "reply", "release", "forecast"}
 NAMES = (
     "learn", "schedule", "dispatch", "claim", "renew", "complete", "reschedule", "park", "replay", "keep",
     "queue", "by_kind", "lock", "cancel", "forget", "drop", "give_up", "pause", "resume", "assign",
     "caller", "hand_over", "learn_message", "forget_message", "hold_contact", "tell_contact",
-    "forget_contact",
-    *sorted(_ALONE), *sorted(OF_A_BUDGET),
+    "forget_contact", "hold", "unlock",
+    *sorted(OF_A_BUDGET),
 )  # fmt: skip
 
 
-# Registered by the modules that use them; they stand alone, too.
+# Registered by the modules that use them.
 APART = ("beat", "keep_summaries", "append_calls", "update_calls")
 # Each runs another script and undoes it (rehearsal.py). They are no part of the ledger's own work.
 _REHEARSED = {"rehearse_learn": "learn", "rehearse_hold": "hold"}
+
+# In this order: a definition uses those above it.
+_FRONT = ("jobs", "noting", "received", "erasing")
+_DEFINED = re.compile(r"^local (?:function )?(\w+)", re.MULTILINE)
+_COMMENT = re.compile(r"--.*")
+_INCLUDE = re.compile(r"^( *)-- include (\w+)\n", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Definition:
+    """One function of `lua/front/`, or the constants of one paragraph.
+
+    Args:
+        text: with the comment above it.
+        needs: names that it uses of other definitions.
+    """
+
+    text: str
+    needs: Collection[str]
 
 
 @cache
@@ -34,23 +60,85 @@ def source(name: str) -> str:
     """The whole text of a script."""
     text = _read(name)
     if name in _REHEARSED:
-        tried = _REHEARSED[name]
-        own = _read(tried)
-        return f"{_front(tried)}local function run()\n{own}\nend\n{text}"
-    return _front(name) + text
-
-
-def _front(name: str) -> str:
-    if name == "hold":
-        return _read("received")
-    if name in _ALONE or name in APART:
-        return ""
+        text = f"local function run()\n{_read(_REHEARSED[name])}\nend\n{text}"
     if name in OF_A_BUDGET:
-        return _read("planner")
-    kinds = ", ".join(f"'{kind}'" for kind in OF_CALLS)
-    handed = f"local KINDS_OF_CALLS = {{{kinds}}}\nlocal SYNTHETIC = '{PREFIX}'\n" + record_fields.lua()
-    taken = _read("received") if name in ("learn", "learn_message", "hold_contact") else ""
-    return handed + _read("prelude") + taken
+        return _read("planner") + text
+    return _with_values(_with_definitions(text))
+
+
+def _with_definitions(text: str) -> str:
+    """A script with the definitions that it uses in front.
+
+    What only an unusual case needs can stand there instead: `-- include NAME` on a line of its own stands for
+    that definition, and for those it needs that are not in front.
+    """
+    known = definitions()
+    later = {name for _, name in _INCLUDE.findall(text)}
+    front = _needed(_words(text) - later, known)
+
+    def included(found: re.Match[str]) -> str:
+        return indent(_joined(_needed({found[2]}, known) - front, known), found[1])
+
+    return _joined(front, known) + _INCLUDE.sub(included, text)
+
+
+def _needed(names: set[str], known: Mapping[str, Definition]) -> set[str]:
+    """These and all that they need in turn; what is not in `known` is the script's own."""
+    found: set[str] = set()
+    left = names & known.keys()
+    while left:
+        name = left.pop()
+        found.add(name)
+        left |= set(known[name].needs) - found
+    return found
+
+
+def _joined(names: set[str], known: Mapping[str, Definition]) -> str:
+    return "".join(dict.fromkeys(one.text for name, one in known.items() if name in names))
+
+
+@cache
+def definitions() -> Mapping[str, Definition]:
+    """Those of `lua/front/` by name, in the order in which they can follow each other."""
+    found: dict[str, Definition] = {}
+    for file in _FRONT:
+        # Blank lines part them. The first paragraph speaks of the file.
+        about, *paragraphs = _read(file).split("\n\n")
+        if _words(about):
+            raise ValueError(f"front/{file}.lua: a blank line is missing after what it is about")
+        for paragraph in paragraphs:
+            names = _DEFINED.findall(paragraph)
+            if not names or found.keys() & set(names):
+                raise ValueError(f"front/{file}.lua does not define something new here:\n{paragraph}")
+            one = Definition(text=paragraph.strip() + "\n", needs=_words(paragraph) & found.keys())
+            found.update(dict.fromkeys(names, one))
+    return found
+
+
+def _words(text: str) -> set[str]:
+    return set(re.findall(r"\w+", _COMMENT.sub("", text)))
+
+
+def _with_values(text: str) -> str:
+    values = _values()
+    names = "|".join(re.escape(name) for name in sorted(values, key=len, reverse=True))
+    # Lua would join texts each time.
+    text = text.replace("ROOT .. '", f"'{TAG}:")
+    text = re.sub(rf"\b(?:{names})\b", lambda found: values[found[0]], text)
+    if unknown := re.search(r"\b(?:FIELD|FAMILY|STATE)\.\w+", text):
+        raise ValueError(f"no such name: {unknown[0]}")
+    return text
+
+
+@cache
+def _values() -> Mapping[str, str]:
+    """Names that Python knows and what stands for them in Lua."""
+    return {
+        "ROOT": f"'{TAG}:'",
+        "SYNTHETIC": f"'{PREFIX}'",
+        "KINDS_OF_CALLS": f"{{{', '.join(map(repr, OF_CALLS))}}}",
+        **record_fields.in_lua(),
+    }
 
 
 def _read(name: str) -> str:

@@ -1,6 +1,6 @@
 """The job protocol as a machine that hypothesis drives: the real Lua on a real Redis, with time as an input.
 
-One function of the scripts is replaced, and nothing else: the prelude's `now_ms()`, which here reads a key
+One function of the scripts is replaced, and nothing else: `now_ms()` of `lua/front/`, which here reads a key
 that the machine sets. What the machine keeps beside is no second implementation. It remembers what a
 worker or an operator knows (who took which job, until when its lease was told to last, what was learnt
 and not yet seen by a run that ended) and holds the answers against the promises.

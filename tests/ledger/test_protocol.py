@@ -40,10 +40,10 @@ MUTANTS = {
     "the other part's late worker keeps its hold": [
         ("claim", "if twin and twin.token then", "if false then")
     ],
-    "anybody may end or write": [("prelude", "if job and job.token == token then", "if job then")],
+    "anybody may end or write": [("front", "if job and job.token == token then", "if job then")],
     "news during a run is dropped": [("complete", "local again = job.again_at", "local again = nil")],
     "news after a lease ran out is dropped": [
-        ("prelude", "if job.token then job.again_at", "if lease_end(name, job) > now then job.again_at")
+        ("front", "if job.token then job.again_at", "if lease_end(name, job) > now then job.again_at")
     ],
     "what is left of a joined part is dropped": [
         ("complete", "mark_due(ARGV[5] .. '|uuid:' .. uuid, lane, again or now, now)", "")
@@ -55,14 +55,14 @@ MUTANTS = {
             "for lane = LANES, 1, -1 do\n  redis.call('ZREM",
         )
     ],
-    "a better lane is not taken": [("prelude", "if lane < job.lane then lift", "if false then lift")],
-    "news hurries what is backing off": [("prelude", "if job.attempts > 0 or score <= at", "if score <= at")],
+    "a better lane is not taken": [("front", "if lane < job.lane then lift", "if false then lift")],
+    "news hurries what is backing off": [("front", "if job.attempts > 0 or score <= at", "if score <= at")],
     "a job on its way is claimed before its time": [
-        ("prelude", "  redis.call('ZREM', handed(job.lane), name)\nend", "end")
+        ("front", "  redis.call('ZREM', handed(job.lane), name)\nend", "end")
     ],
     "a lease is renewed for nobody": [("renew", "if job then", "if false then")],
     "a parked job is due again with news": [
-        ("prelude", "if redis.call('ZSCORE', PARKED, name) then\n    return", "if false then\n    return")
+        ("front", "if redis.call('ZSCORE', PARKED, name) then\n    return", "if false then\n    return")
     ],
     "failing is never given up": [("reschedule", ">= tonumber(ARGV[7])", "< 0")],
     "steps on the way do not count": [("keep", "if stepped and", "if false and")],
@@ -113,8 +113,8 @@ def test_the_machine_notices_when(line: Line, name: str) -> None:
     def broken(script: str) -> str:
         text = scripts.source(script)
         for where, good, bad in MUTANTS[name]:
-            if where in (script, "prelude"):
-                assert where == "prelude" or text.count(good) == 1, f"{where}.lua no longer says: {good}"
+            if where in (script, "front"):
+                assert where == "front" or text.count(good) == 1, f"{where}.lua no longer says: {good}"
                 text = text.replace(good, bad)
         return text
 

@@ -1,7 +1,7 @@
 """The fields of a call's record in Redis (the hash `call:<key>`): the only place that spells their names.
 
-`Record` reads them as typed values. Scripts get the names as the tables FIELD, FAMILY and STATE in front of
-their text (`scripts.py`).
+`Record` reads them as typed values. Scripts say `FIELD.ID`, `FAMILY.OUTPUT` and `STATE.SYNCED`, which
+`scripts.py` replaces by the names.
 """
 
 from __future__ import annotations
@@ -97,10 +97,7 @@ class State(StrEnum):
     DROPPED = "dropped"  # by a person
 
 
-def lua() -> str:
-    """The names for scripts, as Lua."""
-
-    def table(names: type[StrEnum]) -> str:
-        return f"{{{', '.join(f'{one.name} = {one.value!r}' for one in names)}}}"
-
-    return f"local FIELD = {table(Field)}\nlocal FAMILY, STATE = {table(Family)}, {table(State)}\n"
+def in_lua() -> dict[str, str]:
+    """Name in scripts -> what stands for it there: `FIELD.ID` -> `'id'`."""
+    kinds: dict[str, type[StrEnum]] = {"FIELD": Field, "FAMILY": Family, "STATE": State}
+    return {f"{kind}.{one.name}": repr(one.value) for kind, names in kinds.items() for one in names}

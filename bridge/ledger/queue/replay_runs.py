@@ -381,7 +381,7 @@ def _run(id_: str) -> str:
     return f"{keys.TAG}:replay:{id_}"
 
 
-# Names of jobs, which prelude.lua removes with their call.
+# Names of jobs, which front/erasing.lua removes with their call.
 def _left(id_: str) -> str:
     return f"{_run(id_)}:left"
 

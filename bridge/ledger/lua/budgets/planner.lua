@@ -7,7 +7,7 @@
 --      5     budget:<service>:places    sorted set: one member for each place waited for, scored as its booking
 --      6     budget:<service>:slots     sorted set: who waits -> when its slot is
 --      7     budget:<service>:plan      hash: paced, seen:<lane>, left, told_until, told_reset, others_at, number
---      8-11  due:<lane>   12-15  leased:<lane>   as in prelude.lua
+--      8-11  due:<lane>   12-15  leased:<lane>   as in front/jobs.lua
 -- ARGV 1 share: requests a window   2 window, ms
 -- Times are ms of the server's own clock; no process's clock is trusted.
 --

@@ -1,6 +1,6 @@
 -- Enter a call in the index of its customer's number, and have those missed calls looked at that it changes.
 --
--- KEYS 1-14 as in prelude.lua
+-- KEYS 1-14 as in front/jobs.lua
 --      15   call:<key>   the call's record
 --      16   caller:<number>   hash: key of a call -> JSON {s: start, ms   k: kind   i: key of its item's leader
 --           c: start of the contact that closed it, ms, or 0   x: 1 once a person ended its item   ...}
@@ -48,7 +48,7 @@ of[key] = own
 -- Have the leader of a missed call's item looked at, or the call itself where it has none.
 local function wake(name, told)
   local leader = told.i or name
-  if leader == key or redis.call('EXISTS', (string.gsub(JOBS, 'jobs$', 'call:')) .. leader) == 0 then return end
+  if leader == key or redis.call('EXISTS', ROOT .. 'call:' .. leader) == 0 then return end
   mark_due('sync|' .. leader, job.lane, now, now)
 end
 

@@ -1,6 +1,6 @@
 -- Remove what is kept of a call, and remember that it is not to come back.
 --
--- KEYS 1-14 as in prelude.lua
+-- KEYS 1-14 as in front/jobs.lua
 --      15 meta   16 forgotten   sorted set: mark -> since when, ms since 1970
 -- ARGV 1 uuid or ''   2 number or ''   3 what a key for the marks is made of, should there be none yet
 -- Answers 1. Guarantees: all of it or nothing; a job that runs for the call loses its hold, so that what it

@@ -1,6 +1,6 @@
 -- Let an earlier missed call lead the item of a later one, of which the bridge heard first.
 --
--- KEYS 1-14 as in prelude.lua
+-- KEYS 1-14 as in front/jobs.lua
 --      15   call:<key>   of the call that leads from now on   16 call:<key>   of the one that led
 --      17   caller:<number>   see caller.lua   18 missed:open
 -- ARGV 1 job name   2 token   3 key of the new leader   4 key of the former one   5 '1': its note stays its own

@@ -1,6 +1,6 @@
 -- Keep the news of a contact, and have the contact looked at.
 --
--- KEYS 1-14 as in prelude.lua
+-- KEYS 1-14 as in front/jobs.lua
 --      15 other   hash: fingerprint -> JSON   16 other:at   sorted set: fingerprint -> when it came   17 counts
 --      18 received   as learn.lua's   19 call:<key>   20 log:<key>   of the contact
 --      21 contacts   sorted set: keys of contacts -> last news   22 meta   23 forgotten   as in forget.lua

@@ -1,6 +1,6 @@
 -- Write down what a job is about to do, or has done, in the record of its call.
 --
--- KEYS 1-14 as in prelude.lua
+-- KEYS 1-14 as in front/jobs.lua
 --      15   call:<key>   16 log:<key>   17 counts   18 measures
 -- ARGV 1 job name   2 token   3 retention, s   4 text for the log or ''
 --      5 milestones, JSON [{mark, name, trace, since or took?, edges?}], or ''   then field, value, ... ('' deletes)

@@ -1,6 +1,6 @@
 -- Keep what is known of a call, once, and have its sync looked at.
 --
--- KEYS 1-14   as in prelude.lua
+-- KEYS 1-14   as in front/jobs.lua
 --      15, 16 call:<uuid:..>, events:<uuid:..>   the part of the record kept under the uuid  (both pairs
 --      17, 18 call:<id:..>, events:<id:..>       the part kept under the number               may be equal)
 --      19     calls       sorted set: call key -> last time that something was learnt
@@ -33,7 +33,6 @@ local call_u, events_u, call_i, events_i = KEYS[15], KEYS[16], KEYS[17], KEYS[18
 local value = cjson.decode(ARGV[4])
 local start = now
 local trigger, sure = ARGV[12] or '', tonumber(ARGV[13]) or 0
-local ROOT = string.gsub(JOBS, 'jobs$', '')
 -- Of one trigger in one part: so many events and bytes; the first few stay whatever comes after them.
 local FIRST, MOST, MOST_BYTES = 5, 25, 131072
 
@@ -58,6 +57,7 @@ local function was_forgotten()
   -- A number that a template gives many calls: the forgotten one had another uuid.
   if by_number and uuid ~= '' and not by_uuid and is_marked('joined:id:' .. number) then by_number = false end
   if not (by_uuid or by_number) then return false end
+  -- include erase
   erase(uuid, number, KEYS[23], secret, now)
   return true
 end

@@ -1,6 +1,6 @@
 -- Tell a contact whose customer it is, as a job found out, and have it looked at.
 --
--- KEYS 1-14 as in prelude.lua
+-- KEYS 1-14 as in front/jobs.lua
 --      15   call:<key>   16 log:<key>   of the contact   17 contacts   as in hold_contact.lua
 --      18   meta   19 forgotten   as in forget.lua
 -- ARGV 1 name of the job that tells it   2 token   3 key of the contact   4 retention, s

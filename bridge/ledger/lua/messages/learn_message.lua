@@ -1,6 +1,6 @@
 -- Keep what a webhook says of a text message, once, and have it written.
 --
--- KEYS 1-14   as in prelude.lua
+-- KEYS 1-14   as in front/jobs.lua
 --      15     counts      hash of counters
 --      16     received    as in learn.lua
 --      17     meta        18 forgotten   sorted set of marks (forget.lua)
@@ -23,7 +23,6 @@ local now = now_ms()
 local came = math.min(tonumber(ARGV[5]) or now, now)
 local at = tonumber(ARGV[6]) or came
 local number, digest, window = ARGV[7], ARGV[8], tonumber(ARGV[15])
-local ROOT = string.gsub(JOBS, 'jobs$', '')
 local value = cjson.decode(ARGV[2])
 local LATELY_MOST = 200
 

@@ -1,6 +1,6 @@
 -- Keep which customer a person chose for a call, and for the calls of its number; run its sync.
 --
--- KEYS 1-14 as in prelude.lua
+-- KEYS 1-14 as in front/jobs.lua
 --      15   call:<key>   16 log:<key>   17 trail   18 assigned: number -> customer   19 assigned:at: number -> last used, ms
 -- ARGV 1 job name   2 lane   3 customer   4 the number, or '' to keep none   5 the most numbers kept   6 who
 --      7 line for the trail   8 most lines of it   9 retention, s

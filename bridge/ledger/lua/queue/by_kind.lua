@@ -1,6 +1,6 @@
 -- The queue's numbers by lane and kind of job, and what is parked by kind and cause, at one instant.
 --
--- KEYS 1-14 as in prelude.lua
+-- KEYS 1-14 as in front/jobs.lua
 -- ARGV 1 how many jobs of a set are looked at
 -- Answers JSON {lanes = [{kind = [due, overdue, waiting, running, time of the oldest due or 0]}], now = …,
 -- parked = {"kind|cause" = number}, unread = number of parked jobs beyond those looked at}.

@@ -1,6 +1,6 @@
 -- Take back a job that nobody needs any more.
 --
--- KEYS 1-14 as in prelude.lua
+-- KEYS 1-14 as in front/jobs.lua
 -- ARGV 1 job name   2 the job of the run that wishes this, or ''   3 its token
 -- Answers 1 if it was taken back, -1 when the run that wishes it does not hold its job any more: another may need
 -- it by now. Guarantees: a job that is held or parked stays.

@@ -1,6 +1,6 @@
 -- Take a job for as long as a lease lasts.
 --
--- KEYS 1-14 as in prelude.lua
+-- KEYS 1-14 as in front/jobs.lua
 --      15   call:<key>   the record of the job's call, for the number it is also known by
 --      16   log:<key>
 -- ARGV 1 job name   2 token   3 lease, ms   4 deliveries without an end after which it is parked
@@ -28,7 +28,7 @@ local on_its_way = redis.call('ZREM', handed(job.lane), name) == 1
 if score > now and not on_its_way then return {'early'} end
 
 if number then
-  if not trace then trace = redis.call('HGET', string.gsub(JOBS, 'jobs$', 'call:id:') .. number, FIELD.TRACE) end
+  if not trace then trace = redis.call('HGET', ROOT .. 'call:id:' .. number, FIELD.TRACE) end
   local other = ARGV[5] .. '|id:' .. number
   local twin = other ~= name and job_of(other)
   local twin_ends = lease_end(other, twin)

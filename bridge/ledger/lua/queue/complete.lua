@@ -1,6 +1,6 @@
 -- End a run of a job: done, or to be looked at again.
 --
--- KEYS 1-14 as in prelude.lua
+-- KEYS 1-14 as in front/jobs.lua
 --      15   call:<key>   16 log:<key>   17 counts   18 measures   hashes of numbers
 -- ARGV 1 job name   2 token   3 ms until it wants to run again, or -1   4 text for the log or ''
 --      5 kind of the job   6 retention, s   7 names of counters   8 field and number to add, ... of measures; both

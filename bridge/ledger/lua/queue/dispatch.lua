@@ -1,6 +1,6 @@
 -- Hand out due jobs, by priority, to one worker process.
 --
--- KEYS 1-14 as in prelude.lua
+-- KEYS 1-14 as in front/jobs.lua
 -- ARGV 1 how many the process can take   2 for how long a hand-out counts, ms
 --      3 the longest lease there is, ms   4 the longest that any job plans ahead, ms
 -- Answers {ms until the next job is due or -1, job name, ms for which it was due, ...}.

@@ -1,6 +1,6 @@
 -- Drop a parked job: a person decided that it is not to be done.
 --
--- KEYS 1-14 as in prelude.lua
+-- KEYS 1-14 as in front/jobs.lua
 --      15   call:<key>   16 log:<key>   17 trail
 -- ARGV 1 job name   2 who and why, for the log   3 the same for the call, where it is not written without this job, or ''
 --      4 line of the trail   5 how many lines it keeps   6 retention, s

@@ -1,6 +1,6 @@
 -- Give a job up by hand: nobody is to try it again until a person decides.
 --
--- KEYS 1-14 as in prelude.lua
+-- KEYS 1-14 as in front/jobs.lua
 --      15   log:<key>   16 trail
 -- ARGV 1 job name   2 error text   3 line of the trail   4 how many lines it keeps   5 retention, s
 -- Answers {parked | running | gone}: only a job that is planned, and that no worker holds, can be given up.

@@ -1,6 +1,6 @@
 -- Lock something for as long as a job is held.
 --
--- KEYS 1-14 as in prelude.lua
+-- KEYS 1-14 as in front/jobs.lua
 --      15   lock:<name>
 -- ARGV 1 job name   2 token   3 ms after which it is forgotten anyhow
 -- Answers 1, or 0 while another job has it.

@@ -1,6 +1,6 @@
 -- Give a job up, with the reason, until a person decides.
 --
--- KEYS 1-14 as in prelude.lua
+-- KEYS 1-14 as in front/jobs.lua
 --      15   log:<key>
 -- ARGV 1 job name   2 token   3 cause   4 error text   5 '1': not if something was learnt since it was claimed
 -- Answers {parked | again | lost}; again: it is due now. Only the holder can do it. Taken out by replay.lua, and by schedule.lua where

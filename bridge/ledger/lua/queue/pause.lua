@@ -1,6 +1,6 @@
 -- Let a job wait for a connection that is down, and see to it that the connection is looked at.
 --
--- KEYS 1-14 as in prelude.lua
+-- KEYS 1-14 as in front/jobs.lua
 --      15   log:<key>   16 paused:<service>   sorted set: jobs that wait, by lane   17 connections   hash
 -- ARGV 1 job name   2 token   3 service   4 why   5 name of the job that looks at the connection
 --      6 ms until that   7 ms after which the job tries by itself

@@ -1,6 +1,6 @@
 -- The queue's own numbers, at one instant.
 --
--- KEYS 1-14 as in prelude.lua
+-- KEYS 1-14 as in front/jobs.lua
 -- Answers, for each lane, {due, overdue, waiting, running, time of the oldest due or 0}; then now.
 -- due: its time has come and nobody holds it (one on its way to a worker is still due); overdue: due for
 -- more than 5 s; waiting: scheduled for later; running: held by a live lease.

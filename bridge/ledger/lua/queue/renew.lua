@@ -1,6 +1,6 @@
 -- Prolong the leases of the jobs that a process is working on.
 --
--- KEYS 1-14 as in prelude.lua
+-- KEYS 1-14 as in front/jobs.lua
 -- ARGV 1 lease, ms   then job name, token, job name, token ...
 -- Answers the names that are no longer held.
 local lost = {}

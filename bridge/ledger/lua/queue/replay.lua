@@ -1,6 +1,6 @@
 -- Run a job again by hand: parked or not, or only if it still is parked.
 --
--- KEYS 1-14 as in prelude.lua
+-- KEYS 1-14 as in front/jobs.lua
 --      15   call:<key>   16 log:<key>
 -- ARGV 1 job name   2 lane   3 who asked   4 '1': only if it is parked
 -- Answers {queued}; or {gone}, and nothing is changed: it is not parked (any more), so somebody may have dropped it

@@ -1,6 +1,6 @@
 -- Try a job again later.
 --
--- KEYS 1-14 as in prelude.lua
+-- KEYS 1-14 as in front/jobs.lua
 --      15   log:<key>
 -- ARGV 1 job name   2 token   3 ms from now   4 cause   5 error text   6 '1' if this was an attempt that failed
 --      7 ms after the first failure at which it is parked instead

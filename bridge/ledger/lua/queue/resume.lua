@@ -1,6 +1,6 @@
 -- Make jobs due that waited for a connection, best lane first.
 --
--- KEYS 1-14 as in prelude.lua
+-- KEYS 1-14 as in front/jobs.lua
 --      15   paused:<service>   16 connections   hash
 -- ARGV 1 service   2 how many at the most
 -- Answers how many were taken off the list; 0: there are none, or the connection is down again.

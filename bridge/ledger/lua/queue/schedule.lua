@@ -1,6 +1,6 @@
 -- Have a job looked at, at a time or sooner.
 --
--- KEYS 1-14 as in prelude.lua
+-- KEYS 1-14 as in front/jobs.lua
 --      15   log:<key>
 -- ARGV 1 job name   2 lane   3 milliseconds from now
 --      4 when news came that a parked job may have missed, ms since 1970, or ''
