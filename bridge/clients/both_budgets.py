@@ -42,8 +42,9 @@ class BothBudgets:
         closed_for_s: float = 0,
         rate_limits: RateLimitHeaders | None = None,
         seconds: float | None = None,
+        at_once: bool = False,
     ) -> None:
         narrow, wide = slot
         # Whose limit the headers of such a reply speak of is not known, so `rate_limits` corrects neither.
-        self._part.replied(narrow, operation="", status=status, closed_for_s=closed_for_s)
-        self._whole.replied(wide, operation=operation, status=status, seconds=seconds)
+        self._part.replied(narrow, operation="", status=status, closed_for_s=closed_for_s, at_once=at_once)
+        self._whole.replied(wide, operation=operation, status=status, seconds=seconds, at_once=at_once)

@@ -241,7 +241,7 @@ class Service:
                 )
             # Counted there by now; the body may take minutes.
             sent.answered(response)
-            self._book(sent)
+            self._book(sent, at_once=True)
             if response.has_redirect_location and response.next_request is not None:
                 raise Moved(f"{self.name} redirected {operation}", location=str(response.next_request.url))
             if response.status_code >= 300:
@@ -276,7 +276,7 @@ class Service:
             ) as response,
         ):
             sent.answered(response)
-            self._book(sent)
+            self._book(sent, at_once=True)
             yield response
 
     @contextmanager
@@ -367,7 +367,7 @@ class Service:
         if gate:
             gate.slow(operation)
 
-    def _book(self, sent: _Sent) -> None:
+    def _book(self, sent: _Sent, *, at_once: bool = False) -> None:
         if self.budget and sent.slot:
             self.budget.replied(
                 sent.slot,
@@ -376,6 +376,7 @@ class Service:
                 closed_for_s=sent.closed_for_s,
                 rate_limits=sent.rate_limits,
                 seconds=time.monotonic() - sent.began,
+                at_once=at_once,
             )
             sent.slot = None
 

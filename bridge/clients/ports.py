@@ -46,8 +46,9 @@ class Budget(Protocol):
         closed_for_s: float = 0,
         rate_limits: RateLimitHeaders | None = None,
         seconds: float | None = None,
+        at_once: bool = False,
     ) -> None:
-        """Book the end of a request, however it ended."""
+        """Book the end of a request, however it ended; a job's with its next request, unless `at_once`."""
 
 
 class Gate(Protocol):

@@ -47,6 +47,7 @@ class Booked(Budget):
         closed_for_s: float = 0,
         rate_limits: tuple[int, int, float | None] | None = None,
         seconds: float | None = None,
+        at_once: bool = False,
     ) -> None:
         self.booked.append((operation, status, closed_for_s))
         self.rate_limits.append(rate_limits)

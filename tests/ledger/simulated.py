@@ -76,7 +76,13 @@ class Simulation:
 
     def _process(self) -> Process:
         client = self.clock.client()
-        budget = Budget(client, service="cloudtalk", share=self.share, window_s=self.window_s)
+        budget = Budget(
+            client,
+            service="cloudtalk",
+            share=self.share,
+            window_s=self.window_s,
+            clock=lambda: self.clock.now,
+        )
         return Process(ledger=Ledger(client, lease_ms=LEASE_MS), budget=budget, threads=self.threads)
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import contextvars
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -121,6 +122,87 @@ def test_asking_again_after_a_lost_answer_takes_nothing_more(clock: TestClock) -
 
     assert answers == [[1, 0], [1, 0]]
     assert budget.state()["in_flight"] == 1
+
+
+# When replies are booked
+
+
+def sync_turn() -> BudgetRequester:
+    return BudgetRequester(lane=Lane.LIVE, name="sync|id:1", kind="sync")
+
+
+def test_the_reply_to_a_job_is_booked_in_the_same_round_trip_as_its_next_request(clock: TestClock) -> None:
+    client = clock.client()
+    budget, trips = Budget(client, service="cloudtalk", share=9, clock=lambda: clock.now), 0
+    budget.take()  # the scripts are known there from now on
+    send = client.execute_command
+
+    def counted(*args: object, **options: object) -> object:
+        nonlocal trips
+        trips += 1
+        return send(*args, **options)  # type: ignore[no-untyped-call]
+
+    client.execute_command = counted  # type: ignore[method-assign]
+    with acting_as(sync_turn()):
+        for _ in range(3):
+            reply(budget, budget.take())
+            clock.set(clock.now + 1)
+        assert trips == 3
+
+    assert trips == 4
+    assert budget.state()["in_flight"] == 1
+    assert Ledger(client).counts()["upstream:cloudtalk:x:200"] == 3
+
+
+def test_a_reply_that_is_booked_late_counts_from_the_time_it_came(clock: TestClock) -> None:
+    budget = Budget(clock.client(), service="cloudtalk", share=1, clock=lambda: clock.now)
+    with acting_as(sync_turn()):
+        reply(budget, budget.take())
+        clock.set(START_S + 7)
+
+    clock.set(START_S + 10)
+
+    assert wait_s(budget, "next") == 50.001
+
+
+def test_what_closes_the_service_is_booked_at_once_and_so_is_what_takes_long(clock: TestClock) -> None:
+    budget, others = budget_of(clock), budget_of(clock)
+
+    with acting_as(sync_turn()):
+        budget.replied(budget.take(), operation="x", status="200", at_once=True)
+        assert others.state()["in_flight"] == 0
+        reply(budget, budget.take(), closed_for_s=30)
+        assert others.state()["closed_for_s"] == 30
+
+
+def test_a_reply_that_redis_did_not_take_is_booked_with_the_next_request(clock: TestClock) -> None:
+    client = clock.client()
+    budget = Budget(client, service="cloudtalk", share=9)
+    with acting_as(sync_turn()):
+        reply(budget, budget.take())
+        send = client.execute_command
+        client.execute_command = mock_of_a_dead_redis  # type: ignore[method-assign]
+        with pytest.raises(redis.ConnectionError):
+            budget.take()
+        client.execute_command = send  # type: ignore[method-assign]
+        budget.take()
+
+    assert Ledger(client).counts()["upstream:cloudtalk:x:200"] == 1
+
+
+def mock_of_a_dead_redis(*_: object, **__: object) -> object:
+    raise redis.ConnectionError
+
+
+def test_a_late_reply_of_a_job_that_ended_is_booked_at_once(clock: TestClock) -> None:
+    budget = budget_of(clock)
+    with acting_as(sync_turn()) as requester:
+        slot, left_behind = budget.take(), contextvars.copy_context()
+    assert budget.state()["in_flight"] == 1
+
+    left_behind.run(reply, budget, slot)
+
+    assert (requester.over, budget.state()["in_flight"]) == (True, 0)
 
 
 # Slots

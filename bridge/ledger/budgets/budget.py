@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -56,12 +57,24 @@ class Budget:
 
     Pacing and retrying on 429 both broke budgets in simulation; this used 99.7 % of one without a 429.
     A requester that finds it spent gets its slot, by lane and arrival; see bridge/README.md, "Budgets".
+
+    Args:
+        clock: seconds, of this process alone; says for how long a reply was not booked yet.
     """
 
-    def __init__(self, client: redis.Redis, *, service: str, share: int, window_s: float = 60) -> None:
+    def __init__(
+        self,
+        client: redis.Redis,
+        *,
+        service: str,
+        share: int,
+        window_s: float = 60,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._clock = clock
         self.service, self.share, self.window_s = service, share, window_s
         self._redis, self._looks = client, keys.looks(service)
-        self._keys = keys.budget(service)
+        self._keys = [*keys.budget(service), keys.COUNTS, keys.MEASURES]
         self._plan = (share, int(window_s * 1000))
         self._take = client.register_script(scripts.source("take"))
         self._reply = client.register_script(scripts.source("reply"))
@@ -72,7 +85,7 @@ class Budget:
 
     @boundary("budget.take")
     def take(self, *, if_closed: Callable[[], None] | None = None) -> Slot:
-        """Leave to send one request now, for the turn of this thread.
+        """Leave to send one request now, for the turn of this thread. Books the reply before it, too.
 
         Args:
             if_closed: called before anything is taken where some service or operation is closed
@@ -93,7 +106,8 @@ class Budget:
             look = None
         looks = 0 if look is None else max(1, int(self.share * look.part))
         wanted = (name, _LOST_AFTER_MS, requester.name, int(requester.lane), sent, max(1, usual), looks)
-        granted, number, *why = self._run(self._take, *wanted, "0" if if_closed is None else "1")
+        asked = (*wanted, "0" if if_closed is None else "1")
+        granted, number, *why = self._booking(spent, self._take, *asked)
         if if_closed is not None and why and why[0] == "gate":
             if_closed()
             granted, number, *why = self._run(self._take, *wanted, "0")
@@ -126,7 +140,10 @@ class Budget:
                 self._usual[requester.kind] = usual + _NEWEST * (sent - usual)
         if spent.kept and not spent.refused:
             with boundary("budget.release"):
-                self._run(self._release, requester.name)
+                self._booking(spent, self._release, requester.name)
+        elif spent.unbooked:
+            with boundary("budget.reply"):
+                self._booking(spent, self._reply)
 
     @boundary("budget.reply")
     def replied(
@@ -138,8 +155,9 @@ class Budget:
         closed_for_s: float = 0,
         rate_limits: tuple[int, int, float | None] | None = None,
         seconds: float | None = None,
+        at_once: bool = False,
     ) -> None:
-        """Book the end of a request.
+        """Book the end of a request: of a job's, with its next request or its end, to save a round trip.
 
         Args:
             operation: empty where another budget counts this request.
@@ -147,18 +165,20 @@ class Budget:
             rate_limits: what its headers say of the whole company's budget: its limit, what remains, and
                 the seconds until their window ends.
             seconds: how long it took; None where that says nothing.
+            at_once: the job may not send another for long.
         """
         counter = f"upstream:{self.service}:{operation}:{status}" if operation else ""
         limit, remaining, resets_in_s = rate_limits or (-1, -1, None)
         resets_in_ms = -1 if resets_in_s is None else int(resets_in_s * 1000)
-        spent: tuple[str, str, int] = ("", "", 0)
+        measured: tuple[str, str, int] = ("", "", 0)
         if seconds is not None:
-            spent = fields_of("upstream", seconds, self.service, operation)
-        book = (slot.name, counter, int(closed_for_s * 1000), limit, remaining, resets_in_ms)
-        self._reply(
-            keys=[*self._keys, keys.COUNTS, keys.MEASURES],
-            args=[*self._plan, *book, *spent],
-        )
+            measured = fields_of("upstream", seconds, self.service, operation)
+        reply = (slot.name, counter, int(closed_for_s * 1000), limit, remaining, resets_in_ms, *measured)
+        requester = current_requester()
+        spent = requester.at(self)
+        spent.unbooked.append((self._clock(), reply))
+        if at_once or closed_for_s or requester.kind is None or requester.over:
+            self._booking(spent, self._reply)
 
     @boundary("budget.state")
     def state(self) -> dict[str, Any]:
@@ -182,6 +202,16 @@ class Budget:
             "waiting": waiting,
             "drain_s": max(lane["drain_s"] for lane in waiting.values()),
         }
+
+    def _booking(self, spent: Spent, script: Any, *arguments: object) -> Any:
+        """Run a script that also books replies; if it fails, the next one books them."""
+        replies, now = list(spent.unbooked), self._clock()
+        booked = [
+            part for at, (name, *rest) in replies for part in (name, max(0, int((now - at) * 1000)), *rest)
+        ]
+        answer = self._run(script, *arguments, *booked)
+        del spent.unbooked[: len(replies)]
+        return answer
 
     def _run(self, script: Any, *arguments: object) -> Any:
         return script(keys=self._keys, args=[*self._plan, *arguments])

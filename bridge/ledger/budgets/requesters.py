@@ -32,6 +32,8 @@ class Spent:
     # Places that are still kept for this turn.
     kept: int = 0
     refused: bool = False
+    # Replies that are not booked yet, in the order they came: (when, by the budget's clock; what is booked).
+    unbooked: list[tuple[float, tuple[object, ...]]] = field(default_factory=list)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -47,6 +49,7 @@ class BudgetRequester:
     lane: Lane
     name: str
     kind: str | None = None
+    over: bool = False
     spent: dict[Spending, Spent] = field(default_factory=dict)
 
     def at(self, budget: Spending) -> Spent:
@@ -64,6 +67,7 @@ def acting_as(requester: BudgetRequester) -> Iterator[BudgetRequester]:
         yield requester
     finally:
         _current.reset(before)
+        requester.over = True
         for budget, spent in requester.spent.items():
             # With Redis away the places free themselves.
             with contextlib.suppress(redis.RedisError):

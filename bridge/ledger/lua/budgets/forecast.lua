@@ -1,6 +1,6 @@
 -- What is used of a service's budget, who waits for it, and until when.
 --
--- KEYS 1-15 as in planner.lua
+-- KEYS 1-17 as in planner.lua
 -- ARGV 1-2 as in planner.lua
 -- Answers {places used, requests in flight, ms until it opens if closed, places left by what the service told
 -- or -1, 1 if others spend from it}, then for each lane {jobs that wait, places they wait for, ms until

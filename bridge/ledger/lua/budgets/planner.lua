@@ -8,6 +8,7 @@
 --      6     budget:<service>:slots     sorted set: who waits -> when its slot is
 --      7     budget:<service>:plan      hash: paced, seen:<lane>, left, told_until, told_reset, others_at, number
 --      8-11  due:<lane>   12-15  leased:<lane>   as in front/jobs.lua
+--      16-17 counts, measures: for `book_replies`
 -- ARGV 1 share: requests a window   2 window, ms
 -- Times are ms of the server's own clock; no process's clock is trusted.
 --
@@ -162,5 +163,59 @@ local function call_forward()
       before = before + wanted
       if at > NOW then coming = coming + 1 end
     end
+  end
+end
+
+-- Book one reply to a request that was taken: it takes one place for one request, also when it is booked twice.
+--
+-- ARGV from  name of the request   +1 ms since the reply came   +2 counter name, or ''
+--      +3 ms for which the service is closed to us, or 0
+--      +4 their limit, +5 what is left of it, +6 ms until their window ends; each -1 where they did not tell
+--      +7, +8 fields of measures, or ''   +9 how long it took, ms
+local REPLY_LENGTH = 10
+local function book_reply(from)
+  local request, came_at, counter, closed_for = ARGV[from], NOW - ARGV[from + 1], ARGV[from + 2], tonumber(ARGV[from + 3])
+  local limit, remaining, reset = tonumber(ARGV[from + 4]), tonumber(ARGV[from + 5]), tonumber(ARGV[from + 6])
+  local bucket, sum, took = ARGV[from + 7], ARGV[from + 8], ARGV[from + 9]
+  redis.call('ZREM', FLYING, request)
+  redis.call('ZADD', REPLIES, came_at, request)
+  redis.call('PEXPIRE', REPLIES, WINDOW * 2)
+  if counter ~= '' then redis.call('HINCRBY', KEYS[16], counter, 1) end
+  if bucket ~= '' then
+    redis.call('HINCRBY', KEYS[17], bucket, 1)
+    redis.call('HINCRBY', KEYS[17], sum, took)
+  end
+  if remaining >= 0 then
+    local flying = redis.call('ZCARD', FLYING)
+    -- More is gone than we sent, and what we sent is counted here at least as long as there: others spend.
+    local others = limit - remaining > redis.call('ZCARD', REPLIES) + flying
+    if others then note('others_at', NOW) end
+    if others or limit < SHARE or NOW - fact('others_at') < WINDOW then
+      -- Those in flight may be counted there already, or not.
+      local left = remaining - flying
+      local ends = reset >= 0 and NOW + reset or 0
+      if fact('told_until') > NOW and math.abs(fact('told_reset') - ends) < WINDOW / 30 then
+        -- Told of the same window, and replies overtake each other: the smaller number is the later one.
+        left = math.min(left, fact('left'))
+      end
+      note('left', left)
+      note('told_reset', ends)
+      note('told_until', NOW + (reset >= 0 and math.min(reset, WINDOW / 4) or GRACE))
+    else
+      -- What is gone is ours, and the log of replies knows better than a rounded reset time when it comes back.
+      closed_for = 0
+    end
+  end
+  if closed_for > 0 then
+    local closed = tonumber(redis.call('GET', CLOSED) or 0)
+    if NOW + closed_for > closed then redis.call('SET', CLOSED, NOW + closed_for, 'PX', closed_for) end
+  end
+end
+
+-- Book the replies that a script was handed behind its own arguments; none, as a rule, or one.
+local function book_replies(from)
+  while ARGV[from] do
+    book_reply(from)
+    from = from + REPLY_LENGTH
   end
 end

@@ -1,11 +1,12 @@
 -- Take one request out of a service's budget, or get the time when to come for it.
 --
--- KEYS 1-15 as in planner.lua
+-- KEYS 1-17 as in planner.lua
 -- ARGV 1-2 as in planner.lua   3 name of this request   4 ms after which it counts as lost
 --      5 who asks: a job's name, or another   6 lane   7 requests that it has sent in this run
 --      8 requests that such a run usually sends
 --      9 of looks for what may not be there, how many a window may hold if this is one, else 0
 --      10 1: take nothing if any service or operation is closed (connections.py)
+--      11... replies of this run that are not booked yet, see `book_reply`: booked first, whatever the answer
 -- Answers {1, places still kept for the rest of this run}, or {0, ms to wait, why} (see `earliest`; 'looks': too many of
 -- those in this window, and nothing was booked; 'gate': something is closed, and nothing was booked).
 --
@@ -15,10 +16,11 @@
 -- got lost, takes nothing more.
 local request, name, lane = ARGV[3], ARGV[5], tonumber(ARGV[6])
 local sent, usual = tonumber(ARGV[7]), tonumber(ARGV[8])
+settle()
+book_replies(11)
 if ARGV[10] == '1' and redis.call('EXISTS', (string.gsub(KEYS[8], 'due:.*$', 'connections'))) == 1 then
   return {0, 0, 'gate'}
 end
-settle()
 local place = tonumber(redis.call('ZSCORE', BOOKED, name) or 0)
 if redis.call('ZSCORE', FLYING, request) then return {1, place > 0 and places_of(place) or 0} end
 note('seen:' .. lane, NOW)
