@@ -69,6 +69,11 @@ _SAYS: Mapping[str, Mapping[Any, str]] = {
         True: "A caller whom CloudTalk does not know becomes a contact there, if to_cloudtalk is on.",
         False: "No contacts are created in CloudTalk.",
     },
+    "write.write": {
+        True: "Calls are written as soon as they have ended.",
+        False: "No call is written, except where a rule says otherwise.",
+        "complete": "A call that may have a recording waits for it, at most 30 s, and is written once.",
+    },
     "write.as": {
         "note": "A call is an internal note, which Kustomer counts nowhere.",
         "voice_message": "A call is a message of channel voice, which Kustomer counts as a contact.",

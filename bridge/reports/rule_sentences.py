@@ -70,6 +70,7 @@ def _qualified(when: When, hides_people: bool) -> list[str]:
 _WRITTEN: Mapping[tuple[str, Any], str] = {
     ("write", True): "are written",
     ("write", False): "are not written",
+    ("write", "complete"): "are written once, with their recording",
     ("status", "open"): "are opened",
     ("status", "done"): "are set to done",
     ("status", "snoozed"): "are snoozed",

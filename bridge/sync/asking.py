@@ -12,7 +12,7 @@ from bridge.domain.call import Call, newest_hint
 from bridge.domain.insights import NO_ADDON, moment_of
 from bridge.domain.outcome import Stage
 from bridge.domain.policy import DetailWait
-from bridge.domain.recording import Recording, RecordingState
+from bridge.domain.recording import Recording, RecordingState, may_record
 from bridge.domain.rules.model import Rules
 from bridge.domain.webhook.events import STAGE_OF, Event
 from bridge.ledger.calls.record import Record
@@ -28,6 +28,8 @@ WRITE_WITHOUT_AFTER = timedelta(seconds=20)
 _TELLS_ALL = frozenset({"call-ended", "listed"})
 # How long a note waits for a recording that was announced.
 NOTE_WAITS = timedelta(seconds=15)
+# With `write = "complete"`: how long after its end a call waits for a recording that it may have.
+COMPLETE_WITHIN = timedelta(seconds=30)
 
 # When CloudTalk's AI is asked about a call of which no event says that its insights are ready.
 ASK_INSIGHTS_AFTER = timedelta(seconds=60)
@@ -98,6 +100,30 @@ def note_waits_until(record: Record, recording: Recording) -> datetime | None:
     return newest + NOTE_WAITS if newest is not None else None
 
 
+def complete_by(record: Record, call: Call, recording: Recording, rules: Rules) -> datetime | None:
+    """With `write = "complete"`: until when a call waits for its recording; None: it waits for none.
+
+    Webhooks say that there is a recording, never that there is none; only call detail says that. So any call
+    with talk time may have one, and so may one whose talk time is not known.
+
+    Args:
+        rules: the choices for this call.
+    """
+    if rules.write != "complete" or record.is_written:
+        return None
+    may_come = recording.sound is RecordingState.NONE and call.recorded is None and call.talk_seconds != 0
+    if recording.sound is not RecordingState.COMING and not (may_come and may_record(call, rules)):
+        return None
+    ended_at = _ended_at(record, call)
+    return None if ended_at is None else ended_at + COMPLETE_WITHIN
+
+
+def _ended_at(record: Record, call: Call) -> datetime | None:
+    """When it had ended at the latest: whatever CloudTalk's clock says, when a webhook said so."""
+    heard = (event.at for event in record.events if STAGE_OF.get(event.trigger) is Stage.ENDED)
+    return min((at for at in (call.ended_at, *heard) if at is not None), default=None)
+
+
 def insights_due(record: Record, call: Call, rules: Rules) -> dict[str, datetime]:
     """Which insights are still to be asked of CloudTalk, and when each is due.
 
@@ -118,10 +144,7 @@ def insights_due(record: Record, call: Call, rules: Rules) -> dict[str, datetime
 
 
 def _first_ask_at(record: Record, call: Call, announced_at: datetime | None) -> datetime:
-    heard = (event.at for event in record.events if STAGE_OF.get(event.trigger) is Stage.ENDED)
-    # Whatever CloudTalk's clock says: it had ended when a webhook said so.
-    ended_at = min((at for at in (call.ended_at, *heard) if at is not None), default=_LONG_AGO)
-    usual = ended_at + ASK_INSIGHTS_AFTER
+    usual = (_ended_at(record, call) or _LONG_AGO) + ASK_INSIGHTS_AFTER
     return usual if announced_at is None else min(usual, announced_at)
 
 

@@ -9,6 +9,7 @@ CloudTalk does not know the call                               write what the we
 Internal call, withheld or short number, and no rule for it    skip, with the reason
 A rule says not to write it                                    skip, naming the rule
 A recording was announced and is not there yet                 fetch it; wait up to 15 s for it
+The same, or one may come, and the rules say `complete`        wait up to 30 s from the call's end
 Written, and changed less than 3 s ago                         wait until 3 s pass without a change, at most
                                                                15 s after the first; then ask, and write once
 Ended before this ledger's first record                        look in Kustomer before writing
@@ -29,10 +30,11 @@ from bridge.domain.recording import Recording, RecordingState
 from bridge.domain.rules.model import Rules
 from bridge.ledger.calls.horizon import LedgerHorizon
 from bridge.ledger.calls.record import Record
-from bridge.sync.asking import Asking, asking, insights_due, note_waits_until
+from bridge.sync.asking import COMPLETE_WITHIN, Asking, asking, complete_by, insights_due, note_waits_until
 from bridge.sync.settling import QUIET, settles_at
 
 _ON_ITS_WAY = "the recording is pending"
+_COMPLETE = f"waits for the recording, at most {COMPLETE_WITHIN.seconds} s after the call's end"
 _MAY_GO_ON = "it is still being changed: the changes are written together"
 _REDIS_RESTARTED = "Redis restarted; waiting for requests still in flight to finish"
 
@@ -124,12 +126,10 @@ def _decide(record: Record, call: Call, rules: Rules, now: datetime) -> Decision
     else:
         fetch = _is_to_be_fetched(record, call, recording)
         insights_at = _ask_insights_at(record, call, rules, now)
-        coming_until = note_waits_until(record, recording)
-        if coming_until is not None and now < coming_until:
-            # It usually arrives within a second or two, and one write of the note then says both.
-            then = Later(reason=_ON_ITS_WAY, until=coming_until)
-        else:
-            then = Write(patience=ask.patience, recording=recording, until=ask.until)
+        # It usually arrives within a second or two, and one write of the note then says both.
+        then = _awaited(record, call, recording, rules, now) or Write(
+            patience=ask.patience, recording=recording, until=ask.until
+        )
     return Decision(
         then=then,
         rules=rules,
@@ -139,6 +139,17 @@ def _decide(record: Record, call: Call, rules: Rules, now: datetime) -> Decision
         fetch_recording=fetch,
         ask_insights=insights_at,
     )
+
+
+def _awaited(record: Record, call: Call, recording: Recording, rules: Rules, now: datetime) -> Later | None:
+    """The wait for a recording; None where there is none, or no longer."""
+    coming_until = note_waits_until(record, recording)
+    if coming_until is not None and now < coming_until:
+        return Later(reason=_ON_ITS_WAY, until=coming_until)
+    complete_until = complete_by(record, call, recording, rules)
+    if complete_until is not None and now < complete_until:
+        return Later(reason=_COMPLETE, until=complete_until)
+    return None
 
 
 def _withdrawn(record: Record, call: Call, ask: Asking) -> str | None:

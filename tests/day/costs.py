@@ -35,6 +35,7 @@ _MATCH = 'version = 2\n[customer]\nmatch = ["phone", "shared_phone", "email", "e
 _AGENTS = 'version = 2\n[agents]\nassign = "longest"\n'
 _TEAM = 'version = 2\n[agents]\nassign = "none"\n[conversation]\nteam = "Sales"\n'
 _ITEM = 'version = 2\n[conversation]\nper = "missed_caller"\n'
+_COMPLETE = 'version = 2\n[write]\nwrite = "complete"\n'
 _PATH = 'version = 2\n[[rule]]\nwhen = { out_of_hours = true }\nthen = { status = "open" }\n'
 _SNOOZED = 'version = 2\n[conversation]\nstatus = { missed = "snoozed" }\n'
 _KEPT_OUT = 'version = 2\n[[rule]]\nwhen = { direction = "incoming" }\nthen = { write = false }\n'
@@ -59,6 +60,11 @@ def _assign(one: Try) -> None:
 def _assigned_before(one: Try) -> None:
     one.call()
     _assign(one)
+
+
+def _recorded_later(one: Try) -> None:
+    """The recording is announced 20 s after the call's end, when a call that waits for nothing is written."""
+    one.call(recorded=True, announced_after_s=20)
 
 
 def _known_and_agents(one: Try) -> None:
@@ -106,6 +112,24 @@ BASIC: tuple[Row, ...] = (
         what="with a recording: a known caller",
         before=Try.customer,
         then=lambda one: one.call(recorded=True),
+    ),
+    Row(
+        what="with a recording that is announced 20 s after the end: a known caller",
+        before=Try.customer,
+        then=_recorded_later,
+    ),
+    Row(what='`write = "complete"`, the same: a new caller', rules=_COMPLETE, then=_recorded_later),
+    Row(
+        what='`write = "complete"`, the same: a known caller',
+        rules=_COMPLETE,
+        before=Try.customer,
+        then=_recorded_later,
+    ),
+    Row(
+        what='`write = "complete"`, the same: a caller who called within the last day',
+        rules=_COMPLETE,
+        before=Try.call,
+        then=_recorded_later,
     ),
     Row(what="`several` stated: a new caller, who is also searched", rules=_SEVERAL),
     Row(what="`several` stated: two customers share the number", rules=_SEVERAL, before=_two_share),

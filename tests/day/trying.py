@@ -43,11 +43,23 @@ class Try:
         self._numbers = itertools.count(1)
         self._began = datetime.now(UTC) - timedelta(minutes=30)
 
-    def call(self, *, recorded: bool = False, known_to_cloudtalk: bool = True, **more: Any) -> None:
-        """A call comes, and all that follows from it is done; by default it was answered."""
+    def call(
+        self,
+        *,
+        recorded: bool = False,
+        announced_after_s: int | None = None,
+        known_to_cloudtalk: bool = True,
+        **more: Any,
+    ) -> None:
+        """A call comes, and all that follows from it is done; by default it was answered.
+
+        Args: announced_after_s: of the recording; then the call ended just now.
+        """
         number = next(self._numbers)
-        began = self._began + timedelta(minutes=number)
         talk_s = int(more.pop("talking_time", 97))
+        began = self._began + timedelta(minutes=number)
+        if announced_after_s is not None:
+            began = datetime.now(UTC) - timedelta(seconds=15 + talk_s)
         body = ended(
             call_id=1000000500 + number,
             uuid=str(UUID(int=number, version=4)),
@@ -81,6 +93,8 @@ class Try:
             self.calls.append(told)
             self.sandbox.cloudtalk.add_call(**told)
         self.bridge.receive("call-ended", body)
+        if announced_after_s is not None:
+            self.bridge.run_jobs_for(announced_after_s, step_s=5)
         if recorded:
             self.bridge.receive("recording-uploaded", {"call_id": body["call_id"]})
         self.settle()

@@ -51,6 +51,11 @@ def rule(then: Mapping[str, Any], **when: Any) -> Rules:
     return Rules(rules=(Rule(when=When(**when), then=then, number=2, line=14),))
 
 
+COMPLETE = Rules(write="complete")
+# Now is a minute after END.
+JUST_ENDED = {"ended_at": (END + timedelta(seconds=59)).isoformat()}
+AN_HOUR_AHEAD = {"ended_at": (END + timedelta(hours=1)).isoformat()}
+
 CASES: Mapping[str, Case] = {
     "it has ended, and the webhook says everything": Case(then=Write),
     "it rings": Case(trigger="call-ringing", then=Later, says="the end of the call", asks="detail"),
@@ -84,6 +89,55 @@ CASES: Mapping[str, Case] = {
     ),
     "a rule keeps the recordings of the line in CloudTalk": Case(
         rules=rule({"record": False}, direction=("incoming",)), more=("recording-uploaded",), then=Write
+    ),
+    "the rules wait for recordings, and the call may have one": Case(
+        rules=COMPLETE, body=JUST_ENDED, then=Later, says="waits for the recording, at most 30 s"
+    ),
+    "the same, 60 s after its end": Case(rules=COMPLETE, then=Write),
+    "the same, and CloudTalk's clock is an hour ahead": Case(
+        rules=COMPLETE, body=AN_HOUR_AHEAD, after_s=31, then=Write
+    ),
+    "the same, and it was announced 16 s ago": Case(
+        rules=COMPLETE,
+        body=JUST_ENDED,
+        more=("recording-uploaded",),
+        after_s=16,
+        then=Later,
+        says="at most 30 s",
+        fetches=True,
+    ),
+    "the same, and CloudTalk does not have it yet": Case(
+        rules=COMPLETE,
+        body=JUST_ENDED,
+        more=("recording-uploaded",),
+        fields={"rec:asks": "1"},
+        then=Later,
+        says="at most 30 s",
+    ),
+    "the same, and CloudTalk has it no more": Case(
+        rules=COMPLETE,
+        body=JUST_ENDED,
+        more=("recording-uploaded",),
+        observed={"recording_gone": {}},
+        then=Write,
+    ),
+    "the rules wait for recordings, and nobody talked": Case(
+        rules=COMPLETE, body={**JUST_ENDED, "talking_time": "0"}, then=Write
+    ),
+    "the rules wait for recordings, and nobody says how long they talked": Case(
+        rules=COMPLETE,
+        body=JUST_ENDED,
+        without=("talking_time",),
+        after_s=21,
+        then=Later,
+        says="at most 30 s",
+        asks="detail",
+    ),
+    "the rules wait for recordings, and fetch none": Case(
+        rules=replace(COMPLETE, record=False), body=JUST_ENDED, then=Write
+    ),
+    "the rules wait for recordings of long calls only": Case(
+        rules=rule({"write": "complete"}, min_talk_s=100), body=JUST_ENDED, then=Write
     ),
     "a rule writes what withholds its number": Case(
         rules=rule({"write_withheld": True}, direction=("incoming",)),

@@ -107,7 +107,6 @@ def test_every_choice_takes_what_it_is_shown_with_in_its_section_and_in_a_rule()
 
 def test_every_field_of_the_model_is_a_choice() -> None:
     others = {
-        "write",
         "webhook_keys",
         "region",
         "zone",
@@ -219,7 +218,7 @@ MISTAKES = [
     ("version = 2\n[[rule]]\nwhen.country = 'UK'\nthen.write = false", 'F:3:16: rule 1: when.country cannot be "UK"; did you mean GB?'),
     ("version = 2\n[[rule]]\nwhen.country = ['DE', 'XX']\nthen.write = false", 'F:3:23: rule 1: when.country cannot be "XX"; use an ISO 3166 code'),
     ("version = 2\n[[rule]]\nwhen.line = []\nthen.write = false", "F:3:13: rule 1: when.line cannot be that; use a number of yours"),
-    ("version = 2\n[[rule]]\nthen.write = 'no'", 'F:3:14: rule 1: then.write cannot be "no"; use true or false'),
+    ("version = 2\n[[rule]]\nthen.write = 'no'", 'F:3:14: rule 1: then.write cannot be "no"; use true, false or "complete"'),
     # Hours and days.
     ("version = 2\n[[rule]]\nwhen.hours = 'Mo-Fr 8-18'\nthen.write = false", 'F:3:14: rule 1: when.hours cannot be "Mo-Fr 8-18"; it must look like Mon-Fri 08:00-18:00'),
     ("version = 2\n[calendar]\nopen_hours = 'Mon 8:00-25:00'", "; there is no 25:00"),

@@ -25,6 +25,8 @@ Per = Literal["call", "customer", "missed_caller"]
 Assign = Literal["longest", "first", "last", "none"]
 # Whom a missed call goes to: the first of the list that has a Kustomer user, or the fallback team.
 MissedOwner = Literal["last_rung", "voicemail", "favourite", "last_assignee", "fallback"]
+# Whether a call is written; `complete`: once its recording is there, so that one write says all.
+WriteWhen = Literal[True, False, "complete"]
 WriteAs = Literal["note", "voice_message", "both"]
 Attach = Literal["speech", "original", "never"]
 Link = Literal["operators", "signed", "off"]
@@ -57,8 +59,8 @@ DEFAULT_CONTACT_FIELDS: Mapping[str, str] = MappingProxyType(
 class Rules:
     """The operator's choices; the defaults suit a team that wants every customer call and nothing else."""
 
-    # Whether the call is written at all; a rule with `write = false` keeps it out.
-    write: bool = True
+    # Whether the call is written at all, and whether it waits for its recording.
+    write: WriteWhen = True
     write_internal: bool = False
     write_withheld: bool = False
     write_short: bool = False
@@ -210,7 +212,7 @@ class Rules:
             elif self._uses_path(with_it) and not self._uses_path(chosen):
                 # Who calls is not known yet, so such a rule may fit in the end.
                 return True
-            if chosen.get("write") is False:
+            if chosen.get("write", self.write) is False:
                 return False
         return self._uses_path(chosen)
 

@@ -106,6 +106,15 @@ def _recorded(hand: Hand) -> None:
     hand.run_all()
 
 
+def _complete(hand: Hand) -> None:
+    """It waits for its recording, which is announced later."""
+    hand.tell("call-ended", ENDED)
+    hand.run_due()
+    hand.pass_time(5)
+    hand.tell("recording-uploaded", UPLOADED)
+    hand.run_all()
+
+
 def _changed_later(hand: Hand) -> None:
     _ended(hand)
     _changes(hand)
@@ -521,6 +530,9 @@ JOURNEYS = {
         rules=Rules(assign="longest"),
     ),
     "recorded": Journey(run=_recorded, prepare=_with_recording, rules=Rules(assign="longest")),
+    "written with its recording": Journey(
+        run=_complete, prepare=_with_recording, rules=Rules(write="complete")
+    ),
     "changed later": Journey(
         run=_changed_later,
         prepare=lambda sandbox: _call(sandbox, tags=["Refund"], rating=4),

@@ -16,7 +16,7 @@ from pydantic import BeforeValidator
 
 from bridge.domain.outcome import Outcome, Status
 from bridge.domain.rules import model as rules_model
-from bridge.domain.rules.choice import BOOL, Choice, one_of
+from bridge.domain.rules.choice import Choice, one_of
 from bridge.domain.rules.choices import (
     agents,
     calendar,
@@ -60,12 +60,9 @@ CHOICES: tuple[Choice, ...] = (
     *contacts.CHOICES,
 )  # fmt: skip
 BY_PLACE: Mapping[str, Choice] = {choice.place: choice for choice in CHOICES}
-# What `then` takes, by its bare name. `write` is for rules alone, and a status there is for every outcome.
+# What `then` takes, by its bare name; whether a call is written comes first. A status is for every outcome.
 THEN: Mapping[str, Choice] = {
-    "write": Choice(
-        section="then", name="write", field="write", kind=bool, right=BOOL,
-        says="whether the call is written at all",
-    ),
+    "write": BY_PLACE["write.write"],
     **{choice.then: choice for choice in CHOICES if choice.section not in NOT_OF_CALLS},
     "status": replace(
         BY_PLACE["conversation.status"], kind=Status, right=one_of(Status),

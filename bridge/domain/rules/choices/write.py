@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from bridge.domain.kustomer_texts.languages import Language
 from bridge.domain.rules.choice import BOOL, TEMPLATE_RIGHT, Choice, one_of
-from bridge.domain.rules.model import WriteAs
+from bridge.domain.rules.model import WriteAs, WriteWhen
 from bridge.domain.rules.values import NoteTemplateText
 
 _KEPT = "false: they are kept and explained, not written"
 
 CHOICES: tuple[Choice, ...] = (
+    Choice(
+        section="write", name="write", field="write", kind=WriteWhen, right='true, false or "complete"',
+        says="whether calls are written; complete: a call that may have a recording waits for it, at most "
+        "30 s after its end, and is written once",
+    ),
     Choice(
         section="write", name="internal", field="write_internal", kind=bool, right=BOOL,
         says=f"write calls between colleagues; {_KEPT}",
