@@ -25,13 +25,13 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from bridge.actions.at_most_once import at_most_once
 from bridge.actions.checking import check_input, nearest
 from bridge.actions.cloudtalk import CLOUDTALK
 from bridge.actions.kustomer import KUSTOMER
 from bridge.actions.operation import Operation, Services
 from bridge.actions.ranking import rank
 from bridge.actions.rehearsal import Preview, preview
+from bridge.at_most_once import at_most_once
 from bridge.clients.cloudtalk import Download
 from bridge.clients.cloudtalk.requests import OneCall
 from bridge.clients.shapes import RequestModel

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from bridge.actions import OPERATIONS
-from bridge.actions.at_most_once import at_most_once
+from bridge.at_most_once import at_most_once
 from bridge.clients.http import Service, make_client
 from bridge.clients.membrane.actions import Action, Run
 from bridge.clients.membrane.checking import check_input

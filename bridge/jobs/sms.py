@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from bridge.actions.at_most_once import at_most_once
+from bridge.at_most_once import at_most_once
 from bridge.deps import Deps, JobResult
 from bridge.domain.webhook.outgoing import TRIGGER, Outgoing, Unusable, read_outgoing
 from bridge.errors import Disconnected, MaybeDone, NotSent, Permanent, RateLimited, Rejected

@@ -3,7 +3,7 @@
 Requests are plain objects, answers JSON:API envelopes; unknown properties are refused, so only what is
 documented is sent. There are no idempotency keys and this client repeats nothing: whoever calls it decides
 what to do about a lost reply. The bridge's jobs look before they repeat a write (`bridge.sync.writer`); an
-action is done at most once (`bridge.actions.at_most_once`).
+action is done at most once (`bridge.at_most_once`).
 
 Source: Kustomer's "Core Resources". The typed requests and responses of the actions are in `requests.py` and
 `responses.py`; they take a while to build, and workers start without them.
