@@ -45,4 +45,5 @@ PARTS = (
         short=True,
     ),
     Part(name="cue_card", section=WORKERS, about="From the webhook that a call rings to the card's request."),
+    Part(name="start", section=START, about="CPU and time until each process does its work.", short=True),
 )
