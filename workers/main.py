@@ -32,6 +32,8 @@ _STOP_WITHIN_S = 15.0
 _START_WITHOUT_S = 2.0
 # For each part of stopping that needs Redis.
 _STOP_ONE_S = 1.5
+# A renewal of leases that gets no answer is soon tried again, over a new connection.
+_RENEWAL_TIMEOUT_S, _RENEWAL_RETRIES = 0.7, 1
 # What a stopping process leaves is due again after this: long enough for what it sent last to arrive.
 _LEFT_BEHIND_MS = 3_000
 
@@ -54,7 +56,9 @@ class WorkerProcess(Middleware):
     def _open(self, settings: Settings) -> None:
         self.settings = settings
         self.ledger = self.broker.ledger
-        self.leases = Leases(self.ledger)
+        # Renewals wait for no other use of Redis, and not as long as those may take.
+        self._lease_ledger = open_ledger(settings, timeout_s=_RENEWAL_TIMEOUT_S, patience=_RENEWAL_RETRIES)
+        self.leases = Leases(self._lease_ledger)
         self._client = make_client()
         self._rules = RulesSource(settings)
         deps = open_deps(

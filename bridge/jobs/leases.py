@@ -15,9 +15,21 @@ from bridge.logs import get_logger
 
 log = get_logger(__name__)
 
+# Shares of a lease. Most jobs end before their first renewal; it is looked this often which are due for one.
+_RENEWED_AT = 1 / 4
+_LOOKED_AT_EVERY = 1 / 8
+# After a renewal that failed.
+_TRIED_AGAIN_AFTER = 1 / 40
+# Nothing is sent under an older lease before Redis was asked. The rest is for what was sent to arrive.
+_SURE_FOR = 1 / 2
+
 
 class Leases:
-    """Keeps leases alive while jobs run, and says when one is too old to send anything under it."""
+    """Keeps leases alive while jobs run, and says when one is too old to send anything under it.
+
+    Args:
+        ledger: best one with a connection of its own and short time-outs, so that renewals wait for nothing.
+    """
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
@@ -63,34 +75,60 @@ class Leases:
     def sure(self, claim: Claim) -> None:
         """Check, just before something is sent, that the lease cannot have run out.
 
-        A process that was stopped or starved wakes up believing what it knew before.
+        A process that was stopped or starved wakes up believing what it knew before. So where the lease is
+        not young, Redis is asked: it renews the lease, even one that ran out, if nobody took the job or one
+        of its locks since.
 
         Raises:
-            LeaseLost: it was not renewed for so long that somebody else may hold the job.
+            LeaseLost: somebody else has the job, or Redis did not answer.
         """
-        with self._lock:
-            held = self._held.get(claim.token)
-        if held is None or clock() - held[1] > self._lease_s * 0.8:
+        if self._is_young(claim):
+            return
+        try:
+            self._renew([claim] if self._age_s(claim) is not None else [])
+        except RedisError as error:
+            raise LeaseLost(f"{claim.name}: the lease could not be renewed in time: {why(error)}") from error
+        if not self._is_young(claim):
             raise LeaseLost(f"{claim.name}: the lease was not renewed in time")
 
-    def renew(self) -> None:
-        """Renew all, once."""
+    def renew(self, *, older_than_s: float = 0.0) -> None:
+        """Renew once all that are at least this old."""
+        oldest = clock() - older_than_s
+        with self._lock:
+            claims = [claim for claim, renewed_at in self._held.values() if renewed_at <= oldest]
+        self._renew(claims)
+
+    def _age_s(self, claim: Claim) -> float | None:
+        with self._lock:
+            held = self._held.get(claim.token)
+        return None if held is None else clock() - held[1]
+
+    def _is_young(self, claim: Claim) -> bool:
+        age_s = self._age_s(claim)
+        return age_s is not None and age_s <= self._lease_s * _SURE_FOR
+
+    def _renew(self, claims: list[Claim]) -> None:
+        if not claims:
+            return
         before = clock()
-        claims = self.held()
         lost = set(self._ledger.renew(claims))
         with self._lock:
             for claim in claims:
                 if claim.name in lost:
                     self._held.pop(claim.token, None)
-                elif claim.token in self._held:
-                    self._held[claim.token] = (claim, before)
+                elif (held := self._held.get(claim.token)) is not None:
+                    self._held[claim.token] = (claim, max(held[1], before))
 
     def _renew_for_ever(self) -> None:
-        while not self._stop.wait(self._lease_s / 4):
+        failing, pause_s = False, self._lease_s * _LOOKED_AT_EVERY
+        while not self._stop.wait(pause_s):
             try:
-                self.renew()
+                self.renew(older_than_s=self._lease_s * _RENEWED_AT)
+                failing, pause_s = False, self._lease_s * _LOOKED_AT_EVERY
             except RedisError as error:
-                log.warning("leases not renewed", why=why(error))
+                if not failing:
+                    log.warning("leases not renewed", why=why(error))
+                failing, pause_s = True, self._lease_s * _TRIED_AGAIN_AFTER
 
 
 def clock() -> float:

@@ -14,7 +14,10 @@ from bridge.ledger.calls.learning import (
 )
 from bridge.ledger.memory import Memory
 
-LEASE_MS = 10_000
+# The work of a killed worker is due again after this at most.
+LEASE_MS = 4_000
+# Of a worker of an earlier version, which may run beside this one.
+LONGEST_LEASE_MS = 10_000
 
 
 class Scripted:

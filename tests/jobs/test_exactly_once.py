@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -109,9 +110,9 @@ def test_a_worker_that_dies_around_a_write_duplicates_nothing(
     with pytest.raises(Died):
         bridge.run_jobs()
 
-    bridge.run_jobs_for(9)
+    bridge.run_jobs_for(3)
     assert bridge.ledger.job_states(KEY)[0]["state"] == "running"
-    ends = bridge.run_jobs_for(3)
+    ends = bridge.run_jobs_for(2)
 
     assert ends == ["sync done"]
     one_of_each(sandbox)
@@ -162,13 +163,85 @@ def test_a_worker_that_is_stopped_after_it_looked_at_its_lease_does_not_send_whe
     )
 
 
-def test_a_process_that_slept_does_not_trust_what_it_knew(bridge: Bridge) -> None:
+@pytest.fixture
+def slept(bridge: Bridge) -> Iterator[Claim]:
+    """A job of a process that was stopped for much longer than its lease."""
     bridge.receive("call-ended", ended())
     bridge.ledger.dispatch(1)
     claim = bridge.ledger.claim("sync", KEY)
     assert claim is not None
-    with bridge.leases.holding(claim, since=-1_000_000), pytest.raises(LeaseLost):
-        bridge.leases.sure(claim)
+    with bridge.leases.holding(claim, since=-1_000_000):
+        bridge.let_pass(11)
+        yield claim
+
+
+def test_a_process_that_slept_does_not_trust_what_it_knew(bridge: Bridge, slept: Claim) -> None:
+    bridge.ledger.dispatch(1)
+    assert bridge.ledger.claim("sync", KEY) is not None
+
+    with pytest.raises(LeaseLost):
+        bridge.leases.sure(slept)
+
+
+def test_a_process_that_slept_goes_on_with_a_job_that_nobody_took(bridge: Bridge, slept: Claim) -> None:
+    bridge.leases.sure(slept)
+
+    bridge.let_pass(3)
+    assert bridge.ledger.dispatch(1)[1] == []
+    assert bridge.ledger.keep(slept, {"state": "waiting"}) is False
+
+
+def test_a_process_that_slept_sends_nothing_where_its_lock_was_taken(bridge: Bridge, slept: Claim) -> None:
+    other = "11111111-2222-4333-8444-555555555501"
+    bridge.receive("call-ended", ended(call_id=1000000501, uuid=other))
+    heir = bridge.ledger.claim("sync", f"uuid:{other}")
+    assert heir is not None
+
+    with bridge.ledger.lock(slept, "customer:x"):
+        with bridge.ledger.lock(heir, "customer:x"):
+            pass
+
+        with pytest.raises(LeaseLost):
+            bridge.leases.sure(slept)
+    bridge.run_jobs()
+    assert bridge.ledger.job_states(KEY) == []
+
+
+def test_a_process_that_slept_sends_nothing_while_redis_is_away(
+    bridge: Bridge, slept: Claim, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(claims: list[Claim]) -> list[str]:
+        raise redis.TimeoutError
+
+    monkeypatch.setattr(bridge.ledger, "renew", away)
+
+    with pytest.raises(LeaseLost):
+        bridge.leases.sure(slept)
+
+
+def test_a_job_is_first_renewed_when_its_lease_is_old_enough(
+    bridge: Bridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def renew(claims: list[Claim]) -> list[str]:
+        asked.extend(one.name for one in claims)
+        return []
+
+    monkeypatch.setattr(bridge.ledger, "renew", renew)
+    bridge.receive("call-ended", ended())
+    bridge.ledger.dispatch(1)
+    claim = bridge.ledger.claim("sync", KEY)
+    assert claim is not None
+    with bridge.leases.holding(claim, since=leases.clock()):
+        bridge.leases.renew(older_than_s=60)
+        assert asked == []
+        began = leases.clock
+        monkeypatch.setattr(leases, "clock", lambda: began() + 60)
+        bridge.leases.renew(older_than_s=60)
+        bridge.leases.renew(older_than_s=60)
+
+    assert asked == [claim.name]
 
 
 def test_a_job_that_kills_its_worker_is_parked_after_five_deliveries(

@@ -29,7 +29,7 @@ from bridge.ledger.calls.learning import ASKED, SIGNED, TOLD
 from bridge.ledger.keys import QUEUE_KEYS, Lane, split_job
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.queue.jobs import GIVE_UP_AFTER_MS, HANDOVER_MS, MAX_DELIVERIES, Claim
-from bridge.ledger.scripted import LEASE_MS
+from bridge.ledger.scripted import LEASE_MS, LONGEST_LEASE_MS
 
 NOW = f"{keys.TAG}:test:now"
 _CLOCK = re.compile(r"local function now_ms\(\).*?\nend\n", re.DOTALL)
@@ -107,6 +107,7 @@ class Protocol(RuleBasedStateMachine):
         # Who may write for a job, and until when nobody else may begin.
         self.holder: dict[str, Hold] = {}
         self.leased: dict[str, int] = {}
+        self.was_set_back = False
         self.parked: set[str] = set()
         self.deliveries: dict[str, int] = {}
         self.steps: dict[str, int] = {}
@@ -565,9 +566,10 @@ class Protocol(RuleBasedStateMachine):
     @rule(ms=st.sampled_from([50, 30_000, 600_000]))
     def the_clock_is_set_back(self, ms: int) -> None:
         self.step()
+        self.was_set_back = True
         self.set_clock(self.now - ms)
-        # No lease is longer than one from now on; what was handed out may be claimed at any time.
-        self.leased = {name: min(ends, self.now + LEASE_MS) for name, ends in self.leased.items()}
+        # No lease is longer than the longest from now on; what was handed out may be claimed at any time.
+        self.leased = {name: min(ends, self.now + LONGEST_LEASE_MS) for name, ends in self.leased.items()}
         self.not_before.clear()
 
     def set_clock(self, now: int) -> None:
@@ -578,7 +580,7 @@ class Protocol(RuleBasedStateMachine):
 
     def no_lease_outlives_its_worker(self) -> None:
         self.ledger.dispatch(0)
-        self.set_clock(self.now + LEASE_MS)
+        self.set_clock(self.now + (LONGEST_LEASE_MS if self.was_set_back else LEASE_MS))
         for lane in QUEUE_KEYS[4:8]:
             assert not self.line.zcount(lane, f"({self.now}", "+inf"), "a dead worker's lease lasts too long"
 

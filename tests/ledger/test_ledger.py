@@ -88,7 +88,7 @@ def test_the_job_of_a_dead_worker_is_due_when_its_lease_ends(ledger: Ledger) -> 
     _learn(ledger, **ended(uuid=UUID_1))
     dead = _claimed(ledger)
 
-    let_pass(ledger.redis, 9.9)
+    let_pass(ledger.redis, 3.9)
     assert ledger.dispatch(10)[1] == []
     let_pass(ledger.redis, 0.2)
     heir = _claimed(ledger)
@@ -116,7 +116,7 @@ def test_what_a_wrong_clock_planned_for_long_after_is_looked_at_now(ledger: Ledg
 def test_a_run_that_was_overtaken_neither_plans_a_job_nor_takes_one_back(ledger: Ledger) -> None:
     _learn(ledger, **ended(uuid=UUID_1))
     late = _claimed(ledger)
-    let_pass(ledger.redis, 10.1)
+    let_pass(ledger.redis, 4.1)
     heir = _claimed(ledger)
     ledger.schedule("detail", KEY, in_ms=60_000, under=heir)
 
@@ -135,7 +135,7 @@ def test_a_renewed_lease_lasts(ledger: Ledger) -> None:
     claim = _claimed(ledger)
 
     for _ in range(5):
-        let_pass(ledger.redis, 8)
+        let_pass(ledger.redis, 3)
         assert ledger.renew([claim]) == []
 
     assert ledger.dispatch(10)[1] == []
@@ -281,12 +281,17 @@ def test_a_lock_ends_with_the_lease_of_its_job(ledger: Ledger) -> None:
     _learn(ledger, call_uuid=UUID_1)
     dead = _claimed(ledger)
     with ledger.lock(dead, "customer:x"):
-        let_pass(ledger.redis, 10.1)
+        let_pass(ledger.redis, 4.1)
         _learn(ledger, call_id=42)
         heir = _claimed(ledger, "id:42")
 
         with ledger.lock(heir, "customer:x"):
             pass
+
+        # It was only stopped, and cannot go on as if the lock were still its own.
+        assert ledger.renew([dead]) == [dead.name]
+        with pytest.raises(LeaseLost):
+            ledger.keep(dead, {"state": "synced"})
 
 
 def test_scripts_come_back_after_redis_has_forgotten_them(ledger: Ledger) -> None:

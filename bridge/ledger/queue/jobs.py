@@ -20,7 +20,7 @@ from bridge.ledger.keys import LANE_NAMES, QUEUE_KEYS, Lane
 from bridge.ledger.measures import Milestone, fields_of, milestones_for_script
 from bridge.ledger.queue import kinds
 from bridge.ledger.queue.job_states import job_states
-from bridge.ledger.scripted import LEASE_MS
+from bridge.ledger.scripted import LONGEST_LEASE_MS
 
 MAX_DELIVERIES = 5
 # Of a job that is not parked: it ends by itself once it is useless.
@@ -104,7 +104,7 @@ class Jobs(Records):
 
     def dispatch(self, room: int) -> tuple[int, list[DueJob]]:
         """Names of due jobs for this process, best lane first; and ms until the next is due (-1: none)."""
-        longest = max(self.lease_ms, LEASE_MS)
+        longest = max(self.lease_ms, LONGEST_LEASE_MS)
         wait, *found = self._run("dispatch", [*QUEUE_KEYS], room, HANDOVER_MS, longest, LONGEST_PLAN_MS)
         names = [DueJob(name, int(ms)) for name, ms in zip(found[::2], found[1::2], strict=True)]
         return int(wait), names

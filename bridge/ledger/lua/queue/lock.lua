@@ -6,12 +6,17 @@
 -- Answers 1, or 0 while another job has it.
 --
 -- Guarantees: one holder at a time. The lock of a job whose lease ended is nobody's, so that a killed
--- worker keeps others waiting for one lease and no longer.
+-- worker keeps others waiting for one lease and no longer. Should that worker only have been stopped, it cannot
+-- renew its lease once its lock is another's.
 local kept = redis.call('GET', KEYS[15])
 if kept then
   local name, token = string.match(kept, '^(.*) (%S+)$')
   local job = name and holds(name, token)
-  if job and lease_end(name, job) > now_ms() and not (name == ARGV[1] and token == ARGV[2]) then return 0 end
+  if job and not (name == ARGV[1] and token == ARGV[2]) then
+    if lease_end(name, job) > now_ms() then return 0 end
+    job.token = nil
+    save(name, job)
+  end
 end
 redis.call('SET', KEYS[15], ARGV[1] .. ' ' .. ARGV[2], 'PX', ARGV[3])
 return 1
