@@ -39,9 +39,13 @@ class SpeechEncoder:
 
     The MP3's own length is the recording's to within 0.1 s in any player, without a tag that not all of
     them read (see `frames`). A WAV without a single sample makes an MP3 of no bytes.
+
+    Args:
+        encodes: whether an MP3 is made; else only length and peaks are taken, for a twentieth of the CPU.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, encodes: bool = True) -> None:
+        self._encodes = encodes
         self.format: WavFormat | None = None
         self._peaks = Peaks()
         self._waiting = bytearray()
@@ -85,7 +89,7 @@ class SpeechEncoder:
         """
         wav = self.format or self._begin(complete=True)
         out = b"" if wav is None else self._encode_blocks(wav, rest=True)
-        if wav is None or not self._samples:
+        if wav is None or not self._samples or not self._encodes:
             return b""
         rate = _rate_for(wav.rate)
         return out + self._frames.finish(bytes(self._lame.flush()), seconds=self.seconds, rate=rate)
@@ -99,7 +103,8 @@ class SpeechEncoder:
         self.format = found
         self._left = found.data_bytes
         self._convert = _converter(found)
-        self._lame = _open_lame(found.rate)
+        if self._encodes:
+            self._lame = _open_lame(found.rate)
         del self._waiting[: found.data_offset]
         return found
 
@@ -150,6 +155,8 @@ class SpeechEncoder:
         self._samples += len(block) // whole
         mono = self._convert(block)
         self._peaks.add(mono)
+        if not self._encodes:
+            return b""
         return self._frames.add(bytes(self._lame.encode(mono)))
 
 

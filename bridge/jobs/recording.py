@@ -120,7 +120,7 @@ class _Fetch:
 
     def __init__(self, *, call: Call, record: Record, deps: Deps, rules: Rules) -> None:
         self._call, self._record, self._deps, self._rules = call, record, deps, rules
-        self._encoder = SpeechEncoder()
+        self._encoder = SpeechEncoder(encodes=rules.transcode)
         self._playable = True
         self._kind = kinds.WAV
         self._received = 0

@@ -271,3 +271,17 @@ def test_the_encoder_is_loaded_when_it_is_used_only() -> None:
     result = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
 
     assert result.stdout.strip() == "[]"
+
+
+def test_without_an_mp3_length_and_peaks_are_the_same_and_no_encoder_is_opened(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sound = wav(speech(3).tobytes())
+    encoding = SpeechEncoder()
+    assert encoding.feed(sound) + encoding.finish()
+    monkeypatch.setattr("bridge.audio.speech._open_lame", None)
+
+    counting = SpeechEncoder(encodes=False)
+
+    assert counting.feed(sound) + counting.finish() == b""
+    assert (counting.seconds, counting.peaks) == (encoding.seconds, encoding.peaks)
