@@ -45,5 +45,11 @@ PARTS = (
         short=True,
     ),
     Part(name="cue_card", section=WORKERS, about="From the webhook that a call rings to the card's request."),
+    Part(
+        name="recordings",
+        section=RECORDINGS,
+        about="Download, file and upload, beside curl with the same bytes; memory over what there was before.",
+        short=True,
+    ),
     Part(name="start", section=START, about="CPU and time until each process does its work.", short=True),
 )
