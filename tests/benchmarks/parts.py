@@ -48,7 +48,7 @@ PARTS = (
     Part(
         name="recordings",
         section=RECORDINGS,
-        about="Download, file and upload, beside curl with the same bytes; memory over what there was before.",
+        about="Download, file and upload, beside curl with the same bytes; memory over that of before.",
         short=True,
     ),
     Part(name="start", section=START, about="CPU and time until each process does its work.", short=True),
