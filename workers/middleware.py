@@ -56,6 +56,7 @@ class Run:
 
     claim: Claim
     deps: Deps
+    leases: Leases
     since: float
     limit_s: float
     grace_s: float
@@ -131,6 +132,7 @@ class Claims(Middleware):
         run = Run(
             claim=claim,
             deps=self._deps.current(),
+            leases=self._leases,
             since=since,
             limit_s=limit_s,
             grace_s=self._grace_s,
@@ -258,7 +260,14 @@ def _complete(run: Run) -> str:
         counters=(f"job:{claim.kind}:{outcome}", *result.counters),
         wait=_waited(run),
     )
-    return _lost(claim) if end == "lost" else outcome
+    return _ended(run, end, outcome)
+
+
+def _ended(run: Run, end: str, outcome: str) -> str:
+    """How it ended, by the answer of `Ledger.complete`."""
+    # While the lease is young, nobody can have taken the job: it was ended already, by a request whose reply
+    # was lost and which was therefore sent again.
+    return _lost(run.claim) if end == "lost" and not run.leases.is_young(run.claim) else outcome
 
 
 def _lost(claim: Claim) -> str:
@@ -308,7 +317,7 @@ def _drop(run: Run, error: Exception) -> str:
     )
     said = _said(error) if not is_fault else type(error).__name__
     end = run.deps.ledger.complete(claim, note=f"{claim.kind} given up: {said}")
-    return _lost(claim) if end == "lost" else "dropped"
+    return _ended(run, end, "dropped")
 
 
 def _refused(run: Run, error: Unauthorized) -> str:

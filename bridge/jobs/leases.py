@@ -82,14 +82,19 @@ class Leases:
         Raises:
             LeaseLost: somebody else has the job, or Redis did not answer.
         """
-        if self._is_young(claim):
+        if self.is_young(claim):
             return
         try:
             self._renew([claim] if self._age_s(claim) is not None else [])
         except RedisError as error:
             raise LeaseLost(f"{claim.name}: the lease could not be renewed in time: {why(error)}") from error
-        if not self._is_young(claim):
+        if not self.is_young(claim):
             raise LeaseLost(f"{claim.name}: the lease was not renewed in time")
+
+    def is_young(self, claim: Claim) -> bool:
+        """Whether the lease cannot have run out, by the time of this process."""
+        age_s = self._age_s(claim)
+        return age_s is not None and age_s <= self._lease_s * _SURE_FOR
 
     def renew(self, *, older_than_s: float = 0.0) -> None:
         """Renew once all that are at least this old."""
@@ -102,10 +107,6 @@ class Leases:
         with self._lock:
             held = self._held.get(claim.token)
         return None if held is None else clock() - held[1]
-
-    def _is_young(self, claim: Claim) -> bool:
-        age_s = self._age_s(claim)
-        return age_s is not None and age_s <= self._lease_s * _SURE_FOR
 
     def _renew(self, claims: list[Claim]) -> None:
         if not claims:

@@ -94,9 +94,13 @@ def report(outcome: Outcome, *, chart: str | None = None) -> str:
                     for target, count in sorted(outcome.kills.items(), key=lambda item: item[0])
                 ),
                 [
-                    "SIGSTOP of a worker for 11 to 14 s (a lease lasts 10 s)",
+                    "SIGSTOP of a worker for 5.5 to 14 s (a lease lasts 4 s)",
                     sum(one.kind == "freeze" for one in outcome.struck),
                 ],
+                *(
+                    [f"SIGSTOP of {what} for 0.5 to {longest} s", _paused(outcome, is_redis=what == "Redis")]
+                    for what, longest in (("a worker", 2.2), ("Redis", 2))
+                ),
                 [
                     "wall clock of a process stepped by 1 s to 25 h, either way",
                     sum(one.kind == "clock step" for one in outcome.struck),
@@ -122,13 +126,18 @@ def report(outcome: Outcome, *, chart: str | None = None) -> str:
             ],
         ),
         "",
-        f"Runs of jobs: {_job_ends(outcome)}. A run that lost its lease wrote nothing more.",
+        f"Runs of jobs: {_job_ends(outcome)}. A run that lost its lease wrote nothing more. "
+        f"Workers that were not stopped for longer than a lease lasts lost {outcome.leases_lost} of them.",
         "",
         "The faults are drawn from the seed; which request or reply one meets depends on the machine. The "
         "wall clocks of web, workers and clock were stepped; Redis' own was not, as that takes root.",
         "",
     ]
     return "\n".join(parts)
+
+
+def _paused(outcome: Outcome, *, is_redis: bool) -> int:
+    return sum(one.kind == "pause" and (one.target == "redis") == is_redis for one in outcome.struck)
 
 
 def _unheard(outcome: Outcome) -> list[str]:

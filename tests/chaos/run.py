@@ -77,6 +77,8 @@ class Outcome:
     leaked: list[str]
     versions: dict[str, str]
     counts: dict[str, int] = field(default_factory=dict)
+    # By workers that were not stopped for longer than a lease lasts.
+    leases_lost: int = 0
 
     @property
     def kills(self) -> Counter[str]:
@@ -112,6 +114,8 @@ class Outcome:
         found = list(self.verdict.findings)
         found += [f"stuck: {one}" for one in self.stuck]
         found += [f"in a log: {one!r}" for one in self.leaked]
+        if self.leases_lost:
+            found.append(f"{self.leases_lost} leases were lost by workers that were alive")
         if self.untaken:
             found.append(f"{self.untaken} deliveries were never taken")
         return found
@@ -211,6 +215,7 @@ def run(
             leaked=_leaked(stage),
             versions=_versions(stage),
             counts=stage.ledger.counts(),
+            leases_lost=trouble.leases_lost_by_live_workers(),
         )
 
 

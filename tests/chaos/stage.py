@@ -66,6 +66,10 @@ class Child(Process):
             log.seek(self._said)
             return _AT_WORK[self.name] in log.read()
 
+    @property
+    def pid(self) -> int | None:
+        return self._pid
+
     def send(self, how: signal.Signals) -> None:
         assert self._pid is not None
         os.kill(self._pid, how)
@@ -148,6 +152,11 @@ class Stage(House):
         }[name]
         assert isinstance(found, Child)
         return found
+
+    def leases_lost(self, name: str) -> int:
+        """How many of its runs a worker, and those before it under that name, ended for a lost lease."""
+        log = self.folder / f"{name}.log"
+        return log.read_bytes().count(b'"lease lost') if log.exists() else 0
 
     def step_clock(self, name: str, seconds: float) -> None:
         """Move a process's wall clock, and that of those who start in its place."""

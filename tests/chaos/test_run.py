@@ -47,7 +47,7 @@ def test_a_minute_of_calls_survives_everything_that_can_break(tmp_path: Path) ->
     assert min(outcome.share_lost.values()) > 0, outcome.wires
     assert all(wire["lose"] or wire["cut"] for wire in outcome.wires.values()), outcome.wires
     kinds = {one.kind for one in outcome.struck}
-    assert kinds >= {"kill", "freeze", "clock step"}
+    assert kinds >= {"kill", "freeze", "pause", "clock step"}
     # Which faults of the services a minute's requests meet depends on the machine.
     assert kinds & {"429", "500", "503"}, kinds
 
@@ -71,7 +71,15 @@ def test_a_day_of_calls_survives_everything_that_can_break(tmp_path: Path) -> No
     # Nine of ten replies are Redis': each wire by itself, too. Of CloudTalk's few a last one may yet be due.
     assert min(outcome.share_lost.values()) >= 0.005, outcome.wires
     assert all(wire["lose"] and wire["cut"] for wire in outcome.wires.values()), outcome.wires
-    assert {one.kind for one in outcome.struck} >= {"kill", "freeze", "clock step", "429", "503", "stall"}
+    assert {one.kind for one in outcome.struck} >= {
+        "kill",
+        "freeze",
+        "pause",
+        "clock step",
+        "429",
+        "503",
+        "stall",
+    }
 
 
 def test_the_same_seed_makes_the_same_day_and_the_same_faults() -> None:
