@@ -44,6 +44,12 @@ PARTS = (
         about="What a stronger promise costs: `appendfsync always`, `ACCEPT_AFTER=disk`, the journal.",
         short=True,
     ),
+    Part(
+        name="pickup",
+        section=WORKERS,
+        about="From the sender's webhook to the first request to Kustomer, and to the note.",
+    ),
+    Part(name="recovery", section=WORKERS, about="How soon the work of a killed worker runs again."),
     Part(name="cue_card", section=WORKERS, about="From the webhook that a call rings to the card's request."),
     Part(
         name="recordings",

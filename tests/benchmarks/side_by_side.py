@@ -29,7 +29,7 @@ from pathlib import Path
 
 from bridge.local.embedded import EmbeddedRedis
 from tests.benchmarks.attacks import before_others
-from tests.benchmarks.peer_packages import peers_folder, peers_in
+from tests.benchmarks.peer_packages import node_peer_in, peers_folder, peers_in
 from tests.benchmarks.report import Row, say
 from tests.benchmarks.ways import BARE, BRIDGE, WAYS, Place, Running
 from tests.reaper import Reaper
@@ -126,14 +126,23 @@ def side_by_side(
     if goes_first:
         before_others()
     with Reaper() as reaper, tempfile.TemporaryDirectory() as text, ExitStack() as stack:
+        folder = peers or reaper.folder / "peers"
         needed = not own_python and any(WAYS[name].app not in ("", "bare") for name in names)
-        python = peers_in(peers or reaper.folder / "peers") if needed else Path(sys.executable)
+        python = peers_in(folder) if needed else Path(sys.executable)
+        names = [name for name in names if not WAYS[name].node or node_peer_in(folder, WAYS[name].node)]
         server = EmbeddedRedis(Path(text), appendfsync="everysec")
         server.start()
         stack.callback(server.stop)
         assert server.pid is not None
         place = Place(
-            stack, Path(text), server.socket_path, server.pid, cores[:1], goes_first, python.absolute()
+            stack,
+            Path(text),
+            server.socket_path,
+            server.pid,
+            cores[:1],
+            goes_first,
+            python.absolute(),
+            folder.absolute(),
         )
         ways = [place.start(name, WAYS[name], database) for database, name in enumerate(names)]
         _take_turns(ways, rounds=rounds, seconds=seconds, senders=senders)
