@@ -158,7 +158,7 @@ def _troubles(folder: Path, *, short: bool) -> Iterator[tuple[str, int, int]]:
             yield _after(house, f"worker stopped for {seconds} s", partial(_stop, worker, seconds))
         for seconds in stops[:-1] or stops:
             yield _after(house, f"Redis stopped for {seconds} s", partial(_stop, server, seconds))
-        yield _after(house, "Redis busy for 2 s (DEBUG SLEEP)", partial(_sleep, house, 2))
+        yield _after(house, "Redis busy with one script for 2 s", partial(_keep_busy, house, 2))
         yield _after(house, "8 processes that compute for 5 s", partial(_hog, 8, for_s=5.0))
     if not short:
         with _house(folder / "threads", workers=2, WORKER_THREADS="128") as house:
@@ -190,8 +190,8 @@ def _stop(pid: int, seconds: float) -> None:
     os.kill(pid, signal.SIGCONT)
 
 
-def _sleep(house: House, seconds: int) -> None:
-    house.client.execute_command("DEBUG", "SLEEP", seconds)  # type: ignore[no-untyped-call]
+def _keep_busy(house: House, seconds: int) -> None:
+    house.client.eval("local t = os.clock() while os.clock() - t < tonumber(ARGV[1]) do end", 0, str(seconds))
 
 
 def _hog(count: int, *, for_s: float) -> None:
