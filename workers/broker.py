@@ -30,6 +30,8 @@ _LONGEST_WAIT_S = 1.0
 _REDIS_AWAY_PAUSE_S = 0.25
 # So that a job which is due and cannot be taken does not spin.
 _SHORTEST_WAIT_S = 0.002
+# After a job that was named to an idle process; its claim comes before the next look.
+_AFTER_NAMED_S = 0.02
 _LANES = {name: lane for lane, name in LANE_NAMES.items()}
 
 
@@ -58,6 +60,8 @@ class LedgerBroker(Broker):
         self._open_ledger = open_ledger
         self._ledger: Ledger | None = None
         self._taken = 0
+        # A job that became due while this process was idle: it is claimed without a look at what else is due.
+        self._named: DueJob | None = None
         self._stopped = threading.Event()
         self._lock = threading.Lock()
         self._fetching = threading.Lock()
@@ -115,12 +119,27 @@ class LedgerBroker(Broker):
             room = self.threads - self.busy
             if room <= 0 or self._stopped.is_set():
                 return _LONGEST_WAIT_S, []
+            if (named := self._named) is not None:
+                self._named = None
+                with self._lock:
+                    self._taken += 1
+                return _AFTER_NAMED_S, [named]
             wait_ms, names = self.ledger.dispatch(room)
             with self._lock:
                 self._taken += len(names)
         if len(names) == room or wait_ms < 0:
             return _LONGEST_WAIT_S, names
         return min(_LONGEST_WAIT_S, wait_ms / 1000), names
+
+    def woken(self, text: str) -> None:
+        """Have a job that became due run, or the ledger looked at, by what was heard.
+
+        The job is tried without a look at the ledger first where nothing else is under way here: its claim
+        decides whether it is ours, as for any message. Otherwise the ledger says which job is next.
+        """
+        is_alone = "|" in text and not self.busy and not self.wake.is_set()
+        self._named = DueJob(text, 0) if is_alone else None
+        self.wake.set()
 
     def done(self, jobs: int = 1) -> None:
         """So many threads are free again."""
@@ -142,12 +161,12 @@ class LedgerBroker(Broker):
     def _listen(self) -> None:
         while not self._stopped.is_set():
             try:
-                with self.ledger.wakeups(self.channel) as is_woken:
+                with self.ledger.wakeups(self.channel) as heard:
                     # What was published before we listened was not heard.
                     self.wake.set()
                     while not self._stopped.is_set():
-                        if is_woken(_LONGEST_WAIT_S):
-                            self.wake.set()
+                        if (text := heard(_LONGEST_WAIT_S)) is not None:
+                            self.woken(text)
             except RedisError:
                 self._stopped.wait(_REDIS_AWAY_PAUSE_S)
 

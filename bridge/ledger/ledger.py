@@ -128,14 +128,22 @@ class Ledger(Jobs):
     # -- processes
 
     @contextmanager
-    def wakeups(self, channel: str = keys.WAKE) -> Iterator[Callable[[float], bool]]:
-        """Hears when something became due; the function that it gives waits so many seconds for that."""
+    def wakeups(self, channel: str = keys.WAKE) -> Iterator[Callable[[float], str | None]]:
+        """Hears when something became due; the function that it gives waits so many seconds for that.
+
+        It answers the name of the job; another text where it is not named; None where nothing was heard.
+        """
         with (
             boundary("broker.listen"),
             self.redis.pubsub(ignore_subscribe_messages=True) as heard,  # type: ignore[no-untyped-call]
         ):
             heard.subscribe(channel)
-            yield lambda timeout_s: bool(heard.get_message(timeout=timeout_s))
+
+            def wait(timeout_s: float) -> str | None:
+                message = heard.get_message(timeout=timeout_s)
+                return str(message["data"]) if message else None
+
+            yield wait
 
     def heartbeat(self, kind: str, **options: Any) -> Heartbeat:
         """Tells the others that this process runs; see `Heartbeat` for the options."""

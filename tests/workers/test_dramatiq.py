@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import dramatiq
@@ -120,6 +121,56 @@ def test_no_more_is_taken_than_can_be_run_at_once_and_the_best_lane_comes_first(
     consumer.ack(found[0])
     third = next(consumer)
     assert third is not None and third.args == ("id:0",)
+
+
+def test_an_idle_process_tries_the_job_that_a_wake_up_names_before_it_looks_what_is_due(
+    bridge: Bridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broker = broker_of(bridge.ledger, threads=2)
+    looks: list[int] = []
+    dispatch = bridge.ledger.dispatch
+    monkeypatch.setattr(bridge.ledger, "dispatch", lambda room: looks.append(room) or dispatch(room))  # type: ignore[func-returns-value]
+    with bridge.ledger.wakeups() as heard:
+        # The subscription itself is nothing to hear of.
+        heard(0.1)
+        bridge.ledger.schedule("sync", KEY, in_ms=0)
+        broker.woken(eventually(partial(heard, 1.0), "the wake-up is heard") or "")
+
+    wait_s, names = broker.take()
+
+    assert (names, looks, broker.busy) == ([f"sync|{KEY}"], [], 1)
+    assert bridge.ledger.claim("sync", KEY) is not None
+    # What else there may be is looked at right after.
+    assert wait_s < 0.1
+    assert broker.take()[1] == []
+    assert looks == [1]
+
+
+@pytest.mark.parametrize("how", ["one more is due", "a thread is at work", "no job is named"])
+def test_which_of_several_jobs_is_next_is_looked_up(ledger: Ledger, how: str) -> None:
+    broker = broker_of(ledger, threads=2)
+    if how == "a thread is at work":
+        ledger.schedule("sync", "id:1", in_ms=0)
+        assert taken(broker, 1) == ["sync|id:1"]
+    ledger.schedule("sync", "id:2", in_ms=0, lane=Lane.BACKFILL)
+    ledger.schedule("sync", "id:3", in_ms=0)
+    broker.wake.clear()
+
+    if how == "one more is due":
+        broker.woken("sync|id:2")
+    broker.woken("1" if how == "no job is named" else "sync|id:2")
+
+    assert taken(broker, 1) == ["sync|id:3"]
+
+
+def test_a_job_that_is_named_to_two_processes_runs_in_one(bridge: Bridge) -> None:
+    processes = [broker_of(bridge.ledger) for _ in range(2)]
+    bridge.ledger.schedule("sync", KEY, in_ms=0)
+    for one in processes:
+        one.woken(f"sync|{KEY}")
+
+    assert [taken(one, 1) for one in processes] == [[f"sync|{KEY}"]] * 2
+    assert [bridge.ledger.claim("sync", KEY) is None for _ in processes] == [False, True]
 
 
 def test_what_no_thread_has_begun_is_due_again_soon(bridge: Bridge) -> None:

@@ -102,7 +102,7 @@ local function mark_due(name, lane, at, now)
     if job.attempts > 0 or score <= at then at = score end
   end
   redis.call('ZADD', due(job.lane), at, name)
-  if at <= now then redis.call('PUBLISH', WAKE, job.lane) end
+  if at <= now then redis.call('PUBLISH', WAKE, name) end
 end
 
 -- Whether `token` still holds the job; every write of a worker is fenced by this.
