@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 
 import click
@@ -28,6 +29,9 @@ def web() -> int:
     app = create_app(settings, access=find_access(settings))
     watchman = Watchman(settings)
     watchman.start()
+    # All that was made so far stays: each full collection would look through it again, while webhooks wait.
+    gc.collect()
+    gc.freeze()
     try:
         _serve(settings, app)
     finally:

@@ -9,6 +9,7 @@ connection of its pool for each command, at several times the cost (`python -m t
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Sequence
 from typing import Any
@@ -19,8 +20,14 @@ import redis.asyncio
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import NoScriptError, ReadOnlyError
 
+from bridge.ledger.stalls import Stalls
+
 # No more wait for an answer at once: each is a webhook that somebody waits for. What comes beyond is refused.
 MOST_WAITING = 1000
+# Between the time that a limit is over and the end of the connection: some turns of the event loop.
+_LAST_LOOK_S = 0.01
+# A shorter silence sets no limit.
+_WORTH_NOTING_S = 0.05
 _LOST = "the connection to Redis was lost"
 
 
@@ -28,6 +35,7 @@ class Pipelined:
     """Runs scripts over one connection, which is made when it is needed and again when it was lost.
 
     All methods raise redis-py's errors. Whether a script whose answer did not come ran is not known.
+    `TimeoutError` means that Redis said nothing at all for a while (`Stalls`), or not this answer in time.
     """
 
     def __init__(self, client: redis.asyncio.Redis, *, timeout_s: float) -> None:
@@ -38,6 +46,7 @@ class Pipelined:
         """
         self._pool = client.connection_pool
         self._timeout_s = timeout_s
+        self._stalls = Stalls()
         self._link: Link | None = None
         self._connecting: asyncio.Task[Link] | None = None
         self._is_closed = False
@@ -54,28 +63,38 @@ class Pipelined:
         link = self._link
         if link is None or link.is_lost:
             link = await self._connected()
-        given = [*keys, *(one if one.__class__ is str else _text(one) for one in arguments)]
         try:
-            return await link.ask(("EVALSHA", sha, str(len(keys)), *given))
+            return await link.ask(("EVALSHA", sha, len(keys), *keys, *arguments))
         except NoScriptError:
             text = bytes(source) if isinstance(source, memoryview) else source
-            return await link.ask(("EVAL", text, str(len(keys)), *given))
+            return await link.ask(("EVAL", text, len(keys), *keys, *arguments))
 
     async def _connected(self) -> Link:
-        """The connection; who comes while it is being made waits for the same one."""
+        """The connection; who comes while it is being made waits for the same one, but not for long.
+
+        A Redis that is frozen takes a connection and then says nothing. The connection goes on being made.
+        """
         if self._is_closed:
             raise redis.ConnectionError(_LOST)
+        loop = asyncio.get_running_loop()
         if self._connecting is None:
-            self._connecting = asyncio.create_task(self._connect())
+            self._connecting = loop.create_task(self._connect())
             self._connecting.add_done_callback(self._made)
-        # Who gives up waiting does not end it for the others.
-        return await asyncio.shield(self._connecting)
+        async with asyncio.timeout(min(self._timeout_s, self._stalls.limit_s(loop.time()))):
+            # Who gives up waiting does not end it for the others.
+            return await asyncio.shield(self._connecting)
 
     async def _connect(self) -> Link:
         async with asyncio.timeout(self._timeout_s):
             connection: AbstractConnection = self._pool.make_connection()  # type: ignore[no-untyped-call]
-            await connection.connect()  # type: ignore[no-untyped-call]
-        return Link(connection, timeout_s=self._timeout_s)
+            try:
+                await connection.connect()  # type: ignore[no-untyped-call]
+            except BaseException:
+                with contextlib.suppress(Exception):
+                    await connection.disconnect(nowait=True)
+                raise
+        self._stalls.back(asyncio.get_running_loop().time())
+        return Link(connection, timeout_s=self._timeout_s, stalls=self._stalls)
 
     def _made(self, task: asyncio.Task[Link]) -> None:
         self._connecting = None
@@ -94,7 +113,7 @@ class Pipelined:
 class Link(asyncio.Protocol):
     """One connection that was made, until it is lost."""
 
-    def __init__(self, connection: AbstractConnection, *, timeout_s: float) -> None:
+    def __init__(self, connection: AbstractConnection, *, timeout_s: float, stalls: Stalls) -> None:
         writer = connection._writer  # redis-py offers no other way to take over what it connected
         assert writer is not None  # noqa: S101  # it is connected
         # As long as it lives, so does the transport.
@@ -102,16 +121,24 @@ class Link(asyncio.Protocol):
         self._transport: asyncio.WriteTransport = writer.transport
         self._loop = asyncio.get_running_loop()
         self._timeout_s = timeout_s
+        self._stalls = stalls
         self._reader = hiredis.Reader(replyError=_error, encoding="utf-8", errors="replace")
-        self._waiting: deque[tuple[asyncio.Future[Any], float]] = deque()
+        self._waiting: deque[asyncio.Future[Any]] = deque()
         self._out: list[bytes] = []
+        # How many were asked and answered since the connection was made.
+        self._asked = self._answered = 0
+        # For each turn of the loop in which something was sent: how many had been asked by then, and when.
+        self._turns: deque[tuple[int, float]] = deque()
+        # Since when it is Redis's turn to say something, while something waits.
+        self._silent_since = 0.0
         self._watch: asyncio.TimerHandle | None = None
+        self._is_last_look = False
         self.is_lost = False
         self._transport.set_protocol(self)
         if self._transport.is_closing():
             self.lose(redis.ConnectionError(_LOST))
 
-    def ask(self, command: tuple[str | bytes, ...]) -> asyncio.Future[Any]:
+    def ask(self, command: tuple[str | bytes | int, ...]) -> asyncio.Future[Any]:
         """Sends a command with the others of this turn; the future has its answer."""
         answer: asyncio.Future[Any] = self._loop.create_future()
         if self.is_lost:
@@ -123,9 +150,8 @@ class Link(asyncio.Protocol):
         if not self._out:
             self._loop.call_soon(self._flush)
         self._out.append(hiredis.pack_command(command))  # type: ignore[arg-type]
-        self._waiting.append((answer, self._loop.time() + self._timeout_s))
-        if self._watch is None:
-            self._watch = self._loop.call_later(self._timeout_s, self._look)
+        self._waiting.append(answer)
+        self._asked += 1
         return answer
 
     def lose(self, error: Exception) -> None:
@@ -139,42 +165,67 @@ class Link(asyncio.Protocol):
         self._connection._reader = self._connection._writer = None
         self._out.clear()
         while self._waiting:
-            answer, _ = self._waiting.popleft()
+            answer = self._waiting.popleft()
             if not answer.done():
                 answer.set_exception(error)
 
     def _flush(self) -> None:
-        if self._out:
-            self._transport.write(b"".join(self._out))
-            self._out.clear()
+        if not self._out:
+            return
+        now = self._loop.time()
+        if not self._turns:
+            self._silent_since = now
+            self._is_last_look = False
+        self._turns.append((self._asked, now))
+        if self._watch is None:
+            self._watch = self._loop.call_later(min(self._timeout_s, self._stalls.limit_s(now)), self._look)
+        self._transport.write(b"".join(self._out))
+        self._out.clear()
 
     def _look(self) -> None:
-        """The first that waits is the one that waits longest."""
+        """Whether Redis has said nothing for too long, or has not answered the first that waits."""
         self._watch = None
-        if not self._waiting:
+        if not self._turns:
             return
-        left_s = self._waiting[0][1] - self._loop.time()
-        if left_s <= 0:
-            self.lose(redis.TimeoutError("Redis did not answer in time"))
-        else:
+        now = self._loop.time()
+        silent_left_s = self._silent_since + self._stalls.limit_s(now) - now
+        left_s = min(silent_left_s, self._turns[0][1] + self._timeout_s - now)
+        if left_s > 0:
             self._watch = self._loop.call_later(left_s, self._look)
+        elif not self._is_last_look:
+            # It may be this process that stood still: what has arrived is read before the next look.
+            self._is_last_look = True
+            self._watch = self._loop.call_later(_LAST_LOOK_S, self._look)
+        else:
+            if silent_left_s <= 0:
+                self._stalls.taken_for_outage(self._silent_since)
+            self.lose(redis.TimeoutError("Redis did not answer in time"))
 
     # What asyncio calls.
 
     def data_received(self, data: bytes) -> None:
+        now = self._loop.time()
+        if now - self._silent_since > _WORTH_NOTING_S and self._turns:
+            self._stalls.ended(now - self._silent_since, now)
+        self._silent_since = now
+        self._is_last_look = False
         try:
             self._reader.feed(data)
             while (reply := self._reader.gets()) is not False:
                 self.take(reply)
         except hiredis.ProtocolError:
             self.lose(redis.ConnectionError("Redis sent what is no answer of its protocol"))
+        turns, answered = self._turns, self._answered
+        while turns and turns[0][0] <= answered:
+            turns.popleft()
 
     def take(self, reply: Any) -> None:
         """Hand an answer to whoever waits longest."""
         if isinstance(reply, hiredis.PushNotification) or not self._waiting:
             # News that nobody asked for.
             return
-        answer, _ = self._waiting.popleft()
+        answer = self._waiting.popleft()
+        self._answered += 1
         if answer.done():
             return
         if not isinstance(reply, Exception):
@@ -190,10 +241,6 @@ class Link(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         return False
-
-
-def _text(value: Any) -> str | bytes:
-    return value if isinstance(value, str | bytes) else str(value)
 
 
 def _error(text: str) -> Exception:

@@ -6,11 +6,14 @@ import json
 import re
 import secrets
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from json.encoder import encode_basestring_ascii as _quoted
 from typing import Any
 
 from starlette.types import Send
 
 from bridge.ledger.faults import RedisError
+from bridge.web.server.fixed_headers import FixedHeaders
 
 # What redis-py and the network under it raise while Redis is away, frozen or unwilling.
 REDIS_AWAY = (RedisError, OSError, TimeoutError)
@@ -26,11 +29,16 @@ def request_id_of(headers: Iterable[tuple[bytes, bytes]]) -> str:
     return secrets.token_hex(8)
 
 
-_PLAIN = (
-    (b"content-type", b"application/json"),
-    (b"x-content-type-options", b"nosniff"),
-    (b"cache-control", b"no-store"),
-)
+@lru_cache(maxsize=512)
+def _headers_for(length: int) -> FixedHeaders:
+    return FixedHeaders(
+        (
+            (b"content-type", b"application/json"),
+            (b"x-content-type-options", b"nosniff"),
+            (b"cache-control", b"no-store"),
+            (b"content-length", b"%d" % length),
+        )
+    )
 
 
 class Refused(Exception):
@@ -55,10 +63,9 @@ class Refused(Exception):
 
 
 def _as_json(content: Mapping[str, Any]) -> str:
-    call = content.get("call")
-    if len(content) == 2 and call.__class__ is str and content.get("status").__class__ is str:
-        # Nearly every webhook's answer; what follows takes twice as long for it.
-        return f'{{"status": {json.dumps(content["status"])}, "call": {json.dumps(call)}}}'
+    if len(content) == 2 and "call" in content:
+        # Nearly every webhook's answer; what follows takes several times as long for it.
+        return f'{{"status": {_quoted(content["status"])}, "call": {_quoted(content["call"])}}}'
     return json.dumps(content)
 
 
@@ -67,8 +74,8 @@ async def send_json(
 ) -> None:
     """Answer without Starlette's response objects, which cost as much as parsing the webhook does."""
     body = _as_json(content).encode()
-    lines = [*_PLAIN, (b"content-length", b"%d" % len(body))]
+    lines: Iterable[tuple[bytes, bytes]] = _headers_for(len(body))
     if headers:
-        lines += [(name.encode(), value.encode()) for name, value in headers.items()]
+        lines = [*lines, *((name.encode(), value.encode()) for name, value in headers.items())]
     await send({"type": "http.response.start", "status": status, "headers": lines})
     await send({"type": "http.response.body", "body": body})

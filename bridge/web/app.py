@@ -66,7 +66,7 @@ from bridge.web.webhooks.accept import WebhookAcceptor
 from bridge.web.webhooks.admission import Admission
 from bridge.web.webhooks.body import SLOWEST_S
 from bridge.web.webhooks.rates import Rates
-from bridge.web.webhooks.routes import ADDRESS, Webhooks, log, refusals
+from bridge.web.webhooks.routes import Webhooks, is_address, log, refusals
 
 if TYPE_CHECKING:
     from bridge.jobs.erasure import Erasure
@@ -78,7 +78,7 @@ class Bridge(Starlette):
     webhooks: Webhooks
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and ADDRESS.match(scope["path"]):
+        if scope["type"] == "http" and is_address(scope["path"]):
             return await self.webhooks(scope, receive, send)
         return await super().__call__(scope, receive, send)
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.domain.rules.model import Rules
-from bridge.domain.webhook.events import OTHER_TRIGGERS, STAGE_OF, Event, kept_json
+from bridge.domain.webhook.events import OTHER_TRIGGERS, STAGE_OF, Event, canonical_json, kept_json
 from bridge.domain.webhook.identity import Identity, identify
 from bridge.domain.webhook.keys import DEFAULT_KEYS
 from bridge.domain.webhook.messages import read_delivery
@@ -21,6 +21,19 @@ from bridge.domain.webhook.messages import read_delivery
 _PAYLOADS = Path(__file__).parents[1] / "payloads"
 _RULES = (Rules(), replace(Rules(), webhook_keys={"our_call": "call_id", "notes": "call_uuid"}))
 _TRIGGERS = (None, *STAGE_OF, *OTHER_TRIGGERS, "no such trigger")
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+
+
+@given(_JSON)
+def test_the_one_spelling_is_that_of_the_standard_library(value: object) -> None:
+    wanted = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+    assert canonical_json(value) == wanted
 
 
 def objects_in(value: Any) -> Iterator[dict[str, Any]]:

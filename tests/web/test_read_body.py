@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive
 
 from bridge.web.answers import Refused
-from bridge.web.webhooks.body import read_body
+from bridge.web.webhooks.body import parse_object, read_body
 
 
 def _part(body: bytes, *, more: bool = False) -> Message:
@@ -81,3 +84,27 @@ def test_a_sender_who_has_gone_and_one_too_large_are_told_at_any_part(first: lis
     with pytest.raises(Refused) as refused:
         asyncio.run(read_body(_receiving(*first, _part(b"x" * 10, more=True)), largest=9))
     assert refused.value.status == 413
+
+
+_BLANKS = st.sampled_from(["", " ", "\n", "\t\r\n "])
+_VALUES = st.none() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
+
+
+@given(st.dictionaries(st.text(), _VALUES), _BLANKS, _BLANKS)
+def test_an_object_is_read_as_the_standard_library_reads_it(
+    value: dict[str, object], before: str, after: str
+) -> None:
+    text = before + json.dumps(value, ensure_ascii=False) + after
+
+    assert parse_object(text.encode()) == json.loads(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "{}}", "{} {}", '{"a":1}x', "{} \x0b", "{\x0b}", '{"a":NaN}', '{"a":1e999}', "[]", '{"a"}'],
+)
+def test_what_the_standard_library_refuses_is_refused(text: str) -> None:
+    with pytest.raises(Refused) as refused:
+        parse_object(text.encode())
+
+    assert refused.value.status == 400

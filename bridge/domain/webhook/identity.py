@@ -6,7 +6,7 @@ too would cost a web process more than all its other work for a webhook.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -41,9 +41,11 @@ _OPENING = frozenset('{["\ufeff \t\r\n')
 _MOST_NAMES, _LONGEST_NAME = 64, 64
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Identity:
     """What `read_event` says of the same body, as far as it goes.
+
+    Not frozen: that takes three times as long to make, and each webhook makes one.
 
     Args:
         text: the body as it is kept (`kept_json`).
@@ -59,15 +61,22 @@ class Identity:
 
 
 def identify(
-    trigger: str | None, body: Mapping[str, Any], rules: ReadingRules, *, received_at: datetime | None = None
+    trigger: str | None,
+    body: Mapping[str, Any],
+    rules: ReadingRules,
+    *,
+    received_at: Callable[[], datetime] | None = None,
 ) -> Identity | Message | Held:
     """The identity of one webhook body, with the same arguments as `read_delivery`, and the same answer.
 
     A message is read in full: its record is found by what it says.
+
+    Args:
+        received_at: tells when it came; most webhooks do not need it.
     """
 
     def in_full() -> Identity | Message | Held:
-        event = read_delivery(trigger, body, rules, received_at=received_at)
+        event = read_delivery(trigger, body, rules, received_at=received_at and received_at())
         if not isinstance(event, Event):
             return event
         return Identity(
@@ -76,18 +85,21 @@ def identify(
 
     told = trigger
     if is_native(body):
-        named, values = trigger_of(body), body["data"]
+        named, data = trigger_of(body), body["data"]
+        given: tuple[Any, Any, Any] = data.get("call_uuid"), data.get("call_id"), data.get("recording_url")
     else:
         names = _names_of(body, rules)
         if names is None:
             return in_full()
-        named, values = _trigger_in(names.event, body), names.of(body)
+        named, given = _trigger_in(names.event, body), names.ids(body)
     if named in STAGE_OF or named in OTHER_TRIGGERS or told is None:
         told = named
     if told is None or told not in _PLAIN or (named is None and told in TOLD_BY_CONTENT):
         return in_full()
-    uuid = read_uuid(values.get("call_uuid"))
-    call_id = read_call_id(values.get("call_id")) or call_id_in_link(values.get("recording_url"))
+    uuid = None if given[0] is None else read_uuid(given[0])
+    call_id = None if given[1] is None else read_call_id(given[1])
+    if call_id is None and given[2] is not None:
+        call_id = call_id_in_link(given[2])
     if uuid is None and call_id is None:
         return in_full()
     text = canonical_json(body)
@@ -99,17 +111,21 @@ class _Names:
     """Under which names a body may have each value, those that count first."""
 
     event: tuple[str, ...]
-    fields: tuple[tuple[str, tuple[str, ...]], ...]
+    uuid: tuple[str, ...]
+    call_id: tuple[str, ...]
+    link: tuple[str, ...]
 
-    def of(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        found = {}
-        for field, names in self.fields:
-            for name in names:
-                value = body[name]
-                if has_value(value):
-                    found[field] = value
-                    break
-        return found
+    def ids(self, body: Mapping[str, Any]) -> tuple[Any, Any, Any]:
+        """What is said of the call's uuid, its number and its recording's link."""
+        return _first(self.uuid, body), _first(self.call_id, body), _first(self.link, body)
+
+
+def _first(names: tuple[str, ...], body: Mapping[str, Any]) -> Any:
+    for name in names:
+        value = body[name]
+        if has_value(value):
+            return value
+    return None
 
 
 def _names_of(body: Mapping[str, Any], rules: ReadingRules) -> _Names | None:
@@ -138,13 +154,15 @@ def _known_names(names: tuple[str, ...], own: tuple[tuple[str, str], ...]) -> _N
     def those(field: str) -> tuple[str, ...]:
         return tuple(name for name, means in ordered if means == field)
 
-    fields = tuple((field, those(field)) for field in ("call_uuid", "call_id", "recording_url"))
-    return _Names(those("event"), fields)
+    return _Names(*map(those, ("event", "call_uuid", "call_id", "recording_url")))
 
 
 def _trigger_in(names: tuple[str, ...], body: Mapping[str, Any]) -> str | None:
     for name in names:
         value = body[name]
         if isinstance(value, str) and has_value(value):
-            return trigger_named(value)
+            return _named_shortly(value) if len(value) <= _LONGEST_NAME else trigger_named(value)
     return None
+
+
+_named_shortly = lru_cache(maxsize=256)(trigger_named)

@@ -25,9 +25,9 @@ GATHER_S = 0.05
 LARGEST = 128
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Call:
-    """One script to run."""
+    """One script to run. Not frozen, as each webhook makes one."""
 
     script: AsyncScript
     keys: Sequence[str]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -91,14 +91,15 @@ class Inbox:
             return Call(self._learn_message, *learn_message(event, body, self._keep, came_at_ms=came))
         return Call(self._learn, *learn_event(event, body, self._keep, came_at_ms=came))
 
-    async def _run(self, call: Call) -> Any:
-        if not self.proof.is_asked:
-            # Nothing to share: batches would only add their own work.
-            if self._pipelined is not None:
-                script = call.script
-                return await self._pipelined.run(script.sha, script.script, call.keys, call.arguments)
-            return await call.script(keys=call.keys, args=call.arguments)
-        return await self._batches.run(call)
+    def _run(self, call: Call) -> Awaitable[Any]:
+        script = call.script
+        if self._pipelined is not None:
+            return self._pipelined.run(script.sha, script.script, call.keys, call.arguments)
+        if self.proof.is_asked:
+            return self._batches.run(call)
+        # Nothing to share: batches would only add their own work.
+        asked: Awaitable[Any] = script(keys=call.keys, args=call.arguments)
+        return asked
 
     async def refuse(self, trigger: str, cause: str, status: int) -> None:
         """Count a delivery that was not let in, by its cause; its body is not kept."""

@@ -14,6 +14,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from bridge.web.server.answers import answer
 from bridge.web.server.connections import peer_of
+from bridge.web.server.cycle import begun
 from bridge.web.server.flow import CycleTransport, Flow
 from bridge.web.server.framing import CHUNKED_AT_ONCE, END, MOST_BLANKS, end_of_piece, fault_of_head
 from bridge.web.server.traffic import Cause, Traffic
@@ -236,7 +237,7 @@ class BoundedHttpProtocol(HttpToolsProtocol, asyncio.BufferedProtocol):
         if self._begun:
             raise httptools.HttpParserError("pipelined request")
         self._begun = True
-        super().on_message_begin()
+        self.url, self.headers, self.expect_100_continue = b"", [], False
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._phase is _BODY:
@@ -257,8 +258,7 @@ class BoundedHttpProtocol(HttpToolsProtocol, asyncio.BufferedProtocol):
             self._upgrade = True
             return
         self._phase = _BODY
-        super().on_headers_complete()
-        self.cycle.transport = self._for_cycle  # type: ignore[assignment]
+        self.cycle = begun(self, self._for_cycle)
 
     def on_body(self, body: bytes) -> None:
         self._body += len(body)

@@ -37,7 +37,7 @@ ANSWER_WITHIN_S = 1.85
 # What a proof may take over its own limit: gathering, and the way to Redis and back.
 PROOF_WITHIN_S = 0.25
 # A gate that stays shut for so long is one before a Redis that is away.
-GATE_WITHIN_S = 0.25
+GATE_WITHIN_S = 0.1
 # redis-py opens 100 connections and then raises: a burst waits for one, and strangers cannot take them all.
 KEPT_AT_ONCE = 32
 # Those that wait for a disk or a replica share connections.
@@ -52,9 +52,12 @@ _LONGEST_TRIGGER = 64
 _ITSELF = "Redis refuses this webhook but accepts others (a bug in the bridge)"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Outcome:
-    """The answer to a webhook. A cause is one that is counted among the refusals."""
+    """The answer to a webhook. A cause is one that is counted among the refusals.
+
+    Not frozen: that takes three times as long to make, and each webhook makes one.
+    """
 
     status: int
     content: Mapping[str, str]
@@ -109,43 +112,44 @@ class WebhookAcceptor:
         ends = asyncio.get_running_loop().time() + ANSWER_WITHIN_S
         came_at = self._now()
         event = self._read(trigger, body, came_at, signed=signed)
-        outcome = await self._keep(event, trigger, body, came_at, ends)
+        try:
+            outcome = await self._in_redis(event, body)
+        except (NotProven, CannotProve, *REDIS_AWAY) as error:
+            outcome = await self._not_in_redis(error, event, trigger, body, came_at, ends)
         if outcome.status < 300 and not (isinstance(event, Identity) and is_synthetic(event.uuid)):
             self.last_at = came_at
-        return outcome if trigger else replace(outcome, trigger=event.trigger)
+        if not trigger:
+            outcome.trigger = event.trigger
+        return outcome
 
-    async def _keep(
+    async def _not_in_redis(
         self,
+        error: Exception,
         event: Identity | Held | Message,
         trigger: str,
         body: Mapping[str, Any],
         came_at: float,
         ends: float,
     ) -> Outcome:
-        try:
-            return await self._in_redis(event, body)
-        except CannotProve as error:
+        if isinstance(error, CannotProve):
             # Until somebody changes a setting: a journal would only fill.
             log.error("webhook stored, but its safety cannot be proven", extra={"reason": str(error)})
             return Outcome(status=503, content=_unproven(str(error)), cause="not-proven")
-        except NotProven as error:
+        if isinstance(error, NotProven):
             log.warning("webhook stored, but not proven safe in time", extra={"reason": str(error)})
             if self.journal.is_on:
                 return await self._in_journal(event, trigger, body, came_at, ends, str(error))
             self._unproven = (str(error), self._now())
             return Outcome(status=503, content=_unproven(str(error)), cause="not-proven")
-        except REDIS_AWAY as error:
-            if isinstance(error, (TimeoutError, RedisTimeout)):
-                self.gate.shut()
-            fault = server_fault(error)
-            if fault is None:
-                return await self._refused_itself(event, body, error)
-            log.warning(
-                "webhook not stored in Redis", extra={"error": type(error).__name__, "why": fault.says}
-            )
-            if self.journal.is_on:
-                return await self._in_journal(event, trigger, body, came_at, ends, fault.says)
-            return Outcome(status=503, content=_away(fault.says))
+        if isinstance(error, (TimeoutError, RedisTimeout)):
+            self.gate.shut()
+        fault = server_fault(error)
+        if fault is None:
+            return await self._refused_itself(event, body, error)
+        log.warning("webhook not stored in Redis", extra={"error": type(error).__name__, "why": fault.says})
+        if self.journal.is_on:
+            return await self._in_journal(event, trigger, body, came_at, ends, fault.says)
+        return Outcome(status=503, content=_away(fault.says))
 
     @property
     def unproven(self) -> str | None:
@@ -183,10 +187,9 @@ class WebhookAcceptor:
             with tracing.of_call(_key_of(event)):
                 learnt = await self._inbox.record_event(event, body)
         self._unproven = None
-        if learnt.status == "accepted":
-            return Outcome(status=202, content={"status": "accepted", **_named(event, learnt.key)})
         # Whether it was forgotten is nobody's business out there; the sender is done either way.
-        return Outcome(status=200, content={"status": "duplicate", **_named(event, learnt.key)})
+        status, word = (202, "accepted") if learnt.status == "accepted" else (200, "duplicate")
+        return Outcome(status=status, content={"status": word, **_named(event, learnt.key)})
 
     async def _in_journal(
         self,
@@ -254,11 +257,12 @@ class WebhookAcceptor:
     def _read(
         self, trigger: str, body: Mapping[str, Any], came_at: float, *, signed: bool
     ) -> Identity | Held | Message:
-        received_at = datetime.fromtimestamp(came_at, UTC)
         event: Identity | Held | Message
         try:
             rules = self._rules()
-            event = identify(trigger or None, body, rules, received_at=received_at)
+            event = identify(
+                trigger or None, body, rules, received_at=lambda: datetime.fromtimestamp(came_at, UTC)
+            )
             event = with_contact(event, body, rules) if isinstance(event, Held) else event
         except Exception as error:
             # A body that our parser trips over must not be lost: it can be read anew once that is mended.

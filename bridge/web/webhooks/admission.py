@@ -7,7 +7,7 @@ import binascii
 import hashlib
 import hmac
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pydantic import SecretStr
 
@@ -35,6 +35,11 @@ class Admission:
 
     tokens: tuple[bytes, ...] = ()
     keys: tuple[bytes, ...] = ()
+    _named: tuple[tuple[bytes, str], ...] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        named = tuple((token, f"token {number}") for number, token in enumerate(self.tokens, 1))
+        object.__setattr__(self, "_named", named)
 
     @classmethod
     def of(cls, tokens: Sequence[SecretStr], secrets: Sequence[SecretStr]) -> Admission:
@@ -54,8 +59,9 @@ class Admission:
         """The name of our token that is among `offered`, if one is; takes as long whichever it is."""
         found = None
         for token in offered:
-            for number, ours in enumerate(self.tokens, 1):
-                found = f"token {number}" if hmac.compare_digest(ours, token) else found
+            for ours, name in self._named:
+                if hmac.compare_digest(ours, token):
+                    found = name
         return found
 
     def fault_of(self, signature: Signature, body: bytes, *, now: float) -> str | None:
@@ -76,18 +82,25 @@ def offered_tokens(headers: Headers) -> list[bytes]:
     """Every token a request offers: Bearer, the password of Basic, or the header of its own."""
     found: list[bytes] = []
     for name, value in headers:
-        if name == b"x-webhook-token":
+        if name == b"authorization":
+            found.append(token_in(value))
+        elif name == b"x-webhook-token":
             found.append(value.strip())
-        elif name == b"authorization":
-            scheme, _, rest = value.strip().partition(b" ")
-            match scheme.lower():
-                case b"bearer":
-                    found.append(rest.strip())
-                case b"basic":
-                    found.append(_password(rest.strip()))
-                case _:
-                    found.append(b"")
     return found
+
+
+def token_in(authorization: bytes) -> bytes:
+    """The token in an Authorization header; empty where it has another scheme."""
+    if authorization[:7] == b"Bearer ":
+        # As nearly all write it.
+        return authorization[7:].strip()
+    scheme, _, rest = authorization.strip().partition(b" ")
+    match scheme.lower():
+        case b"bearer":
+            return rest.strip()
+        case b"basic":
+            return _password(rest.strip())
+    return b""
 
 
 def _password(text: bytes) -> bytes:

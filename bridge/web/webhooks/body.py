@@ -6,7 +6,7 @@ import asyncio
 import json
 import math
 import re
-from collections.abc import Awaitable, Generator
+from collections.abc import Awaitable, Callable, Generator
 from typing import Any, NoReturn
 
 from starlette.requests import ClientDisconnect
@@ -14,7 +14,8 @@ from starlette.types import Message, Receive
 
 from bridge.domain.webhook.json_values import mended
 from bridge.web.answers import Refused
-from bridge.web.webhooks.encodings import as_utf_8, charset_of
+from bridge.web.webhooks.admission import token_in
+from bridge.web.webhooks.encodings import UTF_8, as_utf_8, charset_of, codings_in
 
 LARGEST = 65_536
 SLOWEST_S = 10.0
@@ -34,15 +35,35 @@ def too_large(largest: int = LARGEST) -> Refused:
     return Refused(413, "too-large", f"the body is larger than {largest} bytes", _SMALLER)
 
 
-def content_type_of(headers: list[tuple[bytes, bytes]]) -> bytes | None:
-    """The last one given; refuses a request that announces too large a body."""
-    content_type = None
-    for name, value in headers:
-        if name == b"content-length" and value.isdigit() and int(value[:20]) > LARGEST:
-            raise too_large()
-        if name == b"content-type":
-            content_type = value
-    return content_type
+class Head:
+    """What a webhook's headers say that counts; they are walked once.
+
+    Args:
+        content_type: the last one given.
+        codings: see `codings_in`.
+        tokens: see `offered_tokens`.
+    Raises:
+        Refused: 413, they announce too large a body.
+    """
+
+    __slots__ = ("codings", "content_type", "tokens")
+
+    def __init__(self, headers: list[tuple[bytes, bytes]]) -> None:
+        self.content_type: bytes | None = None
+        self.codings: list[bytes] = []
+        self.tokens: list[bytes] = []
+        for name, value in headers:
+            if name == b"authorization":
+                self.tokens.append(token_in(value))
+            elif name == b"content-type":
+                self.content_type = value
+            elif name == b"content-length":
+                if value.isdigit() and int(value[:20]) > LARGEST:
+                    raise too_large()
+            elif name == b"x-webhook-token":
+                self.tokens.append(value.strip())
+            elif name == b"content-encoding":
+                self.codings += codings_in(value)
 
 
 class _Begun:
@@ -82,10 +103,16 @@ async def read_body(receive: Receive, *, within_s: float = SLOWEST_S, largest: i
         Refused: 413 once it is too large, without reading on; 408 when it takes too long.
         ClientDisconnect: there is nobody left to answer.
     """
-    body = bytearray()
     first = _Begun(receive())
-    if first.message is not None and _is_last(first.message, body, largest):
+    message = first.message
+    if message is not None and not message.get("more_body") and message["type"] == "http.request":
         # A timer costs more than to parse the body.
+        whole: bytes = message.get("body", b"")
+        if len(whole) > largest:
+            raise too_large(largest)
+        return whole
+    body = bytearray()
+    if message is not None and _is_last(message, body, largest):
         return bytes(body)
     try:
         async with asyncio.timeout(within_s):
@@ -111,7 +138,9 @@ def check_type(content_type: bytes | None) -> str:
     Raises:
         Refused: 415, this is no JSON, or not in Unicode.
     """
-    kind, *parameters = (b"application/json" if content_type is None else content_type.lower()).split(b";")
+    if content_type is None or content_type == b"application/json":
+        return UTF_8
+    kind, *parameters = content_type.lower().split(b";")
     kind = kind.strip()
     good = kind == b"application/json" or (kind.endswith(b"+json") and b"/" in kind)
     charset = charset_of(parameters)
@@ -143,7 +172,7 @@ def parse_object(raw: bytes, charset: str = "utf-8") -> dict[str, Any]:
     if raw.count(b"[") + raw.count(b"{") > DEEPEST and _depth(raw) > DEEPEST:
         raise _bad("too-deep", f"the body is nested deeper than {DEEPEST} levels")
     try:
-        value = _DECODER.decode(text)
+        value = _decoded(text)
     except json.JSONDecodeError as error:
         raise _bad("not-json", f"the body is not JSON: {error.msg} (character {error.pos})") from None
     except ValueError:
@@ -151,7 +180,7 @@ def parse_object(raw: bytes, charset: str = "utf-8") -> dict[str, Any]:
         raise _bad("not-json", "the body contains NaN, Infinity or a number that is too large") from None
     if not isinstance(value, dict):
         raise _bad("not-an-object", "the body is JSON but not an object")
-    if _ESCAPED_SURROGATE.search(raw):
+    if b"\\" in raw and _ESCAPED_SURROGATE.search(raw):
         whole: dict[str, Any] = mended(value)
         return whole
     return value
@@ -173,6 +202,19 @@ def _float(text: str) -> float:
 
 
 _DECODER = json.JSONDecoder(parse_constant=_constant, parse_float=_float)
+_scan: Callable[[str, int], tuple[Any, int]] = _DECODER.scan_once  # type: ignore[attr-defined]
+
+
+def _decoded(text: str) -> Any:
+    if text[:1] == "{":
+        # As the decoder does, without its search for blanks before and after. It says what is wrong.
+        try:
+            value, end = _scan(text, 0)
+        except StopIteration:
+            return _DECODER.decode(text)
+        if end == len(text):
+            return value
+    return _DECODER.decode(text)
 
 
 def _depth(raw: bytes) -> int:

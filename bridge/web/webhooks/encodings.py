@@ -11,21 +11,18 @@ from bridge.web.answers import Refused
 
 _NAME = re.compile(rb"[a-z0-9._-]{1,20}")
 _GZIP = (b"gzip", b"x-gzip")
-_UTF_8 = "utf-8"
+UTF_8 = "utf-8"
 _OTHERS = "utf-16 or utf-32"
 # By Python's names; ASCII is a part of UTF-8.
 _UNICODE = {
-    **dict.fromkeys(("ascii", "utf-8", "utf-8-sig"), _UTF_8),
+    **dict.fromkeys(("ascii", "utf-8", "utf-8-sig"), UTF_8),
     **dict.fromkeys(("utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"), _OTHERS),
 }
 
 
-def codings_of(headers: list[tuple[bytes, bytes]]) -> list[bytes]:
-    """What a body went through before it was sent, in that order; `identity` is nothing."""
-    values = [value for name, value in headers if name == b"content-encoding"]
-    if not values:
-        return []
-    names = (name.strip().lower() for name in b",".join(values).split(b","))
+def codings_in(value: bytes) -> list[bytes]:
+    """What a Content-Encoding says a body went through, in that order; `identity` is nothing."""
+    names = (name.strip().lower() for name in value.split(b","))
     return [name for name in names if name not in (b"", b"identity")]
 
 
@@ -67,14 +64,14 @@ def decompressed(body: bytes, codings: list[bytes], *, largest: int, too_large: 
 
 def charset_of(parameters: list[bytes]) -> str | None:
     """The encoding of Unicode that a Content-Type announces, for `as_utf_8`; None for any other."""
-    charset = _UTF_8
+    charset = UTF_8
     for parameter in parameters:
         name, _, value = parameter.partition(b"=")
         if name.strip() != b"charset":
             continue
         label = value.strip().strip(b"\"'").strip().decode("latin-1")
         try:
-            found = codecs.lookup("utf-8" if label.startswith("utf8") else label or _UTF_8).name
+            found = codecs.lookup("utf-8" if label.startswith("utf8") else label or UTF_8).name
         except (LookupError, ValueError):
             return None
         if found not in _UNICODE:
@@ -89,7 +86,7 @@ def as_utf_8(body: bytes, charset: str) -> bytes:
     Raises:
         UnicodeDecodeError: it is not in that encoding.
     """
-    if charset != _UTF_8:
+    if charset != UTF_8:
         # Which of them, and in which order of bytes, JSON shows by its first characters.
         body = body.decode(json.detect_encoding(body)).encode()
     return body.removeprefix(codecs.BOM_UTF8)

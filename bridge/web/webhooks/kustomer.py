@@ -16,7 +16,7 @@ from bridge.ledger.messages.records import request_sms
 from bridge.web.answers import Refused
 from bridge.web.desk import Desk
 from bridge.web.webhooks.admission import offered_tokens
-from bridge.web.webhooks.body import check_type, content_type_of, parse_object, read_body
+from bridge.web.webhooks.body import Head, check_type, parse_object, read_body
 
 PATH = "/webhooks/kustomer"
 _FORM = 'Send {"to": "+15550100101", "text": "…", "message_id": "{{message.id}}"}.'
@@ -44,7 +44,7 @@ async def message_wanted(request: Request) -> JSONResponse:
 
 async def _body_of(request: Request) -> dict[str, Any]:
     try:
-        content_type = content_type_of(request.headers.raw)
+        content_type = Head(request.headers.raw).content_type
         _check_token(request)
         return parse_object(await read_body(request.receive), check_type(content_type))
     except Refused as refused:

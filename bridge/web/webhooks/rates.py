@@ -22,6 +22,10 @@ class Rates:
         # Both names come from short lists of ours, so there are few of these.
         self._buckets: dict[tuple[str, str], tuple[float, float]] = {}
 
+    @property
+    def is_on(self) -> bool:
+        return self._per_minute > 0
+
     def wait_s(self, sender: str, trigger: str) -> float:
         """Count one delivery: 0 where it may go on, else in how many seconds another may come."""
         if not self._per_minute:

@@ -26,17 +26,17 @@ from bridge.metrics.families import WEBHOOK_EDGES
 from bridge.metrics.timings import Timings
 from bridge.web.answers import REDIS_AWAY, Refused, request_id_of, send_json
 from bridge.web.webhooks.accept import Outcome, WebhookAcceptor
-from bridge.web.webhooks.admission import Admission, Headers, Signature, offered_tokens, signature_of
+from bridge.web.webhooks.admission import Admission, Headers, Signature, signature_of
 from bridge.web.webhooks.body import (
     LARGEST,
     SLOWEST_S,
+    Head,
     check_type,
-    content_type_of,
     parse_object,
     read_body,
     too_large,
 )
-from bridge.web.webhooks.encodings import codings_of, decompressed
+from bridge.web.webhooks.encodings import decompressed
 from bridge.web.webhooks.rates import Rates
 
 log = logging.getLogger(__name__)
@@ -80,17 +80,16 @@ class Webhooks:
         self.timings = Timings(WEBHOOK_EDGES)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path: str = scope["path"]
-        prefix = ADDRESS.match(path)
-        found = _TRIGGER.fullmatch(path, prefix.end()) if prefix else None
-        if found is None:
+        trigger = _TRIGGER_AT.get(scope["path"])
+        if trigger is None:
+            trigger = _trigger_at(scope["path"])
+        if trigger is None:
             hint = f"Send webhooks to {PATH}/TRIGGER, such as {PATH}/call-ended."
             return await send_json(send, 404, {"error": "not found", "hint": hint})
         if scope["method"] != "POST":
             hint = "Set the method of the workflow's API request to POST."
             content = {"error": "method not allowed; use POST", "hint": hint}
             return await send_json(send, 405, content, {"allow": "POST"})
-        trigger = _spelled_as_known(found[1] or "")
         if not tracing.is_on():
             return await self._handle(trigger, scope, receive, send)
         name = _known(trigger) if trigger else "native"
@@ -119,7 +118,8 @@ class Webhooks:
             return self._timed(began, trigger, "refused")
         except ClientDisconnect:
             return None
-        outcome = await self._keep(trigger, body, scope["headers"], send, signed=signed)
+        outcome = await self._acceptor.keep(trigger, body, signed=signed)
+        await self._answer(outcome, trigger, scope["headers"], send, began)
         answer = outcome.content["status"] if outcome.status < 300 else "refused"
         if tracing.is_on():
             call = outcome.content.get("call", "") if outcome.status < 300 else ""
@@ -136,15 +136,14 @@ class Webhooks:
 
         The order of checks is promised.
         """
-        content_type = content_type_of(headers)
-        codings = codings_of(headers)
-        offered = offered_tokens(headers)
-        sender = self._admission.sender_of(offered)
+        head = Head(headers)
+        codings = head.codings
+        sender = self._admission.sender_of(head.tokens)
         signature = signature_of(headers) if self._admission.keys else None
         if sender is None and signature is None:
             if self._admission.admits_nobody:
                 raise _unauthorized("nobody-admitted")
-            raise _unauthorized("wrong-token" if offered else "no-token")
+            raise _unauthorized("wrong-token" if head.tokens else "no-token")
         if sender is not None:
             self._check_rate(sender, trigger)
         body = await read_body(receive, within_s=self._body_within_s)
@@ -153,8 +152,9 @@ class Webhooks:
             if fault is not None:
                 raise _unauthorized(fault)
             self._check_rate("signed", trigger)
-        charset = check_type(content_type)
-        body = decompressed(body, codings, largest=LARGEST, too_large=too_large())
+        charset = check_type(head.content_type)
+        if codings:
+            body = decompressed(body, codings, largest=LARGEST, too_large=too_large())
         return parse_object(body, charset), fault is None
 
     def _fault_of(self, signature: Signature, body: bytes, codings: list[bytes]) -> str | None:
@@ -167,6 +167,8 @@ class Webhooks:
         return fault
 
     def _check_rate(self, sender: str, trigger: str) -> None:
+        if not self._rates.is_on:
+            return
         wait_s = self._rates.wait_s(sender, _known(trigger) if trigger else "native")
         if wait_s:
             raise Refused(
@@ -177,32 +179,27 @@ class Webhooks:
                 {"retry-after": str(math.ceil(wait_s))},
             )
 
-    async def _keep(
-        self, trigger: str, body: dict[str, Any], sent: Headers, send: Send, *, signed: bool
-    ) -> Outcome:
-        began = time.perf_counter()
-        outcome = await self._acceptor.keep(trigger, body, signed=signed)
-        # The fields of the line cost more than to see whether anybody wants it.
-        if outcome.status < 300 and log.isEnabledFor(logging.INFO):
-            log.info(
-                "webhook received",
-                extra={
-                    "trigger": _known(trigger) if trigger else "native",
-                    "answer": outcome.content["status"],
-                    "call": outcome.content.get("call"),
-                    "request_id": request_id_of(sent),
-                    "ms": round((time.perf_counter() - began) * 1000, 1),
-                },
-            )
-        headers: dict[str, str] = {}
-        if outcome.status >= 400:
-            headers["x-request-id"] = request_id_of(sent)
+    async def _answer(self, outcome: Outcome, trigger: str, sent: Headers, send: Send, began: float) -> None:
+        if outcome.status < 300:
+            # The fields of the line cost more than to see whether anybody wants it.
+            if log.isEnabledFor(logging.INFO):
+                log.info(
+                    "webhook received",
+                    extra={
+                        "trigger": _known(trigger) if trigger else "native",
+                        "answer": outcome.content["status"],
+                        "call": outcome.content.get("call"),
+                        "request_id": request_id_of(sent),
+                        "ms": round((time.perf_counter() - began) * 1000, 1),
+                    },
+                )
+            return await send_json(send, outcome.status, outcome.content)
+        headers = {"x-request-id": request_id_of(sent)}
         if outcome.status == 503:
             headers["retry-after"] = "2"
         if outcome.cause is not None:
-            await self._count(trigger, outcome.cause, outcome.status, headers.get("x-request-id"))
-        await send_json(send, outcome.status, outcome.content, headers)
-        return outcome
+            await self._count(trigger, outcome.cause, outcome.status, headers["x-request-id"])
+        return await send_json(send, outcome.status, outcome.content, headers)
 
     async def _count(self, trigger: str, cause: str, status: int, request: str | None) -> None:
         """Count a refusal if that is quick; strangers neither choose names in Redis nor wait for it."""
@@ -250,7 +247,21 @@ def _unauthorized(cause: str) -> Refused:
     return Refused(401, cause, error, hint, {"www-authenticate": "Bearer"})
 
 
-def _spelled_as_known(trigger: str) -> str:
-    """The trigger of an address as the contract spells it; what it does not have stays as it came."""
+def is_address(path: str) -> bool:
+    """Whether a path is below the address of webhooks, known or not."""
+    return path in _TRIGGER_AT or ADDRESS.match(path) is not None
+
+
+def _trigger_at(path: str) -> str | None:
+    """The trigger in an address, as the contract spells it; what it does not have stays as it came."""
+    prefix = ADDRESS.match(path)
+    found = _TRIGGER.fullmatch(path, prefix.end()) if prefix else None
+    if found is None:
+        return None
+    trigger: str = found[1] or ""
     name = trigger_named(trigger)
     return name if name in _KNOWN else trigger
+
+
+# As they are printed for people to paste: nearly all that come.
+_TRIGGER_AT = {f"{PATH}/{trigger}": trigger for trigger in _KNOWN} | {PATH: ""}
