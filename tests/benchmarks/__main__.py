@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from tests.benchmarks import ratios
@@ -55,21 +55,29 @@ def measure(part: Part, *, short: bool) -> Outcome:
     return outcome
 
 
-def guard(parts: Sequence[Part], *, store: bool) -> list[str]:
-    """What has become a third worse than stored, in two runs, as other work can do that to one of them."""
+def guard(
+    parts: Sequence[Part], known: Mapping[str, Mapping[str, float]] | None, run: Callable[[Part], Outcome]
+) -> list[str]:
+    """What has become a third worse than known, in two runs, as other work can do that to one of them.
+
+    Args:
+        known: the stored ratios; None: what is measured is stored.
+    """
     measured: dict[str, list[Row]] = {}
-    known = {} if store else ratios.stored()
     found: list[str] = []
     for part in parts:
         for is_last in (False, True):
-            outcome = measure(part, short=True)
+            outcome = run(part)
             measured[part.name] = outcome.rows
-            worse = outcome.missed if outcome.failure else ratios.lost(part.name, outcome.rows, known)
-            if not worse or store or is_last:
+            if outcome.failure:
+                worse = outcome.missed
+            else:
+                worse = [] if known is None else ratios.lost(part.name, outcome.rows, known)
+            if not worse or is_last:
                 break
             say(f"again, as it may have been other work on this machine: {'; '.join(worse)}")
-        found += outcome.missed if store and outcome.failure else [] if store else worse
-    if store:
+        found += worse
+    if known is None and not found:
         ratios.store(measured)
     return found
 
@@ -90,7 +98,8 @@ def main() -> None:
     parts = [part for part in PARTS if part.name in (given.only or names) and (part.short or not given.short)]
     facts = {**machine(), "load average before": load_text()}
     if given.short:
-        missed = guard(parts, store=given.store)
+        known = None if given.store else ratios.stored()
+        missed = guard(parts, known, lambda part: measure(part, short=True))
     else:
         outcomes = [measure(part, short=False) for part in parts]
         facts["load average after"] = load_text()

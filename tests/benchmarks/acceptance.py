@@ -44,7 +44,7 @@ class Way:
 
 
 def run(short: bool) -> list[Row]:
-    ways = measure(5 if short else 7, 0.4 if short else 1.0, 64)
+    ways = measure(7, 0.4 if short else 1.0, 64, only=2 if short else 4)
     base, *others = ways
     goals = {"memory, always": 0.95}
     rows = [
@@ -53,7 +53,8 @@ def run(short: bool) -> list[Row]:
             value=way.rate_against(base),
             unit="x",
             at_least=goals.get(way.name),
-            guard=True,
+            # The other two depend on the disk, which differs between machines.
+            guard=way.name in goals,
         )
         for way in others
     ]
@@ -69,7 +70,8 @@ def main(rounds: int, seconds: float, senders: int) -> None:
         )
 
 
-def measure(rounds: int, seconds: float, senders: int) -> list[Way]:
+def measure(rounds: int, seconds: float, senders: int, *, only: int = 4) -> list[Way]:
+    """Args: only: so many of the ways, from the first on."""
     with Reaper() as reaper, ExitStack() as stack:
         folder = reaper.folder
         everysec = stack.enter_context(
@@ -79,14 +81,15 @@ def measure(rounds: int, seconds: float, senders: int) -> list[Way]:
             redis_in(folder / "always", EmbeddedRedis(folder / "always", appendfsync="always"))
         )
         nobody = f"unix://{folder}/nobody.sock"
+        settings_of: dict[str, dict[str, str]] = {
+            "memory, everysec": {"REDIS_URL": everysec},
+            "memory, always": {"REDIS_URL": always},
+            "disk, always": {"REDIS_URL": always, "ACCEPT_AFTER": "disk"},
+            "journal, no Redis": {"REDIS_URL": nobody, "JOURNAL_MB": "1000"},
+        }
         ways = [
             stack.enter_context(web(folder, name, **settings))
-            for name, settings in {
-                "memory, everysec": {"REDIS_URL": everysec},
-                "memory, always": {"REDIS_URL": always},
-                "disk, always": {"REDIS_URL": always, "ACCEPT_AFTER": "disk"},
-                "journal, no Redis": {"REDIS_URL": nobody, "JOURNAL_MB": "1000"},
-            }.items()
+            for name, settings in list(settings_of.items())[:only]
         ]
         number = 1
         for _ in range(rounds):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from tests.benchmarks.report import Row, number_text
@@ -23,7 +23,7 @@ def stored() -> dict[str, dict[str, float]]:
     return tomllib.loads(FILE.read_text())
 
 
-def lost(part: str, rows: Iterable[Row], known: dict[str, dict[str, float]]) -> list[str]:
+def lost(part: str, rows: Iterable[Row], known: Mapping[str, Mapping[str, float]]) -> list[str]:
     """Which ratios lost more than a third, or are only stored or only measured, in words."""
     before = known.get(part, {})
     now = {row.what: row for row in rows if row.guard}
