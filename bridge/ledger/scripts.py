@@ -39,7 +39,7 @@ _REHEARSED = {"rehearse_learn": "learn", "rehearse_hold": "hold"}
 _FRONT = ("jobs", "noting", "received", "erasing")
 _DEFINED = re.compile(r"^local (?:function )?(\w+)", re.MULTILINE)
 _COMMENT = re.compile(r"--.*")
-_INCLUDE = re.compile(r"^( *)-- include (\w+)\n", re.MULTILINE)
+_INCLUDE = re.compile(r"^( *)-- include (.+)\n", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,15 +69,15 @@ def source(name: str) -> str:
 def _with_definitions(text: str) -> str:
     """A script with the definitions that it uses in front.
 
-    What only an unusual case needs can stand there instead: `-- include NAME` on a line of its own stands for
-    that definition, and for those it needs that are not in front.
+    What only an unusual case needs can stand there instead: `-- include NAME ...` on a line of its own stands
+    for these definitions, and for those they need that are not in front.
     """
     known = definitions()
-    later = {name for _, name in _INCLUDE.findall(text)}
+    later = {name for _, names in _INCLUDE.findall(text) for name in names.split()}
     front = _needed(_words(text) - later, known)
 
     def included(found: re.Match[str]) -> str:
-        return indent(_joined(_needed({found[2]}, known) - front, known), found[1])
+        return indent(_joined(_needed(set(found[2].split()), known) - front, known), found[1])
 
     return _joined(front, known) + _INCLUDE.sub(included, text)
 
@@ -136,7 +136,7 @@ def _values() -> Mapping[str, str]:
     return {
         "ROOT": f"'{TAG}:'",
         "SYNTHETIC": f"'{PREFIX}'",
-        "KINDS_OF_CALLS": f"{{{', '.join(map(repr, OF_CALLS))}}}",
+        "KINDS_OF_CALLS": f"({{{', '.join(map(repr, OF_CALLS))}}})",
         **record_fields.in_lua(),
     }
 

@@ -45,6 +45,12 @@ PARTS = (
         short=True,
     ),
     Part(
+        name="learn",
+        section=INGEST,
+        about="What one event costs Redis's processor, beside what dramatiq sends for the same job.",
+        short=True,
+    ),
+    Part(
         name="pickup",
         section=WORKERS,
         about="From the sender's webhook to the first request to Kustomer, and to the note.",

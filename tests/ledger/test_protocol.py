@@ -22,7 +22,7 @@ MOST_TRIES = 80
 # What somebody might break by mistake: script, text, what stands in its place. Each one must be noticed.
 MUTANTS = {
     "a record that lost its number is not looked at": [
-        ("learn", "  mark_due('sync|uuid:' .. u, lane, now, now)\nend\n\n-- What", "end\n\n-- What")
+        ("learn", "  mark_due('sync|uuid:' .. u, lane, now, now)\n  end\n\n  -- None", "end\n\n  -- None")
     ],
     "a live lease is ignored": [
         ("claim", "if lease_end(name, job) > now then\n  -- The", "if false then\n  -- The"),
@@ -56,7 +56,7 @@ MUTANTS = {
         )
     ],
     "a better lane is not taken": [("front", "if lane < job.lane then lift", "if false then lift")],
-    "news hurries what is backing off": [("front", "if job.attempts > 0 or score <= at", "if score <= at")],
+    "news hurries what is backing off": [("front", "(job.attempts > 0 or score <= at)", "score <= at")],
     "a job on its way is claimed before its time": [
         ("front", "  redis.call('ZREM', handed(job.lane), name)\nend", "end")
     ],
@@ -64,6 +64,11 @@ MUTANTS = {
     "a parked job is due again with news": [
         ("front", "if redis.call('ZSCORE', PARKED, name) then\n    return", "if false then\n    return")
     ],
+    "news of a job whose time has come is dropped though its lease ran out": [
+        ("front", "score <= at and not job.token and", "score <= at and")
+    ],
+    "a job whose time has come stays in its lane": [("front", " and lane >= job.lane then", " then")],
+    "news does not hurry a job": [("front", "if score and score <= at and", "if score and")],
     "failing is never given up": [("reschedule", ">= tonumber(ARGV[7])", "< 0")],
     "steps on the way do not count": [("keep", "if stepped and", "if false and")],
     "steps on the way count for ever": [("keep", "(job.steps or 0) < MOST_STEPS", "true")],
@@ -110,6 +115,11 @@ def test_no_job_is_lost_or_run_by_two_whatever_happens(line: Line) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", MUTANTS)
 def test_the_machine_notices_when(line: Line, name: str) -> None:
+    for where, good, _ in MUTANTS[name]:
+        places = [script for script in scripts.NAMES if good in scripts.source(script)]
+        assert where == "front" or where in places, f"{where}.lua no longer says: {good}"
+        assert places, f"no script says any more: {good}"
+
     def broken(script: str) -> str:
         text = scripts.source(script)
         for where, good, bad in MUTANTS[name]:

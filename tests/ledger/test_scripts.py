@@ -39,8 +39,8 @@ def test_no_name_of_ours_is_left_for_redis_to_look_up(name: str) -> None:
 def test_what_an_unusual_case_needs_stands_where_it_is_used() -> None:
     text = scripts.source("learn")
 
-    assert text.index("local function was_forgotten()") < text.index("local function erase(")
-    assert text.index("local function erase(") < text.index("erase(uuid, number, KEYS[23], secret, now)")
+    assert text.index("if was_forgotten then") < text.index("local function erase(")
+    assert text.index("local function erase(") < text.index("erase(uuid, number, marks, secret, now)")
 
 
 def test_a_definition_comes_after_those_that_it_uses() -> None:

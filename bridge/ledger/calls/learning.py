@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from json.encoder import encode_basestring as quoted
 from typing import Any, Literal
 from uuid import UUID
 
@@ -77,28 +78,21 @@ def learn_event(
     """
     text = event.text if isinstance(event, Identity) else kept_json(event.trigger, body)
     # As `json.dumps` of all at once would, which takes twice as long.
-    value = f'{{"trigger": {json.dumps(event.trigger)}, "body": {json.dumps(text)}'
-    if event.signed:
-        value += ', "signed": true'
-    is_made_up = is_synthetic(event.uuid)
-    if trace := tracing.traceparent():
-        value += f', "trace": {json.dumps(trace)}'
-    value += "}"
-    mode = "news" if event.trigger in ALWAYS_NEWS else "once"
+    signed = ', "signed": true' if event.signed else ""
     return learn_arguments(
         event.uuid,
         event.call_id,
         event.fingerprint,
-        value,
-        mode,
+        f'{{"trigger": {quoted(event.trigger)}, "body": {quoted(text)}{signed}}}',
+        "news" if event.trigger in ALWAYS_NEWS else "once",
         Lane.LIVE,
         keep,
-        "" if is_made_up else f"webhook:{event.trigger}:",
-        came_at_ms,
-        _SAYS_OTHERWISE.get(event.trigger, ""),
-        event.trigger,
-        SIGNED if event.signed else TOLD,
-        "" if is_made_up else "assigned" if assigned else "webhook",
+        came_at_ms=came_at_ms,
+        trace=tracing.traceparent() or "",
+        trigger=event.trigger,
+        sure=SIGNED if event.signed else TOLD,
+        received="" if is_synthetic(event.uuid) else "assigned" if assigned else "webhook",
+        otherwise=_SAYS_OTHERWISE.get(event.trigger, ""),
     )
 
 
@@ -118,8 +112,8 @@ def learn_observation(
     Args:
         sure: `ASKED` where CloudTalk's answer says itself that the two ids are one call's.
     """
-    value = json.dumps({"body": canonical_json(body), "asked_at": asked_at_ms})
-    return learn_arguments(uuid, call_id, f"obs:{name}", value, "observe", lane, keep, "", sure=sure)
+    value = f'{{"body": {quoted(canonical_json(body))}, "asked_at": {asked_at_ms}}}'
+    return learn_arguments(uuid, call_id, f"obs:{name}", value, "observe", lane, keep, sure=sure)
 
 
 def learn_arguments(
@@ -130,32 +124,25 @@ def learn_arguments(
     mode: str,
     lane: Lane,
     keep: Retention,
-    counter: str,
+    *,
     came_at_ms: int | None = None,
-    otherwise: str = "",
+    trace: str = "",
     trigger: str = "",
     sure: int = 0,
     received: str = "",
+    otherwise: str = "",
 ) -> tuple[list[str], list[Any]]:
     """Keys and arguments of learn.lua; `value` is the text of a JSON object."""
     u = "" if uuid is None else str(uuid)
     number = "" if call_id is None else str(call_id)
     if not u and not number:
         raise ValueError("a call needs an id: one is never invented")
-    first = f"uuid:{u}" if u else f"id:{number}"
-    second = f"id:{number}" if number else first
     return (
+        [keys.record(f"uuid:{u}" if u else f"id:{number}")],
         [
-            *keys.QUEUE_KEYS,
-            keys.record(first), keys.events(first), keys.record(second), keys.events(second),
-            keys.CALLS, keys.COUNTS, keys.log(first), keys.META, keys.FORGOTTEN,
-            keys.RECEIVED,
-        ],
-        [
-            u,
-            number,
-            name, value, mode, int(lane), keep.events_s, keep.outputs_s, counter,
-            "" if came_at_ms is None else came_at_ms, otherwise, trigger, sure, received,
+            u, number, name, value, "" if came_at_ms is None else came_at_ms, trace,
+            # From here on as for every event of the trigger.
+            mode, int(lane), keep.events_s, keep.outputs_s, trigger, sure, received, otherwise,
         ],
     )  # fmt: skip
 

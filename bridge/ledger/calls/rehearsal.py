@@ -41,7 +41,7 @@ def ask(pipe: Pipeline | AsyncPipeline) -> None:
         "once",
         Lane.LIVE,
         keep,
-        f"webhook:{_NAME}:",
+        trigger=_NAME,
         received="webhook",
     )
     held = hold_delivery(Held(trigger=_NAME, fingerprint=_NAME, reason=_NAME), {}, keep)

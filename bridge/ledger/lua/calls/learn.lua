@@ -1,19 +1,21 @@
 -- Keep what is known of a call, once, and have its sync looked at.
 --
--- KEYS 1-14   as in front/jobs.lua
---      15, 16 call:<uuid:..>, events:<uuid:..>   the part of the record kept under the uuid  (both pairs
---      17, 18 call:<id:..>, events:<id:..>       the part kept under the number               may be equal)
---      19     calls       sorted set: call key -> last time that something was learnt
---      20     counts      hash of counters
---      21     log:<key>   what happened to the call, newest first
---      22     meta        23 forgotten   sorted set of marks (forget.lua)
---      24     received    list of the newest deliveries, newest first: when, which event, where, what became of it
+-- KEYS 1      call:<key>   for Redis, to find the server by; the script spells its keys itself:
+--             call:<uuid:..>, events:<uuid:..>   the part of the record kept under the uuid
+--             call:<id:..>, events:<id:..>       the part kept under the number
+--             calls       sorted set: call key -> last time that something was learnt
+--             counts      hash of counters
+--             log:<key>   what happened to the call, newest first
+--             meta        forgotten   sorted set of marks (forget.lua)
+--             received    list of the newest deliveries, newest first: when, which event, where, what became of it
+--             and those of front/jobs.lua
 -- ARGV 1 uuid or ''   2 number or ''   3 field (fingerprint, or obs:<name>)   4 value (JSON object)
---      5 mode: once | news | observe   6 lane   7 retention of events, s   8 retention of the rest, s
---      9 counter prefix or ''   10 when it came, ms since 1970, or '' for now: later than now is now
---      11 field of an observation that says otherwise than this event, or ''
---      12 trigger of an event, or ''   13 how sure the ids are: 0 told by whoever holds a token, 1 signed by CloudTalk,
---      2 CloudTalk's answer to a question   14 'webhook' for a delivery, 'assigned' for one that was held so far, or ''
+--      5 when it came, ms since 1970, or '' for now: later than now is now   6 `traceparent` of its webhook, or ''
+--      then the same for all events of a trigger:
+--      7 mode: once | news | observe   8 lane   9 retention of events, s   10 retention of the rest, s
+--      11 trigger of an event, or ''   12 how sure the ids are: 0 told by whoever holds a token, 1 signed by CloudTalk,
+--      2 CloudTalk's answer to a question   13 'webhook' for a delivery, 'assigned' for one that was held so far, or '':
+--      neither counted nor listed   14 field of an observation that says otherwise than this event, or ''
 -- Answers {accepted | duplicate, call key}; {forgotten, call key} for a call that was (forget.lua): nothing is kept then.
 --
 -- Guarantees: an event is kept at most once for its fingerprint, under the id it came with. Where it
@@ -23,216 +25,267 @@
 -- the first stays until CloudTalk was asked (`contested`), and the other is noted as a conflict under its uuid.
 -- Of the events of one trigger a part keeps the first ones and the newest, up to a number and a size, and counts
 -- the rest: what an event costs does not grow with how many came. Job and event are written together.
+--
+-- The usual event costs as few commands as it can: one read a key, one write a key. What is seldom stands in blocks of
+-- its own, so that its functions are made only there.
 
-local uuid, number, field, mode = ARGV[1], ARGV[2], ARGV[3], ARGV[5]
-local lane = tonumber(ARGV[6])
+local uuid, number, field, value, mode = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[7]
+local lane, events_s, outputs_s = tonumber(ARGV[8]), ARGV[9], ARGV[10]
+local trigger, sure, received = ARGV[11], tonumber(ARGV[12]), ARGV[13]
 local now = now_ms()
 -- A delivery that waited in a journal came when it came: the time line tells that, and so do the rules.
-local came = math.min(tonumber(ARGV[10]) or now, now)
-local call_u, events_u, call_i, events_i = KEYS[15], KEYS[16], KEYS[17], KEYS[18]
-local value = cjson.decode(ARGV[4])
+local came = math.min(tonumber(ARGV[5]) or now, now)
 local start = now
-local trigger, sure = ARGV[12] or '', tonumber(ARGV[13]) or 0
--- Of one trigger in one part: so many events and bytes; the first few stay whatever comes after them.
-local FIRST, MOST, MOST_BYTES = 5, 25, 131072
+-- As texts, so that Redis need not print numbers for each command.
+local now_text, came_text = string.format('%.0f', now), string.format('%.0f', came)
 
-local key, call, events
-if uuid ~= '' then
-  key, call, events = 'uuid:' .. uuid, call_u, events_u
-else
-  key, call, events = 'id:' .. number, call_i, events_i
+local has_uuid, has_both = uuid ~= '', uuid ~= '' and number ~= ''
+-- The part that this goes to, and where both ids are known, the other one: that of the number.
+local part = has_uuid and 'uuid:' .. uuid or 'id:' .. number
+local key = part
+local call, events = ROOT .. 'call:' .. part, ROOT .. 'events:' .. part
+local call_i = has_both and ROOT .. 'call:id:' .. number or call
+
+local function count(what) redis.call('HINCRBY', ROOT .. 'counts', 'webhook:' .. trigger .. ':' .. what, 1) end
+
+local was_forgotten, first_at, last_at, kept_before, tied, conflict = unpack(redis.call(
+  'HMGET', call, FIELD.FORGOTTEN, FIELD.FIRST_AT, FIELD.LAST_AT, FAMILY.KEPT .. trigger,
+  has_uuid and FIELD.ID or FIELD.UUID, FIELD.CONFLICT))
+-- What the uuid and the number are tied to so far, and what else is known of the number.
+local of_uuid, of_number = has_uuid and tied, not has_uuid and tied
+local sure_before, contested, number_at = 0, false, false
+if has_both then
+  local told = redis.call('HMGET', call_i, FIELD.FORGOTTEN, FIELD.UUID, FIELD.SURE, FIELD.CONTESTED, FIELD.LAST_AT)
+  was_forgotten = was_forgotten or told[1]
+  of_number, sure_before, contested, number_at = told[2], tonumber(told[3] or 0), told[4], told[5]
 end
 
 -- Forgotten on request: a late event does not bring the call back. Where it tells another id of the call, what came
--- under that one goes too, and is not let in again either.
-local function was_forgotten()
-  -- As earlier versions remembered it; the clock makes marks of it.
-  if redis.call('HEXISTS', call_u, FIELD.FORGOTTEN) == 1 then return true end
-  if call_i ~= call_u and redis.call('HEXISTS', call_i, FIELD.FORGOTTEN) == 1 then return true end
-  local secret = redis.call('HGET', KEYS[22], 'forget_secret')
-  if not secret then return false end
-  local function is_marked(text) return redis.call('ZSCORE', KEYS[23], forgotten_mark(secret, text)) end
-  local by_uuid = uuid ~= '' and is_marked('uuid:' .. uuid)
+-- under that one goes too, and is not let in again either. As earlier versions remembered it, the record says so
+-- itself; the clock makes marks of that.
+local secret = redis.call('HGET', ROOT .. 'meta', 'forget_secret')
+if secret and not was_forgotten then
+  -- include forgotten_mark
+  local marks = ROOT .. 'forgotten'
+  local function is_marked(text) return redis.call('ZSCORE', marks, forgotten_mark(secret, text)) end
+  local by_uuid = has_uuid and is_marked('uuid:' .. uuid)
   local by_number = number ~= '' and is_marked('id:' .. number)
   -- A number that a template gives many calls: the forgotten one had another uuid.
-  if by_number and uuid ~= '' and not by_uuid and is_marked('joined:id:' .. number) then by_number = false end
-  if not (by_uuid or by_number) then return false end
-  -- include erase
-  erase(uuid, number, KEYS[23], secret, now)
-  return true
+  if by_number and has_uuid and not by_uuid and is_marked('joined:id:' .. number) then by_number = false end
+  was_forgotten = by_uuid or by_number
+  if was_forgotten then
+    -- include erase
+    erase(uuid, number, marks, secret, now)
+  end
 end
-if was_forgotten() then
-  if ARGV[9] ~= '' then redis.call('HINCRBY', KEYS[20], ARGV[9] .. 'forgotten', 1) end
+if was_forgotten then
+  if received ~= '' then count('forgotten') end
   return {'forgotten', key}
 end
 
-local function sure_of(of) return tonumber(redis.call('HGET', ROOT .. 'call:id:' .. of, FIELD.SURE) or 0) end
+-- Two pairs contradict each other.
+if (of_uuid and has_both and of_uuid ~= number) or (of_number and has_both and of_number ~= uuid) then
+  -- include note_down mark_due
+  local function sure_of(of) return tonumber(redis.call('HGET', ROOT .. 'call:id:' .. of, FIELD.SURE) or 0) end
 
--- Take a number from a uuid: CloudTalk, or whoever is surer, says that they are two calls.
-local function untie(u, n)
-  local call_of_u = ROOT .. 'call:uuid:' .. u
-  redis.call('HDEL', ROOT .. 'call:id:' .. n, FIELD.UUID, FIELD.SURE)
-  redis.call('HDEL', call_of_u, FIELD.ID)
-  redis.call('HSET', call_of_u, FIELD.UNTIED, n)
-  if u == uuid then
-    -- What came under that number alone is a record of its own now.
-    redis.call('ZADD', KEYS[19], now, 'id:' .. n)
-    mark_due('sync|id:' .. n, lane, now, now)
-    return
+  local function note(u, what, more)
+    note_down(ROOT .. 'log:uuid:' .. u, now, what, more)
+    redis.call('EXPIRE', ROOT .. 'log:uuid:' .. u, outputs_s)
   end
-  note_down(ROOT .. 'log:uuid:' .. u, now, 'contradiction settled', 'call ' .. n .. ' is uuid ' .. uuid)
-  redis.call('EXPIRE', ROOT .. 'log:uuid:' .. u, ARGV[8])
-  redis.call('ZADD', KEYS[19], now, 'uuid:' .. u)
-  mark_due('sync|uuid:' .. u, lane, now, now)
-end
 
--- What uuid and number are still tied to, once ties that are less sure than this pair are gone.
-local function settle(of_uuid, of_number)
+  -- Take a number from a uuid: CloudTalk, or whoever is surer, says that they are two calls.
+  local function untie(u, n)
+    local call_of_u, call_of_n = ROOT .. 'call:uuid:' .. u, ROOT .. 'call:id:' .. n
+    redis.call('HDEL', call_of_n, FIELD.UUID, FIELD.SURE)
+    redis.call('HDEL', call_of_u, FIELD.ID)
+    redis.call('HSET', call_of_u, FIELD.UNTIED, n)
+    if u == uuid then
+      -- What came under that number alone is a record of its own now.
+      redis.call('HSET', call_of_n, FIELD.LAST_AT, now)
+      redis.call('EXPIRE', call_of_n, outputs_s)
+      redis.call('ZADD', ROOT .. 'calls', now, 'id:' .. n)
+      mark_due('sync|id:' .. n, lane, now, now)
+      return
+    end
+    note(u, 'contradiction settled', 'call ' .. n .. ' is uuid ' .. uuid)
+    redis.call('ZADD', ROOT .. 'calls', now, 'uuid:' .. u)
+    mark_due('sync|uuid:' .. u, lane, now, now)
+  end
+
+  -- None is surer: CloudTalk is asked about the number that is tied.
+  local function contest()
+    if redis.call('HSET', call, FIELD.CONFLICT, number) == 1 then
+      note(uuid, 'contradiction', 'an event says call ' .. number .. ', which is uuid ' .. (of_number or '?'))
+    end
+    local n = of_number and number or of_uuid
+    local u = of_number or uuid
+    local call_of_n = ROOT .. 'call:id:' .. n
+    if of_number then redis.call('HSET', call_of_n, FIELD.RIVAL, uuid) end
+    if sure_of(n) > sure or sure_of(n) == 2 or redis.call('HEXISTS', call_of_n, FIELD.CONTESTED) == 1 then return end
+    redis.call('HSET', call_of_n, FIELD.CONTESTED, now)
+    note(u, 'contradiction', 'call ' .. number .. ' was said to be uuid ' .. uuid .. ' too')
+    if u ~= uuid then mark_due('sync|uuid:' .. u, lane, now, now) end
+  end
+
   local weak_uuid = of_uuid and of_uuid ~= number and sure_of(of_uuid) < sure
   local weak_number = of_number and of_number ~= uuid and sure_of(number) < sure
-  local stands = (of_uuid and not weak_uuid) or (of_number and not weak_number)
-  if stands then return of_uuid, of_number end
-  if weak_uuid then untie(uuid, of_uuid) end
-  if weak_number then
-    untie(of_number, number)
-    redis.call('HSET', call_i, FIELD.RIVAL, of_number)
+  if (of_uuid and not weak_uuid) or (of_number and not weak_number) then
+    contest()
+  else
+    -- Ties that are less sure than this pair go.
+    if weak_uuid then untie(uuid, of_uuid) end
+    if weak_number then
+      untie(of_number, number)
+      redis.call('HSET', call_i, FIELD.RIVAL, of_number)
+    end
+    of_uuid, of_number, number_at = false, false, now
   end
-  return nil, nil
 end
 
--- Two pairs contradict each other, and none is surer: CloudTalk is asked about the number that is tied.
-local function contest(of_uuid, of_number)
-  if redis.call('HSET', call_u, FIELD.CONFLICT, number) == 1 then
-    note_down(KEYS[21], now, 'contradiction', 'an event says call ' .. number .. ', which is uuid ' .. (of_number or '?'))
-  end
-  local n = of_number and number or of_uuid
-  local u = of_number or uuid
-  local call_of_n = ROOT .. 'call:id:' .. n
-  if of_number then redis.call('HSET', call_of_n, FIELD.RIVAL, uuid) end
-  if sure_of(n) > sure or sure_of(n) == 2 or redis.call('HEXISTS', call_of_n, FIELD.CONTESTED) == 1 then return end
-  redis.call('HSET', call_of_n, FIELD.CONTESTED, now)
-  note_down(ROOT .. 'log:uuid:' .. u, now, 'contradiction', 'call ' .. number .. ' was said to be uuid ' .. uuid .. ' too')
-  redis.call('EXPIRE', ROOT .. 'log:uuid:' .. u, ARGV[8])
-  if u ~= uuid then mark_due('sync|uuid:' .. u, lane, now, now) end
-end
+-- What is written to the part at the end, in one command.
+local fields = {}
+local function set(name, text) fields[#fields + 1], fields[#fields + 2] = name, text end
 
-if uuid ~= '' and number ~= '' then
-  local of_uuid = redis.call('HGET', call_u, FIELD.ID)
-  local of_number = redis.call('HGET', call_i, FIELD.UUID)
-  if of_uuid ~= number or of_number ~= uuid then
-    of_uuid, of_number = settle(of_uuid, of_number)
-  end
-  if of_uuid == number and of_number == uuid then
-    if sure > sure_of(number) then redis.call('HSET', call_i, FIELD.SURE, sure) end
-    if sure == 2 then redis.call('HDEL', call_i, FIELD.CONTESTED) end
-  elseif not of_uuid and not of_number then
-    if sure > 0 then redis.call('HSET', call_i, FIELD.SURE, sure) end
-    redis.call('HDEL', call_i, FIELD.CONTESTED)
-    redis.call('HDEL', call_u, FIELD.CONFLICT)
-    redis.call('HSET', call_u, FIELD.ID, number)
+local is_joined = has_both and not of_uuid and not of_number
+-- The job of its sync as it is planned now; nil: not looked at so far.
+local planned
+if is_joined then
+  -- The two parts become one record.
+  if contested then redis.call('HDEL', call_i, FIELD.CONTESTED) end
+  if conflict then redis.call('HDEL', call, FIELD.CONFLICT) end
+  set(FIELD.ID, number)
+  if sure > 0 then
+    redis.call('HSET', call_i, FIELD.UUID, uuid, FIELD.SURE, sure)
+  else
     redis.call('HSET', call_i, FIELD.UUID, uuid)
-    redis.call('ZREM', KEYS[19], 'id:' .. number)
-    for _, kind in ipairs(KINDS_OF_CALLS) do
-      local name = kind .. '|id:' .. number
-      local job = job_of(name)
-      if job then
-        local runs_until = lease_end(name, job)
-        local parked = redis.call('ZREM', PARKED, name)
-        if runs_until <= now then drop(name, job) end
-        -- Two jobs of one call must not write at once: the joined one starts when the other must have ended.
-        if kind == 'sync' then
-          start = math.max(now, runs_until)
-        elseif parked == 0 then
-          mark_due(kind .. '|uuid:' .. uuid, job.lane, math.max(now, runs_until), now)
-        end
+  end
+  if number_at then redis.call('ZREM', ROOT .. 'calls', 'id:' .. number) end
+  local names = {}
+  for n, kind in ipairs(KINDS_OF_CALLS) do names[n] = kind .. '|id:' .. number end
+  names[#names + 1] = 'sync|' .. key
+  local jobs = redis.call('HMGET', JOBS, unpack(names))
+  planned = table.remove(jobs)
+  for n, text in ipairs(jobs) do
+    if text then
+      -- include lease_end drop mark_due
+      local kind, name, job = KINDS_OF_CALLS[n], names[n], cjson.decode(text)
+      local runs_until = lease_end(name, job)
+      local parked = redis.call('ZREM', PARKED, name)
+      if runs_until <= now then drop(name, job) end
+      -- Two jobs of one call must not write at once: the joined one starts when the other must have ended.
+      if kind == 'sync' then
+        start = math.max(now, runs_until)
+      elseif parked == 0 then
+        mark_due(kind .. '|uuid:' .. uuid, job.lane, math.max(now, runs_until), now)
       end
     end
-  else
-    contest(of_uuid, of_number)
   end
-elseif uuid == '' then
-  local of_number = redis.call('HGET', call_i, FIELD.UUID)
+elseif not has_both then
   if of_number then key = 'uuid:' .. of_number end
-end
-
--- Whether we learnt by asking, at `since` or later, that it is otherwise than this event says: then its repeat is
--- news. Keeping it moves its last time on, so that this holds for one repeat only.
-local function says_otherwise(since)
-  if (ARGV[11] or '') == '' then return false end
-  -- What we learnt is kept under the record's key, this event perhaps under the number only.
-  local leading = string.gsub(events_i, 'id:%d+$', key)
-  for _, part in ipairs({events_u, events_i, leading}) do
-    local found = redis.call('HGET', part, ARGV[11])
-    if found and cjson.decode(found).at >= since then return true end
-  end
-  return false
-end
-
--- Make room for one more event, and remember in which order they came. The newest one always stays.
-local function make_room(size)
-  local name = FAMILY.KEPT .. trigger
-  local text = redis.call('EXISTS', events) == 1 and redis.call('HGET', call, name)
-  local kept = text and cjson.decode(text) or {}
-  kept[#kept + 1] = {field, size}
-  local bytes = 0
-  for _, one in ipairs(kept) do bytes = bytes + one[2] end
-  while #kept > MOST or (bytes > MOST_BYTES and #kept > 2) do
-    local gone = table.remove(kept, math.min(FIRST + 1, #kept - 1))
-    bytes = bytes - gone[2]
-    redis.call('HDEL', events, gone[1], gone[1] .. ':unsigned')
-    redis.call('HINCRBY', call, FAMILY.LEFT_OUT .. trigger, 1)
-  end
-  redis.call('HSET', call, name, cjson.encode(kept))
+elseif of_uuid == number and of_number == uuid then
+  if sure > sure_before then redis.call('HSET', call_i, FIELD.SURE, sure) end
+  if sure == 2 and contested then redis.call('HDEL', call_i, FIELD.CONTESTED) end
 end
 
 local answer = 'accepted'
-local old = mode ~= 'observe' and redis.call('HGET', events, field)
-if old and sure > 0 then
-  local kept = cjson.decode(old)
-  if not kept.signed and kept.body ~= value.body then
+-- Nothing was kept in this part so far: events go sooner than the rest of it.
+local is_empty = not first_at and tonumber(outputs_s) >= tonumber(events_s)
+local found = mode ~= 'observe' and not is_empty and redis.call('HGET', events, field)
+local old = found and cjson.decode(found)
+if old and sure > 0 and not old.signed then
+  if old.body ~= cjson.decode(value).body then
     -- Somebody else took this event's place before CloudTalk sent it: both are kept.
-    redis.call('HSET', events, field .. ':unsigned', old)
+    redis.call('HSET', events, field .. ':unsigned', found)
     old = nil
-  elseif not kept.signed then
-    kept.signed = true
-    old = cjson.encode(kept)
+  else
+    old.signed = true
   end
 end
 if old then
-  local kept = cjson.decode(old)
-  if mode == 'once' and not says_otherwise(kept.last_at) then answer = 'duplicate' end
-  kept.times = (kept.times or 1) + 1
-  kept.at = math.min(kept.at, came)
-  kept.last_at = math.max(kept.last_at, came)
-  redis.call('HSET', events, field, cjson.encode(kept))
+  -- Whether we learnt by asking, at `since` or later, that it is otherwise than this event says: then its repeat is
+  -- news. Keeping it moves its last time on, so that this holds for one repeat only.
+  local function says_otherwise(since)
+    local asked = ARGV[14]
+    if asked == '' then return false end
+    -- What we learnt is kept under the record's key, this event perhaps under the number only.
+    local by_number = number ~= '' and ROOT .. 'events:id:' .. number or events
+    for _, name in ipairs({events, by_number, ROOT .. 'events:' .. key}) do
+      local told = redis.call('HGET', name, asked)
+      if told and cjson.decode(told).at >= since then return true end
+    end
+    return false
+  end
+  if mode == 'once' and not says_otherwise(old.last_at) then answer = 'duplicate' end
+  old.times = (old.times or 1) + 1
+  old.at = math.min(old.at, came)
+  old.last_at = math.max(old.last_at, came)
+  redis.call('HSET', events, field, cjson.encode(old))
 else
-  value.at = came
-  value.last_at = came
-  if mode ~= 'observe' and redis.call('HEXISTS', events, field) == 0 then make_room(#value.body) end
-  -- The body was encoded by the caller and is kept as its text: a script's JSON would bend large numbers.
-  redis.call('HSET', events, field, cjson.encode(value))
+  -- Its text is kept as the caller made it: a script's JSON would bend large numbers.
+  local text = string.sub(value, 1, -2) .. ', "at": ' .. came_text .. ', "last_at": ' .. came_text .. '}'
+  if mode ~= 'observe' and not found then
+    -- Make room for one more event, and remember in which order they came. The newest one always stays.
+    local order = FAMILY.KEPT .. trigger
+    if not kept_before or redis.call('EXISTS', events) == 0 then
+      set(order, string.format('[["%s",%d]]', field, #text))
+    else
+      -- Of one trigger in one part: so many events and bytes; the first few stay whatever comes after them.
+      local FIRST, MOST, MOST_BYTES = 5, 25, 131072
+      local kept = cjson.decode(kept_before)
+      kept[#kept + 1] = {field, #text}
+      local bytes = 0
+      for _, one in ipairs(kept) do bytes = bytes + one[2] end
+      while #kept > MOST or (bytes > MOST_BYTES and #kept > 2) do
+        local gone = table.remove(kept, math.min(FIRST + 1, #kept - 1))
+        bytes = bytes - gone[2]
+        redis.call('HDEL', events, gone[1], gone[1] .. ':unsigned')
+        redis.call('HINCRBY', call, FAMILY.LEFT_OUT .. trigger, 1)
+      end
+      set(order, cjson.encode(kept))
+    end
+  end
+  redis.call('HSET', events, field, text)
 end
 
-if ARGV[9] ~= '' then redis.call('HINCRBY', KEYS[20], ARGV[9] .. answer, 1) end
-if (ARGV[14] or '') ~= '' then
-  note_received(KEYS[24], now, field, uuid ~= '' and 'uuid:' .. uuid or 'id:' .. number,
-    ARGV[14] == 'webhook' and answer or ARGV[14])
-end
+local is_busy_minute = true
 if answer == 'accepted' then
-  if redis.call('HSETNX', call, FIELD.FIRST_AT, came) == 1 then
+  set(FIELD.LAST_AT, now_text)
+  if not first_at then
+    set(FIELD.FIRST_AT, came_text)
     -- A rehearsal (rehearsal.py) is no call, and one that the bridge made up does not count.
-    if field ~= 'rehearsal' and string.find(uuid, SYNTHETIC, 1, true) ~= 1 then count_traffic('calls', now) end
+    if field ~= 'rehearsal' and string.find(uuid, SYNTHETIC, 1, true) ~= 1 then
+      is_busy_minute = count_traffic('calls', now) > 1
+    end
   end
-  redis.call('HSET', call, FIELD.LAST_AT, now)
-  if value.trace then redis.call('HSET', call, FIELD.TRACE, value.trace) end
-  redis.call('ZADD', KEYS[19], now, key)
-  mark_due('sync|' .. key, lane, start, now)
+  if ARGV[6] ~= '' then set(FIELD.TRACE, ARGV[6]) end
+  redis.call('ZADD', ROOT .. 'calls', now_text, key)
+  if planned == nil then planned = redis.call('HGET', JOBS, 'sync|' .. key) end
+  if planned then
+    -- include mark_due
+    mark_due('sync|' .. key, lane, start, now)
+  else
+    plan_new('sync|' .. key, lane, start, now)
+  end
 end
-redis.call('EXPIRE', events_u, ARGV[7])
-redis.call('EXPIRE', call_u, ARGV[8])
-redis.call('EXPIRE', KEYS[21], ARGV[8])
-if call_i ~= call_u then
-  redis.call('EXPIRE', events_i, ARGV[7])
-  redis.call('EXPIRE', call_i, ARGV[8])
+if received ~= '' then
+  count(answer)
+  note_received(ROOT .. 'received', now, field, part, received == 'webhook' and answer or received, is_busy_minute)
+end
+if #fields > 0 then redis.call('HSET', call, unpack(fields)) end
+
+-- Retention counts from the last time that something was learnt, to within a hundredth of it, at most an hour.
+local period = last_at and math.min(3600000, events_s * 10, outputs_s * 10)
+local is_due = not last_at or math.floor(last_at / period) ~= math.floor(now / period)
+if is_due then
+  redis.call('EXPIRE', events, events_s)
+  redis.call('EXPIRE', call, outputs_s)
+  if last_at then redis.call('EXPIRE', ROOT .. 'log:' .. part, outputs_s) end
+end
+-- Its other part lives as long, also where this did not name it.
+local other = has_both and 'id:' .. number or of_uuid and 'id:' .. of_uuid or of_number and 'uuid:' .. of_number
+if other and (is_due or is_joined) then
+  redis.call('EXPIRE', ROOT .. 'call:' .. other, outputs_s)
+  -- Nothing came under the number alone, where only an event with both ids tells of it.
+  if number_at or not is_joined then redis.call('EXPIRE', ROOT .. 'events:' .. other, events_s) end
 end
 return {answer, key}

@@ -10,8 +10,8 @@ local function undo(...)
   local reply = redis.pcall(...)
   if type(reply) == 'table' and reply.err and not failed then failed = reply end
 end
-local newest = redis.pcall('LINDEX', KEYS[24], 0)
-if type(newest) == 'string' and cjson.decode(newest)[2] == ARGV[3] then undo('LPOP', KEYS[24]) end
+local newest = redis.pcall('LINDEX', ROOT .. 'received', 0)
+if type(newest) == 'string' and cjson.decode(newest)[2] == ARGV[3] then undo('LPOP', ROOT .. 'received') end
 
 local names = {'uuid:' .. ARGV[1], 'id:' .. ARGV[2]}
 for _, key in ipairs(names) do
@@ -20,10 +20,14 @@ for _, key in ipairs(names) do
     for _, set in ipairs({due, leased, handed}) do undo('ZREM', set(lane), name) end
   end
   undo('HDEL', JOBS, name)
-  undo('ZREM', KEYS[19], key)
+  undo('ZREM', ROOT .. 'calls', key)
 end
-for _, what in ipairs({'accepted', 'duplicate', 'forgotten'}) do undo('HDEL', KEYS[20], ARGV[9] .. what) end
-for _, number in ipairs({15, 16, 17, 18, 21}) do undo('DEL', KEYS[number]) end
+for _, what in ipairs({'accepted', 'duplicate', 'forgotten'}) do
+  undo('HDEL', ROOT .. 'counts', 'webhook:' .. ARGV[11] .. ':' .. what)
+end
+for _, key in ipairs(names) do
+  for _, what in ipairs({'call:', 'events:', 'log:'}) do undo('DEL', ROOT .. what .. key) end
+end
 
 -- Its own error, and as it came: a webhook would get the same error from the server.
 if not worked then

@@ -77,30 +77,34 @@ local function lift(name, job, lane)
   job.lane = lane
 end
 
+-- Plan a job where none of its name is planned: then none is held or parked either.
+local function plan_new(name, lane, at, now)
+  local since = string.format('%.0f', now)
+  redis.call('HSET', JOBS, name, '{"lane":' .. lane .. ',"attempts":0,"deliveries":0,"since":' .. since .. '}')
+  redis.call('ZADD', due(lane), at == now and since or at, name)
+  if at <= now then redis.call('PUBLISH', WAKE, name) end
+end
+
 -- Have a job looked at, at `at` or sooner. Held by a worker: it runs once more after this run, since
 -- what was just learnt may have come too late for it. Backing off after a failure: keeps its time, as
 -- news does not make a broken service whole. Parked: stays parked, a person decides.
 local function mark_due(name, lane, at, now)
   local job = job_of(name)
+  if not job then return plan_new(name, lane, at, now) end
+  local score = tonumber(redis.call('ZSCORE', due(job.lane), name) or nil)
+  -- It is due by then anyway, and whoever waits for work was told.
+  if score and score <= at and not job.token and lane >= job.lane then return end
   if redis.call('ZSCORE', PARKED, name) then
     return
-  end
-  if not job then
-    job = {lane = lane, attempts = 0, deliveries = 0, since = now}
   end
   if lane < job.lane then lift(name, job, lane) end
   -- Also where the lease ran out: until another has claimed the job, the late holder may still end it.
   if job.token then job.again_at = math.min(job.again_at or at, at) end
+  save(name, job)
   if lease_end(name, job) > now then
-    save(name, job)
     return
   end
-  local score = redis.call('ZSCORE', due(job.lane), name)
-  save(name, job)
-  if score then
-    score = tonumber(score)
-    if job.attempts > 0 or score <= at then at = score end
-  end
+  if score and (job.attempts > 0 or score <= at) then at = score end
   redis.call('ZADD', due(job.lane), at, name)
   if at <= now then redis.call('PUBLISH', WAKE, name) end
 end

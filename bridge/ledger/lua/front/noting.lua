@@ -1,12 +1,15 @@
 -- What happened: the log of a call, the search index that is behind, and the numbers of the charts.
 
 -- Count one more new call, written one or parked job of this minute: a hash for each hour, for the charts (traffic.py).
+-- Gives how many it counted in that minute.
 local TRAFFIC_KEPT_S = 25 * 3600
 local function count_traffic(what, now)
   local minute = math.floor(now / 60000)
   local name = ROOT .. 'traffic:' .. math.floor(minute / 60)
   local field = what .. ':' .. minute % 60
-  if redis.call('HINCRBY', name, field, 1) == 1 then redis.call('EXPIRE', name, TRAFFIC_KEPT_S) end
+  local counted = redis.call('HINCRBY', name, field, 1)
+  if counted == 1 then redis.call('EXPIRE', name, TRAFFIC_KEPT_S) end
+  return counted
 end
 
 -- Longer than any log has to be kept, for one whose call is not on record.
