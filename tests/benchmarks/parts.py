@@ -51,6 +51,11 @@ PARTS = (
         short=True,
     ),
     Part(
+        name="redis_away",
+        section=INGEST,
+        about="Redis frozen and killed for a second and a half at a time, while eight senders go on.",
+    ),
+    Part(
         name="pickup",
         section=WORKERS,
         about="From the sender's webhook to the first request to Kustomer, and to the note.",
