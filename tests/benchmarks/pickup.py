@@ -5,7 +5,8 @@
 Through a web process, Redis, and an idle worker of its own process, to the sandbox's Kustomer. Pick-up: from
 the first byte of the webhook until Kustomer has the first request. Webhook to note: until Kustomer has the
 request with the note, where each answer comes 50 ms later; three of them come before it, one after the other.
-With other checkouts, all take turns, round by round: read the ratios.
+With other checkouts, all take turns, round by round: read the ratios. As root, all this runs before other work
+of the machine.
 """
 
 from __future__ import annotations
@@ -75,6 +76,7 @@ def run(short: bool) -> list[Row]:
 
 def measure(checkouts: Sequence[Path], *, calls: int, rounds: int) -> dict[Path, Figures]:
     found: dict[Path, Figures] = {one: defaultdict(list) for one in checkouts}
+    _go_first()
     with Reaper() as reaper, RunningSandbox() as sandbox:
         for service in (sandbox.kustomer, sandbox.cloudtalk):
             service.limit(1_000_000)
@@ -93,6 +95,12 @@ def measure(checkouts: Sequence[Path], *, calls: int, rounds: int) -> dict[Path,
                     found[checkout]["note"] += [_until_note(sender, sandbox) for _ in range(calls // 2)]
                     sandbox.kustomer.forget_faults()
     return found
+
+
+def _go_first() -> None:
+    """Have this and what it starts run before other work of this machine, where it may: it needs little."""
+    with contextlib.suppress(PermissionError, AttributeError):
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
 
 
 class Sender:
@@ -115,14 +123,16 @@ class Sender:
             f"Content-Length: {len(body)}\r\n\r\n"
         )
         request = head.encode() + body
-        sent_at = time.time()
-        self._socket.sendall(request)
-        answer = b""
-        # The body may come after the head.
-        while not answer.endswith(b"}"):
-            answer += self._socket.recv(65536)
-        assert answer.startswith(b"HTTP/1.1 202"), answer
-        return sent_at
+        while True:
+            sent_at, answer = time.time(), b""
+            self._socket.sendall(request)
+            # The body may come after the head.
+            while not answer.endswith(b"}"):
+                answer += self._socket.recv(65536)
+            if answer.startswith(b"HTTP/1.1 202"):
+                return sent_at
+            # The disk did not write for a quarter of a second; a sender comes again.
+            assert answer.startswith(b"HTTP/1.1 503"), answer
 
     def close(self) -> None:
         self._socket.close()
