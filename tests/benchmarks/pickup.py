@@ -5,8 +5,8 @@
 Through a web process, Redis, and an idle worker of its own process, to the sandbox's Kustomer. Pick-up: from
 the first byte of the webhook until Kustomer has the first request. Webhook to note: until Kustomer has the
 request with the note, where each answer comes 50 ms later; three of them come before it, one after the other.
-With other checkouts, all take turns, round by round: read the ratios. As root, all this runs before other work
-of the machine.
+With other checkouts, all take turns, round by round: read the ratios. As root, all this runs before the
+other work of the machine.
 """
 
 from __future__ import annotations

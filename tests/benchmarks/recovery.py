@@ -34,6 +34,8 @@ from tests.waiting import eventually
 
 GOAL_S = 5.0
 _HELD = 8
+# Longer than what is left of a lease before its renewal: some are lost by nature.
+_TOO_LONG = "worker stopped for 3.0 s"
 _TICKS = os.sysconf("SC_CLK_TCK")
 _numbers = iter(range(1, 1_000_000))
 
@@ -57,7 +59,7 @@ def run(short: bool) -> list[Row]:
             Row(
                 what=f"leases lost by a live worker: {name}",
                 value=lost,
-                at_most=0,
+                at_most=None if name == _TOO_LONG else 0,
                 note=f"of {held}, beside an idle worker",
             )
             for name, lost, held in _troubles(reaper.folder / "troubles", short=short)
@@ -147,7 +149,7 @@ def _cpu_s(process: Process) -> float:
 
 def _troubles(folder: Path, *, short: bool) -> Iterator[tuple[str, int, int]]:
     """Name of the trouble, leases that were lost, and how many were held."""
-    stops = (2.0,) if short else (1.0, 2.0, 2.4)
+    stops = (2.0,) if short else (1.0, 2.0, 2.4, 3.0)
     with _house(folder, workers=2) as house:
         worker = cast(subprocess.Popen[bytes], house.workers[0].popen).pid
         server = house.server.pid
@@ -156,7 +158,7 @@ def _troubles(folder: Path, *, short: bool) -> Iterator[tuple[str, int, int]]:
         _hold(house, of=house.workers[1], jobs=_HELD, for_s=0.1)
         for seconds in stops:
             yield _after(house, f"worker stopped for {seconds} s", partial(_stop, worker, seconds))
-        for seconds in stops[:-1] or stops:
+        for seconds in stops[:2]:
             yield _after(house, f"Redis stopped for {seconds} s", partial(_stop, server, seconds))
         yield _after(house, "Redis busy with one script for 2 s", partial(_keep_busy, house, 2))
         yield _after(house, "8 processes that compute for 5 s", partial(_hog, 8, for_s=5.0))
