@@ -22,8 +22,8 @@ from dramatiq.actor import Actor
 from dramatiq.middleware import Middleware
 from dramatiq.worker import WorkerThread
 
+from bridge.clients.direct import DirectTransport
 from bridge.clients.http import make_client
-from bridge.clients.network import paced
 from bridge.deps import Deps, JobResult
 from bridge.domain.rules.model import Rules
 from bridge.domain.webhook.contacts import with_contact
@@ -52,7 +52,7 @@ class Wire(httpx2.BaseTransport):
     """The network between bridge and services, at which a test can do something at a given request."""
 
     def __init__(self) -> None:
-        self._real = paced(httpx2.HTTPTransport())
+        self._real = DirectTransport()
         self._hooks: list[tuple[str, str, str, Callable[[], object]]] = []
 
     def once(self, when: str, method: str, path: str, do: Callable[[], object]) -> None:

@@ -6,14 +6,17 @@ sends the request and by whichever road. A request that names none has those of 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import ssl
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import httpx2
+from httpx2 import USE_CLIENT_DEFAULT
 
 from bridge.clients import pace
+from bridge.clients.direct import DirectTransport
 from bridge.clients.network import paced
 from bridge.clients.pace import Pace
 from bridge.errors import AnswerTooLarge, TooSlow
@@ -54,19 +57,56 @@ UPLOAD = Bounds(most_bytes=1_000_000, grace_s=60, bytes_per_s=32_000)
 class Client(httpx2.Client):
     """An HTTP client whose every answer is bounded, also through proxies of the environment.
 
+    It keeps no cookies: what it asks are APIs, signed in by a header.
+
     Args:
         bounds: of requests that name none.
+        certificates: trusted ones, asked for once the first https request is sent.
     """
 
-    def __init__(self, *, bounds: Bounds = ANSWER, **how: Any) -> None:
-        self._bounds = bounds
+    def __init__(
+        self,
+        *,
+        bounds: Bounds = ANSWER,
+        certificates: Callable[[], ssl.SSLContext] = httpx2.create_ssl_context,
+        **how: Any,
+    ) -> None:
+        self._bounds, self._certificates = bounds, certificates
         super().__init__(**how)
 
-    def _init_transport(self, *what: Any, **how: Any) -> httpx2.BaseTransport:
-        return Bounded(super()._init_transport(*what, **how), self._bounds)
+    def _init_transport(
+        self, *what: Any, transport: httpx2.BaseTransport | None = None, **how: Any
+    ) -> httpx2.BaseTransport:
+        return Bounded(transport or DirectTransport(self._certificates), self._bounds)
 
     def _init_proxy_transport(self, *what: Any, **how: Any) -> httpx2.BaseTransport:
+        how["verify"] = self._certificates()
         return Bounded(super()._init_proxy_transport(*what, **how), self._bounds)
+
+    def send(self, request: httpx2.Request, *, stream: bool = False, **how: Any) -> httpx2.Response:
+        """Send a request once, without what httpx2 does besides for browsers: that costs more than sending.
+
+        Args:
+            how: asks for more of httpx2, such as `auth`; then it does all that it usually does.
+        """
+        if any(value is not USE_CLIENT_DEFAULT for value in how.values()) or request.url.userinfo:
+            return super().send(request, stream=stream, **how)
+        if self.is_closed:
+            raise RuntimeError("the client is closed")
+        request.extensions.setdefault("timeout", self.timeout.as_dict())
+        try:
+            response = self._transport_for_url(request.url).handle_request(request)
+        except httpx2.RequestError as error:
+            error.request = request
+            raise
+        response.request = request
+        if not stream:
+            try:
+                response.read()
+            except BaseException:
+                response.close()
+                raise
+        return response
 
 
 class Bounded(httpx2.BaseTransport):
@@ -100,10 +140,16 @@ class Bounded(httpx2.BaseTransport):
             if announced > bounds.most_bytes:
                 found.close()
                 raise too_large(request, bounds.most_bytes, f"{announced:,} bytes announced")
+        if isinstance(self._real, DirectTransport) and "content-encoding" not in found.headers:
+            # As it is: building another answer costs as much as reading one.
+            raw = found.stream
+            assert isinstance(raw, httpx2.SyncByteStream)  # noqa: S101 - of a blocking client
+            found.stream = _Body(raw, raw.close, None, request, bounds.most_bytes, limit)
+            return found
         return httpx2.Response(
             found.status_code,
             headers=_decoded(found.headers),
-            stream=_Body(found, request, bounds.most_bytes, limit),
+            stream=_Body(found.iter_bytes(), found.close, found, request, bounds.most_bytes, limit),
             extensions=found.extensions,
         )
 
@@ -112,13 +158,25 @@ class Bounded(httpx2.BaseTransport):
 
 
 class _Body(httpx2.SyncByteStream):
+    """
+    Args:
+        encoded: whose pieces these are, decoded; None: they are as they came.
+    """
+
     def __init__(
-        self, response: httpx2.Response, request: httpx2.Request, most: int | None, limit: Pace
+        self,
+        pieces: Iterable[bytes],
+        close: Callable[[], None],
+        encoded: httpx2.Response | None,
+        request: httpx2.Request,
+        most: int | None,
+        limit: Pace,
     ) -> None:
-        self._response, self._request, self._most, self._limit = response, request, most, limit
+        self._pieces, self._close, self._encoded = pieces, close, encoded
+        self._request, self._most, self._limit = request, most, limit
 
     def __iter__(self) -> Iterator[bytes]:
-        pieces = self._response.iter_bytes()
+        pieces = iter(self._pieces)
         count = 0
         while True:
             with pace.keeping(self._limit), _told_as_slow(self._request, self._limit):
@@ -127,14 +185,14 @@ class _Body(httpx2.SyncByteStream):
                 return
             count += len(piece)
             if self._most is not None:
-                came = self._response.num_bytes_downloaded
+                came = count if self._encoded is None else self._encoded.num_bytes_downloaded
                 if max(count, came) > self._most:
                     how = f"{came:,} bytes came, {count:,} decoded, and there was more"
                     raise too_large(self._request, self._most, how)
             yield piece
 
     def close(self) -> None:
-        self._response.close()
+        self._close()
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from bridge.clients.bounds import ANSWER, TRANSFER, Bounds, Client
 from bridge.clients.causes import cause_of
 from bridge.clients.last_check import extensions
 from bridge.clients.ports import Budget, Gate, RateLimitHeaders
-from bridge.clients.replies import WINDOW_S, closed_for_s, error_for, is_page, short, told_by
+from bridge.clients.replies import WINDOW_S, closed_for_s, error_for, is_page, leads_to, short, told_by
 from bridge.clients.standing import KeyCheck, refusal_of
 from bridge.domain.webhook.json_values import read_json
 from bridge.errors import (
@@ -43,7 +43,8 @@ log = get_logger(__name__)
 
 # Of each phase; the whole has a limit as well.
 TIMEOUT = httpx2.Timeout(connect=5, read=15, write=15, pool=10)
-_LIMITS = httpx2.Limits(max_connections=64, max_keepalive_connections=32, keepalive_expiry=60)
+# Of a proxy of the environment; without one each thread has its connection (`bridge.clients.direct`).
+_LIMITS = httpx2.Limits(max_connections=256, max_keepalive_connections=256, keepalive_expiry=60)
 
 
 def make_client(transport: httpx2.BaseTransport | None = None, *, bounds: Bounds = ANSWER) -> httpx2.Client:
@@ -58,14 +59,14 @@ def make_client(transport: httpx2.BaseTransport | None = None, *, bounds: Bounds
         limits=_LIMITS,
         follow_redirects=False,
         transport=transport,
-        verify=_certificates() if transport is None else True,
+        certificates=_certificates,
         headers={"user-agent": f"callbridge/{__version__}", "accept": "application/json"},
     )
 
 
 @cache
 def _certificates() -> ssl.SSLContext:
-    """Of the system. Reading them takes longer than a request (55 ms), so once a process."""
+    """Of the system. Reading them takes longer than a request (55 ms), so once a process, if at all."""
     return httpx2.create_ssl_context()
 
 
@@ -151,6 +152,11 @@ class Service:
         self._client = client
         self._unauthenticated = unauthenticated or client
         self._headers = dict(headers)
+        # Put together once: for each request that takes longer than to send it.
+        merged = httpx2.Headers(client.headers)
+        merged.update(self._headers)
+        self._all_headers = merged.raw
+        self._timeout = client.timeout.as_dict()
         self.budget = budget
         self._window_s = budget.window_s if budget else WINDOW_S
 
@@ -207,13 +213,15 @@ class Service:
         """
         with self._sending(operation, gate=gate) as sent:
             with boundary(f"{self.name}.{operation}"):
-                response = self._client.request(
-                    method,
-                    url,
-                    json=json,
-                    params=params,
-                    headers=self._headers,
-                    extensions=extensions(),
+                response = self._client.send(
+                    httpx2.Request(
+                        method,
+                        url,
+                        json=json,
+                        params=params,
+                        headers=self._all_headers,
+                        extensions={**extensions(), "timeout": self._timeout},
+                    )
                 )
             sent.answered(response)
             if response.status_code >= 300:
@@ -242,8 +250,8 @@ class Service:
             # Counted there by now; the body may take minutes.
             sent.answered(response)
             self._book(sent, at_once=True)
-            if response.has_redirect_location and response.next_request is not None:
-                raise Moved(f"{self.name} redirected {operation}", location=str(response.next_request.url))
+            if (location := leads_to(response)) is not None:
+                raise Moved(f"{self.name} redirected {operation}", location=location)
             if response.status_code >= 300:
                 raise error_for(self.name, operation, short(response), window_s=self._window_s)
             yield response

@@ -18,7 +18,8 @@ def checked_at_last(check: Callable[[], None]) -> Iterator[None]:
     process that is stopped, any time at all. A request whose body did not go out is not carried out.
 
     Args:
-        check: called when all but the body has been sent; what it raises ends the request.
+        check: called when the connection is there and nothing, or all but the body, was sent; what it raises
+            ends the request.
     """
     token = _last_check.set(check)
     try:
@@ -37,4 +38,5 @@ def extensions() -> dict[str, Any]:
         if event.endswith(".send_request_body.started"):
             check()
 
-    return {"trace": trace}
+    # httpx2's own transport, which proxies of the environment need, has no other place to ask at.
+    return {"last_check": check, "trace": trace}

@@ -101,7 +101,36 @@ class Backend(httpcore2.NetworkBackend):
         return _Stream(self._real.connect_unix_socket(path, pace.within(timeout), socket_options))
 
 
-class _Socket:
+def connected(host: str, port: int, timeout_s: float | None) -> socket.socket:
+    """A socket to the first address of this name that takes it, within the pace.
+
+    Raises:
+        httpcore2.ConnectTimeout, httpcore2.ConnectError: as `addresses_of`, or none took it.
+    """
+    limit = pace.within(timeout_s)
+    until = None if limit is None else time.monotonic() + limit
+    failed: OSError | None = None
+    # All addresses share the time: a name may have dozens that do not answer.
+    for family, kind, protocol, _, address in addresses_of(host, port, limit):
+        left = None if until is None else until - time.monotonic()
+        if left is not None and left <= 0:
+            break
+        sock = socket.socket(family, kind, protocol)
+        try:
+            sock.settimeout(left)
+            sock.connect(address)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        except OSError as error:
+            sock.close()
+            failed = error
+        else:
+            return sock
+    if failed is None or isinstance(failed, TimeoutError):
+        raise httpcore2.ConnectTimeout(f"{host} did not answer in time") from failed
+    raise httpcore2.ConnectError(str(failed)) from failed
+
+
+class PacedSocket:
     """A socket that waits no longer than the pace allows, whatever time limit it is given."""
 
     def __init__(self, real: socket.socket) -> None:
@@ -143,7 +172,7 @@ class _Stream(httpcore2.NetworkStream):
 
     def __init__(self, real: Any) -> None:
         # It keeps its socket under this name, in both of its kinds.
-        real._sock = _Socket(real._sock)
+        real._sock = PacedSocket(real._sock)
         self._real = real
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:

@@ -214,3 +214,13 @@ def short(response: httpx2.Response) -> httpx2.Response:
             found.clear()
             break
     return httpx2.Response(response.status_code, headers=response.headers, content=bytes(found))
+
+
+def leads_to(response: httpx2.Response) -> str | None:
+    """Where a redirect leads; None: this is none, or it leads nowhere."""
+    if not response.has_redirect_location:
+        return None
+    try:
+        return str(response.request.url.join(response.headers["location"]))
+    except httpx2.InvalidURL:
+        return None

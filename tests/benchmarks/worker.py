@@ -84,14 +84,14 @@ def _round(
         for n in range(_CALLS):
             found["webhook to note, ms"].append(_call(bridge, 2000 + n, whole=True))
         sandbox.kustomer.forget_faults()
-        before = _cpu_s(one.pid)
+        before = cpu_s(one.pid)
         for n in range(_BURST):
             _tell(bridge, 3000 + n, whole=True)
         eventually(
             lambda: bridge.ledger.counts().get("job:sync:done", 0) >= 1 + _IDLE + _CALLS + _BURST, "all done"
         )
-        found["CPU per call, ms"].append((_cpu_s(one.pid) - before) * 1000 / _BURST)
-        found["memory, MB"].append(_memory_mb(one.pid))
+        found["CPU per call, ms"].append((cpu_s(one.pid) - before) * 1000 / _BURST)
+        found["memory, MB"].append(memory_mb(one.pid))
         one.terminate()
         one.wait(25)
     return found
@@ -130,12 +130,12 @@ def _import_ms(checkout: Path, environ: Mapping[str, str]) -> float:
     return (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) * 1000
 
 
-def _cpu_s(pid: int) -> float:
+def cpu_s(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
-def _memory_mb(pid: int) -> float:
+def memory_mb(pid: int) -> float:
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
 

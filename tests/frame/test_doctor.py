@@ -23,6 +23,7 @@ from bridge.ledger.ledger import Ledger
 from bridge.ledger.queue.connections import Connections
 from bridge.local.embedded import EmbeddedRedis
 from bridge.settings import Settings
+from tests.certificates import KEY_AND_CERTIFICATE
 from tests.ledger.test_faults import error_of, texts
 from tests.users import PASSWORD, user
 
@@ -404,27 +405,6 @@ def test_a_certificate_that_nobody_signed_is_named(
 
     assert "certificate of Redis is not trusted (self-signed" in said(checks, "Redis")
     assert "ssl_ca_certs" in advised(checks, "Redis")
-
-
-# Signed by itself, for 127.0.0.1, until 2126; made for this test and used nowhere else.
-KEY_AND_CERTIFICATE = """\
------BEGIN PRIVATE KEY-----
-MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgogcTP0hsF0/rx08j
-wQvZzlidFPBXktrtMsnpvr5RrsqhRANCAARZcnV/Se2wgZJidv7bYn3i1stfiHBg
-rHnhDdr1pFHOabIt8f9BQgsTlTOLMTHD/HlaHt0iFbe0xRYAWkoxClCp
------END PRIVATE KEY-----
------BEGIN CERTIFICATE-----
-MIIBkTCCATagAwIBAgIUAT976uDf/tj/S0OYJ7M4r8Fgl9swCgYIKoZIzj0EAwIw
-FDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyODE4NDQxMVoYDzIxMjYxMTA0
-MTg0NDExWjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjO
-PQMBBwNCAARZcnV/Se2wgZJidv7bYn3i1stfiHBgrHnhDdr1pFHOabIt8f9BQgsT
-lTOLMTHD/HlaHt0iFbe0xRYAWkoxClCpo2QwYjAdBgNVHQ4EFgQUxzBB6oYodeTm
-ycLgiANfH46xNgUwHwYDVR0jBBgwFoAUxzBB6oYodeTmycLgiANfH46xNgUwDwYD
-VR0TAQH/BAUwAwEB/zAPBgNVHREECDAGhwR/AAABMAoGCCqGSM49BAMCA0kAMEYC
-IQDBvi0dljjlfA0xHnBOY7TzPn5NeXdGoHIGknISFO5NxQIhAMS56Kreh+/lynwl
-2pP+12vJ3JKUaVNN4nnH8cKGE9Pz
------END CERTIFICATE-----
-"""
 
 
 @contextlib.contextmanager

@@ -25,6 +25,7 @@ import redis.asyncio.connection as async_redis
 import redis.connection as sync_redis
 
 from bridge.boundary import current
+from bridge.clients.direct import Connection
 from bridge.journal.files import JournalFile
 from bridge.ledger.pipelined import Link
 
@@ -219,8 +220,13 @@ def _watch_pipelined_redis(watch: Watch) -> None:
 
 
 def _watch_http(watch: Watch) -> None:
-    """Of one request several pieces are written (head, body), and several read."""
-    kind: Any = http_sockets.SyncStream
+    """The bridge's own connections, and those that proxies of the environment need."""
+    for kind in (Connection, http_sockets.SyncStream):
+        _watch_connections(watch, kind)
+
+
+def _watch_connections(watch: Watch, kind: Any) -> None:
+    """Of one request several pieces may be written (head, body), and several read."""
     read, write = kind.read, kind.write
 
     def watched_write(self: Any, buffer: bytes, timeout: float | None = None) -> None:
