@@ -13,7 +13,7 @@ from tests.benchmarks.report import PEERS_FOLDER, say
 
 PEERS = Path(__file__).parent / "peers"
 # n8n has 1.8 GB in 100,000 files.
-_NPM_WITHIN_S = 900
+_NPM_WITHIN_S = 600
 
 
 def peers_folder() -> Path | None:
