@@ -31,6 +31,7 @@ from bridge.ledger.ledger import Ledger
 from bridge.local.embedded import EmbeddedRedis
 from bridge.sandbox import environ
 from tests.benchmarks.attacks import before_others
+from tests.benchmarks.report import Row
 from tests.benchmarks.worker import cpu_s, memory_mb
 from tests.chaos.house import free_port
 from tests.processes import start, started
@@ -75,6 +76,39 @@ def main() -> None:
                     found[threads, name].append(figures)
     for (threads, name), all_of_them in found.items():
         _show(threads, name, all_of_them)
+
+
+def run(short: bool) -> list[Row]:
+    """Of the ideal, what is reached; and CPU and memory. Numbers of threads take turns."""
+    os.sched_setaffinity(0, _OTHERS)
+    threads_of_runs, rounds, seconds = ((8, 64), 1, 3.0) if short else ((8, 64, 128), 3, 4.0)
+    found: dict[int, list[Figures]] = defaultdict(list)
+    with Reaper() as reaper:
+        for number in range(rounds):
+            for threads in threads_of_runs:
+                folder = reaper.folder / f"{number}-{threads}"
+                folder.mkdir()
+                found[threads].append(measure(folder, HERE, threads, seconds, first=True))
+    rows: list[Row] = []
+    for threads, all_of_them in found.items():
+        what, chart = f"{threads} at once", "share of the ideal calls/s"
+        shares = [one.calls_a_second * one.requests * _DELAY_S / threads for one in all_of_them]
+        share, rate, cpu_ms, memory_mb = map(
+            statistics.median,
+            (
+                shares,
+                [one.calls_a_second for one in all_of_them],
+                [one.cpu_ms for one in all_of_them],
+                [one.memory_mb for one in all_of_them],
+            ),
+        )
+        rows += [
+            Row(what=f"{what}: of the ideal", value=share, unit="x", at_least=0.9, guard=True, chart=chart),
+            Row(what=f"{what}: calls/s", value=rate, unit="/s"),
+            Row(what=f"{what}: CPU a call", value=cpu_ms, unit="ms", at_most=3, chart="CPU a call"),
+            Row(what=f"{what}: memory", value=memory_mb, unit="MB"),
+        ]
+    return rows
 
 
 def measure(folder: Path, checkout: Path, threads: int, seconds: float, *, first: bool) -> Figures:

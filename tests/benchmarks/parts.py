@@ -37,6 +37,8 @@ PARTS = (
         section=INGEST,
         about="The same job done durably by each, in one process on one core, in turns.",
         short=True,
+        # The first run installs the others.
+        within_s=600,
     ),
     Part(
         name="acceptance",
@@ -54,6 +56,18 @@ PARTS = (
         name="redis_away",
         section=INGEST,
         about="Redis frozen and killed for a second and a half at a time, while eight senders go on.",
+    ),
+    Part(
+        name="concurrency",
+        section=WORKERS,
+        about="A backlog of unrecorded calls, four requests of 50 ms each; the budgets are wide open.",
+        short=True,
+    ),
+    Part(
+        name="workers_side_by_side",
+        section=WORKERS,
+        about="The same four requests of 50 ms a call by each, one process on one core, in turns.",
+        within_s=300,
     ),
     Part(
         name="pickup",
