@@ -117,8 +117,9 @@ def configure(
         cache_logger_on_first_use=False,
     )
     handler = logging.StreamHandler(out)
+    kind = structlog.stdlib.ProcessorFormatter if as_lines else _QuickFormatter
     handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
+        kind(
             foreign_pre_chain=_CHAIN,
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
         )
@@ -313,6 +314,41 @@ def _thread_crashed(args: threading.ExceptHookArgs) -> None:
             thread=args.thread.name if args.thread else "?",
             exc_info=args.exc_value.with_traceback(args.exc_traceback),
         )
+
+
+class _QuickFormatter(structlog.stdlib.ProcessorFormatter):
+    """Writes the line of a webhook as the chain would, which takes longer than all else for that webhook.
+
+    Only where each value is seen to be one that the chain leaves as it is: a word, a key, an id. All else
+    goes through the chain.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        if record.msg != _WEBHOOK or record.args or record.exc_info or record.levelno != logging.INFO:
+            return super().format(record)
+        given = record.__dict__
+        trigger, answer = given.get("trigger"), given.get("answer")
+        call, request, ms = given.get("call"), given.get("request_id"), given.get("ms")
+        named = f"{trigger} {answer} {call} {request}"
+        if not _WEBHOOK_VALUES.fullmatch(named) or ms.__class__ is not float or "whsec_" in named:
+            return super().format(record)
+        key = "null" if call is None else f'"{call}"'
+        return (
+            f'{{"event": "{_WEBHOOK}", "level": "info", "logger": "{record.name}", "trigger": "{trigger}", '
+            f'"answer": "{answer}", "call": {key}, "request_id": "{request}", "ms": {ms}, '
+            f'"timestamp": "{_second(int(record.created))}.{int(record.created % 1 * 1e6):06}Z"}}'
+        )
+
+
+_WEBHOOK = "webhook received"
+_WEBHOOK_VALUES = re.compile(
+    r"[a-z-]{1,40} [a-z]{1,20} (?:None|(?:uuid|id|message|contact):[a-z0-9-]{1,64}) [A-Za-z0-9._-]{1,64}"
+)
+
+
+@lru_cache(maxsize=2)
+def _second(since_1970: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(since_1970))
 
 
 # What every line goes through, ours and those of the libraries.

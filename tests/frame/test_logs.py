@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import structlog
 
 from bridge import logs
 from bridge.logs import AtMost, get_logger, masked
@@ -228,3 +229,46 @@ def test_words_that_look_harmless_hide_no_token(log: Log) -> None:
 
     (line,) = log.lines
     assert "abcdefgh" not in json.dumps(line)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {},
+        {"call": None, "answer": "held"},
+        {"call": "id:15550100123"},
+        {"call": "message:0b3cdb541c6e"},
+        {"request_id": "whsec_0123456789"},
+        {"request_id": "+15550100123"},
+        {"trigger": "+15550100123"},
+        {"trigger": 'x", "level": "error'},
+        {"answer": "Bearer 0123456789abcdef"},
+        {"call": "uuid:\x1b[31m"},
+        {"ms": "+15550100123"},
+    ],
+)
+def test_the_line_of_a_webhook_is_the_one_that_the_chain_would_write(
+    log: Log, values: dict[str, object]
+) -> None:
+    fields: dict[str, object] = {
+        "trigger": "call-ended",
+        "answer": "accepted",
+        "call": "uuid:0b3cdb54-1c6e-4a54-9a70-6a2b1d1b5c11",
+        "request_id": "563aab5ce9f138d3",
+        "ms": 3.4,
+        **values,
+    }
+    handlers = logging.getLogger().handlers
+    formatter = next(
+        one.formatter for one in handlers if isinstance(one.formatter, structlog.stdlib.ProcessorFormatter)
+    )
+    record = logging.getLogger("bridge.web").makeRecord(
+        "bridge.web", logging.INFO, "", 0, "webhook received", (), None, extra=fields
+    )
+
+    written = json.loads(formatter.format(record))
+    chained = json.loads(structlog.stdlib.ProcessorFormatter.format(formatter, record))
+
+    times = written.pop("timestamp"), chained.pop("timestamp")
+    assert [*written.items()] == [*chained.items()]
+    assert len(times[0]) == len(times[1]) or times[1].endswith("00Z")
