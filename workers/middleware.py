@@ -35,6 +35,8 @@ from bridge.ledger.faults import RedisError, server_fault
 from bridge.ledger.keys import Lane
 from bridge.ledger.queue.jobs import Claim
 from bridge.ledger.queue.kinds import KINDS
+from bridge.ledger.sharing import Run as Sharing
+from bridge.ledger.sharing import flush, sharing
 from bridge.logs import get_logger
 from workers.time_limit import GRACE_S, Hangs, in_time
 
@@ -65,6 +67,9 @@ class Run:
     result: JobResult = field(default_factory=JobResult)
     # Why it is tried again later.
     retry_cause: str = ""
+    # What waits for its next command to Redis.
+    shared: Sharing | None = None
+    requester: BudgetRequester | None = None
     # What has to be left again, whatever the end.
     stack: ExitStack = field(default_factory=ExitStack)
 
@@ -138,8 +143,10 @@ class Claims(Middleware):
             grace_s=self._grace_s,
             due_for_ms=message.options.get("due_for_ms"),
         )
+        run.shared = run.stack.enter_context(sharing())
         run.stack.enter_context(self._leases.holding(claim, since=since))
-        run.stack.enter_context(acting_as(BudgetRequester(lane=claim.lane, name=claim.name, kind=claim.kind)))
+        run.requester = BudgetRequester(lane=claim.lane, name=claim.name, kind=claim.kind)
+        run.stack.enter_context(acting_as(run.requester))
         run.stack.enter_context(keeping(Pace(total_s=limit_s)))
         run.stack.callback(_current.reset, _current.set(run))
         self._describe(run)
@@ -172,6 +179,8 @@ class Claims(Middleware):
             return
         if exception is not None and not isinstance(exception, Exception):
             # The thread was asked to end: as after a kill, the job is due again when its lease ends.
+            if run.shared is not None:
+                run.shared.take()
             run.stack.close()
             return
         if exception is None and message.failed:
@@ -179,7 +188,14 @@ class Claims(Middleware):
         claim = run.claim
         try:
             with run.stack:
-                outcome = self._end(run, exception)
+                if run.requester is not None:
+                    run.requester.end()
+                try:
+                    outcome = self._end(run, exception)
+                    flush()
+                except LeaseLost:
+                    # Told by a command that went with the one that was to end the job.
+                    outcome = _lost(claim)
             if exception is not None or outcome == "lost":
                 _count(run, outcome)
             log.info(

@@ -67,7 +67,7 @@ _TOO_LATE = "no cue card: the call no longer rings"
 
 def show_cue_card(claim: Claim, deps: Deps) -> JobResult:
     """One run for one call."""
-    record = deps.ledger.read(claim.key, number=claim.number)
+    record = deps.ledger.read_claimed(claim)
     if record.key != claim.key or record.forgotten:
         return JobResult()
     run = _Run(claim=claim, deps=deps, record=record, call=record.call(deps.rules), kept=card_of(record))

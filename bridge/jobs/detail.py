@@ -42,7 +42,7 @@ _SLOWEST_FIRST_BEAT = timedelta(minutes=5)
 
 def ask_detail(claim: Claim, deps: Deps) -> JobResult:
     """Call detail of a call whose number is known; its answer joins the number with the uuid."""
-    record = deps.ledger.read(claim.key)
+    record = deps.ledger.read_claimed(claim)
     call = record.call(deps.rules)
     if not call.wants_detail:
         return JobResult()
@@ -69,7 +69,7 @@ def ask_detail(claim: Claim, deps: Deps) -> JobResult:
 
 def identify(claim: Claim, deps: Deps) -> JobResult:
     """Find the number of a call that is known by its uuid only."""
-    record = deps.ledger.read(claim.key)
+    record = deps.ledger.read_claimed(claim)
     call = record.call(deps.rules)
     if not call.wants_detail:
         return JobResult()

@@ -60,7 +60,7 @@ class _NoAddOn(Exception):
 
 def fetch_insights(claim: Claim, deps: Deps) -> JobResult:
     """One run for one call. What it learns goes on record; the sync then writes it."""
-    record = deps.ledger.read(claim.key)
+    record = deps.ledger.read_claimed(claim)
     call = record.call(deps.rules)
     run = _Run.of(claim, deps, record, call)
     due = insights_due(record, call, run.rules)

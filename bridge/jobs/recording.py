@@ -27,6 +27,7 @@ from bridge.domain.webhook.envelopes import unwrap
 from bridge.domain.webhook.keys import DEFAULT_KEYS
 from bridge.errors import BridgeError, NotThereYet, Rejected, TooLarge, Unavailable, WebPage
 from bridge.jobs.looking import ask
+from bridge.ledger.calls.learning import Learnt
 from bridge.ledger.calls.record import Record
 from bridge.ledger.calls.record_fields import Field
 from bridge.ledger.keys import Lane
@@ -46,7 +47,7 @@ _MP3 = "audio/mpeg"
 
 def fetch_recording(claim: Claim, deps: Deps) -> JobResult:
     """One run for one call. What it learns goes on record; the sync then attaches it."""
-    record = deps.ledger.read(claim.key)
+    record = deps.ledger.read_claimed(claim)
     call = record.call(deps.rules)
     recording = record.recording(deps.rules, call)
     if recording.sound is not RecordingState.COMING or call.call_id is None:
@@ -67,9 +68,8 @@ def fetch_recording(claim: Claim, deps: Deps) -> JobResult:
         return JobResult(log="CloudTalk says that the recording has expired or was deleted")
     announced_at = record.recording_announced_at
     if announced_at is not None:
-        deps.ledger.memory.keep_delay(_delay_s(deps, record, announced_at))
-    _observe(claim, deps, record, call, "recording", stored)
-    if deps.ledger.read(claim.key).forgotten:
+        deps.ledger.memory.keep_delay(_delay_s(claim, deps, record, announced_at))
+    if _observe(claim, deps, record, call, "recording", stored).status == "forgotten":
         # Forgotten on request while it was fetched: what came meanwhile goes too.
         for file in (stored["original"], stored["speech"]):
             if file is not None:
@@ -78,20 +78,20 @@ def fetch_recording(claim: Claim, deps: Deps) -> JobResult:
     return JobResult(log="recording stored")
 
 
-def _delay_s(deps: Deps, record: Record, announced: datetime) -> float:
+def _delay_s(claim: Claim, deps: Deps, record: Record, announced: datetime) -> float:
     """How late CloudTalk was with it, as far as asking can tell.
 
     What is there when first asked for was there before, for who knows how long: that asking then was early
     enough is all it says. Counted from the announcement, each wait of ours would make the next one longer.
     """
-    taken_s = deps.ledger.now_ms() / 1000 - announced.timestamp()
+    taken_s = claim.time_ms() / 1000 - announced.timestamp()
     if record.recording_asks is not None:
         return taken_s
     return min(taken_s, deps.ledger.memory.usual_delay_s())
 
 
-def _observe(claim: Claim, deps: Deps, record: Record, call: Call, name: str, body: dict[str, Any]) -> None:
-    deps.ledger.record_observation(
+def _observe(claim: Claim, deps: Deps, record: Record, call: Call, name: str, body: dict[str, Any]) -> Learnt:
+    return deps.ledger.learn_observation(
         name,
         body,
         uuid=record.uuid,

@@ -18,6 +18,7 @@ from redis.retry import Retry
 from redis.sentinel import Sentinel
 
 from bridge.ledger.address import sentinel_address
+from bridge.ledger.sharing import LedgerClient
 
 # The web process must have answered within 2 s of a request coming in.
 WEB_TIMEOUT_S = 1.0
@@ -37,11 +38,11 @@ def connect(url: str, *, timeout_s: float = 5.0, patience: int = 8) -> redis.Red
         "retry_on_error": [redis.ConnectionError, redis.TimeoutError],
     }
     if not url.startswith("redis+sentinel://"):
-        return redis.Redis.from_url(url, **options)
+        return LedgerClient.from_url(url, **options)
     named = sentinel_address(url)
     client: redis.Redis = Sentinel(  # type: ignore[no-untyped-call]
         named.hosts, socket_timeout=timeout_s, sentinel_kwargs=named.options
-    ).master_for(named.service, db=named.db, **{**options, **named.options})
+    ).master_for(named.service, redis_class=LedgerClient, db=named.db, **{**options, **named.options})
     return client
 
 

@@ -14,6 +14,7 @@ from bridge.ledger import keys
 from bridge.ledger.keys import QUEUE_KEYS, Lane
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.queue.kinds import OF_CALLS
+from bridge.ledger.sharing import later
 
 _LIVE = QUEUE_KEYS[Lane.LIVE - 1]
 # A retry is at most 5 minutes away.
@@ -76,7 +77,7 @@ def storage_failed(ledger: Ledger, says: str) -> None:
 
 @boundary("health.storage_works")
 def storage_works(ledger: Ledger) -> None:
-    ledger.redis.delete(keys.STORAGE_FAILING)
+    later(ledger.redis, ("DEL", keys.STORAGE_FAILING))
 
 
 @boundary("health.storage_failing")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, cast
 
@@ -12,9 +13,12 @@ from redis.client import Pipeline
 
 from bridge.boundary import boundary
 from bridge.ledger import keys
+from bridge.ledger.sharing import flush, later
 
 _PHONE_CACHE_S = 24 * 3600
 _NEWEST_S = 600
+# How long a process goes by the usual delay that it has read.
+_DELAY_KEPT_S = 60
 # The class is missing, or the key lacks the role.
 KlassRefusal: TypeAlias = Literal["missing", "role"]
 # Longer than until the next try; no longer, as the rules may want no custom objects any more.
@@ -44,6 +48,8 @@ class Memory:
 
     def __init__(self, client: redis.Redis) -> None:
         self._redis = client
+        # Until when it is taken for granted, by this process's clock, and what it is, in seconds.
+        self._usual_delay = (0.0, 0.0)
 
     @boundary("memory.customer_of")
     def customer_of(self, phone: str) -> Remembered | None:
@@ -71,10 +77,10 @@ class Memory:
         """
         key = f"{keys.TAG}:customer:{phone}"
         if customer_id is None:
-            self._redis.delete(key)
+            later(self._redis, ("DEL", key))
         else:
             rest = "named" if named else f"|{placeholder}" if placeholder else ""
-            self._redis.set(key, f"{customer_id}|{rest}", ex=_PHONE_CACHE_S)
+            later(self._redis, ("SET", key, f"{customer_id}|{rest}", "EX", _PHONE_CACHE_S))
 
     @boundary("memory.keep_choice")
     def keep_choice(self, phone: str, chosen: str, *, now_ms: int, instead: str | None = None) -> None:
@@ -101,6 +107,19 @@ class Memory:
     def cached(self, name: str) -> Any | None:
         text = cast(str | None, self._redis.get(f"{keys.TAG}:cache:{name}"))
         return None if text is None else json.loads(text)
+
+    def cached_soon(self, name: str) -> Callable[[], Any | None]:
+        """As `cached`, asked with the next command of this run; gives the value when called."""
+        found: list[str | None] = []
+        with boundary("memory.cached"):
+            later(self._redis, ("GET", f"{keys.TAG}:cache:{name}"), found.append)
+
+        def value() -> Any | None:
+            if not found:
+                flush()
+            return None if found[0] is None else json.loads(found[0])
+
+        return value
 
     @boundary("memory.cache")
     def cache(self, name: str, value: Any, *, for_s: int) -> None:
@@ -170,11 +189,19 @@ class Memory:
     def keep_delay(self, seconds: float) -> None:
         """One more recording that was there this long after it was announced."""
         slot = next((edge for edge in DELAY_EDGES_S if seconds <= edge), DELAY_EDGES_S[-1])
-        self._redis.hincrby(f"{keys.TAG}:delays", str(slot), 1)
+        later(self._redis, ("HINCRBY", f"{keys.TAG}:delays", str(slot), 1))
+        self._usual_delay = (0.0, 0.0)
+
+    def usual_delay_s(self) -> float:
+        """When nine of ten past recordings were there; 0 until enough are known. Asked once in a while."""
+        until, delay_s = self._usual_delay
+        if time.monotonic() >= until:
+            delay_s = self._asked_delay_s()
+            self._usual_delay = (time.monotonic() + _DELAY_KEPT_S, delay_s)
+        return delay_s
 
     @boundary("memory.delays")
-    def usual_delay_s(self) -> float:
-        """When nine of ten past recordings were there; 0 until enough are known."""
+    def _asked_delay_s(self) -> float:
         found = cast(dict[str, str], self._redis.hgetall(f"{keys.TAG}:delays"))
         total = sum(int(value) for value in found.values())
         if total < 20:

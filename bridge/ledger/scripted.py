@@ -13,6 +13,7 @@ from bridge.ledger.calls.learning import (
     Retention,
 )
 from bridge.ledger.memory import Memory
+from bridge.ledger.sharing import ask, later, script_command
 
 # The work of a killed worker is due again after this at most.
 LEASE_MS = 4_000
@@ -43,7 +44,18 @@ class Scripted:
 
     def _run(self, script: str, names: list[str], *arguments: Any) -> Any:
         with boundary(f"ledger.{script}"):
-            return self._scripts[script](keys=names, args=list(arguments))
+            return ask(self.redis, self._scripts[script], names, arguments)
+
+    def _run_later(
+        self, script: str, names: list[str], *arguments: Any, then: Callable[[Any], None] | None = None
+    ) -> None:
+        """With the next command of this run of a job (`bridge.ledger.sharing`); at once outside of one.
+
+        Args:
+            then: is given the answer.
+        """
+        with boundary(f"ledger.{script}"):
+            later(self.redis, script_command(self._scripts[script], names, arguments), then)
 
     def run_script(self, script: str, names: list[str], *arguments: Any) -> Any:
         """For the parts of the ledger that are functions of their own."""

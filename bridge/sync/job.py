@@ -49,6 +49,7 @@ from bridge.sync.outputs.customer import NoCustomer
 from bridge.sync.outputs.klass import ensure_klass, klass_again_s
 from bridge.sync.outputs.later import write_later
 from bridge.sync.outputs.note import NoteOutput, find_uuid
+from bridge.sync.outputs.text import refuses_ids
 from bridge.sync.outputs.voice import VoiceOutput, put_state_back
 from bridge.sync.owners import owner_now, owner_of, with_agent
 from bridge.sync.placing import OwnerOf, join, place_of
@@ -81,7 +82,7 @@ class _Run:
 
 def sync(claim: Claim, deps: Deps) -> JobResult:
     """One run for one call."""
-    record = deps.ledger.read(claim.key, number=claim.number)
+    record = deps.ledger.read_claimed(claim)
     if record.key != claim.key or record.forgotten:
         # This part has become part of another record, whose sync is due when this run ends.
         return JobResult()
@@ -138,11 +139,12 @@ def _wait(record: Record, later: Later, now: datetime) -> JobResult:
 
 def _write(run: _Run, record: Record, write: Write, rules: Rules, leg: Leg | None) -> JobResult:
     """Args: rules: the choices for this call."""
-    horizon = look_back(record, run.call, run.deps.ledger.reach(), run.now, rules.written_as)
-    if horizon.wait:
-        return _wait(record, horizon.wait, run.now)
+    reach = run.deps.ledger.reach_soon()
     call = with_agent(run.call, run.deps)
     with life_of(run.claim, run.deps, record, call, rules) as life:
+        horizon = look_back(record, run.call, reach(), run.now, rules.written_as)
+        if horizon.wait:
+            return _wait(record, horizon.wait, run.now)
         if isinstance(life, JobResult):
             return life
         tell_the_next_of_day(run.claim, run.deps, life, rules)
@@ -276,9 +278,9 @@ def _write_all(
         False where the rest is left to the run that follows.
     """
     place = place_of(writer, want, life, owner, there)
+    texts = _texts(writer, want, life, place)
     if not writer.record.is_written and _recording_was_announced(writer):
         return False
-    texts = _texts(writer, want, life, place)
     files = _files(writer, want, place, texts)
     if files is None:
         return False
@@ -307,11 +309,16 @@ def _texts(writer: CallWriter, want: Plan, life: Life, place: Place) -> list[Not
     }
     if want.note is not None:
         current = life.text if isinstance(life.text, Note) else None
-        texts.append(NoteOutput(draft=want.note, current=current, **common))
+        no_ids = refuses_ids(writer, NoteOutput.name)
+        texts.append(NoteOutput(draft=want.note, current=current, refuses_ids=no_ids, **common))
     if want.voice is not None:
         current_message = life.text if isinstance(life.text, Message) else None
         made_as = str(place.written.sent.get("status", "")) if place.is_new else ""
-        texts.append(VoiceOutput(draft=want.voice, current=current_message, made_as=made_as, **common))
+        no_ids = refuses_ids(writer, VoiceOutput.name)
+        voice = VoiceOutput(
+            draft=want.voice, current=current_message, made_as=made_as, refuses_ids=no_ids, **common
+        )
+        texts.append(voice)
     return texts
 
 

@@ -188,12 +188,12 @@ def settle(claim: Claim, deps: Deps, life: Life) -> None:
     by = life.known.closed_by
     is_miss = life.own.kind is Kind.MISS
     stands: index.Stands = "closed" if by is not None else "open" if is_miss else ""
-    index.enter(deps.ledger, claim, life.phone, life.own, stands=stands, closed_by=by)
+    index.settle_soon(deps.ledger, claim, life.phone, life.own, stands=stands, closed_by=by)
     mark = Family.COUNTED.field("call_back")
     if by is not None and is_miss and mark not in life.record.fields:
         waited_s = ((by.answered_at or by.started_at) - _waiting_since(life.known)).total_seconds()
         counted = Milestone("call_back", "call_back", took_ms=max(0, round(waited_s * 1000)))
-        deps.ledger.keep(claim, {}, milestones=[counted])
+        deps.ledger.keep_soon(claim, {}, milestones=[counted])
 
 
 def _waiting_since(item: Item) -> datetime:

@@ -21,10 +21,10 @@ def plan_questions(
     ledger = deps.ledger
     if decision.withdrawn:
         ledger.cancel(decision.withdrawn, record.key, under=claim)
-        ledger.keep(claim, {Field.ASKING: None})
+        ledger.keep_soon(claim, {Field.ASKING: None})
     if decision.question:
         job, at = decision.question
-        ledger.keep(claim, {Field.ASKING: job})
+        ledger.keep_soon(claim, {Field.ASKING: job})
         ledger.schedule(job, record.key, in_ms=_ms_until(at, now), lane=record.lane(Lane.LIVE), under=claim)
     if decision.fetch_recording:
         ledger.schedule(

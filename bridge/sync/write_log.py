@@ -19,6 +19,7 @@ from bridge.ledger.calls.record import Written
 from bridge.ledger.calls.record_fields import Family
 from bridge.ledger.measures import Milestone
 from bridge.ledger.queue.jobs import Claim
+from bridge.ledger.sharing import flush
 from bridge.logs import get_logger
 from bridge.sync.milestones import Milestones
 
@@ -41,15 +42,29 @@ class WriteLog:
     also: dict[str, object] = field(default_factory=dict)
     # What Kustomer showed of an output after our last write, see `Written.shown`.
     shown: dict[str, Mapping[str, Any]] = field(default_factory=dict)
-    # Whether something was learned about the call since this run began, as of its last write; None: none yet.
-    learned: bool | None = None
+    # See `learned`; as of the last write that was answered.
+    _learned: bool | None = None
 
     def _keep(
         self, fields: Mapping[str, object], *, note: str = "", milestones: Sequence[Milestone] = ()
     ) -> None:
         fields = {**fields, **self.also}
         self.also.clear()
-        self.learned = self.deps.ledger.keep(self.claim, fields, note=note, milestones=milestones)
+        self.deps.ledger.keep_soon(
+            self.claim, fields, note=note, milestones=milestones, then=self._has_learned
+        )
+
+    def _has_learned(self, learned: bool) -> None:
+        self._learned = learned
+
+    @property
+    def learned(self) -> bool | None:
+        """Whether something was learned about the call since this run began, by its last write.
+
+        None: nothing was written yet.
+        """
+        flush()
+        return self._learned
 
     def flush(self) -> None:
         """Write what waits for the next write."""
@@ -138,15 +153,18 @@ class WriteLog:
     def repeat(self, send: Callable[[], None]) -> None:
         """Send what may be repeated without harm, with nothing to compare later, only while ours."""
         self._keep({})
+        flush()
         self.while_ours(send)
 
     def while_ours(self, send: Callable[[], T]) -> T:
         """Send under the lease, which is checked once more right before the body goes out."""
 
         def check() -> None:
+            # As a rule all went out with the request for a place in the budget.
+            flush()
             self.deps.still_ours(self.claim)
 
-        check()
+        self.deps.still_ours(self.claim)
         with checked_at_last(check):
             return send()
 

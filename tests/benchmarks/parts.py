@@ -77,6 +77,11 @@ PARTS = (
     Part(name="recovery", section=WORKERS, about="How soon the work of a killed worker runs again."),
     Part(name="cue_card", section=WORKERS, about="From the webhook that a call rings to the card's request."),
     Part(
+        name="round_trips",
+        section=WORKERS,
+        about="How often a worker waits for Redis for a call, handing it out included.",
+    ),
+    Part(
         name="recordings",
         section=RECORDINGS,
         about="Download, file and upload, beside curl with the same bytes; memory over that of before.",

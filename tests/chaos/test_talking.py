@@ -60,6 +60,11 @@ SENDS = {
             p.execute()  # sent
             ledger.redis.pipeline().execute()  # sent
     """,
+    "with the next command": """
+        def f(ledger):
+            later(ledger.redis, ("DEL", "a"))  # sent
+            answers = answers_soon(ledger.redis, pipe)  # sent
+    """,
     "a channel": """
         def f(ledger):
             with ledger.redis.pubsub() as channel:  # sent

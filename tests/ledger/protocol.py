@@ -241,7 +241,7 @@ class Protocol(RuleBasedStateMachine):
             key = self.ledger.record_event(event, {}).key
         else:
             trigger = name = f"seen-{self.learnt}"
-            key = self.ledger.record_observation(name, {}, asked_at_ms=self.now, lane=lane, sure=sure, **ids)  # type: ignore[arg-type]
+            key = self.ledger.record_observation(name, {}, asked_at_ms=self.now, lane=lane, sure=sure, **ids)
         part = own_uuid or own_id
         assert part is not None
         assert key == self.uuid_of.get(part, part)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 import redis
@@ -17,6 +18,7 @@ from bridge.ledger.budgets.budget import Budget, Slot
 from bridge.ledger.budgets.requesters import BudgetRequester, acting_as
 from bridge.ledger.keys import Lane
 from bridge.ledger.ledger import Ledger
+from bridge.ledger.sharing import Command, LedgerClient
 from tests.ledger.upstream import START_S, TestClock
 
 
@@ -135,14 +137,15 @@ def test_the_reply_to_a_job_is_booked_in_the_same_round_trip_as_its_next_request
     client = clock.client()
     budget, trips = Budget(client, service="cloudtalk", share=9, clock=lambda: clock.now), 0
     budget.take()  # the scripts are known there from now on
-    send = client.execute_command
+    assert isinstance(client, LedgerClient)
+    send = client.send
 
-    def counted(*args: object, **options: object) -> object:
+    def counted(commands: Sequence[Command], **options: bool) -> list[Any]:
         nonlocal trips
         trips += 1
-        return send(*args, **options)  # type: ignore[no-untyped-call]
+        return send(commands, **options)
 
-    client.execute_command = counted  # type: ignore[method-assign]
+    client.send = counted  # type: ignore[method-assign]
     with acting_as(sync_turn()):
         for _ in range(3):
             reply(budget, budget.take())
@@ -180,11 +183,12 @@ def test_a_reply_that_redis_did_not_take_is_booked_with_the_next_request(clock: 
     budget = Budget(client, service="cloudtalk", share=9)
     with acting_as(sync_turn()):
         reply(budget, budget.take())
-        send = client.execute_command
-        client.execute_command = mock_of_a_dead_redis  # type: ignore[method-assign]
+        assert isinstance(client, LedgerClient)
+        send = client.send
+        client.send = mock_of_a_dead_redis  # type: ignore[method-assign, assignment]
         with pytest.raises(redis.ConnectionError):
             budget.take()
-        client.execute_command = send  # type: ignore[method-assign]
+        client.send = send  # type: ignore[method-assign]
         budget.take()
 
     assert Ledger(client).counts()["upstream:cloudtalk:x:200"] == 1

@@ -17,6 +17,7 @@ from bridge.ledger.budgets.requesters import BudgetRequester, Spent, current_loo
 from bridge.ledger.keys import LANE_NAMES, Lane
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.measures import fields_of
+from bridge.ledger.sharing import Command, ask, later, script_command
 
 # A request that got no reply in this time counts as one that did: it may have been counted there. A matter of
 # HTTP's time limits, not of the window.
@@ -128,7 +129,7 @@ class Budget:
     @boundary("budget.give_back_look")
     def give_back_look(self, name: str) -> None:
         """A look found something: it does not count among those that did not."""
-        self._redis.zrem(self._looks, name)
+        later(self._redis, ("ZREM", self._looks, name))
 
     def ended(self, requester: BudgetRequester, spent: Spent) -> None:
         """A turn is over: learn from it, and give back what was kept for it."""
@@ -140,10 +141,10 @@ class Budget:
                 self._usual[requester.kind] = usual + _NEWEST * (sent - usual)
         if spent.kept and not spent.refused:
             with boundary("budget.release"):
-                self._booking(spent, self._release, requester.name)
+                later(self._redis, self._booking_command(spent, self._release, requester.name))
         elif spent.unbooked:
             with boundary("budget.reply"):
-                self._booking(spent, self._reply)
+                later(self._redis, self._booking_command(spent, self._reply))
 
     @boundary("budget.reply")
     def replied(
@@ -205,16 +206,26 @@ class Budget:
 
     def _booking(self, spent: Spent, script: Any, *arguments: object) -> Any:
         """Run a script that also books replies; if it fails, the next one books them."""
-        replies, now = list(spent.unbooked), self._clock()
-        booked = [
-            part for at, (name, *rest) in replies for part in (name, max(0, int((now - at) * 1000)), *rest)
-        ]
+        count, booked = self._unbooked(spent)
         answer = self._run(script, *arguments, *booked)
-        del spent.unbooked[: len(replies)]
+        del spent.unbooked[:count]
         return answer
 
+    def _booking_command(self, spent: Spent, script: Any, *arguments: object) -> Command:
+        """The same for a run that ends: nothing books what it misses."""
+        _, booked = self._unbooked(spent)
+        spent.unbooked.clear()
+        return script_command(script, self._keys, [*self._plan, *arguments, *booked])
+
+    def _unbooked(self, spent: Spent) -> tuple[int, list[object]]:
+        """How many replies are not booked, and these as scripts take them."""
+        replies, now = list(spent.unbooked), self._clock()
+        return len(replies), [
+            part for at, (name, *rest) in replies for part in (name, max(0, int((now - at) * 1000)), *rest)
+        ]
+
     def _run(self, script: Any, *arguments: object) -> Any:
-        return script(keys=self._keys, args=[*self._plan, *arguments])
+        return ask(self._redis, script, self._keys, [*self._plan, *arguments])
 
 
 def budgets_of(ledger: Ledger, shares: Mapping[str, Share]) -> dict[str, Budget]:

@@ -55,6 +55,15 @@ class BudgetRequester:
     def at(self, budget: Spending) -> Spent:
         return self.spent.setdefault(budget, Spent())
 
+    def end(self) -> None:
+        """Give back what was kept for it and not needed, once."""
+        self.over = True
+        spent_at, self.spent = self.spent, {}
+        for budget, spent in spent_at.items():
+            # With Redis away the places free themselves.
+            with contextlib.suppress(redis.RedisError):
+                budget.ended(self, spent)
+
 
 _current: ContextVar[BudgetRequester | None] = ContextVar("turn", default=None)
 
@@ -67,11 +76,7 @@ def acting_as(requester: BudgetRequester) -> Iterator[BudgetRequester]:
         yield requester
     finally:
         _current.reset(before)
-        requester.over = True
-        for budget, spent in requester.spent.items():
-            # With Redis away the places free themselves.
-            with contextlib.suppress(redis.RedisError):
-                budget.ended(requester, spent)
+        requester.end()
 
 
 def current_requester() -> BudgetRequester:

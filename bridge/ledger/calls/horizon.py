@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import cast
+from typing import Any, cast
 
 import redis
 
 from bridge.boundary import boundary
 from bridge.ledger import keys
 from bridge.ledger.calls.record import moment
+from bridge.ledger.sharing import answers_soon
 
 # Between Redis' clock and that of a call's times.
 _EXPIRES_EARLY_S = 86_400
@@ -32,8 +34,8 @@ class LedgerHorizon:
 
 
 @boundary("ledger.reach")
-def ask_horizon(client: redis.Redis, *, outputs_s: int, lease_ms: int) -> LedgerHorizon:
-    """How far back this ledger remembers.
+def ask_horizon(client: redis.Redis, *, outputs_s: int, lease_ms: int) -> Callable[[], LedgerHorizon]:
+    """How far back this ledger remembers: asked with the next command of this run, and told when called.
 
     Three things make a ledger forget: Redis was emptied, retention ended, or a server came back without
     its last moments (a crash without `appendfsync always`, a replica that took over, a backup). Each
@@ -50,7 +52,13 @@ def ask_horizon(client: redis.Redis, *, outputs_s: int, lease_ms: int) -> Ledger
     pipe.config_get("appendfsync")
     pipe.hget(keys.META, "born_at")
     pipe.zrange(keys.SERVERS, 0, 1, desc=True, withscores=True)
-    now, server_info, copies, fsync, born_at, starts = pipe.execute(raise_on_error=False)
+    answers = answers_soon(client, pipe)
+    return lambda: _horizon(client, answers(), outputs_s=outputs_s, lease_ms=lease_ms)
+
+
+@boundary("ledger.reach")
+def _horizon(client: redis.Redis, answers: Sequence[Any], *, outputs_s: int, lease_ms: int) -> LedgerHorizon:
+    now, server_info, copies, fsync, born_at, starts = answers
     for needed in (now, born_at, starts):
         if isinstance(needed, Exception):
             raise needed
@@ -66,6 +74,7 @@ def ask_horizon(client: redis.Redis, *, outputs_s: int, lease_ms: int) -> Ledger
     now_ms = int(now[0]) * 1000 + int(now[1]) // 1000
     if born_at is None or not starts or starts[0][0] != server:
         # A ledger that is new, or a start that was not seen before.
+        pipe = client.pipeline(transaction=False)
         pipe.hsetnx(keys.META, "born_at", now_ms)
         pipe.hget(keys.META, "born_at")
         pipe.zadd(keys.SERVERS, {server: now_ms}, nx=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Literal, cast
 
 from bridge.boundary import boundary
@@ -29,26 +30,53 @@ def enter(
     own: CallerCall,
     *,
     other_key: str = "",
-    stands: Stands = "",
-    closed_by: CallerCall | None = None,
 ) -> list[CallerCall]:
     """Put a call in the index of its number; all calls there, by their start.
 
     Args:
         other_key: under which the call may have been entered before its two records were joined.
-        stands: of a missed call that has been written.
 
     Raises:
         LeaseLost: the job is somebody else's by now.
     """
-    names = [*QUEUE_KEYS, keys.record(own.key), keys.caller(phone), keys.MISSED]
-    bounds = (min(KEPT_S, ledger.keep_for.outputs_s), MOST_CALLS, MOST_OPEN)
-    text = _text(own, closed_by, stands)
-    flat = ledger.run_for_job("caller", names, claim, own.key, other_key, text, *bounds, stands)
-    if not flat:
-        raise LeaseLost(f"{claim.name}: the lease ran out before the call was entered under its number")
+    text = _text(own, None, "")
+    flat = ledger.run_for_job("caller", *_entry(ledger, claim, phone, own, text, other_key=other_key))
+    _look_for_loss(claim, flat)
     found = [_read(key, text) for key, text in zip(flat[::2], flat[1::2], strict=True)]
     return sorted(found, key=lambda one: (one.started_at, one.key))
+
+
+def settle_soon(
+    ledger: Ledger, claim: Claim, phone: str, own: CallerCall, *, stands: Stands, closed_by: CallerCall | None
+) -> None:
+    """Keep how a call stands that has been written, with the run's next command.
+
+    Args:
+        stands: of a missed call.
+    """
+    entry = _entry(ledger, claim, phone, own, _text(own, closed_by, stands), stands=stands)
+    ledger.run_for_job_soon("caller", *entry, then=partial(_look_for_loss, claim))
+
+
+def _entry(
+    ledger: Ledger,
+    claim: Claim,
+    phone: str,
+    own: CallerCall,
+    text: str,
+    *,
+    other_key: str = "",
+    stands: Stands = "",
+) -> tuple[Any, ...]:
+    """What the script takes."""
+    names = [*QUEUE_KEYS, keys.record(own.key), keys.caller(phone), keys.MISSED]
+    bounds = (min(KEPT_S, ledger.keep_for.outputs_s), MOST_CALLS, MOST_OPEN)
+    return names, claim, own.key, other_key, text, *bounds, stands
+
+
+def _look_for_loss(claim: Claim, flat: Any) -> None:
+    if not flat:
+        raise LeaseLost(f"{claim.name}: the lease ran out before the call was entered under its number")
 
 
 def hand_over(ledger: Ledger, claim: Claim, phone: str, *, to: str, former: str, keeps_note: bool) -> bool:

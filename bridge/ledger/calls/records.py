@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 from uuid import UUID
 
@@ -48,7 +48,7 @@ class Records(Scripted):
         names, arguments = hold_delivery(held, body, self.keep_for)
         return self._run(script_of(held), names, *arguments) in (1, "accepted")
 
-    def record_observation(
+    def learn_observation(
         self,
         name: str,
         body: Mapping[str, Any],
@@ -58,8 +58,10 @@ class Records(Scripted):
         asked_at_ms: int,
         lane: Lane = Lane.LIVE,
         sure: int = TOLD,
-    ) -> str:
+    ) -> Learnt:
         """Keep what was learnt by asking, join the two ids where both are known, have the sync looked at.
+
+        Of a call that was forgotten nothing is kept.
 
         Args:
             sure: `ASKED` where CloudTalk's answer says itself that the two ids are one call's.
@@ -74,7 +76,12 @@ class Records(Scripted):
             keep=self.keep_for,
             sure=sure,
         )
-        return cast(str, self._run("learn", names, *arguments)[1])
+        status, key = self._run("learn", names, *arguments)
+        return Learnt(status=status, key=key)
+
+    def record_observation(self, name: str, body: Mapping[str, Any], **options: Any) -> str:
+        """The same; the key of the call."""
+        return self.learn_observation(name, body, **options).key
 
     # -- records
 
@@ -140,4 +147,8 @@ class Records(Scripted):
 
     def reach(self) -> LedgerHorizon:
         """How far back this ledger remembers; see `bridge.ledger.calls.horizon`."""
+        return self.reach_soon()()
+
+    def reach_soon(self) -> Callable[[], LedgerHorizon]:
+        """The same, asked with the next command of this run."""
         return ask_horizon(self.redis, outputs_s=self.keep_for.outputs_s, lease_ms=self.lease_ms)

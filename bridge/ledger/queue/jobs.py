@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 import random
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, cast
 
 from bridge import tracing
 from bridge.errors import Busy, LeaseLost
 from bridge.ledger import keys
+from bridge.ledger.calls.record import Record
+from bridge.ledger.calls.record_fields import Field
+from bridge.ledger.calls.record_parts import Part, record_of
 from bridge.ledger.calls.records import Records
 from bridge.ledger.calls.tombstones import forgotten_at
 from bridge.ledger.keys import LANE_NAMES, QUEUE_KEYS, Lane
@@ -21,6 +25,7 @@ from bridge.ledger.measures import Milestone, fields_of, milestones_for_script
 from bridge.ledger.queue import kinds
 from bridge.ledger.queue.job_states import job_states
 from bridge.ledger.scripted import LONGEST_LEASE_MS
+from bridge.ledger.sharing import flush
 
 MAX_DELIVERIES = 5
 # Of a job that is not parked: it ends by itself once it is useless.
@@ -48,6 +53,14 @@ class Claim:
     number: str = ""
     # Of the call's last webhook, see `bridge.tracing`.
     trace: str = ""
+    # The call's record as it was then, without its log; empty where it was not asked for.
+    parts: tuple[Part, ...] = field(default=(), repr=False, compare=False)
+    # By this process's clock, seconds; for `time_ms`.
+    at: float = field(default_factory=time.monotonic, repr=False, compare=False)
+
+    def time_ms(self) -> int:
+        """What time it is by Redis' clock, as far as this process's clock tells since the claim."""
+        return self.now_ms + int((time.monotonic() - self.at) * 1000)
 
 
 class DueJob(str):
@@ -87,8 +100,9 @@ class Jobs(Records):
         told_ms = "" if told_at is None else round(told_at.timestamp() * 1000)
         names = [*QUEUE_KEYS, keys.log(key)]
         wish = (keys.job(kind, key), int(lane), in_ms, told_ms, *_fence(under))
-        if int(self._run("schedule", names, *wish)) < 0:
-            raise LeaseLost(f"{keys.job(kind, key)}: wished by a run whose lease ran out")
+        self._run_later(
+            "schedule", names, *wish, then=_unless_lost(f"{keys.job(kind, key)}: wished by a run whose")
+        )
 
     def cancel(self, kind: str, key: str, *, under: Claim | None = None) -> None:
         """Take back a job that nobody needs any more; one that runs or is parked stays.
@@ -99,8 +113,9 @@ class Jobs(Records):
         Raises:
             LeaseLost: that run is overtaken; the job stays.
         """
-        if int(self._run("cancel", [*QUEUE_KEYS], keys.job(kind, key), *_fence(under))) < 0:
-            raise LeaseLost(f"{keys.job(kind, key)}: taken back by a run whose lease ran out")
+        name = keys.job(kind, key)
+        then = _unless_lost(f"{name}: taken back by a run whose")
+        self._run_later("cancel", [*QUEUE_KEYS], name, *_fence(under), then=then)
 
     def dispatch(self, room: int) -> tuple[int, list[DueJob]]:
         """Names of due jobs for this process, best lane first; and ms until the next is due (-1: none)."""
@@ -120,10 +135,11 @@ class Jobs(Records):
             self.lease_ms,
             MAX_DELIVERIES if kind not in kinds.KINDS or kinds.KINDS[kind].parks else _NEVER,
             kind,
+            "1" if kind in kinds.OF_CALLS else "",
         )
         if answer != "claimed":
             return None
-        attempts, now_ms, lane, number, trace = rest
+        attempts, now_ms, lane, number, trace, *record = rest
         return Claim(
             name=name,
             kind=kind,
@@ -134,7 +150,21 @@ class Jobs(Records):
             lane=Lane(int(lane)),
             number=number,
             trace=trace,
+            parts=tuple(_parts(record)),
         )
+
+    def read_claimed(self, claim: Claim) -> Record:
+        """The record of the claimed job's call as it was at the claim, without its log.
+
+        What was learned since then makes the job run again.
+        """
+        leading = claim.parts[0] if claim.parts else None
+        if leading is None or not leading[1]:
+            # Perhaps a call that was forgotten, or one whose events have expired.
+            return self.read(claim.key, number=claim.number)
+        if claim.key.startswith("id:") and leading[0].get(Field.UUID):
+            return self.read(claim.key)
+        return record_of(claim.key, claim.parts)
 
     def renew(self, claims: list[Claim]) -> list[str]:
         """Prolong leases; the names of those that are lost."""
@@ -272,17 +302,51 @@ class Jobs(Records):
         Raises:
             LeaseLost: the job is somebody else's by now; nothing was written.
         """
+        learned: list[bool] = []
+        self.keep_soon(claim, fields, note=note, milestones=milestones, then=learned.append)
+        flush()
+        return learned[0]
+
+    def keep_soon(
+        self,
+        claim: Claim,
+        fields: Mapping[str, object],
+        *,
+        note: str = "",
+        milestones: Sequence[Milestone] = (),
+        then: Callable[[bool], None] | None = None,
+    ) -> None:
+        """As `keep`, with the next command of this run, which raises LeaseLost in its place.
+
+        Args:
+            then: is given what `keep` returns.
+        """
+
+        def answered(answer: Any) -> None:
+            if not answer:
+                raise LeaseLost(f"{claim.name}: the lease ran out, another worker may hold it")
+            if then is not None:
+                then(int(answer) > 1)
+
         names = [*QUEUE_KEYS, keys.record(claim.key), keys.log(claim.key), keys.COUNTS, keys.MEASURES]
         counted = milestones_for_script(milestones, tracing.trace_id())
         values = (claim.name, claim.token, self.keep_for.outputs_s, note, counted, *_flat(fields))
-        answer = self._run("keep", names, *values)
-        if not answer:
-            raise LeaseLost(f"{claim.name}: the lease ran out, another worker may hold it")
-        return int(answer) > 1
+        self._run_later("keep", names, *values, then=answered)
 
     def run_for_job(self, script: str, names: list[str], claim: Claim, *arguments: object) -> Any:
         """Run a script that checks first whether the job is still ours."""
         return self._run(script, names, claim.name, claim.token, *arguments)
+
+    def run_for_job_soon(
+        self,
+        script: str,
+        names: list[str],
+        claim: Claim,
+        *arguments: object,
+        then: Callable[[Any], None] | None = None,
+    ) -> None:
+        """The same with the next command of this run; `then` is given the answer."""
+        self._run_later(script, names, claim.name, claim.token, *arguments, then=then)
 
     def job_states(self, *own: str) -> list[dict[str, Any]]:
         """The jobs of one call, by the keys of its records; see `bridge.ledger.queue.job_states`."""
@@ -301,16 +365,41 @@ class Jobs(Records):
         """Held over processes, for as long as the claim is.
 
         Raises:
-            Busy: another job has it; come back shortly.
+            Busy: another job has it; come back shortly. It is raised by the first command inside.
         """
+
+        def answered(answer: Any) -> None:
+            if not answer:
+                pause = random.uniform(0.2, 0.6)  # noqa: S311
+                raise Busy(busy, retry_after_s=pause)
+
         key = f"{keys.TAG}:lock:{name}"
-        if not self._run("lock", [*QUEUE_KEYS, key], claim.name, claim.token, _LOCK_FORGOTTEN_MS):
-            pause = random.uniform(0.2, 0.6)  # noqa: S311
-            raise Busy(busy, retry_after_s=pause)
+        own = (claim.name, claim.token, _LOCK_FORGOTTEN_MS)
+        self._run_later("lock", [*QUEUE_KEYS, key], *own, then=answered)
         try:
             yield
         finally:
-            self._run("unlock", [key], f"{claim.name} {claim.token}")
+            self._run_later("unlock", [key], f"{claim.name} {claim.token}")
+
+
+def _parts(answer: Sequence[list[str]]) -> Iterator[Part]:
+    """The parts of a record: lists of names and values in turn, of fields and events of each part."""
+    for fields, events in zip(answer[::2], answer[1::2], strict=True):
+        yield _pairs(fields), _pairs(events), []
+
+
+def _pairs(flat: list[str]) -> dict[str, str]:
+    return dict(zip(flat[::2], flat[1::2], strict=True))
+
+
+def _unless_lost(what: str) -> Callable[[Any], None]:
+    """Raises LeaseLost where a script answers that its run is overtaken."""
+
+    def answered(answer: Any) -> None:
+        if int(answer) < 0:
+            raise LeaseLost(f"{what} lease ran out")
+
+    return answered
 
 
 def _fence(claim: Claim | None) -> tuple[str, str]:

@@ -97,7 +97,7 @@ def _upload(writer: CallWriter, draft: AttachmentDraft, sent: Mapping[str, Any])
     record, log = writer.record, writer.log
     attachments, ledger = writer.kustomer.attachments, log.deps.ledger
     kept_as = Family.FORM.field(draft.output)
-    form = _kept_form(record.fields.get(kept_as), sent, ledger.now_ms())
+    form = _kept_form(record.fields.get(kept_as), sent, log.claim.time_ms())
     if form is None and draft.output in record.intents:
         # Registered, and the reply with its id was lost: an empty one stays behind in Kustomer.
         ledger.count(_ORPHANED)
@@ -111,8 +111,8 @@ def _upload(writer: CallWriter, draft: AttachmentDraft, sent: Mapping[str, Any])
                 size=draft.file.size,
             )
             form = log.while_ours(register)
-            kept = {**asdict(form), "sent": dict(sent), "at": ledger.now_ms()}
-            ledger.keep(log.claim, {kept_as: kept, Family.INTENT.field(draft.output): None})
+            kept = {**asdict(form), "sent": dict(sent), "at": log.claim.time_ms()}
+            ledger.keep_soon(log.claim, {kept_as: kept, Family.INTENT.field(draft.output): None})
         try:
             log.repeat(partial(_send, form, draft, log.deps))
         except FormRefused:
@@ -121,7 +121,7 @@ def _upload(writer: CallWriter, draft: AttachmentDraft, sent: Mapping[str, Any])
             form = None
             continue
         log.keep(draft.output, form.attachment_id, sent, done="created", created=True)
-        ledger.keep(log.claim, {kept_as: None})
+        ledger.keep_soon(log.claim, {kept_as: None})
         return Written(id=form.attachment_id, sent=sent, created=True)
     raise Unavailable("kustomer's upload host refused two new upload forms")
 

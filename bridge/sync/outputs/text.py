@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, TypeVar
 
@@ -51,6 +51,8 @@ class TextOutput(Output[CurrentT]):
     current: CurrentT | None = None
     # Its conversation as just read, where somebody has read it.
     conversation: Conversation | None = None
+    # Whether Kustomer refuses ids of our choice, where that was asked for in time; see `refuses_ids`.
+    refuses_ids: Callable[[], bool] | None = None
 
     @abstractmethod
     def get(self, id_: str) -> CurrentT | None:
@@ -84,8 +86,8 @@ class TextOutput(Output[CurrentT]):
         return self.writer.adopted(self.name, there.id, self.fields(None), external_id=there.external_id)
 
     def create(self, fields: Fields) -> str:
-        memory, no_ids = self.writer.memory, f"kustomer:no-ids-of-{OUTPUTS[self.name].place}"
-        if memory.cached(no_ids):
+        refused = self.refuses_ids or refuses_ids(self.writer, self.name)
+        if refused():
             return self.send(fields)
         try:
             return self.send({**fields, "id": self.draft.id})
@@ -94,7 +96,7 @@ class TextOutput(Output[CurrentT]):
                 raise
             # An org that lets nobody choose ids (documented as allowed, never seen): the external id and the
             # search before writing remain.
-            memory.cache(no_ids, True, for_s=_NO_CHOSEN_IDS_FOR_S)
+            self.writer.memory.cache(_no_ids(self.name), True, for_s=_NO_CHOSEN_IDS_FOR_S)
             return self.send(fields)
 
     def create_hidden(self, fields: Fields, conflict: Conflict) -> str:
@@ -122,6 +124,16 @@ class TextOutput(Output[CurrentT]):
             return found
         ours = set(self.keys())
         return next((one for one in self.every() if one.external_id in ours), None)
+
+
+def refuses_ids(writer: CallWriter, output: str) -> Callable[[], bool]:
+    """Whether Kustomer lately refused ids of our choice for this output; asked with the next command."""
+    refused = writer.memory.cached_soon(_no_ids(output))
+    return lambda: bool(refused())
+
+
+def _no_ids(output: str) -> str:
+    return f"kustomer:no-ids-of-{OUTPUTS[output].place}"
 
 
 def new_files(fields: Fields, sent: Fields) -> list[Fields]:

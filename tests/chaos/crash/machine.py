@@ -318,6 +318,6 @@ def _through(name: str) -> Collection[str]:
 
 
 def _point(line: str) -> Point:
-    found = re.fullmatch(r"(before|at|after) (\d+) (.+)", line)
+    found = re.fullmatch(r"(before|amid|at|after) (\d+) (.+)", line)
     assert found is not None, line
     return Point(moment=cast(Any, found[1]), nth=int(found[2]), name=found[3])

@@ -13,6 +13,8 @@ _CLIENTS = frozenset({"redis", "_redis"})
 _MAKERS = frozenset({"connect", "connect_web"})
 # What of a client sends nothing by itself; a pipeline does with `execute`.
 _SILENT = frozenset({"register_script", "aclose", "close", "connection_pool", "pipeline"})
+# Functions that send what they are given, now or with the next command (`bridge.ledger.sharing`).
+_SENDERS = frozenset({"later", "answers_soon"})
 _ANNOTATED = re.compile(r"(?:^|[^\w])(Redis|Pipeline)\b(?!\.)")
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
@@ -97,6 +99,8 @@ class _Module:
 
     def _sends(self, func: ast.expr, names: Mapping[str, Kind]) -> bool:
         match func:
+            case ast.Name(id=name):
+                return name in _SENDERS
             case ast.Attribute(value=value, attr=command):
                 kind = self._kind(value, names)
                 sends = command == "execute" if kind is Kind.PIPELINE else command not in _SILENT

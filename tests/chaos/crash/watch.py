@@ -29,8 +29,9 @@ from bridge.clients.direct import Connection
 from bridge.journal.files import JournalFile
 from bridge.ledger.pipelined import Link
 
-# Nothing of it sent; all of it sent and the answer waiting unread; the answer read.
-Moment = Literal["before", "at", "after"]
+# Nothing of it sent; of several commands in one write the first half sent and carried out; all of it sent and
+# the answer waiting unread; the answer read.
+Moment = Literal["before", "amid", "at", "after"]
 UNNAMED = "(no name)"
 # What of a file of the journal changes what is on the disk.
 JOURNAL_METHODS = ("create", "adopt", "append", "drop")
@@ -57,8 +58,18 @@ class Exchange:
         self._watch, self._name, self._nth = watch, name, nth
         self._pass("before")
 
+    @property
+    def is_of_several(self) -> bool:
+        """Whether several commands go out together (`bridge.ledger.sharing`)."""
+        return "+" in self._name
+
     def dies(self, moment: Moment) -> bool:
         return self._watch.target == Point(name=self._name, nth=self._nth, moment=moment)
+
+    def half_sent(self, reply_of: Any) -> None:
+        if self.dies("amid"):
+            select.select([reply_of], [], [], _REPLY_WITHIN_S)
+        self._pass("amid")
 
     def sent(self, reply_of: Any = None) -> None:
         """Args: reply_of: a socket; before dying, wait until the other side has done its part."""
@@ -138,6 +149,11 @@ def _watch_redis(watch: Watch) -> None:
             send(self, command, check_health)
             return
         self.exchange = exchange = watch.begin()
+        together = _commands(b"".join(command)) if exchange is not None and exchange.is_of_several else []
+        if exchange is not None and together[1:]:
+            if exchange.dies("amid"):
+                send(self, together[: len(together) // 2], check_health)
+            exchange.half_sent(self._sock)
         send(self, command, check_health)
         if exchange is not None:
             exchange.sent(self._sock)
@@ -153,6 +169,19 @@ def _watch_redis(watch: Watch) -> None:
 
     kind.send_packed_command, kind.read_response = watched_send, watched_read
     kind.on_connect_check_health = watched_greet
+
+
+def _commands(data: bytes) -> list[bytes]:
+    """The commands in one write, as they are written: `*2\\r\\n$3\\r\\nGET\\r\\n$1\\r\\na\\r\\n`."""
+    found, at = [], 0
+    while at < len(data):
+        start, ends = at, data.index(b"\r\n", at)
+        words, at = int(data[at + 1 : ends]), ends + 2
+        for _ in range(words):
+            ends = data.index(b"\r\n", at)
+            at = ends + 2 + int(data[at + 1 : ends]) + 2
+        found.append(data[start:at])
+    return found
 
 
 def _watch_async_redis(watch: Watch) -> None:

@@ -4,9 +4,10 @@
 --      15   call:<key>   the record of the job's call, for the number it is also known by
 --      16   log:<key>
 -- ARGV 1 job name   2 token   3 lease, ms   4 deliveries without an end after which it is parked
---      5 kind of the job
--- Answers {claimed, attempts, now, lane, number of the call or '', trace of its last webhook or ''} or
--- {gone | early | busy | parked}.
+--      5 kind of the job   6 '1': answer the call's record, too
+-- Answers {claimed, attempts, now, lane, number of the call or '', trace of its last webhook or '', record...} or
+-- {gone | early | busy | parked}. The record: fields and events, each as HGETALL has them, and the same of the
+-- part that is kept under the call's number, where there is one.
 --
 -- Guarantees: one holder at a time, also while two records of one call become one; every delivery is
 -- counted before the job runs, so that one which kills its worker is parked as well.
@@ -15,10 +16,21 @@ local now = now_ms()
 local job = job_of(name)
 if not job then return {'gone'} end
 local number, trace = unpack(redis.call('HMGET', KEYS[15], FIELD.ID, FIELD.TRACE))
+local function claimed()
+  local answer = {'claimed', job.attempts, now, job.lane, number or '', trace or ''}
+  if ARGV[6] ~= '1' then return answer end
+  local parts = {(string.gsub(KEYS[15], '^.-:call:', ''))}
+  if number and string.sub(parts[1], 1, 5) == 'uuid:' then parts[2] = 'id:' .. number end
+  for _, part in ipairs(parts) do
+    answer[#answer + 1] = redis.call('HGETALL', ROOT .. 'call:' .. part)
+    answer[#answer + 1] = redis.call('HGETALL', ROOT .. 'events:' .. part)
+  end
+  return answer
+end
 if redis.call('ZSCORE', PARKED, name) then return {'parked'} end
 if lease_end(name, job) > now then
   -- The same claim once more, as its reply got lost.
-  if job.token == token then return {'claimed', job.attempts, now, job.lane, number or '', trace or ''} end
+  if job.token == token then return claimed() end
   -- That a held job is due only when its lease ends says the same (and no test can tell them apart). It stays:
   -- that there is one holder is not to hang on two sorted sets agreeing.
   return {'busy'}
@@ -59,4 +71,4 @@ job.again_at = nil
 save(name, job)
 redis.call('ZADD', leased(job.lane), now + tonumber(ARGV[3]), name)
 redis.call('ZADD', due(job.lane), now + tonumber(ARGV[3]), name)
-return {'claimed', job.attempts, now, job.lane, number or '', trace or ''}
+return claimed()
