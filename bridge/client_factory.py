@@ -13,6 +13,7 @@ from pydantic import SecretStr
 
 from bridge.clients.cloudtalk import CloudTalk
 from bridge.clients.kustomer import Kustomer
+from bridge.clients.kustomer.batches import BulkLog
 from bridge.clients.membrane import Membrane
 from bridge.clients.membrane.proxy import PIECE
 from bridge.clients.membrane.states import gone
@@ -83,7 +84,11 @@ class ClientFactory:
         )
 
     def kustomer(
-        self, budget: Budget | None = None, gate: Gate | None = None, search_budget: Budget | None = None
+        self,
+        budget: Budget | None = None,
+        gate: Gate | None = None,
+        search_budget: Budget | None = None,
+        bulk_log: BulkLog | None = None,
     ) -> Kustomer:
         settings = self._settings.need("kustomer")
         is_direct = settings.kustomer_via == "direct"
@@ -96,6 +101,7 @@ class ClientFactory:
             unauthenticated=self._client,
             gate=gate,
             search_budget=search_budget,
+            bulk_log=bulk_log,
         )
 
     def _direct_cloudtalk(self, budget: Budget | None, gate: Gate | None = None) -> CloudTalk:

@@ -80,6 +80,9 @@ class Settings(BaseSettings):
 
     cloudtalk_via: Via = "direct"
     kustomer_via: Via = "direct"
+    # auto: in a backlog, workers with enough threads create many things by one request, once `doctor --bulk`
+    # saw that work.
+    kustomer_bulk: Literal["auto", "off"] = "auto"
     cloudtalk_access_key_id: Key | None = None
     cloudtalk_access_key_secret: Key | None = None
     cloudtalk_api_url: ServiceUrl = "https://my.cloudtalk.io/api"

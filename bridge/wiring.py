@@ -18,6 +18,7 @@ from bridge.data_folder import LAST_CALL
 from bridge.domain.rules.model import Rules
 from bridge.errors import Unavailable, WrongUse
 from bridge.ledger.budgets.budget import Budget, Share, budgets_of
+from bridge.ledger.bulk import BulkRequests
 from bridge.ledger.calls.inbox import Inbox
 from bridge.ledger.calls.learning import Retention
 from bridge.ledger.connect import connect, connect_web
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
 _DAY_S = 86_400
 _SEARCHES = "kustomer-search"
 _SEARCHES_A_WINDOW = 60
+# Each waits for its batch: with fewer, single creates are as fast, and a batch is not worth its own requests.
+_LEAST_THREADS_FOR_BULK = 32
 # Where a call can be seen at CloudTalk.
 _CLOUDTALK_PAGES = "https://analytics.cloudtalk.io"
 
@@ -179,10 +182,12 @@ def open_deps(
     client: httpx2.Client | None = None,
     still_ours: Callable[[Claim], None] | None = None,
     rules: Callable[[], Rules] | None = None,
+    in_bulk: bool = False,
 ) -> Deps:
     """Everything that jobs work with.
 
     Args:
+        in_bulk: many jobs run at once in this process, so that their creates may be sent together.
         rules: tells the rules in force; by default those that the settings were read with.
     Raises:
         WrongUse: names every setting that is missing.
@@ -198,7 +203,10 @@ def open_deps(
         ledger=ledger,
         cloudtalk=clients.cloudtalk(budgets["cloudtalk"], connections.gate("cloudtalk")),
         kustomer=clients.kustomer(
-            budgets["kustomer"], connections.gate("kustomer"), _search_budget(settings, ledger)
+            budgets["kustomer"],
+            connections.gate("kustomer"),
+            _search_budget(settings, ledger),
+            _bulk_requests(settings, ledger, budgets["kustomer"]) if in_bulk else None,
         ),
         rules=settings.rules,
         rules_now=rules,
@@ -214,6 +222,18 @@ def open_deps(
         largest_recording=settings.recording_max_mb * 1_000_000,
         still_ours=still_ours or (lambda claim: None),
     )
+
+
+def _bulk_requests(settings: Settings, ledger: Ledger, budget: Budget) -> BulkRequests | None:
+    """None where they are off, or too few jobs run at once for a batch."""
+    if settings.kustomer_bulk == "off" or settings.worker_threads < _LEAST_THREADS_FOR_BULK:
+        return None
+
+    def backlog() -> int:
+        due = sum(lane.due + lane.running for lane in ledger.queue().values())
+        return due + sum(int(lane["jobs"]) for lane in budget.state()["waiting"].values())
+
+    return BulkRequests(ledger, backlog)
 
 
 def preview_deps(settings: Settings, ledger: Ledger, rules: Rules, client: httpx2.Client) -> Deps:

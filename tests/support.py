@@ -360,6 +360,8 @@ def let_pass(client: redis.Redis, seconds: float) -> None:
         job: dict[str, Any] = json.loads(job_text)
         job.update({key: job[key] - ms for key in ("since", "again_at", "failing_since") if key in job})
         pipe.hset(keys.JOBS, job_name, json.dumps(job))
+    for name in client.scan_iter(keys.in_bulk("*"), count=1000):
+        pipe.pexpire(name, max(0, client.pttl(name) - ms))
     pipe.execute()
 
 

@@ -62,7 +62,12 @@ class WorkerProcess(Middleware):
         self._client = make_client()
         self._rules = RulesSource(settings)
         deps = open_deps(
-            settings, self.ledger, client=self._client, still_ours=self.leases.sure, rules=self._rules
+            settings,
+            self.ledger,
+            client=self._client,
+            still_ours=self.leases.sure,
+            rules=self._rules,
+            in_bulk=True,
         )
         for one in self.broker.middleware:
             if isinstance(one, Claims):

@@ -28,6 +28,11 @@ def checked_at_last(check: Callable[[], None]) -> Iterator[None]:
         _last_check.reset(token)
 
 
+def current_check() -> Callable[[], None]:
+    """The question of this thread, for a request that another thread sends; without one: always yes."""
+    return _last_check.get() or (lambda: None)
+
+
 def extensions() -> dict[str, Any]:
     """For `extensions=` of a request: asks the question of `checked_at_last`, if there is one."""
     check = _last_check.get()

@@ -16,11 +16,22 @@ from bridge.commands.printing import say
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def doctor(*, as_json: bool) -> int:
+@click.option(
+    "--bulk",
+    is_flag=True,
+    help="Also try Kustomer's bulk requests: writes a customer with a note there, and deletes it. Workers "
+    "use them in a backlog once this went well.",
+)
+def doctor(*, as_json: bool, bulk: bool) -> int:
     """Check settings, keys, Redis and the clock. Exits with 1 if a check fails."""
     settings = load_settings(says_notices=False, checks_addresses=True)
     with Client(timeout=httpx2.Timeout(8, connect=4)) as client:
         checks = list(examine(settings, client))
+        if bulk:
+            # The clients take a while to load, and the other checks do without.
+            from bridge.checks.bulk import look_at_bulk
+
+            checks += look_at_bulk(settings, client)
     if as_json:
         say(json.dumps([asdict(check) for check in checks], indent=2))
     else:

@@ -200,3 +200,8 @@ def conversation(conversation_id: str) -> str:
 
 def find(part: str) -> str:
     return f"{FIND}:{part}"
+
+
+def in_bulk(name: str) -> str:
+    """There while a bulk request may make what has this external id."""
+    return f"{TAG}:bulk:{name}"

@@ -13,6 +13,7 @@ from bridge.sandbox.cloudtalk.contacts import add_contact
 from bridge.sandbox.cloudtalk.recordings import is_heard, public_path, sound_of
 from bridge.sandbox.faults import Fault
 from bridge.sandbox.kustomer.attachments import Attachments
+from bridge.sandbox.kustomer.bulk import Bulk
 from bridge.sandbox.kustomer.conversations import Conversations
 from bridge.sandbox.kustomer.customers import Customers
 from bridge.sandbox.kustomer.klasses import define
@@ -237,6 +238,11 @@ class KustomerHandle(Handle):
     def attachments(self) -> list[Document]:
         """As the API shows them, and `uploaded`, `size`, `sha256`, `uploadCount`, `referenced`."""
         return self._documents("attachment")
+
+    def finish_bulk(self) -> None:
+        """Carry out all bulk requests that wait."""
+        with self._world.lock:
+            Bulk(self._world).carry_out(on_cue=True)
 
     @property
     def uploads(self) -> list[LoggedUpload]:

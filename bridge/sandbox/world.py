@@ -33,6 +33,7 @@ KUSTOMER_KINDS = (
     "merge",
     "klass",
     "custom_object",
+    "bulk",
 )
 
 # The log is for tests and for looking; a sandbox that runs for days must not grow by it.
@@ -88,6 +89,12 @@ class KustomerReadings(Readings):
     locked: Literal["refuse", "open"] = "open"  # is a change of a locked conversation refused?
     users_deleted: Literal["listed", "hidden"] = "listed"  # does the list of users have those who left?
     assignees: Literal["any", "existing"] = "any"  # are ids of users and teams that do not exist refused?
+    bulk: bool = True  # are there bulk endpoints?
+    bulk_role: bool = True  # does the key have org.permission.bulk.read?
+    # How long a bulk request waits before it is carried out; None: until `finish_bulk` is called.
+    bulk_takes_s: float | None = Field(default=0, ge=0)
+    bulk_refuses: list[str] = []  # external ids of items that fail for no reason of theirs
+    bulk_shape: Literal["bare", "envelope"] = "bare"  # of the list of batches
 
 
 class MembraneReadings(Readings):

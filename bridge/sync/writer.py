@@ -22,7 +22,8 @@ from bridge.clients.kustomer import Kustomer
 from bridge.domain.phone import Kind
 from bridge.domain.rules.model import Rules
 from bridge.domain.rules.when import Caller
-from bridge.errors import Conflict
+from bridge.errors import Busy, Conflict
+from bridge.ledger.bulk import ends_in_s
 from bridge.ledger.calls.record import Record, Written
 from bridge.ledger.calls.record_fields import Family, Field
 from bridge.ledger.memory import Memory
@@ -116,6 +117,7 @@ class CallWriter:
         if known is None and output.is_searched():
             known = self._adopt(output)
         if known is None:
+            self.wait_for_bulk(output.name)
             fields = output.fields(None)
             try:
                 return self._create(output, fields, partial(output.create, fields)), True
@@ -125,6 +127,19 @@ class CallWriter:
                     retry = partial(output.create_hidden, fields, error)
                     return self._create(output, fields, retry), True
         return known, False
+
+    def wait_for_bulk(self, name: str) -> None:
+        """A bulk request of an earlier run may still create it, though a look has just found nothing.
+
+        Raises:
+            Busy: until that has run out.
+        """
+        begun = self.begun(name)
+        if begun is None or not begun.get("externalId"):
+            return
+        left_s = ends_in_s(self.log.deps.ledger, str(begun["externalId"]))
+        if left_s > 0:
+            raise Busy("an earlier bulk request may still create it", retry_after_s=min(left_s, 30.0))
 
     def _create(self, output: Output[Any], fields: Fields, send: Callable[[], str]) -> Written:
         return Written(id=self.log.create(output.name, fields, send), sent=fields, created=True)

@@ -18,6 +18,8 @@ import httpx2
 from bridge.clients.both_budgets import BothBudgets
 from bridge.clients.http import Service
 from bridge.clients.kustomer.attachments import Attachments
+from bridge.clients.kustomer.batches import Batches, BulkLog
+from bridge.clients.kustomer.bulk import Bulk
 from bridge.clients.kustomer.companies import Companies
 from bridge.clients.kustomer.conversations import Conversation, Conversations
 from bridge.clients.kustomer.customers import Customer, Customers, new_customer
@@ -41,6 +43,7 @@ class Kustomer:
         unauthenticated: for uploads, which go to another host without a key; default: `client`.
         gate: see `Service`.
         search_budget: of searches, beside `budget`.
+        bulk_log: has creates sent together in a backlog; None: each is a request.
     """
 
     def __init__(
@@ -53,6 +56,7 @@ class Kustomer:
         unauthenticated: httpx2.Client | None = None,
         gate: Gate | None = None,
         search_budget: Budget | None = None,
+        bulk_log: BulkLog | None = None,
     ) -> None:
         self.url = url
         root = f"{url}/v1"
@@ -76,6 +80,7 @@ class Kustomer:
         both = BothBudgets(whole=budget, part=search_budget) if budget and search_budget else budget
         searching = service(budget=both)
         self.check = self.service.check
+        self.bulk = Bulk(self.service, root)
         self.customers = Customers(self.service, root, searching=searching)
         self.conversations = Conversations(self.service, root)
         self.companies = Companies(self.service, root)
@@ -85,3 +90,9 @@ class Kustomer:
         self.messages = Messages(self.service, root)
         self.notes = Notes(self.service, root)
         self.attachments = Attachments(self.service, unauthenticated or client, root)
+        if bulk_log is not None:
+            self.use(Batches(self.bulk, bulk_log))
+
+    def use(self, batches: Batches) -> None:
+        """Have creates of jobs sent together in a backlog."""
+        self.customers.batches = self.conversations.batches = self.notes.batches = batches

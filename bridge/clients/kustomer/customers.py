@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from bridge.clients.http import Service
+from bridge.clients.kustomer.batches import Batches
 from bridge.clients.kustomer.resources import PAGE, Resource, Resources, data_of, listed
 from bridge.clients.pages import Listing
 from bridge.clients.paths import id_part
@@ -55,6 +56,8 @@ class Customers(Resources[Customer]):
     """
 
     kind = Customer
+    # Sends creates of jobs together in a backlog; None: each is a request.
+    batches: Batches | None = None
 
     def __init__(self, service: Service, url: str, *, searching: Service | None = None) -> None:
         super().__init__(service, url)
@@ -123,6 +126,11 @@ class Customers(Resources[Customer]):
 
     def create(self, body: Mapping[str, Any]) -> Customer:
         return self._create("create_customer", "/customers", body)
+
+    def create_in_batch(self, body: Mapping[str, Any]) -> Customer:
+        """As `create`; in a backlog together with others, and then only the id is known."""
+        made = self.batches.create("customers", body, lambda: None) if self.batches else None
+        return Customer(id=made) if made else self.create(body)
 
     def update(
         self, customer_id: str, changes: Mapping[str, Any], *, current: Customer | None = None

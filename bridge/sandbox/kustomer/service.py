@@ -17,6 +17,7 @@ from bridge.sandbox import KUSTOMER_KEY
 from bridge.sandbox.control import kustomer_control
 from bridge.sandbox.front import Front, is_upload
 from bridge.sandbox.kustomer.attachments import Attachments
+from bridge.sandbox.kustomer.bulk import Bulk
 from bridge.sandbox.kustomer.companies import Companies
 from bridge.sandbox.kustomer.conversations import Conversations
 from bridge.sandbox.kustomer.customers import Customers
@@ -45,6 +46,7 @@ def _storage_code(status: int) -> str:
 # All of the API.
 _DESKS: tuple[type[Desk], ...] = (
     Search,
+    Bulk,
     Customers,
     Conversations,
     Notes,
@@ -94,6 +96,7 @@ def create_kustomer(world: World) -> Starlette:
     async def everything(incoming: Request) -> Response:
         request = await read(incoming)
         with world.lock:
+            Bulk(world).carry_out()
             return dressed(answer(request))
 
     def fail(path: str, status: int) -> Response:

@@ -116,7 +116,7 @@ class ConversationOutput(Output[Conversation]):
     def create(self, fields: Fields) -> str:
         def send(body: Mapping[str, Any]) -> str:
             given = {name: value for name, value in body.items() if value}
-            made = self.writer.kustomer.conversations.create({"customer": self.customer_id, **given})
+            made = self.writer.kustomer.conversations.create_in_batch({"customer": self.customer_id, **given})
             self._keep_shown(made)
             return made.id
 

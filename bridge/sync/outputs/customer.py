@@ -104,7 +104,7 @@ class CustomerOutput(Output[Customer]):
                 external_id=self._external_id,
                 more={name: value for name, value in body.items() if name != "name" and value},
             )
-            return self.writer.kustomer.customers.create(made).id
+            return self.writer.kustomer.customers.create_in_batch(made).id
 
         body = {"name": fields["name"], **self._more}
         try:

@@ -48,7 +48,7 @@ class NoteOutput(TextOutput[Note]):
         return self.writer.kustomer.notes.every(conversation_id=self.conversation_id)
 
     def send(self, fields: Fields) -> str:
-        return self.writer.kustomer.notes.create(self.conversation_id, fields).id
+        return self.writer.kustomer.notes.create_in_batch(self.conversation_id, fields).id
 
     def changes(self, fields: Fields, known: Written, current: Note) -> Fields:
         changes: dict[str, Any] = {}

@@ -15,6 +15,8 @@ from urllib.parse import urljoin
 from pydantic import SecretStr
 
 from bridge.client_factory import ClientFactory
+from bridge.clients.kustomer.batches import Batches
+from bridge.clients.kustomer.bulk import Bulk
 from bridge.domain.fields import definition
 from bridge.domain.phone import Kind, Phone
 from bridge.domain.rules.model import Rules
@@ -23,7 +25,8 @@ from bridge.domain.webhook.events import Held, read_event
 from bridge.jobs.budget_waiter import BudgetWaiter
 from bridge.jobs.erasure import Erasure
 from bridge.jobs.synthetic import SyntheticCall
-from bridge.ledger import audits, keys
+from bridge.ledger import audits, bulk, keys
+from bridge.ledger.bulk import BulkRequests
 from bridge.ledger.calls import erasing
 from bridge.ledger.calls.by_hand import assign
 from bridge.ledger.calls.retention import enforce_retention
@@ -260,6 +263,17 @@ def _replayed(hand: Hand) -> None:
     hand.run_all()
     hand.ledger.replay("sync", KEY, who="test")
     hand.run_all()
+
+
+def _in_bulk(hand: Hand) -> None:
+    """Written by bulk requests, of one item each as this process has one thread."""
+    bulk.keep_failed(hand.ledger)
+    bulk.keep_worked(hand.ledger, at_ms=hand.ledger.now_ms(), took_s=1)
+    kustomer = hand.deps.kustomer
+    sent_by = Bulk(kustomer.service, f"{kustomer.url}/v1", sleep=lambda seconds: None)
+    wanted = BulkRequests(hand.ledger, backlog=lambda: 1_000)
+    kustomer.use(Batches(sent_by, wanted, least=1, quiet_s=0))
+    _ended(hand)
 
 
 def _slow(hand: Hand) -> None:
@@ -584,6 +598,15 @@ JOURNEYS = {
         only=frozenset({"ledger.renew"}),
         times=3,
         lease_ms=400,
+    ),
+    "in bulk": Journey(
+        run=_in_bulk,
+        # Taken, and then lost: nothing of it is ever made.
+        prepare=lambda sandbox: sandbox.kustomer.fail_next(503, method="POST", path="/notes/bulk$"),
+        only=frozenset({f"kustomer.bulk_{name}" for name in ("create", "state", "results")})
+        | frozenset({f"bulk.{name}" for name in ("begin", "end", "ends_in", "worked")})
+        | frozenset({"bulk.keep_worked", "bulk.keep_failed"}),
+        times=3,
     ),
     "synthetic": Journey(run=_synthetic),
     "watched": Journey(run=_watched),

@@ -31,6 +31,8 @@ _ASKING = {"request", "stream", "_find", "_send", "_create", "_update", "_page",
 _OF_ACTIONS = {
     "kustomer.list_companies", "kustomer.create_company",
     "kustomer.list_customers", "cloudtalk.delete_contact", "cloudtalk.send_sms",
+    # Of `doctor --bulk`.
+    "kustomer.bulk_delete",
 }  # fmt: skip
 
 
