@@ -62,7 +62,7 @@ def bridge_with_a_share_of_60(clock: TestClock, sandbox: RunningSandbox) -> Brid
         analytics=url + ANALYTICS_PREFIX,
         key_id=CLOUDTALK_KEY_ID,
         key_secret=CLOUDTALK_KEY_SECRET,
-        budget=Budget(client, service="cloudtalk", share=60),
+        budget=Budget(client, service="cloudtalk", share=60, clock=lambda: clock.now),
     )
     bridge.use(cloudtalk=cloudtalk)
     return bridge

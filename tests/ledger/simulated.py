@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
+from bridge.clients.replies import closed_for_s, told_by
 from bridge.errors import RateLimited
-from bridge.ledger.budgets.budget import Budget, Slot
+from bridge.ledger.budgets.budget import Budget
 from bridge.ledger.budgets.requesters import BudgetRequester, acting_as
 from bridge.ledger.keys import Lane, split_job
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.queue.jobs import Claim
-from tests.ledger.upstream import TestClock, Upstream
+from tests.ledger.upstream import Tells, TestClock, Upstream, answer
 
 LEASE_MS = 600_000  # nobody renews here
 
@@ -44,7 +45,7 @@ class Simulation:
     """Jobs of `requests` requests each, run by a few processes against one service.
 
     Args:
-        headers: whether the service tells its limits with each reply; else with a 429 only.
+        tells, ahead_s: what the service says of its budget and its clock (`upstream.answer`).
         keeps_progress: whether a run goes on where the one before was refused, or begins anew.
     """
 
@@ -55,11 +56,14 @@ class Simulation:
     processes: int = 2
     threads: int = 8
     seed: int = 1
-    headers: bool = True
+    tells: Tells = "always"
+    ahead_s: float = 0
     latency_s: tuple[float, float] = (0.05, 0.3)
     wakes_within_s: float = 0.02
     keeps_progress: bool = True
     sent: list[Sent] = field(default_factory=list)
+    # What others sent: when, and whether it was taken.
+    theirs: list[tuple[float, bool]] = field(default_factory=list)
     runs: int = 0
     done: dict[str, float] = field(default_factory=dict)
     scheduled: dict[str, float] = field(default_factory=dict)
@@ -102,13 +106,16 @@ class Simulation:
         self._wants[name], self.scheduled[name] = requests, self.now
         return name
 
-    def others_send(self, per_window: float, until: float) -> None:
+    def others_send(self, per_window: float, until: float = float("inf")) -> None:
         """Somebody else spends from the same budget, at random."""
 
+        dice = random.Random(self.seed)
+
         def ask() -> None:
-            self.upstream.ask(self.now)
-            after = self._dice.expovariate(per_window / self.window_s)
-            if self.now + after < self.start + until:
+            if self.now > self.start:
+                self.theirs.append((self.now, self.upstream.ask(self.now)))
+            after = dice.expovariate(per_window / self.window_s)
+            if self.now + after < self.start + until and not self.is_done:
                 self._push(self.now + after, ask)
 
         self._push(self.now, ask)
@@ -187,34 +194,37 @@ class Simulation:
                 return
             taken = self.upstream.ask(self.now)
             self.sent.append(Sent(at=self.now, lane=claim.lane, job=claim.name, refused=not taken))
+            # What it tells was so when it counted the request.
+            response = answer(self.upstream, self.now, taken=taken, tells=self.tells, ahead_s=self.ahead_s)
             yield self._dice.uniform(*self.latency_s)
-            limits = self.upstream.rate_limits(self.now)
+            # As bridge/clients/http.py has it.
+            closed_s = closed_for_s(response, self.window_s)
+            process.budget.replied(
+                slot,
+                operation="x",
+                status=str(response.status_code),
+                closed_for_s=closed_s,
+                rate_limits=told_by(response) if taken else None,
+            )
             if not taken:
-                wait_s = max(self.window_s / 60, limits.resets_in_s or self.window_s)
-                self._book(process, slot, "429", closed_for_s=wait_s)
-                self._later(process, claim, RateLimited("429", retry_after_s=wait_s))
+                self._later(process, claim, RateLimited("429", retry_after_s=closed_s))
                 return
-            self._book(process, slot, "200")
             left -= 1
             if self.keeps_progress:
                 self._wants[claim.name] = left
         process.ledger.complete(claim)
         self.done[claim.name] = self.now
 
-    def _book(self, process: Process, slot: Slot, status: str, closed_for_s: float = 0) -> None:
-        limits = self.upstream.rate_limits(self.now) if self.headers and status != "429" else None
-        if limits and limits.remaining == 0 and limits.resets_in_s is not None:
-            # As bridge/clients/http.py has it.
-            closed_for_s = max(self.window_s / 60, limits.resets_in_s)
-        process.budget.replied(
-            slot, operation="x", status=status, closed_for_s=closed_for_s, rate_limits=limits
-        )
-
     def _later(self, process: Process, claim: Claim, error: RateLimited) -> None:
         in_ms = round(error.retry_after_s * 1000)
         process.ledger.reschedule(claim, in_ms=in_ms, cause="RateLimited", error="", failed=False)
 
     # -- what it showed
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all jobs that were added are done; not before there are any."""
+        return len(self.done) == len(self._wants) > 0
 
     @property
     def refused(self) -> int:

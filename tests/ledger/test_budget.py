@@ -403,7 +403,7 @@ def test_who_is_only_paced_is_not_told_that_the_share_is_used_up(clock: TestCloc
 def test_who_waits_for_the_service_or_for_others_is_told_so(clock: TestClock) -> None:
     budget = budget_of(clock)
 
-    reply(budget, budget.take(), RateLimitHeaders(limit=60, remaining=1, resets_in_s=8))
+    reply(budget, budget.take(), RateLimitHeaders(limit=60, remaining=0, resets_in_s=20))
     assert "other clients use cloudtalk's budget" in why(budget, "next")
 
     reply(budget, Slot(service="cloudtalk", name="another"), closed_for_s=30)
@@ -416,14 +416,30 @@ def test_who_waits_for_the_service_or_for_others_is_told_so(clock: TestClock) ->
 def test_what_others_spend_is_not_spent_again(clock: TestClock) -> None:
     budget = budget_of(clock, share=60)
 
-    reply(budget, budget.take(), RateLimitHeaders(limit=60, remaining=5, resets_in_s=8))
+    reply(budget, budget.take(), RateLimitHeaders(limit=60, remaining=3, resets_in_s=12))
 
     state = budget.state()
-    assert (state["left"], state["others_spend"]) == (5, True)
-    # Two are kept, as they spend on.
-    assert [wait_s(budget, f"n{n}") for n in range(4)] == [0, 0, 0, 8]
-    clock.set(START_S + 8)
-    assert wait_s(budget, "after") > 0  # n3 comes first
+    assert (state["left"], state["others_spend"]) == (3, True)
+    # The last is kept, as they spend on.
+    assert [wait_s(budget, f"n{n}") for n in range(3)] == [0, 0, 12]
+    clock.set(START_S + 12)
+    assert wait_s(budget, "after") > 0  # n2 comes first
+
+
+def test_where_what_was_used_comes_back_all_the_time_more_is_kept_from_a_backlog_than_from_live_calls(
+    clock: TestClock,
+) -> None:
+    budget = budget_of(clock, share=60)
+    for second in range(50):
+        clock.set(START_S + second)
+        spend(budget, 1)
+    with turn("teller"):
+        reply(budget, budget.take(), RateLimitHeaders(limit=60, remaining=1, resets_in_s=1))
+
+    # What is told is too old after six seconds; only then one may ask, before the oldest of ours comes back.
+    assert wait_s(budget, "backlog", Lane.BACKFILL) == 6
+    assert wait_s(budget, "live") == 0
+    assert wait_s(budget, "next") > 0
 
 
 def test_after_their_window_one_request_asks_how_things_stand(clock: TestClock) -> None:

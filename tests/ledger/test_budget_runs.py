@@ -17,8 +17,9 @@ from bridge.ledger import keys
 from bridge.ledger.budgets.budget import Budget, Slot
 from bridge.ledger.budgets.requesters import BudgetRequester, acting_as
 from bridge.ledger.keys import Lane
+from tests.ledger.drained import drain
 from tests.ledger.simulated import Simulation
-from tests.ledger.upstream import MODELS, START_S, FixedWindow, TestClock, Upstream
+from tests.ledger.upstream import MODELS, START_S, FixedWindow, Tells, TestClock, Upstream
 
 # BUDGET_HOURS=12 for the long form.
 HOURS = float(os.environ.get("BUDGET_HOURS", "0.04"))
@@ -46,7 +47,7 @@ def keep_busy(run: Simulation, lane: Lane, *, waiting: int = 30, requests: int =
 @pytest.mark.slow
 @pytest.mark.parametrize("service", MODELS)
 def test_a_saturated_budget_is_used_up_and_never_exceeded(
-    clock: TestClock, service: Callable[[int], Upstream]
+    clock: TestClock, service: Callable[..., Upstream]
 ) -> None:
     run = Simulation(clock, service(60), share=60)
     keep_busy(run, Lane.BACKFILL, until=SPAN_S)
@@ -57,27 +58,73 @@ def test_a_saturated_budget_is_used_up_and_never_exceeded(
     assert run.used(until=SPAN_S) >= 0.985
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("service", MODELS)
-def test_what_others_spend_costs_few_refusals_and_no_storm(
-    clock: TestClock, service: Callable[[int], Upstream]
+def test_a_backlog_alone_is_worked_off_in_the_least_time_without_a_refusal(
+    clock: TestClock, service: Callable[..., Upstream]
 ) -> None:
-    run = Simulation(clock, service(60), share=60)
+    drained = drain(clock, service, limit=60, calls=150)
+
+    assert drained.refused == 0
+    assert drained.ratio <= 1.03
+
+
+@pytest.mark.parametrize("service", MODELS)
+def test_others_who_spend_too_cost_a_backlog_few_refusals_and_little_time(
+    clock: TestClock, service: Callable[..., Upstream]
+) -> None:
+    drained = drain(clock, service, limit=60, calls=150, others=10)
+
+    # Before anything is known of them, a server that says too little may refuse the first.
+    assert drained.refused <= 1
+    assert drained.ratio <= 1.06
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("limit", [60, 1000])
+@pytest.mark.parametrize("service", MODELS)
+def test_a_thousand_calls_beside_others_meet_few_refusals(
+    clock: TestClock, service: Callable[..., Upstream], limit: int
+) -> None:
+    drained = drain(clock, service, limit=limit, calls=1000, requests=1 if limit == 60 else 4, others=10)
+
+    assert drained.refused <= 0.004 * drained.sent
+    assert drained.ratio <= 1.06
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("tells", ["retry-after", "nothing"])
+@pytest.mark.parametrize("service", MODELS)
+def test_where_only_refusals_tell_of_others_there_are_fewer_each_time(
+    clock: TestClock, service: Callable[..., Upstream], tells: Tells
+) -> None:
+    drained = drain(clock, service, limit=60, calls=600, others=10, tells=tells)
+
+    # Without learning from them it was 19 to 91 of a thousand with `Retry-After`.
+    assert drained.refused <= 0.015 * drained.sent
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ahead_s", [-25, 25])
+@pytest.mark.parametrize("service", MODELS)
+def test_a_clock_that_is_off_costs_time_and_no_storm_of_refusals(
+    clock: TestClock, service: Callable[..., Upstream], ahead_s: float
+) -> None:
+    run = Simulation(clock, service(60), share=60, ahead_s=ahead_s)
     keep_busy(run, Lane.BACKFILL, until=SPAN_S)
     run.others_send(10, until=SPAN_S)
 
     run.run(SPAN_S)
 
-    # About fifty are left to us. Each refusal is alone, and followed by a wait until their reset time.
-    assert run.used(until=SPAN_S) >= 0.7
-    assert run.refused <= max(3, 0.03 * len(run.sent))
+    # A reset time that is over too soon has one request ask alone, every few seconds.
+    assert run.refused <= 0.08 * len(run.sent)
     refused_at = [one.at for one in run.sent if one.refused]
     assert all(later - earlier >= 1 for earlier, later in pairwise(refused_at))
+    assert run.used(until=SPAN_S) >= 0.5
 
 
 @pytest.mark.slow
 def test_live_calls_come_soon_in_the_middle_of_a_backfill(clock: TestClock) -> None:
-    run = Simulation(clock, FixedWindow(50), share=50, headers=False)
+    run = Simulation(clock, FixedWindow(50), share=50, tells="refusals")
     keep_busy(run, Lane.BACKFILL, waiting=10, until=250)
     dice, live = random.Random(5), list[str]()
     for _ in range(15):

@@ -6,11 +6,12 @@ import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from email.utils import formatdate
+from typing import Any, Literal, NamedTuple, Protocol
 
+import httpx2
 import redis
 
-from bridge.clients.ports import RateLimitHeaders
 from bridge.ledger.connect import connect
 
 _CLOCK = "{callbridge}:clock-of-the-test"
@@ -52,6 +53,14 @@ class TestClock:
         return client
 
 
+class State(NamedTuple):
+    """How a service's budget stands; `resets_at` in its own clock's seconds."""
+
+    limit: int
+    remaining: int
+    resets_at: float
+
+
 class Upstream(Protocol):
     """A service's way to count; times are seconds."""
 
@@ -59,7 +68,32 @@ class Upstream(Protocol):
 
     def ask(self, now: float) -> bool: ...
 
-    def rate_limits(self, now: float) -> RateLimitHeaders: ...
+    def state(self, now: float) -> State: ...
+
+
+# Where a service says how its budget stands: in each reply, in a 429 only, by a 429's `Retry-After`, nowhere.
+Tells = Literal["always", "refusals", "retry-after", "nothing"]
+
+
+def answer(
+    upstream: Upstream, now: float, *, taken: bool, tells: Tells = "always", ahead_s: float = 0
+) -> httpx2.Response:
+    """What the service answers, with CloudTalk's headers; their times are whole seconds of its own clock.
+
+    Args:
+        ahead_s: how much its limiter's clock is ahead of the one it tells.
+    """
+    headers = {"date": formatdate(int(now), usegmt=True)}
+    limit, remaining, resets_at = upstream.state(now)
+    if tells == "always" or (tells == "refusals" and not taken):
+        headers |= {
+            "X-CloudTalkAPI-Limit": str(limit),
+            "X-CloudTalkAPI-Remaining": str(remaining),
+            "X-CloudTalkAPI-ResetTime": str(math.ceil(resets_at + ahead_s)),
+        }
+    if tells == "retry-after" and not taken:
+        headers["Retry-After"] = str(math.ceil(resets_at - now))
+    return httpx2.Response(200 if taken else 429, headers=headers)
 
 
 @dataclass
@@ -81,11 +115,8 @@ class FixedWindow:
         self.taken += 1
         return True
 
-    def rate_limits(self, now: float) -> RateLimitHeaders:
-        resets_in_s = self.opened_at + self.window_s - now
-        return RateLimitHeaders(
-            limit=self.limit, remaining=self.limit - self.taken, resets_in_s=math.ceil(resets_in_s)
-        )
+    def state(self, now: float) -> State:
+        return State(self.limit, self.limit - self.taken, self.opened_at + self.window_s)
 
 
 @dataclass
@@ -105,13 +136,10 @@ class SlidingLog:
         self.log.append(now)
         return True
 
-    def rate_limits(self, now: float) -> RateLimitHeaders:
+    def state(self, now: float) -> State:
         self._forget(now)
-        oldest = self.log[0] if self.log else now
-        return RateLimitHeaders(
-            limit=self.limit,
-            remaining=self.limit - len(self.log),
-            resets_in_s=math.ceil(oldest + self.window_s - now),
+        return State(
+            self.limit, self.limit - len(self.log), (self.log[0] if self.log else now) + self.window_s
         )
 
     def _forget(self, now: float) -> None:
@@ -138,14 +166,10 @@ class TokenBucket:
         self.tokens -= 1
         return True
 
-    def rate_limits(self, now: float) -> RateLimitHeaders:
+    def state(self, now: float) -> State:
         self._fill(now)
         assert self.tokens is not None
-        rate = self.limit / self.window_s
-        missing_s = (1 - self.tokens) / rate
-        return RateLimitHeaders(
-            limit=self.limit, remaining=int(self.tokens), resets_in_s=math.ceil(max(missing_s, 1 / rate))
-        )
+        return State(self.limit, int(self.tokens), now + max(1 - self.tokens, 1) * self.window_s / self.limit)
 
     def _fill(self, now: float) -> None:
         rate = self.limit / self.window_s
@@ -153,4 +177,4 @@ class TokenBucket:
         self.tokens, self.at = min(self.limit, tokens), now
 
 
-MODELS: tuple[Callable[[int], Upstream], ...] = (FixedWindow, SlidingLog, TokenBucket)
+MODELS: tuple[Callable[..., Upstream], ...] = (FixedWindow, SlidingLog, TokenBucket)

@@ -62,7 +62,7 @@ if most_looks > 0 then
   redis.call('ZADD', LOOKS, NOW, request)
   redis.call('PEXPIRE', LOOKS, WINDOW * 2)
 end
-note('paced', math.max(fact('paced'), NOW) + SPACING)
+note('paced', math.max(fact('paced'), NOW) + spacing())
 if fact('told_until') > NOW then note('left', fact('left') - 1) end
 redis.call('PEXPIRE', REPLIES, WINDOW * 2)
 redis.call('PEXPIRE', FLYING, math.max(WINDOW, tonumber(ARGV[4])) * 2)
