@@ -87,5 +87,11 @@ PARTS = (
         about="Download, file and upload, beside curl with the same bytes; memory over that of before.",
         short=True,
     ),
+    Part(
+        name="drain",
+        section=BUDGETS,
+        about="A backlog of 1,000 calls against three ways to count, on a clock of the test.",
+        short=True,
+    ),
     Part(name="start", section=START, about="CPU and time until each process does its work.", short=True),
 )

@@ -475,6 +475,42 @@ def test_headers_that_tell_of_plenty_change_nothing(clock: TestClock) -> None:
     assert budget.state()["others_spend"] is False
 
 
+# What only refusals tell
+
+
+def refuse(budget: Budget, closed_for_s: float) -> None:
+    with turn("refused"):
+        budget.replied(budget.take(), operation="x", status="429", closed_for_s=closed_for_s)
+
+
+def test_a_refusal_soon_after_we_waited_as_told_closes_twice_as_long(clock: TestClock) -> None:
+    budget = budget_of(clock)
+    closed = []
+    for _ in range(4):
+        refuse(budget, closed_for_s=1)
+        closed.append(budget.state()["closed_for_s"])
+        clock.set(clock.now + closed[-1])
+    clock.set(clock.now + 60)
+    refuse(budget, closed_for_s=1)
+
+    assert closed == [1, 2, 4, 8]
+    assert budget.state()["closed_for_s"] == 1
+
+
+def test_a_refusal_without_headers_makes_the_share_smaller_for_ten_windows(clock: TestClock) -> None:
+    budget, granted = budget_of(clock, share=60), []
+    refuse(budget, closed_for_s=1)
+    for windows in (2, 6, 11):
+        clock.set(START_S + 60.001 * windows)
+        granted.append(0)
+        with contextlib.suppress(RateLimited):
+            for _ in range(60):
+                spend(budget, 1)
+                granted[-1] += 1
+
+    assert granted == [56, 58, 60]
+
+
 # What is shown
 
 

@@ -29,10 +29,11 @@ local GRACE = WINDOW / 20
 local KEPT, REMEMBERED = math.floor(SHARE / 25), 10
 -- A reset that is further away is the end of a fixed window, or a gap without anything that comes back.
 local FAR = WINDOW / 6
+-- Where what is used comes back all the time runs begin evenly, a little faster than the share allows on average.
+local EVEN = 0.75
 -- How old it is at least what a reply tells.
 local AGE = WINDOW / 300
 -- The end of their window is not waited for at the pace: what is left is sent one after another.
-local EVEN = 0.75
 local HURRY = WINDOW / 30
 -- For the way there and back, which is part of the time that a place is used, where it is not known yet.
 local ON_THE_WAY = WINDOW / 60
