@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 MOST = 800
+# As many bars as a player draws.
+BARS = 180
 # Half of them after 0.8 s at 8 kHz.
 _FIRST_SPAN = 16
 
 # The upper byte of a 16 bit sample -> how loud it is, 0 to 127.
 _LOUDNESS = bytes(byte if byte < 128 else 255 - byte for byte in range(256))
 _AT_MOST = [bytes(range(level + 1)) for level in range(128)]
+
+
+def loudest_of(peaks: Sequence[float], count: int) -> list[float]:
+    """The loudest of each of so many equal parts; fewer peaks stay as they are."""
+    if len(peaks) <= count:
+        return list(peaks)
+    parts = [(i * len(peaks) // count, (i + 1) * len(peaks) // count) for i in range(count)]
+    return [max(peaks[first:end]) for first, end in parts]
 
 
 class Peaks:

@@ -16,6 +16,7 @@ from itertools import chain
 from typing import IO, Any
 
 from bridge.audio import kinds
+from bridge.audio.peaks import BARS, loudest_of
 from bridge.audio.speech import SpeechEncoder
 from bridge.audio.wav import NotAudio, WavFormat
 from bridge.clients.cloudtalk import Download
@@ -142,10 +143,14 @@ class _Fetch:
             "original": asdict(original),
             "speech": asdict(small) if small else None,
             "seconds": round(self._encoder.seconds, 2) if self._playable else None,
-            "peaks": [round(peak * 100) for peak in self._encoder.peaks] if self._playable else [],
+            "peaks": self._bars() if self._playable else [],
             "kind": None if self._kind is kinds.WAV else self._kind.name,
             "plays": self._kind.plays,
         }
+
+    def _bars(self) -> list[int]:
+        """The waveform as the player draws it, 0 to 100; all peaks would be a third of the call's record."""
+        return [round(peak * 100) for peak in loudest_of(self._encoder.peaks, BARS)]
 
     def _kept(self, storage: Storage, wav: str, chunks: Iterator[bytes], speech: IO[bytes]) -> Stored:
         """The untouched file in storage, under the ending of what it is."""

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as checking
 from hypothesis import strategies as st
 
+from bridge.audio.peaks import BARS, loudest_of
 from bridge.errors import Unavailable
 from bridge.ledger.ledger import Ledger
 from bridge.links import Links
@@ -434,6 +435,14 @@ def test_every_waveform_stays_in_its_field(peaks: list[float]) -> None:
 
     assert len(bars) == 180
     assert all(2 <= high <= 96 and top >= 2 and top + high <= 98 for _, top, high in bars)
+
+
+@given(st.lists(st.floats(0, 1), max_size=900))
+def test_what_is_kept_of_a_waveform_draws_as_all_of_it(peaks: list[float]) -> None:
+    kept = [round(peak * 100) for peak in loudest_of(peaks, BARS)]
+
+    assert len(kept) <= BARS
+    assert bars_of(kept) == bars_of([round(peak * 100) for peak in peaks])
 
 
 _MALFORMED = [

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from bridge.audio.peaks import BARS
 from bridge.domain.call import Call
 from bridge.domain.kustomer_texts.note import headline, sound_length
 from bridge.domain.outcome import Outcome
@@ -34,7 +35,6 @@ from bridge.web.pages.rendering import message, page
 from bridge.web.pages.sounds import SoundAnswer, Sounds, log
 
 SPEEDS = ("0.75", "1", "1.25", "1.5", "2")
-_BARS = 180
 _SUFFIXES = {
     "audio/mpeg": "mp3",
     "audio/ogg": "ogg",
@@ -163,7 +163,7 @@ async def player(request: Request, opened: Opened) -> Response:
         spoken=_spoken_span(seconds),
         sort="voicemail" if call.outcome is Outcome.VOICEMAIL else "recording",
         bars=bars_of(opened.peaks),
-        width=_BARS * 4,
+        width=BARS * 4,
         speeds=SPEEDS,
         audio=f"{place}/audio{passed}",
         original=None if opened.by_link else f"{place}/original",
@@ -311,9 +311,9 @@ def bars_of(peaks: Sequence[Any]) -> list[tuple[int, float, float]]:
     """
     loudest = max(peaks, default=0) or 1
     bars = []
-    for i in range(_BARS):
-        first = i * len(peaks) // _BARS
-        part = peaks[first : max((i + 1) * len(peaks) // _BARS, first + 1)]
+    for i in range(BARS):
+        first = i * len(peaks) // BARS
+        part = peaks[first : max((i + 1) * len(peaks) // BARS, first + 1)]
         height = max(round(96 * max(part, default=0) / loudest, 1), 2.0)
         bars.append((i * 4, round(50 - height / 2, 1), height))
     return bars
