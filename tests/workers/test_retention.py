@@ -112,6 +112,28 @@ def test_what_an_earlier_version_kept_without_an_end_gets_one(ledger: Ledger) ->
     assert 0 < client.ttl(keys.events("id:5")) <= ledger.keep_for.events_s
 
 
+def test_keys_are_looked_through_in_parts_and_all_of_them_in_the_end(ledger: Ledger) -> None:
+    client = ledger.redis
+    pipe = client.pipeline()
+    for number in range(12_000):
+        pipe.hset(keys.record(f"id:{number}"), "look", "1")
+    pipe.execute()
+
+    def endless() -> int:
+        pipe = client.pipeline()
+        for number in range(12_000):
+            pipe.ttl(keys.record(f"id:{number}"))
+        return pipe.execute().count(-1)
+
+    left = [endless()]
+    while left[-1]:
+        enforce_retention(ledger)
+        left.append(endless())
+        assert left[-1] < left[-2], "a beat went no further"
+
+    assert len(left) > 2, "one beat looked through all of them"
+
+
 def test_a_call_that_an_earlier_version_forgot_is_remembered_without_its_ids(ledger: Ledger) -> None:
     client = ledger.redis
     client.hset(keys.record(f"uuid:{UUID}"), mapping={"forgotten": "1", "id": "1000000500"})

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from itertools import islice
 from typing import cast
 
 from bridge.boundary import boundary
@@ -14,11 +12,13 @@ from bridge.ledger.calls.record_fields import Field
 from bridge.ledger.ledger import Ledger
 
 _AT_ONCE = 500
-_SWEEP_EVERY_S = 3600
+# How far the key space was looked through, or that all of it was; then it rests for so long.
+_SWEPT, _DONE, _SWEEP_EVERY_S = f"{keys.TAG}:swept", "done", 3600
+_PARTS_A_BEAT = 20
 
 
 def enforce_retention(ledger: Ledger) -> None:
-    """Remove what is past its time. The clock does it at each beat; keys are looked through once an hour."""
+    """Remove what is past its time. The clock does it at each beat; a part of the keys is looked through."""
     now_ms = ledger.now_ms()
     _end_held(ledger, now_ms - ledger.keep_for.events_s * 1000)
     _end_parked(ledger, now_ms - ledger.keep_for.outputs_s * 1000)
@@ -73,29 +73,33 @@ def _end_trail(ledger: Ledger, before_ms: int) -> None:
 
 
 def _sweep(ledger: Ledger) -> None:
-    """Give an end to what earlier versions, or a job run again by hand, kept without one."""
+    """Give an end to what earlier versions, or a job run again by hand, kept without one.
+
+    Each beat looks through a part of the key space, so that no beat takes longer because Redis holds more.
+    """
     client = ledger.redis
     with boundary("retention.sweep"):
-        turn = client.set(f"{keys.TAG}:swept", "1", nx=True, ex=_SWEEP_EVERY_S)
-    if not turn:
+        at = client.get(_SWEPT)
+    if at == _DONE:
         return
     kept_s = {
-        "call": ledger.keep_for.outputs_s,
-        "log": ledger.keep_for.outputs_s,
-        "events": ledger.keep_for.events_s,
+        f"{keys.TAG}:call:": ledger.keep_for.outputs_s,
+        f"{keys.TAG}:log:": ledger.keep_for.outputs_s,
+        f"{keys.TAG}:events:": ledger.keep_for.events_s,
     }
-    for kind, seconds in kept_s.items():
-        for names in _names(ledger, kind):
+    cursor = int(at or 0)
+    for _ in range(_PARTS_A_BEAT):
+        with boundary("retention.names"):
+            cursor, found = client.scan(cursor, match=f"{keys.TAG}:*", count=_AT_ONCE)
+        for start, seconds in kept_s.items():
+            names = [name for name in map(str, found) if name.startswith(start)]
             _give_end(ledger, names, seconds)
-            if kind == "call":
+            if start.endswith(":call:"):
                 _make_marks(ledger, names)
-
-
-def _names(ledger: Ledger, kind: str) -> Iterator[list[str]]:
-    with boundary("retention.names"):
-        found = map(str, ledger.redis.scan_iter(f"{keys.TAG}:{kind}:*", count=_AT_ONCE))
-        while names := list(islice(found, _AT_ONCE)):
-            yield names
+        if cursor == 0:
+            break
+    with boundary("retention.swept"):
+        client.set(_SWEPT, cursor or _DONE, ex=_SWEEP_EVERY_S)
 
 
 @boundary("retention.give_end")
