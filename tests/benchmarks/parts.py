@@ -93,5 +93,11 @@ PARTS = (
         about="A backlog of 1,000 calls against three ways to count, on a clock of the test.",
         short=True,
     ),
+    Part(
+        name="growth",
+        section=GROWTH,
+        about="Time of the processors for each step, from 10,000 calls on record to 100,000.",
+        within_s=400,
+    ),
     Part(name="start", section=START, about="CPU and time until each process does its work.", short=True),
 )
