@@ -71,6 +71,17 @@ def test_it_writes_every_change_to_disk_and_forgets_nothing_for_room(redis_in: R
     assert settings["save"] == ""
 
 
+def test_it_packs_the_record_of_a_call(redis_in: RedisIn) -> None:
+    server = redis_in()
+    server.start()
+
+    with connect(server) as client:
+        client.hset("record", mapping={"state": "synced", "out:note": "x" * 600})
+        encoding = client.object("encoding", "record")
+
+    assert encoding in ("listpack", "ziplist")
+
+
 def test_only_its_owner_can_reach_it(redis_in: RedisIn) -> None:
     server = redis_in()
     server.start()
