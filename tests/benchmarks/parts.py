@@ -53,6 +53,11 @@ PARTS = (
         short=True,
     ),
     Part(
+        name="processes",
+        section=INGEST,
+        about="1, 2 and 4 web processes before one Redis; a thousand calls that go to all four at once.",
+    ),
+    Part(
         name="redis_away",
         section=INGEST,
         about="Redis frozen and killed for a second and a half at a time, while eight senders go on.",

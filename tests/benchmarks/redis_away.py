@@ -55,7 +55,7 @@ class Answers:
             writer.write(webhook(number))
             try:
                 async with asyncio.timeout(HUNG_S):
-                    status = await _status(reader)
+                    status = await status_of(reader)
             except TimeoutError:
                 self.hung += 1
                 writer.close()
@@ -68,7 +68,7 @@ class Answers:
         writer.close()
 
 
-async def _status(reader: asyncio.StreamReader) -> int:
+async def status_of(reader: asyncio.StreamReader) -> int:
     head = await reader.readuntil(b"\r\n\r\n")
     length = head.lower().partition(b"content-length:")[2].split(b"\r\n", 1)[0]
     await reader.readexactly(int(length))
