@@ -149,7 +149,7 @@ def before_others() -> None:
         os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
 
 
-def _after_others() -> None:
+def after_others() -> None:
     with contextlib.suppress(PermissionError):
         os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 
@@ -223,7 +223,7 @@ async def _under_attack(
     attacker = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tests.web.attacks", name, str(site.port), str(seconds), str(connections)),
         stdout=subprocess.PIPE,
-        preexec_fn=_after_others,
+        preexec_fn=after_others,
     )
     others, peak = Others(), 0.0
     # Until it has started.

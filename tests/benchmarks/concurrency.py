@@ -15,11 +15,11 @@ import os
 import statistics
 import subprocess
 import sys
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from bridge.domain.rules.model import Rules
@@ -30,7 +30,7 @@ from bridge.ledger.connect import connect
 from bridge.ledger.ledger import Ledger
 from bridge.local.embedded import EmbeddedRedis
 from bridge.sandbox import environ
-from tests.benchmarks.attacks import before_others
+from tests.benchmarks.attacks import after_others, before_others
 from tests.benchmarks.report import Row
 from tests.benchmarks.worker import cpu_s, memory_mb
 from tests.chaos.house import free_port
@@ -113,6 +113,16 @@ def run(short: bool) -> list[Row]:
 
 def measure(folder: Path, checkout: Path, threads: int, seconds: float, *, first: bool) -> Figures:
     """One worker on a backlog that lasts for about `seconds`."""
+    if first:
+        # Inherited by all that is started: a Redis that has to wait would slow the worker down.
+        before_others()
+    try:
+        return _measured(folder, checkout, threads, seconds)
+    finally:
+        after_others()
+
+
+def _measured(folder: Path, checkout: Path, threads: int, seconds: float) -> Figures:
     server = EmbeddedRedis(folder, appendfsync="everysec")
     server.start()
     ledger = Ledger(connect(server.url))
@@ -138,9 +148,11 @@ def measure(folder: Path, checkout: Path, threads: int, seconds: float, *, first
             env=_environ(server.url, port, threads, checkout),
             stdout=subprocess.DEVNULL,
             stderr=None,
-            preexec_fn=partial(_on_its_core, first=first),
+            preexec_fn=_on_its_core,
         ) as worker:
             figures = _middle(ledger, worker.pid, calls, threads)
+        # It says how many requests it answered every 0.1 s.
+        threading.Event().wait(0.25)
     finally:
         stub.kill()
         answered = [int(line) for line in stub.stdout] if stub.stdout is not None else []
@@ -148,10 +160,8 @@ def measure(folder: Path, checkout: Path, threads: int, seconds: float, *, first
     return Figures(**figures, requests=answered[-1] / calls)
 
 
-def _on_its_core(*, first: bool) -> None:
+def _on_its_core() -> None:
     os.sched_setaffinity(0, _WORKER)
-    if first:
-        before_others()
 
 
 def _environ(url: str, port: int, threads: int, checkout: Path) -> Mapping[str, str]:
