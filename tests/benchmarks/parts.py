@@ -97,6 +97,7 @@ PARTS = (
         section=BUDGETS,
         about="A backlog of 1,000 calls against three ways to count, on a clock of the test.",
         short=True,
+        within_s=600,
     ),
     Part(
         name="growth",
