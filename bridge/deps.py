@@ -80,3 +80,7 @@ class JobResult:
     log: str = ""
     fields: Mapping[str, object] = field(default_factory=dict)
     counters: tuple[str, ...] = ()
+
+    @property
+    def outcome(self) -> str:
+        return "done" if self.again_in_ms is None else "again"

@@ -195,7 +195,7 @@ class Claims(Middleware):
                     flush()
                 except LeaseLost:
                     # Told by a command that went with the one that was to end the job.
-                    outcome = _lost(claim)
+                    outcome = _ended(run, "lost", "failed" if exception else run.result.outcome)
             if exception is not None or outcome == "lost":
                 _count(run, outcome)
             log.info(
@@ -267,22 +267,21 @@ def _waited(run: Run) -> tuple[Lane, float] | None:
 
 def _complete(run: Run) -> str:
     claim, result = run.claim, run.result
-    outcome = "done" if result.again_in_ms is None else "again"
     end = run.deps.ledger.complete(
         claim,
         again_in_ms=result.again_in_ms,
         note=result.log,
         fields=result.fields,
-        counters=(f"job:{claim.kind}:{outcome}", *result.counters),
+        counters=(f"job:{claim.kind}:{result.outcome}", *result.counters),
         wait=_waited(run),
     )
-    return _ended(run, end, outcome)
+    return _ended(run, end, result.outcome)
 
 
 def _ended(run: Run, end: str, outcome: str) -> str:
-    """How it ended, by the answer of `Ledger.complete`."""
-    # While the lease is young, nobody can have taken the job: it was ended already, by a request whose reply
-    # was lost and which was therefore sent again.
+    """How it ended, by the answer of `Ledger.complete`, or of a command that was sent with it."""
+    # While the lease is young, nobody can have taken the job: it was ended already, by commands whose reply
+    # was lost and which were therefore sent again.
     return _lost(run.claim) if end == "lost" and not run.leases.is_young(run.claim) else outcome
 
 

@@ -8,9 +8,10 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import dramatiq
 import pytest
@@ -25,6 +26,7 @@ from bridge.ledger.keys import Lane
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.queue.jobs import Claim
 from bridge.ledger.queue.kinds import KINDS
+from bridge.ledger.sharing import Command, LedgerClient
 from bridge.sandbox.running import RunningSandbox
 from tests.processes import started
 from tests.support import Bridge, Runner, ended
@@ -267,27 +269,35 @@ def test_integrations_see_each_job_and_its_error(
     assert watching.seen == [f"before sync {KEY} True", seen]
 
 
+@pytest.mark.parametrize("writes", [False, True])
 @pytest.mark.parametrize(("old", "end"), [(False, "done"), (True, "lost")])
 def test_an_end_whose_reply_was_lost_is_no_lost_lease(
-    bridge: Bridge, monkeypatch: pytest.MonkeyPatch, old: bool, end: str
+    bridge: Bridge, monkeypatch: pytest.MonkeyPatch, old: bool, end: str, writes: bool
 ) -> None:
-    """redis-py sends the end once more; an old lease may really be another worker's by now."""
-    complete = bridge.ledger.complete
+    """It is sent once more, with what goes with it; an old lease may really be another worker's by now."""
+    client = cast(LedgerClient, bridge.ledger.redis)
+    exchange = client._exchange
+    sent: list[int] = []
 
-    def sent_twice(claim: Claim, **end: Any) -> str:
-        complete(claim, **end)
-        return complete(claim, **end)
+    def sent_twice(commands: Sequence[Command]) -> list[Any]:
+        sent.append(len(commands))
+        exchange(commands)
+        return exchange(commands)
 
     def job(claim: Claim, deps: Deps) -> JobResult:
+        if writes:
+            deps.ledger.keep_soon(claim, {"state": "synced"})
         if old:
             began = leases.clock
             monkeypatch.setattr(leases, "clock", lambda: began() + 3)
+        monkeypatch.setattr(client, "_exchange", sent_twice)
         return JobResult()
 
-    monkeypatch.setattr(bridge.ledger, "complete", sent_twice)
     bridge.ledger.schedule("sync", KEY, in_ms=0)
 
     assert Runner(bridge.deps, bridge.leases, {"sync": job}).run("sync", KEY) == end
+    # The write, if there is one, goes with the end.
+    assert sent[0] == 1 + writes
 
 
 def test_a_job_that_is_not_due_is_skipped(bridge: Bridge) -> None:
