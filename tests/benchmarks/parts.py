@@ -21,7 +21,7 @@ class Part:
     section: str
     about: str
     short: bool = False
-    within_s: int = 240
+    within_s: int = 400
 
 
 INGEST = "Taking webhooks in"
@@ -72,7 +72,7 @@ PARTS = (
         name="workers_side_by_side",
         section=WORKERS,
         about="The same four requests of 50 ms a call by each, one process on one core, in turns.",
-        within_s=300,
+        within_s=400,
     ),
     Part(
         name="pickup",
