@@ -85,6 +85,7 @@ PARTS = (
         name="round_trips",
         section=WORKERS,
         about="How often a worker waits for Redis for a call, handing it out included.",
+        short=True,
     ),
     Part(
         name="recordings",
