@@ -245,9 +245,19 @@ def _masked(name: str, value: object) -> Any:
     if isinstance(value, list | tuple | set | frozenset):
         return [_masked(name, item) for item in value]
     text = value if isinstance(value, str) else str(value)
+    is_open = name in _OPEN_FIELDS
+    return _masked_short(text, is_open) if len(text) <= _SHORT else _masked_text(text, is_open)
+
+
+def _masked_text(text: str, is_open: bool) -> str:
     if _HARMLESS.fullmatch(text) and not _SIGN_IN_WORD.search(text):
         return text
-    return without_secrets(text) if name in _OPEN_FIELDS else masked(text)
+    return without_secrets(text) if is_open else masked(text)
+
+
+# The same keys and words stand in several lines.
+_SHORT = 64
+_masked_short = lru_cache(maxsize=1024)(_masked_text)
 
 
 @lru_cache(maxsize=256)

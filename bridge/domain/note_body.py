@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from bridge.domain.call import Call
 from bridge.domain.kustomer_texts.note import note_before_change, note_text, title
@@ -18,12 +20,12 @@ class NoteBody:
     """A note's text.
 
     Args:
-        former_body: what an earlier version sent where it meant the same.
+        former: what an earlier version sent where it meant the same; made when it is asked for.
         left_out: what is to be said where the template failed.
     """
 
     body: str
-    former_body: str
+    former: Callable[[], str]
     left_out: tuple[str, ...] = ()
 
 
@@ -40,12 +42,12 @@ def note_body(
             left_out = (f"the note's template failed in line {line}, so the note is the built-in one",)
         else:
             if body:
-                return NoteBody(body=body, former_body=body)
+                return NoteBody(body=body, former=lambda: body)
     return NoteBody(
         body=note_text(
             call, zone=rules.zone, sound=sound, life=life, texts=texts, transcript_file=transcript_file
         ),
-        former_body=note_before_change(call, zone=rules.zone, sound=sound, life=life, texts=texts),
+        former=partial(note_before_change, call, zone=rules.zone, sound=sound, life=life, texts=texts),
         left_out=left_out,
     )
 

@@ -84,8 +84,13 @@ class Phone:
             return "number withheld"
         if self.kind is not Kind.E164:
             return self.text
-        number = phonenumbers.parse(self.text)
-        return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
+        return _spoken(self.text)
+
+
+@lru_cache(maxsize=1024)
+def _spoken(text: str) -> str:
+    number = phonenumbers.parse(text)
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
 
 
 WITHHELD = Phone(Kind.WITHHELD)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum, auto
@@ -96,14 +96,18 @@ class NoteDraft:
     external_id: str
     id: str
     body: str
-    # What an earlier version sent where it meant the same.
-    former_body: str = ""
+    # Makes what an earlier version sent where it meant the same; a note that is there is compared with it.
+    former: Callable[[], str] = field(default=str, compare=False)
     # Of the second note, which says what is new once a person has edited this one.
     later: LaterTexts = field(default_factory=LaterTexts)
 
     @property
     def text(self) -> str:
         return self.body
+
+    @property
+    def former_body(self) -> str:
+        return self.former()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,7 +216,7 @@ def plan(
         external_id=key_of("note", external_id),
         id=object_id(key_of("note", external_id)),
         body=made.body,
-        former_body=made.former_body,
+        former=made.former,
         later=later_texts(call, texts),
     )
     return Plan(

@@ -15,12 +15,14 @@ What makes this safe:
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, cast
 
+import hiredis
 import redis
 from redis.client import NEVER_DECODE, Pipeline
 from redis.commands.core import Script
@@ -217,12 +219,14 @@ class LedgerClient(redis.Redis):
         connection: Any = self.connection_pool.get_connection()
 
         def exchange() -> list[Any]:
-            connection.connect()
-            connection.check_health()
+            if connection._sock is None:
+                connection.connect()
+            if time.monotonic() > connection.next_health_check:
+                connection.check_health()
             known = _known_at(connection)
             # One that Redis does not know would be carried out after those that follow it.
             sent = [one if len(commands) == 1 or _sha(one) in known else one.in_full() for one in commands]
-            data = b"".join(part for one in sent for part in connection.pack_command(*one.words))
+            data = b"".join([_packed(one.words) for one in sent])
             connection.send_packed_command([data], check_health=False)
             answers = [_answer(connection) for _ in commands]
             known.update(_sha(one) for one in commands)
@@ -296,6 +300,17 @@ def _known_at(connection: Any) -> set[str]:
 
 def _sha(command: Command) -> str:
     return "" if command.source is None else str(command.words[1])
+
+
+def _packed(words: tuple[Any, ...]) -> bytes:
+    """As redis-py writes a command, without what it does for words that the ledger never has."""
+    if " " in words[0]:
+        words = (*words[0].split(), *words[1:])
+    try:
+        packed: bytes = hiredis.pack_command(words)
+        return packed
+    except TypeError as error:
+        raise redis.DataError(str(error)) from error
 
 
 def _answer(connection: Any) -> Any:

@@ -38,7 +38,7 @@ def write_later(writer: CallWriter, note: NoteOutput, written: Written) -> None:
         text = texts.note_of_nothing()
     key = later_key(draft.external_id)
     body = text or texts.note_of_files()
-    own = replace(draft, external_id=key, id=object_id(key), body=body, former_body="")
+    own = replace(draft, external_id=key, id=object_id(key), body=body, former=str)
     second, _ = writer.ensure(
         LaterNoteOutput(
             writer=writer,

@@ -36,8 +36,8 @@ class NoteOutput(TextOutput[Note]):
 
     def fields(self, known: Written | None) -> Fields:
         # An upgrade alone is no reason to rewrite a note.
-        as_before = known is not None and known.sent.get("body") == self.draft.former_body
-        body = self.draft.former_body if as_before else self.draft.body
+        former = self.draft.former_body if known is not None else None
+        body = former if known is not None and known.sent.get("body") == former else self.draft.body
         edited = {EDITED: known.sent[EDITED]} if known is not None and EDITED in known.sent else {}
         return {"externalId": self.draft.external_id, "body": body, **self.attached(), **edited}
 
