@@ -163,6 +163,17 @@ def test_what_comes_beyond_an_answer_is_nobodys(client: httpx2.Client) -> None:
     assert served.connections == 2
 
 
+def test_a_connection_that_the_service_wants_to_end_is_not_used_again(client: httpx2.Client) -> None:
+    # It says so, and leaves it to us.
+    served = Served(says(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{}"))
+    with service(served) as url:
+        post(client, url)
+        eventually(lambda: served.open == 0, "we have closed it")
+        assert post(client, url) == {}
+
+    assert served.connections == 2
+
+
 @pytest.mark.parametrize(
     "ends",
     [
