@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from bridge.ledger.scripted import LEASE_MS
 from tests.chaos.house import House, Process
 from tests.chaos.stepped import write_offset
 from tests.chaos.wires import Wires, tcp, unix
@@ -154,9 +155,14 @@ class Stage(House):
         return found
 
     def leases_lost(self, name: str) -> int:
-        """How many of its runs a worker, and those before it under that name, ended for a lost lease."""
+        """How many of its runs a worker, and those before it under that name, ended for a lost lease.
+
+        A run shorter than a lease cannot have lost it: its own end was sent twice, as the reply got lost.
+        """
         log = self.folder / f"{name}.log"
-        return log.read_bytes().count(b'"lease lost') if log.exists() else 0
+        lines = log.read_bytes().splitlines() if log.exists() else []
+        ends = [json.loads(line) for line in lines if b'"outcome": "lost"' in line and line.endswith(b"}")]
+        return sum(end["ms"] >= LEASE_MS for end in ends)
 
     def step_clock(self, name: str, seconds: float) -> None:
         """Move a process's wall clock, and that of those who start in its place."""
