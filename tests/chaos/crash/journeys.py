@@ -70,7 +70,7 @@ class Journey:
     """Args:
     run: drives the worker; told all that happens.
     prepare: what the services hold and how they behave, before; in the test's own process.
-    only: the boundaries to kill at; empty: all that are passed.
+    only: the boundaries to kill at, alone or with commands that go out together; empty: all that are passed.
     times: kill only at the first so many visits of a boundary, where a timer decides how many there are.
     new_ledger: the ledger's own first start, so that it may have forgotten the call.
     through: the services that are reached through Membrane.
@@ -271,7 +271,8 @@ def _in_bulk(hand: Hand) -> None:
     bulk.keep_worked(hand.ledger, at_ms=hand.ledger.now_ms(), took_s=1)
     kustomer = hand.deps.kustomer
     sent_by = Bulk(kustomer.service, f"{kustomer.url}/v1", sleep=lambda seconds: None)
-    wanted = BulkRequests(hand.ledger, backlog=lambda: 1_000)
+    # Looked at before each create: how many there are within a second depends on the machine.
+    wanted = BulkRequests(hand.ledger, backlog=lambda: 1_000, look_every_s=0)
     kustomer.use(Batches(sent_by, wanted, least=1, quiet_s=0))
     _ended(hand)
 

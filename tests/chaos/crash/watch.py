@@ -47,6 +47,11 @@ class Point:
     nth: int
     moment: Moment
 
+    @property
+    def names(self) -> list[str]:
+        """Of each boundary: commands that go out together have all their names."""
+        return self.name.split("+")
+
     def __str__(self) -> str:
         return f"{self.moment} {self.name} #{self.nth}"
 
