@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource
 
 from bridge.domain.rules.model import Rules
 from bridge.errors import WrongUse
+from bridge.secret_files import file_variables, not_from_files
 from bridge.setting_names import misspelt
 from bridge.storage.opening import open_storage
 
@@ -55,8 +56,11 @@ def misspelt_in(where: str, names: Iterable[str], settings_cls: type[BaseSetting
         if isinstance(field.validation_alias, AliasChoices)
         for choice in field.validation_alias.choices
     }
-    known = (set(settings_cls.model_fields) | aliases).difference(_NO_SETTINGS)
-    return [
+    known = (set(settings_cls.model_fields) | aliases | file_variables(settings_cls)).difference(_NO_SETTINGS)
+    names = set(names)
+    files = not_from_files(names, where, settings_cls)
+    names -= {line.partition(" ")[0] for line in files}
+    return files + [
         f"{name} in {where} is not a setting; did you mean {near}?" for name, near in misspelt(names, known)
     ]
 
@@ -84,3 +88,13 @@ def storage_complaints(url: str, data_dir: Path) -> list[str]:
     except WrongUse as error:
         return [f"RECORDINGS_URL  {str(error).removeprefix('RECORDINGS_URL: ')}"]
     return []
+
+
+def plain(message: str) -> str:
+    """pydantic's message, to go on after the setting's name."""
+    for kind, wanted in (("a valid integer", "a whole number"), ("a valid number", "a number")):
+        if message.startswith(f"Input should be {kind}") or (kind[8:] in message and "parse" in message):
+            return f"must be {wanted}"
+    if message.startswith("Input should be a valid boolean"):
+        return "must be true or false"
+    return message.removeprefix("Value error, ").replace("Input should be", "must be")

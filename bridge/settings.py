@@ -29,7 +29,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from bridge.domain.rules.model import Rules
 from bridge.errors import WrongUse
 from bridge.platforms import is_on_platform
-from bridge.setting_sources import Given, misspelt_in, read_file, read_rules, storage_complaints
+from bridge.secret_files import open_secrets
+from bridge.setting_sources import Given, misspelt_in, plain, read_file, read_rules, storage_complaints
 from bridge.setting_values import (
     E164,
     GOOD_TOKEN,
@@ -184,6 +185,7 @@ class Settings(BaseSettings):
     rules: Rules = Field(default_factory=Rules, exclude=True)
 
     _notices: tuple[str, ...] = PrivateAttr(default=())
+    _secret_files: Mapping[str, Path] = PrivateAttr(default_factory=dict)
 
     @classmethod
     def settings_customise_sources(
@@ -225,8 +227,10 @@ class Settings(BaseSettings):
     def read(cls, environ: Mapping[str, str], *, dotenv: Path | None = Path(".env")) -> Reading:
         """The same, without an end where something is wrong; see `Reading`."""
         in_file, complaints = read_file(dotenv)
-        wrong = dict.fromkeys(complaints)
-        found = Given(cls, in_file)() | Given(cls, environ)()
+        opened = open_secrets(cls, in_file, environ)
+        wrong = dict.fromkeys([*complaints, *opened.wrong])
+        below, above = (Given(cls, place)() for place in opened.places)
+        found = below | above
         if "host" not in found and is_on_platform(environ):
             found["host"] = "0.0.0.0"  # noqa: S104  # its router is outside of this container
         try:
@@ -235,7 +239,7 @@ class Settings(BaseSettings):
             faults = error.errors(include_input=False, include_url=False)
             for fault in faults:
                 name = str(fault["loc"][0])
-                wrong[f"{name.upper()}  {_plain(fault['msg'])}"] = None
+                wrong[opened.complaint(name, plain(fault["msg"]))] = None
                 found.pop(name, None)
             values = cls(**found)
         rules, complaints = read_rules(values.callbridge_rules)
@@ -250,12 +254,18 @@ class Settings(BaseSettings):
         values._notices = tuple(
             line for where, names in places.items() for line in misspelt_in(where, names, cls)
         )
+        values._secret_files = opened.files
         return Reading(settings=values, wrong=tuple(wrong))
 
     @property
     def notices(self) -> tuple[str, ...]:
         """What is not wrong and yet probably not meant, such as a misspelt name; a line each."""
         return self._notices
+
+    @property
+    def secret_files(self) -> Mapping[str, Path]:
+        """Variable, in lower case -> the file that it was read from."""
+        return self._secret_files
 
     def need(self, *what: Need) -> Settings:
         """Check that everything `what` wants is there, a service by the road that is set for it.
@@ -371,18 +381,8 @@ class Reading:
 
     def _missing(self, what: Collection[Need]) -> list[str]:
         """What is there and wrong is not missing."""
-        bad = {line.partition(" ")[0] for line in self.wrong}
+        bad = {line.partition(" ")[0].removesuffix("_FILE") for line in self.wrong}
         return [line for line in self.settings.missing(*what) if line.partition(" ")[0] not in bad]
-
-
-def _plain(message: str) -> str:
-    """pydantic's message, to go on after the setting's name."""
-    for kind, wanted in (("a valid integer", "a whole number"), ("a valid number", "a number")):
-        if message.startswith(f"Input should be {kind}") or (kind[8:] in message and "parse" in message):
-            return f"must be {wanted}"
-    if message.startswith("Input should be a valid boolean"):
-        return "must be true or false"
-    return message.removeprefix("Value error, ").replace("Input should be", "must be")
 
 
 def _listed(heading: str, lines: Iterable[str]) -> str:

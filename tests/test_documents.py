@@ -11,6 +11,7 @@ import pytest
 from pydantic import AliasChoices
 
 from bridge.reports.rules_handbook import written
+from bridge.secret_files import secret_variables
 from bridge.settings import Settings
 
 ROOT = Path(__file__).parents[1]
@@ -42,6 +43,12 @@ def test_the_handbook_lists_every_setting() -> None:
     names = {name.upper() for name, field in Settings.model_fields.items() if not field.exclude}
 
     assert set(settings_in_the_handbook()) == names
+
+
+def test_the_handbook_lists_every_secret_that_can_be_read_from_a_file() -> None:
+    part = HANDBOOK.read_text().partition("This works for ")[2].partition(". The file")[0]
+
+    assert set(re.findall(r"`(\w+)`", part)) == {name.upper() for name in secret_variables(Settings)}
 
 
 def test_the_handbook_names_the_second_spelling_of_a_setting() -> None:

@@ -13,6 +13,7 @@ from bridge import error_reports, logs, tracing_setup
 from bridge.commands.printing import say
 from bridge.local.embedded import write_private
 from bridge.local.supervisor import RUN_MARK, identity
+from bridge.secret_files import over
 from bridge.settings import ALL_NEEDS, PROCESS_NEEDS, Need, Reading, Settings
 
 log = logging.getLogger(__name__)
@@ -82,11 +83,11 @@ def load_settings(
     """
     environ = os.environ if environ is None else environ
     reading = Settings.read(environ, dotenv=dotenv)
-    if not environ.get("REDIS_URL", "").strip():
+    if not any(environ.get(name, "").strip() for name in ("REDIS_URL", "REDIS_URL_FILE")):
         run = living_run(reading.settings.data_dir)
         if run is not None:
             own = {name: value for name, value in environ.items() if value.strip()}
-            reading = Settings.read({**run.environment, **own}, dotenv=dotenv)
+            reading = Settings.read(over(run.environment, own, Settings), dotenv=dotenv)
     if checks_addresses:
         reading = with_addresses_checked(reading)
     if runs_without_rules:

@@ -33,6 +33,7 @@ from bridge.local.supervisor import (
     identity,
     marked_processes,
 )
+from bridge.secret_files import over
 from bridge.settings import PROCESS_NEEDS, Settings
 from bridge.wording import counted
 
@@ -261,7 +262,8 @@ class LocalStack:
         return free
 
     def _child(self, name: str, environment: Mapping[str, str], *args: str) -> Child:
-        inherited = {**os.environ, **environment, RUN_MARK: self._mark, "PYTHONUNBUFFERED": "1"}
+        own = {RUN_MARK: self._mark, "PYTHONUNBUFFERED": "1"}
+        inherited = {**over(os.environ, environment, Settings), **own}
         if sys.stderr.isatty() and self._settings.log_format is None:
             # They write to a pipe, and so cannot see that a person reads it.
             inherited["LOG_FORMAT"] = "console"
@@ -281,9 +283,18 @@ class LocalStack:
             value = getattr(self._settings, name.lower())
             if value is not None:
                 environment[name] = _as_text(value)
-        if sandbox is not None:
-            environment |= sandbox.environment
-        return environment
+        # By its file, so that the children notice when it changes.
+        by_file = {
+            f"{name}_FILE".upper(): str(path.absolute())
+            for name, path in self._settings.secret_files.items()
+            if name.upper() in environment and name != "redis_url"
+        }
+        environment = over(environment, by_file, Settings)
+        return environment if sandbox is None else over(environment, sandbox.environment, Settings)
+
+    def _first_token(self, environment: Mapping[str, str]) -> str:
+        given = self._settings.webhook_tokens
+        return given[0].get_secret_value() if given else environment["WEBHOOK_TOKENS"].split(",")[0]
 
     def _kept_token(self) -> str:
         """The token of this folder's sandbox: made once, so that a restart changes no one's set-up."""
@@ -321,9 +332,9 @@ class LocalStack:
                 f"  Sandbox CloudTalk: {sandbox.urls['cloudtalk']}",
                 f"  Sandbox Kustomer:  {sandbox.urls['kustomer']}",
                 f"  Sandbox Membrane:  {sandbox.urls['membrane']}",
-                f"  Webhook token:     {environment['WEBHOOK_TOKENS'].split(',')[0]}",
+                f"  Webhook token:     {self._first_token(environment)}",
             ]
-        elif "WEBHOOK_TOKENS" not in environment and not self._settings.webhook_signing_secrets:
+        elif not self._settings.webhook_tokens and not self._settings.webhook_signing_secrets:
             lines += ["  No WEBHOOK_TOKENS set: every webhook is refused until you set one."]
         elsewhere = self._settings.data_dir != Settings().data_dir
         lines += ["", "  In another terminal:"]
