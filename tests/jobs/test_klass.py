@@ -76,10 +76,14 @@ def test_a_ledger_that_was_lost_finds_the_one_that_is_there(
 ) -> None:
     sandbox.kustomer.read_as(**reading)
     tell(bridge, contact(1, 0))
+    anew = Bridge(redis_client, sandbox, Rules(fields_as="klass"))
+    # With it goes since when the ledger remembers.
     redis_client.flushall()
 
-    tell(Bridge(redis_client, sandbox, Rules(fields_as="klass")), contact(1, 0))
+    tell(anew, contact(1, 0))
+    anew.run_jobs_for(60)
 
+    assert "klass" in anew.record(uuid_of(1)).outputs
     the_object(sandbox)
     one_of_each(sandbox)
 
