@@ -104,6 +104,21 @@ def test_the_creates_of_a_backlog_are_one_bulk_request_of_each_kind(backlog: Bac
     assert len(backlog.sandbox.kustomer.requests) == CALLS + 9
 
 
+def test_the_intent_of_each_is_on_record_before_the_bulk_request_is_sent(backlog: Backlog) -> None:
+    seen: list[list[str]] = []
+
+    def look() -> None:
+        records = [backlog.bridge.record(body(n)["call_uuid"]) for n in range(CALLS)]
+        seen.append([" ".join(record.intents) for record in records])
+
+    backlog.receive()
+    backlog.while_waiting = look
+
+    backlog.run()
+
+    assert seen == [["customer"] * CALLS, ["conversation"] * CALLS, ["note"] * CALLS]
+
+
 def test_they_are_what_single_requests_would_have_made(backlog: Backlog, sandbox: RunningSandbox) -> None:
     backlog.receive()
     backlog.run()

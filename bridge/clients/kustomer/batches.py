@@ -76,7 +76,7 @@ class _Alone(BridgeError):
 class _Item:
     body: Mapping[str, Any]
     size: int
-    # Its lease, asked right before it is sent.
+    # Its lease, asked by its own thread before it joins, and by whoever sends it right before that.
     check: Callable[[], None]
     # Of the create; known by its external id.
     result: str | BridgeError | None = None
@@ -145,6 +145,9 @@ class Batches:
         item = _Item(body=body, size=size_of(body), check=current_check())
         if item.size > MOST_BYTES:
             return None
+        # In this thread, because what still waits to be sent to Redis, such as the intent, is this run's own:
+        # no other thread can send it.
+        item.check()
         batch, is_first = self._join(kind, item)
         if is_first:
             self._lead(batch)
