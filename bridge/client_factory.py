@@ -32,6 +32,22 @@ class ClientFactory:
 
     def __init__(self, settings: Settings, client: httpx2.Client) -> None:
         self._settings, self._client = settings, client
+        self._with_key: list[CloudTalk | Kustomer] = []
+
+    def use(self, settings: Settings) -> None:
+        """Have the clients that were built sign in with the secrets of these settings.
+
+        Raises:
+            WrongUse: a token of Membrane's is none.
+        """
+        self._settings = settings
+        for client in self._with_key:
+            if isinstance(client, CloudTalk):
+                client.use_key(*_cloudtalk_key(settings))
+            else:
+                client.use_key(_text(settings.kustomer_api_key))
+        if "membrane" in self.__dict__:
+            self.membrane.use(_tokens(settings))
 
     @cached_property
     def membrane(self) -> Membrane:
@@ -93,7 +109,7 @@ class ClientFactory:
         settings = self._settings.need("kustomer")
         is_direct = settings.kustomer_via == "direct"
         road = self._client if is_direct else self.membrane.road(str(settings.membrane_kustomer_connection))
-        return Kustomer(
+        kustomer = Kustomer(
             client=road,
             url=settings.kustomer_api_url,
             api_key=_text(settings.kustomer_api_key) if is_direct else None,
@@ -103,25 +119,35 @@ class ClientFactory:
             search_budget=search_budget,
             bulk_log=bulk_log,
         )
+        if is_direct:
+            self._with_key.append(kustomer)
+        return kustomer
 
     def _direct_cloudtalk(self, budget: Budget | None, gate: Gate | None = None) -> CloudTalk:
         settings = self._settings
-        return CloudTalk(
+        key_id, key_secret = _cloudtalk_key(settings)
+        cloudtalk = CloudTalk(
             client=self._client,
             core=settings.cloudtalk_api_url,
             analytics=settings.cloudtalk_analytics_url,
             platform=settings.cloudtalk_platform_url,
             ai=settings.cloudtalk_ai_url,
-            key_id=_text(settings.cloudtalk_access_key_id),
-            key_secret=_text(settings.cloudtalk_access_key_secret),
+            key_id=key_id,
+            key_secret=key_secret,
             budget=budget,
             gate=gate,
         )
+        self._with_key.append(cloudtalk)
+        return cloudtalk
 
 
 def lock_file(settings: Settings) -> Path:
     """Which of Membrane's actions each key stands for."""
     return settings.data_dir / "membrane-actions.lock.json"
+
+
+def _cloudtalk_key(settings: Settings) -> tuple[str | None, str | None]:
+    return _text(settings.cloudtalk_access_key_id), _text(settings.cloudtalk_access_key_secret)
 
 
 def _tokens(settings: Settings) -> Tokens:

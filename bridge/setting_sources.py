@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from dotenv import dotenv_values
-from pydantic import AliasChoices
+from pydantic import AliasChoices, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource
 
 from bridge.domain.rules.model import Rules
 from bridge.errors import WrongUse
-from bridge.secret_files import file_variables, not_from_files
+from bridge.secret_files import complaint, file_variables, not_from_files
 from bridge.setting_names import misspelt
 from bridge.storage.opening import open_storage
 
@@ -34,6 +35,37 @@ class Given(EnvSettingsSource):
     def _load_env_vars(self) -> Mapping[str, str | None]:
         stripped = {name.lower(): value.strip() for name, value in self._given.items() if value}
         return {name: value for name, value in stripped.items() if value and name not in _NO_SETTINGS}
+
+
+def given_again(
+    settings_cls: type[BaseSettings],
+    given: Mapping[str, Any],
+    texts: Mapping[str, str],
+    files: Mapping[str, Path],
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """What the settings were made of, with other secrets.
+
+    Args:
+        texts: variable, in lower case -> the new secret.
+        files: variable -> where it is from.
+    Returns:
+        What the settings accept, and variable -> what is wrong with its secret, which stays as it was.
+    """
+    wrong: dict[str, str] = {}
+    good = dict(texts)
+    while True:
+        found = {**given, **Given(settings_cls, good)()}
+        try:
+            settings_cls(**found)
+        except ValidationError as error:
+            for fault in error.errors(include_input=False, include_url=False):
+                name = str(fault["loc"][0]).lower()
+                wrong[name] = complaint(name, files.get(name), plain(fault["msg"]))
+                if good.pop(name, None) is None:
+                    # Of two that do not go together only one is named, and its other value is no better.
+                    good.clear()
+        else:
+            return found, wrong
 
 
 def read_file(path: Path | None) -> tuple[Mapping[str, str | None], list[str]]:

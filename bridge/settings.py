@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 from pydantic import (
     AliasChoices,
@@ -29,11 +29,24 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from bridge.domain.rules.model import Rules
 from bridge.errors import WrongUse
 from bridge.platforms import is_on_platform
-from bridge.secret_files import open_secrets
-from bridge.setting_sources import Given, misspelt_in, plain, read_file, read_rules, storage_complaints
+from bridge.secret_files import open_secrets, secret_variables
+from bridge.setting_needs import (
+    SERVICES,
+    Need,
+    listed,
+    missing_settings,
+)
+from bridge.setting_sources import (
+    Given,
+    given_again,
+    misspelt_in,
+    plain,
+    read_file,
+    read_rules,
+    storage_complaints,
+)
 from bridge.setting_values import (
     E164,
-    GOOD_TOKEN,
     HoursText,
     Key,
     NotifyUrls,
@@ -51,18 +64,6 @@ from bridge.setting_values import (
 )
 
 Via = Literal["direct", "membrane"]
-ServiceName = Literal["cloudtalk", "kustomer"]
-Need = Literal["redis", "membrane", "cloudtalk", "kustomer", "webhooks"]
-SERVICES: tuple[ServiceName, ...] = get_args(ServiceName)
-
-# What each process cannot start without, and what one of them wants, whoever of them is asked first.
-PROCESS_NEEDS: Mapping[str, tuple[Need, ...]] = {
-    "web": ("redis",),
-    "worker": ("redis", "cloudtalk", "kustomer"),
-    "clock": ("redis",),
-    "up": ("cloudtalk", "kustomer"),
-}
-ALL_NEEDS: tuple[Need, ...] = ("redis", "webhooks", "cloudtalk", "kustomer")
 
 
 class Settings(BaseSettings):
@@ -186,6 +187,7 @@ class Settings(BaseSettings):
 
     _notices: tuple[str, ...] = PrivateAttr(default=())
     _secret_files: Mapping[str, Path] = PrivateAttr(default_factory=dict)
+    _given: Mapping[str, object] = PrivateAttr(default_factory=dict)
 
     @classmethod
     def settings_customise_sources(
@@ -254,7 +256,7 @@ class Settings(BaseSettings):
         values._notices = tuple(
             line for where, names in places.items() for line in misspelt_in(where, names, cls)
         )
-        values._secret_files = opened.files
+        values._secret_files, values._given = opened.files, found
         return Reading(settings=values, wrong=tuple(wrong))
 
     @property
@@ -267,6 +269,19 @@ class Settings(BaseSettings):
         """Variable, in lower case -> the file that it was read from."""
         return self._secret_files
 
+    def with_secrets(self, texts: Mapping[str, str]) -> tuple[Settings, Mapping[str, str]]:
+        """The same with other secrets, and a line by variable for each that is wrong: it stays as it was.
+
+        Args:
+            texts: variable, in lower case -> what its file holds now.
+        """
+        given, wrong = given_again(type(self), self._given, texts, self._secret_files)
+        fields = {one.field for name, one in secret_variables(type(self)).items() if name in texts}
+        again = type(self)(**given)
+        settings = self.model_copy(update={name: getattr(again, name) for name in fields})
+        settings._given = given
+        return settings, wrong
+
     def need(self, *what: Need) -> Settings:
         """Check that everything `what` wants is there, a service by the road that is set for it.
 
@@ -274,40 +289,12 @@ class Settings(BaseSettings):
             WrongUse: names every missing setting at once.
         """
         if missing := self.missing(*what):
-            raise WrongUse(_listed("Missing settings (environment or .env):", missing))
+            raise WrongUse(listed("Missing settings (environment or .env):", missing))
         return self
 
     def missing(self, *what: Need) -> list[str]:
         """Every setting that `what` wants and that is not there, with where to get it."""
-        missing: list[str] = []
-        if "redis" in what and self.redis_url is None:
-            missing.append(
-                "REDIS_URL  such as redis://127.0.0.1:6379/0 (`callbridge up` brings a server of its own)"
-            )
-        if "webhooks" in what and not (self.webhook_tokens or self.webhook_signing_secrets):
-            missing.append(
-                f"WEBHOOK_TOKENS  a random text of {GOOD_TOKEN} characters or more, for CloudTalk to send: "
-                "without it (or WEBHOOK_SIGNING_SECRETS) web lets no webhook in"
-            )
-        if "cloudtalk" in what and self.cloudtalk_via == "direct":
-            where = "CloudTalk: Account > Settings > API keys"
-            missing += [
-                f"{name.upper()}  from {where}"
-                for name in ("cloudtalk_access_key_id", "cloudtalk_access_key_secret")
-                if getattr(self, name) is None
-            ]
-        if "kustomer" in what and self.kustomer_via == "direct" and self.kustomer_api_key is None:
-            missing.append("KUSTOMER_API_KEY  from Kustomer: Settings > Security > API Keys")
-        roads = [name for name in ("cloudtalk", "kustomer") if getattr(self, f"{name}_via") == "membrane"]
-        taken = [name for name in roads if name in what]
-        if taken or "membrane" in what:
-            missing += self._missing_of_membrane()
-        missing += [
-            f"MEMBRANE_{name.upper()}_CONNECTION  the id or key of the connection, as Membrane shows it"
-            for name in taken
-            if getattr(self, f"membrane_{name}_connection") is None
-        ]
-        return missing
+        return missing_settings(self, what)
 
     @property
     def through_membrane(self) -> dict[str, str]:
@@ -317,17 +304,6 @@ class Settings(BaseSettings):
             for name in SERVICES
             if getattr(self, f"{name}_via") == "membrane"
         }
-
-    def _missing_of_membrane(self) -> list[str]:
-        """A ready token is enough; without one, what tokens are made of."""
-        if self.membrane_token is not None:
-            return []
-        from_where = {
-            "membrane_workspace_key": "from Membrane's console: Settings > Workspace (or set MEMBRANE_TOKEN)",
-            "membrane_workspace_secret": "from the same place",
-            "membrane_tenant_key": "any fixed name of yours, such as callbridge: whose connections they are",
-        }
-        return [f"{name.upper()}  {text}" for name, text in from_where.items() if getattr(self, name) is None]
 
     @field_serializer("redis_url", when_used="json-unless-none")
     def _without_password(self, value: str) -> str:
@@ -377,13 +353,9 @@ class Reading:
             ),
             ("Probably misspelt:", self.settings.notices),
         ]
-        raise WrongUse("\n".join(_listed(heading, lines) for heading, lines in parts if lines))
+        raise WrongUse("\n".join(listed(heading, lines) for heading, lines in parts if lines))
 
     def _missing(self, what: Collection[Need]) -> list[str]:
         """What is there and wrong is not missing."""
         bad = {line.partition(" ")[0].removesuffix("_FILE") for line in self.wrong}
         return [line for line in self.settings.missing(*what) if line.partition(" ")[0] not in bad]
-
-
-def _listed(heading: str, lines: Iterable[str]) -> str:
-    return "\n".join([heading, *(f"  {line}" for line in lines)])

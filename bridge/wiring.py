@@ -29,6 +29,7 @@ from bridge.ledger.proof import Proof
 from bridge.ledger.queue.connections import Connections
 from bridge.ledger.queue.jobs import Claim
 from bridge.links import AppLinks, kustomer_pages
+from bridge.secrets_source import SecretsSource
 from bridge.settings import Settings
 from bridge.storage.contract import Storage
 from bridge.storage.opening import open_storage
@@ -156,23 +157,30 @@ def _storage(url: str, data_dir: Path) -> Storage:
     return open_storage(url, data_dir=data_dir)
 
 
-def open_synthetic(settings: Settings, deps: Deps) -> SyntheticCall:
-    """The synthetic call, on or off."""
+def open_synthetic(settings: Settings, deps: Deps, secrets: SecretsSource | None = None) -> SyntheticCall:
+    """The synthetic call, on or off.
+
+    Args:
+        secrets: tells of other webhook tokens and signing secrets.
+    """
     from bridge.clients.bounds import Client
     from bridge.jobs.synthetic import SyntheticCall
 
     host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104
     own = f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
-    return SyntheticCall(
+    synthetic = SyntheticCall(
         deps=deps,
         every_s=settings.synthetic_call_every_s,
         number=settings.synthetic_call_number or "",
         late_after_s=settings.synthetic_call_late_s,
         web_url=settings.synthetic_call_url or settings.public_url or own,
-        tokens=settings.webhook_tokens,
-        signing_secrets=settings.webhook_signing_secrets,
+        tokens=list(settings.webhook_tokens),
+        signing_secrets=list(settings.webhook_signing_secrets),
         client=Client(),
     )
+    if secrets is not None:
+        secrets.on_change(lambda new: synthetic.use(new.webhook_tokens, new.webhook_signing_secrets))
+    return synthetic
 
 
 def open_deps(
@@ -182,6 +190,7 @@ def open_deps(
     client: httpx2.Client | None = None,
     still_ours: Callable[[Claim], None] | None = None,
     rules: Callable[[], Rules] | None = None,
+    secrets: SecretsSource | None = None,
     in_bulk: bool = False,
 ) -> Deps:
     """Everything that jobs work with.
@@ -189,6 +198,7 @@ def open_deps(
     Args:
         in_bulk: many jobs run at once in this process, so that their creates may be sent together.
         rules: tells the rules in force; by default those that the settings were read with.
+        secrets: tells of other keys; without it those of the settings stay in use.
     Raises:
         WrongUse: names every setting that is missing.
     """
@@ -199,6 +209,8 @@ def open_deps(
     settings.need("redis", "cloudtalk", "kustomer")
     budgets, connections = open_budgets(settings, ledger), open_connections(settings, ledger)
     clients = ClientFactory(settings, client or make_client())
+    if secrets is not None:
+        secrets.on_change(clients.use)
     return Deps(
         ledger=ledger,
         cloudtalk=clients.cloudtalk(budgets["cloudtalk"], connections.gate("cloudtalk")),

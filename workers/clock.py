@@ -28,6 +28,7 @@ from bridge.notify.watchman import Watchman
 from bridge.reconcile.audit_runs import Stopped, do_next
 from bridge.reconcile.periodic import Rounds
 from bridge.rules_source import RulesSource
+from bridge.secrets_source import SecretsSource
 from bridge.settings import Settings
 from bridge.storage import Storage
 from bridge.wiring import folders, open_deps, open_ledger, open_recordings, open_synthetic
@@ -100,10 +101,12 @@ class Clock:
         self.ledger.keep_facts(storage_bytes=size, storage_objects=count)
 
 
-def open_services(settings: Settings, ledger: Ledger, rules: Callable[[], Rules]) -> Deps | None:
+def open_services(
+    settings: Settings, ledger: Ledger, rules: Callable[[], Rules], secrets: SecretsSource | None = None
+) -> Deps | None:
     """The services; None where their keys are not set."""
     try:
-        return open_deps(settings, ledger, rules=rules)
+        return open_deps(settings, ledger, rules=rules, secrets=secrets)
     except WrongUse:
         log.warning("keys are not set here, so calls without a webhook are not found")
         return None
@@ -118,19 +121,23 @@ def open_rounds(settings: Settings, deps: Deps | None) -> Rounds | None:
 
 def run(settings: Settings) -> int:
     """Beat until SIGTERM or SIGINT; the exit code."""
-    days, rules = settings.recording_retention_days, RulesSource(settings)
+    days, rules, secrets = settings.recording_retention_days, RulesSource(settings), SecretsSource(settings)
     clock = Clock(
         open_ledger(settings),
         storage=partial(open_recordings, settings),
         keep_recordings=timedelta(days=days) if days else None,
         rules=rules,
     )
-    deps = open_services(settings, clock.ledger, rules)
+    deps = open_services(settings, clock.ledger, rules, secrets)
     rounds = open_rounds(settings, deps)
     stopping = stop_event(within_s=_ENDS_WITHIN_S)
     at_work = threading.Event()
     heartbeat = clock.ledger.heartbeat(
-        "clock", busy=lambda: int(at_work.is_set()), folders=folders(settings), rules=rules.state
+        "clock",
+        busy=lambda: int(at_work.is_set()),
+        folders=folders(settings),
+        rules=rules.state,
+        secrets=secrets.look,
     )
     heartbeat.start()
     watchman = Watchman(settings)
@@ -158,7 +165,7 @@ def run(settings: Settings) -> int:
     ]
     if deps is not None:
         every_s = _SYNTHETIC_EVERY_S if settings.synthetic_call_every_s else _BEAT_S
-        threads.append(beside(open_synthetic(settings, deps).step, every_s, threading.Event()))
+        threads.append(beside(open_synthetic(settings, deps, secrets).step, every_s, threading.Event()))
     if rounds is None:
         stopping.wait()
     else:

@@ -18,6 +18,7 @@ from bridge.errors import WrongUse
 from bridge.jobs.leases import Leases
 from bridge.logs import get_logger
 from bridge.rules_source import RulesSource
+from bridge.secrets_source import SecretsSource
 from bridge.settings import Settings
 from bridge.wiring import folders, open_deps, open_ledger
 from workers import actors
@@ -60,13 +61,14 @@ class WorkerProcess(Middleware):
         self._lease_ledger = open_ledger(settings, timeout_s=_RENEWAL_TIMEOUT_S, patience=_RENEWAL_RETRIES)
         self.leases = Leases(self._lease_ledger)
         self._client = make_client()
-        self._rules = RulesSource(settings)
+        self._rules, self._secrets = RulesSource(settings), SecretsSource(settings)
         deps = open_deps(
             settings,
             self.ledger,
             client=self._client,
             still_ours=self.leases.sure,
             rules=self._rules,
+            secrets=self._secrets,
             in_bulk=True,
         )
         for one in self.broker.middleware:
@@ -98,6 +100,7 @@ class WorkerProcess(Middleware):
             folders=folders(self.settings),
             command=self._command,
             rules=self._rules.state,
+            secrets=self._secrets.look,
         )
         self._heartbeat.start()
         log.info("worker started", threads=worker.worker_threads, pid=os.getpid())

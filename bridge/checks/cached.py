@@ -56,7 +56,7 @@ class CachedChecks:
         examine: Callable[[Settings], Iterator[Check]] = _examine,
         waits_s: float = 1.2,
     ) -> None:
-        self._settings, self._examine, self._waits_s = settings, examine, waits_s
+        self.settings, self._examine, self._waits_s = settings, examine, waits_s
         self._lock = threading.Lock()
         self._found: list[Check] = []
         self._began_at = datetime.now(UTC)
@@ -83,7 +83,7 @@ class CachedChecks:
 
     def _run(self) -> None:
         try:
-            for check in self._examine(self._settings):
+            for check in self._examine(self.settings):
                 with self._lock:
                     self._found.append(check)
         except Exception as error:

@@ -11,7 +11,8 @@ from bridge.actions import Services, find, run
 from bridge.checks.check import Check
 from bridge.client_factory import ClientFactory
 from bridge.errors import BridgeError, Disconnected, RateLimited, Transient, Unauthorized, WrongUse
-from bridge.settings import SERVICES, Settings
+from bridge.setting_needs import SERVICES
+from bridge.settings import Settings
 
 # A cheap read each: that a connection is ready does not say that its key has the roles.
 _READS = {"cloudtalk": ("list-agents", {"limit": 1}), "kustomer": ("list-customers", {"page_size": 1})}

@@ -151,14 +151,17 @@ class Service:
         self._gate, self._transfer, self._key_check = gate, transfer, key_check
         self._client = client
         self._unauthenticated = unauthenticated or client
-        self._headers = dict(headers)
-        # Put together once: for each request that takes longer than to send it.
-        merged = httpx2.Headers(client.headers)
-        merged.update(self._headers)
-        self._all_headers = merged.raw
+        self.sign_in(headers)
         self._timeout = client.timeout.as_dict()
         self.budget = budget
         self._window_s = budget.window_s if budget else WINDOW_S
+
+    def sign_in(self, headers: Mapping[str, str]) -> None:
+        """Send these credentials from the next request on."""
+        # Put together once: for each request that takes longer than to send it.
+        merged = httpx2.Headers(self._client.headers)
+        merged.update(headers)
+        self._headers, self._all_headers = dict(headers), merged.raw
 
     def request(
         self,
@@ -200,10 +203,7 @@ class Service:
         params: Mapping[str, str] | None = None,
         gate: Gate | None,
     ) -> Reply:
-        """
-
-        Args:
-            operation: its name in metrics and messages, such as `customer_by_phone`.
+        """Args: operation: its name in metrics and messages, such as `customer_by_phone`.
 
         Raises:
             RateLimited: our share is used up (nothing was sent), or the service said 429.

@@ -13,8 +13,9 @@ from bridge import error_reports, logs, tracing_setup
 from bridge.commands.printing import say
 from bridge.local.embedded import write_private
 from bridge.local.supervisor import RUN_MARK, identity
-from bridge.secret_files import over
-from bridge.settings import ALL_NEEDS, PROCESS_NEEDS, Need, Reading, Settings
+from bridge.secret_files import over, secret_variables
+from bridge.setting_needs import ALL_NEEDS, PROCESS_NEEDS, Need
+from bridge.settings import Reading, Settings
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +66,7 @@ def load_settings(
     others: Collection[Need] = (),
     says_notices: bool = True,
     checks_addresses: bool = False,
-    runs_without_rules: bool = False,
+    looks_on: bool = False,
 ) -> Settings:
     """The settings; where no REDIS_URL is set, with those of the `up` that runs on the same data folder.
 
@@ -77,7 +78,8 @@ def load_settings(
         others: what else to name where something has to be mended anyway.
         says_notices: print what is probably misspelt to standard error.
         checks_addresses: have apprise look at NOTIFY_URLS, which takes a second if it is set.
-        runs_without_rules: go on where the rules file has a mistake, as running processes do.
+        looks_on: go on where the file of the rules or of a secret has a mistake, as running processes do. Not
+            where that of REDIS_URL has.
     Raises:
         WrongUse: names every setting that is wrong or missing.
     """
@@ -90,8 +92,10 @@ def load_settings(
             reading = Settings.read(over(run.environment, own, Settings), dotenv=dotenv)
     if checks_addresses:
         reading = with_addresses_checked(reading)
-    if runs_without_rules:
-        wrong = tuple(line for line in reading.wrong if not line.startswith("CALLBRIDGE_RULES "))
+    if looks_on:
+        files = {one.file_name for one in secret_variables(Settings).values()} - {"REDIS_URL_FILE"}
+        followed = {"CALLBRIDGE_RULES", *files}
+        wrong = tuple(line for line in reading.wrong if line.partition(" ")[0] not in followed)
         reading = replace(reading, wrong=wrong)
     settings = reading.settled(need, others=others)
     if says_notices:

@@ -26,7 +26,7 @@ _NUMBERS = ("due", "overdue", "waiting", "running", "parked", "held", "calls_mis
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def status(*, as_json: bool) -> int:
     """Show whether all is well. Exits with 0 if so, 3 if a person has to act, 1 if Redis is unavailable."""
-    settings = load_settings(runs_without_rules=True)
+    settings = load_settings(looks_on=True)
     report: dict[str, Any] = {"ok": False, "says": [], "processes": [], "queue": {}, "budgets": {}}
     try:
         if settings.redis_url is None:

@@ -53,7 +53,7 @@ def top(*, every_s: float, once: bool) -> int:
     from rich.console import Console
     from rich.live import Live
 
-    settings = load_settings(need=["redis"], runs_without_rules=True)
+    settings = load_settings(need=["redis"], looks_on=True)
     console, rules = Console(), RulesSource(settings)
     with closing(open_ledger(settings, timeout_s=3, patience=0)) as ledger:
         if once:

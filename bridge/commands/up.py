@@ -34,7 +34,8 @@ from bridge.local.supervisor import (
     marked_processes,
 )
 from bridge.secret_files import over
-from bridge.settings import PROCESS_NEEDS, Settings
+from bridge.setting_needs import PROCESS_NEEDS
+from bridge.settings import Settings
 from bridge.wording import counted
 
 READY_WITHIN_S = 90.0

@@ -58,6 +58,11 @@ class SyntheticCall:
     tokens: list[SecretStr]
     signing_secrets: list[SecretStr]
     client: httpx2.Client
+
+    def use(self, tokens: list[SecretStr], signing_secrets: list[SecretStr]) -> None:
+        """Sign in with these from the next call on."""
+        self.tokens[:], self.signing_secrets[:] = tokens, signing_secrets
+
     # Tells one call from the next.
     token: Callable[[], str] = lambda: secrets.token_hex(6)
 

@@ -38,8 +38,8 @@ ALIVE_S = 14.0
 _MOST = 500
 _LONGEST_HOST = 100
 _LONGEST_WRONG = 500
-# How often it is asked whether the rules have changed, which looks at their file.
-_RULES_EVERY_S = 0.3
+# How often it is asked whether rules and secrets have changed, which looks at their files.
+_FILES_EVERY_S = 0.3
 # A stopping process waits no longer than this for its beat to end, with Redis frozen.
 _STOP_WITHIN_S = 1.2
 
@@ -58,6 +58,7 @@ class Process:
         disk: bytes free and bytes in all, of the fullest disk that it uses; None where it did not say.
         rules: version of the rules that it works by; empty where it did not say.
         rules_wrong: the first mistake in its rules file, which it does not follow then.
+        secrets_wrong: what is wrong with the file of a secret, so that the one before it stays in force.
     """
 
     kind: str
@@ -72,13 +73,14 @@ class Process:
     disk: tuple[int, int] | None = None
     rules: str = ""
     rules_wrong: str = ""
+    secrets_wrong: str = ""
 
     def shown(self) -> dict[str, Any]:
         """For programs."""
         return {
             name: value
             for name, value in asdict(self).items()
-            if name not in ("command", "disk", "rules", "rules_wrong")
+            if name not in ("command", "disk", "rules", "rules_wrong", "secrets_wrong")
         }
 
 
@@ -91,6 +93,7 @@ class Heartbeat:
         folders: where it writes: how full these disks are is reported too.
         facts: what else this process has seen; sent where it changed (`bridge.ledger.facts`).
         rules: version of the rules in force, and what is wrong with their file.
+        secrets: looks at the files of secrets, and tells what is wrong with them.
     """
 
     def __init__(
@@ -104,13 +107,15 @@ class Heartbeat:
         folders: Sequence[Path] = (),
         facts: Callable[[], Mapping[str, float]] = dict,
         rules: Callable[[], tuple[str, str]] = lambda: ("", ""),
+        secrets: Callable[[], str] = str,
     ) -> None:
         self._redis, self._kind, self._threads, self._busy = client, kind, threads, busy
         self._folders, self._command, self._facts, self._rules = folders, command, facts, rules
         self._told_facts: Mapping[str, float] = {}
         self._script = client.register_script(scripts.source("beat"))
         self._told: dict[str, Any] = {}
-        self._beaten_rules = ("", "")
+        self._secrets = secrets
+        self._beaten = ("", "", "")
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -134,7 +139,7 @@ class Heartbeat:
 
     def beat(self) -> None:
         """Say it once."""
-        version, wrong = self._beaten_rules = self._rules()
+        version, wrong, secrets_wrong = self._beaten = self._read_files()
         description = json.dumps(
             {
                 **self._told,
@@ -142,6 +147,7 @@ class Heartbeat:
                 "disk": fullest_disk(self._folders),
                 "rules": version,
                 "rules_wrong": wrong[:_LONGEST_WRONG],
+                "secrets_wrong": secrets_wrong[:_LONGEST_WRONG],
             }
         )
         with boundary("processes.beat"):
@@ -172,11 +178,14 @@ class Heartbeat:
             self._end()
 
     def _pause(self, seconds: float) -> None:
-        """Until the next beat; new rules are told of at once."""
+        """Until the next beat; new rules, and what is wrong with files, are told of at once."""
         ends = time.monotonic() + seconds
-        while not self._stop.wait(min(_RULES_EVERY_S, max(0.0, ends - time.monotonic()))):
-            if time.monotonic() >= ends or self._rules() != self._beaten_rules:
+        while not self._stop.wait(min(_FILES_EVERY_S, max(0.0, ends - time.monotonic()))):
+            if time.monotonic() >= ends or self._read_files() != self._beaten:
                 return
+
+    def _read_files(self) -> tuple[str, str, str]:
+        return (*self._rules(), self._secrets())
 
     def _end(self) -> None:
         try:
@@ -223,6 +232,7 @@ def read(replies: list[Any]) -> list[Process]:
                     disk=(disk[0], disk[1]) if disk else None,
                     rules=body.get("rules") or "",
                     rules_wrong=body.get("rules_wrong") or "",
+                    secrets_wrong=body.get("secrets_wrong") or "",
                 )
             )
     return sorted(found, key=lambda one: (KINDS.index(one.kind), one.host, one.pid))

@@ -69,6 +69,7 @@ def gather_facts(
         add_on_missing=add_on_missing(ledger),
         rules_wrong=next((one.rules_wrong for one in running if one.rules_wrong), ""),
         rules_versions=rules_versions(running),
+        secrets_wrong=next((one.secrets_wrong for one in running if one.secrets_wrong), ""),
         refused=refused,
         refused_cause=cause,
         silent_s=sample.get("silent_s") if sample.get("silent_after_s") else None,

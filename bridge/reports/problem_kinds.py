@@ -63,6 +63,7 @@ KINDS: Mapping[str, Kind] = {
     # What is half-written was waited for already.
     "rules-wrong": Kind(heading="The rules file has a mistake", after_s=0),
     "rules-differ": Kind(heading="Processes work by different rules", after_s=30),
+    "secrets-wrong": Kind(heading="The file of a secret is wrong", after_s=0),
     "synthetic-late": Kind(
         heading="The synthetic call is late",
         after_s=0,

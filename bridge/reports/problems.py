@@ -323,6 +323,20 @@ def _rules_file(facts: Facts) -> Iterator[Problem]:
         )
 
 
+def _secret_files(facts: Facts) -> Iterator[Problem]:
+    if facts.secrets_wrong:
+        yield Problem(
+            name="secrets-wrong",
+            kind="secrets-wrong",
+            severity="warning",
+            says=f"a secret's file is wrong, so the secret before it stays in force ({facts.secrets_wrong})",
+            do="write the file anew, which is read again at once",
+            page="/setup",
+            well="the files of all secrets are in force",
+            needs_a_person=True,
+        )
+
+
 def _synthetic(facts: Facts) -> Iterator[Problem]:
     if facts.synthetic_late_s > 0:
         yield Problem(
@@ -350,6 +364,7 @@ _RULES: tuple[Callable[[Facts], Iterator[Problem]], ...] = (
     _klass,
     _add_on,
     _rules_file,
+    _secret_files,
     _live_late,
     _parked,
     _calls_missing,

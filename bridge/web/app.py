@@ -30,6 +30,7 @@ from bridge.ledger.queue.connections import Connections
 from bridge.metrics.page import MetricsPage
 from bridge.rules_source import RulesSource
 from bridge.sandbox import is_sandbox
+from bridge.secrets_source import SecretsSource
 from bridge.settings import Settings
 from bridge.storage.contract import Storage
 from bridge.web import health
@@ -38,6 +39,7 @@ from bridge.web.api import routes as api
 from bridge.web.api.events import Feed, events
 from bridge.web.callers import Access, Callers, Guard
 from bridge.web.desk import Desk
+from bridge.web.new_secrets import take_secrets
 from bridge.web.pace import Pace
 from bridge.web.pages import (
     api_docs,
@@ -109,7 +111,7 @@ def create_app(
     ledger = wiring.open_ledger(settings, timeout_s=1.0, patience=0)
     budgets = tuple(wiring.open_budgets(settings, ledger).values())
     connections = wiring.open_connections(settings, ledger)
-    in_force = RulesSource(settings)
+    in_force, secrets = RulesSource(settings), SecretsSource(settings)
     acceptor = _acceptor(settings, inbox, in_force, now=now, keep_aside_s=ledger.keep_for.events_s)
     desk = Desk(ledger, budgets, connections, in_force)
     pages_open_by = access or Access(
@@ -134,7 +136,9 @@ def create_app(
     state.callers, state.admission, state.desk = callers, admission, desk
     state.sounds = Sounds(storage or partial(wiring.open_recordings, settings))
     state.app_links = wiring.app_links(settings)
-    state.erasure = partial(_erasure, settings, desk)
+    state.erasure = lambda who: _erasure(secrets.settings, desk, who)
+    state.secrets = secrets
+    secrets.on_change(partial(take_secrets, app, pages_open_by))
     state.folders = wiring.folders(settings)
     state.traffic = Traffic(limits or Limits.of_this_process(per_peer=settings.connections_per_peer))
     state.feed = Feed(lambda before: desk.run(lambda: look(ledger, before)))
@@ -198,6 +202,7 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
         busy=lambda: desk.busy,
         folders=app.state.folders,
         rules=desk.rules_source.state,
+        secrets=app.state.secrets.look,
         facts=lambda: {"last_webhook_at": acceptor.last_at} if acceptor.last_at else {},
     )
     heartbeat.start()

@@ -109,14 +109,15 @@ Run = Callable[[Callable[[], bool]], Awaitable[bool]]
 _SESSION = "callbridge.session"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Callers:
-    """The rule. `run` runs what blocks; sessions are in Redis."""
+    """The rule. `run` runs what blocks; sessions are in Redis; `sessions_of` gives those of some tokens."""
 
     people: Mapping[bytes, Person]
     off: str = ""
     open_here: bool = False
     sessions: Sessions | None = None
+    sessions_of: Callable[[Iterable[bytes]], Sessions] | None = None
     pace: Pace
     run: Run
     now: Callable[[], float] = time.time
@@ -133,9 +134,24 @@ class Callers:
     ) -> Callers:
         """Args: sessions: gives those of some tokens."""
         people = access.by_token()
+        found = cls(people=people, sessions_of=sessions, run=run, pace=pace, now=now)
         if people:
-            return cls(people=people, sessions=sessions(people), run=run, pace=pace, now=now)
-        return cls(people={}, off=access.off, open_here=access.open_here, run=run, pace=pace, now=now)
+            found.sessions = sessions(people)
+        else:
+            found.off, found.open_here = access.off, access.open_here
+        return found
+
+    def use(self, access: Access) -> bool:
+        """Let in who this lets in, from now on, where that is somebody; whether that is a change.
+
+        Sessions of other tokens end, once `sessions.take_over` was called.
+        """
+        people = access.by_token()
+        if not people or people == self.people or self.sessions_of is None:
+            return False
+        self.sessions, self.people = self.sessions_of(people), people
+        self.open_here = False
+        return True
 
     async def fault_of(self, scope: Scope) -> str | None:
         """What to do before an answer can be given; or None, and `request.state.person` says who asks.
@@ -220,7 +236,7 @@ class Callers:
 
     async def _signed_in(self, scope: Scope) -> Person | None:
         token = self._cookie_token(scope)
-        return self.people[token] if token is not None and await self.has_session(scope) else None
+        return self.people.get(token) if token is not None and await self.has_session(scope) else None
 
     def _cookie_token(self, scope: Scope) -> bytes | None:
         """The token that the request's cookie was made with; its session may have been ended."""
@@ -228,7 +244,7 @@ class Callers:
 
     def _bearer(self, offered: list[bytes]) -> Person | None:
         token = self._among(offered)
-        return None if token is None else self.people[token]
+        return None if token is None else self.people.get(token)
 
     def _among(self, offered: list[bytes]) -> bytes | None:
         """The one of our tokens that is among these."""

@@ -51,21 +51,29 @@ def desk(tmp_path: Path) -> Desk:
     return Desk(tmp_path)
 
 
-def replaced(desk: Desk, text: str) -> None:
-    new = desk.file.with_suffix(".new")
+def replaced_by(file: Path, text: str) -> None:
+    new = file.with_suffix(".new")
     new.write_text(text)
-    new.replace(desk.file)
+    new.replace(file)
+
+
+def linked_to(file: Path, text: str) -> None:
+    """As Kubernetes does with a config map or a secret: a link to a folder is switched."""
+    folder = file.parent / f"data-{len(text)}"
+    folder.mkdir(exist_ok=True)
+    (folder / file.name).write_text(text)
+    link = file.parent / "link"
+    link.unlink(missing_ok=True)
+    link.symlink_to(folder / file.name)
+    link.replace(file)
+
+
+def replaced(desk: Desk, text: str) -> None:
+    replaced_by(desk.file, text)
 
 
 def linked(desk: Desk, text: str) -> None:
-    """As Kubernetes does with a config map: a link to a folder is switched."""
-    folder = desk.file.parent / f"data-{len(text)}"
-    folder.mkdir(exist_ok=True)
-    (folder / "rules.toml").write_text(text)
-    link = desk.file.parent / "link"
-    link.unlink(missing_ok=True)
-    link.symlink_to(folder / "rules.toml")
-    link.replace(desk.file)
+    linked_to(desk.file, text)
 
 
 def same_times(desk: Desk, text: str) -> None:

@@ -83,6 +83,10 @@ TABLE: dict[str, tuple[dict[str, Any], list[str]]] = {
         },
         ["rules-wrong"],
     ),
+    "a secret whose file is wrong": (
+        {"secrets_wrong": "OPS_TOKEN_FILE  /run/secrets/ops: is empty"},
+        ["secrets-wrong"],
+    ),
     "one version of the rules": ({"rules_versions": {"a1": ("web", "clock")}}, []),
     "two versions of the rules": (
         {"rules_versions": {"a1": ("web",), "b2": ("clock",)}},

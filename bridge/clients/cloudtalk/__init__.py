@@ -57,11 +57,10 @@ class CloudTalk:
         gate: Gate | None = None,
     ) -> None:
         self.core, self.analytics = core, analytics
-        headers = {"authorization": _basic(key_id, key_secret)} if key_id and key_secret else {}
         self.service = Service(
             "cloudtalk",
             client=client,
-            headers=headers,
+            headers=_headers(key_id, key_secret),
             budget=budget,
             unauthenticated=unauthenticated,
             gate=gate,
@@ -84,6 +83,12 @@ class CloudTalk:
             self.service, core, max_range_bytes=max_range_bytes, fallback=other
         )
 
+    def use_key(self, key_id: str | None, key_secret: str | None) -> None:
+        """Sign in with this key from the next request on."""
+        self.service.sign_in(_headers(key_id, key_secret))
 
-def _basic(user: str, password: str) -> str:
-    return f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"
+
+def _headers(key_id: str | None, key_secret: str | None) -> dict[str, str]:
+    if not key_id or not key_secret:
+        return {}
+    return {"authorization": f"Basic {base64.b64encode(f'{key_id}:{key_secret}'.encode()).decode()}"}

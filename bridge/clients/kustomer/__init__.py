@@ -60,7 +60,6 @@ class Kustomer:
     ) -> None:
         self.url = url
         root = f"{url}/v1"
-        headers = {"authorization": f"Bearer {api_key}"} if api_key else {}
         # Not /users/current, the usual check of a key: that needs a role which the bridge can do without.
         key_check = KeyCheck(
             url=f"{root}/customers",
@@ -71,7 +70,7 @@ class Kustomer:
             Service,
             "kustomer",
             client=client,
-            headers=headers,
+            headers=_headers(api_key),
             unauthenticated=unauthenticated,
             gate=gate,
             key_check=key_check,
@@ -79,6 +78,7 @@ class Kustomer:
         self.service = service(budget=budget)
         both = BothBudgets(whole=budget, part=search_budget) if budget and search_budget else budget
         searching = service(budget=both)
+        self._services = (self.service, searching)
         self.check = self.service.check
         self.bulk = Bulk(self.service, root)
         self.customers = Customers(self.service, root, searching=searching)
@@ -93,6 +93,15 @@ class Kustomer:
         if bulk_log is not None:
             self.use(Batches(self.bulk, bulk_log))
 
+    def use_key(self, api_key: str | None) -> None:
+        """Sign in with this key from the next request on."""
+        for service in self._services:
+            service.sign_in(_headers(api_key))
+
     def use(self, batches: Batches) -> None:
         """Have creates of jobs sent together in a backlog."""
         self.customers.batches = self.conversations.batches = self.notes.batches = batches
+
+
+def _headers(api_key: str | None) -> dict[str, str]:
+    return {"authorization": f"Bearer {api_key}"} if api_key else {}

@@ -57,6 +57,10 @@ class Membrane:
         """The bearer token that requests carry now. Raises Unauthorized: there is none to carry."""
         return self._tokens.bearer()
 
+    def use(self, tokens: Tokens) -> None:
+        """Take tokens from there from the next request on."""
+        self._tokens = self.api.tokens = tokens
+
     def whoami(self) -> Any:
         """`{user, workspace}`: the cheapest way to learn whether the token is taken."""
         return self.api.ask("self", "GET", "/self")

@@ -71,7 +71,7 @@ class Webhooks:
     ) -> None:
         self._inbox = inbox
         self._acceptor = acceptor
-        self._admission = admission
+        self.admission = admission
         self._now = now
         self._body_within_s = body_within_s
         self._rates = rates or Rates(0)
@@ -138,10 +138,10 @@ class Webhooks:
         """
         head = Head(headers)
         codings = head.codings
-        sender = self._admission.sender_of(head.tokens)
-        signature = signature_of(headers) if self._admission.keys else None
+        sender = self.admission.sender_of(head.tokens)
+        signature = signature_of(headers) if self.admission.keys else None
         if sender is None and signature is None:
-            if self._admission.admits_nobody:
+            if self.admission.admits_nobody:
                 raise _unauthorized("nobody-admitted")
             raise _unauthorized("wrong-token" if head.tokens else "no-token")
         if sender is not None:
@@ -159,11 +159,11 @@ class Webhooks:
 
     def _fault_of(self, signature: Signature, body: bytes, codings: list[bytes]) -> str | None:
         """A proxy may have compressed the body after it was signed, so either form may be the signed one."""
-        fault = self._admission.fault_of(signature, body, now=self._now())
+        fault = self.admission.fault_of(signature, body, now=self._now())
         if fault is not None and codings:
             with contextlib.suppress(Refused):
                 body = decompressed(body, codings, largest=LARGEST, too_large=too_large())
-                fault = self._admission.fault_of(signature, body, now=self._now())
+                fault = self.admission.fault_of(signature, body, now=self._now())
         return fault
 
     def _check_rate(self, sender: str, trigger: str) -> None:
