@@ -20,7 +20,7 @@ DOCUMENTS = [
     path
     for folder in ("", "deploy", "bridge", "workers", "tests")
     for path in sorted((ROOT / folder).glob("**/README.md" if folder else "*.md"))
-] + [ROOT / "deploy" / "gallery.md"]
+] + [path for path in sorted((ROOT / "deploy").glob("*.md")) if path.name != "README.md"]
 SOURCES = [
     path for folder in ("bridge", "workers", "tests") for path in sorted((ROOT / folder).rglob("*.py"))
 ]
