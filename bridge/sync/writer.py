@@ -108,16 +108,23 @@ class CallWriter:
         return (known if is_new else self.update(output, known)), is_new
 
     def obtain(self, output: Output[Any]) -> tuple[Written, bool]:
-        """What is there of it, found or created but not updated, and whether it was created just now."""
+        """What is there of it, found or created but not updated, and whether it was created just now.
+
+        Raises:
+            Busy: an earlier bulk request may still create it.
+        """
         known = self.record.outputs.get(output.name)
         if known is not None:
             self.log.shown.setdefault(output.name, known.shown)
         if known is not None and self.verify and not output.exists(known.id):
             known = None
+        # Before the look: what a request made and ended while the look was answered would be seen by neither.
+        left_s = self._bulk_ends_in_s(output.name) if known is None else 0.0
         if known is None and output.is_searched():
             known = self._adopt(output)
         if known is None:
-            self.wait_for_bulk(output.name)
+            if left_s > 0:
+                raise Busy("an earlier bulk request may still create it", retry_after_s=min(left_s, 30.0))
             fields = output.fields(None)
             try:
                 return self._create(output, fields, partial(output.create, fields)), True
@@ -128,18 +135,12 @@ class CallWriter:
                     return self._create(output, fields, retry), True
         return known, False
 
-    def wait_for_bulk(self, name: str) -> None:
-        """A bulk request of an earlier run may still create it, though a look has just found nothing.
-
-        Raises:
-            Busy: until that has run out.
-        """
+    def _bulk_ends_in_s(self, name: str) -> float:
+        """For how long a bulk request of an earlier run may still create it, though a look finds nothing."""
         begun = self.begun(name)
         if begun is None or not begun.get("externalId"):
-            return
-        left_s = ends_in_s(self.log.deps.ledger, str(begun["externalId"]))
-        if left_s > 0:
-            raise Busy("an earlier bulk request may still create it", retry_after_s=min(left_s, 30.0))
+            return 0.0
+        return ends_in_s(self.log.deps.ledger, str(begun["externalId"]))
 
     def _create(self, output: Output[Any], fields: Fields, send: Callable[[], str]) -> Written:
         return Written(id=self.log.create(output.name, fields, send), sent=fields, created=True)

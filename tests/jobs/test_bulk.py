@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 from typing import Any
 
@@ -18,10 +18,12 @@ from bridge.ledger.keys import split_job
 from bridge.sandbox.running import RunningSandbox
 from tests.jobs.desk import desk
 from tests.support import Bridge, ended
+from tests.waiting import eventually
 
 CALLS = 6
 SINGLE = ("/v1/customers", "/v1/conversations")
 # Paths of the bulk requests, as faults find them.
+BULK_CONVERSATIONS = "/conversations/bulk"
 CONVERSATIONS, NOTES, STATE, RESULTS = "/conversations/bulk$", "/notes/bulk$", "/bulk/[0-9a-f]+$", "/batches$"
 
 
@@ -285,3 +287,38 @@ def test_a_job_that_lost_its_lease_is_left_out_and_the_others_are_sent(
     assert ends == ["done"] * (CALLS - 1) + ["lost"]
     assert bridge.ledger.parked() == {}
     each_once(backlog.sandbox)
+
+
+def test_a_call_that_is_made_while_another_run_waits_for_its_look_is_not_created_again(
+    backlog: Backlog, bridge: Bridge, sandbox: RunningSandbox
+) -> None:
+    """The run that sent it goes on without its lease, and ends the note of it while the look is answered."""
+    kustomer = sandbox.kustomer
+    kustomer.read_as(bulk_takes_s=None)
+    others: list[Future[str]] = []
+
+    def is_answered() -> bool:
+        return any("externalId=" in one.path and one.status == 404 for one in kustomer.requests)
+
+    def look_from_another_run() -> None:
+        if backlog.requests(BULK_CONVERSATIONS) and not others:
+            bridge.let_pass(11)
+            kustomer.delay_next(2.0, method="GET", path="/conversations/externalId=")
+            others.append(pool.submit(bridge.runner.run, "sync", f"uuid:{body(0)['call_uuid']}"))
+            eventually(is_answered, "the other run looks in vain")
+        kustomer.finish_bulk()
+
+    backlog.while_waiting = look_from_another_run
+    # The batch of notes is not full: one job lost its lease.
+    backlog.quiet_s = 3.0
+    backlog.receive()
+
+    with ThreadPoolExecutor(1) as pool:
+        backlog.run()
+        ends = [other.result() for other in others]
+    backlog.while_waiting = kustomer.finish_bulk
+    bridge.run_jobs_for(60)
+
+    assert ends == ["later"]
+    each_once(sandbox)
+    assert bridge.ledger.parked() == {}

@@ -7,7 +7,7 @@ is looked at last.
 
 What differs from a single create: Kustomer carries out a bulk request later. After a lost reply, or the death
 of the process, an item may be made when a look has just found nothing. So the items of a request are noted in
-`BulkLog` first, and nobody creates one of them again before that has run out (`wait_for_bulk` in
+`BulkLog` first, and nobody creates one of them again before that has run out (`obtain` in
 `bridge/sync/writer.py`).
 """
 
