@@ -17,7 +17,7 @@ from typing import Any
 import hiredis
 import redis
 import redis.asyncio
-from redis.asyncio.connection import AbstractConnection
+from redis.asyncio.connection import AbstractConnection, SSLConnection
 from redis.exceptions import NoScriptError, ReadOnlyError
 
 from bridge.ledger.stalls import Stalls
@@ -28,6 +28,9 @@ MOST_WAITING = 1000
 _LAST_LOOK_S = 0.01
 # A shorter silence sets no limit.
 _WORTH_NOTING_S = 0.05
+# A handshake of TLS is several round trips and some computing: Redis is not away because it takes longer than
+# an answer may. With an answer after it there is still time to say 503 within the promised 2 s.
+_HANDSHAKE_S = 0.8
 _LOST = "the connection to Redis was lost"
 
 
@@ -45,6 +48,7 @@ class Pipelined:
             timeout_s: how long an answer may take, and a connection.
         """
         self._pool = client.connection_pool
+        self._least_s = _HANDSHAKE_S if issubclass(self._pool.connection_class, SSLConnection) else 0.0
         self._timeout_s = timeout_s
         self._stalls = Stalls()
         self._link: Link | None = None
@@ -69,20 +73,28 @@ class Pipelined:
             text = bytes(source) if isinstance(source, memoryview) else source
             return await link.ask(("EVAL", text, len(keys), *keys, *arguments))
 
+    async def open(self) -> None:
+        """Make the connection, so that the first webhook finds it."""
+        async with asyncio.timeout(self._timeout_s):
+            await self._connecting_link()
+
     async def _connected(self) -> Link:
         """The connection; who comes while it is being made waits for the same one, but not for long.
 
         A Redis that is frozen takes a connection and then says nothing. The connection goes on being made.
         """
+        limit_s = max(self._least_s, self._stalls.limit_s(asyncio.get_running_loop().time()))
+        async with asyncio.timeout(min(self._timeout_s, limit_s)):
+            return await self._connecting_link()
+
+    async def _connecting_link(self) -> Link:
         if self._is_closed:
             raise redis.ConnectionError(_LOST)
-        loop = asyncio.get_running_loop()
         if self._connecting is None:
-            self._connecting = loop.create_task(self._connect())
+            self._connecting = asyncio.get_running_loop().create_task(self._connect())
             self._connecting.add_done_callback(self._made)
-        async with asyncio.timeout(min(self._timeout_s, self._stalls.limit_s(loop.time()))):
-            # Who gives up waiting does not end it for the others.
-            return await asyncio.shield(self._connecting)
+        # Who gives up waiting does not end it for the others.
+        return await asyncio.shield(self._connecting)
 
     async def _connect(self) -> Link:
         async with asyncio.timeout(self._timeout_s):

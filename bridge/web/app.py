@@ -193,6 +193,8 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     desk, acceptor = app.state.desk, app.state.acceptor
     if app.state.admission.admits_nobody:
         log.warning("every webhook will be refused: set WEBHOOK_TOKENS or WEBHOOK_SIGNING_SECRETS")
+    with contextlib.suppress(*REDIS_AWAY):
+        await app.state.inbox.open()
     await _tell_if_nothing_can_be_proven(app.state.inbox)
     await _end_sessions_of_others(app.state.callers)
     acceptor.journal.start()

@@ -21,6 +21,8 @@ import trustme
 from bridge.checks.examine import examine
 from bridge.clients.bounds import Client
 from bridge.ledger.connect import connect, connect_web
+from bridge.ledger.pipelined import Pipelined
+from bridge.ledger.stalls import SILENT_S
 from bridge.settings import Settings
 
 NAME = "redis.internal.example"
@@ -29,8 +31,9 @@ NAME = "redis.internal.example"
 class TlsProxy:
     """What a server with TLS is to its clients: its end of each connection, in front of a socket file."""
 
-    def __init__(self, socket_path: Path, context: ssl.SSLContext) -> None:
-        self._socket_path, self._context = socket_path, context
+    def __init__(self, socket_path: Path, context: ssl.SSLContext, *, takes_s: float = 0.0) -> None:
+        """Args: takes_s: how long it lets a client wait for its end of the handshake."""
+        self._socket_path, self._context, self._takes_s = socket_path, context, takes_s
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self._threads = [threading.Thread(target=self._accept, daemon=True)]
@@ -58,6 +61,7 @@ class TlsProxy:
             thread.start()
 
     def _serve(self, raw: socket.socket) -> None:
+        threading.Event().wait(self._takes_s)
         with contextlib.suppress(OSError), self._context.wrap_socket(raw, server_side=True) as near:
             self._open.append(near)
             with socket.socket(socket.AF_UNIX) as far, selectors.DefaultSelector() as selector:
@@ -177,3 +181,25 @@ def test_doctor_looks_at_redis_through_tls(made: Made, tmp_path: Path) -> None:
         checks = {check.name: check.state for check in examine(settings, client)}
 
     assert checks["Redis version"] == "ok"
+
+
+def test_a_webhook_waits_for_a_handshake_that_takes_longer_than_an_answer_may(
+    redis_url: str, tmp_path: Path
+) -> None:
+    ca = trustme.CA()
+    ca.cert_pem.write_to_path(tmp_path / "ca.pem")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    ca.issue_cert("127.0.0.1").configure_cert(context)
+    path = Path(redis_url.removeprefix("unix://").partition("?")[0])
+    proxy = TlsProxy(path, context, takes_s=SILENT_S + 0.15)
+
+    async def by_shared_connection() -> Any:
+        async with connect_web(f"rediss://127.0.0.1:{proxy.port}/0?ssl_ca_certs={tmp_path}/ca.pem") as client:
+            link = Pipelined(client, timeout_s=1.0)
+            try:
+                return await link.run("0" * 40, "return ARGV[1]", [], ["answered"])
+            finally:
+                link.close()
+
+    with contextlib.closing(proxy):
+        assert asyncio.run(by_shared_connection()) == "answered"

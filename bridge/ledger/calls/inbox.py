@@ -144,6 +144,11 @@ class Inbox:
         """Whether it bounds itself how many wait for Redis, and how long."""
         return self._pipelined is not None
 
+    async def open(self) -> None:
+        """Connect now, and not only at the first webhook. Raises redis-py's errors and TimeoutError."""
+        if self._pipelined is not None:
+            await self._pipelined.open()
+
     async def close(self) -> None:
         if self._pipelined is not None:
             self._pipelined.close()
