@@ -28,9 +28,6 @@ MOST_WAITING = 1000
 _LAST_LOOK_S = 0.01
 # A shorter silence sets no limit.
 _WORTH_NOTING_S = 0.05
-# A handshake of TLS is several round trips and some computing: Redis is not away because it takes longer than
-# an answer may. With an answer after it there is still time to say 503 within the promised 2 s.
-_HANDSHAKE_S = 0.8
 _LOST = "the connection to Redis was lost"
 
 
@@ -48,7 +45,9 @@ class Pipelined:
             timeout_s: how long an answer may take, and a connection.
         """
         self._pool = client.connection_pool
-        self._least_s = _HANDSHAKE_S if issubclass(self._pool.connection_class, SSLConnection) else 0.0
+        # A handshake of TLS is several round trips and some computing: Redis is not away because it takes
+        # longer than an answer may.
+        self._least_s = timeout_s if issubclass(self._pool.connection_class, SSLConnection) else 0.0
         self._timeout_s = timeout_s
         self._stalls = Stalls()
         self._link: Link | None = None

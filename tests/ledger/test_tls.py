@@ -194,8 +194,10 @@ def test_a_webhook_waits_for_a_handshake_that_takes_longer_than_an_answer_may(
     proxy = TlsProxy(path, context, takes_s=SILENT_S + 0.15)
 
     async def by_shared_connection() -> Any:
-        async with connect_web(f"rediss://127.0.0.1:{proxy.port}/0?ssl_ca_certs={tmp_path}/ca.pem") as client:
-            link = Pipelined(client, timeout_s=1.0)
+        # With patience, as this machine may have much to do.
+        options = f"ssl_ca_certs={tmp_path}/ca.pem&socket_connect_timeout=20"
+        async with connect_web(f"rediss://127.0.0.1:{proxy.port}/0?{options}") as client:
+            link = Pipelined(client, timeout_s=20.0)
             try:
                 return await link.run("0" * 40, "return ARGV[1]", [], ["answered"])
             finally:
