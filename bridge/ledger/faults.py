@@ -18,10 +18,12 @@ from pathlib import Path
 
 import redis
 import redis.asyncio.sentinel
+import redis.exceptions
 import redis.sentinel
 
 # What callers catch: nobody outside of `bridge.ledger` imports redis.
 RedisError, RedisTimeout = redis.RedisError, redis.TimeoutError
+UnknownScript = redis.exceptions.NoScriptError
 
 _FULL_BELOW_BYTES = 256 * 1024
 _SEE = 'deploy/README.md, "What Redis has to be"'

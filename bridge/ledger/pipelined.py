@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import hiredis
 import redis
@@ -24,8 +24,9 @@ from bridge.ledger.stalls import Stalls
 
 # No more wait for an answer at once: each is a webhook that somebody waits for. What comes beyond is refused.
 MOST_WAITING = 1000
-# Between the time that a limit is over and the end of the connection: some turns of the event loop.
-_LAST_LOOK_S = 0.01
+# Between the time that a limit is over and the end of the connection: a turn or two of the event loop,
+# in which what has arrived is read.
+_LAST_LOOK_S = 0.002
 # A shorter silence sets no limit.
 _WORTH_NOTING_S = 0.05
 _LOST = "the connection to Redis was lost"
@@ -77,6 +78,19 @@ class Pipelined:
         async with asyncio.timeout(self._timeout_s):
             await self._connecting_link()
 
+    @property
+    def takes_more(self) -> bool:
+        """Whether there is a connection, and room on it: `send` may be called."""
+        return self._link is not None and self._link.takes_more
+
+    def send(self, sha: str, keys: Sequence[str], arguments: Sequence[Any], answer: Answer) -> None:
+        """Runs a script that Redis most likely knows, where `takes_more`; `answer` is told.
+
+        It gets a `NoScriptError` where Redis does not know the script, which then did not run.
+        """
+        assert self._link is not None  # noqa: S101  # it takes more
+        self._link.send(("EVALSHA", sha, len(keys), *keys, *arguments), answer)
+
     async def _connected(self) -> Link:
         """The connection; who comes while it is being made waits for the same one, but not for long.
 
@@ -121,6 +135,16 @@ class Pipelined:
             self._link.lose(redis.ConnectionError(_LOST))
 
 
+class Answer(Protocol):
+    """Who waits for an answer: a future, or what is called in its place at once, and must not raise."""
+
+    def done(self) -> bool: ...
+
+    def set_result(self, result: Any, /) -> None: ...
+
+    def set_exception(self, exception: Exception, /) -> None: ...
+
+
 class Link(asyncio.Protocol):
     """One connection that was made, until it is lost."""
 
@@ -134,7 +158,7 @@ class Link(asyncio.Protocol):
         self._timeout_s = timeout_s
         self._stalls = stalls
         self._reader = hiredis.Reader(replyError=_error, encoding="utf-8", errors="replace")
-        self._waiting: deque[asyncio.Future[Any]] = deque()
+        self._waiting: deque[Answer] = deque()
         self._out: list[bytes] = []
         # How many were asked and answered since the connection was made.
         self._asked = self._answered = 0
@@ -149,6 +173,11 @@ class Link(asyncio.Protocol):
         if self._transport.is_closing():
             self.lose(redis.ConnectionError(_LOST))
 
+    @property
+    def takes_more(self) -> bool:
+        """Whether a command would be sent, and not be answered with an error at once."""
+        return not self.is_lost and len(self._waiting) < MOST_WAITING
+
     def ask(self, command: tuple[str | bytes | int, ...]) -> asyncio.Future[Any]:
         """Sends a command with the others of this turn; the future has its answer."""
         answer: asyncio.Future[Any] = self._loop.create_future()
@@ -158,12 +187,16 @@ class Link(asyncio.Protocol):
         if len(self._waiting) >= MOST_WAITING:
             answer.set_exception(redis.TimeoutError("too many webhooks wait for Redis"))
             return answer
+        self.send(command, answer)
+        return answer
+
+    def send(self, command: tuple[str | bytes | int, ...], answer: Answer) -> None:
+        """Sends a command with the others of this turn, where more are taken; `answer` is told."""
         if not self._out:
             self._loop.call_soon(self._flush)
         self._out.append(hiredis.pack_command(command))  # type: ignore[arg-type]
         self._waiting.append(answer)
         self._asked += 1
-        return answer
 
     def lose(self, error: Exception) -> None:
         """End it; who waits gets the error."""

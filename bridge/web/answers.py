@@ -69,13 +69,19 @@ def _as_json(content: Mapping[str, Any]) -> str:
     return json.dumps(content)
 
 
+def whole_json(content: Mapping[str, Any]) -> tuple[FixedHeaders, bytes]:
+    """The headers and the body of an answer as JSON."""
+    body = _as_json(content).encode()
+    return _headers_for(len(body)), body
+
+
 async def send_json(
     send: Send, status: int, content: Mapping[str, Any], headers: Mapping[str, str] | None = None
 ) -> None:
     """Answer without Starlette's response objects, which cost as much as parsing the webhook does."""
-    body = _as_json(content).encode()
-    lines: Iterable[tuple[bytes, bytes]] = _headers_for(len(body))
+    fixed, body = whole_json(content)
+    lines: Iterable[tuple[bytes, bytes]] = fixed
     if headers:
-        lines = [*lines, *((name.encode(), value.encode()) for name, value in headers.items())]
+        lines = [*fixed, *((name.encode(), value.encode()) for name, value in headers.items())]
     await send({"type": "http.response.start", "status": status, "headers": lines})
     await send({"type": "http.response.body", "body": body})

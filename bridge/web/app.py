@@ -69,6 +69,7 @@ from bridge.web.webhooks.admission import Admission
 from bridge.web.webhooks.body import SLOWEST_S
 from bridge.web.webhooks.rates import Rates
 from bridge.web.webhooks.routes import Webhooks, is_address, log, refusals
+from bridge.web.webhooks.usual import UsualWebhooks
 
 if TYPE_CHECKING:
     from bridge.jobs.erasure import Erasure
@@ -143,6 +144,7 @@ def create_app(
     state.traffic = Traffic(limits or Limits.of_this_process(per_peer=settings.connections_per_peer))
     state.feed = Feed(lambda before: desk.run(lambda: look(ledger, before)))
     state.traffic.at_stop.append(state.feed.close)
+    state.traffic.takes_whole = UsualWebhooks(app.webhooks, inbox, acceptor, now=now).take
     state.metrics = _metrics_page(app, settings, ledger, budgets, connections)
     return app
 

@@ -18,7 +18,7 @@ from bridge.ledger.calls.batches import Batches, Call
 from bridge.ledger.calls.learning import Learnt, Retention, hold_delivery, learn_event, script_of
 from bridge.ledger.connect import WEB_TIMEOUT_S
 from bridge.ledger.messages.learning import learn_message
-from bridge.ledger.pipelined import Pipelined
+from bridge.ledger.pipelined import Answer, Pipelined
 from bridge.ledger.proof import Proof
 from bridge.ledger.queue.connections import TROUBLE_REPLIES, ask_troubles, read_troubles
 from bridge.ledger.refusals import count_refusal
@@ -66,6 +66,18 @@ class Inbox:
         with boundary("inbox.learn"):
             status, key = await self._run(call)
         return Learnt(status=status, key=key)
+
+    @property
+    def takes_more(self) -> bool:
+        """Whether `send_event` may be called."""
+        return self._pipelined is not None and self._pipelined.takes_more
+
+    def send_event(self, event: Event | Identity, body: Mapping[str, Any], answer: Answer) -> None:
+        """As `record_event`, where `takes_more`; `answer` is told the script's reply, or its error."""
+        assert self._pipelined is not None  # noqa: S101  # it takes more
+        keys, arguments = learn_event(event, body, self._keep)
+        with boundary("inbox.learn"):
+            self._pipelined.send(self._learn.sha, keys, arguments, answer)
 
     async def hold(self, held: Held, body: Mapping[str, Any]) -> Learnt:
         """Keep a delivery that cannot be tied to a call; one of a contact may be a repeat."""

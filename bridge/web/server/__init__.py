@@ -6,6 +6,7 @@ package adds the bounds to uvicorn's own protocol class, and knows nothing of th
     limits.py        every bound; how many connections the descriptor limit leaves room for
     connections.py   who is connected; who makes room when there are too many
     protocol.py      a subclass of uvicorn's httptools protocol: counts, then parses, one request at a time
+    cycle.py         a request and its answer; for whole requests there is a shorter way than ASGI
     answers.py       what the server answers itself
     traffic.py       what all connections share: the table, the clock, counts and log of what was cut
 

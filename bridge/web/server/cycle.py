@@ -8,6 +8,7 @@ All else goes uvicorn's own way.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
@@ -73,6 +74,9 @@ class Signal:
             await one
 
 
+def _nothing() -> None: ...
+
+
 class Cycle(RequestResponseCycle):
     # Status line and headers that wait for the body, to go with it.
     _head: bytes | None = None
@@ -85,6 +89,39 @@ class Cycle(RequestResponseCycle):
             await super().run_asgi(app)
         finally:
             self.tasks.discard(self.task)
+
+    def begin(self, app: ASGI3Application, takes_whole: Callable[[Cycle], bool] | None) -> None:
+        """Have a request answered.
+
+        Args:
+            takes_whole: is asked first whether it answers it itself (`Traffic.takes_whole`).
+        """
+        try:
+            is_taken = takes_whole is not None and takes_whole(self)
+        except Exception as error:  # the application answers it, or fails in the same way with a 500
+            self.logger.error("the short way of a request failed", exc_info=error)
+            is_taken = False
+        if not is_taken:
+            self.start(app)
+
+    def start(self, app: ASGI3Application) -> None:
+        """Have an application answer."""
+        self.task = asyncio.get_running_loop().create_task(self.run_asgi(app))
+        self.tasks.add(self.task)
+
+    @property
+    def may_answer(self) -> bool:
+        """Whether `answer` would be sent now: somebody is there, who reads."""
+        return not (self.flow.write_paused or self.disconnected)
+
+    def answer(self, status: int, headers: FixedHeaders, body: bytes) -> None:
+        """The whole answer, where `may_answer`."""
+        self.response_started = True
+        if len(body) != headers.content_length:
+            raise RuntimeError("Response content is not as long as Content-Length")
+        self._write(STATUS_LINE[status] + _written.of(self.default_headers) + headers.lines, body)
+        # Holds the connection, which holds this.
+        self.on_response = _nothing
 
     async def receive(self) -> ASGIReceiveEvent:
         if (
@@ -125,7 +162,9 @@ class Cycle(RequestResponseCycle):
         body = message.get("body", b"")
         if len(body) != self._length:
             raise RuntimeError("Response content is not as long as Content-Length")
-        head = self._head or b""
+        self._write(self._head or b"", body)
+
+    def _write(self, head: bytes, body: bytes) -> None:
         self.response_complete = True
         self.transport.write(
             head + b"\r\n" + body if self.keep_alive else head + b"connection: close\r\n\r\n" + body
@@ -175,8 +214,6 @@ def begun(protocol: HttpToolsProtocol, transport: CycleTransport) -> Cycle:
         on_response=protocol.on_response_complete,
     )
     cycle.tasks = protocol.tasks
-    cycle.task = protocol.loop.create_task(cycle.run_asgi(protocol.app))
-    cycle.tasks.add(cycle.task)
     return cycle
 
 

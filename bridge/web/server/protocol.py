@@ -14,7 +14,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from bridge.web.server.answers import answer
 from bridge.web.server.connections import peer_of
-from bridge.web.server.cycle import begun
+from bridge.web.server.cycle import Cycle, begun
 from bridge.web.server.flow import CycleTransport, Flow
 from bridge.web.server.framing import CHUNKED_AT_ONCE, END, MOST_BLANKS, end_of_piece, fault_of_head
 from bridge.web.server.traffic import Cause, Traffic
@@ -56,6 +56,7 @@ class BoundedHttpProtocol(HttpToolsProtocol, asyncio.BufferedProtocol):
         self._peer = self.client[0] if self.client else None
         self._phase = _HEAD
         self._rest = b""
+        self._to_start: Cycle | None = None
         self._half_closed = False
         self._for_cycle = CycleTransport(transport, self._end)
         self._unread_until = math.inf
@@ -166,6 +167,10 @@ class BoundedHttpProtocol(HttpToolsProtocol, asyncio.BufferedProtocol):
                 chunked += end - at
                 self._check_framing(end - at)
             at = end
+        if self._to_start is not None:
+            # All that came of the request has been read.
+            cycle, self._to_start = self._to_start, None
+            cycle.begin(self.app, self.traffic.takes_whole if self._phase is _REPLY else None)
         if self._phase is _BODY and self._late_at == math.inf:
             self._late_at = self.loop.time() + self._limits.body_s
         return b"" if self._phase is _ENDING else data[at:]
@@ -258,7 +263,7 @@ class BoundedHttpProtocol(HttpToolsProtocol, asyncio.BufferedProtocol):
             self._upgrade = True
             return
         self._phase = _BODY
-        self.cycle = begun(self, self._for_cycle)
+        self.cycle = self._to_start = begun(self, self._for_cycle)
 
     def on_body(self, body: bytes) -> None:
         self._body += len(body)

@@ -13,6 +13,7 @@ from bridge.web.server.connections import ConnectionTable
 from bridge.web.server.limits import Limits
 
 if TYPE_CHECKING:
+    from bridge.web.server.cycle import Cycle
     from bridge.web.server.protocol import BoundedHttpProtocol
 
 log = logging.getLogger(__name__)
@@ -53,6 +54,8 @@ class Traffic:
         self.buffer = memoryview(bytearray(READ_BYTES))
         # Called once when the server stops, so that answers without an end do not keep it.
         self.at_stop: list[Callable[[], None]] = []
+        # Asked of each request that has come whole, before the application is: whether it answers it itself.
+        self.takes_whole: Callable[[Cycle], bool] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._drained = 0
         self._to_drain: set[BoundedHttpProtocol] = set()

@@ -116,6 +116,51 @@ class WebhookAcceptor:
             outcome = await self._in_redis(event, body)
         except (NotProven, CannotProve, *REDIS_AWAY) as error:
             outcome = await self._not_in_redis(error, event, trigger, body, came_at, ends)
+        return self._noted(outcome, trigger, event, came_at)
+
+    def identity_in(self, trigger: str, body: Mapping[str, Any], came_at: float) -> Identity | None:
+        """The call that a body is of, if it names one and has no more to be looked at."""
+        try:
+            event = identify(
+                trigger or None,
+                body,
+                self._rules(),
+                received_at=lambda: datetime.fromtimestamp(came_at, UTC),
+            )
+        except Exception:  # `keep` says so, and holds it
+            return None
+        return event if isinstance(event, Identity) else None
+
+    def in_redis(self, event: Identity, status: str, key: str, came_at: float) -> Outcome:
+        """What `keep` gives for an event that Redis has taken in; status and key are its script's reply."""
+        return self._noted(self._recorded(event, status, key), "", event, came_at)
+
+    async def keep_elsewhere(
+        self,
+        error: Exception,
+        event: Identity,
+        trigger: str,
+        body: Mapping[str, Any],
+        came_at: float,
+        *,
+        waited_s: float,
+    ) -> Outcome:
+        """As `keep` goes on where Redis did not take an event in.
+
+        Args:
+            waited_s: how long the sender has waited by now.
+        Raises:
+            Exception: `error`, where it says nothing of Redis.
+        """
+        if not isinstance(error, (NotProven, CannotProve, *REDIS_AWAY)):
+            raise error
+        ends = asyncio.get_running_loop().time() + ANSWER_WITHIN_S - waited_s
+        outcome = await self._not_in_redis(error, event, trigger, body, came_at, ends)
+        return self._noted(outcome, trigger, event, came_at)
+
+    def _noted(
+        self, outcome: Outcome, trigger: str, event: Identity | Held | Message, came_at: float
+    ) -> Outcome:
         if outcome.status < 300 and not (isinstance(event, Identity) and is_synthetic(event.uuid)):
             self.last_at = came_at
         if not trigger:
@@ -186,10 +231,13 @@ class WebhookAcceptor:
         else:
             with tracing.of_call(_key_of(event)):
                 learnt = await self._inbox.record_event(event, body)
+        return self._recorded(event, learnt.status, learnt.key)
+
+    def _recorded(self, event: Identity | Message, stored: str, key: str) -> Outcome:
         self._unproven = None
         # Whether it was forgotten is nobody's business out there; the sender is done either way.
-        status, word = (202, "accepted") if learnt.status == "accepted" else (200, "duplicate")
-        return Outcome(status=status, content={"status": word, **_named(event, learnt.key)})
+        status, word = (202, "accepted") if stored == "accepted" else (200, "duplicate")
+        return Outcome(status=status, content={"status": word, **_named(event, key)})
 
     async def _in_journal(
         self,

@@ -80,7 +80,7 @@ class Webhooks:
         self.timings = Timings(WEBHOOK_EDGES)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        trigger = _TRIGGER_AT.get(scope["path"])
+        trigger = TRIGGER_AT.get(scope["path"])
         if trigger is None:
             trigger = _trigger_at(scope["path"])
         if trigger is None:
@@ -115,18 +115,27 @@ class Webhooks:
             await self._count(trigger, refused.cause, refused.status, request)
             headers = {**refused.headers, "x-request-id": request}
             await send_json(send, refused.status, refused.content, headers)
-            return self._timed(began, trigger, "refused")
+            return self.timed(began, trigger, "refused")
         except ClientDisconnect:
             return None
         outcome = await self._acceptor.keep(trigger, body, signed=signed)
-        await self._answer(outcome, trigger, scope["headers"], send, began)
+        return await self.finish(outcome, trigger, scope["headers"], send, began)
+
+    async def finish(self, outcome: Outcome, trigger: str, sent: Headers, send: Send, began: float) -> None:
+        """Answer with what became of a webhook.
+
+        Args:
+            sent: the request's headers.
+            began: when, of `perf_counter`.
+        """
+        await self._answer(outcome, trigger, sent, send, began)
         answer = outcome.content["status"] if outcome.status < 300 else "refused"
         if tracing.is_on():
             call = outcome.content.get("call", "") if outcome.status < 300 else ""
             tracing.annotate({"http.response.status_code": outcome.status, "callbridge.call": call})
-        return self._timed(began, trigger or outcome.trigger, answer)
+        return self.timed(began, trigger or outcome.trigger, answer)
 
-    def _timed(self, began: float, trigger: str, answer: str) -> None:
+    def timed(self, began: float, trigger: str, answer: str) -> None:
         self.timings.add(time.perf_counter() - began, _known(trigger), answer, trace=tracing.trace_id())
 
     async def _admitted(
@@ -145,13 +154,13 @@ class Webhooks:
                 raise _unauthorized("nobody-admitted")
             raise _unauthorized("wrong-token" if head.tokens else "no-token")
         if sender is not None:
-            self._check_rate(sender, trigger)
+            self.check_rate(sender, trigger)
         body = await read_body(receive, within_s=self._body_within_s)
         fault = self._fault_of(signature, body, codings) if signature else "none"
         if sender is None:
             if fault is not None:
                 raise _unauthorized(fault)
-            self._check_rate("signed", trigger)
+            self.check_rate("signed", trigger)
         charset = check_type(head.content_type)
         if codings:
             body = decompressed(body, codings, largest=LARGEST, too_large=too_large())
@@ -166,7 +175,7 @@ class Webhooks:
                 fault = self.admission.fault_of(signature, body, now=self._now())
         return fault
 
-    def _check_rate(self, sender: str, trigger: str) -> None:
+    def check_rate(self, sender: str, trigger: str) -> None:
         if not self._rates.is_on:
             return
         wait_s = self._rates.wait_s(sender, _known(trigger) if trigger else "native")
@@ -181,18 +190,7 @@ class Webhooks:
 
     async def _answer(self, outcome: Outcome, trigger: str, sent: Headers, send: Send, began: float) -> None:
         if outcome.status < 300:
-            # The fields of the line cost more than to see whether anybody wants it.
-            if log.isEnabledFor(logging.INFO):
-                log.info(
-                    "webhook received",
-                    extra={
-                        "trigger": _known(trigger) if trigger else "native",
-                        "answer": outcome.content["status"],
-                        "call": outcome.content.get("call"),
-                        "request_id": request_id_of(sent),
-                        "ms": round((time.perf_counter() - began) * 1000, 1),
-                    },
-                )
+            self.log_received(outcome, trigger, sent, began)
             return await send_json(send, outcome.status, outcome.content)
         headers = {"x-request-id": request_id_of(sent)}
         if outcome.status == 503:
@@ -200,6 +198,20 @@ class Webhooks:
         if outcome.cause is not None:
             await self._count(trigger, outcome.cause, outcome.status, headers["x-request-id"])
         return await send_json(send, outcome.status, outcome.content, headers)
+
+    def log_received(self, outcome: Outcome, trigger: str, sent: Headers, began: float) -> None:
+        # The fields of the line cost more than to see whether anybody wants it.
+        if log.isEnabledFor(logging.INFO):
+            log.info(
+                "webhook received",
+                extra={
+                    "trigger": _known(trigger) if trigger else "native",
+                    "answer": outcome.content["status"],
+                    "call": outcome.content.get("call"),
+                    "request_id": request_id_of(sent),
+                    "ms": round((time.perf_counter() - began) * 1000, 1),
+                },
+            )
 
     async def _count(self, trigger: str, cause: str, status: int, request: str | None) -> None:
         """Count a refusal if that is quick; strangers neither choose names in Redis nor wait for it."""
@@ -249,7 +261,7 @@ def _unauthorized(cause: str) -> Refused:
 
 def is_address(path: str) -> bool:
     """Whether a path is below the address of webhooks, known or not."""
-    return path in _TRIGGER_AT or ADDRESS.match(path) is not None
+    return path in TRIGGER_AT or ADDRESS.match(path) is not None
 
 
 def _trigger_at(path: str) -> str | None:
@@ -264,4 +276,4 @@ def _trigger_at(path: str) -> str | None:
 
 
 # As they are printed for people to paste: nearly all that come.
-_TRIGGER_AT = {f"{PATH}/{trigger}": trigger for trigger in _KNOWN} | {PATH: ""}
+TRIGGER_AT = {f"{PATH}/{trigger}": trigger for trigger in _KNOWN} | {PATH: ""}

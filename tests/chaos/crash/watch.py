@@ -228,13 +228,12 @@ def _watch_async_redis(watch: Watch) -> None:
 def _watch_pipelined_redis(watch: Watch) -> None:
     """Of several commands in one write each has an exchange of its own; answers come in their order."""
     kind: Any = Link
-    ask, receive, take = kind.ask, kind.data_received, kind.take
+    send, receive, take = kind.send, kind.data_received, kind.take
 
-    def watched_ask(self: Any, command: Any) -> Any:
+    def watched_send(self: Any, command: Any, answer: Any) -> None:
         exchange = watch.begin()
-        answer = ask(self, command)
+        send(self, command, answer)
         self.__dict__.setdefault("exchanges", deque()).append([exchange, False])
-        return answer
 
     def watched_receive(self: Any, data: bytes) -> None:
         for one in self.exchanges:
@@ -250,7 +249,7 @@ def _watch_pipelined_redis(watch: Watch) -> None:
         if exchange is not None:
             exchange.read()
 
-    kind.ask, kind.data_received, kind.take = watched_ask, watched_receive, watched_take
+    kind.send, kind.data_received, kind.take = watched_send, watched_receive, watched_take
 
 
 def _watch_http(watch: Watch) -> None:
