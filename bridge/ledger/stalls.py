@@ -6,14 +6,16 @@ from __future__ import annotations
 SILENT_S = 0.2
 # A longer silence is an outage even where Redis is known to be slow.
 MOST_SILENT_S = 1.0
+# One that lasted this long was no slow disk, even if it ended: nothing is learnt from it.
+OUTAGE_S = 0.5
 # For so long a silence that ended is remembered.
-_REMEMBERED_S = 60.0
+_REMEMBERED_S = 10.0
 # A disk that took so long may take twice as long the next time.
 _TIMES = 2.0
 
 
 class Stalls:
-    """The longest silence of the last minute that ended with an answer; it sets the limit for the next.
+    """The longest silence of the last seconds that ended with an answer; it sets the limit for the next.
 
     From outside, a Redis that waits for its disk looks like one that is frozen: neither answers anything.
     What tells them apart is that the first has answered after such silences before.
@@ -33,7 +35,7 @@ class Stalls:
 
     def ended(self, silent_s: float, now: float) -> None:
         """Redis answered after such a silence."""
-        if silent_s >= MOST_SILENT_S:
+        if silent_s >= OUTAGE_S:
             return
         if silent_s >= self._longest_s or now >= self._until:
             self._longest_s, self._until = silent_s, now + _REMEMBERED_S
