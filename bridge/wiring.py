@@ -28,6 +28,7 @@ from bridge.ledger.ledger import Ledger
 from bridge.ledger.proof import Proof
 from bridge.ledger.queue.connections import Connections
 from bridge.ledger.queue.jobs import Claim
+from bridge.ledger.schema import check_schema, take_up
 from bridge.links import AppLinks, kustomer_pages
 from bridge.secrets_source import SecretsSource
 from bridge.settings import Settings
@@ -60,6 +61,11 @@ def open_redis(settings: Settings, *, timeout_s: float = 5.0, patience: int = 8)
     return connect(str(settings.need("redis").redis_url), timeout_s=timeout_s, patience=patience)
 
 
+def open_plain_redis(settings: Settings) -> redis.Redis:
+    """As `open_redis`, for backups: replies stay bytes, and a large key may take a while."""
+    return connect(str(settings.need("redis").redis_url), timeout_s=60.0, patience=1, decodes=False)
+
+
 def open_ledger(settings: Settings, *, timeout_s: float = 5.0, patience: int = 8) -> Ledger:
     """The ledger at `REDIS_URL`; raises as `open_redis`."""
     return ledger_on(open_redis(settings, timeout_s=timeout_s, patience=patience), settings)
@@ -77,15 +83,31 @@ def opened_ledger(settings: Settings, *, hint: str = "") -> Iterator[Ledger]:
         hint: what else to do after an error of Redis.
     Raises:
         Unavailable: Redis failed; one line says why.
+        WrongUse: the ledger is newer than this version, or half restored.
     """
     with closing(open_ledger(settings, patience=1)) as ledger:
         try:
+            check_schema(ledger.redis)
             yield ledger
         except BrokenPipeError:
             # Of the output (`| head`): the client of Redis has an error of its own.
             raise
         except (redis.RedisError, OSError) as error:
             raise Unavailable(f"{why(error)}. `callbridge doctor` says what to do{hint}") from error
+
+
+def take_up_ledger(settings: Settings) -> None:
+    """Stamp or migrate the ledger, before a process works with it; see `bridge.ledger.schema`.
+
+    Raises:
+        WrongUse: the ledger is newer than this version, or half restored.
+        Unavailable: Redis gives no answer now.
+    """
+    with closing(open_ledger(settings, timeout_s=1.0, patience=0)) as ledger:
+        try:
+            take_up(ledger)
+        except (redis.RedisError, OSError) as error:
+            raise Unavailable(why(error)) from error
 
 
 def open_inbox(settings: Settings) -> Inbox:

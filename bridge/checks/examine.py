@@ -18,7 +18,13 @@ from bridge.checks.cue_cards import look_at_cue_cards
 from bridge.checks.fields import look_at_fields
 from bridge.checks.owners import look_at_owners
 from bridge.checks.pages import look_at_pages
-from bridge.checks.redis_server import fault_check, look_at_pauses, look_at_processes, look_at_redis
+from bridge.checks.redis_server import (
+    fault_check,
+    look_at_pauses,
+    look_at_processes,
+    look_at_redis,
+    look_at_schema,
+)
 from bridge.clients.replies import is_page
 from bridge.domain.webhook.json_values import read_json
 from bridge.errors import BridgeError, Unavailable
@@ -195,6 +201,7 @@ def _redis(settings: Settings) -> Iterator[Check]:
     try:
         with open_redis(settings, timeout_s=3, patience=0) as client:
             yield from look_at_redis(client, proof(settings))
+            yield look_at_schema(client)
             yield look_at_processes(client)
             yield from look_at_pauses(open_connections(settings, ledger_on(client, settings)))
     except (RedisError, OSError) as error:

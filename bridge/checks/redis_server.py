@@ -16,6 +16,7 @@ from bridge.ledger.faults import server_fault
 from bridge.ledger.processes import commands_of, missing, processes
 from bridge.ledger.proof import CannotProve, NotProven, Proof, proves_everysec
 from bridge.ledger.queue.connections import TITLES, Connections, closed_as, paused_as
+from bridge.ledger.schema import VERSION, read_schema
 from bridge.local.embedded import OLDEST
 
 SLOW_MS = 20.0
@@ -52,6 +53,22 @@ def fault_check(name: str, error: Exception) -> Check:
         words = rest
     detail = f" ({words})" if isinstance(error, redis.ResponseError) and words else ""
     return Check(name, "FAIL", f"{fault.says}{detail}", fault.do)
+
+
+def look_at_schema(client: redis.Redis) -> Check:
+    """Whether this version may work with what the ledger holds."""
+    try:
+        found = read_schema(client)
+    except redis.ResponseError:
+        return _unknown("ledger", "its schema")
+    if found.refusal:
+        says, _, do = found.refusal.partition("; " if found.restoring else ": ")
+        return Check("ledger", "FAIL", says, do)
+    if found.version is None:
+        return Check("ledger", "ok", f"empty; the first process stamps it with schema {VERSION}")
+    if not found.is_current:
+        return Check("ledger", "ok", f"schema {found.version}; the next process to start makes it {VERSION}")
+    return Check("ledger", "ok", f"schema {VERSION}")
 
 
 def look_at_processes(client: redis.Redis) -> Check:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import logging
 import os
+import threading
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from bridge import error_reports, logs, tracing_setup
 from bridge.commands.printing import say
+from bridge.errors import Unavailable, WrongUse
 from bridge.local.embedded import write_private
 from bridge.local.supervisor import RUN_MARK, identity
 from bridge.secret_files import over, secret_variables
@@ -18,6 +20,8 @@ from bridge.setting_needs import ALL_NEEDS, PROCESS_NEEDS, Need
 from bridge.settings import Reading, Settings
 
 log = logging.getLogger(__name__)
+
+_REDIS_AGAIN_S = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +119,8 @@ def start_process(name: str) -> Settings:
     """The settings of a process that logs (`web`, `worker`, `clock`), with its logs set up.
 
     Raises:
-        WrongUse: names every setting that is wrong, or that this process or another one misses.
+        WrongUse: names every setting that is wrong, or that this process or another one misses; or the ledger
+            is newer than this version.
     """
     settings = load_settings(
         need=PROCESS_NEEDS[name],
@@ -127,6 +132,7 @@ def start_process(name: str) -> Settings:
     logs.configure(format=settings.log_format, level=settings.log_level)
     error_reports.start(name, settings.sentry_dsn.get_secret_value() if settings.sentry_dsn else None)
     tracing_setup.start(name)
+    _take_up_ledger(settings)
     if RUN_MARK in os.environ:
         # `callbridge up` has said it, once for all of its processes.
         return settings
@@ -139,3 +145,32 @@ def start_process(name: str) -> Settings:
             ", ".join(missing),
         )
     return settings
+
+
+def _take_up_ledger(settings: Settings) -> None:
+    """Raises WrongUse where the ledger is not for this version.
+
+    With Redis away the process starts, as `web` has its journal, and looks as soon as Redis is there.
+    """
+    from bridge.wiring import take_up_ledger
+
+    try:
+        take_up_ledger(settings)
+    except Unavailable:
+        threading.Thread(target=_take_up_later, args=(settings,), name="schema", daemon=True).start()
+
+
+def _take_up_later(settings: Settings) -> None:
+    from bridge.wiring import take_up_ledger
+
+    pause = threading.Event()
+    while True:
+        pause.wait(_REDIS_AGAIN_S)
+        try:
+            return take_up_ledger(settings)
+        except Unavailable:
+            continue
+        except WrongUse as error:
+            say(str(error), err=True)
+            # As a kill, which costs nothing: whatever was taken is in Redis or in the journal.
+            os._exit(2)

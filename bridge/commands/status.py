@@ -15,6 +15,7 @@ from bridge.commands.tables import show_table
 from bridge.errors import Unavailable
 from bridge.ledger.faults import RedisError, why
 from bridge.ledger.queue.connections import TITLES
+from bridge.ledger.schema import shown_schema
 from bridge.reports.status import status_view
 from bridge.wiring import open_budgets, open_connections, open_ledger
 
@@ -28,6 +29,7 @@ def status(*, as_json: bool) -> int:
     """Show whether all is well. Exits with 0 if so, 3 if a person has to act, 1 if Redis is unavailable."""
     settings = load_settings(looks_on=True)
     report: dict[str, Any] = {"ok": False, "says": [], "processes": [], "queue": {}, "budgets": {}}
+    report["schema"] = {}
     try:
         if settings.redis_url is None:
             raise Unavailable(
@@ -36,6 +38,9 @@ def status(*, as_json: bool) -> int:
         with closing(open_ledger(settings, timeout_s=3, patience=0)) as ledger:
             budgets = open_budgets(settings, ledger).values()
             report = status_view(ledger, budgets, open_connections(settings, ledger))
+            report["schema"] = shown_schema(ledger.redis)
+            if refused := report["schema"]["refused"]:
+                report["ok"], report["says"] = False, [refused, *report["says"]]
         code = _WELL if report["ok"] else _NEEDS_A_PERSON
     except (RedisError, OSError) as error:
         report["says"], code = [why(error)], _REDIS_AWAY

@@ -26,10 +26,14 @@ WEB_TIMEOUT_S = 1.0
 WEB_CONNECTIONS = 128
 
 
-def connect(url: str, *, timeout_s: float = 5.0, patience: int = 8) -> redis.Redis:
-    """A client for workers and commands: decoded replies, `patience` retries over about 5 s."""
+def connect(url: str, *, timeout_s: float = 5.0, patience: int = 8, decodes: bool = True) -> redis.Redis:
+    """A client for workers and commands: decoded replies, `patience` retries over about 5 s.
+
+    Args:
+        decodes: False: bytes as they are, for backups.
+    """
     options: dict[str, Any] = {
-        "decode_responses": True,
+        "decode_responses": decodes,
         "socket_timeout": timeout_s,
         "socket_connect_timeout": timeout_s,
         "health_check_interval": 15,

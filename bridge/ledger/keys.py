@@ -44,6 +44,8 @@ CONTACTS = f"{TAG}:contacts"
 # The newest deliveries; see lua/calls/received.lua.
 RECEIVED = f"{TAG}:received"
 META = f"{TAG}:meta"
+# Which version of the bridge's records this is; see `bridge.ledger.schema`.
+SCHEMA = f"{TAG}:schema"
 # Marks of the calls that were forgotten on request; see lua/calls/forget.lua.
 FORGOTTEN = f"{TAG}:forgotten"
 # Of the comparison with CloudTalk's list: who is at it, and how far it has come.

@@ -50,7 +50,7 @@ def test_all_is_well_while_all_three_run_and_nothing_is_parked(
         said = capsys.readouterr().out
 
     assert (code, result["ok"], result["says"]) == (0, True, [])
-    assert set(result) == {"ok", "says", "processes", "queue", "budgets"}
+    assert set(result) == {"ok", "says", "processes", "queue", "budgets", "schema"}
     assert [one["kind"] for one in result["processes"]] == ["web", "worker", "clock"]
     assert result["queue"]["parked"] == 0 and set(result["budgets"]) == {"cloudtalk", "kustomer"}
     assert "All is well" in said and "worker" in said
@@ -139,6 +139,7 @@ def test_a_redis_that_takes_nothing_is_named_with_its_cause(
         "processes": [],
         "queue": {},
         "budgets": {},
+        "schema": {},
     }
 
 

@@ -282,6 +282,16 @@ def match_held(
     return done
 
 
+def set_other_apart(ledger: Ledger) -> None:
+    """Set apart all that earlier versions held and that speaks of no call, a page at a time."""
+    start = 0
+    while page := _page(ledger, start):
+        other = [event for event in page if event.trigger in OTHER_TRIGGERS]
+        for event in other:
+            _set_apart(ledger, event)
+        start += len(page) - len(other)
+
+
 @boundary("held.set_apart")
 def _set_apart(ledger: Ledger, event: HeldEvent) -> None:
     """Earlier versions held what speaks of no call together with the rest."""

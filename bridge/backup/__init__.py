@@ -1,0 +1,1 @@
+"""Backups: one file that holds the ledger and what belongs to it (`callbridge backup`, `restore`)."""
