@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from bridge.errors import WrongUse
+from bridge.ledger.address import cluster_address
 from bridge.ledger.connect import _Packing, connect, connect_web
 from bridge.settings import Settings
 
@@ -61,7 +62,12 @@ def complaint(url: str) -> str:
         ("redis+sentinel:///SERVICE/0", "has no sentinel"),
         ("redis+sentinel://h1:26379", "has no service name"),
         ("redis+sentinel://h1:26379//0", "has no service name"),
+        ("redis+cluster://h1:x,h2", "port"),
+        ("redis+cluster://", "has no node"),
+        ("redis+cluster://default:Se/cret@h1:6379", "/ as %2F"),
         # Which database.
+        ("redis+cluster://h1:6379/1", "only database 0"),
+        ("redis+cluster://h1:6379?db=2", "only database 0"),
         ("redis://127.0.0.1:6379/x", "database"),
         ("redis://127.0.0.1:6379/-1", "database"),
         ("redis://127.0.0.1:6379/1/2", "database"),
@@ -84,6 +90,7 @@ def test_what_is_wrong_is_said_without_the_password(url: str, says: str) -> None
         ("redis://h/0?ssl_cert_reqs=none", "rediss://"),
         ("unix:///run/redis.sock?ssl_ca_certs=/ca.pem", "rediss://"),
         ("redis+sentinel://h/S/0?tls=true", "ssl=true"),
+        ("redis+cluster://h?tls=true", "ssl=true"),
         ("redis+sentinel://h/S/0?ssl=maybe", "true or false"),
         ("redis://h/0?timeout=5", "did you mean socket_timeout?"),
         ("redis://h/0?socket_timout=5", "did you mean socket_timeout?"),
@@ -151,7 +158,14 @@ def test_what_is_right_means_the_same_to_both_clients(url: str, expected: dict[s
 
 
 @pytest.mark.parametrize(
-    "url", ["redis://h", "rediss://h", "unix:///run/redis.sock", "redis+sentinel://h/main/0"]
+    "url",
+    [
+        "redis://h",
+        "rediss://h",
+        "unix:///run/redis.sock",
+        "redis+sentinel://h/main/0",
+        "redis+cluster://h1,h2",
+    ],
 )
 def test_the_web_process_sends_redis_the_same_bytes_as_the_plain_client(url: str) -> None:
     pool: Any = connect_web(url).connection_pool
@@ -189,3 +203,16 @@ def test_a_sentinel_address_is_read_with_its_options() -> None:
             ("h3", 26379),
         ]
         assert all(one["password"] == "p@ss" and one["ssl_cert_reqs"] == "none" for one in (used, *sentinels))
+
+
+def test_a_cluster_address_is_read_with_its_options() -> None:
+    url = "redis+cluster://user:p%40ss@h1:7001,[::1],h3?ssl=true&ssl_cert_reqs=none&client_name=bridge"
+    checked = Settings.from_env({"REDIS_URL": url}, dotenv=None).redis_url
+
+    named = cluster_address(str(checked))
+
+    assert named.hosts == [("h1", 7001), ("::1", 6379), ("h3", 6379)]
+    for client in (connect(url), connect_web(url)):
+        used = client.connection_pool.connection_kwargs
+        assert (used["username"], used["password"], used["client_name"]) == ("user", "p@ss", "bridge")
+        assert used["ssl_cert_reqs"] == "none"

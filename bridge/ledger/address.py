@@ -22,7 +22,9 @@ import redis
 import redis.asyncio
 from redis.connection import parse_ssl_verify_flags
 
-SCHEMES = ("redis", "rediss", "unix", "redis+sentinel")
+SCHEMES = ("redis", "rediss", "unix", "redis+sentinel", "redis+cluster")
+# Whose hosts are asked which server to use.
+_ASKED_FIRST = ("redis+sentinel", "redis+cluster")
 SENTINEL_PORT = 26379
 # A socket's path, with its end mark, fits in 104 bytes on macOS and 108 on Linux.
 _LONGEST_SOCKET = 107
@@ -48,6 +50,15 @@ class SentinelAddress:
     options: Mapping[str, Any] = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterAddress:
+    """`redis+cluster://[user:password@]h1:6379,h2:6379?options` in its parts."""
+
+    hosts: list[tuple[str, int]]
+    # User, password and options, the same for all nodes.
+    options: Mapping[str, Any] = field(repr=False)
+
+
 def check(url: str) -> None:
     """Find what is wrong with an address.
 
@@ -56,23 +67,32 @@ def check(url: str) -> None:
     """
     scheme, _, _ = url.partition("://")
     if scheme not in SCHEMES or "://" not in url:
-        raise _WrongAddress("must start with redis://, rediss://, unix:// or redis+sentinel://")
+        raise _WrongAddress(
+            "must start with redis://, rediss://, unix://, redis+sentinel:// or redis+cluster://"
+        )
     parts = _split(url)
     _check_login(parts)
     options = _options(parts)
     if scheme == "redis+sentinel":
         _sentinel(parts)
+    elif scheme == "redis+cluster":
+        _cluster(parts)
     elif scheme == "unix":
         _check_socket(parts)
     else:
         _check_host(parts.netloc)
         _database(parts.path)
-    _try_out(url, is_sentinel=scheme == "redis+sentinel", options=options)
+    _try_out(url, by_options=scheme in _ASKED_FIRST, options=options)
 
 
 def sentinel_address(url: str) -> SentinelAddress:
     """The parts of a `redis+sentinel://` address; raises as `check`."""
     return _sentinel(_split(url))
+
+
+def cluster_address(url: str) -> ClusterAddress:
+    """The parts of a `redis+cluster://` address; raises as `check`."""
+    return _cluster(_split(url))
 
 
 def _split(url: str) -> SplitResult:
@@ -168,13 +188,7 @@ def _sentinel(parts: SplitResult) -> SentinelAddress:
     service, _, db = parts.path.removeprefix("/").removesuffix("/").partition("/")
     if not service:
         raise _WrongAddress("has no service name, as in redis+sentinel://host:26379,host:26379/SERVICE/DB")
-    options = dict(_options(parts))
-    if login:
-        # A password alone, too.
-        user, _, password = login.rpartition(":")
-        options["password"] = unquote(password)
-        if user:
-            options["username"] = unquote(user)
+    options = {**_options(parts), **_login(login)}
     number = options.pop("db", None)
     return SentinelAddress(
         hosts=hosts,
@@ -182,6 +196,25 @@ def _sentinel(parts: SplitResult) -> SentinelAddress:
         db=number if number is not None else _database(db),
         options=options,
     )
+
+
+def _cluster(parts: SplitResult) -> ClusterAddress:
+    login, _, netloc = parts.netloc.rpartition("@")
+    hosts = [_check_host(item) for item in netloc.split(",") if item]
+    if not hosts:
+        raise _WrongAddress("has no node, such as redis+cluster://host:6379,host:6379")
+    options = {**_options(parts), **_login(login)}
+    if _database(parts.path) or options.pop("db", 0):
+        raise _WrongAddress("has a database; a Redis Cluster has only database 0")
+    return ClusterAddress(hosts=hosts, options=options)
+
+
+def _login(login: str) -> dict[str, str]:
+    if not login:
+        return {}
+    # A password alone, too.
+    user, _, password = login.rpartition(":")
+    return {"password": unquote(password), **({"username": unquote(user)} if user else {})}
 
 
 # Options: those that both kinds of connection take. redis-py hands any other to the connection, which
@@ -297,13 +330,13 @@ def _known(parts: SplitResult) -> Mapping[str, Callable[[str], Any]]:
         return {**_OPTIONS, **_TCP_OPTIONS}
     if parts.scheme == "rediss":
         return {**_OPTIONS, **_TCP_OPTIONS, **_TLS_OPTIONS}
-    # Of the sentinels and of what they name.
+    # Of those that are asked and of what they name.
     return {**_SENTINEL_OPTIONS, **_TCP_OPTIONS, **_TLS_OPTIONS, "ssl": _switch}
 
 
 def _unknown(name: str, scheme: str, known: Collection[str]) -> str:
     if name in _TLS_OPTIONS or name in ("ssl", "tls"):
-        how = "add ssl=true" if scheme == "redis+sentinel" else "start the address with rediss://"
+        how = "add ssl=true" if scheme in _ASKED_FIRST else "start the address with rediss://"
         return f"has the option {name}, which does not work with {scheme}://; for TLS, {how}"
     near = difflib.get_close_matches(name.lower(), known, n=1)
     # What cannot be an option's name may be a part of a password.
@@ -311,10 +344,10 @@ def _unknown(name: str, scheme: str, known: Collection[str]) -> str:
     return f"has {called}, which is unknown{f'; did you mean {near[0]}?' if near else ''}"
 
 
-def _try_out(url: str, *, is_sentinel: bool, options: Mapping[str, Any]) -> None:
+def _try_out(url: str, *, by_options: bool, options: Mapping[str, Any]) -> None:
     """Make connections as they will be made, and connect none."""
     try:
-        if is_sentinel:
+        if by_options:
             clients = redis.Redis(**options), redis.asyncio.Redis(**options)
         else:
             clients = redis.Redis.from_url(url), redis.asyncio.Redis.from_url(url)

@@ -1,4 +1,5 @@
-"""Connections to Redis, by address: `redis://`, `rediss://`, `unix://`, `redis+sentinel://`.
+"""Connections to Redis, by address: `redis://`, `rediss://`, `unix://`, `redis+sentinel://`,
+`redis+cluster://`.
 
 Two kinds, as the two sides want opposite things of a Redis that is away: the web process an answer
 at once (it says 503 and the sender comes again), a worker to sit it out.
@@ -6,24 +7,30 @@ at once (it says 503 and the sender comes again), a worker to sit it out.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import redis
 import redis.asyncio
 from redis.asyncio.connection import AbstractConnection
-from redis.asyncio.sentinel import Sentinel as AsyncSentinel
-from redis.backoff import ExponentialBackoff
+from redis.asyncio.retry import Retry as AsyncRetry
+from redis.backoff import ExponentialBackoff, NoBackoff
 from redis.connection import HiredisRespSerializer
 from redis.retry import Retry
-from redis.sentinel import Sentinel
 
-from bridge.ledger.address import sentinel_address
+from bridge.ledger import cluster
+from bridge.ledger.address import cluster_address, sentinel_address
+from bridge.ledger.following import async_connection, connection
+from bridge.ledger.sentinels import AsyncSentinels, Sentinels
 from bridge.ledger.sharing import LedgerClient
 
 # The web process must have answered within 2 s of a request coming in.
 WEB_TIMEOUT_S = 1.0
 # More than the web process ever uses at once; what it lets in is bounded there.
 WEB_CONNECTIONS = 128
+# How long one Sentinel, or one node of a cluster, may take to name the master before the next one is asked.
+_ASKS_FOR_S = 1.0
+_WEB_ASKS_FOR_S = 0.3
 
 
 def connect(url: str, *, timeout_s: float = 5.0, patience: int = 8, decodes: bool = True) -> redis.Redis:
@@ -41,12 +48,26 @@ def connect(url: str, *, timeout_s: float = 5.0, patience: int = 8, decodes: boo
         "retry": Retry(ExponentialBackoff(cap=1.0, base=0.05), patience),
         "retry_on_error": [redis.ConnectionError, redis.TimeoutError],
     }
+    if url.startswith("redis+cluster://"):
+        nodes = cluster_address(url)
+        pool = cluster.blocking_pool(
+            nodes.hosts, _asking(nodes.options, _ASKS_FOR_S), {**options, **nodes.options}
+        )
+        return LedgerClient.from_pool(pool)
     if not url.startswith("redis+sentinel://"):
         return LedgerClient.from_url(url, **options)
     named = sentinel_address(url)
-    client: redis.Redis = Sentinel(  # type: ignore[no-untyped-call]
-        named.hosts, socket_timeout=timeout_s, sentinel_kwargs=named.options
-    ).master_for(named.service, redis_class=LedgerClient, db=named.db, **{**options, **named.options})
+    client: redis.Redis = Sentinels(  # type: ignore[no-untyped-call]
+        named.hosts,
+        socket_timeout=timeout_s,
+        sentinel_kwargs=_asking(named.options, _ASKS_FOR_S),
+    ).master_for(
+        named.service,
+        redis_class=LedgerClient,
+        db=named.db,
+        connection_class=connection(named.options),
+        **{**options, **named.options},
+    )
     return client
 
 
@@ -62,16 +83,40 @@ def connect_web(url: str, *, waits_s: float = 0.0) -> redis.asyncio.Redis:
         "socket_connect_timeout": WEB_TIMEOUT_S,
         "max_connections": WEB_CONNECTIONS,
     }
+    if url.startswith("redis+cluster://"):
+        nodes = cluster_address(url)
+        pool = cluster.async_pool(
+            nodes.hosts,
+            _asking(nodes.options, _WEB_ASKS_FOR_S, kind=AsyncRetry),
+            {**options, **nodes.options},
+        )
+        return _packing_quickly(redis.asyncio.Redis.from_pool(pool))
     if not url.startswith("redis+sentinel://"):
         return _packing_quickly(redis.asyncio.Redis.from_url(url, **options))
     named = sentinel_address(url)
-    sentinel = AsyncSentinel(  # type: ignore[no-untyped-call]
-        named.hosts, socket_timeout=WEB_TIMEOUT_S, sentinel_kwargs=named.options
+    sentinel = AsyncSentinels(  # type: ignore[no-untyped-call]
+        named.hosts,
+        socket_timeout=WEB_TIMEOUT_S,
+        sentinel_kwargs=_asking(named.options, _WEB_ASKS_FOR_S, kind=AsyncRetry),
     )
     client: redis.asyncio.Redis = sentinel.master_for(
-        named.service, db=named.db, **{**options, **named.options}
+        named.service,
+        db=named.db,
+        connection_class=async_connection(named.options),
+        **{**options, **named.options},
     )
     return _packing_quickly(client)
+
+
+def _asking(options: Mapping[str, Any], timeout_s: float, *, kind: type[Any] = Retry) -> dict[str, Any]:
+    """Of a connection that asks who the master is. One that is away must not hold up the next one: redis-py
+    would try each ten times, for longer than a webhook waits."""
+    return {
+        "socket_timeout": timeout_s,
+        "socket_connect_timeout": timeout_s,
+        "retry": kind(NoBackoff(), 0),
+        **options,
+    }
 
 
 class _Packing(AbstractConnection):

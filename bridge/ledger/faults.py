@@ -63,7 +63,7 @@ _CODES: tuple[tuple[str, str, str], ...] = (
     (
         r"\bREADONLY\b|read.only replica",
         "Redis is read-only (READONLY): a replica, or no longer the master",
-        "point REDIS_URL at the master, or use redis+sentinel://",
+        "point REDIS_URL at the master, or use redis+sentinel:// or redis+cluster://",
     ),
     (
         r"\bMISCONF\b",
@@ -89,7 +89,7 @@ _CODES: tuple[tuple[str, str, str], ...] = (
     (
         r"\bMASTERDOWN\b",
         "Redis is a replica that has lost its master (MASTERDOWN)",
-        "point REDIS_URL at the master, or use redis+sentinel://",
+        "point REDIS_URL at the master, or use redis+sentinel:// or redis+cluster://",
     ),
     (
         r"\bNOSCRIPT\b",
@@ -98,8 +98,8 @@ _CODES: tuple[tuple[str, str, str], ...] = (
     ),
     (
         r"\b(?:CLUSTERDOWN|MOVED|CROSSSLOT|TRYAGAIN)\b|cluster mode",
-        "this is a Redis Cluster, which the bridge does not support",
-        "use a single Redis, or one with replicas and Sentinel",
+        "this is a node of a Redis Cluster, and not the one to ask, or not now",
+        "use redis+cluster://HOST:PORT,HOST:PORT as REDIS_URL; if that is so, wait: see deploy/failover.md",
     ),
     (
         r"DB index is out of range|Invalid Database",
@@ -243,7 +243,7 @@ def _from_network(error: BaseException) -> ServerFault:
             "use redis:// if the server has no TLS; otherwise check the TLS settings on both sides",
         )
     if isinstance(error, (redis.sentinel.MasterNotFoundError, redis.asyncio.sentinel.MasterNotFoundError)):
-        return _from_sentinels(text)
+        return _NO_CLUSTER_MASTER if "Redis Cluster" in text else _from_sentinels(text)
     if isinstance(error, redis.InvalidResponse) or "Protocol Error" in text:
         return ServerFault("the server at REDIS_URL is not a Redis", "check host and port in REDIS_URL")
     if re.search(r"max number of clients", text):
@@ -264,6 +264,12 @@ def _from_network(error: BaseException) -> ServerFault:
     return ServerFault(
         "Redis cannot be reached", "check the address in REDIS_URL, and whether the server is running"
     )
+
+
+_NO_CLUSTER_MASTER = ServerFault(
+    "no node of the Redis Cluster reports a running master for the ledger",
+    "check the nodes in REDIS_URL, and `CLUSTER INFO` on one of them",
+)
 
 
 def _has_full_disk(text: str) -> bool:

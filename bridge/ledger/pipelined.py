@@ -18,8 +18,9 @@ import hiredis
 import redis
 import redis.asyncio
 from redis.asyncio.connection import AbstractConnection, SSLConnection
-from redis.exceptions import NoScriptError, ReadOnlyError
+from redis.exceptions import NoScriptError
 
+from bridge.ledger.following import is_not_master
 from bridge.ledger.stalls import Stalls
 
 # No more wait for an answer at once: each is a webhook that somebody waits for. What comes beyond is refused.
@@ -276,8 +277,9 @@ class Link(asyncio.Protocol):
             answer.set_result(reply)
             return
         answer.set_exception(reply)
-        if isinstance(reply, ReadOnlyError):
-            # A failover made a replica of it: the next connection finds the new server.
+        if is_not_master(reply):
+            # A failover made a replica of it, or the slot is another node's: the next connection finds the
+            # new server.
             self.lose(redis.ConnectionError(_LOST))
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -122,10 +122,8 @@ class House:
         self.sandbox.kustomer.limit(1_000_000)
         self.sandbox.cloudtalk.limit(1_000_000)
         self.sandbox.membrane.limit(10_000_000)
-        self.server = EmbeddedRedis(self._server_folder(), appendfsync=self._appendfsync)
-        self.server.start()
-        self._ending.callback(self.server.stop)
-        self.client: redis.Redis = connect(self.server.url, patience=30)
+        self.redis_url = self._start_server()
+        self.client: redis.Redis = connect(self.redis_url, patience=30)
         self._ending.callback(self.client.close)
         self.ledger = Ledger(self.client)
         self.port = free_port()
@@ -159,6 +157,13 @@ class House:
             self._ending.callback(process.close)
         eventually(self.ready, "the web process is ready", within_s=30, every_s=0.05)
 
+    def _start_server(self) -> str:
+        """Start Redis, and have it ended with the house; returns its address."""
+        self.server = EmbeddedRedis(self._server_folder(), appendfsync=self._appendfsync)
+        self.server.start()
+        self._ending.callback(self.server.stop)
+        return self.server.url
+
     def _server_folder(self) -> Path:
         if self._on_disk or not MEMORY.is_dir() or shutil.disk_usage(MEMORY).free < _ROOM_BYTES:
             return self.folder
@@ -166,7 +171,7 @@ class House:
 
     def addresses(self) -> dict[str, str]:
         """The settings that say where Redis and the two services are."""
-        return {**self.sandbox.environ(through_membrane=self._through), "REDIS_URL": self.server.url}
+        return {**self.sandbox.environ(through_membrane=self._through), "REDIS_URL": self.redis_url}
 
     def process(self, command: str, name: str, environ: Mapping[str, str]) -> Process:
         return Process(command, environ, self.folder / f"{name}.log")

@@ -1,0 +1,225 @@
+"""Sentinel and Redis Cluster, of real servers: which one is the master, and what a former one answers."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from redis.crc import key_slot
+
+from bridge.ledger.cluster import SLOT
+from bridge.ledger.connect import WEB_TIMEOUT_S, connect, connect_web
+from bridge.ledger.keys import TAG, WAKE
+from bridge.ledger.ledger import Ledger
+from bridge.ledger.pipelined import Pipelined
+from bridge.ledger.sentinels import AsyncSentinels, Sentinels
+from bridge.ledger.sharing import later, sharing
+from tests.chaos.house import free_port
+from tests.failover.servers import Server, cluster_info
+from tests.waiting import eventually
+
+_SCRIPT = "return redis.call('SET', KEYS[1], ARGV[1])"
+
+
+@pytest.fixture
+def silent() -> Iterator[int]:
+    """A port that takes connections, and says nothing."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        one.listen()
+        yield one.getsockname()[1]
+
+
+@pytest.fixture
+def nodes(tmp_path: Path) -> Iterator[list[Server]]:
+    """Two masters of a cluster; the first has all slots."""
+    options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "2000")
+    bus = [free_port(), free_port()]
+    found = [Server(tmp_path, *options, "--cluster-port", str(port)) for port in bus]
+    try:
+        for one in found:
+            one.start()
+        found[0].ask("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+        found[1].ask("CLUSTER", "SET-CONFIG-EPOCH", 7)
+        found[0].ask("CLUSTER", "MEET", "127.0.0.1", found[1].port, bus[1])
+        eventually(lambda: all(_is_ready(one) for one in found), "both nodes know each other")
+        yield found
+    finally:
+        for one in found:
+            one.close()
+
+
+def _is_ready(one: Server) -> bool:
+    found = cluster_info(one)
+    return (found.get("cluster_state"), found.get("cluster_known_nodes")) == ("ok", "2")
+
+
+def address(*ports: int) -> str:
+    return "redis+cluster://" + ",".join(f"127.0.0.1:{port}" for port in ports)
+
+
+def move_the_slot(nodes: list[Server]) -> None:
+    """The ledger's slot goes to the second node; it must be empty."""
+    name = str(nodes[1].ask("CLUSTER", "MYID"))
+    for one in reversed(nodes):
+        one.ask("CLUSTER", "SETSLOT", SLOT, "NODE", name)
+
+
+def test_all_keys_are_in_one_slot() -> None:
+    assert key_slot(WAKE.encode()) == key_slot(f"{TAG}:calls".encode()) == SLOT
+
+
+def test_a_worker_goes_on_at_the_node_that_has_the_slot_now(nodes: list[Server]) -> None:
+    with connect(address(nodes[0].port)) as client:
+        client.get(f"{TAG}:a")
+        move_the_slot(nodes)
+
+        client.set(f"{TAG}:a", "plain")
+        move = client.pipeline(transaction=True)
+        move.set(f"{TAG}:b", "at once")
+        move.execute()
+        with sharing():
+            later(client, ("SET", f"{TAG}:c", "together"))
+            Ledger(client).now_ms()
+
+        found = redis.Redis(port=nodes[1].port, decode_responses=True)
+        assert [found.get(f"{TAG}:{name}") for name in "abc"] == ["plain", "at once", "together"]
+        found.close()
+
+
+def test_what_shares_a_round_trip_goes_together_to_the_node_that_has_the_slot_now(
+    nodes: list[Server],
+) -> None:
+    with connect(address(nodes[0].port)) as client:
+        client.get(f"{TAG}:a")
+        move_the_slot(nodes)
+
+        with sharing():
+            later(client, ("SET", f"{TAG}:a", "1"))
+            later(client, ("SET", f"{TAG}:b", "2"))
+
+        assert client.mget(f"{TAG}:a", f"{TAG}:b") == ["1", "2"]
+
+
+def test_the_web_process_finds_the_node_that_has_the_slot_now(nodes: list[Server]) -> None:
+    async def go() -> None:
+        client = connect_web(address(nodes[0].port))
+        script = client.register_script(_SCRIPT)
+        shared = Pipelined(client, timeout_s=WEB_TIMEOUT_S)
+        await shared.run(script.sha, _SCRIPT, ["{other-slot-of-all}"], ["x"])
+        await client.ping()
+        move_the_slot(nodes)
+
+        with pytest.raises(redis.RedisError):
+            await shared.run(script.sha, _SCRIPT, [f"{TAG}:a"], ["1"])
+        with pytest.raises(redis.RedisError):
+            await client.set(f"{TAG}:b", "2")
+
+        await shared.run(script.sha, _SCRIPT, [f"{TAG}:a"], ["1"])
+        await client.set(f"{TAG}:b", "2")
+        assert await client.mget(f"{TAG}:a", f"{TAG}:b") == ["1", "2"]
+        shared.close()
+        await client.aclose()
+
+    asyncio.run(go())
+
+
+def test_wake_ups_are_heard_in_a_cluster(nodes: list[Server]) -> None:
+    with connect(address(nodes[0].port)) as client, Ledger(client).wakeups() as heard:
+        heard(0.1)
+        client.publish(WAKE, "sync|uuid:x")
+
+        assert eventually(lambda: heard(1.0), "it is heard") == "sync|uuid:x"
+
+
+def test_a_node_that_says_nothing_does_not_hold_up_the_web_process(nodes: list[Server], silent: int) -> None:
+    assert asyncio.run(_pinged(address(silent, nodes[0].port)))
+
+
+def test_a_sentinel_that_says_nothing_does_not_hold_up_the_web_process(tmp_path: Path, silent: int) -> None:
+    master = Server(tmp_path)
+    sentinel = Server(tmp_path, sentinel=f"sentinel monitor main 127.0.0.1 {master.port} 1\n")
+    try:
+        master.start()
+        sentinel.start()
+        url = f"redis+sentinel://127.0.0.1:{silent},127.0.0.1:{sentinel.port}/main/0"
+
+        assert asyncio.run(_pinged(url))
+    finally:
+        sentinel.close()
+        master.close()
+
+
+async def _pinged(url: str) -> bool:
+    client = connect_web(url)
+    try:
+        async with asyncio.timeout(WEB_TIMEOUT_S):
+            return bool(await client.ping())
+    finally:
+        await client.aclose()
+
+
+class _Sentinel:
+    """One that names this master."""
+
+    def __init__(self, port: int, epoch: int, *, is_down: bool = False) -> None:
+        self.masters = {
+            "main": {
+                "name": "main", "ip": "127.0.0.1", "port": port, "config-epoch": epoch,
+                "is_master": True, "is_sdown": is_down, "is_odown": False, "num-other-sentinels": 1,
+            }
+        }  # fmt: skip
+
+    def sentinel_masters(self) -> Any:
+        return self.masters
+
+
+class _AsyncSentinel(_Sentinel):
+    async def sentinel_masters(self) -> Any:
+        return self.masters
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_sentinel_that_has_missed_a_failover_is_not_believed(order: int) -> None:
+    blocking, web = Sentinels([]), AsyncSentinels([])
+    blocking.sentinels = [_Sentinel(1, 3), _Sentinel(2, 4)][::order]
+    web.sentinels = [_AsyncSentinel(1, 3), _AsyncSentinel(2, 4)][::order]
+
+    assert blocking.discover_master("main") == ("127.0.0.1", 2)
+    assert asyncio.run(web.discover_master("main")) == ("127.0.0.1", 2)
+
+
+def test_a_newer_master_that_is_down_does_not_bring_back_an_older_one() -> None:
+    blocking = Sentinels([])
+    blocking.sentinels = [_Sentinel(1, 3), _Sentinel(2, 4, is_down=True)]
+
+    with pytest.raises(redis.ConnectionError):
+        blocking.discover_master("main")
+
+
+def test_a_command_goes_on_at_the_new_master_where_the_old_one_became_a_replica(tmp_path: Path) -> None:
+    servers = [Server(tmp_path) for _ in range(2)]
+    first = _Sentinel(servers[0].port, 1)
+    try:
+        for one in servers:
+            one.start()
+        with connect("redis+sentinel://127.0.0.1:1/main/0") as client:
+            pool: Any = client.connection_pool
+            pool.sentinel_manager.sentinels = [first]
+            client.set(f"{TAG}:a", "1")
+            servers[0].client.replicaof("127.0.0.1", str(servers[1].port))
+            first.masters["main"].update({"port": servers[1].port, "config-epoch": 2})
+
+            script = client.register_script(_SCRIPT)
+            client.set(f"{TAG}:a", "2")
+            script(keys=[f"{TAG}:b"], args=["3"])
+
+        assert servers[1].client.mget(f"{TAG}:a", f"{TAG}:b") == ["2", "3"]
+    finally:
+        for one in servers:
+            one.close()
