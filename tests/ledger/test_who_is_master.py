@@ -6,7 +6,7 @@ import asyncio
 import socket
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import redis
@@ -184,9 +184,13 @@ class _AsyncSentinel(_Sentinel):
         return self.masters
 
 
+def sentinels() -> Any:
+    return cast(Any, Sentinels)([])
+
+
 @pytest.mark.parametrize("order", [1, -1])
 def test_a_sentinel_that_has_missed_a_failover_is_not_believed(order: int) -> None:
-    blocking, web = Sentinels([]), AsyncSentinels([])
+    blocking, web = sentinels(), cast(Any, AsyncSentinels)([])
     blocking.sentinels = [_Sentinel(1, 3), _Sentinel(2, 4)][::order]
     web.sentinels = [_AsyncSentinel(1, 3), _AsyncSentinel(2, 4)][::order]
 
@@ -195,7 +199,7 @@ def test_a_sentinel_that_has_missed_a_failover_is_not_believed(order: int) -> No
 
 
 def test_a_newer_master_that_is_down_does_not_bring_back_an_older_one() -> None:
-    blocking = Sentinels([])
+    blocking = sentinels()
     blocking.sentinels = [_Sentinel(1, 3), _Sentinel(2, 4, is_down=True)]
 
     with pytest.raises(redis.ConnectionError):
