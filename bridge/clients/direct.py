@@ -4,6 +4,10 @@ httpx2's own transport looks through all its connections at each request, under 
 objects for a few hundred bytes: half of a worker's processor time with 64 threads
 (tests/benchmarks/README.md).
 Requests and answers stay httpx2's, so everything above is the same.
+
+No library instead: a transport on urllib3's connections costs 0.14 ms more CPU a request (ours: 0.21).
+It also takes a head that breaks off for a whole answer and a 103 for the last one, either of which would make
+a write whose outcome is unknown look done.
 """
 
 from __future__ import annotations
