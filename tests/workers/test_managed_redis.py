@@ -191,6 +191,22 @@ def test_without_the_certificates_ca_doctor_says_what_to_add(
     assert "ssl_ca_certs" in said and "Traceback" not in said
 
 
+def test_the_release_check_of_the_procfile_for_heroku_passes_with_a_self_signed_redis(
+    rent_with_tls: Callable[[str], Rented], sandbox: RunningSandbox, tmp_path: Path
+) -> None:
+    environ = environ_for(rent_with_tls(""), sandbox, tmp_path)
+    environ["PATH"] = f"{Path(sys.executable).parent}:{environ['PATH']}"
+    lines = (ROOT / "deploy" / "platforms" / "Procfile").read_text().splitlines()
+    (command,) = (line.partition(":")[2] for line in lines if line.startswith("release:"))
+
+    found = subprocess.run(
+        ["sh", "-c", command], env=environ, cwd=ROOT, capture_output=True, text=True, timeout=90, check=False
+    )
+
+    assert found.returncode == 0, found.stdout + found.stderr
+    assert "ok    Redis version" in found.stdout
+
+
 @pytest.mark.parametrize("missing", [NO_CONFIG, (*NO_CONFIG, *NO_INFO)], ids=["no CONFIG", "nor INFO"])
 def test_the_bridge_works_without_what_providers_take_away_and_doctor_says_what_it_could_not_check(
     rent: Callable[..., Rented], sandbox: RunningSandbox, tmp_path: Path, missing: tuple[str, ...]
