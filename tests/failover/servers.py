@@ -183,7 +183,8 @@ class WithSentinel:
         (self._killed,) = self._masters()
         master = next(one for one in self.servers if one.port == self._killed)
         if how == "switch":
-            self.sentinels[0].ask("SENTINEL", "FAILOVER", _SERVICE)
+            # Without COORDINATED (Valkey 9) the old master goes on taking writes, which are lost.
+            self.sentinels[0].ask("SENTINEL", "FAILOVER", _SERVICE, "COORDINATED")
             return
         for one in (master, self.sentinels[0]):
             one.kill() if how == "kill" else one.freeze()
