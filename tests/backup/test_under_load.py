@@ -17,6 +17,7 @@ from tests.support import Bridge, ended
 BEFORE, DURING_AT_LEAST = 150, 20
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_a_backup_under_load_restored_elsewhere_loses_and_doubles_nothing(
     sandbox: RunningSandbox, tmp_path: Path
