@@ -122,6 +122,22 @@ def test_only_one_that_writes_each_change_to_its_own_disk_has_forgotten_nothing(
     client.close()
 
 
+def test_each_time_that_a_server_takes_over_is_noted(forgetful: ForgetfulRedis) -> None:
+    client = connect(forgetful.server.url)
+    ledger = Ledger(client)
+    noted = [ledger.reach().since]
+
+    for _ in range(2):
+        client.replicaof("127.0.0.1", 1)
+        client.replicaof("NO", "ONE")
+        noted.append(ledger.reach().since)
+
+    assert noted == sorted(set(noted))
+    assert ledger.reach().since == noted[-1]
+    assert client.zcard(keys.SERVERS) == 3
+    client.close()
+
+
 def test_a_start_that_a_wrong_clock_timed_makes_nobody_wait(
     forgetful: ForgetfulRedis, sandbox: RunningSandbox
 ) -> None:

@@ -64,13 +64,12 @@ def _horizon(client: redis.Redis, answers: Sequence[Any], *, outputs_s: int, lea
             raise needed
     # A provider that does not tell: its crashes are then not noticed.
     server = server_info.get("run_id", "") if isinstance(server_info, dict) else ""
+    took_over = not isinstance(copies, dict) or bool(str(copies.get("master_replid2", "?")).strip("0"))
+    if took_over and isinstance(copies, dict):
+        # It may have been the master before, without a start in between: each time it has another one.
+        server = f"{server} {copies.get('master_replid', '')}"
     # It has all that any server before it answered: on disk, and not by way of a replica.
-    sure = (
-        isinstance(fsync, dict)
-        and fsync.get("appendfsync") == "always"
-        and isinstance(copies, dict)
-        and not str(copies.get("master_replid2", "?")).strip("0")
-    )
+    sure = isinstance(fsync, dict) and fsync.get("appendfsync") == "always" and not took_over
     now_ms = int(now[0]) * 1000 + int(now[1]) // 1000
     if born_at is None or not starts or starts[0][0] != server:
         # A ledger that is new, or a start that was not seen before.
