@@ -96,8 +96,8 @@ def opened_ledger(settings: Settings, *, hint: str = "") -> Iterator[Ledger]:
             raise Unavailable(f"{why(error)}. `callbridge doctor` says what to do{hint}") from error
 
 
-def take_up_ledger(settings: Settings) -> None:
-    """Stamp or migrate the ledger, before a process works with it; see `bridge.ledger.schema`.
+def take_up_ledger(settings: Settings) -> int | None:
+    """Stamp or migrate the ledger, before a process works with it; see `bridge.ledger.schema.take_up`.
 
     Raises:
         WrongUse: the ledger is newer than this version, or half restored.
@@ -105,7 +105,7 @@ def take_up_ledger(settings: Settings) -> None:
     """
     with closing(open_ledger(settings, timeout_s=1.0, patience=0)) as ledger:
         try:
-            take_up(ledger)
+            return take_up(ledger)
         except (redis.RedisError, OSError) as error:
             raise Unavailable(why(error)) from error
 

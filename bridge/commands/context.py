@@ -155,7 +155,7 @@ def _take_up_ledger(settings: Settings) -> None:
     from bridge.wiring import take_up_ledger
 
     try:
-        take_up_ledger(settings)
+        _tell_migrated(take_up_ledger(settings))
     except Unavailable:
         threading.Thread(target=_take_up_later, args=(settings,), name="schema", daemon=True).start()
 
@@ -167,10 +167,15 @@ def _take_up_later(settings: Settings) -> None:
     while True:
         pause.wait(_REDIS_AGAIN_S)
         try:
-            return take_up_ledger(settings)
+            return _tell_migrated(take_up_ledger(settings))
         except Unavailable:
             continue
         except WrongUse as error:
             say(str(error), err=True)
             # As a kill, which costs nothing: whatever was taken is in Redis or in the journal.
             os._exit(2)
+
+
+def _tell_migrated(version: int | None) -> None:
+    if version is not None:
+        log.info("ledger migrated from schema %s", version)

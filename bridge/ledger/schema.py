@@ -22,9 +22,6 @@ from bridge.errors import WrongUse
 from bridge.ledger import keys
 from bridge.ledger.calls.held import set_other_apart
 from bridge.ledger.ledger import Ledger
-from bridge.logs import get_logger
-
-log = get_logger(__name__)
 
 VERSION = 2
 # Of ledgers that were made before they said it.
@@ -93,21 +90,23 @@ def check_schema(client: redis.Redis) -> Schema:
     return found
 
 
-def take_up(ledger: Ledger) -> None:
+def take_up(ledger: Ledger) -> int | None:
     """Stamp a new ledger, bring an older one up to this version: before a process works with it.
 
+    Returns:
+        The version that it was brought up from; None where nothing was migrated.
     Raises:
         WrongUse: as `check_schema`.
     """
     found = check_schema(ledger.redis)
     if found.is_current:
-        return
+        return None
     version = VERSION if found.version is None else found.version
     while version < VERSION:
         MIGRATIONS[version](ledger)
         version += 1
-        log.info("ledger migrated", schema=version)
     _stamp(ledger.redis, version)
+    return found.version
 
 
 # Never back: a process of an older version may have begun before a newer one was done.
