@@ -58,6 +58,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "token": ("bridge.commands.membrane_verbs:token", "Print a token for Membrane's API"),
         "request": ("bridge.commands.request:request", "Send any request to a service"),
         "status": ("bridge.commands.status:status", "Show the health of processes, queue and budgets"),
+        "health": ("bridge.commands.health:health", "Check that a process of this machine is alive"),
         "top": ("bridge.commands.top:top", "Queue, budgets, processes and calls, live on one screen"),
         "notify": ("bridge.commands.notify:notify", "Notifications of problems: try where they go"),
         "journal": (

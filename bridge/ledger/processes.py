@@ -127,7 +127,7 @@ class Heartbeat:
         """Begin; the first beat is sent at once."""
         self._told = {
             "kind": self._kind,
-            "host": socket.gethostname()[:_LONGEST_HOST],
+            "host": this_host(),
             "pid": os.getpid(),
             "command": self._command(),
             "version": __version__,
@@ -193,6 +193,11 @@ class Heartbeat:
                 self._redis.hdel(keys.PROCESSES, self.name)
         except (redis.RedisError, OSError) as error:
             log.debug("process end not stored", error=type(error).__name__)
+
+
+def this_host() -> str:
+    """The name that processes of this machine, or of this container, report."""
+    return socket.gethostname()[:_LONGEST_HOST]
 
 
 def fullest_disk(folders: Iterable[Path]) -> tuple[int, int] | None:

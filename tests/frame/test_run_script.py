@@ -13,6 +13,7 @@ import pytest
 
 from tests.frame.conftest import ROOT, Program
 
+LOCKS = ("requirements.lock", "requirements-build.lock", "requirements-test.lock")
 # What the script wants of the system, beside a Python.
 TOOLS = ("sh", "dirname", "cat", "cksum", "readlink", "rm", "head", "date", "sed", "sleep")
 
@@ -23,7 +24,7 @@ def project(tmp_path: Path) -> Path:
     tree = tmp_path / "a project"
     (tree / "deploy").mkdir(parents=True)
     (tree / "bin").mkdir()
-    for name in ("run", "requirements.lock", "requirements-test.lock"):
+    for name in ("run", *LOCKS):
         shutil.copy(ROOT / "deploy" / name, tree / "deploy" / name)
     shutil.copy(ROOT / "pyproject.toml", tree)
     for tool in TOOLS:
@@ -104,7 +105,7 @@ def test_it_installs_from_the_lock_alone_and_hands_over(installing: Path) -> Non
     assert result.stdout == "started -m bridge send call-ended a b\n"
     asked = (installing / "done").read_text().splitlines()
     assert len(asked) == 2
-    assert "--require-hashes -r deploy/requirements.lock" in asked[0]
+    assert "--require-hashes -r deploy/requirements.lock -r deploy/requirements-build.lock" in asked[0]
     assert "--no-deps --no-build-isolation -e ." in asked[1]
 
 
@@ -134,7 +135,9 @@ def test_whole_runs_of_the_tests_use_four_processes(installing: Path, args: list
     assert said == f"{' '.join(['started -m pytest -n 4 --dist worksteal', *args])}\n"
 
 
-@pytest.mark.parametrize("changed", ["deploy/requirements.lock", "pyproject.toml"])
+@pytest.mark.parametrize(
+    "changed", ["deploy/requirements.lock", "deploy/requirements-build.lock", "pyproject.toml"]
+)
 def test_a_change_of_what_is_needed_installs_again(installing: Path, changed: str) -> None:
     run(installing, "up")
     (installing / "done").unlink()
@@ -194,7 +197,7 @@ def test_two_starts_at_once_wait_for_each_other(installing: Path) -> None:
             second.close()
 
 
-@pytest.mark.parametrize("name", ["requirements.lock", "requirements-test.lock"])
+@pytest.mark.parametrize("name", LOCKS)
 def test_the_locks_name_hashes_and_no_place(name: str) -> None:
     lines = (ROOT / "deploy" / name).read_text().splitlines()
 
@@ -204,12 +207,24 @@ def test_the_locks_name_hashes_and_no_place(name: str) -> None:
     assert not [line for line in lines if "://" in line or "--index" in line or " /" in line]
 
 
-def test_both_locks_name_the_same_versions() -> None:
-    def pins(name: str) -> set[str]:
-        text = (ROOT / "deploy" / name).read_text()
-        return {line.removesuffix(" \\") for line in text.splitlines() if "==" in line}
+def pins(name: str) -> set[str]:
+    text = (ROOT / "deploy" / name).read_text()
+    return {line.removesuffix(" \\") for line in text.splitlines() if "==" in line}
 
+
+def test_all_locks_name_the_same_versions() -> None:
     assert pins("requirements.lock") <= pins("requirements-test.lock")
+    # One version of each package, wherever it is pinned; it may be pinned again for another platform.
+    everywhere = set().union(*map(pins, LOCKS))
+    assert len({pin.partition(" ;")[0] for pin in everywhere}) == len(
+        {pin.partition("==")[0] for pin in everywhere}
+    )
+
+
+def test_the_run_lock_has_no_tools_that_build_or_test() -> None:
+    names = {pin.partition("==")[0] for pin in pins("requirements.lock")}
+
+    assert not names & {"pip", "setuptools", "wheel", "hatchling", "editables", "trove-classifiers", "pytest"}
 
 
 def test_the_scripts_are_executable() -> None:
