@@ -7,6 +7,7 @@ import itertools
 import socket
 from collections.abc import Set
 
+from bridge.commands.printing import PROGRAM
 from bridge.errors import WrongUse
 
 
@@ -28,7 +29,7 @@ def check_port(host: str, port: int, *, command: str) -> int:
     except OSError as cause:
         raise WrongUse(
             f"Cannot listen on {host} port {port}: {cause.strerror or cause}. To use another port: "
-            f"PORT={_another(port)} deploy/run {command}"
+            f"PORT={_another(port)} {PROGRAM} {command}"
         ) from cause
 
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 import codecs
 import io
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
 
 from bridge.plain import plain
+
+# What a person types before a command: the script of a checkout, or the installed program.
+PROGRAM = "deploy/run" if Path(__file__).parents[2].joinpath("deploy", "run").is_file() else "callbridge"
 
 
 def say(text: object = "", *, err: bool = False) -> None:

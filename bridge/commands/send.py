@@ -18,7 +18,7 @@ from bridge.clients.bounds import Client
 from bridge.clients.causes import cause_of
 from bridge.commands.arguments import ONE_LINE
 from bridge.commands.context import Run, living_run, load_settings
-from bridge.commands.printing import say
+from bridge.commands.printing import PROGRAM, say
 from bridge.data_folder import LAST_CALL
 from bridge.domain.outputs import TEXTS
 from bridge.domain.policy import GOES_ON
@@ -183,7 +183,7 @@ class Sender:
             response = self._client.post(address, content=body, headers=headers)
         except httpx2.TransportError as cause:
             raise Unavailable(
-                f"No bridge answers at {self._base} ({cause_of(cause)}). Start one: deploy/run up --sandbox"
+                f"No bridge answers at {self._base} ({cause_of(cause)}). Start one: {PROGRAM} up --sandbox"
             ) from cause
         answer = _json(response)
         call = answer.get("call") if isinstance(answer, dict) else None
@@ -278,10 +278,10 @@ def result(outcome: Outcome, base: str, run: Run | None) -> str:
             lines.append(f"  (still working after {FOLLOW_S:.0f} s)")
     if outcome.call.startswith("contact:"):
         number = outcome.call.partition(":")[2]
-        more = f"More: {base}/contacts/{number}  or  deploy/run contacts show {number}"
+        more = f"More: {base}/contacts/{number}  or  {PROGRAM} contacts show {number}"
     else:
         command = "messages" if is_message(outcome.call) else "calls"
-        more = f"More: {base}{_api_of(outcome.call)}  or  deploy/run {command} show {outcome.call}"
+        more = f"More: {base}{_api_of(outcome.call)}  or  {PROGRAM} {command} show {outcome.call}"
     lines += ["", more]
     if run is not None and "kustomer" in run.sandbox:
         lines.append(f"In Kustomer: {run.sandbox['kustomer']}")

@@ -20,7 +20,7 @@ from bridge import sandbox as theirs
 from bridge.commands.access import find_access
 from bridge.commands.context import Run, last_run, with_addresses_checked
 from bridge.commands.ports import check_port, first_free_port
-from bridge.commands.printing import say
+from bridge.commands.printing import PROGRAM, say
 from bridge.data_folder import make_private
 from bridge.errors import BridgeError, WrongUse
 from bridge.local.embedded import DiskFull, EmbeddedRedis, FolderLock, write_private
@@ -342,13 +342,13 @@ class LocalStack:
         if elsewhere:
             lines += [f"    export DATA_DIR={shlex.quote(str(self._data_dir))}"]
         if sandbox is not None:
-            lines += ["    deploy/run send call-ended     a phone call, as CloudTalk would report it"]
+            lines += [f"    {PROGRAM} send call-ended     a phone call, as CloudTalk would report it"]
         lines += [
-            "    deploy/run calls ls            the state of each call",
+            f"    {PROGRAM} calls ls            the state of each call",
             *(
                 []
                 if sandbox is not None
-                else ["    deploy/run templates           what to paste into CloudTalk"]
+                else [f"    {PROGRAM} templates           what to paste into CloudTalk"]
             ),
             "  Ctrl-C ends it; everything is kept for the next start.",
             "",
