@@ -87,7 +87,7 @@ def opened_ledger(settings: Settings, *, hint: str = "") -> Iterator[Ledger]:
     """
     with closing(open_ledger(settings, patience=1)) as ledger:
         try:
-            check_schema(ledger.redis)
+            check_schema(ledger)
             yield ledger
         except BrokenPipeError:
             # Of the output (`| head`): the client of Redis has an error of its own.

@@ -65,7 +65,7 @@ def obstacles(backup: Backup, ledger: Ledger, settings: Settings, *, replace: bo
     if running := ledger.processes():
         names = ", ".join(f"{one.kind} (pid {one.pid} on {one.host})" for one in running)
         found.append(f"Processes work on this ledger: stop them first: {names}")
-    here = read_schema(ledger.redis)
+    here = read_schema(ledger)
     if here.version is not None and here.version > VERSION and not replace:
         found.append(here.refusal)
     with closing(wiring.open_plain_redis(settings)) as plain:
@@ -83,7 +83,7 @@ def restore(backup: Backup, ledger: Ledger, settings: Settings, *, replace: bool
     if found := obstacles(backup, ledger, settings, replace=replace):
         raise WrongUse("\n".join(found))
     # What a restore that was cut off left goes as well.
-    replace = replace or read_schema(ledger.redis).restoring
+    replace = replace or read_schema(ledger).restoring
     in_journal = _restore_journal(backup, settings.data_dir / "journal")
     recordings = _restore_recordings(backup, settings)
     with closing(wiring.open_plain_redis(settings)) as plain, backup.open(LEDGER) as lines:

@@ -60,7 +60,7 @@ def save(settings: Settings, ledger: Ledger, path: Path, *, recordings: bool = F
         WrongUse: the ledger is newer than this version.
         OSError: the file cannot be written; it is as it was before.
     """
-    schema = check_schema(ledger.redis).version or VERSION
+    schema = check_schema(ledger).version or VERSION
     began_at = datetime.fromtimestamp(ledger.now_ms() / 1000, UTC).isoformat(timespec="milliseconds")
     seen, files = Dumped(), _Recordings()
     with BackupWriter(path) as out:

@@ -38,7 +38,7 @@ def status(*, as_json: bool) -> int:
         with closing(open_ledger(settings, timeout_s=3, patience=0)) as ledger:
             budgets = open_budgets(settings, ledger).values()
             report = status_view(ledger, budgets, open_connections(settings, ledger))
-            report["schema"] = shown_schema(ledger.redis)
+            report["schema"] = shown_schema(ledger)
             if refused := report["schema"]["refused"]:
                 report["ok"], report["says"] = False, [refused, *report["says"]]
         code = _WELL if report["ok"] else _NEEDS_A_PERSON

@@ -72,7 +72,7 @@ def _checks(settings: Settings, ledger: Ledger) -> Iterator[Check]:
 
 
 def _schema(ledger: Ledger) -> Check:
-    found = read_schema(ledger.redis)
+    found = read_schema(ledger)
     if found.refusal:
         return Check("ledger", "FAIL", found.refusal)
     if found.version is None:

@@ -66,9 +66,9 @@ class Schema:
 
 
 @boundary("schema.read")
-def read_schema(client: redis.Redis) -> Schema:
+def read_schema(of: Ledger | redis.Redis) -> Schema:
     """What the ledger says of itself."""
-    pipe = client.pipeline(transaction=False)
+    pipe = _client(of).pipeline(transaction=False)
     pipe.hmget(keys.SCHEMA, [_VERSION, _RESTORING])
     # What any ledger has that a process has ever worked with.
     pipe.exists(keys.META, keys.CALLS, keys.JOBS, keys.HELD, keys.OTHER, keys.MESSAGES)
@@ -78,13 +78,13 @@ def read_schema(client: redis.Redis) -> Schema:
     return Schema(version=int(version), restoring=bool(restoring))
 
 
-def check_schema(client: redis.Redis) -> Schema:
+def check_schema(of: Ledger | redis.Redis) -> Schema:
     """The same, for a command.
 
     Raises:
         WrongUse: the ledger is newer than this version, or half restored.
     """
-    found = read_schema(client)
+    found = read_schema(of)
     if found.refusal:
         raise WrongUse(found.refusal)
     return found
@@ -118,6 +118,10 @@ return known
 
 
 @boundary("schema.stamp")
+def _client(of: Ledger | redis.Redis) -> redis.Redis:
+    return of if isinstance(of, redis.Redis) else of.redis
+
+
 def _stamp(client: redis.Redis, version: int) -> None:
     client.eval(_RAISE, 1, keys.SCHEMA, _VERSION, str(version))
 
@@ -137,7 +141,7 @@ def end_restore(client: redis.Redis, version: int) -> None:
     pipe.execute()
 
 
-def shown_schema(client: redis.Redis) -> dict[str, object]:
+def shown_schema(of: Ledger | redis.Redis) -> dict[str, object]:
     """For programs: `{"version", "known", "refused"}`; version: null where nothing is kept yet."""
-    found = read_schema(client)
+    found = read_schema(of)
     return {"version": cast(object, found.version), "known": VERSION, "refused": found.refusal or None}
