@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 import redis
 
 from bridge.ledger.connect import connect
@@ -92,3 +93,10 @@ def server(folder: Path, *options: str) -> Iterator[Server]:
         yield one
     finally:
         one.stop()
+
+
+def needs(client: redis.Redis, *version: int) -> None:
+    """Skip a test of what older servers do not have; Valkey says which version of Redis it is like."""
+    says = str(client.info("server")["redis_version"])
+    if tuple(int(part) for part in says.split(".")[: len(version)]) < version:
+        pytest.skip(f"needs a server like Redis {'.'.join(map(str, version))}, and this is {says}")

@@ -14,6 +14,7 @@ from bridge.ledger.calls import rehearsal
 from bridge.ledger.connect import connect
 from bridge.ledger.faults import server_fault
 from bridge.ledger.ledger import Ledger
+from tests.ledger.servers import needs
 from tests.support import ended
 from tests.users import PASSWORD, set_user, user
 
@@ -94,6 +95,8 @@ def test_a_permission_that_a_webhook_needs_is_missed_and_nothing_stays(
 def test_a_user_without_the_bridges_keys_is_found(
     app: redis.Redis, redis_client: redis.Redis, allowed: str
 ) -> None:
+    if allowed.startswith("%"):
+        needs(redis_client, 7)
     set_user(redis_client, f"resetkeys {allowed}")
 
     with pytest.raises(redis.ResponseError) as caught:

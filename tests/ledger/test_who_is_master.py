@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -21,6 +22,7 @@ from bridge.ledger.sentinels import AsyncSentinels, Sentinels
 from bridge.ledger.sharing import later, sharing
 from tests.chaos.house import free_port
 from tests.failover.servers import Server, cluster_info
+from tests.ledger.servers import needs, server
 from tests.waiting import eventually
 
 _SCRIPT = "return redis.call('SET', KEYS[1], ARGV[1])"
@@ -38,6 +40,9 @@ def silent() -> Iterator[int]:
 @pytest.fixture
 def nodes(tmp_path: Path) -> Iterator[list[Server]]:
     """Two masters of a cluster; the first has all slots."""
+    with server(tmp_path / "asked") as asked:
+        # Ports for the cluster's own traffic that can be chosen.
+        needs(asked.client, 7)
     options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "2000")
     bus = [free_port(), free_port()]
     found = [Server(tmp_path, *options, "--cluster-port", str(port)) for port in bus]
@@ -109,24 +114,30 @@ def test_what_shares_a_round_trip_goes_together_to_the_node_that_has_the_slot_no
 def test_the_web_process_finds_the_node_that_has_the_slot_now(nodes: list[Server]) -> None:
     async def go() -> None:
         client = connect_web(address(nodes[0].port))
-        script = client.register_script(_SCRIPT)
         shared = Pipelined(client, timeout_s=WEB_TIMEOUT_S)
-        await shared.run(script.sha, _SCRIPT, ["{other-slot-of-all}"], ["x"])
-        await client.ping()
+        await answered(lambda: shared.run(sha, _SCRIPT, ["{a slot of the first node}"], ["x"]))
+        await answered(client.ping)
         move_the_slot(nodes)
 
-        with pytest.raises(redis.RedisError):
-            await shared.run(script.sha, _SCRIPT, [f"{TAG}:a"], ["1"])
-        with pytest.raises(redis.RedisError):
-            await client.set(f"{TAG}:b", "2")
-
-        await shared.run(script.sha, _SCRIPT, [f"{TAG}:a"], ["1"])
-        await client.set(f"{TAG}:b", "2")
+        await answered(lambda: shared.run(sha, _SCRIPT, [f"{TAG}:a"], ["1"]))
+        await answered(lambda: client.set(f"{TAG}:b", "2"))
         assert await client.mget(f"{TAG}:a", f"{TAG}:b") == ["1", "2"]
         shared.close()
         await client.aclose()
 
+    sha = hashlib.sha1(_SCRIPT.encode()).hexdigest()  # noqa: S324  # the name of a script
     asyncio.run(go())
+
+
+async def answered(ask: Callable[[], Any]) -> None:
+    """Ask as senders of webhooks do, who come again after a 503; a slow machine costs some, too."""
+    for _ in range(40):
+        try:
+            await ask()
+            return
+        except (redis.RedisError, TimeoutError):
+            await asyncio.sleep(0)
+    raise AssertionError("no answer in 40 tries")
 
 
 def test_wake_ups_are_heard_in_a_cluster(nodes: list[Server]) -> None:
