@@ -33,6 +33,8 @@ def log() -> Iterator[Log]:
     handlers, level = root.handlers[:], root.level
     hooks = sys.excepthook, threading.excepthook
     made = Log()
+    # What a job of another test told of itself, in this thread.
+    structlog.contextvars.clear_contextvars()
     logs.configure(format="json", level="INFO", stream=made.stream)
     yield made
     root.handlers[:] = handlers

@@ -88,9 +88,9 @@ def test_the_job_of_a_dead_worker_is_due_when_its_lease_ends(ledger: Ledger) -> 
     _learn(ledger, **ended(uuid=UUID_1))
     dead = _claimed(ledger)
 
-    let_pass(ledger.redis, 3.9)
+    let_pass(ledger.redis, 3.5)
     assert ledger.dispatch(10)[1] == []
-    let_pass(ledger.redis, 0.2)
+    let_pass(ledger.redis, 0.6)
     heir = _claimed(ledger)
 
     assert heir.token != dead.token

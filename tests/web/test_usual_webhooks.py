@@ -232,6 +232,8 @@ def test_what_a_frozen_redis_does_not_answer_goes_where_the_long_way_puts_it(
 def test_an_error_of_ours_while_answering_is_a_500_and_costs_nobody_else_anything(
     serve: Serve, monkeypatch: pytest.MonkeyPatch, ledger: Ledger, caplog: pytest.LogCaptureFixture
 ) -> None:
+    # A sandbox in this process has made uvicorn silent.
+    caplog.set_level(logging.ERROR, "uvicorn.error")
     site = ready(serve)
     kept = WebhookAcceptor.in_redis
 
@@ -252,6 +254,7 @@ def test_an_error_of_ours_while_answering_is_a_500_and_costs_nobody_else_anythin
 def test_an_error_of_ours_before_redis_is_asked_leaves_it_to_the_long_way(
     serve: Serve, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.ERROR, "uvicorn.error")
     site = ready(serve)
 
     def fails(*given: object) -> bool:
