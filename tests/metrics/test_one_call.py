@@ -119,7 +119,8 @@ def test_one_trace_leads_from_the_webhook_to_the_note(
     assert by_id[job.parent_span_id].trace_id == root.trace_id
     # Nothing is traced but this call: no polling, no scrape.
     assert {span.trace_id for span in collector.spans} == {root.trace_id}
-    assert {"redis inbox.learn", "redis ledger.keep", "redis ledger.read"} <= by_name.keys()
+    # What was read came with the claim, by which the trace is known.
+    assert {"redis inbox.learn", "redis ledger.keep", "redis ledger.complete"} <= by_name.keys()
     for span in collector.spans:
         result = {one.key: one.value.string_value or one.value.int_value for one in span.attributes}
         assert result["callbridge.call"] == KEY, span.name
