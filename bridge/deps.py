@@ -12,8 +12,8 @@ from bridge.clients.media import MediaFetcher
 from bridge.domain.call import Call
 from bridge.domain.rules.model import Rules
 from bridge.ledger.ledger import Ledger
+from bridge.ledger.queue.claims import Claim
 from bridge.ledger.queue.connections import Connections
-from bridge.ledger.queue.jobs import Claim
 from bridge.links import AppLinks, Links
 from bridge.storage.contract import Storage
 

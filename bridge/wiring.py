@@ -26,8 +26,8 @@ from bridge.ledger.faults import why
 from bridge.ledger.health import storage_failed, storage_works
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.proof import Proof
+from bridge.ledger.queue.claims import Claim
 from bridge.ledger.queue.connections import Connections
-from bridge.ledger.queue.jobs import Claim
 from bridge.ledger.schema import check_schema, take_up
 from bridge.links import AppLinks, kustomer_pages
 from bridge.secrets_source import SecretsSource

@@ -37,7 +37,7 @@ from bridge.ledger.calls.record import Record
 from bridge.ledger.keys import QUEUE_KEYS, Lane, split_job
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.messages.records import record_message
-from bridge.ledger.queue.jobs import Claim
+from bridge.ledger.queue.claims import Claim
 from bridge.ledger.scripted import LEASE_MS
 from bridge.sandbox.running import RunningSandbox
 from bridge.settings import Settings

@@ -19,7 +19,7 @@ from dramatiq.middleware import Middleware
 from bridge.ledger.faults import RedisError, why
 from bridge.ledger.keys import LANE_NAMES, WAKE, split_job
 from bridge.ledger.ledger import Ledger
-from bridge.ledger.queue.jobs import DueJob
+from bridge.ledger.queue.claims import DueJob
 from bridge.ledger.queue.kinds import KINDS
 from bridge.logs import get_logger
 

@@ -145,18 +145,7 @@ def run(settings: Settings) -> int:
     log.info("clock started", pid=os.getpid())
     # Apart from each other: however much is held, calls without a webhook are looked for.
 
-    def beside(what: Callable[[], object], every_s: float, at_work: threading.Event) -> threading.Thread:
-        def work() -> None:
-            try:
-                _repeat(what, every_s, stopping, at_work)
-            finally:
-                # By a fault of ours: the whole process ends, and is started again.
-                stopping.set()
-
-        thread = threading.Thread(target=work, daemon=True)
-        thread.start()
-        return thread
-
+    beside = partial(_beside, stopping)
     threads = [
         beside(clock.beat, _BEAT_S, at_work),
         beside(clock.keep_index, _INDEX_EVERY_S, threading.Event()),
@@ -181,6 +170,23 @@ def run(settings: Settings) -> int:
     watchman.stop()
     heartbeat.stop()
     return 0
+
+
+def _beside(
+    stopping: threading.Event, what: Callable[[], object], every_s: float, at_work: threading.Event
+) -> threading.Thread:
+    """Repeat it in a thread of its own until the process stops."""
+
+    def work() -> None:
+        try:
+            _repeat(what, every_s, stopping, at_work)
+        finally:
+            # By a fault of ours: the whole process ends, and is started again.
+            stopping.set()
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    return thread
 
 
 def _audit(clock: Clock, deps: Deps | None, stopping: threading.Event) -> None:

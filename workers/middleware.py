@@ -33,7 +33,7 @@ from bridge.jobs.leases import Leases, clock
 from bridge.ledger.budgets.requesters import BudgetRequester, acting_as
 from bridge.ledger.faults import RedisError, server_fault
 from bridge.ledger.keys import Lane
-from bridge.ledger.queue.jobs import Claim
+from bridge.ledger.queue.claims import Claim
 from bridge.ledger.queue.kinds import KINDS
 from bridge.ledger.sharing import Run as Sharing
 from bridge.ledger.sharing import flush, sharing

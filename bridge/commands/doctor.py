@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
-
 import click
 import httpx2
 
@@ -12,7 +9,7 @@ from bridge.checks.examine import examine
 from bridge.checks.release import release_checks
 from bridge.clients.bounds import Client
 from bridge.commands.context import load_settings
-from bridge.commands.printing import say
+from bridge.commands.printing import say_checks
 from bridge.setting_needs import ALL_NEEDS
 
 
@@ -41,11 +38,5 @@ def doctor(*, as_json: bool, bulk: bool, release: bool) -> int:
             from bridge.checks.bulk import look_at_bulk
 
             checks += look_at_bulk(settings, client)
-    if as_json:
-        say(json.dumps([asdict(check) for check in checks], indent=2))
-    else:
-        for check in checks:
-            say(f"{check.state:<4}  {check.name:<17} {check.says}")
-            if check.do:
-                say(f"      {'':<17} -> {check.do}")
+    say_checks(checks, as_json=as_json, width=17)
     return 1 if any(check.state == "FAIL" for check in checks) else 0

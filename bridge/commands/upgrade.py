@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import asdict
 
 import click
 
 from bridge import __version__, wiring
 from bridge.checks.check import Check
 from bridge.commands.context import load_settings
-from bridge.commands.printing import say
+from bridge.commands.printing import say_checks
 from bridge.errors import Unavailable
 from bridge.ledger.faults import RedisError, why
 from bridge.ledger.ledger import Ledger
@@ -43,13 +41,7 @@ def upgrade(*, only_check: bool, as_json: bool) -> int:
                 take_up(ledger)
         except (RedisError, OSError) as error:
             raise Unavailable(f"{why(error)}. `callbridge doctor` says what to do") from error
-    if as_json:
-        say(json.dumps([asdict(check) for check in checks], indent=2))
-    else:
-        for check in checks:
-            say(f"{check.state:<4}  {check.name:<10} {check.says}")
-            if check.do:
-                say(f"      {'':<10} -> {check.do}")
+    say_checks(checks, as_json=as_json, width=10)
     return 2 if blocked else 0
 
 

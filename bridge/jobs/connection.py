@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bridge.deps import Deps, JobResult
 from bridge.errors import BridgeError, Disconnected
-from bridge.ledger.queue.jobs import Claim
+from bridge.ledger.queue.claims import Claim
 from bridge.logs import get_logger
 
 log = get_logger(__name__)

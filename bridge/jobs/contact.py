@@ -24,7 +24,7 @@ from bridge.jobs.contact_to_kustomer import carry_over
 from bridge.ledger.calls.contacts import CustomerOf, contact_id_of, customer_of, left_to_people
 from bridge.ledger.calls.record import Record
 from bridge.ledger.calls.record_fields import Field
-from bridge.ledger.queue.jobs import Claim
+from bridge.ledger.queue.claims import Claim
 
 # In front of a sentence, so that each direction replaces only its own.
 _TO_KUSTOMER, _TO_CLOUDTALK = "Kustomer: ", "CloudTalk: "

@@ -16,7 +16,7 @@ from bridge.errors import LeaseLost, Rejected, Unavailable
 from bridge.ledger.calls.contacts import CustomerOf, contact_key, customer_of, tell_contact
 from bridge.ledger.calls.record import Record, Written
 from bridge.ledger.calls.record_fields import Field
-from bridge.ledger.queue.jobs import Claim
+from bridge.ledger.queue.claims import Claim
 from bridge.sync.write_log import Done, WriteLog
 
 _CONTACT = "contact"

@@ -22,7 +22,7 @@ from bridge.domain.rules.model import Rules
 from bridge.errors import Conflict, Rejected, SeveralCustomers
 from bridge.ledger.calls.contacts import customer_of
 from bridge.ledger.calls.record import Record, Written
-from bridge.ledger.queue.jobs import Claim
+from bridge.ledger.queue.claims import Claim
 from bridge.sync.customers.look_up import CustomerLookUp, Found, candidates, contact_key
 from bridge.sync.refused import send_without_refused
 from bridge.sync.write_log import Done, WriteLog

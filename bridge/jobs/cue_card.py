@@ -44,7 +44,7 @@ from bridge.errors import (
 from bridge.ledger.calls.record import Record, moment
 from bridge.ledger.calls.record_fields import Field
 from bridge.ledger.measures import Milestone
-from bridge.ledger.queue.jobs import Claim
+from bridge.ledger.queue.claims import Claim
 from bridge.sync.cue_card import OF_USE_FOR, CardState, KeptCard, card_of, is_of_use, newest_ring
 from bridge.sync.customers.look_up import Found, candidates
 from bridge.sync.write_log import WriteLog

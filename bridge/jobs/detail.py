@@ -29,7 +29,7 @@ from bridge.ledger.calls.learning import ASKED
 from bridge.ledger.calls.record import Record
 from bridge.ledger.calls.record_fields import Field
 from bridge.ledger.keys import Lane
-from bridge.ledger.queue.jobs import Claim
+from bridge.ledger.queue.claims import Claim
 
 # How long CloudTalk may say "not there (yet)" before we write what we have, and keep asking slowly.
 _GIVE_UP_AFTER = timedelta(seconds=12)

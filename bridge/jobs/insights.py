@@ -34,7 +34,7 @@ from bridge.jobs.looking import ask
 from bridge.ledger.calls.record import Record
 from bridge.ledger.calls.record_fields import Field
 from bridge.ledger.keys import Lane
-from bridge.ledger.queue.jobs import Claim
+from bridge.ledger.queue.claims import Claim
 from bridge.logs import get_logger
 from bridge.storage.contract import CONTENT_TYPES, name_of
 from bridge.sync.asking import insights_due

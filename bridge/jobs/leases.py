@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from bridge.errors import LeaseLost
 from bridge.ledger.faults import RedisError, why
 from bridge.ledger.ledger import Ledger
-from bridge.ledger.queue.jobs import Claim
+from bridge.ledger.queue.claims import Claim
 from bridge.logs import get_logger
 
 log = get_logger(__name__)

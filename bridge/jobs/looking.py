@@ -22,7 +22,7 @@ from bridge.errors import NotThereYet, RateLimited, TooManyLooks
 from bridge.ledger.budgets.requesters import looking
 from bridge.ledger.calls.record import Record
 from bridge.ledger.calls.record_fields import Field
-from bridge.ledger.queue.jobs import Claim
+from bridge.ledger.queue.claims import Claim
 from bridge.reconcile.compare import Span, ask_page
 
 # Parts of the share: of all looks, and of those for the list, which are kept free for it.

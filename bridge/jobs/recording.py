@@ -32,7 +32,7 @@ from bridge.ledger.calls.learning import Learnt
 from bridge.ledger.calls.record import Record
 from bridge.ledger.calls.record_fields import Field
 from bridge.ledger.keys import Lane
-from bridge.ledger.queue.jobs import Claim
+from bridge.ledger.queue.claims import Claim
 from bridge.storage.contract import Kind, Storage, name_of
 from bridge.wording import times
 

@@ -15,7 +15,7 @@ from bridge.errors import Disconnected, MaybeDone, NotSent, Permanent, RateLimit
 from bridge.ledger.calls.record import Record, moment
 from bridge.ledger.calls.record_fields import Family, Field, State
 from bridge.ledger.messages.records import expect_echo
-from bridge.ledger.queue.jobs import Claim
+from bridge.ledger.queue.claims import Claim
 from bridge.sync.write_log import WriteLog
 
 # What comes later than this surprises whoever gets it.

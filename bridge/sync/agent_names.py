@@ -10,7 +10,7 @@ from bridge.domain.call import Call
 from bridge.errors import Permanent
 from bridge.ledger.calls.record import Record
 from bridge.ledger.calls.record_fields import Field
-from bridge.ledger.queue.jobs import Claim
+from bridge.ledger.queue.claims import Claim
 from bridge.sync.owners import agents_by_id
 
 

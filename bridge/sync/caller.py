@@ -11,7 +11,7 @@ from bridge.domain.rules.model import Rules
 from bridge.domain.rules.when import Caller
 from bridge.ledger.calls.record import Record
 from bridge.ledger.calls.record_fields import Field
-from bridge.ledger.queue.jobs import Claim
+from bridge.ledger.queue.claims import Claim
 from bridge.sync.customers.look_up import CustomerLookUp
 
 

@@ -19,7 +19,7 @@ from bridge.domain.webhook.events import STAGE_OF
 from bridge.ledger.calls.record import KeptEvent, Record
 from bridge.ledger.calls.record_fields import Field
 from bridge.ledger.keys import Lane
-from bridge.ledger.queue.jobs import Claim
+from bridge.ledger.queue.claims import Claim
 from bridge.ledger.queue.kinds import CUE_CARD
 
 # From the newest webhook that the call rings or was answered: later, whoever talks knows who calls.

@@ -24,7 +24,7 @@ from bridge.ledger.calls.joining import learn_uuid
 from bridge.ledger.calls.record import Record, moment
 from bridge.ledger.calls.record_fields import Field, State
 from bridge.ledger.calls.summary import summary_field
-from bridge.ledger.queue.jobs import Claim
+from bridge.ledger.queue.claims import Claim
 from bridge.sync.agent_names import learn_agent
 from bridge.sync.asking import lacks_add_on
 from bridge.sync.caller import learn_caller

@@ -21,7 +21,7 @@ from bridge.errors import Busy
 from bridge.ledger.calls.erasing import legs_of
 from bridge.ledger.calls.record import Record, Written
 from bridge.ledger.calls.record_fields import State
-from bridge.ledger.queue.jobs import Claim
+from bridge.ledger.queue.claims import Claim
 from bridge.sync.write_log import WriteLog
 
 # In place of what was sent of a conversation: it is that of another leg.

@@ -19,7 +19,7 @@ from bridge.errors import Conflict, Rejected
 from bridge.ledger.calls.record import Record, moment
 from bridge.ledger.calls.record_fields import Field, State
 from bridge.ledger.messages.records import first_before, let_next, message_of
-from bridge.ledger.queue.jobs import Claim
+from bridge.ledger.queue.claims import Claim
 from bridge.ledger.queue.kinds import MESSAGE
 from bridge.sync.customers.look_up import CustomerLookUp
 from bridge.sync.decide import look_back

@@ -37,7 +37,7 @@ from bridge.ledger.calls import missed as index
 from bridge.ledger.calls.record import Record, Written
 from bridge.ledger.calls.record_fields import Family, Field
 from bridge.ledger.measures import Milestone
-from bridge.ledger.queue.jobs import Claim
+from bridge.ledger.queue.claims import Claim
 from bridge.sync.touched import is_usable, what_a_person_changed
 from bridge.sync.write_log import WriteLog
 from bridge.sync.writer import CallWriter

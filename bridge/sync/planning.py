@@ -9,7 +9,7 @@ from bridge.domain.call import Call
 from bridge.ledger.calls.record import Record
 from bridge.ledger.calls.record_fields import Field
 from bridge.ledger.keys import Lane
-from bridge.ledger.queue.jobs import Claim
+from bridge.ledger.queue.claims import Claim
 from bridge.sync.asking import usual_wait_ms
 from bridge.sync.decide import Decision
 

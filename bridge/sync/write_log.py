@@ -18,7 +18,7 @@ from bridge.errors import NotSent, Permanent, RateLimited
 from bridge.ledger.calls.record import Written
 from bridge.ledger.calls.record_fields import Family
 from bridge.ledger.measures import Milestone
-from bridge.ledger.queue.jobs import Claim
+from bridge.ledger.queue.claims import Claim
 from bridge.ledger.sharing import flush
 from bridge.logs import get_logger
 from bridge.sync.milestones import Milestones

@@ -115,9 +115,7 @@ def create_app(
     in_force, secrets = RulesSource(settings), SecretsSource(settings)
     acceptor = _acceptor(settings, inbox, in_force, now=now, keep_aside_s=ledger.keep_for.events_s)
     desk = Desk(ledger, budgets, connections, in_force)
-    pages_open_by = access or Access(
-        token=settings.ops_token, people=settings.ops_tokens, read_masked=settings.read_masked
-    )
+    pages_open_by = access or _access(settings)
     callers = Callers.of(pages_open_by, ledger.sessions, run=desk.run, pace=Pace(sign_in_takes_s), now=now)
     admission = Admission.of(settings.webhook_tokens, settings.webhook_signing_secrets)
     app = Bridge(
@@ -147,6 +145,10 @@ def create_app(
     state.traffic.takes_whole = UsualWebhooks(app.webhooks, inbox, acceptor, now=now).take
     state.metrics = _metrics_page(app, settings, ledger, budgets, connections)
     return app
+
+
+def _access(settings: Settings) -> Access:
+    return Access(token=settings.ops_token, people=settings.ops_tokens, read_masked=settings.read_masked)
 
 
 def _erasure(settings: Settings, desk: Desk, who: str) -> Erasure:

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.domain.rules.model import Rules
-from bridge.domain.webhook.events import OTHER_TRIGGERS, STAGE_OF, Event, canonical_json, kept_json
+from bridge.domain.webhook.canonical import canonical_json
+from bridge.domain.webhook.events import OTHER_TRIGGERS, STAGE_OF, Event, kept_json
 from bridge.domain.webhook.identity import Identity, identify
 from bridge.domain.webhook.keys import DEFAULT_KEYS
 from bridge.domain.webhook.messages import read_delivery

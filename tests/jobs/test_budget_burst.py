@@ -10,7 +10,7 @@ from bridge.deps import Deps, JobResult
 from bridge.jobs.detail import ask_detail
 from bridge.ledger.budgets.budget import Budget
 from bridge.ledger.keys import Lane, split_job
-from bridge.ledger.queue.jobs import Claim
+from bridge.ledger.queue.claims import Claim
 from bridge.sandbox import ANALYTICS_PREFIX, CLOUDTALK_KEY_ID, CLOUDTALK_KEY_SECRET, CORE_PREFIX
 from bridge.sandbox.running import RunningSandbox
 from bridge.sandbox.world import World

@@ -16,7 +16,7 @@ from bridge.errors import LeaseLost
 from bridge.jobs import leases
 from bridge.ledger import keys
 from bridge.ledger.keys import split_job
-from bridge.ledger.queue.jobs import Claim
+from bridge.ledger.queue.claims import Claim
 from bridge.sandbox.running import RunningSandbox
 from tests.jobs.desk import desk, one_of_each
 from tests.support import Bridge, ended

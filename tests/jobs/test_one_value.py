@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from bridge.deps import Deps, JobResult
 from bridge.ledger.queue import parked
-from bridge.ledger.queue.jobs import Claim
+from bridge.ledger.queue.claims import Claim
 from bridge.sandbox.running import RunningSandbox
 from tests.support import Bridge, ended
 

@@ -28,7 +28,8 @@ from bridge.ledger import keys
 from bridge.ledger.calls.learning import ASKED, SIGNED, TOLD
 from bridge.ledger.keys import QUEUE_KEYS, Lane, split_job
 from bridge.ledger.ledger import Ledger
-from bridge.ledger.queue.jobs import GIVE_UP_AFTER_MS, HANDOVER_MS, MAX_DELIVERIES, Claim
+from bridge.ledger.queue.claims import Claim
+from bridge.ledger.queue.jobs import GIVE_UP_AFTER_MS, HANDOVER_MS, MAX_DELIVERIES
 from bridge.ledger.scripted import LEASE_MS, LONGEST_LEASE_MS
 
 NOW = f"{keys.TAG}:test:now"

@@ -16,7 +16,7 @@ from bridge.ledger.budgets.budget import Budget
 from bridge.ledger.budgets.requesters import BudgetRequester, acting_as
 from bridge.ledger.keys import Lane, split_job
 from bridge.ledger.ledger import Ledger
-from bridge.ledger.queue.jobs import Claim
+from bridge.ledger.queue.claims import Claim
 from tests.ledger.upstream import Tells, TestClock, Upstream, answer
 
 LEASE_MS = 600_000  # nobody renews here

@@ -14,7 +14,7 @@ from bridge.ledger import keys, scripts
 from bridge.ledger.calls.learning import Retention
 from bridge.ledger.keys import Lane
 from bridge.ledger.ledger import Ledger
-from bridge.ledger.queue.jobs import Claim
+from bridge.ledger.queue.claims import Claim
 from tests.support import ended, let_pass
 
 UUID_1 = "11111111-2222-4333-8444-555555555501"

@@ -13,7 +13,7 @@ import redis
 from bridge.ledger import keys
 from bridge.ledger.keys import Lane
 from bridge.ledger.ledger import Ledger
-from bridge.ledger.queue.jobs import Claim
+from bridge.ledger.queue.claims import Claim
 from bridge.reports.call_state import state_of
 from bridge.reports.views import HIDDEN, without_links
 from tests.web.conftest import RedisServer

@@ -24,7 +24,7 @@ from bridge.errors import NotThereYet, Rejected
 from bridge.jobs import leases
 from bridge.ledger.keys import Lane
 from bridge.ledger.ledger import Ledger
-from bridge.ledger.queue.jobs import Claim
+from bridge.ledger.queue.claims import Claim
 from bridge.ledger.queue.kinds import KINDS
 from bridge.ledger.sharing import Command, LedgerClient
 from bridge.sandbox.running import RunningSandbox

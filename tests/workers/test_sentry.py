@@ -13,7 +13,7 @@ from sentry_sdk.transport import Transport
 
 from bridge.deps import Deps, JobResult
 from bridge.errors import Busy, Disconnected, NotThereYet, RateLimited, Rejected, Unavailable
-from bridge.ledger.queue.jobs import Claim
+from bridge.ledger.queue.claims import Claim
 from tests.support import Bridge, Runner
 
 KEY = "uuid:11111111-2222-4333-8444-555555555500"

@@ -11,7 +11,7 @@ import redis
 from bridge.clients.http import Service, make_client
 from bridge.deps import Deps, JobResult
 from bridge.errors import LeaseLost
-from bridge.ledger.queue.jobs import Claim
+from bridge.ledger.queue.claims import Claim
 from bridge.sandbox.running import RunningSandbox
 from tests.clients.evil import Peer, service
 from tests.support import Bridge, Runner, ended

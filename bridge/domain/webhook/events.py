@@ -10,16 +10,17 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, NoReturn
+from typing import Any
 from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
 from bridge.domain.outcome import Direction, Stage
 from bridge.domain.phone import WITHHELD, Kind, Phone, read_phone
 from bridge.domain.webhook import voice_agent
+from bridge.domain.webhook.canonical import canonical_json
 from bridge.domain.webhook.envelopes import Found, is_native, unwrap
 from bridge.domain.webhook.fields import fields_of, in_order
 from bridge.domain.webhook.keys import DEFAULT_KEYS, ReadingRules, canonical_key, spelled
@@ -163,30 +164,6 @@ _TRIGGER_WORDS = {
 }
 
 
-def canonical_json(value: object) -> str:
-    """One spelling of a JSON value, whatever bytes it came in."""
-    return "".join(_canonical(value, 0))
-
-
-def _encoder_in_one_piece() -> Callable[[object, int], Iterable[str]]:
-    """`JSONEncoder.iterencode` as a function that is made once: `encode` makes a new one for each value."""
-    made: Callable[..., Any] | None = getattr(json.encoder, "c_make_encoder", None)
-    text = json.encoder.encode_basestring
-    if made is None:
-        plain = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        return lambda value, _: plain.iterencode(value)
-    # What was read from JSON holds no circle, so none is looked for (the first argument).
-    encoder: Callable[[object, int], Iterable[str]] = made(
-        None, _not_json, text, None, ":", ",", True, False, True
-    )
-    return encoder
-
-
-def _not_json(value: object) -> NoReturn:
-    raise TypeError(f"{type(value).__name__} is no value of JSON")
-
-
-_canonical = _encoder_in_one_piece()
 _AS_SENT = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from bridge.domain.webhook import voice_agent
+from bridge.domain.webhook.canonical import canonical_json
 from bridge.domain.webhook.envelopes import holds_more, is_native
 from bridge.domain.webhook.events import (
     OTHER_TRIGGERS,
@@ -22,7 +23,6 @@ from bridge.domain.webhook.events import (
     Event,
     Held,
     call_id_in_link,
-    canonical_json,
     fingerprint_of,
     kept_json,
     trigger_named,

@@ -17,8 +17,9 @@ from urllib.parse import urlsplit
 
 from bridge.domain.outcome import Direction
 from bridge.domain.phone import Kind, Phone, read_phone
+from bridge.domain.webhook.canonical import canonical_json
 from bridge.domain.webhook.envelopes import is_native
-from bridge.domain.webhook.events import Event, Held, canonical_json, fingerprint_of, read_event
+from bridge.domain.webhook.events import Event, Held, fingerprint_of, read_event
 from bridge.domain.webhook.fields import fields_of
 from bridge.domain.webhook.keys import ENVELOPES, MESSAGE_KEYS, ReadingRules, canonical_key, folded
 from bridge.domain.webhook.values import (

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bridge.domain.phone import Kind, Phone, read_phone
-from bridge.domain.webhook.events import canonical_json
+from bridge.domain.webhook.canonical import canonical_json
 from bridge.domain.webhook.keys import ReadingRules, folded
 from bridge.domain.webhook.messages import Message, same_text_of
 from bridge.domain.webhook.values import harmless

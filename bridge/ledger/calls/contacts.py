@@ -14,7 +14,7 @@ from bridge.ledger.calls.record import Record, moment
 from bridge.ledger.calls.record_fields import Family, Field
 from bridge.ledger.keys import QUEUE_KEYS, Lane
 from bridge.ledger.ledger import Ledger
-from bridge.ledger.queue.jobs import Claim
+from bridge.ledger.queue.claims import Claim
 
 PREFIX = "contact:"
 _UNKNOWN = f"{PREFIX}of:"

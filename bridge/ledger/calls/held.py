@@ -13,8 +13,9 @@ from typing import Any, cast
 from bridge.boundary import boundary
 from bridge.domain.phone import Phone
 from bridge.domain.rules.model import Rules
+from bridge.domain.webhook.canonical import canonical_json
 from bridge.domain.webhook.envelopes import is_native
-from bridge.domain.webhook.events import OTHER_TRIGGERS, STAGE_OF, Event, canonical_json, read_event
+from bridge.domain.webhook.events import OTHER_TRIGGERS, STAGE_OF, Event, read_event
 from bridge.domain.webhook.matching import match
 from bridge.errors import Rejected
 from bridge.ledger import keys, trail

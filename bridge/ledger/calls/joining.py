@@ -11,7 +11,7 @@ from bridge.ledger.calls.learning import ASKED, TOLD
 from bridge.ledger.calls.record import Record
 from bridge.ledger.keys import Lane
 from bridge.ledger.ledger import Ledger
-from bridge.ledger.queue.jobs import Claim
+from bridge.ledger.queue.claims import Claim
 
 # Observations that are CloudTalk's own answer about a number.
 _CLOUDTALK_SAYS = ("detail", "identity")

@@ -11,13 +11,13 @@ from uuid import UUID
 
 from bridge import tracing
 from bridge.domain.synthetic import is_synthetic
+from bridge.domain.webhook.canonical import canonical_json
 from bridge.domain.webhook.events import (
     ALWAYS_NEWS,
     OTHER_TRIGGERS,
     STAGE_OF,
     Event,
     Held,
-    canonical_json,
     kept_json,
 )
 from bridge.domain.webhook.identity import Identity

@@ -14,7 +14,7 @@ from bridge.errors import LeaseLost
 from bridge.ledger import keys
 from bridge.ledger.keys import QUEUE_KEYS
 from bridge.ledger.ledger import Ledger
-from bridge.ledger.queue.jobs import Claim
+from bridge.ledger.queue.claims import Claim
 
 # A contact later than this closes nothing any more, and a number's index ends this long after its last call.
 KEPT_S = 30 * 86_400

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -15,6 +15,16 @@ from bridge.ledger.calls.record_fields import Family, Field
 Part = tuple[Mapping[str, str], Mapping[str, str], list[str]]
 # In the hash of events, the answers to our questions have this in front of their names.
 _OBSERVED = "obs:"
+
+
+def parts_of(answer: Sequence[list[str]]) -> Iterator[Part]:
+    """The parts of a record, from names and values in turn: fields and events of each; without the log."""
+    for fields, events in zip(answer[::2], answer[1::2], strict=True):
+        yield _pairs(fields), _pairs(events), []
+
+
+def _pairs(flat: list[str]) -> dict[str, str]:
+    return dict(zip(flat[::2], flat[1::2], strict=True))
 
 
 def record_of(key: str, parts: Sequence[Part]) -> Record:

@@ -8,7 +8,7 @@ from typing import Any
 
 from bridge import tracing
 from bridge.domain.messages import describe
-from bridge.domain.webhook.events import canonical_json
+from bridge.domain.webhook.canonical import canonical_json
 from bridge.domain.webhook.messages import Message
 from bridge.domain.webhook.outgoing import TRIGGER, Outgoing
 from bridge.ledger import keys

@@ -21,7 +21,7 @@ from bridge.ledger import keys
 from bridge.ledger.budgets.requesters import requester_name
 from bridge.ledger.calls.record import moment
 from bridge.ledger.ledger import Ledger
-from bridge.ledger.queue.jobs import Claim
+from bridge.ledger.queue.claims import Claim
 from bridge.ledger.queue.kinds import CONNECTION
 
 if TYPE_CHECKING:

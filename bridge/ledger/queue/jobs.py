@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 import random
 import secrets
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, cast
 
@@ -17,12 +15,13 @@ from bridge.errors import Busy, LeaseLost
 from bridge.ledger import keys
 from bridge.ledger.calls.record import Record
 from bridge.ledger.calls.record_fields import Field
-from bridge.ledger.calls.record_parts import Part, record_of
+from bridge.ledger.calls.record_parts import parts_of, record_of
 from bridge.ledger.calls.records import Records
 from bridge.ledger.calls.tombstones import forgotten_at
 from bridge.ledger.keys import LANE_NAMES, QUEUE_KEYS, Lane
 from bridge.ledger.measures import Milestone, fields_of, milestones_for_script
 from bridge.ledger.queue import kinds
+from bridge.ledger.queue.claims import Claim, DueJob
 from bridge.ledger.queue.job_states import job_states
 from bridge.ledger.scripted import LONGEST_LEASE_MS
 from bridge.ledger.sharing import flush
@@ -36,43 +35,6 @@ HANDOVER_MS = 3_000
 # Jobs plan at most a day ahead; what is planned for later was planned by a clock that was wrong.
 LONGEST_PLAN_MS = 48 * 3_600_000
 _LOCK_FORGOTTEN_MS = 3_600_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
-    """A job that is ours until its lease ends. `token` fences every write made under it."""
-
-    name: str
-    kind: str
-    key: str
-    token: str
-    attempts: int
-    now_ms: int
-    lane: Lane
-    # The number that the call is also known by, where its key is a uuid.
-    number: str = ""
-    # Of the call's last webhook, see `bridge.tracing`.
-    trace: str = ""
-    # The call's record as it was then, without its log; empty where it was not asked for.
-    parts: tuple[Part, ...] = field(default=(), repr=False, compare=False)
-    # By this process's clock, seconds; for `time_ms`.
-    at: float = field(default_factory=time.monotonic, repr=False, compare=False)
-
-    def time_ms(self) -> int:
-        """What time it is by Redis' clock, as far as this process's clock tells since the claim."""
-        return self.now_ms + int((time.monotonic() - self.at) * 1000)
-
-
-class DueJob(str):
-    """The name of a job that was handed out, and for how long it was due before."""
-
-    __slots__ = ("due_for_ms",)
-    due_for_ms: int
-
-    def __new__(cls, name: str, due_for_ms: int) -> DueJob:
-        job = super().__new__(cls, name)
-        job.due_for_ms = due_for_ms
-        return job
 
 
 class Jobs(Records):
@@ -150,7 +112,7 @@ class Jobs(Records):
             lane=Lane(int(lane)),
             number=number,
             trace=trace,
-            parts=tuple(_parts(record)),
+            parts=tuple(parts_of(record)),
         )
 
     def read_claimed(self, claim: Claim) -> Record:
@@ -380,16 +342,6 @@ class Jobs(Records):
             yield
         finally:
             self._run_later("unlock", [key], f"{claim.name} {claim.token}")
-
-
-def _parts(answer: Sequence[list[str]]) -> Iterator[Part]:
-    """The parts of a record: lists of names and values in turn, of fields and events of each part."""
-    for fields, events in zip(answer[::2], answer[1::2], strict=True):
-        yield _pairs(fields), _pairs(events), []
-
-
-def _pairs(flat: list[str]) -> dict[str, str]:
-    return dict(zip(flat[::2], flat[1::2], strict=True))
 
 
 def _unless_lost(what: str) -> Callable[[Any], None]:
