@@ -16,6 +16,7 @@ from starlette.routing import Mount, Route
 from bridge.ledger import audits, trail
 from bridge.ledger.audits import KINDS
 from bridge.ledger.ledger import Ledger
+from bridge.ledger.processes import Heartbeat
 from bridge.reports.call_list import SEARCH_FIELDS
 from bridge.setting_values import OpsToken
 from bridge.settings import Settings
@@ -344,8 +345,7 @@ def test_an_audit_without_a_clock_is_queued_at_once(site: Site, ledger: Ledger) 
 
 
 def test_an_audit_that_ends_soon_is_answered_with_what_it_found(site: Site, ledger: Ledger) -> None:
-    clock = ledger.heartbeat("clock")
-    clock.start()
+    clock = a_clock_that_is_seen(ledger)
     try:
         with ThreadPoolExecutor() as pool:
             asking = pool.submit(asked, site, "POST", "/api/audit", b'{"since": "24h"}')
@@ -364,16 +364,22 @@ def test_an_audit_that_ends_soon_is_answered_with_what_it_found(site: Site, ledg
 
 
 @pytest.mark.slow
-@pytest.mark.slow
 def test_an_audit_that_takes_long_is_answered_before_programs_give_up(site: Site, ledger: Ledger) -> None:
-    clock = ledger.heartbeat("clock")
-    clock.start()
+    clock = a_clock_that_is_seen(ledger)
     try:
         answer = asked(site, "POST", "/api/audit", b'{"since": "24h"}')
     finally:
         clock.stop()
 
     assert (answer.status, answer.json["state"], answer.took_s < 5) == (202, "queued", True)
+
+
+def a_clock_that_is_seen(ledger: Ledger) -> Heartbeat:
+    """A clock's heartbeat, of which the first beat has arrived."""
+    clock = ledger.heartbeat("clock")
+    clock.start()
+    eventually(ledger.processes, "the clock is seen")
+    return clock
 
 
 def test_the_rules_in_force_say_where_they_come_from(
