@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 from pydantic import AliasChoices
 
-from bridge.reports.rules_handbook import written
+from bridge.domain.rules.writing import sections_of_handbook
+from bridge.reports.rules_handbook import PAGES, written
 from bridge.secret_files import secret_variables
 from bridge.settings import Settings
 
 ROOT = Path(__file__).parents[1]
-HANDBOOK = ROOT / "deploy" / "README.md"
+DEPLOY = ROOT / "deploy"
+HANDBOOK = DEPLOY / "README.md"
 DOCUMENTS = [
     path
     for folder in ("", "deploy", "bridge", "workers", "tests")
@@ -75,7 +77,7 @@ def test_the_handbook_gives_the_default_of_a_setting(name: str) -> None:
 
 def test_the_rules_in_the_handbook_are_the_defaults(tmp_path: Path) -> None:
     rules = tmp_path / "rules.toml"
-    rules.write_text(HANDBOOK.read_text().partition("```toml\n")[2].partition("```")[0])
+    rules.write_text((DEPLOY / "rules.md").read_text().partition("```toml\n")[2].partition("```")[0])
 
     settings = Settings.from_env({"CALLBRIDGE_RULES": str(rules)}, dotenv=None)
 
@@ -83,16 +85,20 @@ def test_the_rules_in_the_handbook_are_the_defaults(tmp_path: Path) -> None:
 
 
 def test_the_handbook_has_every_choice_of_the_rules() -> None:
-    assert written(HANDBOOK.read_text()) == HANDBOOK.read_text(), (
-        "run python -m bridge.reports.rules_handbook"
-    )
+    pages = [(DEPLOY / name).read_text() for name in PAGES]
+
+    assert [written(page) for page in pages] == pages, "run python -m bridge.reports.rules_handbook"
+    made = re.findall(r"<!-- (.+): made by python -m bridge.reports.rules_handbook", "".join(pages))
+    assert sorted(made) == sorted([*(name for name, _ in sections_of_handbook()), "notes"])
 
 
 @cache
 def anchors_of(document: Path) -> set[str]:
     """The anchors that GitHub makes of the headings."""
-    headings = re.findall(r"(?m)^#+ (.+)$", document.read_text())
-    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    text = document.read_text()
+    headings = re.findall(r"(?m)^#+ (.+)$", text)
+    marks = set(re.findall(r'<a id="([^"]+)"></a>', text))
+    return marks | {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
@@ -109,7 +115,7 @@ def test_every_link_of_a_document_leads_somewhere(document: Path) -> None:
 
 def test_every_heading_that_the_code_refers_to_exists() -> None:
     for source in SOURCES:
-        for document, heading in re.findall(r'(\w+/README\.md), "([^"]+)"', source.read_text()):
+        for document, heading in re.findall(r'(\w+/[\w-]+\.md), "([^"]+)"', source.read_text()):
             assert f"\n## {heading}\n" in (ROOT / document).read_text(), source
 
 

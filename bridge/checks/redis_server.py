@@ -255,5 +255,5 @@ def _unknown(name: str, what: str) -> Check:
         name,
         "warn",
         f"not checked: this Redis does not report {what}",
-        "ask its provider; deploy/README.md explains what each setting guarantees",
+        "ask its provider; deploy/redis.md explains what each setting guarantees",
     )

@@ -364,4 +364,4 @@ def _try_out(url: str, *, by_options: bool, options: Mapping[str, Any]) -> None:
         raise _WrongAddress(f"has TLS options (ssl_…) that do not work: {why}") from None
     except (TypeError, ValueError, redis.RedisError):
         # Their text may hold a part of the password.
-        raise _WrongAddress("is not valid; see deploy/README.md") from None
+        raise _WrongAddress("is not valid; see deploy/redis.md") from None

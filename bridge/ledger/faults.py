@@ -26,7 +26,7 @@ RedisError, RedisTimeout = redis.RedisError, redis.TimeoutError
 UnknownScript = redis.exceptions.NoScriptError
 
 _FULL_BELOW_BYTES = 256 * 1024
-_SEE = 'deploy/README.md, "What Redis has to be"'
+_SEE = 'deploy/redis.md, "What Redis has to be"'
 _PERMISSIONS = f"grant what it needs (ACL SETUSER, see {_SEE})"
 
 
@@ -234,7 +234,7 @@ def _from_network(error: BaseException) -> ServerFault:
         why = "names another host" if "mismatch" in why or "not valid for" in why else why
         return ServerFault(
             f"the certificate of Redis is not trusted ({why})",
-            "set the CA file: rediss://…?ssl_ca_certs=/path/to/ca.pem; see deploy/README.md",
+            "set the CA file: rediss://…?ssl_ca_certs=/path/to/ca.pem; see deploy/redis.md",
         )
     text = " ".join(str(each) for each in _chain(error))
     if any(isinstance(each, ssl.SSLError) for each in _chain(error)) or "[SSL" in text:

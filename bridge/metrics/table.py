@@ -1,4 +1,4 @@
-"""The table of metrics in deploy/README.md: `python -m bridge.metrics.table` puts it there."""
+"""The table of metrics in deploy/metrics.md: `python -m bridge.metrics.table` puts it there."""
 
 from __future__ import annotations
 
@@ -32,5 +32,5 @@ def written(document: str) -> str:
 
 
 if __name__ == "__main__":
-    path = Path(__file__).parents[2] / "deploy" / "README.md"
+    path = Path(__file__).parents[2] / "deploy" / "metrics.md"
     path.write_text(written(path.read_text("utf-8")), "utf-8")

@@ -23,7 +23,7 @@ def message_of(news: News, *, public_url: str | None, zone: str) -> Message:
     else:
         lines.append(f"{_sentence(problem.says)}. Since {since}.")
         lines.append(f"What to do: {_one_line(problem.do)}.")
-        lines.append(f"Runbook in deploy/README.md: {KINDS[problem.kind].heading}.")
+        lines.append(f"Runbook, deploy/runbook.md: {KINDS[problem.kind].heading}.")
     if news.flaps:
         lines.append(
             "It has come and gone several times within the hour; its end is reported after ten quiet minutes."

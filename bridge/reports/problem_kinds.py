@@ -11,7 +11,7 @@ class Kind:
     """How problems of one kind are notified.
 
     Attributes:
-        heading: in deploy/README.md, "Runbook".
+        heading: in deploy/runbook.md.
         after_s: how long it must last before it is notified.
         well_after_s: how long it must be gone before the all-clear.
         follows: kinds of which this may be a mere consequence: not notified while one of them lasts.

@@ -1,7 +1,7 @@
 """What is wrong, as a table: facts -> problems. Pure, and the only list of problems: `callbridge status`, the
 first page and notifications take their words from here.
 
-Each problem has a heading in deploy/README.md, under "Runbook"; a test compares.
+Each problem has a heading in deploy/runbook.md; a test compares.
 """
 
 from __future__ import annotations

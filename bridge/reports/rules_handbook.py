@@ -1,4 +1,4 @@
-"""The rules in deploy/README.md: `python -m bridge.reports.rules_handbook` puts them there."""
+"""What deploy/ says of the rules: `python -m bridge.reports.rules_handbook` puts it there."""
 
 from __future__ import annotations
 
@@ -11,10 +11,15 @@ _BEGIN = "<!-- {}: made by python -m bridge.reports.rules_handbook -->"
 _END = "<!-- end of {} -->"
 
 
+PAGES = ("rules.md", "calls.md", "notes.md")
+
+
 def written(document: str) -> str:
-    """The document with the choices of now."""
+    """The document with the choices of now, where it has a mark for them."""
     for name, text in (*sections_of_handbook(), ("notes", gallery())):
         begin, end = _BEGIN.format(name), _END.format(name)
+        if begin not in document:
+            continue
         before, _, rest = document.partition(begin)
         _, _, after = rest.partition(end)
         document = f"{before}{begin}\n\n{text}\n\n{end}{after}"
@@ -22,5 +27,5 @@ def written(document: str) -> str:
 
 
 if __name__ == "__main__":
-    path = Path(__file__).parents[2] / "deploy" / "README.md"
-    path.write_text(written(path.read_text("utf-8")), "utf-8")
+    for path in (Path(__file__).parents[2] / "deploy" / name for name in PAGES):
+        path.write_text(written(path.read_text("utf-8")), "utf-8")

@@ -45,9 +45,9 @@ from bridge.sync.asking import asking
 _PLACES_AT_ONCE = 200
 # A call is heard of after it began; clocks may differ by so much.
 _CLOCKS_DIFFER_S = 3600
-# Requests to Kustomer, see "What a call costs" in deploy/README.md: a new call is its customer's look-up, the
-# conversation and the note, and the customer where there was none. What is there already is read and updated;
-# a recording that is attached is registered, and its note read and updated.
+# Requests to Kustomer, see "What a call costs" in deploy/budgets.md: a new call is its customer's look-up,
+# the conversation and the note, and the customer where there was none. What is there already is read and
+# updated; a recording that is attached is registered, and its note read and updated.
 _WRITE, _CREATE_CUSTOMER, _UPDATE, _ATTACH = 3, 1, 2, 1
 # A voice message beside the note; the conversation that an incoming one opens again is read and put back.
 _MESSAGE, _REOPENED = 1, 2

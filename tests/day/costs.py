@@ -4,7 +4,7 @@ Each row brings a bridge into a state, forgets what was sent so far, and counts 
 
     python -m tests.day.costs               measure all, print the table
     python -m tests.day.costs cue_card      only rows whose text has this in it
-    python -m tests.day.costs --write       put the table of all into deploy/README.md
+    python -m tests.day.costs --write       put the table of all into deploy/budgets.md
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from tests.day.option_costs import OPTIONS
 from tests.day.trying import PHONE, Measured, Row, Try, measure
 from tests.reaper import Reaper
 
-HANDBOOK = Path(__file__).parents[2] / "deploy" / "README.md"
-_HEADING = "\n### What a call costs\n"
+HANDBOOK = Path(__file__).parents[2] / "deploy" / "budgets.md"
+_HEADING = "\n## What a call costs\n"
 
 _SHARED = {"phones": [], "sharedPhones": [{"type": "mobile", "phone": PHONE}]}
 
@@ -212,7 +212,7 @@ def _measured(rows: list[Row]) -> list[Measured]:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.day.costs")
     parser.add_argument("only", nargs="?", default="", help="only rows whose text has this in it")
-    parser.add_argument("--write", action="store_true", help="put the table into deploy/README.md")
+    parser.add_argument("--write", action="store_true", help="put the table into deploy/budgets.md")
     given = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     found = table(_measured([row for row in ROWS if given.only in row.what]))

@@ -14,7 +14,7 @@ from tests.day.trying import Measured, Row, measure
 
 
 def _promised() -> dict[str, tuple[int, int]]:
-    table = HANDBOOK.read_text("utf-8").partition("\n### What a call costs\n")[2].partition("\n#")[0]
+    table = HANDBOOK.read_text("utf-8").partition("\n## What a call costs\n")[2].partition("\n#")[0]
     rows = re.findall(r"(?m)^\| (.+?) \| (\d+) \| (\d+) \|$", table)
     return {what: (int(kustomer), int(cloudtalk)) for what, kustomer, cloudtalk in rows}
 

@@ -346,7 +346,7 @@ def test_whatever_is_in_the_fields_no_line_with_it_is_ours(text: str, own: str) 
 
 
 def test_the_example_of_the_handbook_makes_what_the_handbook_says() -> None:
-    handbook = (Path(__file__).parents[2] / "deploy" / "README.md").read_text("utf-8")
+    handbook = (Path(__file__).parents[2] / "deploy" / "rules.md").read_text("utf-8")
     example = handbook.partition("A note by template:\n")[2]
     rules, _, made = example.partition("\nmakes of a call of a line without a rule:\n")
     shown = dedent(made.partition("\n- A line")[0]).strip()

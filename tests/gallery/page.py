@@ -31,7 +31,7 @@ _RULES = """
 
 Where nothing else is said, calls are written by this file: as note and as voice message, with values for
 reports as a custom object, with all that CloudTalk's AI says, and in the language of the line. By default a
-call is a note alone, and what costs further requests is left out ([costs](README.md#what-a-call-costs)).
+call is a note alone, and what costs further requests is left out ([costs](budgets.md#what-a-call-costs)).
 
 """
 

@@ -1,4 +1,4 @@
-"""Redis behind TLS, with a CA of one's own: what deploy/README.md says of `rediss://` holds."""
+"""Redis behind TLS, with a CA of one's own: what deploy/redis.md says of `rediss://` holds."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The faults that notifications tell of, in a bridge of real processes, and how long each takes to be told.
 
-`python -m tests.notify.faults` prints the table of deploy/README.md (about six minutes).
+`python -m tests.notify.faults` prints the table of deploy/watch.md (about six minutes).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Every choice of a rules file of version 2, a module for each section: name, type, default and meaning.
 
 The models that read the file, the JSON Schema, the commented default file, the tables of
-deploy/README.md and what `/rules` says all follow from these. To add a choice, add a field to
+deploy/rules.md and what `/rules` says all follow from these. To add a choice, add a field to
 `Rules` and an entry in its section, and run the tests: they say where else it has to be named.
 """
 
