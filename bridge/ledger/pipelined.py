@@ -1,9 +1,10 @@
 """One connection to Redis that all webhooks of a process share.
 
-What they ask in one turn of the event loop goes out together, and the answers come back in that order, as
-Redis promises. redis-py makes the connection: addresses, TLS, sign-in, database and sentinels are its
-business. From then on the bytes are ours, with hiredis' parser. redis-py's own asyncio client takes a
-connection of its pool for each command, at several times the cost (`python -m tests.benchmarks.ingest`).
+What they ask in one turn of the event loop goes out together, a few at a time, and the answers come back in
+that order, as Redis promises. redis-py makes the connection: addresses, TLS, sign-in, database and
+sentinels are its business. From then on the bytes are ours, with hiredis' parser. redis-py's own asyncio
+client takes a connection of its pool for each command, at several times the cost
+(`python -m tests.benchmarks.ingest`).
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ from bridge.ledger.stalls import Stalls
 
 # No more wait for an answer at once: each is a webhook that somebody waits for. What comes beyond is refused.
 MOST_WAITING = 1000
+# In a storm, one turn of the event loop asks for many. So many go out at once: Redis works on them while this
+# process reads the next. If all went out at the end of the turn, each of the two would wait for the other.
+SENT_AT_ONCE = 8
 # Between the time that a limit is over and the end of the connection: a turn or two of the event loop,
 # in which what has arrived is read.
 _LAST_LOOK_S = 0.002
@@ -161,6 +165,7 @@ class Link(asyncio.Protocol):
         self._reader = hiredis.Reader(replyError=_error, encoding="utf-8", errors="replace")
         self._waiting: deque[Answer] = deque()
         self._out: list[bytes] = []
+        self._is_flush_due = False
         # How many were asked and answered since the connection was made.
         self._asked = self._answered = 0
         # For each turn of the loop in which something was sent: how many had been asked by then, and when.
@@ -193,11 +198,14 @@ class Link(asyncio.Protocol):
 
     def send(self, command: tuple[str | bytes | int, ...], answer: Answer) -> None:
         """Sends a command with the others of this turn, where more are taken; `answer` is told."""
-        if not self._out:
-            self._loop.call_soon(self._flush)
         self._out.append(hiredis.pack_command(command))  # type: ignore[arg-type]
         self._waiting.append(answer)
         self._asked += 1
+        if len(self._out) >= SENT_AT_ONCE:
+            self._flush()
+        elif not self._is_flush_due:
+            self._is_flush_due = True
+            self._loop.call_soon(self._end_turn)
 
     def lose(self, error: Exception) -> None:
         """End it; who waits gets the error."""
@@ -214,9 +222,12 @@ class Link(asyncio.Protocol):
             if not answer.done():
                 answer.set_exception(error)
 
+    def _end_turn(self) -> None:
+        self._is_flush_due = False
+        if self._out:
+            self._flush()
+
     def _flush(self) -> None:
-        if not self._out:
-            return
         now = self._loop.time()
         if not self._turns:
             self._silent_since = now

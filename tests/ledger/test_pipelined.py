@@ -18,6 +18,7 @@ from bridge.ledger.following import is_not_master
 from bridge.ledger.pipelined import Pipelined
 from bridge.local.embedded import EmbeddedRedis
 from tests.ledger.servers import Server, server
+from tests.waiting import eventually
 
 T = TypeVar("T")
 _ECHO = "return {KEYS[1], ARGV[1]}"
@@ -60,6 +61,22 @@ def test_each_of_many_at_once_gets_its_own_answer(redis_url: str, monkeypatch: p
 
     assert answers == [["k", str(number)] for number in range(300)]
     assert made == 1
+
+
+def test_a_storm_reaches_redis_before_the_turn_of_the_loop_that_reads_it_ends(redis_url: str) -> None:
+    with connect(redis_url) as client:
+
+        async def storm(link: Pipelined) -> int:
+            await link.run(sha(_SET), _SET, ["storm"], ["connected"])
+            answers = [asyncio.get_running_loop().create_future() for _ in range(pipelined.SENT_AT_ONCE)]
+            for number, answer in enumerate(answers):
+                link.send(sha(_SET), ["storm"], [number], answer)
+            last = str(len(answers) - 1)
+            eventually(lambda: client.get("storm") == last, "Redis has them, though this turn goes on")
+            return sum(answer.done() for answer in answers)
+
+        assert use(redis_url, storm) == 0
+        client.delete("storm")
 
 
 def test_who_gives_up_waiting_does_not_shift_the_answers_of_others(redis_url: str) -> None:
