@@ -14,6 +14,7 @@ from bridge.domain.rules.writing import sections_of_handbook
 from bridge.reports.rules_handbook import PAGES, written
 from bridge.secret_files import secret_variables
 from bridge.settings import Settings
+from tests.documents import commands, headings, slug, unknown_in
 
 ROOT = Path(__file__).parents[1]
 DEPLOY = ROOT / "deploy"
@@ -94,11 +95,9 @@ def test_the_handbook_has_every_choice_of_the_rules() -> None:
 
 @cache
 def anchors_of(document: Path) -> set[str]:
-    """The anchors that GitHub makes of the headings."""
+    """The anchors that GitHub makes of the headings, and those set by hand."""
     text = document.read_text()
-    headings = re.findall(r"(?m)^#+ (.+)$", text)
-    marks = set(re.findall(r'<a id="([^"]+)"></a>', text))
-    return marks | {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    return {slug(heading) for _, heading in headings(text)} | set(re.findall(r'<a id="([^"]+)"></a>', text))
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
@@ -111,6 +110,15 @@ def test_every_link_of_a_document_leads_somewhere(document: Path) -> None:
 
         assert target.exists(), link
         assert not anchor or anchor in anchors_of(target), link
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_command_of_a_document_exists(document: Path) -> None:
+    if document.name == "CHANGELOG.md":
+        pytest.skip("tells of what was, too")
+    shown = commands(document.read_text())
+
+    assert [(words, wrong) for words in shown if (wrong := unknown_in(words))] == []
 
 
 def test_every_heading_that_the_code_refers_to_exists() -> None:
