@@ -61,6 +61,7 @@ from bridge.web.pages import (
 )
 from bridge.web.pages import now as now_page
 from bridge.web.pages.sounds import Sounds
+from bridge.web.roots import below_root, place_of, placed, root_in
 from bridge.web.server.limits import Limits
 from bridge.web.server.traffic import Traffic, traffic_numbers
 from bridge.web.webhooks import kustomer, membrane
@@ -79,10 +80,14 @@ class Bridge(Starlette):
     """Starlette, with the webhooks in front of its routing: see there."""
 
     webhooks: Webhooks
+    # Where people reach it; see `bridge.web.roots`.
+    root = ""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and is_address(scope["path"]):
-            return await self.webhooks(scope, receive, send)
+        if scope["type"] == "http":
+            scope = placed(scope, self.root)
+            if is_address(place := place_of(scope)):
+                return await self.webhooks({**scope, "path": place}, receive, send)
         return await super().__call__(scope, receive, send)
 
 
@@ -125,6 +130,7 @@ def create_app(
         lifespan=_lifespan,
     )
     app.router.redirect_slashes = False
+    app.root = root_in(settings.public_url)
     rates = Rates(settings.webhooks_per_minute)
     app.webhooks = Webhooks(inbox, acceptor, admission, now=now, body_within_s=body_within_s, rates=rates)
     state = app.state
@@ -300,7 +306,7 @@ async def _metrics(request: Request) -> Response:
 
 
 class _Headers:
-    """What every answer says to browsers."""
+    """What every answer says to browsers; where a redirect leads, they are told with the root before it."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -311,6 +317,8 @@ class _Headers:
                 headers = MutableHeaders(scope=message)
                 headers["X-Content-Type-Options"] = "nosniff"
                 headers.setdefault("Cache-Control", "no-store")
+                if "Location" in headers:
+                    headers["Location"] = below_root(scope, headers["Location"])
             await send(message)
 
         await self._app(scope, receive, with_headers)

@@ -26,6 +26,7 @@ from bridge.ledger.sessions import COOKIE, Sessions
 from bridge.setting_values import OPS, OpsToken, Role
 from bridge.web.answers import Refused
 from bridge.web.pace import Pace, client_name
+from bridge.web.roots import place_of
 
 LOGIN = "/login"
 READING = ("GET", "HEAD")
@@ -228,7 +229,7 @@ class Callers:
                 status_code=401,
                 headers={"WWW-Authenticate": "Bearer", "Cache-Control": "no-store"},
             )
-        place = quote(scope["path"], safe="/:")
+        place = quote(place_of(scope), safe="/:")
         query = scope["query_string"].decode("latin-1")
         back = urlencode({"next": f"{place}?{query}" if query else place}, safe="/:")
         where = LOGIN if place == "/" and not query else f"{LOGIN}?{back}"

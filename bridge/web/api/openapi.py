@@ -15,6 +15,7 @@ from bridge.ledger.sessions import COOKIE
 from bridge.web.api.operations import ApiRequest, Content, Handler, Operation
 from bridge.web.api.requests import Query
 from bridge.web.api.responses.base import Problem
+from bridge.web.roots import root_of
 
 _PATH = "#/components/schemas/{model}"
 _PARAMETERS = {
@@ -40,7 +41,7 @@ def handler(operations: Callable[[], Sequence[Operation]]) -> Handler:
         return openapi(operations())
 
     async def answer(request: ApiRequest[Query]) -> Content:
-        return 200, document()
+        return 200, document() | {"servers": [{"url": root_of(request.http.scope) or "/"}]}
 
     return answer
 

@@ -63,7 +63,8 @@ def _named(name: str, asset: Asset) -> bytes:
 
 
 def address(name: str) -> str:
-    """Where a file of ours is: another content, another address, so browsers may keep it for long."""
+    """Where a file of ours is, below the root: another content, another address, so browsers may keep it for
+    long."""
     return f"/static/{name}?v={assets()[name].version}"
 
 

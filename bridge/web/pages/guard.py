@@ -14,6 +14,7 @@ from bridge.logs import AtMost
 from bridge.web.answers import REDIS_AWAY, Refused
 from bridge.web.callers import LOGIN, READING, Callers, may_not_change, person_of
 from bridge.web.pages.rendering import message
+from bridge.web.roots import place_of
 
 log = logging.getLogger(__name__)
 log.addFilter(AtMost())
@@ -43,7 +44,7 @@ def _guarded(handler: Handler, *, operate: bool) -> Handler:
             return await _turned_away(request, operate=operate) or await handler(request)
         except Refused as error:
             text = f"{str(error.content['error']).capitalize()}. {error.content['hint']}"
-            back = "/" + request.url.path.split("/")[1]
+            back = "/" + place_of(request.scope).split("/")[1]
             answer = message(request, error.status, "Not done", text, link=(back, "Back"))
             answer.headers.update(error.headers)
             return answer

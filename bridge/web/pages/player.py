@@ -33,6 +33,7 @@ from bridge.web.pages.call_rows import page_of
 from bridge.web.pages.ranges import Unsatisfiable, is_known, wanted_range
 from bridge.web.pages.rendering import message, page
 from bridge.web.pages.sounds import SoundAnswer, Sounds, log
+from bridge.web.roots import place_of
 
 SPEEDS = ("0.75", "1", "1.25", "1.5", "2")
 _SUFFIXES = {
@@ -273,7 +274,7 @@ def _link_is_over(request: Request, callers: Callers) -> Response:
     link = None
     if not callers.open_here:
         # As the path came, but without the signature.
-        onward = urlencode({"next": quote(request.scope["path"], safe="/:")}, safe="/:")
+        onward = urlencode({"next": quote(place_of(request.scope), safe="/:")}, safe="/:")
         link = (f"{LOGIN}?{onward}", "Operators sign in here")
     return message(request, 403, "This link does not open it", text, link=link, link_only=True)
 

@@ -22,6 +22,7 @@ from bridge.web.callers import is_signed_in, person_of
 from bridge.web.pages import assets
 from bridge.web.pages.assets import PROTECTION
 from bridge.web.pages.themes import theme_of
+from bridge.web.roots import is_ours, place_of, root_of
 from bridge.wording import counted
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -80,8 +81,8 @@ def _templates() -> Environment:
         lstrip_blocks=True,
         finalize=_shown,
     )
-    made.globals |= {"asset": assets.address, "NAVIGATION": NAVIGATION, "STATES": STATES}
-    made.filters |= {"counted": counted, "when": _when, "coded": _coded}
+    made.globals |= {"asset": _asset, "NAVIGATION": NAVIGATION, "STATES": STATES}
+    made.filters |= {"counted": counted, "when": _when, "coded": _coded, "at": _at}
     return made
 
 
@@ -107,6 +108,17 @@ def _when(context: Context, at: datetime | str | None, to: str = "minutes") -> s
         text = f"{local.day} {local:%b}{year} {text}"
     whole = shown_time(moment, zone, to="seconds")
     return Markup('<time datetime="{}" title="{}">{}</time>').format(moment.isoformat(), whole, text)
+
+
+@pass_context
+def _at(context: Context, address: str) -> str:
+    """An address of ours with the root before it; another site's as it is."""
+    return f"{context['root']}{address}" if is_ours(address) else address
+
+
+@pass_context
+def _asset(context: Context, name: str) -> str:
+    return f"{context['root']}{assets.address(name)}"
 
 
 def places_of(request: Request) -> set[str]:
@@ -140,7 +152,8 @@ def page(
             person=person,
             link_only=link_only,
             places=places_of(request),
-            here=request.scope["path"],
+            root=root_of(request.scope),
+            here=place_of(request.scope),
             counts=counts or {},
             theme=theme_of(request),
             zone=request.app.state.desk.rules.zone,

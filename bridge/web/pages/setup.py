@@ -20,6 +20,7 @@ from bridge.web.callers import Person
 from bridge.web.desk import Desk
 from bridge.web.pages.frame import show
 from bridge.web.pages.guard import signed_in
+from bridge.web.roots import root_of
 
 PLACE = "/setup"
 _LISTED = 8
@@ -34,7 +35,8 @@ async def setup(request: Request) -> Response:
     checks: CachedChecks = request.app.state.checks
     checked = await checks.look()
     mark = request.query_params.get("mark", "")
-    base = (settings.public_url or f"{request.url.scheme}://{request.url.netloc}").rstrip("/")
+    here = f"{request.url.scheme}://{request.url.netloc}{root_of(request.scope)}"
+    base = (settings.public_url or here).rstrip("/")
 
     def work() -> dict[str, Any]:
         newest = received(desk.ledger, most=_LISTED)

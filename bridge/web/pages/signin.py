@@ -15,6 +15,7 @@ from bridge.web.callers import LOGIN, Callers, local_path
 from bridge.web.desk import Desk
 from bridge.web.pages.forms import read_form
 from bridge.web.pages.rendering import message, page
+from bridge.web.roots import cookie_path
 
 log = logging.getLogger(__name__)
 log.addFilter(AtMost())
@@ -54,6 +55,7 @@ async def sign_in(request: Request) -> Response:
         COOKIE,
         cookie,
         max_age=LASTS_S,
+        path=cookie_path(request.scope),
         httponly=True,
         secure=_came_by_https(request),
         # Strict would leave the cookie out when a link in a note is opened from Kustomer, and ask people
@@ -74,7 +76,13 @@ async def sign_out(request: Request) -> Response:
         # A copy of the cookie is worth nothing from now on.
         await desk.run(lambda: sessions.end(cookie))
     answer = RedirectResponse(LOGIN, status_code=303)
-    answer.delete_cookie(COOKIE, httponly=True, secure=_came_by_https(request), samesite="lax")
+    answer.delete_cookie(
+        COOKIE,
+        path=cookie_path(request.scope),
+        httponly=True,
+        secure=_came_by_https(request),
+        samesite="lax",
+    )
     return answer
 
 

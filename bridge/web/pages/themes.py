@@ -9,6 +9,7 @@ from starlette.routing import Route
 from bridge.web.answers import Refused
 from bridge.web.callers import Callers, local_path
 from bridge.web.pages.forms import read_form
+from bridge.web.roots import cookie_path
 
 COOKIE = "callbridge_theme"
 THEMES = ("system", "light", "dark")
@@ -33,7 +34,8 @@ async def choose(request: Request) -> Response:
     if theme not in THEMES:
         raise Refused(400, "form", "unknown theme", f"The field theme is one of {', '.join(THEMES)}.")
     answer = RedirectResponse(local_path(form.get("next", "/")), status_code=303)
-    answer.set_cookie(COOKIE, theme, max_age=_LASTS_S, httponly=True, samesite="lax")
+    path = cookie_path(request.scope)
+    answer.set_cookie(COOKIE, theme, max_age=_LASTS_S, path=path, httponly=True, samesite="lax")
     return answer
 
 

@@ -59,7 +59,7 @@
   }
 
   function follow() {
-    source = new EventSource("/api/events");
+    source = new EventSource(`${document.documentElement.dataset.root}/api/events`);
     source.onopen = () => say(true);
     source.onerror = () => say(false);
     source.onmessage = soon;
