@@ -12,6 +12,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal, cast, get_args
 from urllib.parse import SplitResult, urlsplit
@@ -231,6 +232,7 @@ def _is_control(letter: str) -> bool:
     return unicodedata.category(letter) == "Cc" or letter in "\u2028\u2029"
 
 
+@lru_cache(maxsize=16)
 def _redis_url(value: str) -> str:
     # Loaded only where there is one: it takes longer than all else that a small command needs.
     from bridge.ledger.address import check

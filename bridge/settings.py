@@ -12,10 +12,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import (
     AliasChoices,
+    BaseModel,
     Field,
     PrivateAttr,
     SecretStr,
@@ -29,7 +30,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from bridge.domain.rules.model import Rules
 from bridge.errors import WrongUse
 from bridge.platforms import is_on_platform
-from bridge.secret_files import open_secrets, secret_variables
+from bridge.secret_files import Opened, open_secrets, secret_variables
 from bridge.setting_needs import (
     SERVICES,
     Need,
@@ -142,6 +143,8 @@ class Settings(BaseSettings):
     sentry_dsn: SecretStr | None = None
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     callbridge_rules: PathText | None = None
+    # Many companies in one deployment; see `bridge.accounts`.
+    callbridge_accounts: PathText | None = None
 
     # Where problems and all-clears go.
     notify_urls: NotifyUrls = []
@@ -188,6 +191,7 @@ class Settings(BaseSettings):
     _notices: tuple[str, ...] = PrivateAttr(default=())
     _secret_files: Mapping[str, Path] = PrivateAttr(default_factory=dict)
     _given: Mapping[str, object] = PrivateAttr(default_factory=dict)
+    _account: str = PrivateAttr(default="")
 
     @classmethod
     def settings_customise_sources(
@@ -235,29 +239,75 @@ class Settings(BaseSettings):
         found = below | above
         if "host" not in found and is_on_platform(environ):
             found["host"] = "0.0.0.0"  # noqa: S104  # its router is outside of this container
-        try:
-            values = cls(**found)
-        except ValidationError as error:
-            faults = error.errors(include_input=False, include_url=False)
-            for fault in faults:
-                name = str(fault["loc"][0])
-                wrong[opened.complaint(name, plain(fault["msg"]))] = None
-                found.pop(name, None)
-            values = cls(**found)
-        rules, complaints = read_rules(values.callbridge_rules)
-        if values.synthetic_call_every_s and values.synthetic_call_number is None:
-            wrong["SYNTHETIC_CALL_NUMBER  must name the test customer's number, such as +15550100199"] = None
-        complaints = [f"CALLBRIDGE_RULES  {line}" for line in complaints]
-        wrong |= dict.fromkeys([*complaints, *storage_complaints(values.recordings_url, values.data_dir)])
-        values = values.model_copy(
-            update={"rules": rules.placed(region=values.phone_region, zone=values.time_zone)}
-        )
+        values, complaints = cls.of_given(found, opened)
+        wrong |= dict.fromkeys(complaints)
         places = {".env": in_file, "the environment": environ}
         values._notices = tuple(
             line for where, names in places.items() for line in misspelt_in(where, names, cls)
         )
-        values._secret_files, values._given = opened.files, found
         return Reading(settings=values, wrong=tuple(wrong))
+
+    @classmethod
+    def of_given(cls, found: Mapping[str, object], opened: Opened) -> tuple[Settings, list[str]]:
+        """The settings of what was found, with defaults for what is wrong; and a line for each of that.
+
+        Args:
+            opened: where their secrets are from.
+        """
+        given, wrong = dict(found), []
+        try:
+            values = cls._of(given)
+        except ValidationError as error:
+            for fault in error.errors(include_input=False, include_url=False):
+                name = str(fault["loc"][0])
+                wrong.append(opened.complaint(name, plain(fault["msg"])))
+                given.pop(name, None)
+            values = cls._of(given)
+        rules, complaints = read_rules(values.callbridge_rules)
+        if values.synthetic_call_every_s and values.synthetic_call_number is None:
+            wrong.append("SYNTHETIC_CALL_NUMBER  must name the test customer's number, such as +15550100199")
+        wrong += [f"CALLBRIDGE_RULES  {line}" for line in complaints]
+        wrong += storage_complaints(values.recordings_url, values.data_dir)
+        values = values.model_copy(
+            update={"rules": rules.placed(region=values.phone_region, zone=values.time_zone)}
+        )
+        values._secret_files, values._given = opened.files, given
+        return values, wrong
+
+    @classmethod
+    def _of(cls, given: Mapping[str, Any]) -> Settings:
+        """Without pydantic-settings, which takes 20 ms to find that there are no other sources."""
+        values = cls.__new__(cls)
+        BaseModel.__init__(values, **given)
+        return values
+
+    @property
+    def account(self) -> str:
+        """The account's name; empty for the unnamed one, which most deployments have alone."""
+        return self._account
+
+    @property
+    def given(self) -> Mapping[str, object]:
+        """What these settings were made of, by variable in lower case; it holds secrets."""
+        return self._given
+
+    def of_account(self, name: str) -> Settings:
+        """The same, as those of this account."""
+        again = self.model_copy()
+        again._account = name
+        return again
+
+    @property
+    def pages_url(self) -> str | None:
+        """Where people reach the pages of this account, for links in notes and messages."""
+        if self.public_url is None or not self._account:
+            return self.public_url
+        return f"{self.public_url}/accounts/{self._account}"
+
+    @property
+    def webhooks_path(self) -> str:
+        """What the paths of this account's webhooks begin with."""
+        return f"/webhooks/{self._account}" if self._account else "/webhooks"
 
     @property
     def notices(self) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ from bridge.ledger.budgets.budget import Budget, Share, budgets_of
 from bridge.ledger.bulk import BulkRequests
 from bridge.ledger.calls.inbox import Inbox
 from bridge.ledger.calls.learning import Retention
-from bridge.ledger.connect import connect, connect_web
+from bridge.ledger.connect import connect, connect_web, is_cluster
 from bridge.ledger.faults import why
 from bridge.ledger.health import storage_failed, storage_works
 from bridge.ledger.ledger import Ledger
@@ -58,12 +58,14 @@ def open_redis(settings: Settings, *, timeout_s: float = 5.0, patience: int = 8)
     Raises:
         WrongUse: REDIS_URL is missing.
     """
-    return connect(str(settings.need("redis").redis_url), timeout_s=timeout_s, patience=patience)
+    url = str(settings.need("redis").redis_url)
+    return connect(url, account=settings.account, timeout_s=timeout_s, patience=patience)
 
 
 def open_plain_redis(settings: Settings) -> redis.Redis:
     """As `open_redis`, for backups: replies stay bytes, and a large key may take a while."""
-    return connect(str(settings.need("redis").redis_url), timeout_s=60.0, patience=1, decodes=False)
+    url = str(settings.need("redis").redis_url)
+    return connect(url, account=settings.account, timeout_s=60.0, patience=1, decodes=False)
 
 
 def open_ledger(settings: Settings, *, timeout_s: float = 5.0, patience: int = 8) -> Ledger:
@@ -110,12 +112,28 @@ def take_up_ledger(settings: Settings) -> int | None:
             raise Unavailable(why(error)) from error
 
 
-def open_inbox(settings: Settings) -> Inbox:
-    """The web process's side of the ledger; raises as `open_redis`."""
+def open_inbox(settings: Settings, *, beside: Inbox | None = None) -> Inbox:
+    """The web process's side of the ledger; raises as `open_redis`.
+
+    Args:
+        beside: of another account: its connections are shared where one server has both.
+    """
     needed = proof(settings)
     url = str(settings.need("redis").redis_url)
-    client = connect_web(url, waits_s=needed.within_ms / 1000)
-    return Inbox(client, keep=retention(settings), proof=needed, is_pipelined=settings.webhook_pipelining)
+    beside = None if is_cluster(url) else beside
+    client = connect_web(
+        url,
+        account=settings.account,
+        beside=beside.client if beside else None,
+        waits_s=needed.within_ms / 1000,
+    )
+    return Inbox(
+        client,
+        keep=retention(settings),
+        proof=needed,
+        is_pipelined=settings.webhook_pipelining,
+        beside=beside,
+    )
 
 
 def retention(settings: Settings) -> Retention:
@@ -246,7 +264,7 @@ def open_deps(
         rules_now=rules,
         connections=connections,
         looks={service: partial(clients.look, service) for service in settings.through_membrane},
-        public_url=settings.public_url,
+        public_url=settings.pages_url,
         app_links=app_links(settings),
         open_storage=lambda: ReportingStorage(
             open_recordings(settings),
@@ -288,7 +306,7 @@ def preview_deps(settings: Settings, ledger: Ledger, rules: Rules, client: httpx
         kustomer=clients.kustomer,
         rules=rules,
         connections=open_connections(settings, ledger),
-        public_url=settings.public_url,
+        public_url=settings.pages_url,
         app_links=app_links(settings),
         open_storage=lambda: cast("Storage", NoFile()),
         debounced=False,

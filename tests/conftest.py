@@ -38,7 +38,8 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def redis_client(redis_url: str) -> Iterator[redis.Redis]:
-    client = connect(redis_url)
+    # TEST_ACCOUNT=acme: the run is of a named account's ledger.
+    client = connect(redis_url, account=os.environ.get("TEST_ACCOUNT", ""))
     client.flushall()
     yield client
     client.close()

@@ -26,7 +26,7 @@ def send_test(*, as_json: bool) -> int:
     urls = settings.notify_urls
     if not urls:
         raise WrongUse("NOTIFY_URLS is not set; see https://appriseit.com/services/ for addresses")
-    message = test_message(public_url=settings.public_url)
+    message = test_message(public_url=settings.pages_url)
     results = send(urls, [message], [(0, number) for number in range(len(urls))])
     sent = [
         {"address": name_of(number, url), "delivered": not results[0, number], "why": results[0, number]}

@@ -1,4 +1,5 @@
-"""Which node of a Redis Cluster has the ledger: all its keys have one hash tag, so they are in one slot.
+"""Which node of a Redis Cluster has the ledger: all its keys have one hash tag, so they are in one slot. Each
+account has a tag, and so a slot, of its own.
 
 So the bridge speaks to one node, as to a single Redis: to the master of that slot. It is found by
 `CLUSTER SLOTS` whenever a connection is made, and a node that says that it is not the master (any more) loses
@@ -32,10 +33,12 @@ class _Nodes:
     """Those that can be asked, each time another one first: one that was cut off may not know the master.
 
     Args:
+        slot: that of the ledger.
         seeds: those that the address names.
     """
 
-    def __init__(self, seeds: Sequence[Address]) -> None:
+    def __init__(self, slot: int, seeds: Sequence[Address]) -> None:
+        self._slot = slot
         self._seeds = list(seeds)
         self._learnt: list[Address] = []
         self._turn = 0
@@ -56,7 +59,7 @@ class _Nodes:
             # A node without a name has that by which the asked one is known; `?` is not known.
             known = [(str(one[0] or asked[0]), int(one[1])) for one in nodes if one[0] != "?"]
             learnt += known
-            if int(low) <= SLOT <= int(high) and nodes[0][0] != "?":
+            if int(low) <= self._slot <= int(high) and nodes[0][0] != "?":
                 found = known[0]
         self._learnt = list(dict.fromkeys(learnt))[:_MOST_LEARNT]
         return found
@@ -65,8 +68,8 @@ class _Nodes:
 class Slot:
     """Finds the master, in the place of a `redis.sentinel.Sentinel`."""
 
-    def __init__(self, seeds: Sequence[Address], options: Mapping[str, Any]) -> None:
-        self._nodes = _Nodes(seeds)
+    def __init__(self, slot: int, seeds: Sequence[Address], options: Mapping[str, Any]) -> None:
+        self._nodes = _Nodes(slot, seeds)
         self._options = {**options, "decode_responses": True}
 
     def discover_master(self, _service: str) -> Address:
@@ -84,8 +87,8 @@ class Slot:
 class AsyncSlot:
     """`Slot` for the event loop."""
 
-    def __init__(self, seeds: Sequence[Address], options: Mapping[str, Any]) -> None:
-        self._nodes = _Nodes(seeds)
+    def __init__(self, slot: int, seeds: Sequence[Address], options: Mapping[str, Any]) -> None:
+        self._nodes = _Nodes(slot, seeds)
         self._options = {**options, "decode_responses": True}
 
     async def discover_master(self, _service: str) -> Address:
@@ -100,17 +103,22 @@ class AsyncSlot:
         raise redis.asyncio.sentinel.MasterNotFoundError(_NO_MASTER)
 
 
-def blocking_pool(seeds: Sequence[Address], asks: Mapping[str, Any], options: Mapping[str, Any]) -> Any:
+def blocking_pool(
+    slot: int, seeds: Sequence[Address], asks: Mapping[str, Any], options: Mapping[str, Any]
+) -> Any:
     """
     Args:
+        slot: whose master the connections go to.
         asks: options of the connections that find the master.
         options: of those to the master.
     """
-    return _pool(SentinelConnectionPool, Slot(seeds, asks), connection(options), options)
+    return _pool(SentinelConnectionPool, Slot(slot, seeds, asks), connection(options), options)
 
 
-def async_pool(seeds: Sequence[Address], asks: Mapping[str, Any], options: Mapping[str, Any]) -> Any:
-    return _pool(AsyncPool, AsyncSlot(seeds, asks), async_connection(options), options)
+def async_pool(
+    slot: int, seeds: Sequence[Address], asks: Mapping[str, Any], options: Mapping[str, Any]
+) -> Any:
+    return _pool(AsyncPool, AsyncSlot(slot, seeds, asks), async_connection(options), options)
 
 
 def _pool(make: Callable[..., Any], finds: object, kind: type, options: Mapping[str, Any]) -> Any:

@@ -8,6 +8,7 @@ at once (it says 503 and the sender comes again), a worker to sit it out.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import redis
@@ -16,13 +17,17 @@ from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import ExponentialBackoff, NoBackoff
 from redis.connection import HiredisRespSerializer
+from redis.crc import key_slot
 from redis.retry import Retry
 
 from bridge.ledger import cluster
+from bridge.ledger.account_clients import AccountClient, AsyncAccountClient
 from bridge.ledger.address import cluster_address, sentinel_address
 from bridge.ledger.following import async_connection, connection
+from bridge.ledger.keys import TAG
 from bridge.ledger.sentinels import AsyncSentinels, Sentinels
 from bridge.ledger.sharing import LedgerClient
+from bridge.ledger.tags import tag_of
 
 # The web process must have answered within 2 s of a request coming in.
 WEB_TIMEOUT_S = 1.0
@@ -33,12 +38,31 @@ _ASKS_FOR_S = 1.0
 _WEB_ASKS_FOR_S = 0.3
 
 
-def connect(url: str, *, timeout_s: float = 5.0, patience: int = 8, decodes: bool = True) -> redis.Redis:
+def connect(
+    url: str, *, account: str = "", timeout_s: float = 5.0, patience: int = 8, decodes: bool = True
+) -> redis.Redis:
     """A client for workers and commands: decoded replies, `patience` retries over about 5 s.
 
     Args:
+        account: whose keys it works with; those of all named accounts share their connections.
         decodes: False: bytes as they are, for backups.
     """
+    if account:
+        return AccountClient(_shared(url, _slot(url, account), timeout_s, patience, decodes), account)
+    return _connect(url, TAG, timeout_s, patience, decodes)
+
+
+@cache
+def _shared(url: str, tag: str, timeout_s: float, patience: int, decodes: bool) -> redis.Redis:
+    return _connect(url, tag, timeout_s, patience, decodes)
+
+
+def _slot(url: str, account: str) -> str:
+    """The tag by whose slot the server is found; without a cluster it is one server for all."""
+    return tag_of(account) if is_cluster(url) else TAG
+
+
+def _connect(url: str, tag: str, timeout_s: float, patience: int, decodes: bool) -> redis.Redis:
     options: dict[str, Any] = {
         "decode_responses": decodes,
         "socket_timeout": timeout_s,
@@ -48,10 +72,13 @@ def connect(url: str, *, timeout_s: float = 5.0, patience: int = 8, decodes: boo
         "retry": Retry(ExponentialBackoff(cap=1.0, base=0.05), patience),
         "retry_on_error": [redis.ConnectionError, redis.TimeoutError],
     }
-    if url.startswith("redis+cluster://"):
+    if is_cluster(url):
         nodes = cluster_address(url)
         pool = cluster.blocking_pool(
-            nodes.hosts, _asking(nodes.options, _ASKS_FOR_S), {**options, **nodes.options}
+            key_slot(tag.encode()),
+            nodes.hosts,
+            _asking(nodes.options, _ASKS_FOR_S),
+            {**options, **nodes.options},
         )
         return LedgerClient.from_pool(pool)
     if not url.startswith("redis+sentinel://"):
@@ -71,21 +98,37 @@ def connect(url: str, *, timeout_s: float = 5.0, patience: int = 8, decodes: boo
     return client
 
 
-def connect_web(url: str, *, waits_s: float = 0.0) -> redis.asyncio.Redis:
+def connect_web(
+    url: str, *, account: str = "", beside: redis.asyncio.Redis | None = None, waits_s: float = 0.0
+) -> redis.asyncio.Redis:
     """A client for the event loop: no retries, short timeouts.
 
     Args:
+        account: whose keys it works with.
+        beside: whose connections it shares, if that is possible: in a cluster an account may be elsewhere.
         waits_s: how long Redis may keep an answer back because of WAIT.
     """
+    if account and beside is not None and not is_cluster(url):
+        return AsyncAccountClient(beside, account)
+    client = _connect_web(url, tag_of(account), waits_s)
+    return AsyncAccountClient(client, account) if account else client
+
+
+def is_cluster(url: str) -> bool:
+    return url.startswith("redis+cluster://")
+
+
+def _connect_web(url: str, tag: str, waits_s: float) -> redis.asyncio.Redis:
     options: dict[str, Any] = {
         "decode_responses": True,
         "socket_timeout": max(WEB_TIMEOUT_S, waits_s + 0.1),
         "socket_connect_timeout": WEB_TIMEOUT_S,
         "max_connections": WEB_CONNECTIONS,
     }
-    if url.startswith("redis+cluster://"):
+    if is_cluster(url):
         nodes = cluster_address(url)
         pool = cluster.async_pool(
+            key_slot(tag.encode()),
             nodes.hosts,
             _asking(nodes.options, _WEB_ASKS_FOR_S, kind=AsyncRetry),
             {**options, **nodes.options},

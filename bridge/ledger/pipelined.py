@@ -23,6 +23,7 @@ from redis.exceptions import NoScriptError
 
 from bridge.ledger.following import is_not_master
 from bridge.ledger.stalls import Stalls
+from bridge.ledger.tags import Tagging
 
 # No more wait for an answer at once: each is a webhook that somebody waits for. What comes beyond is refused.
 MOST_WAITING = 1000
@@ -138,6 +139,32 @@ class Pipelined:
         self._is_closed = True
         if self._link is not None:
             self._link.lose(redis.ConnectionError(_LOST))
+
+
+class OfAccount:
+    """The scripts of an account, over the connection that all webhooks share."""
+
+    def __init__(self, shared: Pipelined, tagging: Tagging) -> None:
+        self._shared, self._name = shared, tagging.name
+
+    async def run(
+        self, sha: str, source: str | bytes | memoryview, keys: Sequence[str], arguments: Sequence[Any]
+    ) -> Any:
+        """As `Pipelined.run`; the script is the account's, its keys are as `keys.py` spells them."""
+        return await self._shared.run(sha, source, [*map(self._name, keys)], arguments)
+
+    @property
+    def takes_more(self) -> bool:
+        return self._shared.takes_more
+
+    def send(self, sha: str, keys: Sequence[str], arguments: Sequence[Any], answer: Answer) -> None:
+        self._shared.send(sha, [*map(self._name, keys)], arguments, answer)
+
+    async def open(self) -> None:
+        await self._shared.open()
+
+    def close(self) -> None:
+        """The connection is the others' too, and stays."""
 
 
 class Answer(Protocol):

@@ -259,10 +259,10 @@ class LedgerClient(redis.Redis):
         return read(answer, **options) if read is not None else answer
 
     def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Pipeline:
-        return _Pipeline(self, transaction, shard_hint)
+        return LedgerPipeline(self, transaction, shard_hint)
 
 
-class _Pipeline(Pipeline):
+class LedgerPipeline(Pipeline):
     def __init__(self, client: LedgerClient, transaction: bool, shard_hint: str | None) -> None:
         super().__init__(client.connection_pool, client.response_callbacks, transaction, shard_hint)
         self._client, self._is_plain = client, not transaction

@@ -85,7 +85,7 @@ class RedisAway:
         assert self._problem is not None  # noqa: S101 - the callers looked
         news = News(problem=self._problem, is_over=is_over, since=self._began)
         log.warning("Redis accepts nothing" if not is_over else "Redis accepts writes again")
-        message = message_of(news, public_url=self._settings.public_url, zone=self._settings.time_zone)
+        message = message_of(news, public_url=self._settings.pages_url, zone=self._settings.time_zone)
         self._left = (message, list(range(len(self._settings.notify_urls))), self._clock(), 0)
 
     def _go_on(self) -> None:

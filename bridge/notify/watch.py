@@ -73,7 +73,7 @@ class Watch:
         return sample, state, [self._entry(one, now) for one in news] if self._settings.notify_urls else []
 
     def _entry(self, news: News, now: float) -> Mapping[str, Any]:
-        message = message_of(news, public_url=self._settings.public_url, zone=self._settings.time_zone)
+        message = message_of(news, public_url=self._settings.pages_url, zone=self._settings.time_zone)
         return {"at": now, "due": now, "tries": 0, "left": None, "message": message}
 
 

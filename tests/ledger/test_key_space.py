@@ -17,6 +17,8 @@ MAY = {
     "bridge/ledger/calls/erasing.py",
     # A part of it at each beat of the clock, the same number of keys whatever there is.
     "bridge/ledger/calls/retention.py",
+    # Spells the names that others get for a named account; asks for none itself.
+    "bridge/ledger/account_clients.py",
     # `callbridge backup`, which a person runs: all that is kept goes into a file.
     "bridge/ledger/dump.py",
 }

@@ -13,12 +13,13 @@ from bridge.domain.webhook.events import Event, Held
 from bridge.domain.webhook.identity import Identity
 from bridge.domain.webhook.messages import Message
 from bridge.ledger import processes, scripts
+from bridge.ledger.account_clients import AsyncAccountClient
 from bridge.ledger.calls import rehearsal
 from bridge.ledger.calls.batches import Batches, Call
 from bridge.ledger.calls.learning import Learnt, Retention, hold_delivery, learn_event, script_of
 from bridge.ledger.connect import WEB_TIMEOUT_S
 from bridge.ledger.messages.learning import learn_message
-from bridge.ledger.pipelined import Answer, Pipelined
+from bridge.ledger.pipelined import Answer, OfAccount, Pipelined
 from bridge.ledger.proof import Proof
 from bridge.ledger.queue.connections import TROUBLE_REPLIES, ask_troubles, read_troubles
 from bridge.ledger.refusals import count_refusal
@@ -47,8 +48,14 @@ class Inbox:
         keep: Retention | None = None,
         proof: Proof | None = None,
         is_pipelined: bool = True,
+        beside: Inbox | None = None,
     ) -> None:
-        """Args: is_pipelined: webhooks share one connection; else each takes one of the client's pool."""
+        """
+        Args:
+            client: may be that of an account (`AsyncAccountClient`).
+            is_pipelined: webhooks share one connection; else each takes one of the client's pool.
+            beside: has that connection already.
+        """
         self._redis = client
         self._keep = keep or Retention()
         self.proof = proof or Proof()
@@ -58,7 +65,12 @@ class Inbox:
         self._batches = Batches(client, self.proof)
         # With a proof they share a connection and a question anyway.
         share = is_pipelined and not self.proof.is_asked
-        self._pipelined = Pipelined(client, timeout_s=WEB_TIMEOUT_S) if share else None
+        self._pipelined = _pipelined(client, beside) if share else None
+
+    @property
+    def client(self) -> redis.asyncio.Redis:
+        """What makes its connections."""
+        return self._redis
 
     async def record_event(self, event: Event | Identity | Message, body: Mapping[str, Any]) -> Learnt:
         """Keep an event under its call, or a message, once, and have it looked at: one Lua call."""
@@ -165,3 +177,10 @@ class Inbox:
         if self._pipelined is not None:
             self._pipelined.close()
         await self._redis.aclose()
+
+
+def _pipelined(client: redis.asyncio.Redis, beside: Inbox | None) -> Pipelined | OfAccount:
+    shared = beside._pipelined if beside is not None else None
+    if not isinstance(shared, Pipelined):
+        shared = Pipelined(client, timeout_s=WEB_TIMEOUT_S)
+    return OfAccount(shared, client.tagging) if isinstance(client, AsyncAccountClient) else shared
