@@ -14,6 +14,7 @@ from bridge.domain.rules.writing import sections_of_handbook
 from bridge.reports.rules_handbook import PAGES, written
 from bridge.secret_files import secret_variables
 from bridge.settings import Settings
+from tests import cloudtalk_page
 from tests.documents import commands, headings, slug, unknown_in
 
 ROOT = Path(__file__).parents[1]
@@ -91,6 +92,12 @@ def test_the_handbook_has_every_choice_of_the_rules() -> None:
     assert [written(page) for page in pages] == pages, "run python -m bridge.reports.rules_handbook"
     made = re.findall(r"<!-- (.+): made by python -m bridge.reports.rules_handbook", "".join(pages))
     assert sorted(made) == sorted([*(name for name, _ in sections_of_handbook()), "notes"])
+
+
+def test_the_workflows_of_the_guide_are_those_of_the_templates() -> None:
+    page = cloudtalk_page.PAGE.read_text()
+
+    assert cloudtalk_page.written(page) == page, "run python -m tests.cloudtalk_page"
 
 
 @cache
