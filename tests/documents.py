@@ -17,7 +17,7 @@ _CODE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 # Typed in a guide: after a prompt, in code, or as an indented line.
 _COMMAND = re.compile(r"(?:^(?:\$|#) (?:.*? )?|^ {4}|`)(?:callbridge|deploy/run) ([^`\n]*)", re.MULTILINE)
 # Of deploy/run itself, and what stands for any command.
-_NOT_OURS = {"test", "check", "COMMAND", "--help", "--version", "…"}
+_NOT_OURS = {"test", "check", "site", "COMMAND", "--help", "--version", "…"}
 _METRIC = re.compile(r"`(callbridge_[a-z_]+[a-z])(?:\{([^}]*)\})?`")
 
 

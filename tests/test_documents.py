@@ -20,11 +20,11 @@ from tests.documents import commands, headings, slug, unknown_in
 ROOT = Path(__file__).parents[1]
 DEPLOY = ROOT / "deploy"
 HANDBOOK = DEPLOY / "README.md"
-DOCUMENTS = [
+DOCUMENTS = [*sorted(ROOT.glob("*.md"))] + [
     path
-    for folder in ("", "deploy", "bridge", "workers", "tests")
-    for path in sorted((ROOT / folder).glob("**/README.md" if folder else "*.md"))
-] + [path for path in sorted((ROOT / "deploy").glob("*.md")) if path.name != "README.md"]
+    for folder in ("deploy", "bridge", "workers", "tests")
+    for path in sorted((ROOT / folder).rglob("*.md"))
+]
 SOURCES = [
     path for folder in ("bridge", "workers", "tests") for path in sorted((ROOT / folder).rglob("*.py"))
 ]

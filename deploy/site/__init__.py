@@ -1,0 +1,1 @@
+"""The documents as a site of static pages: `deploy/site/build`."""
