@@ -62,6 +62,11 @@ def open_redis(settings: Settings, *, timeout_s: float = 5.0, patience: int = 8)
     return connect(url, account=settings.account, timeout_s=timeout_s, patience=patience)
 
 
+def is_in_cluster(settings: Settings) -> bool:
+    """Whether accounts may be on different servers."""
+    return is_cluster(settings.redis_url or "")
+
+
 def open_plain_redis(settings: Settings) -> redis.Redis:
     """As `open_redis`, for backups: replies stay bytes, and a large key may take a while."""
     url = str(settings.need("redis").redis_url)

@@ -20,6 +20,7 @@ from bridge.sync.job import sync as sync_call
 from bridge.sync.messages import write_message
 from bridge.wiring import open_ledger
 from workers.broker import LedgerBroker
+from workers.many import ManyBroker
 from workers.middleware import EXPECTED, Claims, run
 
 _QUEUE = "jobs"
@@ -32,7 +33,7 @@ def _ledger() -> Ledger:
     return open_ledger(load_settings(says_notices=False))
 
 
-broker = LedgerBroker(_ledger, middleware=[Claims()])
+broker = ManyBroker(_ledger, middleware=[Claims()])
 
 
 def _actor(kind: Kind) -> ActorDecorator:

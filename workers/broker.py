@@ -90,8 +90,9 @@ class LedgerBroker(Broker):
     def enqueue(self, message: Message[Any], *, delay: int | None = None) -> Message[Any]:
         """Have the job looked at after `delay` ms; where it is planned for earlier, that stands.
 
-        Its only argument is the job's key, such as `uuid:…` or `id:…`. The option `lane` names a lane.
-        Nothing else of the message is kept: a job is there once, however often it is sent.
+        Its only argument is the job's key, such as `uuid:…` or `id:…`. The option `lane` names a lane, and
+        `account` whose job it is. Nothing else of the message is kept: a job is there once, however often it
+        is sent.
         """
         if message.queue_name not in self.queues:
             raise QueueNotFound(message.queue_name)  # type: ignore[no-untyped-call]
@@ -103,7 +104,8 @@ class LedgerBroker(Broker):
         kind = KINDS[message.actor_name]
         lane = _LANES[message.options["lane"]] if "lane" in message.options else kind.lane
         self.emit_before("enqueue", message, delay)
-        self.ledger.schedule(kind.name, key, in_ms=delay or 0, lane=lane)
+        ledger = self.ledger_of(message.options.get("account", ""))
+        ledger.schedule(kind.name, key, in_ms=delay or 0, lane=lane)
         self.emit_after("enqueue", message, delay)
         return message
 
@@ -141,11 +143,17 @@ class LedgerBroker(Broker):
         self._named = DueJob(text, 0) if is_alone else None
         self.wake.set()
 
-    def done(self, jobs: int = 1) -> None:
-        """So many threads are free again."""
+    def done(self, accounts: Sequence[str] = ("",)) -> None:
+        """A thread is free again for each of these; it ran a job of that account."""
         with self._lock:
-            self._taken -= jobs
+            self._taken -= len(accounts)
         self.wake.set()
+
+    def ledger_of(self, account: str) -> Ledger:
+        """This broker has one account, without a name (`workers/many.py` has a broker of many)."""
+        if account:
+            raise LookupError(f"this process runs no jobs of the account {account!r}")
+        return self.ledger
 
     def start_listening(self) -> None:
         """Have wake-ups heard, so that an idle worker starts at once."""
@@ -187,7 +195,9 @@ class _LedgerConsumer(Consumer):
             return None
         job = self._names.popleft()
         kind, key = split_job(job)
-        options = {"due_for_ms": job.due_for_ms}
+        options: dict[str, Any] = {"due_for_ms": job.due_for_ms}
+        if job.account:
+            options["account"] = job.account
         return MessageProxy(
             Message(queue_name=self._queue_name, actor_name=kind, args=(key,), kwargs={}, options=options)
         )
@@ -209,27 +219,27 @@ class _LedgerConsumer(Consumer):
 
     def ack(self, message: MessageProxy) -> None:
         """The middleware `Claims` has ended the job, or somebody else has it."""
-        self._broker.done()
+        self._broker.done([message.options.get("account", "")])
 
     def nack(self, message: MessageProxy) -> None:
         """As `ack`: `Claims` has ended the job. One of a kind that is not known here is parked."""
         try:
             if message.actor_name not in self._broker.actors:
-                self._park(message.actor_name, message.args[0])
+                self._park(message.actor_name, message.args[0], message.options.get("account", ""))
         except RedisError as error:
             log.warning("Redis refuses writes, the job is due again when its lease ends", why=why(error))
         finally:
-            self._broker.done()
+            self._broker.done([message.options.get("account", "")])
 
-    def _park(self, kind: str, key: str) -> None:
-        ledger = self._broker.ledger
+    def _park(self, kind: str, key: str, account: str) -> None:
+        ledger = self._broker.ledger_of(account)
         if (claim := ledger.claim(kind, key)) is not None:
             ledger.park(claim, cause="unknown", error=f"this version has no job of the kind {kind}")
 
     def requeue(self, messages: Iterable[MessageProxy]) -> None:
         """Hand back what no thread has begun: in the ledger it is due again 3 s after it was taken."""
-        self._broker.done(sum(1 for _ in messages))
+        self._broker.done([message.options.get("account", "") for message in messages])
 
     def close(self) -> None:
-        self._broker.done(len(self._names))
+        self._broker.done([job.account for job in self._names])
         self._names.clear()

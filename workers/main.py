@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import dramatiq
@@ -13,16 +13,21 @@ from dramatiq.middleware import Middleware
 from dramatiq.worker import Worker
 
 from bridge import tracing
+from bridge.accounts.account import Account, Accounts
+from bridge.accounts.source import AccountsSource
 from bridge.clients.http import make_client
+from bridge.deps import Deps
 from bridge.errors import WrongUse
-from bridge.jobs.leases import Leases
+from bridge.jobs.leases import LeaseKeeper, Leases
+from bridge.ledger.queue.claims import Claim
+from bridge.ledger.schema import take_up
 from bridge.logs import get_logger
 from bridge.rules_source import RulesSource
 from bridge.secrets_source import SecretsSource
 from bridge.settings import Settings
-from bridge.wiring import folders, open_deps, open_ledger
+from bridge.wiring import folders, is_in_cluster, open_deps, open_ledger
 from workers import actors
-from workers.broker import LedgerBroker
+from workers.many import ManyBroker, OpenAccounts, Opened
 from workers.middleware import Claims
 from workers.stopping import ENDS_WITHIN_S, end_within, stop_event, tried_for
 
@@ -43,11 +48,11 @@ class WorkerProcess(Middleware):
     """Lease keeper, heartbeat and wake-ups, which start and stop with the threads of a dramatiq worker."""
 
     def __init__(self, settings: Settings) -> None:
-        self._begin(LedgerBroker(partial(open_ledger, settings), middleware=[Claims()]))
+        self._begin(ManyBroker(partial(open_ledger, settings), middleware=[Claims()]))
         actors.declare_on(self.broker)
         self._open(settings)
 
-    def _begin(self, broker: LedgerBroker, *, command: Callable[[], int] = os.getpid) -> None:
+    def _begin(self, broker: ManyBroker, *, command: Callable[[], int] = os.getpid) -> None:
         """Args: command: the process that somebody started, which may be the parent of this one."""
         self.broker, self._command = broker, command
         self._worker: Worker | None = None
@@ -57,23 +62,55 @@ class WorkerProcess(Middleware):
     def _open(self, settings: Settings) -> None:
         self.settings = settings
         self.ledger = self.broker.ledger
-        # Renewals wait for no other use of Redis, and not as long as those may take.
-        self._lease_ledger = open_ledger(settings, timeout_s=_RENEWAL_TIMEOUT_S, patience=_RENEWAL_RETRIES)
-        self.leases = Leases(self._lease_ledger)
         self._client = make_client()
         self._rules, self._secrets = RulesSource(settings), SecretsSource(settings)
+        self._accounts = AccountsSource(settings)
+        self._keeper = LeaseKeeper(lease_s=self.ledger.lease_ms / 1000)
+        self._opened = OpenAccounts(self._served, self._open_account, self._keeper)
+        claims = [one for one in self.broker.middleware if isinstance(one, Claims)]
+        if self._accounts.is_on:
+            self.broker.use(self._opened, self._served(), asks_together=not is_in_cluster(settings))
+            self._accounts.on_change(lambda _: self.broker.changed(self._served()))
+            for one in claims:
+                one.use_of(self._work_of)
+            return
+        only = self._open_account(self._accounts.now()[""])
+        self._keeper.keep(only.leases)
+        for one in claims:
+            one.use(only.deps, only.leases)
+
+    def _work_of(self, account: str) -> tuple[Deps, Leases]:
+        opened = self._opened.of(account)
+        return opened.deps, opened.leases
+
+    def _served(self) -> Accounts:
+        """Those whose jobs run here: the environment may have webhook tokens alone."""
+        found = self._accounts.now()
+        if "" not in found or not found[""].settings.missing("cloudtalk", "kustomer"):
+            return found
+        return {name: one for name, one in found.items() if name}
+
+    def _open_account(self, account: Account) -> Opened:
+        """
+        Raises:
+            WrongUse: a setting is missing, or its ledger is newer than this version.
+        """
+        settings, is_only = account.settings, not account.name
+        ledger = self.ledger if is_only else open_ledger(settings)
+        if not is_only:
+            take_up(ledger)
+        # Renewals wait for no other use of Redis, and not as long as those may take.
+        leases = Leases(open_ledger(settings, timeout_s=_RENEWAL_TIMEOUT_S, patience=_RENEWAL_RETRIES))
         deps = open_deps(
             settings,
-            self.ledger,
+            ledger,
             client=self._client,
-            still_ours=self.leases.sure,
-            rules=self._rules,
-            secrets=self._secrets,
+            still_ours=leases.sure,
+            rules=self._rules if is_only else RulesSource(settings),
+            secrets=self._secrets if is_only else None,
             in_bulk=True,
         )
-        for one in self.broker.middleware:
-            if isinstance(one, Claims):
-                one.use(deps, self.leases)
+        return Opened(account=account, deps=deps, leases=leases)
 
     def start(self) -> None:
         """Start working, in threads of this process."""
@@ -91,7 +128,7 @@ class WorkerProcess(Middleware):
         self.broker.threads = worker.worker_threads
         # Kept from the first start on; if Redis is away now, the first job does it.
         tried_for(_START_WITHOUT_S, self.ledger.reach)
-        self.leases.start()
+        self._keeper.start()
         self.broker.start_listening()
         self._heartbeat = self.ledger.heartbeat(
             "worker",
@@ -100,7 +137,7 @@ class WorkerProcess(Middleware):
             folders=folders(self.settings),
             command=self._command,
             rules=self._rules.state,
-            secrets=self._secrets.look,
+            secrets=lambda: self._secrets.look() or self._accounts.look(),
         )
         self._heartbeat.start()
         log.info("worker started", threads=worker.worker_threads, pid=os.getpid())
@@ -119,17 +156,23 @@ class WorkerProcess(Middleware):
             self.broker.wake.wait(0.05)
             self.broker.wake.clear()
         tried_for(_STOP_ONE_S, self._heartbeat.stop)
-        left = self.leases.held()
-        self._left = len(left)
-        tried_for(_STOP_ONE_S, self.leases.stop)
-        for claim in left:
-            # Whoever is still at it sends nothing more.
-            self.leases.give_up(claim.name)
-        tried_for(_STOP_ONE_S, lambda: self.ledger.shorten(left, to_ms=_LEFT_BEHIND_MS))
+        left = [(leases, claims) for leases in self._keeper.kept() if (claims := leases.held())]
+        self._left = sum(len(claims) for _, claims in left)
+        tried_for(_STOP_ONE_S, self._keeper.stop)
+        for leases, claims in left:
+            for claim in claims:
+                # Whoever is still at it sends nothing more.
+                leases.give_up(claim.name)
+        tried_for(_STOP_ONE_S, lambda: _hand_back(left))
         self._client.close()
         tracing.flush()
-        log.info("worker stopped", handed_back=len(left), pid=os.getpid())
-        return len(left)
+        log.info("worker stopped", handed_back=self._left, pid=os.getpid())
+        return self._left
+
+
+def _hand_back(left: Sequence[tuple[Leases, list[Claim]]]) -> None:
+    for leases, claims in left:
+        leases.ledger.shorten(claims, to_ms=_LEFT_BEHIND_MS)
 
 
 def run(settings: Settings) -> int:

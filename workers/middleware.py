@@ -62,6 +62,7 @@ class Run:
     since: float
     limit_s: float
     grace_s: float
+    account: str = ""
     # For how long the job was due before it was handed out; None where that is not known.
     due_for_ms: int | None = None
     result: JobResult = field(default_factory=JobResult)
@@ -108,8 +109,7 @@ class Claims(Middleware):
 
     def __init__(self, *, grace_s: float = GRACE_S) -> None:
         self._grace_s = grace_s
-        self._deps: Deps | None = None
-        self._leases: Leases | None = None
+        self._of: Callable[[str], tuple[Deps, Leases]] | None = None
 
     @property
     def actor_options(self) -> set[str]:
@@ -117,17 +117,25 @@ class Claims(Middleware):
 
     def use(self, deps: Deps, leases: Leases) -> None:
         """What jobs work with from now on."""
-        self._deps, self._leases = deps, leases
+        self.use_of(lambda account: (deps, leases))
+
+    def use_of(self, of: Callable[[str], tuple[Deps, Leases]]) -> None:
+        """The same by a job's account; raises LookupError where this process runs none of its jobs."""
+        self._of = of
         # How a job ended is logged here, once; a message that is skipped is nothing to worry about.
         logging.getLogger("dramatiq.worker.WorkerThread").setLevel(logging.CRITICAL)
 
     def before_process_message(self, broker: Broker, message: MessageProxy) -> None:
-        if self._deps is None or self._leases is None:
+        if self._of is None:
             raise SkipMessage("this process runs no jobs")
         kind, since = message.actor_name, clock()
         limit_s = broker.get_actor(kind).options["time_limit"] / 1000
+        account = message.options.get("account", "")
         try:
-            claim = self._deps.ledger.claim(kind, message.args[0])
+            deps, leases = self._of(account)
+            claim = deps.ledger.claim(kind, message.args[0])
+        except LookupError as error:
+            raise SkipMessage(str(error)) from error
         except RedisError as error:
             message.options["outcome"] = _broken(kind, error)
             raise SkipMessage("Redis refuses writes") from error
@@ -136,15 +144,16 @@ class Claims(Middleware):
             raise SkipMessage("no longer due, or claimed by another worker")
         run = Run(
             claim=claim,
-            deps=self._deps.current(),
-            leases=self._leases,
+            deps=deps.current(),
+            leases=leases,
+            account=account,
             since=since,
             limit_s=limit_s,
             grace_s=self._grace_s,
             due_for_ms=message.options.get("due_for_ms"),
         )
         run.shared = run.stack.enter_context(sharing())
-        run.stack.enter_context(self._leases.holding(claim, since=since))
+        run.stack.enter_context(leases.holding(claim, since=since))
         run.requester = BudgetRequester(lane=claim.lane, name=claim.name, kind=claim.kind)
         run.stack.enter_context(acting_as(run.requester))
         run.stack.enter_context(keeping(Pace(total_s=limit_s)))
@@ -157,6 +166,7 @@ class Claims(Middleware):
         whose = "call" if KINDS[claim.kind].of_call else "key"
         attempt = claim.attempts + 1
         context = {whose: claim.key, "job": claim.kind, "attempt": attempt}
+        context |= {"account": run.account} if run.account else {}
         run.stack.enter_context(bound_contextvars(**context))
         log.info("job started")
         if tracing.is_on():
@@ -248,7 +258,7 @@ class Claims(Middleware):
         log.error(
             "job hangs; its thread is abandoned and the job will be retried", job=claim.kind, call=claim.key
         )
-        if self._leases is not None and self._leases.give_up(claim.name) is not None:
+        if run.leases.give_up(claim.name) is not None:
             wait_ms = int(backoff_s(claim.attempts) * 1000)
             run.deps.ledger.reschedule(claim, in_ms=wait_ms, cause="TimeLimit", error=str(error), failed=True)
         return "left"

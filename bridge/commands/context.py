@@ -139,7 +139,7 @@ def start_process(name: str) -> Settings:
     for notice in settings.notices:
         log.warning("probably a misspelt setting: %s", notice)
     missing = [line.split()[0] for line in settings.missing(*PROCESS_NEEDS["worker"])]
-    if missing:
+    if missing and settings.callbridge_accounts is None:
         log.warning(
             "callbridge worker cannot start and nothing reaches Kustomer: %s not set",
             ", ".join(missing),

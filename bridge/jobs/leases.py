@@ -32,22 +32,20 @@ class Leases:
     """
 
     def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
+        self.ledger = ledger
         self._lease_s = ledger.lease_ms / 1000
         # Claim -> when it was last renewed, by a clock that does not stop while the process is stopped.
         self._held: dict[str, tuple[Claim, float]] = {}
         self._lock = threading.Lock()
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._keeper = LeaseKeeper(lease_s=self._lease_s)
+        self._keeper.keep(self)
 
     def start(self) -> None:
-        self._thread = threading.Thread(target=self._renew_for_ever, name="leases", daemon=True)
-        self._thread.start()
+        """Renew them from now on, in a thread of their own. Those of many accounts share a `LeaseKeeper`."""
+        self._keeper.start()
 
     def stop(self) -> None:
-        self._stop.set()
-        if self._thread:
-            self._thread.join()
+        self._keeper.stop()
 
     @contextmanager
     def holding(self, claim: Claim, *, since: float) -> Iterator[None]:
@@ -112,7 +110,7 @@ class Leases:
         if not claims:
             return
         before = clock()
-        lost = set(self._ledger.renew(claims))
+        lost = set(self.ledger.renew(claims))
         with self._lock:
             for claim in claims:
                 if claim.name in lost:
@@ -120,16 +118,61 @@ class Leases:
                 elif (held := self._held.get(claim.token)) is not None:
                     self._held[claim.token] = (claim, max(held[1], before))
 
+
+class LeaseKeeper:
+    """The thread that renews the leases of this process, those of all its accounts in turn."""
+
+    def __init__(self, *, lease_s: float) -> None:
+        self._lease_s = lease_s
+        self._kept: list[Leases] = []
+        # Of accounts that were idle, or have new settings: kept for as long as any of them is held.
+        self._leaving: list[Leases] = []
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def keep(self, leases: Leases) -> None:
+        """Renew these too, from now on."""
+        with self._lock:
+            self._kept.append(leases)
+
+    def let_go(self, leases: Leases) -> None:
+        """Renew these only until none of them is held any more."""
+        with self._lock:
+            self._leaving.append(leases)
+
+    def kept(self) -> list[Leases]:
+        with self._lock:
+            ended = [one for one in self._leaving if not one.held()]
+            if ended:
+                self._leaving = [one for one in self._leaving if one not in ended]
+                self._kept = [one for one in self._kept if one not in ended]
+            return list(self._kept)
+
+    def start(self) -> None:
+        self._thread = threading.Thread(target=self._renew_for_ever, name="leases", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        if self._thread:
+            self._thread.join()
+
     def _renew_for_ever(self) -> None:
         failing, pause_s = False, self._lease_s * _LOOKED_AT_EVERY
         while not self._stop.wait(pause_s):
-            try:
-                self.renew(older_than_s=self._lease_s * _RENEWED_AT)
-                failing, pause_s = False, self._lease_s * _LOOKED_AT_EVERY
-            except RedisError as error:
-                if not failing:
-                    log.warning("leases not renewed", why=why(error))
-                failing, pause_s = True, self._lease_s * _TRIED_AGAIN_AFTER
+            errors = [error for one in self.kept() if (error := self._renew(one)) is not None]
+            if errors and not failing:
+                log.warning("leases not renewed", why=why(errors[0]))
+            failing = bool(errors)
+            pause_s = self._lease_s * (_TRIED_AGAIN_AFTER if failing else _LOOKED_AT_EVERY)
+
+    def _renew(self, leases: Leases) -> Exception | None:
+        try:
+            leases.renew(older_than_s=self._lease_s * _RENEWED_AT)
+        except RedisError as error:
+            return error
+        return None
 
 
 def clock() -> float:

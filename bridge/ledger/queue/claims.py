@@ -35,12 +35,13 @@ class Claim:
 
 
 class DueJob(str):
-    """The name of a job that was handed out, and for how long it was due before."""
+    """The name of a job that was handed out, for how long it was due before, and whose it is."""
 
-    __slots__ = ("due_for_ms",)
+    __slots__ = ("account", "due_for_ms")
     due_for_ms: int
+    account: str
 
-    def __new__(cls, name: str, due_for_ms: int) -> DueJob:
+    def __new__(cls, name: str, due_for_ms: int, account: str = "") -> DueJob:
         job = super().__new__(cls, name)
-        job.due_for_ms = due_for_ms
+        job.due_for_ms, job.account = due_for_ms, account
         return job

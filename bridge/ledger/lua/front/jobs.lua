@@ -8,6 +8,8 @@
 --      14     parked          sorted set: since when a job waits for a person
 -- Names in capitals are values that Python knows, put in by scripts.py: ROOT, what all keys begin with; KINDS_OF_CALLS,
 -- the kinds of jobs that a call may have; FIELD, FAMILY and STATE, the names in a call's record.
+-- A line that begins with `accounts:` is code in the scripts of named accounts alone: a worker of many is told when
+-- something is due later, as it does not look at each of them every second (tags.py).
 -- All keys carry one hash tag, so that they live in one slot of a cluster. Times are the server's own:
 -- no process's clock is trusted.
 --
@@ -83,6 +85,7 @@ local function plan_new(name, lane, at, now)
   redis.call('HSET', JOBS, name, '{"lane":' .. lane .. ',"attempts":0,"deliveries":0,"since":' .. since .. '}')
   redis.call('ZADD', due(lane), at == now and since or at, name)
   if at <= now then redis.call('PUBLISH', WAKE, name) end
+  -- accounts: if at > now then redis.call('PUBLISH', WAKE, string.format('+%.0f', at - now)) end
 end
 
 -- Have a job looked at, at `at` or sooner. Held by a worker: it runs once more after this run, since
@@ -107,6 +110,7 @@ local function mark_due(name, lane, at, now)
   if score and (job.attempts > 0 or score <= at) then at = score end
   redis.call('ZADD', due(job.lane), at, name)
   if at <= now then redis.call('PUBLISH', WAKE, name) end
+  -- accounts: if at > now then redis.call('PUBLISH', WAKE, string.format('+%.0f', at - now)) end
 end
 
 -- Whether `token` still holds the job; every write of a worker is fenced by this.
