@@ -219,6 +219,7 @@ def open_synthetic(settings: Settings, deps: Deps, secrets: SecretsSource | None
         number=settings.synthetic_call_number or "",
         late_after_s=settings.synthetic_call_late_s,
         web_url=settings.synthetic_call_url or settings.public_url or own,
+        webhooks_path=settings.webhooks_path,
         tokens=list(settings.webhook_tokens),
         signing_secrets=list(settings.webhook_signing_secrets),
         client=Client(),

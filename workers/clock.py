@@ -5,24 +5,19 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 
+from bridge.accounts.source import AccountsSource
 from bridge.deps import Deps
 from bridge.domain.rules.model import Rules
 from bridge.errors import BridgeError, WrongUse
-from bridge.ledger import audits, keys
-from bridge.ledger.calls.held import match_held
-from bridge.ledger.calls.recent_call_index import RecentCallIndex
-from bridge.ledger.calls.retention import enforce_retention
-from bridge.ledger.calls.summary import reading_mark
+from bridge.ledger import audits
 from bridge.ledger.faults import RedisError, why
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.queue.replay_runs import step_all
-from bridge.ledger.search.index import CallIndex
 from bridge.logs import get_logger
 from bridge.notify.watchman import Watchman
 from bridge.reconcile.audit_runs import Stopped, do_next
@@ -30,75 +25,19 @@ from bridge.reconcile.periodic import Rounds
 from bridge.rules_source import RulesSource
 from bridge.secrets_source import SecretsSource
 from bridge.settings import Settings
-from bridge.storage import Storage
 from bridge.wiring import folders, open_deps, open_ledger, open_recordings, open_synthetic
+from workers.clock_beat import BEAT_S, Clock
+from workers.many_clock import ManyClock
 from workers.stopping import stop_event
 
 log = get_logger(__name__)
 
-_BEAT_S = 60.0
 # Of its steps, not of its calls.
 _SYNTHETIC_EVERY_S = 1.0
 _REPLAY_EVERY_S = _AUDIT_EVERY_S = 2.0
-# At a quarter of a core a million old calls take about half an hour, once.
-_INDEX_EVERY_S, _INDEX_WITHIN_S = 2.0, 0.5
+_INDEX_EVERY_S = 2.0
 # A round that is cut off is gone on with by the next.
 _ENDS_WITHIN_S = 10.0
-
-
-class Clock:
-    """Several may run: a lock of a little under one beat lets one of them act."""
-
-    def __init__(
-        self,
-        ledger: Ledger,
-        *,
-        storage: Callable[[], Storage] | None = None,
-        keep_recordings: timedelta | None = None,
-        rules: Callable[[], Rules] = Rules,
-    ) -> None:
-        self.ledger, self._storage, self._keep_recordings = ledger, storage, keep_recordings
-        self._rules = rules
-        self._near = RecentCallIndex(ledger, rules())
-        self._name = secrets.token_hex(4)
-
-    def now(self) -> datetime:
-        """Redis' time: this process's clock is trusted with nothing, least of all with what is old."""
-        return datetime.fromtimestamp(self.ledger.now_ms() / 1000, UTC)
-
-    def beat(self) -> bool:
-        """One beat; whether it was ours to make."""
-        lock_ms = int(_BEAT_S * 900)
-        if not self.ledger.take_turn(keys.BEAT, self._name, for_ms=lock_ms):
-            return False
-        self.ledger.reach()
-        self.ledger.tidy()
-        enforce_retention(self.ledger)
-        rules = self._rules()
-        if reading_mark(rules) != reading_mark(self._near.rules):
-            self._near = RecentCallIndex(self.ledger, rules)
-        match_held(self.ledger, rules, self._near)
-        self._tidy_recordings()
-        return True
-
-    def keep_index(self) -> None:
-        """Bring the index in which calls are searched further on."""
-        CallIndex(self.ledger, self._rules()).keep(within_s=_INDEX_WITHIN_S)
-
-    def _tidy_recordings(self) -> None:
-        """Delete what killed workers left of recordings, and recordings past their time; once an hour."""
-        if self._storage is None:
-            return
-        if not self.ledger.take_turn(keys.RECORDINGS_TIDIED, self._name, for_ms=3_600_000):
-            return
-        kept = self._storage()
-        if parts := kept.clear_leftovers():
-            log.info("partial recordings deleted", count=parts)
-        if self._keep_recordings is not None:
-            gone = kept.delete_older_than(self.now() - self._keep_recordings)
-            log.info("old recordings deleted", count=gone)
-        size, count = kept.usage()
-        self.ledger.keep_facts(storage_bytes=size, storage_objects=count)
 
 
 def open_services(
@@ -108,7 +47,8 @@ def open_services(
     try:
         return open_deps(settings, ledger, rules=rules, secrets=secrets)
     except WrongUse:
-        log.warning("keys are not set here, so calls without a webhook are not found")
+        if settings.callbridge_accounts is None:
+            log.warning("keys are not set here, so calls without a webhook are not found")
         return None
 
 
@@ -128,6 +68,7 @@ def run(settings: Settings) -> int:
         keep_recordings=timedelta(days=days) if days else None,
         rules=rules,
     )
+    accounts, many = AccountsSource(settings), ManyClock(clock.ledger)
     deps = open_services(settings, clock.ledger, rules, secrets)
     rounds = open_rounds(settings, deps)
     stopping = stop_event(within_s=_ENDS_WITHIN_S)
@@ -137,23 +78,27 @@ def run(settings: Settings) -> int:
         busy=lambda: int(at_work.is_set()),
         folders=folders(settings),
         rules=rules.state,
-        secrets=secrets.look,
+        secrets=lambda: secrets.look() or accounts.look(),
     )
     heartbeat.start()
     watchman = Watchman(settings)
     watchman.start()
+    if accounts.is_on:
+        many.serve(accounts.now())
+        accounts.on_change(lambda change: many.serve(change.after))
+        many.start()
     log.info("clock started", pid=os.getpid())
     # Apart from each other: however much is held, calls without a webhook are looked for.
 
     beside = partial(_beside, stopping)
     threads = [
-        beside(clock.beat, _BEAT_S, at_work),
+        beside(clock.beat, BEAT_S, at_work),
         beside(clock.keep_index, _INDEX_EVERY_S, threading.Event()),
         beside(lambda: step_all(clock.ledger), _REPLAY_EVERY_S, threading.Event()),
         beside(partial(_audit, clock, deps, stopping), _AUDIT_EVERY_S, threading.Event()),
     ]
     if deps is not None:
-        every_s = _SYNTHETIC_EVERY_S if settings.synthetic_call_every_s else _BEAT_S
+        every_s = _SYNTHETIC_EVERY_S if settings.synthetic_call_every_s else BEAT_S
         threads.append(beside(open_synthetic(settings, deps, secrets).step, every_s, threading.Event()))
     if rounds is None:
         stopping.wait()
@@ -161,12 +106,13 @@ def run(settings: Settings) -> int:
         going = rounds
         _repeat(
             lambda: going.go(clock.now(), stopping=stopping.is_set),
-            min(_BEAT_S, settings.reconcile_every_s),
+            min(BEAT_S, settings.reconcile_every_s),
             stopping,
             at_work,
         )
     for thread in threads:
         thread.join()
+    many.stop()
     watchman.stop()
     heartbeat.stop()
     return 0

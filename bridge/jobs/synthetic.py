@@ -55,6 +55,7 @@ class SyntheticCall:
     number: str
     late_after_s: float
     web_url: str
+    webhooks_path: str = "/webhooks"
     tokens: list[SecretStr]
     signing_secrets: list[SecretStr]
     client: httpx2.Client
@@ -107,7 +108,7 @@ class SyntheticCall:
         try:
             with boundary("synthetic.post"):
                 answer = self.client.post(
-                    f"{self.web_url}/webhooks/cloudtalk/call-ended",
+                    f"{self.web_url}{self.webhooks_path}/cloudtalk/call-ended",
                     content=body,
                     headers={"content-type": "application/json", **self._credentials(body)},
                     timeout=_POST_WITHIN_S,

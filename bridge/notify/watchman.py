@@ -23,6 +23,13 @@ _STOP_WITHIN_S = 1.0
 _REDIS_WITHIN_S = 3.0
 
 
+def queue_of(settings: Settings, ledger: Ledger) -> Callable[[], dict[str, object]]:
+    """Gives the numbers of an account's queue, as a watch wants them."""
+    budgets = tuple(open_budgets(settings, ledger).values())
+    connections = open_connections(settings, ledger)
+    return lambda: queue_view(ledger, budgets, connections)
+
+
 class Watchman:
     """Watches from `start` to `stop`, beside what else the process does. Nothing that fails here ends it."""
 
@@ -36,7 +43,7 @@ class Watchman:
 
     def start(self) -> None:
         looking, sending = self._ledgers
-        watch = Watch(self._settings, looking, self._queue_of(looking))
+        watch = Watch(self._settings, looking, queue_of(self._settings, looking))
         outbox = Outbox(sending, self._settings.notify_urls)
         for name, work in (("watch", lambda: self._look(watch)), ("notify", lambda: self._send(outbox))):
             thread = threading.Thread(target=self._repeat, args=(work,), name=name, daemon=True)
@@ -49,11 +56,6 @@ class Watchman:
             thread.join(_STOP_WITHIN_S)
         for ledger in self._ledgers:
             ledger.close()
-
-    def _queue_of(self, ledger: Ledger) -> Callable[[], dict[str, object]]:
-        budgets = tuple(open_budgets(self._settings, ledger).values())
-        connections = open_connections(self._settings, ledger)
-        return lambda: queue_view(ledger, budgets, connections)
 
     def _look(self, watch: Watch) -> None:
         try:

@@ -23,7 +23,7 @@ from bridge.ledger.ledger import Ledger
 from tests.commands.terminal import Terminal
 from tests.web.conftest import RedisServer
 from tests.web.serving import ENDED, UUID
-from workers.clock import Clock
+from workers.clock_beat import Clock
 
 KEY = f"uuid:{UUID}"
 NAMELESS = {"external_number": "+441632960304", "contact_name": "Ada Maria Example"}

@@ -16,7 +16,7 @@ from bridge.ledger.ledger import Ledger
 from bridge.sandbox.running import RunningSandbox
 from bridge.storage.local import LocalStorage
 from tests.support import Bridge, ended
-from workers.clock import Clock
+from workers.clock_beat import Clock
 
 DAY_MS = 86_400_000
 # What is no person's: counters, numbers of the queue, and what is made anew all the time.

@@ -30,7 +30,8 @@ from tests.processes import started
 from tests.support import Bridge, ended
 from tests.waiting import eventually
 from workers import broker
-from workers.clock import Clock, open_rounds, open_services
+from workers.clock import open_rounds, open_services
+from workers.clock_beat import Clock
 from workers.main import WorkerProcess
 
 UUID = "11111111-2222-4333-8444-555555555500"

@@ -61,7 +61,7 @@ from tests.chaos.crash.text_messages import (
     text_messages,
 )
 from tests.chaos.crash.watch import WatchedStorage
-from workers.clock import Clock
+from workers.clock_beat import Clock
 from workers.main import WorkerProcess
 
 
