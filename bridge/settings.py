@@ -136,6 +136,8 @@ class Settings(BaseSettings):
     port: int = Field(default=8000, ge=0, le=65535)
     # Of `up --sandbox`: the first port to try for its three services.
     sandbox_port: int = Field(default=8001, ge=1, le=65533)
+    # For so long after SIGTERM `web` answers, not ready, and ends each connection with its answer.
+    drain_s: float = Field(default=0, ge=0, le=300)
     # How many connections one address may have to `web`; 0: no bound of its own; None: a quarter of all.
     connections_per_peer: int | None = Field(default=None, ge=0)
     log_format: Literal["console", "json"] | None = None

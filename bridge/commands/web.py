@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import sys
 
 import click
 import uvicorn
 from starlette.applications import Starlette
+from uvicorn.config import STARTUP_FAILURE
 
 from bridge.commands.access import find_access
 from bridge.commands.context import start_process
@@ -15,7 +17,11 @@ from bridge.commands.ports import check_port
 from bridge.notify.watchman import Watchman
 from bridge.settings import Settings
 from bridge.web.app import create_app
+from bridge.web.server.draining import DrainingServer
 from bridge.web.server.limits import raise_descriptor_limit
+
+# How long requests under way may take once the server stops; after DRAIN_S.
+STOPS_WITHIN_S = 10
 
 
 @click.command()
@@ -40,7 +46,7 @@ def web() -> int:
 
 
 def _serve(settings: Settings, app: Starlette) -> None:
-    uvicorn.run(
+    config = uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port,
@@ -53,5 +59,10 @@ def _serve(settings: Settings, app: Starlette) -> None:
         server_header=False,
         # Who may see the pages depends on the real peer of the connection.
         proxy_headers=False,
-        timeout_graceful_shutdown=10,
+        timeout_graceful_shutdown=STOPS_WITHIN_S,
     )
+    server = DrainingServer(config, app.state.traffic, drain_s=settings.drain_s)
+    with contextlib.suppress(KeyboardInterrupt):
+        server.run()
+    if not server.started:
+        raise SystemExit(STARTUP_FAILURE)

@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 log.addFilter(AtMost())
 
 READY_WITHIN_S = 1.5
+STOPPING = "this process is stopping; it still answers for some seconds"
 # A script of ours that fails by itself: no webhook could be kept, and no journal handed on.
 REFUSED = "one of the bridge's scripts fails in Redis"
 
@@ -28,7 +29,12 @@ async def healthz(request: Request) -> JSONResponse:
 
 
 async def readyz(request: Request) -> JSONResponse:
-    """What a webhook would meet now: its own scripts are tried, and errors are read by the same function."""
+    """What a webhook would meet now: its own scripts are tried, and errors are read by the same function.
+
+    A process that drains still takes webhooks; 503 has the balancer send the next ones elsewhere.
+    """
+    if request.app.state.traffic.is_draining:
+        return _unready(STOPPING)
     inbox: Inbox = request.app.state.inbox
     journal: Journal = request.app.state.journal
     checking: asyncio.Semaphore = request.app.state.checking

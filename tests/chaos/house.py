@@ -128,7 +128,7 @@ class House:
         self.ledger = Ledger(self.client)
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        environ = {
+        environ = self.environ = {
             **os.environ,
             **self.addresses(),
             "MEMBRANE_CHECK_EVERY_S": "0.5",

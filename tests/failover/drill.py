@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from bridge.ledger.keys import Lane
 from tests.chaos.house import TOKEN, House
@@ -48,6 +48,15 @@ class Outcome:
     lost: list[str] = field(default_factory=list)
     twice: list[str] = field(default_factory=list)
     drained_s: float = 0.0
+
+
+class Compared(Protocol):
+    """Where `compare` says what it found."""
+
+    @property
+    def lost(self) -> list[str]: ...
+
+    twice: list[str]
 
 
 class FailoverHouse(House):
@@ -94,7 +103,6 @@ def drill(
     outcome, killed_at, over_at = Outcome(), [], []
     settings = {"ACCEPT_AFTER": accept_after, "RECONCILE_EVERY_S": "0"}
     with FailoverHouse(folder, servers, settings=settings, on_disk=on_disk) as house:
-        notes_at = _watch_notes(house)
         with Load(house.port, TOKEN, a_second=a_second) as load:
             for number in range(kills):
                 _wait_for_calm(house, load)
@@ -109,16 +117,14 @@ def drill(
                 house.servers.revive()
             _wait_for_calm(house, load)
         ended_at = time.monotonic()
-        eventually(lambda: _is_quiet(house), "all jobs have ended", within_s=_WITHIN_S, every_s=0.2)
+        eventually(lambda: is_quiet(house), "all jobs have ended", within_s=_WITHIN_S, every_s=0.2)
         outcome.drained_s = time.monotonic() - ended_at
         outcome.sent = len(load.sent)
         outcome.accepted = sum(one.is_accepted for one in load.sent)
-        _compare(load.sent, house, outcome)
-        bounds = [*killed_at, ended_at]
+        compare(load.sent, house, outcome)
+        bounds, notes = [*killed_at, ended_at], notes_at(house)
         for n, (start, end) in enumerate(pairwise(bounds)):
-            outcome.kills.append(
-                _kill(load.sent, notes_at(), start=start, end=end, another_s=over_at[n] - start)
-            )
+            outcome.kills.append(_kill(load.sent, notes, start=start, end=end, another_s=over_at[n] - start))
     return outcome
 
 
@@ -129,25 +135,21 @@ def _wait_for_calm(house: FailoverHouse, load: Load) -> None:
     eventually(lambda: load.accepted_since(now) >= _STEADY, "webhooks are accepted", within_s=_WITHIN_S)
 
 
-def _is_quiet(house: FailoverHouse) -> bool:
+def is_quiet(house: House) -> bool:
     lanes = house.ledger.queue()
     return all(lanes[lane].due + lanes[lane].waiting + lanes[lane].running == 0 for lane in Lane)
 
 
-def _watch_notes(house: FailoverHouse) -> Callable[[], list[float]]:
-    """Gives when notes came, by `time.monotonic`."""
+def notes_at(house: House) -> list[float]:
+    """When notes came, by `time.monotonic`."""
     offset = time.time() - time.monotonic()
-
-    def read() -> list[float]:
-        return sorted(
-            datetime.fromisoformat(note["attributes"]["createdAt"]).timestamp() - offset
-            for note in house.sandbox.kustomer.notes
-        )
-
-    return read
+    return sorted(
+        datetime.fromisoformat(note["attributes"]["createdAt"]).timestamp() - offset
+        for note in house.sandbox.kustomer.notes
+    )
 
 
-def _longest(moments: Sequence[float], *, start: float, end: float) -> float:
+def longest(moments: Sequence[float], *, start: float, end: float) -> float:
     """The longest time without one of them."""
     before = max((one for one in moments if one < start), default=start)
     inside = [before, *(one for one in moments if start <= one <= end)]
@@ -160,13 +162,13 @@ def _kill(
     accepted = [one.answered_at for one in sent if one.is_accepted]
     return Kill(
         another_s=another_s,
-        gap_s=_longest(accepted, start=start, end=end),
+        gap_s=longest(accepted, start=start, end=end),
         refused=Counter(one.status for one in sent if not one.is_accepted and start <= one.answered_at < end),
-        first_note_s=_longest(notes, start=start, end=end),
+        first_note_s=longest(notes, start=start, end=end),
     )
 
 
-def _compare(sent: Sequence[Sent], house: FailoverHouse, outcome: Outcome) -> None:
+def compare(sent: Sequence[Sent], house: House, outcome: Compared) -> None:
     """By Kustomer alone. A refused webhook may have been kept all the same; what is there is there once."""
     kustomer = house.sandbox.kustomer
     conversations, notes = _by_key(kustomer.conversations), _by_key(kustomer.notes)

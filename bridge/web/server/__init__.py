@@ -8,6 +8,7 @@ package adds the bounds to uvicorn's own protocol class, and knows nothing of th
     protocol.py      a subclass of uvicorn's httptools protocol: counts, then parses, one request at a time
     cycle.py         a request and its answer; for whole requests there is a shorter way than ASGI
     answers.py       what the server answers itself
+    draining.py      a server that drains before it stops
     traffic.py       what all connections share: the table, the clock, counts and log of what was cut
 
 `Traffic(Limits.of_this_process()).protocol()` is a class for uvicorn's `http=`.

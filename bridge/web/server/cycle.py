@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 from bridge.web.server.fixed_headers import FixedHeaders
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from uvicorn._types import ASGI3Application, ASGIReceiveEvent, ASGISendEvent
 
     from bridge.web.server.flow import CycleTransport
+    from bridge.web.server.protocol import BoundedHttpProtocol
 
 
 # Of longer ones a stranger could have much memory filled.
@@ -175,7 +176,7 @@ class Cycle(RequestResponseCycle):
         self.on_response()
 
 
-def begun(protocol: HttpToolsProtocol, transport: CycleTransport) -> Cycle:
+def begun(protocol: BoundedHttpProtocol, transport: CycleTransport) -> Cycle:
     """The cycle of the request whose head a protocol has just read; the application runs.
 
     As `HttpToolsProtocol.on_headers_complete` does it, except that a task takes itself off the list of those
@@ -210,7 +211,7 @@ def begun(protocol: HttpToolsProtocol, transport: CycleTransport) -> Cycle:
         default_headers=protocol.server_state.default_headers,
         message_event=Signal(),  # type: ignore[arg-type]
         expect_100_continue=protocol.expect_100_continue,
-        keep_alive=version != "1.0" and parser.should_keep_alive(),
+        keep_alive=version != "1.0" and parser.should_keep_alive() and not protocol.traffic.is_draining,
         on_response=protocol.on_response_complete,
     )
     cycle.tasks = protocol.tasks

@@ -56,6 +56,9 @@ class Traffic:
         self.at_stop: list[Callable[[], None]] = []
         # Asked of each request that has come whole, before the application is: whether it answers it itself.
         self.takes_whole: Callable[[Cycle], bool] | None = None
+        # The process is about to stop: each connection ends with its answer, so that its peer opens the next
+        # one elsewhere.
+        self.is_draining = False
         self._timer: asyncio.TimerHandle | None = None
         self._drained = 0
         self._to_drain: set[BoundedHttpProtocol] = set()
