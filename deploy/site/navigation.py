@@ -20,6 +20,7 @@ NAVIGATION: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "Where it runs": (
             "deploy/one-server.md",
             "deploy/platforms.md",
+            "deploy/kubernetes.md",
             "deploy/image.md",
             "deploy/redis.md",
             "deploy/failover.md",
