@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from bridge import __version__
+from tests.chart.tools import CHART, helm
 from tests.frame.conftest import ROOT, Program
 
 IDENTITY = ("-c", "user.name=Test", "-c", "user.email=test@example.com", "-c", "tag.gpgSign=false")
@@ -70,11 +71,11 @@ def wheel(released: Path) -> Path:
     return released / f"callbridge-{__version__}-py3-none-any.whl"
 
 
-def test_a_release_has_all_its_files_with_their_checksums(project: Path, released: Path) -> None:
+def test_a_release_has_all_its_files_with_their_checksums(released: Path) -> None:
     names = {path.name for path in released.iterdir()} - {"SHA256SUMS"}
 
-    chart = {f"callbridge-{__version__}-chart.tgz"} if (project / "deploy" / "chart").is_dir() else set()
-    assert names == chart | {
+    assert names == {
+        f"callbridge-{__version__}-chart.tgz",
         f"callbridge-{__version__}-py3-none-any.whl",
         f"callbridge-{__version__}.tar.gz",
         f"callbridge-{__version__}.cdx.json",
@@ -115,6 +116,46 @@ def test_a_version_without_a_section_in_the_changelog_makes_nothing(project: Pat
     done = release(copy, "--without-image", f"v{__version__}")
 
     assert done.returncode == 2 and f"no section {__version__}" in done.stderr
+
+
+def test_a_chart_of_another_version_makes_nothing(project: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    git(tmp_path, "clone", "-q", str(project), str(copy))
+    chart = copy / "deploy" / "helm" / "callbridge" / "Chart.yaml"
+    chart.write_text(chart.read_text().replace(f"version: {__version__}", "version: 9.9.9"))
+    git(copy, "commit", "-qam", "Another")
+    git(copy, "tag", "-f", f"v{__version__}")
+
+    done = release(copy, "--without-image", f"v{__version__}")
+
+    assert done.returncode == 2 and "Chart.yaml has another version" in done.stderr
+
+
+def test_helm_renders_the_packed_chart_as_the_folder(released: Path) -> None:
+    packed = released / f"callbridge-{__version__}-chart.tgz"
+    values = ["--set", "prometheusRule.enabled=true"]
+
+    from_package = helm("template", "calls", packed, *values)
+
+    assert from_package.returncode == 0, from_package.stderr
+    assert from_package.stdout == helm("template", "calls", CHART, *values).stdout
+    with tarfile.open(packed) as files:
+        assert all(one.isfile() or one.isdir() for one in files)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_whole_release_has_the_image(project: Path) -> None:
+    out = project / "out-whole"
+
+    done = release(project, f"v{__version__}", str(out))
+
+    if "needs Debian 12" in done.stderr:
+        pytest.skip(done.stderr.strip())
+    assert done.returncode == 0, done.stderr
+    with tarfile.open(out / f"callbridge-{__version__}-image.tar") as image:
+        assert "index.json" in image.getnames()
+    assert f"callbridge-{__version__}-image.tar" in (out / "SHA256SUMS").read_text()
 
 
 @pytest.mark.parametrize("folder", ["bridge", "workers"])
