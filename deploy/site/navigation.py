@@ -12,6 +12,7 @@ NAVIGATION: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "Start": (
             "deploy/README.md",
             "deploy/choose.md",
+            "deploy/size.md",
             "deploy/install.md",
             "deploy/cloudtalk.md",
             "deploy/kustomer.md",
