@@ -33,7 +33,10 @@ from bridge.domain.webhook.messages import read_delivery
 from bridge.jobs.leases import Leases
 from bridge.ledger import keys
 from bridge.ledger.calls.learning import Learnt
+from bridge.ledger.calls.packed import plain_events
+from bridge.ledger.calls.packing import pack_calls
 from bridge.ledger.calls.record import Record
+from bridge.ledger.calls.record_fields import Field
 from bridge.ledger.keys import QUEUE_KEYS, Lane, split_job
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.messages.records import record_message
@@ -101,6 +104,8 @@ def http_client() -> httpx2.Client:
 
 
 # Which services every test of jobs reaches through Membrane; so that all of them can be run over that road.
+# Each run of jobs ends with all records packed: `TEST_PACKED=1 deploy/run test tests/jobs`.
+PACKS = os.environ.get("TEST_PACKED") == "1"
 THROUGH_MEMBRANE = [name for name in os.environ.get("TEST_THROUGH_MEMBRANE", "").split(",") if name]
 PAYLOADS = Path(__file__).parent / "payloads"
 SIGNING_SECRET = "whsec_Y2xvdWR0YWxrLXRlc3Qtb25seS1rZXkh"
@@ -304,6 +309,8 @@ class Bridge:
         while len(ends) < most:
             _, names = self.ledger.dispatch(8)
             if not names:
+                if PACKS:
+                    pack_calls(self.ledger, [str(key) for key in self.ledger.redis.zrange(keys.CALLS, 0, -1)])
                 return ends
             ends += [f"{split_job(name)[0]} {self.runner.run(*split_job(name))}" for name in names]
         raise AssertionError(f"still running after {most} jobs: {ends[-10:]}")
@@ -345,7 +352,10 @@ def let_pass(client: redis.Redis, seconds: float) -> None:
         if asked := client.hget(name, "insights"):
             pipe.hset(name, "insights", json.dumps(_earlier(json.loads(str(asked)), ms)))
     events = list(client.scan_iter(f"{keys.TAG}:events:*", count=1000))
-    for name, texts in zip(events, _each(client, "hgetall", events), strict=True):
+    for name, kept in zip(events, _each(client, "hgetall", events), strict=True):
+        texts = plain_events(kept)
+        if len(texts) < len(kept):
+            pipe.hdel(name, Field.PACKED)
         for event_name, text in texts.items():
             value = json.loads(text)
             value.update({key: value[key] - ms for key in ("at", "last_at", "asked_at") if key in value})

@@ -35,7 +35,7 @@ log = get_logger(__name__)
 # Of its steps, not of its calls.
 _SYNTHETIC_EVERY_S = 1.0
 _REPLAY_EVERY_S = _AUDIT_EVERY_S = 2.0
-_INDEX_EVERY_S = 2.0
+_INDEX_EVERY_S, _PACK_EVERY_S = 2.0, 10.0
 # A round that is cut off is gone on with by the next.
 _ENDS_WITHIN_S = 10.0
 
@@ -94,6 +94,7 @@ def run(settings: Settings) -> int:
     threads = [
         beside(clock.beat, BEAT_S, at_work),
         beside(clock.keep_index, _INDEX_EVERY_S, threading.Event()),
+        beside(clock.pack, _PACK_EVERY_S, threading.Event()),
         beside(lambda: step_all(clock.ledger), _REPLAY_EVERY_S, threading.Event()),
         beside(partial(_audit, clock, deps, stopping), _AUDIT_EVERY_S, threading.Event()),
     ]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from bridge.domain.rules.model import Rules
 from bridge.ledger import keys
 from bridge.ledger.calls.held import match_held
+from bridge.ledger.calls.packing import all_read_packed, pack_quiet_calls
 from bridge.ledger.calls.recent_call_index import RecentCallIndex
 from bridge.ledger.calls.retention import enforce_retention
 from bridge.ledger.calls.summary import reading_mark
@@ -22,6 +24,9 @@ log = get_logger(__name__)
 BEAT_S = 60.0
 # At a quarter of a core a million old calls take about half an hour, once.
 _INDEX_WITHIN_S = 0.5
+# Time for a process that was started before this one to say what it reads. Then a fiftieth of a core at most,
+# as nobody waits for it.
+_PACK_AFTER_S, _PACK_WITHIN_S = 30.0, 0.2
 
 
 class Clock:
@@ -39,6 +44,7 @@ class Clock:
         self._rules = rules
         self._near = RecentCallIndex(ledger, rules())
         self._name = secrets.token_hex(4)
+        self._packs_from = time.monotonic() + _PACK_AFTER_S
 
     def now(self) -> datetime:
         """Redis' time: this process's clock is trusted with nothing, least of all with what is old."""
@@ -62,6 +68,11 @@ class Clock:
     def keep_index(self) -> None:
         """Bring the index in which calls are searched further on."""
         CallIndex(self.ledger, self._rules()).keep(within_s=_INDEX_WITHIN_S)
+
+    def pack(self) -> None:
+        """Pack the records of calls that are quiet, once every process that runs can read that."""
+        if time.monotonic() > self._packs_from and all_read_packed(self.ledger):
+            pack_quiet_calls(self.ledger, within_s=_PACK_WITHIN_S)
 
     def _tidy_recordings(self) -> None:
         """Delete what killed workers left of recordings, and recordings past their time; once an hour."""

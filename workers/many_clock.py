@@ -110,6 +110,7 @@ class Household:
         """What only Redis is needed for."""
         self._clock.beat()
         self._clock.keep_index()
+        self._clock.pack()
         step_all(self.ledger)
         self._watch.beat()
 

@@ -29,6 +29,8 @@ from bridge.ledger.sentinels import AsyncSentinels, Sentinels
 from bridge.ledger.sharing import LedgerClient
 from bridge.ledger.tags import tag_of
 
+# How a text says bytes that are no UTF-8: packed records are such (`bridge.ledger.calls.packed`).
+BYTES_AS = "surrogateescape"
 # The web process must have answered within 2 s of a request coming in.
 WEB_TIMEOUT_S = 1.0
 # More than the web process ever uses at once; what it lets in is bounded there.
@@ -65,6 +67,7 @@ def _slot(url: str, account: str) -> str:
 def _connect(url: str, tag: str, timeout_s: float, patience: int, decodes: bool) -> redis.Redis:
     options: dict[str, Any] = {
         "decode_responses": decodes,
+        "encoding_errors": BYTES_AS,
         "socket_timeout": timeout_s,
         "socket_connect_timeout": timeout_s,
         "health_check_interval": 15,
@@ -121,6 +124,7 @@ def is_cluster(url: str) -> bool:
 def _connect_web(url: str, tag: str, waits_s: float) -> redis.asyncio.Redis:
     options: dict[str, Any] = {
         "decode_responses": True,
+        "encoding_errors": BYTES_AS,
         "socket_timeout": max(WEB_TIMEOUT_S, waits_s + 0.1),
         "socket_connect_timeout": WEB_TIMEOUT_S,
         "max_connections": WEB_CONNECTIONS,

@@ -59,6 +59,7 @@ class Process:
         rules: version of the rules that it works by; empty where it did not say.
         rules_wrong: the first mistake in its rules file, which it does not follow then.
         secrets_wrong: what is wrong with the file of a secret, so that the one before it stays in force.
+        reads_packed: it can read packed records (`bridge.ledger.calls.packed`).
     """
 
     kind: str
@@ -74,13 +75,14 @@ class Process:
     rules: str = ""
     rules_wrong: str = ""
     secrets_wrong: str = ""
+    reads_packed: bool = False
 
     def shown(self) -> dict[str, Any]:
         """For programs."""
         return {
             name: value
             for name, value in asdict(self).items()
-            if name not in ("command", "disk", "rules", "rules_wrong", "secrets_wrong")
+            if name not in ("command", "disk", "rules", "rules_wrong", "secrets_wrong", "reads_packed")
         }
 
 
@@ -133,6 +135,7 @@ class Heartbeat:
             "version": __version__,
             "started_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "threads": self._threads,
+            "reads_packed": True,
         }
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
         self._thread.start()
@@ -238,6 +241,7 @@ def read(replies: list[Any]) -> list[Process]:
                     rules=body.get("rules") or "",
                     rules_wrong=body.get("rules_wrong") or "",
                     secrets_wrong=body.get("secrets_wrong") or "",
+                    reads_packed=bool(body.get("reads_packed")),
                 )
             )
     return sorted(found, key=lambda one: (KINDS.index(one.kind), one.host, one.pid))

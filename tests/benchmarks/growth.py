@@ -2,10 +2,10 @@
 
     python -m tests.benchmarks.growth [--to N] [--rounds N]
 
-One call with a recording is taken in and written to the sandbox; its record is then copied inside of Redis,
-under other ids and numbers, until there are so many. `--to 5000000` needs 40 GB. Each size is then measured
-in the same way, in time of the processors (Redis's, and the bridge's), as a machine has other work: read the
-ratios to the smallest.
+One call with a recording is taken in, written to the sandbox, and packed; its record is then copied inside
+of Redis, under other ids and numbers, until there are so many. `--to 5000000` needs 40 GB. Each size is then
+measured in the same way, in time of the processors (Redis's, and the bridge's), as a machine has other work:
+read the ratios to the smallest.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ import redis
 from bridge.domain.rules.model import Rules
 from bridge.domain.webhook.events import Event, read_event
 from bridge.ledger import keys
+from bridge.ledger.calls.packing import pack_calls
 from bridge.ledger.connect import connect
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.search.index import CallIndex
@@ -41,6 +42,11 @@ _RECORDED = "made_up__recording_uploaded__recommended_template"
 _UUID, _NUMBER, _PHONE = "2dae93e6-ac4e-4a1d-97be-aa3ef7aeb468", "1000000110", "+441632960304"
 # Flat, for us: a fifth more, while records become a hundred times as many.
 _FLAT, _MOST_BYTES = 1.2, 3000
+_BEFORE, _FRESH, _AFTER = (
+    "bytes a record before its sync",
+    "bytes of its keys after it, with recording",
+    "bytes a record once it is quiet, with recording",
+)
 _AT_ONCE = 1000
 _PAGES = {
     "/calls": "/calls",
@@ -119,7 +125,12 @@ def run(short: bool) -> list[Row]:
         for what in base
         if not what.startswith("bytes")
     ]
-    return [*rows, *(Row(what=what, value=base[what], unit="B") for what in base if what.startswith("bytes"))]
+    return [
+        *rows,
+        Row(what=_BEFORE, value=base[_BEFORE], unit="B"),
+        Row(what=_FRESH, value=base[_FRESH], unit="B"),
+        Row(what=_AFTER, value=base[_AFTER], unit="B", at_most=_MOST_BYTES, less_is_better=True),
+    ]
 
 
 def measure(sizes: list[int], *, rounds: int) -> dict[int, dict[str, float]]:
@@ -162,7 +173,7 @@ class Growth:
         self._made = self._new = 0
         empty = self._memory()
         self._ingest(500)
-        self.bytes["bytes a record before its sync"] = (self._memory() - empty) / 500
+        self.bytes[_BEFORE] = (self._memory() - empty) / 500
         self._drop_jobs()
         self.bridge.receive_payload(_ENDED)
         self.bridge.run_jobs()
@@ -173,6 +184,9 @@ class Growth:
             for part in (f"uuid:{_UUID}", f"id:{_NUMBER}")
             for of in (keys.record, keys.events, keys.log)
         ]
+        self.bytes[_FRESH] = self._bytes_of([*parts, keys.caller(_PHONE)])
+        # As the clock does ten minutes after the last news of a call.
+        pack_calls(self.ledger, [f"uuid:{_UUID}"])
         self._template = [name for name in [*parts, keys.caller(_PHONE)] if client.exists(name)]
         # When it was learnt last; its row for lists names that as well.
         self._template_at = f"{client.zscore(keys.CALLS, f'uuid:{_UUID}'):.0f}"
@@ -184,7 +198,7 @@ class Growth:
             self._copy(keys=self._template, args=[_UUID, _NUMBER, _PHONE, self._template_at, first, count])
         self._made = size
         each = (self._memory() - before) / (size - made)
-        self.bytes.setdefault("bytes a record with recording, after its sync", each)
+        self.bytes.setdefault(_AFTER, each)
         while not CallIndex(self.ledger, Rules()).keep(within_s=10):
             pass
 
@@ -236,6 +250,9 @@ class Growth:
         for name in self.redis.hkeys(keys.JOBS):
             self.redis.delete(*keys.QUEUE_KEYS[:12])
             self.redis.hdel(keys.JOBS, name)
+
+    def _bytes_of(self, names: list[str]) -> float:
+        return sum(self.redis.memory_usage(name, samples=0) or 0 for name in names)
 
     def _memory(self) -> int:
         return int(cast(Any, self.redis.info("memory"))["used_memory"])

@@ -11,6 +11,7 @@ import redis
 
 from bridge.ledger import keys
 from bridge.ledger.calls.held import set_other_apart
+from bridge.ledger.calls.packing import pack_calls
 from bridge.ledger.dump import put_line
 from bridge.ledger.schema import VERSION, read_schema, take_up
 from bridge.sandbox.running import RunningSandbox
@@ -21,9 +22,14 @@ RECORDED, PLAIN, STARTED, ACCEPTED = (f"11111111-2222-4333-8444-5555555555{n:02d
 
 
 @pytest.fixture(params=DATA, ids=lambda path: path.stem)
-def old(request: pytest.FixtureRequest, redis_client: redis.Redis, sandbox: RunningSandbox) -> Bridge:
+def data(request: pytest.FixtureRequest) -> Path:
+    return request.param  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+def old(data: Path, redis_client: redis.Redis, sandbox: RunningSandbox) -> Bridge:
     """A bridge of this version on a ledger, and with services, as an earlier one left them."""
-    document: dict[str, Any] = json.loads(request.param.read_text())
+    document: dict[str, Any] = json.loads(data.read_text())
     bridge = Bridge(redis_client, sandbox)
     pipe = redis_client.pipeline()
     for line in document["ledger"]:
@@ -41,8 +47,8 @@ def _ids(sandbox: RunningSandbox) -> list[set[str]]:
     return [{one["id"] for one in many} for many in (kustomer.conversations, kustomer.notes)]
 
 
-def test_the_data_of_both_earlier_versions_is_there() -> None:
-    assert [path.stem for path in DATA] == ["2079905", "94b2651"]
+def test_the_data_of_the_earlier_versions_is_there() -> None:
+    assert [path.stem for path in DATA] == ["2079905", "94b2651", "c84599e"]
 
 
 def test_an_older_ledger_is_brought_up_to_this_version_once(old: Bridge) -> None:
@@ -67,6 +73,32 @@ def test_a_migration_that_was_cut_off_may_run_again(old: Bridge) -> None:
     assert (old.ledger.held_count(), old.ledger.other_count()) == (1, 1)
 
 
+def _pack_all(bridge: Bridge) -> int:
+    names = bridge.ledger.redis.zrange(keys.CALLS, 0, -1)
+    return pack_calls(bridge.ledger, [str(name) for name in names])
+
+
+def test_records_of_an_earlier_version_are_packed_and_say_the_same(old: Bridge) -> None:
+    take_up(old.ledger)
+    before = {key: old.record(key) for key in (RECORDED, PLAIN, STARTED, ACCEPTED)}
+
+    assert _pack_all(old) >= len(before)
+
+    for key, record in before.items():
+        packed = old.record(key)
+        assert (packed.events, packed.outputs, packed.log) == (record.events, record.outputs, record.log)
+        assert packed.call(old.rules) == record.call(old.rules)
+
+
+@pytest.fixture(params=["as it was", "packed"])
+def migrated(request: pytest.FixtureRequest, old: Bridge) -> Bridge:
+    """Brought up to this version; the clock may have packed it before anything else comes."""
+    take_up(old.ledger)
+    if request.param == "packed":
+        _pack_all(old)
+    return old
+
+
 def test_the_calls_of_an_earlier_version_can_be_read(old: Bridge) -> None:
     take_up(old.ledger)
 
@@ -78,9 +110,11 @@ def test_the_calls_of_an_earlier_version_can_be_read(old: Bridge) -> None:
     assert not started.outputs and started.call(old.rules).ended_at is None
 
 
-def test_nothing_is_written_twice_and_what_waited_is_written(old: Bridge, sandbox: RunningSandbox) -> None:
+def test_nothing_is_written_twice_and_what_waited_is_written(
+    migrated: Bridge, sandbox: RunningSandbox
+) -> None:
+    old = migrated
     conversations, notes = _ids(sandbox)
-    take_up(old.ledger)
 
     old.run_jobs_for(60)
     for key in (RECORDED, PLAIN):
@@ -93,8 +127,10 @@ def test_nothing_is_written_twice_and_what_waited_is_written(old: Bridge, sandbo
     assert len(now_notes) == 3 and len(sandbox.kustomer.customers) == 3
 
 
-def test_an_event_after_the_upgrade_is_folded_into_its_call(old: Bridge, sandbox: RunningSandbox) -> None:
-    take_up(old.ledger)
+def test_an_event_after_the_upgrade_is_folded_into_its_call(
+    migrated: Bridge, sandbox: RunningSandbox
+) -> None:
+    old = migrated
     old.run_jobs()
 
     old.receive("call-modified", {"call_uuid": PLAIN, "call_id": 1000000501, "tags": "Billing,VIP,Refund"})

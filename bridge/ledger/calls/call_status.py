@@ -13,6 +13,7 @@ from uuid import UUID
 from bridge.boundary import boundary
 from bridge.domain.webhook.values import read_time
 from bridge.ledger import keys
+from bridge.ledger.calls.packed import plain_events
 from bridge.ledger.calls.record_fields import Family, Field, State
 from bridge.ledger.calls.tombstones import forgotten_at, tombstone
 from bridge.ledger.ledger import Ledger
@@ -21,6 +22,7 @@ from bridge.ledger.queue import kinds
 _AT_ONCE = 1000
 _CONVERSATION = Family.OUTPUT.field("conversation")
 _FIELDS = (Field.FORGOTTEN, Field.STATE, Field.REASON, _CONVERSATION)
+_LISTED = ("obs:listed", Field.PACKED)
 _SOUND = ("obs:recording", "obs:recording_gone")
 
 
@@ -68,7 +70,7 @@ def call_statuses(ledger: Ledger, call_ids: Sequence[int]) -> dict[int, CallStat
         pipe = ledger.redis.pipeline(transaction=False)
         for number in some:
             pipe.hmget(keys.record(f"id:{number}"), [Field.FIRST_AT, Field.UUID, *_FIELDS])
-            pipe.hget(keys.events(f"id:{number}"), "obs:listed")
+            pipe.hmget(keys.events(f"id:{number}"), list(_LISTED))
         answers = pipe.execute()
         parts = [
             _Part(
@@ -76,7 +78,7 @@ def call_statuses(ledger: Ledger, call_ids: Sequence[int]) -> dict[int, CallStat
                 first_at=values[0],
                 uuid=values[1],
                 fields=dict(zip(_FIELDS, values[2:], strict=True)),
-                listed=listed,
+                listed=_listed_of(listed),
             )
             for number, values, listed in zip(some, answers[::2], answers[1::2], strict=True)
         ]
@@ -190,6 +192,11 @@ def _jobs(ledger: Ledger, parts: Sequence[_Part]) -> list[_Jobs]:
             )
         )
     return found
+
+
+def _listed_of(answer: Sequence[str | None]) -> str | None:
+    kept = {name: text for name, text in zip(_LISTED, answer, strict=True) if text is not None}
+    return plain_events(kept).get("obs:listed")
 
 
 def _tells_end(listed: str | None) -> bool:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, cast
 
 from bridge.boundary import boundary
 from bridge.ledger import keys
+from bridge.ledger.calls.packed import unpacked
 from bridge.ledger.calls.record import Record
 from bridge.ledger.calls.record_fields import Family, Field
 from bridge.ledger.ledger import Ledger
@@ -24,15 +26,16 @@ _WRITTEN = frozenset(
 def copy_unwritten(record: Record, source: Ledger, target: Ledger) -> None:
     """Copy what was learnt of a call. A customer who was known before it stays known."""
     for key in record.own_keys:
-        fields = cast(dict[str, str], source.redis.hgetall(keys.record(key)))
+        read = [cast(dict[str, str], source.redis.hgetall(of(key))) for of in (keys.record, keys.events)]
+        fields, events, _ = unpacked((read[0], read[1], []))
         kept = {name: text for name, text in fields.items() if not _is_of_writes(name)}
         _put(target, keys.record(key), kept)
-        _put(target, keys.events(key), cast(dict[str, str], source.redis.hgetall(keys.events(key))))
+        _put(target, keys.events(key), events)
     # As if this ledger had been there all the time: so no other one may have written the call.
     target.redis.hset(keys.META, "born_at", "1")
 
 
-def _put(target: Ledger, name: str, fields: dict[str, str]) -> None:
+def _put(target: Ledger, name: str, fields: Mapping[str, str]) -> None:
     if fields:
         target.redis.hset(name, mapping=cast(Any, fields))
 

@@ -10,8 +10,9 @@ from typing import Any, Literal, cast
 from bridge.boundary import boundary
 from bridge.domain.missed import CallerCall, Kind
 from bridge.domain.outcome import Direction
-from bridge.errors import LeaseLost
+from bridge.errors import Busy, LeaseLost
 from bridge.ledger import keys
+from bridge.ledger.calls.packing import unpack_outputs
 from bridge.ledger.keys import QUEUE_KEYS
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.queue.claims import Claim
@@ -20,6 +21,8 @@ from bridge.ledger.queue.claims import Claim
 KEPT_S = 30 * 86_400
 MOST_CALLS = 100
 MOST_OPEN = 10_000
+# What hand_over.lua answers.
+_IS_PACKED = 3
 Stands = Literal["open", "closed", ""]
 
 
@@ -84,10 +87,19 @@ def hand_over(ledger: Ledger, claim: Claim, phone: str, *, to: str, former: str,
 
     Args:
         keeps_note: the former leader's note stays its own, as it has a recording.
+
+    Raises:
+        LeaseLost: the job is somebody else's by now.
+        Busy: the former leader's record was written meanwhile; come back shortly.
     """
     names = [*QUEUE_KEYS, keys.record(to), keys.record(former), keys.caller(phone), keys.MISSED]
     told = (to, former, "1" if keeps_note else "", ledger.keep_for.outputs_s)
     answer = int(ledger.run_for_job("hand_over", names, claim, *told))
+    if answer == _IS_PACKED:
+        unpack_outputs(ledger, former)
+        answer = int(ledger.run_for_job("hand_over", names, claim, *told))
+    if answer == _IS_PACKED:
+        raise Busy("the call that led the item was changed meanwhile", retry_after_s=0.5)
     if not answer:
         raise LeaseLost(f"{claim.name}: the lease ran out before it took over a missed call's item")
     return answer == 1

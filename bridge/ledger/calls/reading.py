@@ -9,9 +9,10 @@ from datetime import datetime
 from bridge.boundary import boundary
 from bridge.domain.outputs import TEXTS
 from bridge.ledger import keys
+from bridge.ledger.calls.packed import Part, packed_lines
 from bridge.ledger.calls.record import Record, moment
 from bridge.ledger.calls.record_fields import Field
-from bridge.ledger.calls.record_parts import Part, record_of
+from bridge.ledger.calls.record_parts import record_of
 from bridge.ledger.ledger import Ledger
 
 
@@ -49,7 +50,12 @@ def noted_at(ledger: Ledger, names: Sequence[str]) -> list[datetime | None]:
     pipe = ledger.redis.pipeline(transaction=False)
     for name in names:
         pipe.lrange(keys.log(name), 0, -1)
-    return [_first_note(lines) for lines in pipe.execute()]
+        pipe.hget(keys.record(name), Field.PACKED)
+    answers = pipe.execute()
+    return [
+        _first_note([*lines, *packed_lines(packed)])
+        for lines, packed in zip(answers[::2], answers[1::2], strict=True)
+    ]
 
 
 _TOLD = frozenset(f"{name} {done}" for name in TEXTS for done in ("created", "found"))

@@ -11,7 +11,9 @@ from typing import Any, cast
 from bridge.boundary import boundary
 from bridge.ledger import keys
 from bridge.ledger.calls.held import LISTS
+from bridge.ledger.calls.packed import plain_events
 from bridge.ledger.calls.record import moment
+from bridge.ledger.calls.record_fields import Field
 from bridge.ledger.ledger import Ledger
 
 # In the list for a held event that was put to a call: no delivery, it tells where one is stored now.
@@ -97,18 +99,27 @@ def _read(ledger: Ledger, names: Sequence[_Name], part_of: Mapping[str, str]) ->
     pipe = ledger.redis.pipeline(transaction=False)
     for name in names:
         part = part_of[name.fingerprint]
-        for place in [keys.events(part)] if part else [held for held, _ in LISTS]:
-            pipe.hget(place, name.fingerprint)
+        # As many replies for each.
         if part:
-            # As many replies for each.
+            pipe.hmget(keys.events(part), [name.fingerprint, Field.PACKED])
             pipe.exists(keys.events(part))
+        else:
+            for held, _ in LISTS:
+                pipe.hget(held, name.fingerprint)
     replies = pipe.execute()
     found = []
     for name, first, second in zip(names, replies[::2], replies[1::2], strict=True):
-        text = first or (second if isinstance(second, str) else None)
+        text = _event_of(name, first) if isinstance(first, list) else first or second
         if text is not None:
             found.append(_received(name, part_of[name.fingerprint], json.loads(text)))
     return found
+
+
+def _event_of(name: _Name, answer: Sequence[str | None]) -> str | None:
+    kept = dict(zip((name.fingerprint, Field.PACKED), answer, strict=True))
+    return plain_events({field: text for field, text in kept.items() if text is not None}).get(
+        name.fingerprint
+    )
 
 
 def _received(name: _Name, part: str, kept: Mapping[str, Any]) -> Received:

@@ -30,6 +30,9 @@ class Field(StrEnum):
     SYNCED_AT = "synced_at"
     CHANGING_SINCE = "changing_since"  # when the first of the changes that are still to be written was seen
     ROW = "row"  # for lists: see summary.py
+    PACKED = (
+        "packed"  # bytes: outputs and log of a quiet call; in the hash of events, their bodies (packed.py)
+    )
     VERIFY = "look"  # "1": look in Kustomer before the next write
     # Whose call it is.
     CALLER = "caller"  # whether Kustomer had the customer at the first look-up: known, unknown

@@ -8,11 +8,10 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from bridge.ledger.calls.packed import Part, unpacked
 from bridge.ledger.calls.record import KeptEvent, Observation, Record, Written
 from bridge.ledger.calls.record_fields import Family, Field
 
-# The hash of a call, the hash of its events, its log.
-Part = tuple[Mapping[str, str], Mapping[str, str], list[str]]
 # In the hash of events, the answers to our questions have this in front of their names.
 _OBSERVED = "obs:"
 
@@ -33,7 +32,7 @@ def record_of(key: str, parts: Sequence[Part]) -> Record:
     events: list[KeptEvent] = []
     observations: dict[str, Observation] = {}
     log: list[Mapping[str, Any]] = []
-    for call, kept, lines in parts:
+    for call, kept, lines in map(unpacked, parts):
         fields = _joined(fields, call)
         log += [json.loads(line) for line in lines]
         for name, text in kept.items():

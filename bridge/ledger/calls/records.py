@@ -20,9 +20,10 @@ from bridge.ledger.calls.learning import (
     learn_observation,
     script_of,
 )
+from bridge.ledger.calls.packed import Part
 from bridge.ledger.calls.record import Record
 from bridge.ledger.calls.record_fields import Field
-from bridge.ledger.calls.record_parts import Part, record_of
+from bridge.ledger.calls.record_parts import record_of
 from bridge.ledger.calls.tombstones import forgotten_at, tombstone
 from bridge.ledger.keys import QUEUE_KEYS, Lane
 from bridge.ledger.scripted import Scripted

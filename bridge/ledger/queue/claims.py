@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-from bridge.ledger.calls.record_parts import Part
+from bridge.ledger.calls.packed import Part
 from bridge.ledger.keys import Lane
 
 

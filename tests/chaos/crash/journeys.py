@@ -29,6 +29,7 @@ from bridge.ledger import audits, bulk, keys
 from bridge.ledger.bulk import BulkRequests
 from bridge.ledger.calls import erasing
 from bridge.ledger.calls.by_hand import assign
+from bridge.ledger.calls.packing import all_read_packed, pack_quiet_calls, unpack_outputs
 from bridge.ledger.calls.retention import enforce_retention
 from bridge.ledger.health import storage_failed, storage_works
 from bridge.ledger.scripted import LEASE_MS
@@ -472,6 +473,16 @@ def _searched(hand: Hand) -> None:
         find_calls(hand.ledger, Rules(), search)
 
 
+def _packed(hand: Hand) -> None:
+    """The clock packs the record, and a script that works on its outputs has it unpacked."""
+    hand.tell("call-ended", ENDED)
+    hand.run_all()
+    if all_read_packed(hand.ledger):
+        pack_quiet_calls(hand.ledger, within_s=60, quiet_ms=0)
+    unpack_outputs(hand.ledger, KEY)
+    hand.run_all()
+
+
 def _audited(hand: Hand) -> None:
     hand.tell("call-ended", ENDED)
     hand.run_all()
@@ -628,6 +639,7 @@ JOURNEYS = {
     "found by the clock": Journey(run=_found_by_the_clock, prepare=_with_recording),
     "audited for a page": Journey(run=_audited_for_a_page, prepare=_with_recording),
     "searched": Journey(run=_searched),
+    "packed": Journey(run=_packed),
     "audited": Journey(run=_audited, prepare=_with_recording),
     "contacts both ways": Journey(run=contacts.both_ways, prepare=contacts.nameless, rules=contacts.RULES),
     "a contact carried over": Journey(

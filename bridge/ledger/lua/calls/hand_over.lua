@@ -5,13 +5,14 @@
 --      17   caller:<number>   see caller.lua   18 missed:open
 -- ARGV 1 job name   2 token   3 key of the new leader   4 key of the former one   5 '1': its note stays its own
 --      6 retention, s
--- Answers 1; 0 when the job is not held any more, 2 where the former leader has written no conversation: then
--- nothing was changed.
+-- Answers 1; 0 when the job is not held any more, 2 where the former leader has written no conversation, 3 where its
+-- record is packed (packed.py): then nothing was changed.
 --
 -- Guarantees: what is in Kustomer is on one record at any time. All members of the item name the new leader.
 local job = holds(ARGV[1], ARGV[2])
 if not job then return 0 end
 if redis.call('HEXISTS', KEYS[16], FAMILY.OUTPUT .. 'conversation') == 0 then return 2 end
+if redis.call('HEXISTS', KEYS[16], FIELD.PACKED) == 1 then return 3 end
 local now = now_ms()
 local names = {'conversation'}
 if ARGV[5] ~= '1' then names[2], names[3] = 'note', 'later' end
