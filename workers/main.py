@@ -156,7 +156,7 @@ class WorkerProcess(Middleware):
             self.broker.wake.wait(0.05)
             self.broker.wake.clear()
         tried_for(_STOP_ONE_S, self._heartbeat.stop)
-        left = [(leases, claims) for leases in self._keeper.kept() if (claims := leases.held())]
+        left = [(leases, leases.held()) for leases in self._keeper.kept()]
         self._left = sum(len(claims) for _, claims in left)
         tried_for(_STOP_ONE_S, self._keeper.stop)
         for leases, claims in left:
@@ -172,7 +172,8 @@ class WorkerProcess(Middleware):
 
 def _hand_back(left: Sequence[tuple[Leases, list[Claim]]]) -> None:
     for leases, claims in left:
-        leases.ledger.shorten(claims, to_ms=_LEFT_BEHIND_MS)
+        leases.ledger.hand_back([(one.name, one.token) for one in claims], in_ms=_LEFT_BEHIND_MS)
+        leases.hand_back()
 
 
 def run(settings: Settings) -> int:

@@ -30,14 +30,17 @@ from bridge.errors import (
     Unauthorized,
 )
 from bridge.jobs.leases import Leases, clock
+from bridge.ledger import keys
 from bridge.ledger.budgets.requesters import BudgetRequester, acting_as
 from bridge.ledger.faults import RedisError, server_fault
 from bridge.ledger.keys import Lane
 from bridge.ledger.queue.claims import Claim
+from bridge.ledger.queue.jobs import new_token
 from bridge.ledger.queue.kinds import KINDS
 from bridge.ledger.sharing import Run as Sharing
 from bridge.ledger.sharing import flush, sharing
 from bridge.logs import get_logger
+from workers.retries import backoff_s, broken, cause_of, said_by
 from workers.time_limit import GRACE_S, Hangs, in_time
 
 log = get_logger(__name__)
@@ -46,7 +49,6 @@ log = get_logger(__name__)
 EXPECTED = (RateLimited, Busy, Disconnected, NotThereYet, LeaseLost)
 # Outcomes after which the job is tried again because of an error.
 _TRIED_AGAIN = ("failed", "later", "paused", "left")
-_MAX_BACKOFF_S = 300.0
 # A fault of our own does not mend itself, but may hang on data that is still changing.
 _MOST_FAULTS = 5
 _MOST_REFUSALS = 4
@@ -130,14 +132,16 @@ class Claims(Middleware):
             raise SkipMessage("this process runs no jobs")
         kind, since = message.actor_name, clock()
         limit_s = broker.get_actor(kind).options["time_limit"] / 1000
+        token = new_token()
         account = message.options.get("account", "")
+        leases: Leases | None = None
         try:
             deps, leases = self._of(account)
-            claim = deps.ledger.claim(kind, message.args[0])
+            claim = deps.ledger.claim(kind, message.args[0], token=token)
         except LookupError as error:
             raise SkipMessage(str(error)) from error
         except RedisError as error:
-            message.options["outcome"] = _broken(kind, error)
+            message.options["outcome"] = broken(leases, keys.job(kind, message.args[0]), token, error)
             raise SkipMessage("Redis refuses writes") from error
         if claim is None:
             message.options["outcome"] = "gone"
@@ -171,10 +175,9 @@ class Claims(Middleware):
         log.info("job started")
         if tracing.is_on():
             run.stack.enter_context(tracing.of_call(claim.key if whose == "call" else ""))
-            attributes: tracing.Attributes = {"callbridge.job": claim.kind, "callbridge.attempt": attempt}
-            run.stack.enter_context(
-                tracing.span(f"job {claim.kind}", kind="consumer", parent=claim.trace, attributes=attributes)
-            )
+            named: tracing.Attributes = {"callbridge.job": claim.kind, "callbridge.attempt": attempt}
+            span = tracing.span(f"job {claim.kind}", kind="consumer", parent=claim.trace, attributes=named)
+            run.stack.enter_context(span)
 
     def after_process_message(
         self,
@@ -189,6 +192,7 @@ class Claims(Middleware):
             return
         if exception is not None and not isinstance(exception, Exception):
             # The thread was asked to end: as after a kill, the job is due again when its lease ends.
+            run.leases.had_no_end(run.claim.name, run.claim.token)
             if run.shared is not None:
                 run.shared.take()
             run.stack.close()
@@ -217,7 +221,9 @@ class Claims(Middleware):
                 ms=round((clock() - run.since) * 1000),
             )
         except RedisError as error:
-            outcome = _broken(claim.kind, error)
+            outcome = broken(run.leases, claim.name, claim.token, error)
+        if outcome == "lost":
+            run.leases.had_no_end(claim.name, claim.token)
         message.options["outcome"] = outcome
 
     def after_skip_message(self, broker: Broker, message: MessageProxy) -> None:
@@ -226,7 +232,7 @@ class Claims(Middleware):
             run.stack.close()
 
     def _end(self, run: Run, error: Exception | None) -> str:
-        run.retry_cause = _cause(error) if error is not None else ""
+        run.retry_cause = cause_of(error) if error is not None else ""
         if error is not None and _ends_for_good(run, error):
             return _drop(run, error)
         match error:
@@ -305,7 +311,7 @@ def _fault(run: Run, error: Exception) -> str:
     claim = run.claim
     log.error("fault in a job", job=claim.kind, key=claim.key, exc_info=error)
     if claim.attempts + 1 >= _MOST_FAULTS:
-        run.deps.ledger.park(claim, cause="fault", error=f"{type(error).__name__}: {_said(error)}")
+        run.deps.ledger.park(claim, cause="fault", error=f"{type(error).__name__}: {said_by(error)}")
         return "parked"
     return _again(run, error)
 
@@ -317,7 +323,7 @@ def _later(run: Run, error: RateLimited | Busy) -> str:
         # Not all at once, though.
         wait_s += random.uniform(0, 0.1 + wait_s * 0.05)  # noqa: S311
     run.deps.ledger.reschedule(
-        run.claim, in_ms=round(wait_s * 1000), cause=_cause(error), error=_said(error), failed=False
+        run.claim, in_ms=round(wait_s * 1000), cause=cause_of(error), error=said_by(error), failed=False
     )
     return "later"
 
@@ -340,7 +346,7 @@ def _drop(run: Run, error: Exception) -> str:
         cause=run.retry_cause,
         exc_info=error if is_fault else None,
     )
-    said = _said(error) if not is_fault else type(error).__name__
+    said = said_by(error) if not is_fault else type(error).__name__
     end = run.deps.ledger.complete(claim, note=f"{claim.kind} given up: {said}")
     return _ended(run, end, "dropped")
 
@@ -360,9 +366,9 @@ def _refused(run: Run, error: Unauthorized) -> str:
 
 def _park(run: Run, error: BridgeError) -> str:
     claim = run.claim
-    log.warning("job parked", job=claim.kind, key=claim.key, cause=_cause(error))
+    log.warning("job parked", job=claim.kind, key=claim.key, cause=cause_of(error))
     chosen_since = isinstance(error, SeveralCustomers)
-    end = run.deps.ledger.park(claim, cause=_cause(error), error=_said(error), unless_learnt=chosen_since)
+    end = run.deps.ledger.park(claim, cause=cause_of(error), error=said_by(error), unless_learnt=chosen_since)
     return "again" if end == "again" else "parked"
 
 
@@ -372,36 +378,11 @@ def _again(run: Run, error: Exception) -> str:
         "job failed, will be retried",
         job=claim.kind,
         key=claim.key,
-        cause=_cause(error),
+        cause=cause_of(error),
         attempt=claim.attempts + 1,
         in_s=round(wait_s, 1),
     )
     end = run.deps.ledger.reschedule(
-        claim, in_ms=int(wait_s * 1000), cause=_cause(error), error=_said(error), failed=True
+        claim, in_ms=int(wait_s * 1000), cause=cause_of(error), error=said_by(error), failed=True
     )
     return "parked" if end == "parked" else "failed"
-
-
-def _broken(kind: str, error: Exception) -> str:
-    fault = server_fault(error)
-    log.warning(
-        "Redis refuses writes, the job is due again when its lease ends",
-        job=kind,
-        error=type(error).__name__,
-        why=fault.says if fault else "Redis refuses this job's data",
-    )
-    return "broken"
-
-
-def backoff_s(attempts: int) -> float:
-    """1 to 2 s after the first failure, doubling to 5 minutes; jitter keeps jobs out of step."""
-    return min(_MAX_BACKOFF_S, random.uniform(1, 2) * 2.0 ** min(attempts, 10))  # noqa: S311
-
-
-def _said(error: Exception) -> str:
-    """Its words, such that Redis can keep them."""
-    return str(error).encode("utf-8", "replace").decode()
-
-
-def _cause(error: Exception) -> str:
-    return type(error).__name__ if isinstance(error, BridgeError) else "fault"

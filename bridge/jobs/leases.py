@@ -22,6 +22,8 @@ _LOOKED_AT_EVERY = 1 / 8
 _TRIED_AGAIN_AFTER = 1 / 40
 # Nothing is sent under an older lease before Redis was asked. The rest is for what was sent to arrive.
 _SURE_FOR = 1 / 2
+# More than a process has threads.
+_MOST_HANDED_BACK = 1_000
 
 
 class Leases:
@@ -36,6 +38,8 @@ class Leases:
         self._lease_s = ledger.lease_ms / 1000
         # Claim -> when it was last renewed, by a clock that does not stop while the process is stopped.
         self._held: dict[str, tuple[Claim, float]] = {}
+        # Name and token of runs that had no end in Redis, though this process lives.
+        self._without_end: dict[tuple[str, str], None] = {}
         self._lock = threading.Lock()
         self._keeper = LeaseKeeper(lease_s=self._lease_s)
         self._keeper.keep(self)
@@ -69,6 +73,28 @@ class Leases:
             if found is not None:
                 del self._held[found.token]
             return found
+
+    def had_no_end(self, name: str, token: str) -> None:
+        """Have Redis told, once it answers, that this run of a job did not kill its worker."""
+        with self._lock:
+            if len(self._without_end) < _MOST_HANDED_BACK:
+                self._without_end[name, token] = None
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether something is held, or is still to be told."""
+        with self._lock:
+            return bool(self._held or self._without_end)
+
+    def hand_back(self) -> None:
+        """Tell Redis of all runs that had no end."""
+        with self._lock:
+            runs = [*self._without_end]
+        if runs:
+            self.ledger.hand_back(runs)
+            with self._lock:
+                for run in runs:
+                    self._without_end.pop(run, None)
 
     def sure(self, claim: Claim) -> None:
         """Check, just before something is sent, that the lease cannot have run out.
@@ -143,7 +169,7 @@ class LeaseKeeper:
 
     def kept(self) -> list[Leases]:
         with self._lock:
-            ended = [one for one in self._leaving if not one.held()]
+            ended = [one for one in self._leaving if not one.is_needed]
             if ended:
                 self._leaving = [one for one in self._leaving if one not in ended]
                 self._kept = [one for one in self._kept if one not in ended]
@@ -170,6 +196,7 @@ class LeaseKeeper:
     def _renew(self, leases: Leases) -> Exception | None:
         try:
             leases.renew(older_than_s=self._lease_s * _RENEWED_AT)
+            leases.hand_back()
         except RedisError as error:
             return error
         return None

@@ -241,22 +241,6 @@ def test_a_job_is_first_renewed_when_its_lease_is_old_enough(
     assert asked == [claim.name]
 
 
-def test_a_job_that_kills_its_worker_is_parked_after_five_deliveries(
-    bridge: Bridge, sandbox: RunningSandbox
-) -> None:
-    bridge.receive("call-ended", ended())
-
-    for _ in range(5):
-        bridge.ledger.dispatch(1)
-        assert bridge.ledger.claim("sync", KEY) is not None
-        bridge.let_pass(11)
-    ends = bridge.run_jobs()
-
-    assert ends == ["sync gone"]
-    assert [job["cause"] for job in bridge.ledger.parked().values()] == ["crashed"]
-    assert sandbox.kustomer.requests == []
-
-
 def test_a_fault_of_our_own_is_parked_after_a_few_tries_and_named(
     redis_client: redis.Redis, sandbox: RunningSandbox
 ) -> None:
@@ -320,7 +304,7 @@ def test_a_job_that_gets_on_is_not_given_up_for_the_death_of_its_workers(bridge:
             bridge.ledger.dispatch(1)
             claim = bridge.ledger.claim("sync", KEY)
             assert claim is not None
-            bridge.let_pass(11)
+            bridge.let_pass(400)
         assert claim is not None
         bridge.ledger.keep(claim, {f"out:{step}": {"id": "1", "sent": {}}})
 
@@ -337,7 +321,7 @@ def test_a_job_that_gets_on_and_kills_its_worker_each_time_is_parked_in_the_end(
         if claim is not None:
             deliveries += 1
             bridge.ledger.keep(claim, {f"out:{deliveries}": {"id": "1", "sent": {}}})
-        bridge.let_pass(11)
+        bridge.let_pass(400)
 
     assert 5 < deliveries <= 25
 

@@ -29,7 +29,7 @@ from bridge.ledger.calls.learning import ASKED, SIGNED, TOLD
 from bridge.ledger.keys import QUEUE_KEYS, Lane, split_job
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.queue.claims import Claim
-from bridge.ledger.queue.jobs import GIVE_UP_AFTER_MS, HANDOVER_MS, MAX_DELIVERIES
+from bridge.ledger.queue.jobs import GIVE_UP_AFTER_MS, HANDOVER_MS, MAX_DELIVERIES, MOST_HANDED_BACK
 from bridge.ledger.scripted import LEASE_MS, LONGEST_LEASE_MS
 
 NOW = f"{keys.TAG}:test:now"
@@ -111,6 +111,9 @@ class Protocol(RuleBasedStateMachine):
         self.was_set_back = False
         self.parked: set[str] = set()
         self.deliveries: dict[str, int] = {}
+        # Whose runs without an end are counted; of the last one, until another begins.
+        self.counted: dict[str, list[Hold]] = {}
+        self.handed_back: Counter[str] = Counter()
         self.steps: dict[str, int] = {}
         self.failing: dict[str, int] = {}
         # Before this nothing may be claimed; where it is not known for sure, there is no entry.
@@ -139,6 +142,8 @@ class Protocol(RuleBasedStateMachine):
         for known in (self.holder, self.leased, self.deliveries, self.steps, self.failing, self.not_before):
             known.pop(name, None)
         self.news.pop(name, None)
+        self.counted.pop(name, None)
+        self.handed_back.pop(name, None)
         self.parked.discard(name)
 
     def marked(self, name: str, at: int) -> None:
@@ -265,7 +270,9 @@ class Protocol(RuleBasedStateMachine):
         if name in self.parked or job.get("attempts") or "again_at" in job:
             return True
         due = [self.line.zscore(lane, name) for lane in QUEUE_KEYS[: len(Lane)]]
-        return any(at is not None and at <= self.now for at in due)
+        # A job that was handed back is due when its lease ends.
+        soon = self.now if name in self.holder else max(self.now, self.leased.get(name, 0))
+        return any(at is not None and at <= soon for at in due)
 
     def are_one(self, uuid: str, number: str, sure: int) -> bool:
         """Whether a pair of ids makes one record of two parts now; ties that are less sure make room."""
@@ -364,6 +371,7 @@ class Protocol(RuleBasedStateMachine):
         self.leased[name] = self.now + LEASE_MS
         self.holder[name] = Hold(claim, self.visible(key))
         self.holds.append(self.holder[name])
+        self.counted.setdefault(name, []).append(self.holder[name])
 
     @precondition(lambda self: self.holds)
     @rule(pick=st.integers(0, 7), name=st.sampled_from(["state", *STEPS]))
@@ -382,6 +390,7 @@ class Protocol(RuleBasedStateMachine):
         is_step = name != "state" and field not in self.fields
         if is_step and self.deliveries.get(job, 0) > 1 and self.steps.get(job, 0) < _MOST_STEPS:
             self.deliveries[job] = 1
+            self.counted[job] = [hold]
             self.steps[job] = self.steps.get(job, 0) + 1
         self.fields.add(field)
 
@@ -471,13 +480,43 @@ class Protocol(RuleBasedStateMachine):
         if not lost:
             self.leased[hold.claim.name] = self.now + LEASE_MS
 
+    @precondition(lambda self: self.holds)
+    @rule(pick=st.integers(0, 7), in_ms=st.sampled_from([None, 3_000]))
+    def a_worker_hands_back(self, pick: int, in_ms: int | None) -> None:
+        """It lives, and its run had no end."""
+        self.step()
+        hold = self.holds.pop(pick % len(self.holds))
+        name = hold.claim.name
+        for _ in range(2):
+            # However often it says so.
+            self.ledger.hand_back([(name, hold.claim.token)], in_ms=in_ms)
+        if hold in self.counted.get(name, []) and self.handed_back[name] < MOST_HANDED_BACK:
+            self.counted[name].remove(hold)
+            self.deliveries[name] -= 1
+            self.handed_back[name] += 1
+        if self.holder.get(name) is hold:
+            del self.holder[name]
+            if in_ms is not None:
+                self.leased[name] = self.now + in_ms
+        assert not self.may_write(hold), f"{name}: handed back, and may write"
+        job = json.loads(self.line.hget(keys.JOBS, name) or "{}")
+        if name in self.counted and name not in self.parked:
+            assert job["deliveries"] == self.deliveries[name], f"{name}: handed back, and counted otherwise"
+
+    def may_write(self, hold: Hold) -> bool:
+        try:
+            self.ledger.keep(hold.claim, {"state": "waiting"})
+        except LeaseLost:
+            return False
+        return True
+
     # -- longer stories, which chance alone would seldom tell
 
     @rule(name=st.sampled_from(NAMES), gets_on=st.booleans())
     def a_job_kills_its_workers(self, name: str, gets_on: bool) -> None:
         self.a_job_is_planned(name, 0, Lane.LIVE)
         for _ in range(40 if gets_on else MAX_DELIVERIES + 1):
-            self.time_passes(LEASE_MS + 1)
+            self.time_passes(400_000)
             self.take(name)
             hold = self.holder.get(name)
             if hold is None or hold not in self.holds:
@@ -636,6 +675,7 @@ def _moves() -> list[tuple[str, str | None, list[dict[str, Any]]]]:
         (1, "a_run_finds_that_it_cannot_be_done", "holds", picks),
         (1, "a_worker_is_killed", "holds", picks),
         (3, "a_worker_renews", "holds", picks),
+        (1, "a_worker_hands_back", "holds", _all(pick=[*range(8)], in_ms=[None, 3_000])),
         (1, "a_person_runs_it_again", None, _all(name=names)),
         (1, "a_person_runs_it_again_if_it_is_parked", None, _all(name=names)),
         (2, "the_next_reply_is_lost", None, [{}]),

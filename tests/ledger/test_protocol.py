@@ -32,6 +32,11 @@ MUTANTS = {
         ("claim", "if score > now and not on_its_way then", "if false then")
     ],
     "deliveries are not counted": [("claim", "job.deliveries = job.deliveries + 1", "")],
+    "a run that was handed back counts": [("hand_back", "math.max(0, job.deliveries - 1)", "job.deliveries")],
+    "a run is handed back as often as it is told": [
+        ("hand_back", "job.open_runs = string.gsub(job.open_runs, token .. ' ', '')", "")
+    ],
+    "who handed a job back may write": [("hand_back", "else job.token = nil end", "end")],
     "a parked job is claimed": [
         ("claim", "if redis.call('ZSCORE', PARKED, name) then return {'parked'} end", "")
     ],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, cast
@@ -27,6 +27,11 @@ from bridge.ledger.scripted import LONGEST_LEASE_MS
 from bridge.ledger.sharing import flush
 
 MAX_DELIVERIES = 5
+# Before the run that follows one, two, ... deliveries without an end; half of it to one and a half. In all
+# longer than most outages that kill workers, which are not to use up the deliveries of jobs that run then.
+PAUSES_MS = (0, 5_000, 30_000, 240_000)
+# So often a run without an end of a worker that lives is not counted; beyond that the job breaks something.
+MOST_HANDED_BACK = 50
 # Of a job that is not parked: it ends by itself once it is useless.
 _NEVER = 1_000_000
 GIVE_UP_AFTER_MS = 24 * 3_600_000
@@ -35,6 +40,7 @@ HANDOVER_MS = 3_000
 # Jobs plan at most a day ahead; what is planned for later was planned by a clock that was wrong.
 LONGEST_PLAN_MS = 48 * 3_600_000
 _LOCK_FORGOTTEN_MS = 3_600_000
+_PAUSES = " ".join(map(str, PAUSES_MS))
 
 
 class Jobs(Records):
@@ -86,9 +92,13 @@ class Jobs(Records):
         names = [DueJob(name, int(ms)) for name, ms in zip(found[::2], found[1::2], strict=True)]
         return int(wait), names
 
-    def claim(self, kind: str, key: str) -> Claim | None:
-        """Take a job, or None: not due any more, held by somebody, or parked."""
-        name, token = keys.job(kind, key), secrets.token_hex(8)
+    def claim(self, kind: str, key: str, *, token: str | None = None) -> Claim | None:
+        """Take a job, or None: not due any more, held by somebody, parked, or not yet to run again.
+
+        Args:
+            token: `new_token()`, for who has to know it though the answer may get lost.
+        """
+        name, token = keys.job(kind, key), token or new_token()
         answer, *rest = self._run(
             "claim",
             [*QUEUE_KEYS, keys.record(key), keys.log(key)],
@@ -98,6 +108,7 @@ class Jobs(Records):
             MAX_DELIVERIES if kind not in kinds.KINDS or kinds.KINDS[kind].parks else _NEVER,
             kind,
             "1" if kind in kinds.OF_CALLS else "",
+            _PAUSES,
         )
         if answer != "claimed":
             return None
@@ -133,11 +144,18 @@ class Jobs(Records):
         pairs = [text for claim in claims for text in (claim.name, claim.token)]
         return cast(list[str], self._run("renew", [*QUEUE_KEYS], self.lease_ms, *pairs)) if pairs else []
 
-    def shorten(self, claims: list[Claim], *, to_ms: int) -> None:
-        """Let leases end soon: this process stops, and what it sent last may still be on its way."""
-        pairs = [text for claim in claims for text in (claim.name, claim.token)]
+    def hand_back(self, runs: Collection[tuple[str, str]], *, in_ms: int | None = None) -> None:
+        """Let go of jobs whose runs had no end, by a worker that lives: these deliveries do not count.
+
+        Args:
+            runs: name of the job and token of its claim. What another has by now it keeps.
+            in_ms: when the others are due again, as what was sent last may still be on its way; None: when
+                their leases end.
+        """
+        pairs = [text for run in runs for text in run]
         if pairs:
-            self._run("renew", [*QUEUE_KEYS], to_ms, *pairs)
+            wait = -1 if in_ms is None else in_ms
+            self._run("hand_back", [*QUEUE_KEYS], wait, MOST_HANDED_BACK, *pairs)
 
     def complete(
         self,
@@ -342,6 +360,11 @@ class Jobs(Records):
             yield
         finally:
             self._run_later("unlock", [key], f"{claim.name} {claim.token}")
+
+
+def new_token() -> str:
+    """Of one claim; nobody else has it."""
+    return secrets.token_hex(8)
 
 
 def _unless_lost(what: str) -> Callable[[Any], None]:

@@ -283,6 +283,18 @@ def _slow(hand: Hand) -> None:
     _ended(hand)
 
 
+def _cut_short(hand: Hand) -> None:
+    """Redis goes away in the middle of a run, whose worker says when it is back that it lives."""
+    hand.tell("call-ended", ENDED)
+    hand.ledger.dispatch(1)
+    claim = hand.ledger.claim("sync", KEY)
+    if claim is not None:
+        hand.leases.had_no_end(claim.name, claim.token)
+    hand.leases.hand_back()
+    hand.pass_time(11)
+    hand.run_all()
+
+
 def _refused(hand: Hand) -> None:
     """Kustomer refuses notes to a key without the role, until one that is tried goes well."""
     hand.tell("call-ended", ENDED)
@@ -611,6 +623,7 @@ JOURNEYS = {
         times=3,
         lease_ms=400,
     ),
+    "cut short": Journey(run=_cut_short, only=frozenset({"ledger.hand_back", "ledger.claim"})),
     "in bulk": Journey(
         run=_in_bulk,
         # Taken, and then lost: nothing of it is ever made.

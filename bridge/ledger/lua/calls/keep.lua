@@ -25,7 +25,7 @@ for i = 6, #ARGV, 2 do
   end
 end
 if stepped and job.deliveries > 1 and (job.steps or 0) < MOST_STEPS then
-  job.deliveries, job.steps = 1, (job.steps or 0) + 1
+  job.deliveries, job.steps, job.open_runs = 1, (job.steps or 0) + 1, nil
   save(ARGV[1], job)
 end
 

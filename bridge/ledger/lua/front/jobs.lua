@@ -4,7 +4,8 @@
 --      1-4    due:<lane>      sorted sets: when a job is to be looked at (ms since 1970), lanes by priority
 --      5-8    leased:<lane>   sorted sets: until when a worker holds a job
 --      9-12   handed:<lane>   sorted sets: until when a job handed to a worker process may be on its way
---      13     jobs            hash: job name -> JSON {lane, attempts, deliveries, steps, token, again_at, error, ...}
+--      13     jobs            hash: job name -> JSON {lane, attempts, deliveries, steps, open_runs, token, again_at,
+--                             error, ...}
 --      14     parked          sorted set: since when a job waits for a person
 -- Names in capitals are values that Python knows, put in by scripts.py: ROOT, what all keys begin with; KINDS_OF_CALLS,
 -- the kinds of jobs that a call may have; FIELD, FAMILY and STATE, the names in a call's record.
@@ -65,6 +66,13 @@ end
 local function release(name, job)
   redis.call('ZREM', leased(job.lane), name)
   redis.call('ZREM', handed(job.lane), name)
+end
+
+-- End the hold of a worker whose lease ran out. It may have died of this job: the run stays counted, with its token
+-- in open_runs, until that worker says that it lives (hand_back.lua).
+local function leave_open(job)
+  if job.token then job.open_runs = (job.open_runs or '') .. job.token .. ' ' end
+  job.token = nil
 end
 
 -- Put a job into a better lane. One that is held moves with its lease, so that what its run leaves to be done

@@ -5,12 +5,15 @@
 --      16   log:<key>
 -- ARGV 1 job name   2 token   3 lease, ms   4 deliveries without an end after which it is parked
 --      5 kind of the job   6 '1': answer the call's record, too
+--      7 pauses in ms, with blanks between: before the run that follows one, two, ... deliveries without an end
 -- Answers {claimed, attempts, now, lane, number of the call or '', trace of its last webhook or '', record...} or
 -- {gone | early | busy | parked}. The record: fields and events, each as HGETALL has them, and the same of the
 -- part that is kept under the call's number, where there is one.
 --
 -- Guarantees: one holder at a time, also while two records of one call become one; every delivery is
--- counted before the job runs, so that one which kills its worker is parked as well.
+-- counted before the job runs, so that one which kills its worker is parked as well. The pauses keep apart the jobs
+-- that ended together with a worker, so that the one which ended it is found, and are longer than most outages that
+-- kill workers for another reason.
 local name, token = ARGV[1], ARGV[2]
 local now = now_ms()
 local job = job_of(name)
@@ -50,13 +53,30 @@ if number then
   end
   -- Its worker may wake up late, and must find then that the call is not its own any more.
   if twin and twin.token then
-    twin.token = nil
+    leave_open(twin)
     save(other, twin)
   end
 end
 
+local open, pause = job.deliveries, 0
+for text in string.gmatch(ARGV[7], '%d+') do
+  if open > 0 then open, pause = open - 1, tonumber(text) end
+end
+-- From half to one and a half of it, by the token of the last run.
+local ended_at = lease_end(name, job)
+local share = 0.5 + (tonumber(string.match(job.token or '', '^%x%x%x%x') or '8000', 16)) / 65536
+local until_ms = ended_at + math.floor(pause * share)
+if job.deliveries < tonumber(ARGV[4]) and ended_at > 0 and now < until_ms then
+  -- The late holder may still end it.
+  job.cause, job.error = 'crashed', 'a worker ended while it ran, ' .. job.deliveries .. ' times'
+  save(name, job)
+  redis.call('ZADD', due(job.lane), until_ms, name)
+  return {'early'}
+end
+
+leave_open(job)
 if job.deliveries >= tonumber(ARGV[4]) then
-  job.token, job.cause, job.error = nil, 'crashed', 'delivered ' .. job.deliveries .. ' times without an end'
+  job.cause, job.error = 'crashed', 'delivered ' .. job.deliveries .. ' times without an end'
   save(name, job)
   redis.call('ZREM', due(job.lane), name)
   redis.call('ZREM', leased(job.lane), name)

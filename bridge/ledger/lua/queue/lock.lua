@@ -14,7 +14,7 @@ if kept then
   local job = name and holds(name, token)
   if job and not (name == ARGV[1] and token == ARGV[2]) then
     if lease_end(name, job) > now_ms() then return 0 end
-    job.token = nil
+    leave_open(job)
     save(name, job)
   end
 end

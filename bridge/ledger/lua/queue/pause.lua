@@ -14,6 +14,7 @@ local job = holds(name, ARGV[2])
 if not job then return {'lost'} end
 release(name, job)
 job.token, job.deliveries, job.steps, job.again_at = nil, 0, nil, nil
+job.open_runs, job.handed_back = nil, nil
 job.attempts, job.failing_since = 0, nil
 job.cause, job.error = 'Disconnected', ARGV[4]
 save(name, job)

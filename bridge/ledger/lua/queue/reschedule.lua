@@ -13,6 +13,7 @@ local job = holds(name, ARGV[2])
 if not job then return {'lost'} end
 release(name, job)
 job.token, job.deliveries, job.steps, job.again_at = nil, 0, nil, nil
+job.open_runs, job.handed_back = nil, nil
 job.cause, job.error = ARGV[4], ARGV[5]
 if ARGV[6] == '1' then
   job.attempts = job.attempts + 1
