@@ -27,6 +27,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from bridge.account_settings import OfAccount
 from bridge.domain.rules.model import Rules
 from bridge.errors import WrongUse
 from bridge.platforms import is_on_platform
@@ -67,7 +68,7 @@ from bridge.setting_values import (
 Via = Literal["direct", "membrane"]
 
 
-class Settings(BaseSettings):
+class Settings(OfAccount, BaseSettings):
     """All settings of all commands; `need()` says which of them a command cannot do without."""
 
     model_config = SettingsConfigDict(
@@ -193,6 +194,7 @@ class Settings(BaseSettings):
     _notices: tuple[str, ...] = PrivateAttr(default=())
     _secret_files: Mapping[str, Path] = PrivateAttr(default_factory=dict)
     _given: Mapping[str, object] = PrivateAttr(default_factory=dict)
+    # See `bridge.account_settings`.
     _account: str = PrivateAttr(default="")
 
     @classmethod
@@ -282,34 +284,6 @@ class Settings(BaseSettings):
         values = cls.__new__(cls)
         BaseModel.__init__(values, **given)
         return values
-
-    @property
-    def account(self) -> str:
-        """The account's name; empty for the unnamed one, which most deployments have alone."""
-        return self._account
-
-    @property
-    def given(self) -> Mapping[str, object]:
-        """What these settings were made of, by variable in lower case; it holds secrets."""
-        return self._given
-
-    def of_account(self, name: str) -> Settings:
-        """The same, as those of this account."""
-        again = self.model_copy()
-        again._account = name
-        return again
-
-    @property
-    def pages_url(self) -> str | None:
-        """Where people reach the pages of this account, for links in notes and messages."""
-        if self.public_url is None or not self._account:
-            return self.public_url
-        return f"{self.public_url}/accounts/{self._account}"
-
-    @property
-    def webhooks_path(self) -> str:
-        """What the paths of this account's webhooks begin with."""
-        return f"/webhooks/{self._account}" if self._account else "/webhooks"
 
     @property
     def notices(self) -> tuple[str, ...]:

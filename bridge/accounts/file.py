@@ -61,7 +61,7 @@ def read_accounts(path: Path, base: Settings, *, before: Mapping[str, Entry] | N
         base: the settings of the deployment.
         before: entries of the last time; a table that has not changed is not read again.
     """
-    tables, wrong = _tables(path)
+    tables, wrong = tables_of(path)
     if tables is None:
         return AccountsFile(wrong=tuple(wrong), is_readable=False)
     entries: dict[str, Entry] = {}
@@ -87,7 +87,8 @@ def read_entry(path: Path, name: str, table: Mapping[str, Any], base: Settings) 
     )
 
 
-def _tables(path: Path) -> tuple[dict[str, Mapping[str, Any]] | None, list[str]]:
+def tables_of(path: Path) -> tuple[dict[str, Mapping[str, Any]] | None, list[str]]:
+    """The tables by name, and what is wrong with the file; None where it cannot be read."""
     data, why = _bytes(path)
     if why:
         return None, [f"{path}: {why}"]

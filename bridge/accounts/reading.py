@@ -142,6 +142,11 @@ def _recordings(own: object, prefix: str | None, name: str, base: Settings) -> s
     return _below(base.recordings_url, prefix or f"{name}/", base.data_dir)
 
 
+def place_of_recordings(name: str, base: Settings) -> str:
+    """Where an account's recordings are kept that says nothing of it."""
+    return _recordings(None, None, name, base)
+
+
 def _below(url: str, prefix: str, data_dir: Path) -> str:
     parts = urlsplit(url)
     if parts.scheme == "file" and not parts.path:

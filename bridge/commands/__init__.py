@@ -109,7 +109,7 @@ class LazyGroup(click.Group):
                 raise
             raise WrongUse(f"callbridge {cmd_name} is not part of this version") from error
         assert isinstance(command, click.Command)  # noqa: S101  # the table above is ours
-        return command
+        return _taking_account(command)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -121,6 +121,22 @@ class LazyGroup(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in self.table.items()])
+
+
+def _taking_account(command: click.Command) -> click.Command:
+    """The command, which takes --account in its own place too."""
+    if isinstance(command, click.Group):
+        for below in command.commands.values():
+            _taking_account(below)
+    elif not any(one.name == "account" for one in command.params):
+        option = click.Option(["--account"], expose_value=False, hidden=True, callback=_choose)
+        command.params.append(option)
+    return command
+
+
+def _choose(context: click.Context, _: click.Parameter, name: str | None) -> None:
+    if name:
+        context.find_root().params["account"] = name
 
 
 def _nearest(name: str, names: Iterable[str]) -> str:
@@ -142,7 +158,10 @@ def _check_text(argv: Sequence[str]) -> None:
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message="%(version)s")
-def cli() -> None:
+@click.option(
+    "--account", metavar="NAME", help="Work on this account of CALLBRIDGE_ACCOUNTS; also after the command."
+)
+def cli(account: str | None) -> None:
     """Log CloudTalk phone calls in Kustomer: none lost, none twice, every step explained."""
 
 

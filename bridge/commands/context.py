@@ -10,7 +10,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
+import click
+
 from bridge import error_reports, logs, tracing_setup
+from bridge.accounts.choosing import choose_account
 from bridge.commands.printing import say
 from bridge.errors import Unavailable, WrongUse
 from bridge.local.embedded import write_private
@@ -22,6 +25,8 @@ from bridge.settings import Reading, Settings
 log = logging.getLogger(__name__)
 
 _REDIS_AGAIN_S = 1.0
+# Of the command itself, before its subcommands; see `bridge.commands.cli`.
+ACCOUNT_OPTION = "account"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,12 +93,7 @@ def load_settings(
         WrongUse: names every setting that is wrong or missing.
     """
     environ = os.environ if environ is None else environ
-    reading = Settings.read(environ, dotenv=dotenv)
-    if not any(environ.get(name, "").strip() for name in ("REDIS_URL", "REDIS_URL_FILE")):
-        run = living_run(reading.settings.data_dir)
-        if run is not None:
-            own = {name: value for name, value in environ.items() if value.strip()}
-            reading = Settings.read(over(run.environment, own, Settings), dotenv=dotenv)
+    reading = _read(environ, dotenv)
     if checks_addresses:
         reading = with_addresses_checked(reading)
     if looks_on:
@@ -101,11 +101,40 @@ def load_settings(
         followed = {"CALLBRIDGE_RULES", *files}
         wrong = tuple(line for line in reading.wrong if line.partition(" ")[0] not in followed)
         reading = replace(reading, wrong=wrong)
-    settings = reading.settled(need, others=others)
+    if name := chosen_account(environ):
+        settings = choose_account(reading.settled(), name).need(*need)
+    else:
+        settings = reading.settled(need, others=others)
     if says_notices:
         for notice in settings.notices:
             say(f"Warning: {notice}", err=True)
     return settings
+
+
+def read_settings() -> Settings:
+    """The deployment's own, whichever account the command is to work on.
+
+    Raises:
+        WrongUse: names every setting that is wrong.
+    """
+    return _read(os.environ, Path(".env")).settled()
+
+
+def _read(environ: Mapping[str, str], dotenv: Path | None) -> Reading:
+    reading = Settings.read(environ, dotenv=dotenv)
+    if not any(environ.get(name, "").strip() for name in ("REDIS_URL", "REDIS_URL_FILE")):
+        run = living_run(reading.settings.data_dir)
+        if run is not None:
+            own = {name: value for name, value in environ.items() if value.strip()}
+            reading = Settings.read(over(run.environment, own, Settings), dotenv=dotenv)
+    return reading
+
+
+def chosen_account(environ: Mapping[str, str]) -> str:
+    """The account that --account names, else CALLBRIDGE_ACCOUNT; empty: none is named."""
+    context = click.get_current_context(silent=True)
+    given = context.find_root().params.get(ACCOUNT_OPTION) if context is not None else None
+    return str(given or environ.get("CALLBRIDGE_ACCOUNT", "")).strip()
 
 
 def with_addresses_checked(reading: Reading) -> Reading:
@@ -122,6 +151,8 @@ def start_process(name: str) -> Settings:
         WrongUse: names every setting that is wrong, or that this process or another one misses; or the ledger
             is newer than this version.
     """
+    if chosen_account(os.environ):
+        raise WrongUse(f"callbridge {name} serves all accounts: leave out --account and CALLBRIDGE_ACCOUNT")
     settings = load_settings(
         need=PROCESS_NEEDS[name],
         others=ALL_NEEDS,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import threading
 from collections.abc import Callable, Sequence
@@ -11,6 +12,8 @@ import click
 
 from bridge.commands import DONE, NEEDS_A_PERSON
 from bridge.commands.confirming import confirm
+from bridge.commands.context import chosen_account
+from bridge.commands.forget_account import forget_account
 from bridge.commands.open_ledger import opened_ledger
 from bridge.commands.printing import say
 from bridge.domain.phone import read_phone
@@ -49,7 +52,12 @@ def forget(
 
     If a service does not answer, nothing is erased here yet (exit code 1): run the command again.
     Exit code 3: part of the request is impossible; the receipt says which.
+
+    With --account NAME alone: all of an account that is no longer in the file of accounts.
     """
+    account = chosen_account(os.environ)
+    if number is None and call is None and account:
+        return forget_account(account, yes=yes)
     if (number is None) == (call is None):
         raise WrongUse("Give either --number or --call.")
     remove_at = [name for name, wanted in (("cloudtalk", cloudtalk), ("kustomer", kustomer)) if wanted]

@@ -178,7 +178,7 @@ class Sender:
         if self._token:
             # In any alphabet, as the bridge takes it.
             headers.append((b"Authorization", f"Bearer {self._token}".encode()))
-        address = f"{self._base}/webhooks/cloudtalk/{quote(trigger, safe='')}"
+        address = f"{self._base}{self._settings.webhooks_path}/cloudtalk/{quote(trigger, safe='')}"
         try:
             response = self._client.post(address, content=body, headers=headers)
         except httpx2.TransportError as cause:
@@ -227,7 +227,9 @@ class Sender:
         deadline = time.monotonic() + FOLLOW_S
         while time.monotonic() < deadline:
             try:
-                response = self._client.get(f"{self._base}{_api_of(key)}", headers=headers)
+                response = self._client.get(
+                    f"{self._base}{self._settings.pages_path}{_api_of(key)}", headers=headers
+                )
             except httpx2.TransportError:
                 break
             answer = _json(response)

@@ -25,7 +25,7 @@ def templates(*, trigger: str | None, as_json: bool, url: str | None) -> None:
     if as_json:
         say(json.dumps([as_data(template, base) for template in chosen], indent=2))
         return
-    say(as_text(chosen, base))
+    say(as_text(chosen, base, below=settings.webhooks_path))
     if not settings.webhook_tokens:
         say(
             "\nNo WEBHOOK_TOKENS are set yet. Create one, set it for the web process, and put it in the "
@@ -33,7 +33,7 @@ def templates(*, trigger: str | None, as_json: bool, url: str | None) -> None:
         )
 
 
-def as_text(chosen: Sequence[Template], base: str) -> str:
+def as_text(chosen: Sequence[Template], base: str, *, below: str = "/webhooks") -> str:
     lines = [
         "For each trigger below, in CloudTalk:",
         f"  {PLACE}, pick the trigger,",
@@ -47,7 +47,7 @@ def as_text(chosen: Sequence[Template], base: str) -> str:
             "",
             f"{template.trigger}",
             f"  Trigger  {template.title}",
-            f"  URL      {base}/webhooks/cloudtalk/{template.trigger}",
+            f"  URL      {base}{below}/cloudtalk/{template.trigger}",
             "  Headers  Authorization: Bearer YOUR-TOKEN",
             "           Content-Type: application/json",
         ]

@@ -212,7 +212,7 @@ def restore_lines(
     begin_restore(client)
     written: set[str] = set()
     if replace:
-        _remove_all(plain)
+        remove_all(plain)
     pipe = plain.pipeline(transaction=False)
     for line in lines:
         written.add(put_line(pipe, line))
@@ -226,17 +226,22 @@ def restore_lines(
     return Restored(keys=len(written), calls=calls, scheduled=scheduled)
 
 
-def _remove_all(plain: redis.Redis) -> None:
+def remove_all(plain: redis.Redis) -> int:
+    """Remove all that this ledger holds but its version; how many keys.
+
+    Args:
+        plain: a client that does not decode.
+    """
+    count = 0
     schema = keys.SCHEMA.encode()
     names: list[bytes] = []
     for name in plain.scan_iter(match=f"{_START}*", count=1000):
         if name != schema:
             names.append(name)
         if len(names) == 1000:
-            plain.unlink(*names)
+            count += plain.unlink(*names)
             names = []
-    if names:
-        plain.unlink(*names)
+    return count + (plain.unlink(*names) if names else 0)
 
 
 _ADD: Mapping[str, Callable[[Any, str, list[Any]], Any]] = {
