@@ -31,17 +31,17 @@ _CUSTOMER = re.compile(r"[0-9a-fA-F]{24}")
 
 @click.group()
 def contacts() -> None:
-    """Contacts that are carried over to Kustomer, and back; see [contacts] of the rules."""
+    """Contacts carried over to Kustomer and back; see [contacts] in the rules file."""
 
 
 @contacts.command()
-@click.option("--left", is_flag=True, help="Only contacts of which something is left to a person.")
+@click.option("--left", is_flag=True, help="Only contacts that need a person's decision.")
 @click.option(
     "--limit", default=50, show_default=True, type=click.IntRange(1, _MOST), help="At most so many."
 )
 @click.option("--json", "as_json", is_flag=True)
 def ls(*, left: bool, limit: int, as_json: bool) -> int:
-    """List contacts, the one with the latest news first. It names nobody."""
+    """List contacts, most recently changed first; shows no names."""
     with opened_ledger() as (ledger, settings):
         # What is left to people is rare: it is looked for further down.
         names = contact_keys(ledger, most=_MOST if left else limit)
@@ -50,7 +50,7 @@ def ls(*, left: bool, limit: int, as_json: bool) -> int:
     if as_json:
         say(json.dumps({"contacts": shown}, indent=2))
     elif not shown:
-        say("Nothing is left to people." if left else "No contacts.")
+        say("No contact needs a decision." if left else "No contacts.")
     else:
         heads = ("when", "contact", "customer", "left to people")
         show_table(heads, [_row(one, settings) for one in shown], optional=("customer",))
@@ -61,7 +61,7 @@ def ls(*, left: bool, limit: int, as_json: bool) -> int:
 @click.argument("contact")
 @click.option("--json", "as_json", is_flag=True)
 def show(*, contact: str, as_json: bool) -> int:
-    """Show what became of CONTACT: its id in CloudTalk; without one, the id of its customer in Kustomer."""
+    """Show one contact, by its id in CloudTalk or, if it has none, its customer's id in Kustomer."""
     with opened_ledger() as (ledger, settings):
         record = ledger.read(_key(contact))
         if record.forgotten:

@@ -25,9 +25,9 @@ _ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # asked, not
 def health(*, kind: str | None) -> int:
     """Check that a process of this machine is alive: KIND, or any. Exits with 0 if so, otherwise with 1.
 
-    The web process is asked over HTTP, a worker or clock is looked up by its heartbeat in Redis. If Redis is
-    unavailable nothing can be said of those, and the exit code is 0: a restart would not help. `callbridge
-    status` shows whether all is well.
+    Asks the web process over HTTP, and looks for the heartbeat of a worker or clock in Redis. Without Redis
+    it cannot tell about these and exits with 0, because a restart would not help. `callbridge status` shows
+    whether all is well.
     """
     settings = load_settings(says_notices=False, looks_on=True)
     if kind == "web":

@@ -35,7 +35,7 @@ def kustomer() -> None:
 def klass(*, name: str | None, as_json: bool) -> None:
     """Print the class of custom objects that [fields] as = "klass" writes, for Kustomer's admin.
 
-    With the fields that the rules name; without any, with every field, so that each can be chosen later.
+    Lists the fields that the rules name, or every field if they name none.
     """
     rules = load_settings().rules
     name = name or rules.klass

@@ -84,9 +84,9 @@ def request(
 ) -> int:
     """Send one request to CONNECTION (cloudtalk, kustomer, or an id of Membrane's), and show the answer.
 
-    PATH is of the service's first address; a full address has to be one of the service's, as its key goes
-    nowhere else. Exit codes: 0 below status 400, else 1 with what the service said; 3 somebody has to act, or
-    the answer to a write was lost, so that it may have been done.
+    PATH starts at the service's base URL. A full URL must belong to the service, because the request carries
+    its key. Exit codes: 0 for a status below 400, otherwise 1 with the service's answer; 3: a person has to
+    act, or the reply to a write was lost, so it may have been done.
     """
     if path is None and json_body and not json_body.lstrip().startswith(("{", "[", '"', "@")):
         # A bare --json before PATH takes it for its value.

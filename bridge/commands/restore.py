@@ -34,8 +34,8 @@ _WRONG_USE = 2
 def restore(*, file: Path, replace: bool, dry_run: bool, as_json: bool) -> int:
     """Restore a backup into the ledger at REDIS_URL and the folder DATA_DIR, with the bridge stopped.
 
-    What happened after the backup may be in Kustomer already: it is searched there before it is written. Run
-    `callbridge backfill` from the time of the backup afterwards, for calls that the backup does not know.
+    Kustomer may already have what happened after the backup, so the bridge looks there before it writes. Then
+    run `callbridge backfill` from the time of the backup, for calls that the backup does not know.
     """
     found = Backup(file)
     with _opened() as (ledger, settings):

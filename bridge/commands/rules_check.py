@@ -23,7 +23,7 @@ def check(*, file: Path | None) -> int:
     """Check FILE, or without one the file of CALLBRIDGE_RULES.
 
     A mistake is a line FILE:LINE:COLUMN: what; remedy on standard error, and the exit code is 2. Templates
-    are tried on a sample call. What is right and has no effect is a note, with exit code 0.
+    are tried on a sample call. A valid choice without effect is a note, with exit code 0.
     """
     settings = Settings.read(os.environ).settings
     path = file or settings.callbridge_rules

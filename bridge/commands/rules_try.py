@@ -68,7 +68,7 @@ def try_(
     """Compare FILE with the rules in force, for past calls: from what is on record, without any request.
 
     Without --apply nothing is written. Exit code 2: FILE has mistakes, which are shown as `rules check` does;
-    3: with --apply, a sync failed, or not all ended in time.
+    3: with --apply, a sync failed or did not end in time.
     """
     settings = load_settings(need=["redis"])
     would = read_file(file, settings)

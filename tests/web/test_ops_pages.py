@@ -340,7 +340,7 @@ def test_the_trail_is_filtered_by_person_and_call(site: Site, ledger: Ledger, bo
     assert "dropped: sync" not in see(site, "/trail?who=Amy", bo)
     assert "run again: sync" not in see(site, "/trail?call=id:2", bo)
     assert "neither a time nor a duration" in see(site, "/trail?since=whenever", bo)
-    assert "Nothing was done by hand that matches" in see(site, "/trail?who=Nobody", bo)
+    assert "No manual action matches" in see(site, "/trail?who=Nobody", bo)
 
 
 def test_rules_are_told_in_words_with_their_file_and_line(serve: Callable[..., Site], tmp_path: Path) -> None:
@@ -418,9 +418,9 @@ def test_an_audit_of_calls_that_ended_just_now_does_not_say_that_they_match(
 
     text = see(site, place, bo)
 
-    assert "No call of this time has to be in Kustomer yet." in text
+    assert "No call of this period should be in Kustomer yet." in text
     assert "has 7 calls" in text
-    assert "Both ends match" not in text and "No calls in this time" not in text
+    assert "CloudTalk and Kustomer match" not in text and "No calls in this time" not in text
 
 
 def test_a_span_that_cannot_be_read_is_said(site: Site, bo: dict[str, str]) -> None:
@@ -459,7 +459,7 @@ def test_empty_pages_say_what_to_do_next(site: Site, bo: dict[str, str]) -> None
         ("/parked", "Nothing is parked"),
         ("/held", "Nothing is held"),
         ("/refused", "Nothing was refused"),
-        ("/trail", "Nothing was done by hand"),
+        ("/trail", "No manual actions"),
         ("/audit", "No audit so far"),
     ):
         text = see(site, place, bo)
