@@ -7,8 +7,9 @@ import os
 import shutil
 import subprocess
 import tarfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -16,9 +17,10 @@ import pytest
 # Mounts what a container runtime mounts, then gives up root.
 _ENTER = """
 set -e
-root=$1 user=$2; shift 2
+root=$1 user=$2 volumes=$3; shift 3
 mount --bind "$root" "$root"; mount -o remount,ro,bind "$root"
 mount --bind "$root.data" "$root/data"
+for volume in $volumes; do mount --bind "${volume%:*}" "$root${volume#*:}"; done
 mount -t tmpfs tmpfs "$root/tmp"
 mount --rbind /dev "$root/dev"
 mount -t proc proc "$root/proc"
@@ -59,9 +61,14 @@ class Image:
         """Starts the image's program with these arguments, in namespaces that end with it."""
         return self.program(*self.config["Entrypoint"], *args)
 
-    def program(self, *argv: str) -> list[str]:
+    def program(self, *argv: str, volumes: Mapping[str, Path] = MappingProxyType({})) -> list[str]:
+        """Args: volumes: further folders, by the absolute path at which the program sees them."""
+        for path in volumes:
+            # As a runtime does, which makes what it mounts on.
+            (self.root / path.lstrip("/")).mkdir(parents=True, exist_ok=True)
+        mounts = " ".join(f"{folder}:{path}" for path, folder in volumes.items())
         unshare = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--propagation", "private")
-        return [*unshare, "sh", "-c", _ENTER, "box", str(self.root), self.config["User"], *argv]
+        return [*unshare, "sh", "-c", _ENTER, "box", str(self.root), self.config["User"], mounts, *argv]
 
     def inside(self, pid: int, *argv: str) -> list[str]:
         """Runs a program beside process `pid` of this image, as `docker exec` does."""

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
+import json
 import shutil
+import signal
 import stat
 import subprocess
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from bridge.sandbox.running import RunningSandbox
+from tests.failover.servers import Server
 from tests.frame.conftest import ROOT, Program
 from tests.packaging.boxes import Image, require
+from tests.packaging.pods import Pods, end_by_signal
+from tests.support import ended
+from tests.waiting import eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -142,6 +152,63 @@ def test_the_sandbox_runs_on_its_read_only_file_system(image: Image, running: Pr
 
     assert sent.returncode == 0, sent.stdout + sent.stderr
     assert "note" in sent.stdout
+
+
+def test_the_pods_of_the_chart_run_carry_a_call_and_end_in_time(
+    image: Image, sandbox: RunningSandbox, tmp_path: Path
+) -> None:
+    """Each with its variables, files, arguments and probes, on the network of this machine."""
+    found = sandbox.environ()
+    server = Server(tmp_path)
+    secrets = {
+        "redis-url": f"redis://127.0.0.1:{server.port}/0",
+        "webhook-tokens": "a-token-for-webhooks",
+        "ops-token": "a-token-for-the-pages",
+        **{
+            name.lower().replace("_", "-"): found.pop(name)
+            for name in ("CLOUDTALK_ACCESS_KEY_ID", "CLOUDTALK_ACCESS_KEY_SECRET", "KUSTOMER_API_KEY")
+        },
+    }
+    settings = {name: value for name, value in found.items() if name.endswith("_URL")}
+    pods = Pods(image, tmp_path, settings, secrets)
+
+    with contextlib.ExitStack() as stack:
+        stack.callback(server.close)
+        server.start()
+        running = {kind: stack.enter_context(pods.started(kind)) for kind in ("web", "worker", "clock")}
+        for kind, program in running.items():
+            for name in ("startupProbe", "livenessProbe"):
+                probe = partial(pods.probe, kind, name, program)
+                eventually(probe, f"the {name} of {kind} is green", within_s=60, every_s=0.5)
+        eventually(
+            partial(pods.probe, "web", "readinessProbe", running["web"]),
+            "web is ready",
+            within_s=60,
+            every_s=0.5,
+        )
+        with pods.started("doctor") as doctor:
+            assert doctor.wait() == 0, doctor.output
+
+        assert post(pods.port, token=secrets["webhook-tokens"]) == 202
+        eventually(lambda: sandbox.kustomer.notes, "a note is written", within_s=60)
+        for kind, program in running.items():
+            code = end_by_signal(program, within_s=pods.grace_s(kind))
+            assert code in (0, 128 + signal.SIGTERM, -signal.SIGTERM), program.output
+
+    (note,) = sandbox.kustomer.notes
+    # The language is the choice of the chart's rules.
+    assert "Anruf" in note["attributes"]["body"]
+
+
+def post(port: int, *, token: str) -> int:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    headers = {"authorization": f"Bearer {token}", "content-type": "application/json"}
+    body = ended(call_id=1_000_000_900, uuid="5b0c7f0e-3f5d-4c0e-9a51-8a7f4f6f2d99")
+    try:
+        connection.request("POST", "/webhooks/cloudtalk/call-ended", json.dumps(body), headers)
+        return connection.getresponse().status
+    finally:
+        connection.close()
 
 
 def test_its_health_check_sees_that_nothing_runs(image: Image) -> None:

@@ -177,8 +177,34 @@ def test_the_wheel_has_nothing_else(wheel: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
+def test_pipx_installs_the_wheel(wheel: Path, tmp_path: Path) -> None:
+    """The command of deploy/image.md; with the newest packages that the wheel allows, not of the lock."""
+    home = tmp_path / "home"
+    subprocess.run([sys.executable, "-m", "venv", home], check=True)
+    pip = [str(home / "bin" / "python"), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
+    if subprocess.run([*pip, "pipx==1.18.4"], capture_output=True, check=False).returncode:
+        pytest.skip("needs a package index")
+    environ = {
+        "PATH": f"{home / 'bin'}:{os.environ['PATH']}",
+        "HOME": str(tmp_path),
+        "PIPX_HOME": str(tmp_path / "pipx"),
+        "PIPX_BIN_DIR": str(tmp_path / "bin"),
+    }
+
+    done = subprocess.run(
+        ["pipx", "install", wheel], env=environ, cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 0, done.stderr
+    command = [str(tmp_path / "bin" / "callbridge"), "--version"]
+    told = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+    assert told.stdout == f"{__version__}\n"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_the_wheel_runs_the_sandbox_where_no_checkout_is(wheel: Path, tmp_path: Path) -> None:
-    """As `pipx install callbridge`: an environment of its own, with the packages of the lock."""
+    """As `pipx install` does it: an environment of its own; here with the packages of the lock."""
     home = tmp_path / "home"
     subprocess.run([sys.executable, "-m", "venv", home], check=True)
     pip = [str(home / "bin" / "python"), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
