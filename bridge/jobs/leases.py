@@ -16,8 +16,8 @@ from bridge.logs import get_logger
 log = get_logger(__name__)
 
 # Shares of a lease. Most jobs end before their first renewal; it is looked this often which are due for one.
-_RENEWED_AT = 1 / 4
-_LOOKED_AT_EVERY = 1 / 8
+_RENEWED_AT = 3 / 16
+_LOOKED_AT_EVERY = 1 / 16
 # After a renewal that failed.
 _TRIED_AGAIN_AFTER = 1 / 40
 # Nothing is sent under an older lease before Redis was asked. The rest is for what was sent to arrive.

@@ -35,6 +35,9 @@ BYTES_AS = "surrogateescape"
 WEB_TIMEOUT_S = 1.0
 # More than the web process ever uses at once; what it lets in is bounded there.
 WEB_CONNECTIONS = 128
+# More than the threads of a worker ever use at once (WORKER_THREADS is 256 at most). redis-py's own limit is
+# 100, and beyond it a command fails.
+_CONNECTIONS = 1_024
 # How long one Sentinel, or one node of a cluster, may take to name the master before the next one is asked.
 _ASKS_FOR_S = 1.0
 _WEB_ASKS_FOR_S = 0.3
@@ -71,6 +74,7 @@ def _connect(url: str, tag: str, timeout_s: float, patience: int, decodes: bool)
         "socket_timeout": timeout_s,
         "socket_connect_timeout": timeout_s,
         "health_check_interval": 15,
+        "max_connections": _CONNECTIONS,
         # redis-py gives clients made from an address no retry by default.
         "retry": Retry(ExponentialBackoff(cap=1.0, base=0.05), patience),
         "retry_on_error": [redis.ConnectionError, redis.TimeoutError],
