@@ -13,7 +13,7 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import hiredis
 import redis
@@ -21,7 +21,9 @@ import redis.asyncio
 from redis.asyncio.connection import AbstractConnection, SSLConnection
 from redis.exceptions import NoScriptError
 
+from bridge.ledger.calls.learning import Common, Own
 from bridge.ledger.following import is_not_master
+from bridge.ledger.gathered import Answer, Gathered
 from bridge.ledger.stalls import Stalls
 from bridge.ledger.tags import Tagging
 
@@ -29,7 +31,7 @@ from bridge.ledger.tags import Tagging
 MOST_WAITING = 1000
 # In a storm, one turn of the event loop asks for many. So many go out at once: Redis works on them while this
 # process reads the next. If all went out at the end of the turn, each of the two would wait for the other.
-SENT_AT_ONCE = 8
+SENT_AT_ONCE = 16
 # Between the time that a limit is over and the end of the connection: a turn or two of the event loop,
 # in which what has arrived is read.
 _LAST_LOOK_S = 0.002
@@ -97,6 +99,19 @@ class Pipelined:
         assert self._link is not None  # noqa: S101  # it takes more
         self._link.send(("EVALSHA", sha, len(keys), *keys, *arguments), answer)
 
+    def send_together(
+        self, sha: str, key: str, common: Common, own: Own, answer: Answer, *, account: str = ""
+    ) -> None:
+        """As `send`, for one event, in the same run of the learn script as others of this moment.
+
+        Args:
+            key: where the event's call is in Redis.
+            answer: is told what the script says of this event.
+            account: only its own events are kept by the same run.
+        """
+        assert self._link is not None  # noqa: S101  # it takes more
+        self._link.send_together(sha, key, common, own, answer, account)
+
     async def _connected(self) -> Link:
         """The connection; who comes while it is being made waits for the same one, but not for long.
 
@@ -145,7 +160,7 @@ class OfAccount:
     """The scripts of an account, over the connection that all webhooks share."""
 
     def __init__(self, shared: Pipelined, tagging: Tagging) -> None:
-        self._shared, self._name = shared, tagging.name
+        self._shared, self._name, self._account = shared, tagging.name, tagging.account
 
     async def run(
         self, sha: str, source: str | bytes | memoryview, keys: Sequence[str], arguments: Sequence[Any]
@@ -160,21 +175,14 @@ class OfAccount:
     def send(self, sha: str, keys: Sequence[str], arguments: Sequence[Any], answer: Answer) -> None:
         self._shared.send(sha, [*map(self._name, keys)], arguments, answer)
 
+    def send_together(self, sha: str, key: str, common: Common, own: Own, answer: Answer) -> None:
+        self._shared.send_together(sha, self._name(key), common, own, answer, account=self._account)
+
     async def open(self) -> None:
         await self._shared.open()
 
     def close(self) -> None:
         """The connection is the others' too, and stays."""
-
-
-class Answer(Protocol):
-    """Who waits for an answer: a future, or what is called in its place at once, and must not raise."""
-
-    def done(self) -> bool: ...
-
-    def set_result(self, result: Any, /) -> None: ...
-
-    def set_exception(self, exception: Exception, /) -> None: ...
 
 
 class Link(asyncio.Protocol):
@@ -191,7 +199,10 @@ class Link(asyncio.Protocol):
         self._stalls = stalls
         self._reader = hiredis.Reader(replyError=_error, encoding="utf-8", errors="replace")
         self._waiting: deque[Answer] = deque()
+        # What is not sent yet: commands, and events by their script and account; how many in all.
         self._out: list[bytes] = []
+        self._gathered: dict[tuple[str, str], Gathered] = {}
+        self._unsent = 0
         self._is_flush_due = False
         # How many were asked and answered since the connection was made.
         self._asked = self._answered = 0
@@ -209,7 +220,7 @@ class Link(asyncio.Protocol):
     @property
     def takes_more(self) -> bool:
         """Whether a command would be sent, and not be answered with an error at once."""
-        return not self.is_lost and len(self._waiting) < MOST_WAITING
+        return not self.is_lost and self._asked - self._answered < MOST_WAITING
 
     def ask(self, command: tuple[str | bytes | int, ...]) -> asyncio.Future[Any]:
         """Sends a command with the others of this turn; the future has its answer."""
@@ -217,7 +228,7 @@ class Link(asyncio.Protocol):
         if self.is_lost:
             answer.set_exception(redis.ConnectionError(_LOST))
             return answer
-        if len(self._waiting) >= MOST_WAITING:
+        if not self.takes_more:
             answer.set_exception(redis.TimeoutError("too many webhooks wait for Redis"))
             return answer
         self.send(command, answer)
@@ -227,8 +238,23 @@ class Link(asyncio.Protocol):
         """Sends a command with the others of this turn, where more are taken; `answer` is told."""
         self._out.append(hiredis.pack_command(command))  # type: ignore[arg-type]
         self._waiting.append(answer)
+        self._count()
+
+    def send_together(
+        self, sha: str, key: str, common: Common, own: Own, answer: Answer, account: str
+    ) -> None:
+        """Sends an event with the others of this turn, where more are taken."""
+        # All accounts run the same text.
+        gathered = self._gathered.get((sha, account))
+        if gathered is None:
+            gathered = self._gathered[sha, account] = Gathered(sha, key)
+        gathered.add(common, own, answer)
+        self._count()
+
+    def _count(self) -> None:
         self._asked += 1
-        if len(self._out) >= SENT_AT_ONCE:
+        self._unsent += 1
+        if self._unsent >= SENT_AT_ONCE:
             self._flush()
         elif not self._is_flush_due:
             self._is_flush_due = True
@@ -244,6 +270,9 @@ class Link(asyncio.Protocol):
         # Else redis-py reports one that nobody closed.
         self._connection._reader = self._connection._writer = None
         self._out.clear()
+        self._waiting.extend(self._gathered.values())
+        self._gathered.clear()
+        self._unsent = 0
         while self._waiting:
             answer = self._waiting.popleft()
             if not answer.done():
@@ -251,10 +280,15 @@ class Link(asyncio.Protocol):
 
     def _end_turn(self) -> None:
         self._is_flush_due = False
-        if self._out:
+        if self._unsent:
             self._flush()
 
     def _flush(self) -> None:
+        for gathered in self._gathered.values():
+            self._out.append(hiredis.pack_command(gathered.command()))  # type: ignore[arg-type]
+            self._waiting.append(gathered)
+        self._gathered.clear()
+        self._unsent = 0
         now = self._loop.time()
         if not self._turns:
             self._silent_since = now
@@ -308,14 +342,19 @@ class Link(asyncio.Protocol):
             # News that nobody asked for.
             return
         answer = self._waiting.popleft()
-        self._answered += 1
+        error = reply if isinstance(reply, Exception) else None
+        if isinstance(answer, Gathered):
+            self._answered += len(answer)
+            error = error or answer.first_error_in(reply)
+        else:
+            self._answered += 1
         if answer.done():
             return
-        if not isinstance(reply, Exception):
+        if error is not None and reply is error:
+            answer.set_exception(error)
+        else:
             answer.set_result(reply)
-            return
-        answer.set_exception(reply)
-        if is_not_master(reply):
+        if error is not None and is_not_master(error):
             # A failover made a replica of it, or the slot is another node's: the next connection finds the
             # new server.
             self.lose(redis.ConnectionError(_LOST))

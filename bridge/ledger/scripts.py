@@ -39,6 +39,8 @@ _REHEARSED = {"rehearse_learn": "learn", "rehearse_hold": "hold"}
 _FRONT = ("jobs", "noting", "received", "erasing")
 _DEFINED = re.compile(r"^local (?:function )?(\w+)", re.MULTILINE)
 _COMMENT = re.compile(r"--.*")
+# A name for a text or a number, and the comment that it may have above it.
+_CONSTANT = re.compile(r"^local ([A-Z_]+) = ('[^']*'|\d+)\n", re.MULTILINE)
 _INCLUDE = re.compile(r"^( *)-- include (.+)\n", re.MULTILINE)
 
 
@@ -63,7 +65,7 @@ def source(name: str) -> str:
         text = f"local function run()\n{_read(_REHEARSED[name])}\nend\n{text}"
     if name in OF_A_BUDGET:
         return _read("planner") + text
-    return _with_values(_with_definitions(text))
+    return _without_constants(_with_values(_with_definitions(text)))
 
 
 def _with_definitions(text: str) -> str:
@@ -128,6 +130,15 @@ def _with_values(text: str) -> str:
     if unknown := re.search(r"\b(?:FIELD|FAMILY|STATE)\.\w+", text):
         raise ValueError(f"no such name: {unknown[0]}")
     return text
+
+
+def _without_constants(text: str) -> str:
+    """With each constant where it is used: a function that uses a variable of others takes longer to make."""
+    values = dict(_CONSTANT.findall(text))
+    if not values:
+        return text
+    names = re.compile(rf"\b(?:{'|'.join(values)})\b")
+    return names.sub(lambda found: values[found[0]], _CONSTANT.sub("", text))
 
 
 @cache

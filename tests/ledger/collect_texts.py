@@ -37,8 +37,8 @@ _KEYS, _ARGUMENTS = learn_observation(
     lane=Lane.LIVE,
     keep=Retention(),
 )
-# Where the event's JSON stands among them.
-_VALUE = 3
+# Where the event's JSON stands among them: it is the last.
+_VALUE = -1
 USERS = {
     "user without @scripting": "-@scripting",
     "user without the channel": "resetchannels",
@@ -167,7 +167,7 @@ def refusals_of_values(program: str) -> Iterator[tuple[str, str]]:
     with running(program) as server:
         for case, value in VALUES.items():
             yield case, server.learn(value)
-        server.ask("SET", _KEYS[14], "text")
+        server.ask("SET", "{callbridge}:jobs", "text")
         yield "key of another type", server.learn()
 
 

@@ -22,7 +22,11 @@ MOST_TRIES = 80
 # What somebody might break by mistake: script, text, what stands in its place. Each one must be noticed.
 MUTANTS = {
     "a record that lost its number is not looked at": [
-        ("learn", "  mark_due('sync|uuid:' .. u, lane, now, now)\n  end\n\n  -- None", "end\n\n  -- None")
+        (
+            "learn",
+            "  mark_due('sync|uuid:' .. u, lane, now, now)\n    end\n\n    -- None",
+            "end\n\n    -- None",
+        )
     ],
     "a live lease is ignored": [
         ("claim", "if lease_end(name, job) > now then\n  -- The", "if false then\n  -- The"),
@@ -38,7 +42,7 @@ MUTANTS = {
     ],
     "who handed a job back may write": [("hand_back", "else job.token = nil end", "end")],
     "a parked job is claimed": [
-        ("claim", "if redis.call('ZSCORE', PARKED, name) then return {'parked'} end", "")
+        ("claim", "if redis.call('ZSCORE', '{callbridge}:parked', name) then return {'parked'} end", "")
     ],
     "a claim whose reply was lost is refused": [("claim", "if job.token == token then", "if false then")],
     "the other part's lease is ignored": [("claim", "if twin and twin_ends > now then", "if false then")],
@@ -56,8 +60,8 @@ MUTANTS = {
     "lanes are handed out backwards": [
         (
             "dispatch",
-            "for lane = 1, LANES do\n  redis.call('ZREM",
-            "for lane = LANES, 1, -1 do\n  redis.call('ZREM",
+            "for lane = 1, 4 do\n  redis.call('ZREM",
+            "for lane = 4, 1, -1 do\n  redis.call('ZREM",
         )
     ],
     "a better lane is not taken": [("front", "if lane < job.lane then lift", "if false then lift")],
@@ -67,7 +71,11 @@ MUTANTS = {
     ],
     "a lease is renewed for nobody": [("renew", "if job then", "if false then")],
     "a parked job is due again with news": [
-        ("front", "if redis.call('ZSCORE', PARKED, name) then\n    return", "if false then\n    return")
+        (
+            "front",
+            "if redis.call('ZSCORE', '{callbridge}:parked', name) then\n    return",
+            "if false then\n    return",
+        )
     ],
     "news of a job whose time has come is dropped though its lease ran out": [
         ("front", "score <= at and not job.token and", "score <= at and")

@@ -16,10 +16,20 @@ from bridge.ledger import processes, scripts
 from bridge.ledger.account_clients import AsyncAccountClient
 from bridge.ledger.calls import rehearsal
 from bridge.ledger.calls.batches import Batches, Call
-from bridge.ledger.calls.learning import Learnt, Retention, hold_delivery, learn_event, script_of
+from bridge.ledger.calls.learning import (
+    Learnt,
+    Retention,
+    event_parts,
+    hold_delivery,
+    learn_event,
+    learnt,
+    script_of,
+)
 from bridge.ledger.connect import WEB_TIMEOUT_S
+from bridge.ledger.gathered import Answer
+from bridge.ledger.keys import call_key, record
 from bridge.ledger.messages.learning import learn_message
-from bridge.ledger.pipelined import Answer, OfAccount, Pipelined
+from bridge.ledger.pipelined import OfAccount, Pipelined
 from bridge.ledger.proof import Proof
 from bridge.ledger.queue.connections import TROUBLE_REPLIES, ask_troubles, read_troubles
 from bridge.ledger.refusals import count_refusal
@@ -76,7 +86,11 @@ class Inbox:
         """Keep an event under its call, or a message, once, and have it looked at: one Lua call."""
         call = self._call(event, body)
         with boundary("inbox.learn"):
-            status, key = await self._run(call)
+            answer = await self._run(call)
+        if isinstance(event, Message):
+            status, key = answer
+        else:
+            status, key = learnt(answer[0], call_key(uuid=event.uuid, call_id=event.call_id))
         return Learnt(status=status, key=key)
 
     @property
@@ -85,11 +99,14 @@ class Inbox:
         return self._pipelined is not None and self._pipelined.takes_more
 
     def send_event(self, event: Event | Identity, body: Mapping[str, Any], answer: Answer) -> None:
-        """As `record_event`, where `takes_more`; `answer` is told the script's reply, or its error."""
+        """As `record_event`, where `takes_more`; `answer` is told what `learnt` reads, or an error.
+
+        It goes with the others of this moment, in one run of the script that keeps each for itself.
+        """
         assert self._pipelined is not None  # noqa: S101  # it takes more
-        keys, arguments = learn_event(event, body, self._keep)
+        key, common, own = event_parts(event, body, self._keep)
         with boundary("inbox.learn"):
-            self._pipelined.send(self._learn.sha, keys, arguments, answer)
+            self._pipelined.send_together(self._learn.sha, record(key), common, own, answer)
 
     async def hold(self, held: Held, body: Mapping[str, Any]) -> Learnt:
         """Keep a delivery that cannot be tied to a call; one of a contact may be a repeat."""

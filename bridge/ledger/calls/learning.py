@@ -1,12 +1,16 @@
-"""The arguments of the learn script: which parts of which record an event or observation goes to. Pure."""
+"""The arguments of the learn script: which parts of which record an event or observation goes to. Pure.
+
+Several events can go to Redis in one run of the script (`together`). What they have in common is said once.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from json.encoder import encode_basestring as quoted
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 from uuid import UUID
 
 from bridge import tracing
@@ -62,6 +66,49 @@ def counted(trigger: str) -> str:
     return trigger if trigger in STAGE_OF or trigger in OTHER_TRIGGERS else "other"
 
 
+# Arguments of the script that are the same for many: mode, lane, both retentions, trigger, how sure the ids
+# are, how a delivery is listed, which observation says otherwise, when it came, `traceparent`.
+Common: TypeAlias = tuple[str | int, ...]
+# Those of one: uuid, number, field and value.
+Own: TypeAlias = tuple[str, str, str, str]
+
+
+def event_parts(
+    event: Event | Identity,
+    body: Mapping[str, Any],
+    keep: Retention,
+    *,
+    came_at_ms: int | None = None,
+    assigned: bool = False,
+) -> tuple[str, Common, Own]:
+    """The call's key, and the arguments for an event that came by webhook; see `learn_event`."""
+    text = event.text if isinstance(event, Identity) else kept_json(event.trigger, body)
+    # As `json.dumps` of all at once would, which takes twice as long.
+    signed = ', "signed": true' if event.signed else ""
+    value = f'{{"trigger": {quoted(event.trigger)}, "body": {quoted(text)}{signed}}}'
+    key, own = _own(event.uuid, event.call_id, event.fingerprint, value)
+    received = "" if is_synthetic(event.uuid) else "assigned" if assigned else "webhook"
+    common = _common_of_events(event.trigger, event.signed, received, keep)
+    trace = tracing.traceparent() or ""
+    if came_at_ms is not None or trace:
+        common = (*common[:-2], "" if came_at_ms is None else came_at_ms, trace)
+    return key, common, own
+
+
+@lru_cache(maxsize=256)
+def _common_of_events(trigger: str, signed: bool, received: str, keep: Retention) -> Common:
+    """A storm's events all have the same."""
+    return _common(
+        "news" if trigger in ALWAYS_NEWS else "once",
+        Lane.LIVE,
+        keep,
+        trigger=trigger,
+        sure=SIGNED if signed else TOLD,
+        received=received,
+        otherwise=_SAYS_OTHERWISE.get(trigger, ""),
+    )
+
+
 def learn_event(
     event: Event | Identity,
     body: Mapping[str, Any],
@@ -76,24 +123,16 @@ def learn_event(
         came_at_ms: when it came, ms since 1970, where that was not just now.
         assigned: it is a held one, and no delivery.
     """
-    text = event.text if isinstance(event, Identity) else kept_json(event.trigger, body)
-    # As `json.dumps` of all at once would, which takes twice as long.
-    signed = ', "signed": true' if event.signed else ""
-    return learn_arguments(
-        event.uuid,
-        event.call_id,
-        event.fingerprint,
-        f'{{"trigger": {quoted(event.trigger)}, "body": {quoted(text)}{signed}}}',
-        "news" if event.trigger in ALWAYS_NEWS else "once",
-        Lane.LIVE,
-        keep,
-        came_at_ms=came_at_ms,
-        trace=tracing.traceparent() or "",
-        trigger=event.trigger,
-        sure=SIGNED if event.signed else TOLD,
-        received="" if is_synthetic(event.uuid) else "assigned" if assigned else "webhook",
-        otherwise=_SAYS_OTHERWISE.get(event.trigger, ""),
-    )
+    key, common, own = event_parts(event, body, keep, came_at_ms=came_at_ms, assigned=assigned)
+    return [keys.record(key)], [1, *common, *own]
+
+
+def together(groups: Iterable[tuple[Common, Sequence[str]]]) -> list[Any]:
+    """The script's arguments for several: for each group what they have in common, then those of each."""
+    arguments: list[Any] = []
+    for common, own in groups:
+        arguments += (len(own) // 4, *common, *own)
+    return arguments
 
 
 def learn_observation(
@@ -125,26 +164,37 @@ def learn_arguments(
     lane: Lane,
     keep: Retention,
     *,
-    came_at_ms: int | None = None,
-    trace: str = "",
     trigger: str = "",
     sure: int = 0,
     received: str = "",
-    otherwise: str = "",
 ) -> tuple[list[str], list[Any]]:
     """Keys and arguments of learn.lua; `value` is the text of a JSON object."""
+    key, own = _own(uuid, call_id, name, value)
+    common = _common(mode, lane, keep, trigger=trigger, sure=sure, received=received)
+    return [keys.record(key)], [1, *common, *own]
+
+
+def _own(uuid: UUID | None, call_id: int | None, name: str, value: str) -> tuple[str, Own]:
     u = "" if uuid is None else str(uuid)
     number = "" if call_id is None else str(call_id)
     if not u and not number:
         raise ValueError("a call needs an id: one is never invented")
-    return (
-        [keys.record(f"uuid:{u}" if u else f"id:{number}")],
-        [
-            u, number, name, value, "" if came_at_ms is None else came_at_ms, trace,
-            # From here on as for every event of the trigger.
-            mode, int(lane), keep.events_s, keep.outputs_s, trigger, sure, received, otherwise,
-        ],
-    )  # fmt: skip
+    return f"uuid:{u}" if u else f"id:{number}", (u, number, name, value)
+
+
+def _common(
+    mode: str, lane: Lane, keep: Retention, *, trigger: str, sure: int, received: str, otherwise: str = ""
+) -> Common:
+    return mode, int(lane), keep.events_s, keep.outputs_s, trigger, sure, received, otherwise, "", ""
+
+
+def learnt(answer: Any, key: str) -> tuple[Literal["accepted", "duplicate", "forgotten"], str]:
+    """What the script answers about one: its status and the key of its call.
+
+    Args:
+        key: of its own ids.
+    """
+    return ("accepted", key) if answer == 1 else answer
 
 
 def script_of(held: Held) -> Literal["hold", "hold_contact"]:

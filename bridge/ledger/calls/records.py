@@ -18,6 +18,7 @@ from bridge.ledger.calls.learning import (
     hold_delivery,
     learn_event,
     learn_observation,
+    learnt,
     script_of,
 )
 from bridge.ledger.calls.packed import Part
@@ -41,8 +42,7 @@ class Records(Scripted):
             assigned: it was held so far, and did not come just now.
         """
         names, arguments = learn_event(event, body, self.keep_for, assigned=assigned)
-        status, key = self._run("learn", names, *arguments)
-        return Learnt(status=status, key=key)
+        return self._learn(names, arguments, keys.call_key(uuid=event.uuid, call_id=event.call_id))
 
     def hold(self, held: Held, body: Mapping[str, Any]) -> bool:
         """Keep a delivery that cannot be tied to a call; whether it is a new one."""
@@ -77,7 +77,11 @@ class Records(Scripted):
             keep=self.keep_for,
             sure=sure,
         )
-        status, key = self._run("learn", names, *arguments)
+        return self._learn(names, arguments, keys.call_key(uuid=uuid, call_id=call_id))
+
+    def _learn(self, names: list[str], arguments: list[Any], key: str) -> Learnt:
+        (answer,) = self._run("learn", names, *arguments)
+        status, key = learnt(answer, key)
         return Learnt(status=status, key=key)
 
     def record_observation(self, name: str, body: Mapping[str, Any], **options: Any) -> str:

@@ -15,7 +15,9 @@ from typing import Any
 from bridge import tracing
 from bridge.domain.webhook.identity import Identity
 from bridge.ledger.calls.inbox import Inbox
+from bridge.ledger.calls.learning import learnt
 from bridge.ledger.faults import UnknownScript
+from bridge.ledger.keys import call_key
 from bridge.web.answers import Refused, whole_json
 from bridge.web.server.cycle import Cycle
 from bridge.web.webhooks.accept import Outcome, WebhookAcceptor
@@ -94,10 +96,11 @@ class _Waiting:
     def done(self) -> bool:
         return False
 
-    def set_result(self, reply: Any) -> None:
+    def set_result(self, answer: Any) -> None:
         """Redis has it: answer."""
         try:
-            status, key = reply
+            event = self._event
+            status, key = learnt(answer, call_key(uuid=event.uuid, call_id=event.call_id))
             outcome = self._of.acceptor.in_redis(self._event, status, key, self._came_at)
             request = self._request
             if not request.may_answer:

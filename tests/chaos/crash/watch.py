@@ -14,7 +14,7 @@ import signal
 import threading
 import traceback
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +27,7 @@ import redis.connection as sync_redis
 from bridge.boundary import current
 from bridge.clients.direct import Connection
 from bridge.journal.files import JournalFile
+from bridge.ledger.gathered import Gathered
 from bridge.ledger.pipelined import Link
 
 # Nothing of it sent; of several commands in one write the first half sent and carried out; all of it sent and
@@ -226,14 +227,23 @@ def _watch_async_redis(watch: Watch) -> None:
 
 
 def _watch_pipelined_redis(watch: Watch) -> None:
-    """Of several commands in one write each has an exchange of its own; answers come in their order."""
-    kind: Any = Link
-    send, receive, take = kind.send, kind.data_received, kind.take
+    """Of several commands in one write each has an exchange of its own; answers come in their order.
 
-    def watched_send(self: Any, command: Any, answer: Any) -> None:
+    So has each event of those that one command keeps.
+    """
+    kind: Any = Link
+    send, together, receive, take = kind.send, kind.send_together, kind.data_received, kind.take
+
+    def begun(self: Any, ask: Callable[..., None], *what: Any) -> None:
         exchange = watch.begin()
-        send(self, command, answer)
+        ask(self, *what)
         self.__dict__.setdefault("exchanges", deque()).append([exchange, False])
+
+    def watched_send(self: Any, *what: Any) -> None:
+        begun(self, send, *what)
+
+    def watched_together(self: Any, *what: Any) -> None:
+        begun(self, together, *what)
 
     def watched_receive(self: Any, data: bytes) -> None:
         for one in self.exchanges:
@@ -244,12 +254,15 @@ def _watch_pipelined_redis(watch: Watch) -> None:
         receive(self, data)
 
     def watched_take(self: Any, reply: Any) -> None:
+        asked = self._waiting[0]
         take(self, reply)
-        exchange, _ = self.exchanges.popleft()
-        if exchange is not None:
-            exchange.read()
+        for _ in range(len(asked) if isinstance(asked, Gathered) else 1):
+            exchange, _ = self.exchanges.popleft()
+            if exchange is not None:
+                exchange.read()
 
-    kind.send, kind.data_received, kind.take = watched_send, watched_receive, watched_take
+    kind.send, kind.send_together = watched_send, watched_together
+    kind.data_received, kind.take = watched_receive, watched_take
 
 
 def _watch_http(watch: Watch) -> None:

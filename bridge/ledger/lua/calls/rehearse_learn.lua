@@ -1,6 +1,6 @@
 -- Try what a webhook does, and leave nothing: learn.lua itself runs above (as `run`), for a call that cannot exist.
 --
--- KEYS and ARGV as learn.lua; both ids are given, and no call has them (rehearsal.py).
+-- KEYS and ARGV as learn.lua, for one event; both ids are given, and no call has them (rehearsal.py).
 -- Answers as learn.lua, or fails as it would: each permission, the memory limit and the disk are met by the very same
 -- commands. Guarantees: what was written is removed before anybody can see it, also when it failed half-way.
 
@@ -11,9 +11,9 @@ local function undo(...)
   if type(reply) == 'table' and reply.err and not failed then failed = reply end
 end
 local newest = redis.pcall('LINDEX', ROOT .. 'received', 0)
-if type(newest) == 'string' and cjson.decode(newest)[2] == ARGV[3] then undo('LPOP', ROOT .. 'received') end
+if type(newest) == 'string' and cjson.decode(newest)[2] == ARGV[14] then undo('LPOP', ROOT .. 'received') end
 
-local names = {'uuid:' .. ARGV[1], 'id:' .. ARGV[2]}
+local names = {'uuid:' .. ARGV[12], 'id:' .. ARGV[13]}
 for _, key in ipairs(names) do
   local name = 'sync|' .. key
   for lane = 1, LANES do
@@ -23,7 +23,7 @@ for _, key in ipairs(names) do
   undo('ZREM', ROOT .. 'calls', key)
 end
 for _, what in ipairs({'accepted', 'duplicate', 'forgotten'}) do
-  undo('HDEL', ROOT .. 'counts', 'webhook:' .. ARGV[11] .. ':' .. what)
+  undo('HDEL', ROOT .. 'counts', 'webhook:' .. ARGV[6] .. ':' .. what)
 end
 for _, key in ipairs(names) do
   for _, what in ipairs({'call:', 'events:', 'log:'}) do undo('DEL', ROOT .. what .. key) end

@@ -87,21 +87,29 @@ local function lift(name, job, lane)
   job.lane = lane
 end
 
--- Plan a job where none of its name is planned: then none is held or parked either.
-local function plan_new(name, lane, at, now)
+-- Plan jobs where none of these names is planned: then none is held or parked either.
+local function plan_new(names, lane, at, now)
   local since = string.format('%.0f', now)
-  redis.call('HSET', JOBS, name, '{"lane":' .. lane .. ',"attempts":0,"deliveries":0,"since":' .. since .. '}')
-  redis.call('ZADD', due(lane), at == now and since or at, name)
-  if at <= now then redis.call('PUBLISH', WAKE, name) end
-  -- accounts: if at > now then redis.call('PUBLISH', WAKE, string.format('+%.0f', at - now)) end
+  local text = '{"lane":' .. lane .. ',"attempts":0,"deliveries":0,"since":' .. since .. '}'
+  local jobs, times = {}, {}
+  if at == now then at = since end
+  for n, name in ipairs(names) do
+    jobs[2 * n - 1], jobs[2 * n] = name, text
+    times[2 * n - 1], times[2 * n] = at, name
+  end
+  redis.call('HSET', JOBS, unpack(jobs))
+  redis.call('ZADD', due(lane), unpack(times))
+  -- Who waits for work is told which job it is, or only that there is work where there are several.
+  if tonumber(at) <= now then redis.call('PUBLISH', WAKE, #names == 1 and names[1] or '') end
+  -- accounts: if tonumber(at) > now then redis.call('PUBLISH', WAKE, string.format('+%.0f', at - now)) end
 end
 
 -- Have a job looked at, at `at` or sooner. Held by a worker: it runs once more after this run, since
 -- what was just learnt may have come too late for it. Backing off after a failure: keeps its time, as
--- news does not make a broken service whole. Parked: stays parked, a person decides.
-local function mark_due(name, lane, at, now)
-  local job = job_of(name)
-  if not job then return plan_new(name, lane, at, now) end
+-- news does not make a broken service whole. Parked: stays parked, a person decides. `text`: the job's, if it was read.
+local function mark_due(name, lane, at, now, text)
+  local job = text and cjson.decode(text) or job_of(name)
+  if not job then return plan_new({name}, lane, at, now) end
   local score = tonumber(redis.call('ZSCORE', due(job.lane), name) or nil)
   -- It is due by then anyway, and whoever waits for work was told.
   if score and score <= at and not job.token and lane >= job.lane then return end

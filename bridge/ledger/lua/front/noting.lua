@@ -1,14 +1,14 @@
 -- What happened: the log of a call, the search index that is behind, and the numbers of the charts.
 
--- Count one more new call, written one or parked job of this minute: a hash for each hour, for the charts (traffic.py).
--- Gives how many it counted in that minute.
+-- Count one more new call, written one or parked job of this minute, or `more` of them: a hash for each hour, for the
+-- charts (traffic.py). Gives how many were counted in that minute.
 local TRAFFIC_KEPT_S = 25 * 3600
-local function count_traffic(what, now)
+local function count_traffic(what, now, more)
   local minute = math.floor(now / 60000)
   local name = ROOT .. 'traffic:' .. math.floor(minute / 60)
   local field = what .. ':' .. minute % 60
-  local counted = redis.call('HINCRBY', name, field, 1)
-  if counted == 1 then redis.call('EXPIRE', name, TRAFFIC_KEPT_S) end
+  local counted = redis.call('HINCRBY', name, field, more or 1)
+  if counted == (more or 1) then redis.call('EXPIRE', name, TRAFFIC_KEPT_S) end
   return counted
 end
 

@@ -6,11 +6,18 @@
 local RECEIVED_MOST = 50
 local RECEIVED_FOR_S = 86400
 
+-- JSON; none of these has what it would escape. `now`: as a text.
+local function received_line(now, fingerprint, part, answer)
+  return '[' .. now .. ',"' .. fingerprint .. '","' .. part .. '","' .. answer .. '"]'
+end
+
 -- `is_kept`: the list's time need not be set anew, as others come and do so.
-local function note_received(list, now, fingerprint, part, answer, is_kept)
-  -- JSON; none of these has what it would escape.
-  local text = string.format('[%.0f,"%s","%s","%s"]', now, fingerprint, part, answer)
-  local length = redis.call('LPUSH', list, text)
+local function list_received(list, lines, is_kept)
+  local length = redis.call('LPUSH', list, unpack(lines))
   if length >= 2 * RECEIVED_MOST then redis.call('LTRIM', list, 0, RECEIVED_MOST - 1) end
-  if length == 1 or not is_kept then redis.call('EXPIRE', list, RECEIVED_FOR_S) end
+  if length == #lines or not is_kept then redis.call('EXPIRE', list, RECEIVED_FOR_S) end
+end
+
+local function note_received(list, now, fingerprint, part, answer)
+  list_received(list, {received_line(string.format('%.0f', now), fingerprint, part, answer)})
 end
