@@ -67,6 +67,11 @@ def is_in_cluster(settings: Settings) -> bool:
     return is_cluster(settings.redis_url or "")
 
 
+def is_on_one_server(settings: Settings) -> bool:
+    """Whether the ledgers of all accounts are on the same Redis; in a cluster each has a place of its own."""
+    return not is_cluster(str(settings.need("redis").redis_url))
+
+
 def open_plain_redis(settings: Settings) -> redis.Redis:
     """As `open_redis`, for backups: replies stay bytes, and a large key may take a while."""
     url = str(settings.need("redis").redis_url)
@@ -188,6 +193,12 @@ def open_recordings(settings: Settings) -> Storage:
         WrongUse: RECORDINGS_URL names no storage, or its library is not installed.
     """
     return _storage(settings.recordings_url, settings.data_dir.absolute())
+
+
+def journal_folder(settings: Settings) -> Path:
+    """Of the process's journal, which all accounts share; an account's folder is below the deployment's."""
+    of_process = settings.data_dir.parent.parent if settings.account else settings.data_dir
+    return of_process / "journal"
 
 
 def folders(settings: Settings) -> tuple[Path, ...]:
@@ -345,7 +356,8 @@ def open_erasure(
         ledger=ledger,
         storage=open_recordings(settings),
         rules=rules or settings.rules,
-        journal=settings.data_dir / "journal",
+        journal=journal_folder(settings),
+        account=settings.account,
         files=[settings.data_dir / LAST_CALL],
         who=who,
         services=services,

@@ -16,7 +16,7 @@ from bridge.domain.rules.model import Rules
 from bridge.domain.webhook.values import read_uuid
 from bridge.errors import BridgeError, Rejected, Transient
 from bridge.jobs.erasure_receipt import Receipt, There
-from bridge.journal.erasing import erase_lines
+from bridge.journal.erasing import erase_lines, is_of
 from bridge.ledger import trail
 from bridge.ledger.calls import erasing
 from bridge.ledger.calls.comparison import RoundStore
@@ -64,6 +64,7 @@ class Erasure:
         ask: asks a service, however long its budget makes it wait. Where one does not answer, nothing is
             removed here: the same command goes on with it later.
         rewrite: has Redis' files written anew.
+        account: whose records of the journal, which all accounts share; empty for the unnamed one.
     """
 
     ledger: Ledger
@@ -77,6 +78,7 @@ class Erasure:
     ask: Callable[[Callable[[], object]], object] = lambda question: question()
     rewrite: Callable[[Ledger], Rewrite] = Ledger.rewrite_files
     kustomer_url: str = ""
+    account: str = ""
 
     def of_call(self, record: Record) -> Receipt:
         """Forget one call. Other calls of the same person stay."""
@@ -223,7 +225,7 @@ class Erasure:
                 path.unlink(missing_ok=True)
                 receipt.add("data folder", "file", 1)
         try:
-            gone = erase_lines(self.journal, words.are_in)
+            gone = erase_lines(self.journal, lambda text: words.are_in(text) and is_of(text, self.account))
         except OSError as error:
             receipt.unfinished = True
             receipt.notes.append(f"The journal in {self.journal} could not be read: {error.strerror}")

@@ -58,6 +58,15 @@ def delete_old_aside(folder: Path, *, older_than_s: float, now: float | None = N
     return deleted
 
 
+def is_of(text: str, account: str) -> bool:
+    """Whether a line is of this account (empty: the unnamed one); a damaged one may be of any."""
+    try:
+        record, _ = json.JSONDecoder().raw_decode(text[text.index("{") :])
+    except ValueError:
+        return True
+    return not isinstance(record, dict) or record.get("account", "") == account
+
+
 def _texts(path: Path) -> list[str]:
     try:
         return [_readable(line) for line in path.read_bytes().splitlines(keepends=True)]

@@ -25,7 +25,7 @@ NAMES = (
     "learn", "schedule", "dispatch", "claim", "renew", "complete", "reschedule", "park", "replay", "keep",
     "queue", "by_kind", "lock", "cancel", "forget", "drop", "give_up", "pause", "resume", "assign",
     "caller", "hand_over", "learn_message", "forget_message", "hold_contact", "tell_contact",
-    "forget_contact", "hold", "unlock", "hand_back",
+    "forget_contact", "hold", "unlock", "hand_back", "overview",
     *sorted(OF_A_BUDGET),
 )  # fmt: skip
 

@@ -9,6 +9,7 @@ from bridge.ledger.measures import EDGES
 from bridge.ledger.processes import KINDS as PROCESSES
 from bridge.ledger.queue.connections import SERVICES
 from bridge.ledger.queue.kinds import KINDS
+from bridge.metrics.accounts import FAMILIES as ACCOUNTS
 from bridge.metrics.family import GLOBAL, Family
 
 TRIGGERS = (*sorted(STAGE_OF.keys() | OTHER_TRIGGERS), "other")
@@ -280,5 +281,5 @@ OWN = (
     ),
 )
 
-ALL = (LEDGER_UP, *SHARED, *OWN)
+ALL = (LEDGER_UP, *SHARED, *ACCOUNTS, *OWN)
 BY_NAME = {family.name: family for family in ALL}

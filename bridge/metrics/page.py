@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,18 +19,32 @@ from bridge.ledger.budgets.budget import Budget
 from bridge.ledger.faults import RedisError
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.queue.connections import Connections
+from bridge.metrics.accounts import FAMILIES as ACCOUNTS
 from bridge.metrics.families import LEDGER_UP, OWN, SHARED
 from bridge.metrics.family import Family, Labels
 from bridge.metrics.shared import Numbers, read_shared
 
 _OPENMETRICS = "application/openmetrics-text"
 _PREFIX = "callbridge_"
+# Of Redis and of the processes, whichever account they work for.
+_OF_DEPLOYMENT = {
+    "callbridge_redis_memory_bytes",
+    "callbridge_redis_memory_limit_bytes",
+    "callbridge_redis_last_save_timestamp_seconds",
+    "callbridge_redis_last_save_ok",
+    "callbridge_redis_aof_enabled",
+    "callbridge_redis_aof_ok",
+    "callbridge_processes",
+    "callbridge_threads",
+    "callbridge_threads_busy",
+}
 
 
 class MetricsPage:
     """
     Args:
         more: further numbers of this process, by the names of their families without `callbridge_`.
+        accounts: those by account, where there are accounts; reads Redis.
     """
 
     def __init__(
@@ -41,9 +56,13 @@ class MetricsPage:
         *,
         data_dir: Path,
         more: Callable[[], Mapping[str, Mapping[Labels, Any]]] = dict,
+        accounts: Callable[[], Numbers] | None = None,
     ) -> None:
         self._ledger, self._budgets, self._connections = ledger, budgets, connections
         self._journal, self._data_dir, self._more = journal, data_dir, more
+        self._accounts = accounts
+        # Which numbers are whose has to be said only where there are several accounts.
+        self._shared = SHARED if accounts is None else tuple(map(_of_unnamed, SHARED))
         # One of our own: the process-wide registry holds what libraries put there.
         self._process = CollectorRegistry(auto_describe=False)
         ProcessCollector(registry=self._process)
@@ -53,7 +72,8 @@ class MetricsPage:
     def answer(self, accept: str) -> tuple[bytes, str]:
         """The text and its content type. Reads Redis; without it, as `without_ledger`."""
         try:
-            shared: Numbers | None = read_shared(self._ledger, self._budgets, self._connections)
+            read = read_shared(self._ledger, self._budgets, self._connections)
+            shared: Numbers | None = read if self._accounts is None else read | self._accounts()
         except (RedisError, OSError):
             shared = None
         return self._written(shared, accept)
@@ -73,7 +93,8 @@ class MetricsPage:
             shared["last_webhook_timestamp_seconds"] = {(): max(heard, last[()])}
         parts = [_text([LEDGER_UP], up, openmetrics)]
         if shared is not None:
-            parts.append(_text(SHARED, shared, openmetrics))
+            parts.append(_text(self._shared, shared, openmetrics))
+            parts.append(_text(ACCOUNTS, shared, openmetrics))
         parts += [_text(OWN, own, openmetrics), self._of_process(openmetrics)]
         if openmetrics:
             return "".join([*parts, "# EOF\n"]).encode(), content_type
@@ -100,6 +121,12 @@ class MetricsPage:
             text: bytes = as_openmetrics(self._process)  # type: ignore[no-untyped-call]
             return text.decode().removesuffix("# EOF\n")
         return generate_latest(self._process).decode()
+
+
+def _of_unnamed(family: Family) -> Family:
+    if family.name in _OF_DEPLOYMENT:
+        return family
+    return replace(family, help=f"{family.help} Of the unnamed account alone.", _made={})
 
 
 def _text(families: Sequence[Family], numbers: Mapping[str, Mapping[Labels, Any]], openmetrics: bool) -> str:

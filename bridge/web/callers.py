@@ -19,14 +19,14 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from pydantic import SecretStr
 from starlette.requests import HTTPConnection
-from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.types import Scope
 
 from bridge.ledger.sessions import COOKIE, Sessions
 from bridge.setting_values import OPS, OpsToken, Role
 from bridge.web.answers import Refused
 from bridge.web.pace import Pace, client_name
-from bridge.web.roots import place_of
+from bridge.web.roots import place_of, root_of
 
 LOGIN = "/login"
 READING = ("GET", "HEAD")
@@ -106,13 +106,18 @@ def _bytes_of(token: SecretStr) -> bytes:
 
 # Runs something that blocks beside the event loop.
 Run = Callable[[Callable[[], bool]], Awaitable[bool]]
-# Where a request's scope says that its session goes on.
+# Where a request's scope says which of its cookies are of a session that goes on.
 _SESSION = "callbridge.session"
+_FROM_OUTSIDE = "callbridge.from-outside"
 
 
 @dataclass(slots=True, kw_only=True)
 class Callers:
-    """The rule. `run` runs what blocks; sessions are in Redis; `sessions_of` gives those of some tokens."""
+    """The rule. `run` runs what blocks; sessions are in Redis; `sessions_of` gives those of some tokens.
+
+    Attributes:
+        outer: of an account: the people of the deployment, who are let in too.
+    """
 
     people: Mapping[bytes, Person]
     off: str = ""
@@ -122,6 +127,7 @@ class Callers:
     pace: Pace
     run: Run
     now: Callable[[], float] = time.time
+    outer: Callers | None = None
 
     @classmethod
     def of(
@@ -161,9 +167,9 @@ class Callers:
             Refused: 429, for a wrong token of a client that tries too many at once.
         """
         headers: list[tuple[bytes, bytes]] = scope["headers"]
-        if self.people:
+        if self.anybody:
             offered = _bearers(headers)
-            person = self._bearer(offered) or await self._signed_in(scope)
+            person = await self._known(offered, scope)
             if person is not None:
                 _let_in(scope, person)
                 return None
@@ -185,6 +191,42 @@ class Callers:
         _let_in(scope, _HERE)
         return None
 
+    @property
+    def anybody(self) -> bool:
+        """Whether somebody can be let in by a token."""
+        return bool(self.people or (self.outer is not None and self.outer.people))
+
+    async def _known(self, offered: list[bytes], scope: Scope) -> Person | None:
+        person = self._bearer(offered) or await self._signed_in(scope)
+        if person is None and self.outer is not None:
+            person = await self.outer._known(offered, scope)
+            scope[_FROM_OUTSIDE] = person is not None
+        return person
+
+    def whose(self, offered: str) -> tuple[Callers, bytes] | None:
+        """Whose token this is: of those here, or of the deployment's."""
+        token = self._token_of(offered)
+        if token is not None:
+            return self, token
+        return None if self.outer is None else self.outer.whose(offered)
+
+    def account_in(self, scope: Scope) -> str:
+        """The account that the address of one of its pages names; empty for the unnamed one."""
+        return "" if self.outer is None else root_of(scope).rpartition("/")[2]
+
+    def outer_root(self, scope: Scope) -> str:
+        """Where the deployment's pages begin."""
+        root = root_of(scope)
+        return root if self.outer is None else root.rpartition("/accounts/")[0]
+
+    def cookie_name(self, scope: Scope) -> str:
+        account = self.account_in(scope)
+        return f"{COOKIE}_{account}" if account else COOKIE
+
+    def cookie_path(self, scope: Scope, of: Callers) -> str:
+        """Where a cookie of these callers is sent to, on a page of ours."""
+        return (root_of(scope) if of is self else self.outer_root(scope)) or "/"
+
     async def slow_down(self, scope: Scope) -> None:
         """After a wrong token. Raises Refused: 429."""
         if not await self.pace.was_wrong(client_name(scope.get("client"))):
@@ -196,20 +238,30 @@ class Callers:
                 {"Retry-After": "4"},
             )
 
-    def token_of(self, offered: str) -> bytes | None:
+    def _token_of(self, offered: str) -> bytes | None:
         """The token of ours that this is; takes as long whichever it is."""
         return self._among([offered.strip().encode(errors="surrogatepass")])
 
     async def has_session(self, scope: Scope) -> bool:
         """Whether a person is signed in; asked of Redis once a request, and only for a cookie of ours."""
-        if _SESSION not in scope:
-            sessions, cookie, token = self.sessions, _cookie(scope), self._cookie_token(scope)
-            scope[_SESSION] = (
+        if await self._has_own_session(scope):
+            return True
+        return self.outer is not None and await self.outer.has_session(scope)
+
+    async def _has_own_session(self, scope: Scope) -> bool:
+        found: dict[str, bool] = scope.setdefault(_SESSION, {})
+        name = self.cookie_name(scope)
+        if name not in found:
+            sessions, cookie, token = self.sessions, self.cookie_in(scope), self._cookie_token(scope)
+            found[name] = (
                 sessions is not None
                 and token is not None
                 and await self.run(lambda: sessions.admits(cookie, now=self.now()))
             )
-        return bool(scope[_SESSION])
+        return found[name]
+
+    def cookie_in(self, scope: Scope) -> str:
+        return HTTPConnection(scope).cookies.get(self.cookie_name(scope), "")
 
     def crosses_sites(self, scope: Scope) -> bool:
         """Whether a page of another site may have made a browser send this."""
@@ -218,8 +270,13 @@ class Callers:
             return True
         # A cookie comes along by itself, a bearer does not: so a browser has to say whose page it is.
         silent = "origin" not in headers and "sec-fetch-site" not in headers
-        signed = self._cookie_token(scope) is not None
-        return silent and signed and self._bearer(_bearers(scope["headers"])) is None
+        return silent and self._signed_alone(scope)
+
+    def _signed_alone(self, scope: Scope) -> bool:
+        """By a cookie, and by no token."""
+        if self.outer is not None and self.outer._signed_alone(scope):
+            return True
+        return self._cookie_token(scope) is not None and self._bearer(_bearers(scope["headers"])) is None
 
     def turned_away(self, scope: Scope, hint: str) -> Response:
         """The answer to whom a page is not open: where to sign in, or `hint` where that is not the way."""
@@ -237,11 +294,13 @@ class Callers:
 
     async def _signed_in(self, scope: Scope) -> Person | None:
         token = self._cookie_token(scope)
-        return self.people.get(token) if token is not None and await self.has_session(scope) else None
+        return self.people.get(token) if token is not None and await self._has_own_session(scope) else None
 
     def _cookie_token(self, scope: Scope) -> bytes | None:
         """The token that the request's cookie was made with; its session may have been ended."""
-        return None if self.sessions is None else self.sessions.signed_by(_cookie(scope), now=self.now())
+        return (
+            None if self.sessions is None else self.sessions.signed_by(self.cookie_in(scope), now=self.now())
+        )
 
     def _bearer(self, offered: list[bytes]) -> Person | None:
         token = self._among(offered)
@@ -275,13 +334,14 @@ def _bearers(headers: list[tuple[bytes, bytes]]) -> list[bytes]:
     return offered
 
 
-def _cookie(scope: Scope) -> str:
-    return HTTPConnection(scope).cookies.get(COOKIE, "")
-
-
 def is_signed_in(scope: Scope) -> bool:
     """What `has_session` found for this request, if it was asked."""
-    return bool(scope.get(_SESSION))
+    return any(scope.get(_SESSION, {}).values())
+
+
+def is_of_deployment(scope: Scope) -> bool:
+    """Whether who asks an account's page was let in as one of the deployment's people."""
+    return bool(scope.get(_FROM_OUTSIDE))
 
 
 def forget_session(scope: Scope) -> None:
@@ -334,49 +394,4 @@ def _netloc(origin: str) -> str | None:
     try:
         return urlsplit(origin).netloc.lower() or None
     except ValueError:
-        return None
-
-
-def may_not_change(person: Person) -> dict[str, str]:
-    """The answer to a person with the role `read` who tries to change something."""
-    return {
-        "error": f"the role of {person.name} is {person.role}, which changes nothing",
-        "hint": "Sign in with a token whose role in OPS_TOKENS is operate, or with OPS_TOKEN.",
-    }
-
-
-class Guard:
-    """Lets in whom the rule lets in, to what their role allows, and no request that another site's page makes
-    a browser send.
-
-    Checked in this order: sign-in (401), role (403), origin (403). What is asked for is checked after that.
-    """
-
-    def __init__(self, app: ASGIApp, callers: Callers) -> None:
-        self._app = app
-        self._callers = callers
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        answer = await self._turned_away(scope)
-        await (answer or self._app)(scope, receive, send)
-
-    async def _turned_away(self, scope: Scope) -> Response | None:
-        hint = await self._callers.fault_of(scope)
-        if hint is not None:
-            return JSONResponse(
-                {"error": "access denied", "hint": hint},
-                status_code=401,
-                headers={"WWW-Authenticate": "Bearer"},
-            )
-        if scope["method"] in READING:
-            return None
-        person: Person = HTTPConnection(scope).state.person
-        if not person.operates:
-            return JSONResponse(may_not_change(person), status_code=403)
-        if self._callers.crosses_sites(scope):
-            content = {
-                "error": "cross-site request refused",
-                "hint": "Use the pages or the command line.",
-            }
-            return JSONResponse(content, status_code=403)
         return None

@@ -33,11 +33,13 @@ class Desk:
         budgets: tuple[Budget, ...],
         connections: Connections,
         rules_source: RulesSource,
+        *,
+        threads: int = 8,
     ) -> None:
         self.ledger, self.budgets, self.connections = ledger, budgets, connections
         self.rules_source = rules_source
         # With Redis frozen each one blocks for a second or two: a few, so that a crowd cannot use up memory.
-        self._threads = anyio.CapacityLimiter(8)
+        self._threads = anyio.CapacityLimiter(threads)
 
     @property
     def rules(self) -> Rules:

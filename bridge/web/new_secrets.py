@@ -12,7 +12,7 @@ from bridge.web.callers import Access, Callers
 from bridge.web.webhooks.admission import Admission
 
 if TYPE_CHECKING:
-    from bridge.web.app import Bridge
+    from bridge.web.site import Bridge
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +25,8 @@ def take_secrets(app: Bridge, access: Access, settings: Settings) -> None:
     """
     state = app.state
     state.settings = state.checks.settings = settings
+    state.account = replace(state.account, settings=settings)
+    assert app.webhooks is not None  # noqa: S101  # the application itself takes them
     app.webhooks.admission = state.admission = Admission.of(
         settings.webhook_tokens, settings.webhook_signing_secrets
     )

@@ -38,10 +38,6 @@ def is_ours(address: str) -> bool:
     return address.startswith("/") and not address.startswith("//")
 
 
-def cookie_path(scope: Scope) -> str:
-    return root_of(scope) or "/"
-
-
 def root_in(public_url: str | None) -> str:
     """The root that the address for people has: `/calls-to-crm` of `https://example.org/calls-to-crm`."""
     return urlsplit(public_url).path.rstrip("/") if public_url else ""

@@ -25,6 +25,7 @@ NAVIGATION: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "deploy/image.md",
             "deploy/redis.md",
             "deploy/failover.md",
+            "deploy/accounts.md",
         ),
         "What it writes": (
             "deploy/gallery.md",

@@ -17,7 +17,7 @@ from starlette.routing import Mount, Route, Router
 
 from bridge.settings import Settings
 from bridge.web.app import create_app
-from bridge.web.callers import Guard
+from bridge.web.guard import Guard
 from tests.web.conftest import RedisServer
 from tests.web.people import AMY, BO, OPS, PEOPLE, bearer
 from tests.web.serving import Site, serving

@@ -25,7 +25,7 @@ PAGES = [
 _ADDRESS = re.compile(r"""\b(?:href|src|action|formaction)\s*=\s*["']([^"']*)["']""")
 _GOOD = re.compile(
     r"""(?x) ["'](?: \#[\w{} .-]* | \{\{\ root\ \}\}/.* | \{\{\ [\w.\[\]]+\ \|\ at\ \}\}.*
-    | \{\{\ asset\('[\w.-]+'\)\ \}\} )["']"""
+    | \{\{\ all_accounts\ \}\} | \{\{\ asset\('[\w.-]+'\)\ \}\} )["']"""
 )
 
 

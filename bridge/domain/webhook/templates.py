@@ -165,11 +165,12 @@ def variable(name: str) -> str:
     return f"{{{{ event.properties.{name} }}}}"
 
 
-def as_data(template: Template, base: str) -> dict[str, Any]:
+def as_data(template: Template, base: str, *, below: str = "/webhooks") -> dict[str, Any]:
     """Everything to fill in for one trigger.
 
     Args:
         base: the bridge's public address.
+        below: what the paths of the account's webhooks begin with.
     """
     return {
         "trigger": template.trigger,
@@ -177,7 +178,7 @@ def as_data(template: Template, base: str) -> dict[str, Any]:
         "where": template.place,
         "action": "API Request",
         "method": "POST",
-        "url": f"{base}/webhooks/cloudtalk/{template.trigger}",
+        "url": f"{base}{below}/cloudtalk/{template.trigger}",
         "headers": {"Authorization": "Bearer YOUR-TOKEN", "Content-Type": "application/json"},
         "keys": [
             {

@@ -172,6 +172,9 @@ async def _lines(request: Request, feed: Feed, follower: Follower) -> AsyncItera
 
 async def _is_still_let_in(request: Request) -> bool:
     callers: Callers = request.app.state.callers
+    if not request.app.state.is_current():
+        # Another site is that of the account now, if it has one.
+        return False
     forget_session(request.scope)
     try:
         return await callers.fault_of(request.scope) is None

@@ -53,7 +53,8 @@ class ApiRequest(Generic[Given]):
 Handler = Callable[[ApiRequest[Any]], Awaitable[Content | Response]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+# Each is itself alone: `cache` can have it.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Operation:
     """
     Args:

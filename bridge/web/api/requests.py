@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -55,6 +55,13 @@ class Body(BaseModel):
 class Paging(Query):
     cursor: Cursor = ""
     limit: Limit = 50
+
+
+class AccountsQuery(Query):
+    q: Text = Field("", description="Part of the name.")
+    state: Literal["", "running", "paused", "wrong"] = ""
+    cursor: Text = Field("", description="The `next` of the answer before; empty for the first page.")
+    limit: int = Field(200, ge=1, le=200, description="The most entries of one page.")
 
 
 class CallsQuery(Query):

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from bridge.web.api import audits, calls, history, messages, openapi, replays, requests, responses, work
-from bridge.web.api.operations import Operation, routes_of
+from bridge.web.api import (
+    accounts,
+    audits,
+    calls,
+    history,
+    messages,
+    openapi,
+    replays,
+    requests,
+    responses,
+    work,
+)
+from bridge.web.api.operations import Operation
 
 _OF_CALL = "/calls/{key}"
 _OF_EVENT = "/held/{fingerprint}"
 _OF_RUN = "/parked/runs/{id}"
 
-OPERATIONS: tuple[Operation, ...] = (
+_OF_ACCOUNT: tuple[Operation, ...] = (
     Operation(
         method="GET",
         path="/status",
@@ -305,14 +316,34 @@ OPERATIONS: tuple[Operation, ...] = (
         handler=audits.one_audit,
         answers={200: responses.Audit},
     ),
-    Operation(
+)
+
+_ACCOUNTS = Operation(
+    method="GET",
+    path="/accounts",
+    name="accounts",
+    says="All accounts of the deployment, by name: state, queue, last webhook.",
+    handler=accounts.accounts,
+    takes=requests.AccountsQuery,
+    answers={200: responses.Accounts},
+)
+
+
+def _described(operations: tuple[Operation, ...]) -> tuple[Operation, ...]:
+    """With the one that describes them all."""
+    document = Operation(
         method="GET",
         path="/openapi.json",
         name="openapi",
         says="This document.",
-        handler=openapi.handler(lambda: OPERATIONS),
+        handler=openapi.handler(lambda: described),
         answers={200: None},
-    ),
-)
+    )
+    described = (*operations, document)
+    return described
 
-ROUTES = routes_of(OPERATIONS)
+
+# Of one account; of a deployment with accounts that has an unnamed one too; of one that has none.
+OPERATIONS = _described(_OF_ACCOUNT)
+WITH_ACCOUNTS = _described((*_OF_ACCOUNT, _ACCOUNTS))
+ACCOUNTS_ALONE = _described((_ACCOUNTS,))

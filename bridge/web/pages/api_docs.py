@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from bridge.web.api.openapi import openapi
-from bridge.web.api.routes import OPERATIONS
+from bridge.web.api.operations import Operation
 from bridge.web.pages.frame import show
 from bridge.web.pages.guard import signed_in
 
@@ -43,12 +43,13 @@ class Shown:
 
 @signed_in
 async def docs(request: Request) -> Response:
-    return await show(request, "api.html", _page)
+    operations: tuple[Operation, ...] = request.app.state.operations
+    return await show(request, "api.html", lambda: _page(operations))
 
 
 @cache
-def _page() -> dict[str, Any]:
-    document = openapi(OPERATIONS)
+def _page(operations: tuple[Operation, ...]) -> dict[str, Any]:
+    document = openapi(operations)
     schemas = document["components"]["schemas"]
     shown = [
         _shown(method.upper(), path, operation, schemas)

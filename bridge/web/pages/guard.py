@@ -12,7 +12,8 @@ from starlette.responses import Response
 from bridge.ledger.faults import why
 from bridge.logs import AtMost
 from bridge.web.answers import REDIS_AWAY, Refused
-from bridge.web.callers import LOGIN, READING, Callers, may_not_change, person_of
+from bridge.web.callers import LOGIN, READING, Callers, person_of
+from bridge.web.guard import may_not_change
 from bridge.web.pages.rendering import message
 from bridge.web.roots import place_of
 
@@ -44,8 +45,10 @@ def _guarded(handler: Handler, *, operate: bool) -> Handler:
             return await _turned_away(request, operate=operate) or await handler(request)
         except Refused as error:
             text = f"{str(error.content['error']).capitalize()}. {error.content['hint']}"
-            back = "/" + place_of(request.scope).split("/")[1]
-            answer = message(request, error.status, "Not done", text, link=(back, "Back"))
+            is_there = error.status != 404
+            link = ("/" + place_of(request.scope).split("/")[1], "Back") if is_there else None
+            title = "Not done" if is_there else "Not found"
+            answer = message(request, error.status, title, text, link=link)
             answer.headers.update(error.headers)
             return answer
         except REDIS_AWAY as error:

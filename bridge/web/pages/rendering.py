@@ -16,9 +16,10 @@ from markupsafe import Markup, escape
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from bridge.accounts.account import Account
 from bridge.domain.moments import shown_time
 from bridge.plain import without_turning
-from bridge.web.callers import is_signed_in, person_of
+from bridge.web.callers import Callers, Person, is_of_deployment, is_signed_in, person_of
 from bridge.web.pages import assets
 from bridge.web.pages.assets import PROTECTION
 from bridge.web.pages.themes import theme_of
@@ -123,7 +124,24 @@ def _asset(context: Context, name: str) -> str:
 
 def places_of(request: Request) -> set[str]:
     """The addresses of all pages that there are."""
-    return {getattr(route, "path", "") for route in request.app.routes}
+    found = {getattr(route, "path", "") for route in request.app.routes}
+    # A deployment without an unnamed account has its list of accounts there.
+    return found if request.app.state.has_account else found - {"/"}
+
+
+def _account_of(request: Request, person: Person | None) -> dict[str, Any]:
+    """Which account the page is of, and where the list of all is, for whom it is open."""
+    callers: Callers = request.app.state.callers
+    account: Account = request.app.state.account
+    lists = person is not None and (
+        request.app.accounts is not None if callers.outer is None else is_of_deployment(request.scope)
+    )
+    return {
+        # As the address has it: of an account that is not there, too.
+        "account": callers.account_in(request.scope),
+        "is_paused": account.is_paused and person is not None,
+        "all_accounts": f"{callers.outer_root(request.scope)}/accounts" if lists else "",
+    }
 
 
 def page(
@@ -153,6 +171,7 @@ def page(
             link_only=link_only,
             places=places_of(request),
             root=root_of(request.scope),
+            **_account_of(request, person),
             here=place_of(request.scope),
             counts=counts or {},
             theme=theme_of(request),

@@ -106,7 +106,7 @@ def _place(settings: Settings, base: str, kind: str) -> str:
             for trigger in KINDS[kind][1]:
                 body = json.dumps(call.body(trigger)).encode()
                 sent = client.post(
-                    f"{base}/webhooks/cloudtalk/{trigger}",
+                    f"{base}{settings.webhooks_path}/cloudtalk/{trigger}",
                     content=body,
                     headers={**headers, "Content-Type": "application/json"},
                 )

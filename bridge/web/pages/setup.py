@@ -16,11 +16,10 @@ from bridge.domain.webhook.templates import TEMPLATES, as_data
 from bridge.ledger.calls.received import received
 from bridge.reports.listener import delivery_view
 from bridge.settings import Settings
-from bridge.web.callers import Person
+from bridge.web.callers import Callers, Person
 from bridge.web.desk import Desk
 from bridge.web.pages.frame import show
 from bridge.web.pages.guard import signed_in
-from bridge.web.roots import root_of
 
 PLACE = "/setup"
 _LISTED = 8
@@ -35,7 +34,8 @@ async def setup(request: Request) -> Response:
     checks: CachedChecks = request.app.state.checks
     checked = await checks.look()
     mark = request.query_params.get("mark", "")
-    here = f"{request.url.scheme}://{request.url.netloc}{root_of(request.scope)}"
+    callers: Callers = request.app.state.callers
+    here = f"{request.url.scheme}://{request.url.netloc}{callers.outer_root(request.scope)}"
     base = (settings.public_url or here).rstrip("/")
 
     def work() -> dict[str, Any]:
@@ -48,7 +48,7 @@ async def setup(request: Request) -> Response:
             "last": None if shown is None else _delivery(shown, desk, person),
             "deliveries": [_line(one) for one in newest],
             "is_live": not mark or (bool(newest) and newest[0].mark == mark),
-            "templates": [_template(name, base, counts) for name in TEMPLATES],
+            "templates": [_template(name, base, settings.webhooks_path, counts) for name in TEMPLATES],
             "in_cloudtalk": IN_CLOUDTALK,
             "base": base,
             "has_public_url": settings.public_url is not None,
@@ -78,8 +78,8 @@ def _call_place(call: str | None) -> str | None:
     return None if call is None else f"/calls/{quote(call, safe=':')}"
 
 
-def _template(trigger: str, base: str, counts: dict[str, int]) -> dict[str, Any]:
-    context = as_data(TEMPLATES[trigger], base)
+def _template(trigger: str, base: str, below: str, counts: dict[str, int]) -> dict[str, Any]:
+    context = as_data(TEMPLATES[trigger], base, below=below)
     body = {key["key"]: key["value"] for key in context["keys"]}
     taken = sum(counts.get(f"webhook:{trigger}:{answer}", 0) for answer in ("accepted", "duplicate", "held"))
     return {**context, "body": json.dumps(body, indent=2), "received": taken}

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from bridge.ledger.sessions import COOKIE, LASTS_S
+from bridge.ledger.sessions import LASTS_S
 from bridge.logs import AtMost
 from bridge.web.answers import Refused
 from bridge.web.callers import LOGIN, Callers, local_path
 from bridge.web.desk import Desk
 from bridge.web.pages.forms import read_form
 from bridge.web.pages.rendering import message, page
-from bridge.web.roots import cookie_path
 
 log = logging.getLogger(__name__)
 log.addFilter(AtMost())
@@ -35,11 +35,10 @@ async def sign_in(request: Request) -> Response:
         return _cross_site(request)
     posted = await read_form(request, most=8)
     onward = local_path(posted.get("next", "/"))
-    if callers.sessions is None:
+    if not callers.anybody:
         return _form(request, onward, status=401)
-    sessions = callers.sessions
-    token = callers.token_of(posted.get("token", ""))
-    if token is None:
+    found = callers.whose(posted.get("token", ""))
+    if found is None:
         log.warning("sign-in refused, wrong token")
         try:
             await callers.slow_down(request.scope)
@@ -47,15 +46,20 @@ async def sign_in(request: Request) -> Response:
             said = "Too many wrong tokens were tried just now. The right one is always accepted."
             return _form(request, onward, status=429, wrong=said)
         said = "Wrong token. Use yours in OPS_TOKENS, OPS_TOKEN, or the text in DATA_DIR/ops-token."
+        if callers.outer is not None:
+            said = "Wrong token. Use the one that you were given for this account."
         return _form(request, onward, status=401, wrong=said)
+    whose, token = found
     desk: Desk = request.app.state.desk
+    sessions = whose.sessions
+    assert sessions is not None  # noqa: S101  # there are people
     cookie = await desk.run(lambda: sessions.begin(token, now=callers.now()))
     answer = RedirectResponse(onward, status_code=303)
     answer.set_cookie(
-        COOKIE,
+        whose.cookie_name(request.scope),
         cookie,
         max_age=LASTS_S,
-        path=cookie_path(request.scope),
+        path=callers.cookie_path(request.scope, whose),
         httponly=True,
         secure=_came_by_https(request),
         # Strict would leave the cookie out when a link in a note is opened from Kustomer, and ask people
@@ -70,19 +74,20 @@ async def sign_out(request: Request) -> Response:
     callers: Callers = request.app.state.callers
     if callers.crosses_sites(request.scope):
         return _cross_site(request)
-    sessions, cookie = callers.sessions, request.cookies.get(COOKIE, "")
-    if sessions is not None and cookie:
-        desk: Desk = request.app.state.desk
-        # A copy of the cookie is worth nothing from now on.
-        await desk.run(lambda: sessions.end(cookie))
     answer = RedirectResponse(LOGIN, status_code=303)
-    answer.delete_cookie(
-        COOKIE,
-        path=cookie_path(request.scope),
-        httponly=True,
-        secure=_came_by_https(request),
-        samesite="lax",
-    )
+    desk: Desk = request.app.state.desk
+    for each in filter(None, (callers, callers.outer)):
+        sessions, cookie = each.sessions, each.cookie_in(request.scope)
+        if sessions is not None and cookie:
+            # A copy of the cookie is worth nothing from now on.
+            await desk.run(partial(sessions.end, cookie))
+        answer.delete_cookie(
+            each.cookie_name(request.scope),
+            path=callers.cookie_path(request.scope, each),
+            httponly=True,
+            secure=_came_by_https(request),
+            samesite="lax",
+        )
     return answer
 
 
@@ -93,7 +98,7 @@ def _form(request: Request, onward: str, *, status: int = 200, wrong: str = "") 
         "login.html",
         status=status,
         headers={"Retry-After": "4"} if status == 429 else None,
-        can=bool(callers.people),
+        can=callers.anybody,
         off=callers.off,
         open_here=callers.open_here,
         onward=onward,

@@ -9,7 +9,6 @@ from starlette.routing import Route
 from bridge.web.answers import Refused
 from bridge.web.callers import Callers, local_path
 from bridge.web.pages.forms import read_form
-from bridge.web.roots import cookie_path
 
 COOKIE = "callbridge_theme"
 THEMES = ("system", "light", "dark")
@@ -34,7 +33,8 @@ async def choose(request: Request) -> Response:
     if theme not in THEMES:
         raise Refused(400, "form", "unknown theme", f"The field theme is one of {', '.join(THEMES)}.")
     answer = RedirectResponse(local_path(form.get("next", "/")), status_code=303)
-    path = cookie_path(request.scope)
+    # One choice for all accounts.
+    path = callers.outer_root(request.scope) or "/"
     answer.set_cookie(COOKIE, theme, max_age=_LASTS_S, path=path, httponly=True, samesite="lax")
     return answer
 

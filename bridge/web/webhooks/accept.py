@@ -74,6 +74,8 @@ class WebhookAcceptor:
         now: seconds since 1970.
         journal_bytes: how much may be kept here while Redis is away; 0 for nothing.
         keep_aside_s: see `Journal`.
+        account: whose webhooks these are.
+        beside: that of the deployment, whose journal, turns and gate it shares.
     """
 
     def __init__(
@@ -85,18 +87,27 @@ class WebhookAcceptor:
         journal_folder: Path,
         journal_bytes: int = 0,
         keep_aside_s: float = 30 * 86_400,
+        account: str = "",
+        beside: WebhookAcceptor | None = None,
     ) -> None:
-        self._inbox, self._rules, self._now = inbox, rules, now
-        self.gate = CircuitBreaker(inbox.ping)
-        self.journal = Journal(
-            journal_folder,
-            limit=journal_bytes,
-            hand_on=self._hand_on,
-            away=(*REDIS_AWAY, NotProven, CannotProve),
-            keep_aside_s=keep_aside_s,
+        self._inbox, self._rules, self._now, self._account = inbox, rules, now, account
+        # Gives that of an account, for its records in the journal; None: there is no such account.
+        self.acceptor_of: Callable[[str], WebhookAcceptor | None] = {"": self}.get
+        self.gate: CircuitBreaker = beside.gate if beside else CircuitBreaker(inbox.ping)
+        self.journal: Journal = (
+            beside.journal
+            if beside
+            else Journal(
+                journal_folder,
+                limit=journal_bytes,
+                hand_on=self._hand_on,
+                away=(*REDIS_AWAY, NotProven, CannotProve),
+                keep_aside_s=keep_aside_s,
+            )
         )
         proven = inbox.proof.is_asked
-        self._turns = asyncio.Semaphore(PROVEN_AT_ONCE if proven else KEPT_AT_ONCE)
+        most = PROVEN_AT_ONCE if proven else KEPT_AT_ONCE
+        self._turns: asyncio.Semaphore = beside._turns if beside else asyncio.Semaphore(most)
         # When the last webhook came that was taken in; 0: none yet.
         self.last_at = 0.0
         # The reason and the time of the last webhook that Redis held without proving it.
@@ -252,6 +263,8 @@ class WebhookAcceptor:
         record = {"at": at_ms, "trigger": trigger, "body": body}
         if not isinstance(event, Held) and event.signed:
             record["signed"] = True
+        if self._account:
+            record["account"] = self._account
         text = json.dumps(record).encode()
         try:
             async with asyncio.timeout_at(ends):
@@ -269,6 +282,20 @@ class WebhookAcceptor:
         """The journal's records into Redis, as they would have gone when they came."""
         if self.gate.is_shut:
             raise TimeoutError
+        if not texts:
+            return await self._hand_on_own([])
+        by_account: dict[str, list[bytes]] = {}
+        for text in texts:
+            by_account.setdefault(json.loads(text).get("account", ""), []).append(text)
+        refused: list[bytes] = []
+        for account, own in by_account.items():
+            acceptor = self.acceptor_of(account)
+            if acceptor is None:
+                log.error("webhooks of an account that is gone are set aside", extra={"account": account})
+            refused += own if acceptor is None else await acceptor._hand_on_own(own)
+        return refused
+
+    async def _hand_on_own(self, texts: Sequence[bytes]) -> list[bytes]:
         deliveries = []
         for text in texts:
             record = json.loads(text)

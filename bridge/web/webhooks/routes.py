@@ -68,7 +68,14 @@ class Webhooks:
         now: Callable[[], float],
         body_within_s: float = SLOWEST_S,
         rates: Rates | None = None,
+        timings: Timings | None = None,
+        account: str = "",
     ) -> None:
+        """
+        Args:
+            timings: where it is counted how long answers took, by trigger and answer.
+            account: whose webhooks these are, for the log.
+        """
         self._inbox = inbox
         self._acceptor = acceptor
         self.admission = admission
@@ -76,8 +83,8 @@ class Webhooks:
         self._body_within_s = body_within_s
         self._rates = rates or Rates(0)
         self._counting = asyncio.Semaphore(COUNTED_AT_ONCE)
-        # How long answers took, by trigger and answer.
-        self.timings = Timings(WEBHOOK_EDGES)
+        self.timings = timings or Timings(WEBHOOK_EDGES)
+        self._named = {"account": account} if account else {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         trigger = TRIGGER_AT.get(scope["path"])
@@ -210,6 +217,7 @@ class Webhooks:
                     "call": outcome.content.get("call"),
                     "request_id": request_id_of(sent),
                     "ms": round((time.perf_counter() - began) * 1000, 1),
+                    **self._named,
                 },
             )
 
@@ -218,7 +226,7 @@ class Webhooks:
         name = _known(trigger)
         refusals.info(
             "webhook refused",
-            extra={"trigger": name, "cause": cause, "status": status, "request_id": request},
+            extra={"trigger": name, "cause": cause, "status": status, "request_id": request, **self._named},
         )
         try:
             async with asyncio.timeout(COUNT_WITHIN_S), self._counting:

@@ -40,10 +40,14 @@ class UsualWebhooks:
         self.webhooks, self.acceptor = webhooks, acceptor
         self._inbox, self._now = inbox, now
 
-    def take(self, request: Cycle) -> bool:
-        """Whether a request is a usual webhook: it is on its way to Redis, and will be answered."""
+    def take(self, request: Cycle, path: str = "") -> bool:
+        """Whether a request is a usual webhook: it is on its way to Redis, and will be answered.
+
+        Args:
+            path: without the account that the request's own names.
+        """
         scope = request.scope
-        trigger = TRIGGER_AT.get(scope["path"])
+        trigger = TRIGGER_AT.get(path or scope["path"])
         if (
             trigger is None
             or scope["method"] != "POST"

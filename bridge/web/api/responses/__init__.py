@@ -5,6 +5,7 @@ Here are the answers of whole requests; their parts are in the modules.
 
 from __future__ import annotations
 
+from bridge.web.api.responses.accounts import Accounts
 from bridge.web.api.responses.audits import Audit, Audits
 from bridge.web.api.responses.calls import Call, Calls, CustomerAssigned, GivenUp, LookedFor, Queued, Receipt
 from bridge.web.api.responses.history import Received, Refused, RefusedHours, Trail
@@ -22,6 +23,7 @@ from bridge.web.api.responses.work import (
 )
 
 __all__ = [
+    "Accounts",
     "Assigned",
     "Audit",
     "Audits",
