@@ -69,7 +69,8 @@ def _show(inside: dict[str, Any], blocked: list[str], *, as_json: bool) -> None:
         return
     settings = inside.pop("settings")
     for name, value in inside.items():
-        say(f"{name.replace('_', ' '):<18} {value}")
+        shown = {True: "yes", False: "no"}[value] if isinstance(value, bool) else value
+        say(f"{name.replace('_', ' '):<18} {shown}")
     secrets = [name for name, value in settings.items() if "(set)" in json.dumps(value)]
     say(f"{'secrets to set':<18} {', '.join(secrets) or 'none'}")
     say("\n".join(blocked) if blocked else "It can be restored here.")
