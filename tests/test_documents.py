@@ -15,7 +15,7 @@ from bridge.reports.rules_handbook import PAGES, written
 from bridge.secret_files import secret_variables
 from bridge.settings import Settings
 from tests import cloudtalk_page
-from tests.documents import commands, headings, slug, unknown_in
+from tests.documents import commands, headings, sections, slug, unknown_in
 
 ROOT = Path(__file__).parents[1]
 DEPLOY = ROOT / "deploy"
@@ -156,3 +156,51 @@ def test_every_test_named_beside_the_features_of_others_exists() -> None:
     for path, name in named:
         assert f"def {name}(" in (ROOT / path).read_text(), f"{path}::{name}"
     assert "`?" not in text
+
+
+def checked() -> list[list[str]]:
+    """Target, command, outcome and what could not be run, of each row of the table."""
+    table = sections(HANDBOOK.read_text())["What was checked"]
+    rows = [line for line in table.splitlines() if line.startswith("| ")][1:]
+    return [[cell.strip() for cell in re.split(r"(?<!\\)\|", row)[1:-1]] for row in rows]
+
+
+def test_the_table_says_of_each_target_by_what_it_was_checked_and_how_that_ended() -> None:
+    for cells in checked():
+        assert len(cells) == 4, cells
+        assert all(cells[:3]), cells
+        # A part that was not tried says so in the last column.
+        assert "`" in cells[1] or (cells[1].startswith("none") and cells[3]), cells
+
+
+def test_every_test_and_program_named_in_the_table_exists() -> None:
+    named = [
+        path
+        for _, command, *_ in checked()
+        for path in re.findall(r"(?<![\w./])((?:tests|deploy)/[\w/.]+)", command)
+    ]
+    modules = [
+        name for _, command, *_ in checked() for name in re.findall(r"python -m (tests[\w.]+)", command)
+    ]
+
+    assert len(named) > 10
+    assert [path for path in named if not (ROOT / path).exists()] == []
+    for name in modules:
+        path = ROOT / name.replace(".", "/")
+        assert path.with_suffix(".py").exists() or (path / "__main__.py").exists(), name
+
+
+def test_every_target_of_the_folder_has_its_row() -> None:
+    text = " ".join(" ".join(cells) for cells in checked())
+    guides = {
+        "compose.yml",
+        "systemd/",
+        "proxy/nginx.conf",
+        "proxy/Caddyfile",
+        "Dockerfile",
+        "platforms/",
+        "helm/",
+    }
+
+    assert [name for name in guides if (DEPLOY / name).exists() and name not in text] == []
+    assert "\n| " not in (DEPLOY / "CHECKED.md").read_text(), "its rows stand in deploy/README.md"
