@@ -39,7 +39,10 @@ class Clock:
         storage: Callable[[], Storage] | None = None,
         keep_recordings: timedelta | None = None,
         rules: Callable[[], Rules] = Rules,
+        sweeps: bool = True,
     ) -> None:
+        """Args: sweeps: else another looks through the keys of this ledger (`many_clock.py`)."""
+        self._sweeps = sweeps
         self.ledger, self._storage, self._keep_recordings = ledger, storage, keep_recordings
         self._rules = rules
         self._near = RecentCallIndex(ledger, rules())
@@ -57,7 +60,7 @@ class Clock:
             return False
         self.ledger.reach()
         self.ledger.tidy()
-        enforce_retention(self.ledger)
+        enforce_retention(self.ledger, sweeps=self._sweeps)
         rules = self._rules()
         if reading_mark(rules) != reading_mark(self._near.rules):
             self._near = RecentCallIndex(self.ledger, rules)

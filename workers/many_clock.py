@@ -23,6 +23,7 @@ from bridge.accounts.account import Account, Accounts
 from bridge.deps import Deps
 from bridge.errors import BridgeError
 from bridge.jobs.synthetic import SyntheticCall
+from bridge.ledger.calls.retention import sweep_accounts
 from bridge.ledger.faults import RedisError, why
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.queue.looking import wakeups_of_all
@@ -35,14 +36,14 @@ from bridge.notify.watchman import queue_of
 from bridge.reconcile.audit_runs import Stopped, do_next
 from bridge.reconcile.periodic import Rounds
 from bridge.rules_source import RulesSource
-from bridge.wiring import open_deps, open_ledger, open_recordings, open_synthetic
-from workers.clock_beat import Clock
+from bridge.wiring import is_in_cluster, open_deps, open_ledger, open_recordings, open_synthetic
+from workers.clock_beat import BEAT_S, Clock
 from workers.rota import Rota
 
 log = get_logger(__name__)
 
 # How often an account is looked after: one that is idle, and one of which something was heard so lately.
-IDLE_EVERY_S, BUSY_EVERY_S, BUSY_FOR_S = 60.0, 10.0, 120.0
+IDLE_EVERY_S, BUSY_EVERY_S, BUSY_FOR_S = 120.0, 10.0, 120.0
 _SYNTHETIC_EVERY_S = 5.0
 _HERE, _AT_SERVICES = 4, 8
 # Of a page of the comparison, or an audit; what is left is gone on with at the next turn.
@@ -83,6 +84,8 @@ class Household:
             storage=partial(open_recordings, settings),
             keep_recordings=timedelta(days=days) if days else None,
             rules=self._rules,
+            # In a cluster they may be on any node.
+            sweeps=is_in_cluster(settings),
         )
 
     @cached_property
@@ -175,7 +178,7 @@ class ManyClock:
                 rota.serve(self._accounts, now=time.monotonic(), within_s=self._idle_every_s)
 
     def start(self) -> None:
-        for work in (self._go_round, self._listen):
+        for work in (self._go_round, self._listen, self._sweep):
             thread = threading.Thread(target=work, name=work.__name__, daemon=True)
             thread.start()
             self._threads.append(thread)
@@ -236,6 +239,18 @@ class ManyClock:
             if name not in self._failing:
                 log.exception("fault in the housekeeping of an account")
             self._failing.add(name)
+
+    def _sweep(self) -> None:
+        """Look through the keys of all accounts, a part of them at each beat."""
+        while not self._stopping.wait(BEAT_S):
+            try:
+                sweep_accounts(self._ledger, self._ledger_of)
+            except (RedisError, BridgeError) as error:
+                log.warning("keys of accounts not looked through", error=type(error).__name__)
+
+    def _ledger_of(self, name: str) -> Ledger | None:
+        account = self._accounts.get(name)
+        return None if account is None else self._household(account).ledger
 
     def _household(self, account: Account) -> Household:
         with self._lock:

@@ -72,7 +72,9 @@ def ask(ledger: Ledger, *, since: datetime, until: datetime, repair: bool, who: 
         pipe.lpush(keys.AUDITS, id_)
         pipe.lrange(keys.AUDITS, MOST, -1)
         pipe.ltrim(keys.AUDITS, 0, MOST - 1)
-        old = cast(list[str], pipe.execute()[-2])
+        # A clock of many accounts looks at this one soon.
+        pipe.publish(keys.WAKE, "audit")
+        old = cast(list[str], pipe.execute()[-3])
     if old:
         with boundary("audits.remove"):
             ledger.redis.delete(*(name for id_ in old for name in (_run(id_), _items(id_))))

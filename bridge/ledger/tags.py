@@ -49,6 +49,8 @@ def wake_channel(account: str) -> str:
     return tag_of(account) + WAKE.removeprefix(TAG)
 
 
+# All keys but those of the unnamed account, as a pattern.
+KEYS_OF_ACCOUNTS = "{callbridge:*"
 # All accounts' wake-ups but the unnamed one's, as a pattern.
 WAKE_OF_ACCOUNTS = "{callbridge:*}:wake"
 

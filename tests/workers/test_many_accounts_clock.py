@@ -11,9 +11,11 @@ import pytest
 import redis
 
 from bridge.accounts.account import Account
+from bridge.ledger.calls.retention import sweep_accounts
 from bridge.ledger.connect import connect
 from bridge.ledger.ledger import Ledger
 from bridge.sandbox.running import RunningSandbox
+from bridge.wiring import open_ledger
 from tests.accounts.given import Deployment, table
 from tests.waiting import eventually
 from tests.workers.test_many_accounts import table_of
@@ -93,6 +95,30 @@ def test_an_account_that_is_removed_is_left_alone_and_a_new_one_looked_after(
         assert kept.done.count(("acme", "records")) <= so_far + 1
     finally:
         clock.stop()
+
+
+def test_keys_without_an_end_get_the_one_that_their_own_account_has(
+    redis_client: redis.Redis, redis_url: str, tmp_path: Path
+) -> None:
+    deployment = Deployment(
+        tmp_path,
+        table("acme", output_retention_days=2),
+        table("bolt", output_retention_days=3),
+        environ={"REDIS_URL": redis_url},
+    )
+    ledgers = {name: open_ledger(deployment.of(name)) for name in ("", "acme", "bolt")}
+    for ledger in ledgers.values():
+        ledger.redis.hset("{callbridge}:call:id:7", "first_at", "1")
+    gone = connect(redis_url, account="gone")
+    gone.hset("{callbridge}:call:id:7", "first_at", "1")
+
+    sweep_accounts(ledgers[""], lambda name: ledgers.get(name))
+
+    day_s = 86_400
+    ends = {name: one.redis.ttl("{callbridge}:call:id:7") for name, one in ledgers.items()}
+    assert 1.9 * day_s < ends["acme"] <= 2 * day_s and 2.9 * day_s < ends["bolt"] <= 3 * day_s
+    # The unnamed account has a beat of its own; one that is not served is left alone.
+    assert ends[""] == gone.ttl("{callbridge}:call:id:7") == -1
 
 
 def test_each_account_is_compared_with_its_own_cloudtalk(

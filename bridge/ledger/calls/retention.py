@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import cast
 
 from bridge.boundary import boundary
@@ -10,21 +11,28 @@ from bridge.ledger import keys
 from bridge.ledger.calls.held import LISTS
 from bridge.ledger.calls.record_fields import Field
 from bridge.ledger.ledger import Ledger
+from bridge.ledger.tags import KEYS_OF_ACCOUNTS, Tagging, account_of
 
 _AT_ONCE = 500
 # How far the key space was looked through, or that all of it was; then it rests for so long.
 _SWEPT, _DONE, _SWEEP_EVERY_S = f"{keys.TAG}:swept", "done", 3600
+_SWEPT_ACCOUNTS = f"{_SWEPT}:accounts"
 _PARTS_A_BEAT = 20
 
 
-def enforce_retention(ledger: Ledger) -> None:
-    """Remove what is past its time. The clock does it at each beat; a part of the keys is looked through."""
+def enforce_retention(ledger: Ledger, *, sweeps: bool = True) -> None:
+    """Remove what is past its time. The clock does it at each beat; a part of the keys is looked through.
+
+    Args:
+        sweeps: else another looks through the keys (`sweep_accounts`).
+    """
     now_ms = ledger.now_ms()
     _end_held(ledger, now_ms - ledger.keep_for.events_s * 1000)
     _end_parked(ledger, now_ms - ledger.keep_for.outputs_s * 1000)
     _end_trail(ledger, now_ms - ledger.keep_for.outputs_s * 1000)
     _end_choices(ledger, now_ms - ledger.keep_for.outputs_s * 1000)
-    _sweep(ledger)
+    if sweeps:
+        _sweep(ledger)
 
 
 @boundary("retention.choices")
@@ -77,29 +85,57 @@ def _sweep(ledger: Ledger) -> None:
 
     Each beat looks through a part of the key space, so that no beat takes longer because Redis holds more.
     """
+    _walk(ledger, f"{keys.TAG}:*", _SWEPT, lambda names: _end_endless(ledger, names))
+
+
+def sweep_accounts(shared: Ledger, ledger_of: Callable[[str], Ledger | None]) -> None:
+    """The same for all named accounts together: their keys are looked through once, and not once for each.
+
+    Args:
+        shared: the deployment's own ledger, on the server that has those of all accounts.
+        ledger_of: gives an account's ledger; None where it is not served.
+    """
+
+    def end(names: list[str]) -> None:
+        of_accounts: dict[str, list[str]] = {}
+        for name in names:
+            if account := account_of(name):
+                of_accounts.setdefault(account, []).append(Tagging(account).own(name))
+        for account, own in of_accounts.items():
+            if (ledger := ledger_of(account)) is not None:
+                _end_endless(ledger, own)
+
+    _walk(shared, KEYS_OF_ACCOUNTS, _SWEPT_ACCOUNTS, end)
+
+
+def _walk(ledger: Ledger, pattern: str, progress: str, look_at: Callable[[list[str]], None]) -> None:
     client = ledger.redis
     with boundary("retention.sweep"):
-        at = client.get(_SWEPT)
+        at = client.get(progress)
     if at == _DONE:
         return
+    cursor = int(at or 0)
+    for _ in range(_PARTS_A_BEAT):
+        with boundary("retention.names"):
+            cursor, found = client.scan(cursor, match=pattern, count=_AT_ONCE)
+        look_at([str(name) for name in found])
+        if cursor == 0:
+            break
+    with boundary("retention.swept"):
+        client.set(progress, cursor or _DONE, ex=_SWEEP_EVERY_S)
+
+
+def _end_endless(ledger: Ledger, found: list[str]) -> None:
     kept_s = {
         f"{keys.TAG}:call:": ledger.keep_for.outputs_s,
         f"{keys.TAG}:log:": ledger.keep_for.outputs_s,
         f"{keys.TAG}:events:": ledger.keep_for.events_s,
     }
-    cursor = int(at or 0)
-    for _ in range(_PARTS_A_BEAT):
-        with boundary("retention.names"):
-            cursor, found = client.scan(cursor, match=f"{keys.TAG}:*", count=_AT_ONCE)
-        for start, seconds in kept_s.items():
-            names = [name for name in map(str, found) if name.startswith(start)]
-            _give_end(ledger, names, seconds)
-            if start.endswith(":call:"):
-                _make_marks(ledger, names)
-        if cursor == 0:
-            break
-    with boundary("retention.swept"):
-        client.set(_SWEPT, cursor or _DONE, ex=_SWEEP_EVERY_S)
+    for start, seconds in kept_s.items():
+        names = [name for name in found if name.startswith(start)]
+        _give_end(ledger, names, seconds)
+        if start.endswith(":call:"):
+            _make_marks(ledger, names)
 
 
 @boundary("retention.give_end")
