@@ -38,12 +38,15 @@ class AccountsSource:
         *,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,
+        logs: bool = True,
     ) -> None:
         """
+        Args:
+            logs: tells in the log what is wrong and what has changed; a command tells it itself.
         Raises:
             WrongUse: the file cannot be read, or is not TOML.
         """
-        self._base, self._clock, self._time = settings, clock, now
+        self._base, self._clock, self._time, self._logs = settings, clock, now, logs
         self._path = settings.callbridge_accounts
         self._users: list[Callable[[Change], object]] = []
         self._lock = threading.Lock()
@@ -132,19 +135,12 @@ class AccountsSource:
                 after[name] = before[name]
         self._watch_secrets(after, self._file.entries, found.entries)
         self._file, self._accounts = found, MappingProxyType(after)
-        for line in [line for line in found.complaints if line not in told][:_MOST_LOGGED]:
-            log.error("account rejected, what was in force before stays", why=line)
         change = Change(before=before, after=self._accounts)
-        if change.added or change.removed or change.changed:
-            log.info(
-                "accounts in force",
-                accounts=len(after),
-                added=len(change.added),
-                changed=len(change.changed),
-                removed=len(change.removed),
-            )
-            for use in self._users:
-                use(change)
+        is_another = bool(change.added or change.removed or change.changed)
+        if self._logs:
+            _log(change if is_another else None, [line for line in found.complaints if line not in told])
+        for use in self._users if is_another else ():
+            use(change)
 
     def _watch_secrets(
         self, after: Accounts, before: Mapping[str, Entry], entries: Mapping[str, Entry]
@@ -170,3 +166,16 @@ class AccountsSource:
         base = self._base
         has_keys = not base.missing("cloudtalk", "kustomer") or not base.missing("webhooks")
         return {"": self._of_environment} if self._path is None or has_keys else {}
+
+
+def _log(change: Change | None, wrong: list[str]) -> None:
+    for line in wrong[:_MOST_LOGGED]:
+        log.error("account rejected, what was in force before stays", why=line)
+    if change is not None:
+        log.info(
+            "accounts in force",
+            accounts=len(change.after),
+            added=len(change.added),
+            changed=len(change.changed),
+            removed=len(change.removed),
+        )

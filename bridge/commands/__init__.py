@@ -68,6 +68,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "backup": ("bridge.commands.backup:backup", "Write ledger, journal and rules to one file"),
         "restore": ("bridge.commands.restore:restore", "Put a backup back, on an empty machine or this one"),
         "upgrade": ("bridge.commands.upgrade:upgrade", "Check that this version can take the ledger over"),
+        "accounts": (
+            "bridge.commands.accounts:accounts",
+            "Many companies in one deployment: list them, check their file",
+        ),
         "doctor": ("bridge.commands.doctor:doctor", "Check settings, keys, Redis and the clock"),
         "parity": ("bridge.commands.parity:parity", "Compare direct access with access through Membrane"),
         "listen": ("bridge.commands.listen:listen", "Show webhooks as they come, variable by variable"),

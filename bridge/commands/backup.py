@@ -60,7 +60,7 @@ def backup(*, file: Path, recordings: bool, all_accounts: bool, as_json: bool) -
 
 def _all(folder: Path, *, recordings: bool, as_json: bool) -> int:
     """One file for each account; the unnamed one's has a name that no account can have."""
-    accounts = AccountsSource(read_settings().need("redis"))
+    accounts = AccountsSource(read_settings().need("redis"), logs=False)
     if chosen_account(os.environ):
         raise WrongUse("--all-accounts backs up all of them: leave out --account and CALLBRIDGE_ACCOUNT")
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -137,6 +137,38 @@ def test_accounts_are_backed_up_each_into_a_file_and_restored_one_by_one(
     assert parked(capsys, "--account", "bolt", "parked", "ls") == []
 
 
+def test_the_list_of_accounts_says_how_each_stands(
+    deployment: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    deployment.write_text(table("acme", paused=True) + table("bolt") + table("core", kustomer_api_key=None))
+
+    assert main(["accounts", "ls", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)["accounts"]
+    assert main(["accounts"]) == 0
+    shown = capsys.readouterr()
+
+    assert [(row["name"], row["state"], row["parked"]) for row in rows] == [
+        ("acme", "paused", 1),
+        ("bolt", "running", 1),
+        ("core", "wrong", 0),
+    ]
+    assert "[accounts.core] kustomer_api_key  is missing" in shown.err and "bolt" in shown.out
+
+
+def test_the_accounts_file_is_checked_before_it_is_put_in_force(
+    deployment: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    new = deployment.parent / "new.toml"
+    new.write_text(table("acme") + table("bolt", webhook_tokens=["short"]))
+
+    assert main(["accounts", "check"]) == 0
+    assert "2 accounts right" in capsys.readouterr().out
+    assert main(["accounts", "check", str(new)]) == 2
+    said = capsys.readouterr()
+    assert f"{new}: [accounts.bolt] webhook_tokens  must have at least 8" in said.err
+    assert "1 account right" in said.out
+
+
 @pytest.mark.usefixtures("deployment")
 def test_the_templates_of_an_account_have_its_addresses(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--account", "acme", "templates", "call-ended"]) == 0
