@@ -63,6 +63,13 @@ PARTS = (
         about="Redis frozen and killed for a second and a half at a time, while eight senders go on.",
     ),
     Part(
+        name="accounts",
+        section=WORKERS,
+        about="1,000 accounts with 50 calls a minute in all, and one at 500 a minute beside them, in turns.",
+        short=True,
+        within_s=600,
+    ),
+    Part(
         name="concurrency",
         section=WORKERS,
         about="A backlog of unrecorded calls, four requests of 50 ms each; the budgets are wide open.",

@@ -76,7 +76,7 @@ def run(short: bool) -> list[Row]:
 
 def measure(checkouts: Sequence[Path], *, calls: int, rounds: int) -> dict[Path, Figures]:
     found: dict[Path, Figures] = {one: defaultdict(list) for one in checkouts}
-    _go_first()
+    go_first()
     with Reaper() as reaper, RunningSandbox() as sandbox:
         for service in (sandbox.kustomer, sandbox.cloudtalk):
             service.limit(1_000_000)
@@ -97,7 +97,7 @@ def measure(checkouts: Sequence[Path], *, calls: int, rounds: int) -> dict[Path,
     return found
 
 
-def _go_first() -> None:
+def go_first() -> None:
     """Have this and what it starts run before other work of this machine, where it may: it needs little."""
     with contextlib.suppress(PermissionError, AttributeError):
         os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
@@ -167,12 +167,12 @@ def _running(checkout: Path, sandbox: RunningSandbox, folder: Path) -> Iterator[
             command = [sys.executable, "-m", "bridge", name]
             stack.enter_context(started(command, cwd=checkout, env=environ, stdout=log, stderr=log))
         client = stack.enter_context(contextlib.closing(connect(server.url)))
-        eventually(lambda: _is_up(port) and _listens(client), "web and worker are up", within_s=30)
+        eventually(lambda: is_up(port) and _listens(client), "web and worker are up", within_s=30)
         sender = stack.enter_context(contextlib.closing(Sender(port)))
         yield sender
 
 
-def _is_up(port: int) -> bool:
+def is_up(port: int) -> bool:
     try:
         return httpx2.get(f"http://127.0.0.1:{port}/readyz", timeout=1).is_success
     except httpx2.HTTPError:

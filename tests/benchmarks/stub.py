@@ -21,7 +21,7 @@ _EMPTY = b'{"data":[],"links":{},"meta":{}}'
 _NONE = b'{"errors":[{"status":404,"title":"not found"}]}'
 
 
-class _Stub(asyncio.Protocol):
+class Stub(asyncio.Protocol):
     """One connection."""
 
     answered = 0
@@ -50,7 +50,7 @@ class _Stub(asyncio.Protocol):
 
 
 def _answer(method: bytes, target: bytes) -> bytes:
-    _Stub.answered += 1
+    Stub.answered += 1
     last = target.partition(b"?")[0].rpartition(b"/")[2]
     if method == b"GET" or last == b"search":
         is_list = last in (b"search", b"conversations", b"notes", b"messages", b"users", b"customers")
@@ -59,7 +59,7 @@ def _answer(method: bytes, target: bytes) -> bytes:
         status = b"201 Created"
         body = b'{"data":{"type":"%s","id":"%024x","attributes":{},"relationships":{}},"meta":{}}' % (
             last.removesuffix(b"s"),
-            _Stub.answered,
+            Stub.answered,
         )
     return (
         b"HTTP/1.1 %s\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: %d\r\n"
@@ -70,9 +70,9 @@ def _answer(method: bytes, target: bytes) -> bytes:
 
 async def _serve(port: int, delay_s: float) -> None:
     loop = asyncio.get_running_loop()
-    await loop.create_server(lambda: _Stub(delay_s), "127.0.0.1", port, backlog=1024)
+    await loop.create_server(lambda: Stub(delay_s), "127.0.0.1", port, backlog=1024)
     while True:
-        print(_Stub.answered, flush=True)  # noqa: T201
+        print(Stub.answered, flush=True)  # noqa: T201
         await asyncio.sleep(0.1)
 
 
