@@ -128,6 +128,25 @@ def test_every_command_of_a_document_exists(document: Path) -> None:
     assert [(words, wrong) for words in shown if (wrong := unknown_in(words))] == []
 
 
+# Of other programs and libraries, of the compose file, and what stands for any name.
+_NO_SETTINGS = re.compile(r"OTEL_\w+|BRIDGE_HOST|NAME_FILE|CALLBRIDGE_\w+|HTTPS?_PROXY|NO_PROXY")
+
+
+@pytest.mark.parametrize("document", sorted(DEPLOY.glob("*.md")), ids=lambda path: path.name)
+def test_every_setting_that_a_guide_names_exists(document: Path) -> None:
+    fields = Settings.model_fields
+    known = {name.upper() for name in fields} | {
+        str(choice).upper()
+        for field in fields.values()
+        if isinstance(field.validation_alias, AliasChoices)
+        for choice in field.validation_alias.choices
+    }
+    named = set(re.findall(r"`([A-Z]+_[A-Z_]*[A-Z])(?:=[^`]*)?`", document.read_text()))
+
+    unknown = {name for name in named if name not in known and name.removesuffix("_FILE") not in known}
+    assert {name for name in unknown if not _NO_SETTINGS.fullmatch(name)} == set()
+
+
 def test_every_heading_that_the_code_refers_to_exists() -> None:
     for source in SOURCES:
         for document, heading in re.findall(r'(\w+/[\w-]+\.md), "([^"]+)"', source.read_text()):
