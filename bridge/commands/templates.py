@@ -23,7 +23,11 @@ def templates(*, trigger: str | None, as_json: bool, url: str | None) -> None:
     settings = load_settings()
     base = (url or "https://YOUR-BRIDGE").rstrip("/")
     if as_json:
-        say(json.dumps([as_data(template, base) for template in chosen], indent=2))
+        say(
+            json.dumps(
+                [as_data(template, base, below=settings.webhooks_path) for template in chosen], indent=2
+            )
+        )
         return
     say(as_text(chosen, base, below=settings.webhooks_path))
     if not settings.webhook_tokens:

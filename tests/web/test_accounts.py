@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import threading
@@ -9,9 +10,11 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+import redis
 
 from bridge.journal.erasing import is_of
 from bridge.links import Links
@@ -459,6 +462,44 @@ def test_an_account_of_the_environment_is_served_beside_the_named_ones(
         assert [row["name"] for row in get(running, "/api/accounts", OPS).json["accounts"]] == ["", "acme"]
         assert 'href="/accounts"' in get(running, "/", OPS).text
         assert running.post("acme", token="token-of-the-environment").status == 401
+
+
+def test_the_same_call_of_two_accounts_looks_in_each_as_it_came_there(
+    redis_server: RedisServer, tmp_path: Path
+) -> None:
+    names = {"": "Ada Example", "acme": "Cleo Sample", "bolt": "Finn Sample"}
+    accounts = {"acme": table("acme"), "bolt": table("bolt")}
+    with deployment(redis_server.url, tmp_path, accounts, webhook_tokens=token_of("")) as running:
+        for name, contact in names.items():
+            path = f"/webhooks/{name}/cloudtalk/call-ended".replace("//", "/")
+            body = json.dumps({**ENDED, "contact_name": contact}).encode()
+            assert running.site.ask("POST", path, body, bearer(token_of(name))).status == 202
+
+        # The second look reads what the first has kept of each.
+        for name in (*names, *names):
+            place = f"/accounts/{name}/calls" if name else "/calls"
+            text = get(running, place, OPS).text
+            assert {other for other, contact in names.items() if contact in text} == {name}
+
+        with running.ledger("acme") as ledger:
+            client = ledger.redis
+            own = {name: b"".join(_all_of(client, name)) for name in names}
+        for name, contact in names.items():
+            assert {other for other, kept in own.items() if contact.encode() in kept} == {name}
+
+
+def _all_of(client: Any, account: str) -> Iterator[bytes]:
+    """Everything in Redis under the tag of an account."""
+    with contextlib.closing(redis.Redis(connection_pool=client.connection_pool)) as plain:
+        tag = f"{{callbridge:{account}}}:" if account else "{callbridge}:"
+        for key in plain.scan_iter(f"{tag}*"):
+            kind = plain.type(key)
+            if kind == "hash":
+                yield json.dumps(plain.hgetall(key)).encode()
+            elif kind == "string":
+                yield json.dumps(plain.get(key)).encode()
+            elif kind == "list":
+                yield json.dumps(plain.lrange(key, 0, -1)).encode()
 
 
 # -- while Redis is away

@@ -231,7 +231,7 @@ def _made(ledger: Ledger, rules: Rules, mark: str, places: Sequence[Place]) -> l
     if kept:
         with boundary("calls.keep_summaries"):
             script = ledger.redis.register_script(scripts.source("keep_summaries"))
-            script(keys=[keys.CALLS], args=[keys.record(""), Field.ROW, *kept])
+            script(keys=[keys.CALLS], args=[Field.ROW, *kept])
     return made
 
 
