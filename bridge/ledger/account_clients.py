@@ -22,9 +22,11 @@ from bridge.ledger.tags import Tagging, learn_script
 class AccountClient(LedgerClient):
     """`of`'s connections, with the keys of an account; closing it leaves them open."""
 
-    def __init__(self, of: redis.Redis, account: str) -> None:
+    def __init__(self, of: redis.Redis, account: str, *, of_deployment: redis.Redis | None = None) -> None:
+        """Args: of_deployment: where what all accounts share is, if that may be another server."""
         super().__init__(connection_pool=of.connection_pool)
         self.tagging = Tagging(account)
+        self.of_deployment = of_deployment or self
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
         answer = super().execute_command(*self.tagging.words(args), **options)

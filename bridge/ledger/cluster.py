@@ -9,6 +9,8 @@ Wake-ups are published within the whole cluster, whichever node hears of them fi
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -25,6 +27,8 @@ SLOT = key_slot(TAG.encode())
 _NO_MASTER = "no node of the Redis Cluster reports a running master for the ledger"
 # Nodes that are asked beside those of the address.
 _MOST_LEARNT = 32
+# How long it is taken for granted which server has which slots, for those that are opened next.
+_SHARDS_KEPT_S = 30.0
 
 Address = tuple[str, int]
 
@@ -82,6 +86,43 @@ class Slot:
             if (master := self._nodes.master((host, port), slots)) is not None:
                 return master
         raise MasterNotFoundError(_NO_MASTER)
+
+
+class Shards:
+    """Which slots one server has: the accounts on it share their connections.
+
+    What is on one server stays together when a replica takes over. A slot that is moved to another one by
+    hand is found there once the process starts anew.
+    """
+
+    def __init__(self, seeds: Sequence[Address], options: Mapping[str, Any]) -> None:
+        self._seeds, self._options = seeds, {**options, "decode_responses": True}
+        self._ranges: list[tuple[int, int, Address]] = []
+        self._asked_at = float("-inf")
+        self._first: dict[Address, int] = {}
+        self._lock = threading.Lock()
+
+    def one_for(self, slot: int) -> int:
+        """A slot on the same server, the same one for all of that server; the given one if none answers."""
+        with self._lock:
+            if time.monotonic() - self._asked_at > _SHARDS_KEPT_S:
+                self._ranges, self._asked_at = self._ask(), time.monotonic()
+            master = next((at for low, high, at in self._ranges if low <= slot <= high), None)
+            return slot if master is None else self._first.setdefault(master, slot)
+
+    def _ask(self) -> list[tuple[int, int, Address]]:
+        for host, port in self._seeds:
+            try:
+                with redis.Redis(host=host, port=port, **self._options) as client:
+                    slots: Any = client.execute_command("CLUSTER", "SLOTS")
+            except (redis.RedisError, OSError):
+                continue
+            return [
+                (int(low), int(high), (str(nodes[0][0] or host), int(nodes[0][1])))
+                for low, high, *nodes in slots
+                if nodes[0][0] != "?"
+            ]
+        return []
 
 
 class AsyncSlot:

@@ -24,7 +24,6 @@ from bridge.ledger import cluster
 from bridge.ledger.account_clients import AccountClient, AsyncAccountClient
 from bridge.ledger.address import cluster_address, sentinel_address
 from bridge.ledger.following import async_connection, connection
-from bridge.ledger.keys import TAG
 from bridge.ledger.sentinels import AsyncSentinels, Sentinels
 from bridge.ledger.sharing import LedgerClient
 from bridge.ledger.tags import tag_of
@@ -52,22 +51,31 @@ def connect(
         account: whose keys it works with; those of all named accounts share their connections.
         decodes: False: bytes as they are, for backups.
     """
-    if account:
-        return AccountClient(_shared(url, _slot(url, account), timeout_s, patience, decodes), account)
-    return _connect(url, TAG, timeout_s, patience, decodes)
+    if not account:
+        return _connect(url, cluster.SLOT, timeout_s, patience, decodes)
+    if not is_cluster(url):
+        return AccountClient(_shared(url, cluster.SLOT, timeout_s, patience, decodes), account)
+    slot = _shards(url).one_for(key_slot(tag_of(account).encode()))
+    return AccountClient(
+        _shared(url, slot, timeout_s, patience, decodes),
+        account,
+        of_deployment=_shared(url, cluster.SLOT, timeout_s, patience, decodes),
+    )
 
 
 @cache
-def _shared(url: str, tag: str, timeout_s: float, patience: int, decodes: bool) -> redis.Redis:
-    return _connect(url, tag, timeout_s, patience, decodes)
+def _shared(url: str, slot: int, timeout_s: float, patience: int, decodes: bool) -> redis.Redis:
+    return _connect(url, slot, timeout_s, patience, decodes)
 
 
-def _slot(url: str, account: str) -> str:
-    """The tag by whose slot the server is found; without a cluster it is one server for all."""
-    return tag_of(account) if is_cluster(url) else TAG
+@cache
+def _shards(url: str) -> cluster.Shards:
+    nodes = cluster_address(url)
+    return cluster.Shards(nodes.hosts, _asking(nodes.options, _ASKS_FOR_S))
 
 
-def _connect(url: str, tag: str, timeout_s: float, patience: int, decodes: bool) -> redis.Redis:
+def _connect(url: str, slot: int, timeout_s: float, patience: int, decodes: bool) -> redis.Redis:
+    """Args: slot: by which the server of a cluster is found."""
     options: dict[str, Any] = {
         "decode_responses": decodes,
         "encoding_errors": BYTES_AS,
@@ -82,7 +90,7 @@ def _connect(url: str, tag: str, timeout_s: float, patience: int, decodes: bool)
     if is_cluster(url):
         nodes = cluster_address(url)
         pool = cluster.blocking_pool(
-            key_slot(tag.encode()),
+            slot,
             nodes.hosts,
             _asking(nodes.options, _ASKS_FOR_S),
             {**options, **nodes.options},

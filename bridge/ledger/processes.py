@@ -249,7 +249,8 @@ def read(replies: list[Any]) -> list[Process]:
 
 def processes(client: redis.Redis) -> list[Process]:
     """Those that run now: web first, then workers and clocks."""
-    pipe = client.pipeline(transaction=False)
+    # They are of the deployment; in a cluster an account may be on another server.
+    pipe = getattr(client, "of_deployment", client).pipeline(transaction=False)
     ask(pipe)
     with boundary("processes.list"):
         return read(pipe.execute())

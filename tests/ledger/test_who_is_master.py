@@ -20,6 +20,7 @@ from bridge.ledger.ledger import Ledger
 from bridge.ledger.pipelined import Pipelined
 from bridge.ledger.sentinels import AsyncSentinels, Sentinels
 from bridge.ledger.sharing import later, sharing
+from bridge.ledger.tags import tag_of, wake_channel
 from tests.chaos.house import free_port
 from tests.failover.servers import Server, cluster_info
 from tests.ledger.servers import needs, server
@@ -95,6 +96,34 @@ def test_a_worker_goes_on_at_the_node_that_has_the_slot_now(nodes: list[Server])
         found = redis.Redis(port=nodes[1].port, decode_responses=True)
         assert [found.get(f"{TAG}:{name}") for name in "abc"] == ["plain", "at once", "together"]
         found.close()
+
+
+def test_accounts_are_on_the_servers_of_their_slots_and_share_connections_there(nodes: list[Server]) -> None:
+    theirs = {key_slot(tag_of(name).encode()) for name in ("bolt", "core")}
+    for slot in theirs:
+        for one in reversed(nodes):
+            one.ask("CLUSTER", "SETSLOT", slot, "NODE", str(nodes[1].ask("CLUSTER", "MYID")))
+    url = address(nodes[0].port, nodes[1].port)
+    with connect(url) as client:
+        own = Ledger(client)
+        ledgers = {name: Ledger(connect(url, account=name)) for name in ("acme", "bolt", "core")}
+        heartbeat = own.heartbeat("worker")
+        heartbeat.start()
+        heartbeat.beat()
+        with own.wakeups(wake_channel("bolt")) as heard:
+            heard(0.2)
+            for ledger in (own, *ledgers.values()):
+                ledger.schedule("sync", "id:7", in_ms=0)
+            # Told within the whole cluster.
+            assert heard(2.0) == "sync|id:7"
+
+        assert [one.dispatch(8)[1] for one in (own, *ledgers.values())] == [["sync|id:7"]] * 4
+        assert [one.kind for one in ledgers["bolt"].processes()] == ["worker"]
+        heartbeat.stop()
+        pools = [one.redis.connection_pool for one in ledgers.values()]
+        assert pools[1] is pools[2] and pools[0] is not pools[1]
+    kept = [{str(name).partition("}")[0] for name in one.ask("KEYS", "*")} for one in nodes]
+    assert kept == [{"{callbridge", "{callbridge:acme"}, {"{callbridge:bolt", "{callbridge:core"}]
 
 
 def test_what_shares_a_round_trip_goes_together_to_the_node_that_has_the_slot_now(
