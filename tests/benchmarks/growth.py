@@ -15,6 +15,8 @@ import http.client
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import quote
@@ -48,6 +50,8 @@ _BEFORE, _FRESH, _AFTER = (
     "bytes a record once it is quiet, with recording",
 )
 _AT_ONCE = 1000
+# In one turn.
+_EVENTS, _CLAIMS = 100, 20
 _PAGES = {
     "/calls": "/calls",
     "/api/calls": "/api/calls",
@@ -112,53 +116,95 @@ end
 def run(short: bool) -> list[Row]:
     sizes = [1_000, 10_000] if short else [10_000, 100_000]
     found = measure(sizes, rounds=5 if short else 9)
-    base = found[sizes[0]]
     rows = [
         Row(
             what=f"{what}: {size:,} calls against {sizes[0]:,}",
-            value=found[size][what] / base[what],
+            value=many / few,
             unit="x",
             at_most=_FLAT,
             less_is_better=True,
         )
-        for size in sizes[1:]
-        for what in base
-        if not what.startswith("bytes")
+        for size, steps in found.ms.items()
+        for what, (few, many) in steps.items()
     ]
     return [
         *rows,
-        Row(what=_BEFORE, value=base[_BEFORE], unit="B"),
-        Row(what=_FRESH, value=base[_FRESH], unit="B"),
-        Row(what=_AFTER, value=base[_AFTER], unit="B", at_most=_MOST_BYTES, less_is_better=True),
+        Row(what=_BEFORE, value=found.bytes[_BEFORE], unit="B"),
+        Row(what=_FRESH, value=found.bytes[_FRESH], unit="B"),
+        Row(what=_AFTER, value=found.bytes[_AFTER], unit="B", at_most=_MOST_BYTES, less_is_better=True),
     ]
 
 
-def measure(sizes: list[int], *, rounds: int) -> dict[int, dict[str, float]]:
-    """Size -> what -> ms of the processors, the least of the rounds; or bytes."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """
+    Attributes:
+        ms: size -> step -> ms of the processors, with the fewest records and with so many.
+        bytes: what -> bytes a record.
+    """
+
+    ms: dict[int, dict[str, tuple[float, float]]]
+    bytes: dict[str, float]
+
+
+def measure(sizes: list[int], *, rounds: int) -> Found:
+    """Each size beside the smallest, which stays as it is: both take turns, step by step."""
     with Reaper() as reaper, ExitStack() as stack:
-        sandbox = stack.enter_context(RunningSandbox(sample=True))
-        # It is memory that is filled here, not the disk.
-        server = EmbeddedRedis(reaper.folder / "redis", appendfsync="everysec")
-        server.start()
-        stack.callback(server.stop)
-        client = stack.enter_context(connect(server.url, timeout_s=60))
-        client.config_set("appendonly", "no")
-        growth = Growth(client, sandbox, reaper.folder)
-        found: dict[int, dict[str, float]] = {}
-        for size in sizes:
+        few, many = (_side(stack, reaper.folder / name) for name in ("few", "many"))
+        few.growth.fill(sizes[0])
+        found: dict[int, dict[str, tuple[float, float]]] = {}
+        for size in sizes[1:]:
             began = time.monotonic()
-            growth.fill(size)
+            many.growth.fill(size)
             say(f"{size:,} calls, made in {time.monotonic() - began:.0f} s")
-            assert server.pid is not None
-            found[size] = growth.measured(Cpu(server.pid, own=True), rounds)
-            with ExitStack() as running:
-                own = reaper.folder / str(size)
-                own.mkdir()
-                site = web_process(running, own, server.url, OPS_TOKEN=TOKEN, LOG_LEVEL="ERROR")
-                cpu = Cpu(server.pid, site.pid, own=False)
-                found[size] |= {what: _page_ms(cpu, site.port, path, rounds) for what, path in _PAGES.items()}
-            say("   ".join(f"{what} {value:.2f}" for what, value in found[size].items()))
-        return found
+            found[size] = _in_turns(few, many, rounds)
+            for what, (base, value) in found[size].items():
+                say(f"{what}: {base:.2f} and {value:.2f} ms, {value / base:.2f}")
+        return Found(ms=found, bytes=few.growth.bytes)
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One Redis, and what works with it."""
+
+    growth: Growth
+    port: int
+    redis: Cpu
+    all: Cpu
+
+
+def _side(stack: ExitStack, folder: Path) -> Side:
+    sandbox = stack.enter_context(RunningSandbox(sample=True))
+    # It is memory that is filled here, not the disk.
+    server = EmbeddedRedis(folder / "redis", appendfsync="everysec")
+    server.start()
+    stack.callback(server.stop)
+    client = stack.enter_context(connect(server.url, timeout_s=60))
+    client.config_set("appendonly", "no")
+    growth = Growth(client, sandbox, folder)
+    own = folder / "web"
+    own.mkdir()
+    site = web_process(stack, own, server.url, OPS_TOKEN=TOKEN, LOG_LEVEL="ERROR")
+    assert server.pid is not None
+    return Side(growth, site.port, Cpu(server.pid, own=True), Cpu(server.pid, site.pid, own=False))
+
+
+def _in_turns(few: Side, many: Side, rounds: int) -> dict[str, tuple[float, float]]:
+    """The first turn is left out: what it reads is kept for the others."""
+    taken: dict[str, tuple[list[float], list[float]]] = {}
+    sides = [(0, few), (1, many)]
+    for _ in range(rounds + 1):
+        sides.reverse()
+        for n, side in sides:
+            for what, ms in _turn(side).items():
+                taken.setdefault(what, ([], []))[n].append(ms)
+    return {what: (min(base[1:]), min(values[1:])) for what, (base, values) in taken.items()}
+
+
+def _turn(side: Side) -> dict[str, float]:
+    """Each step once; the ms that one takes."""
+    steps = side.growth.turn(side.redis)
+    return steps | {what: side.all.of(partial(_ask, side.port, path)) for what, path in _PAGES.items()}
 
 
 class Growth:
@@ -202,20 +248,13 @@ class Growth:
         while not CallIndex(self.ledger, Rules()).keep(within_s=10):
             pass
 
-    def measured(self, cpu: Cpu, rounds: int) -> dict[str, float]:
-        sync: list[float] = []
-        for _ in range(rounds):
-            self._ingest(1)
-            sync.append(cpu.of(self.bridge.run_jobs))
-        ingest = [cpu.of(lambda: self._ingest(200)) / 200 for _ in range(rounds)]
-        claim = [cpu.of(lambda: self._claims(20)) / 20 for _ in range(rounds)]
+    def turn(self, cpu: Cpu) -> dict[str, float]:
+        self._ingest(1)
+        sync = cpu.of(self.bridge.run_jobs)
+        ingest = cpu.of(lambda: self._ingest(_EVENTS)) / _EVENTS
+        claim = cpu.of(lambda: self._claims(_CLAIMS)) / _CLAIMS
         self._drop_jobs()
-        return {
-            "one event": min(ingest),
-            "claim and read": min(claim),
-            "one sync": min(sync),
-            **self.bytes,
-        }
+        return {"one event": ingest, "claim and read": claim, "one sync": sync}
 
     def _ingest(self, count: int) -> None:
         for _ in range(count):
@@ -279,12 +318,6 @@ def _cpu_ms(pid: int) -> float:
     return sum(int(task.read_text().split()[0]) for task in tasks) / 1e6
 
 
-def _page_ms(cpu: Cpu, port: int, path: str, rounds: int) -> float:
-    """The first answer is left out: what it reads is kept for the others."""
-    _ask(port, path)
-    return min(cpu.of(lambda: _ask(port, path)) for _ in range(rounds))
-
-
 def _ask(port: int, path: str) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     connection.request("GET", path, headers={"Authorization": f"Bearer {TOKEN}"})
@@ -303,13 +336,18 @@ def main() -> None:
     given = parser.parse_args()
     sizes = [size for size in (10_000, 100_000, 1_000_000) if size < given.to]
     found = measure([*sizes, given.to], rounds=given.rounds)
-    first = next(iter(found.values()))
-    say("| ms of CPU | " + " | ".join(f"{size:,}" for size in found) + " | last against first |")
-    say("|---|" + "---|" * (len(found) + 1))
-    for what, base in first.items():
-        values = [of[what] for of in found.values()]
-        ratio = "" if what.startswith("bytes") else f"{values[-1] / base:.2f}"
-        say(f"| {what} | " + " | ".join(f"{value:.2f}" for value in values) + f" | {ratio} |")
+    say(
+        f"| ms of CPU, with {sizes[0]:,} and with more | "
+        + " | ".join(f"{size:,}" for size in found.ms)
+        + " |"
+    )
+    say("|---|" + "---|" * len(found.ms))
+    for what in next(iter(found.ms.values())):
+        pairs = [steps[what] for steps in found.ms.values()]
+        cells = (f"{few:.2f}, {many:.2f} ({many / few:.2f})" for few, many in pairs)
+        say(f"| {what} | " + " | ".join(cells) + " |")
+    for what, value in found.bytes.items():
+        say(f"{what}: {value:,.0f}")
 
 
 if __name__ == "__main__":

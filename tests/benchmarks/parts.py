@@ -108,6 +108,11 @@ PARTS = (
         within_s=600,
     ),
     Part(
+        name="drain_workers",
+        section=BUDGETS,
+        about="The same with two worker processes, one case at a fifth of the time.",
+    ),
+    Part(
         name="growth",
         section=GROWTH,
         about="Time of the processors for each step, from 10,000 calls on record to 100,000.",
