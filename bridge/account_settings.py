@@ -6,6 +6,8 @@ import copy
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Self
 
+from bridge.encryption.keyring import Keyring
+
 
 class OfAccount:
     """A part of `Settings`."""
@@ -14,6 +16,7 @@ class OfAccount:
         public_url: str | None
         _account: str
         _given: Mapping[str, object]
+        _keyring: Keyring
 
     @property
     def account(self) -> str:
@@ -29,6 +32,7 @@ class OfAccount:
         """The same, as those of this account."""
         again = copy.copy(self)
         again._account = name
+        again._keyring = self._keyring.scoped(name)
         return again
 
     @property

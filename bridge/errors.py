@@ -11,11 +11,13 @@ BridgeError
     Busy             somebody else is at it (a lock); look again shortly
     Disconnected     a service, one operation or the connection to it is closed to us: wait until it opens
     NotThereYet      404 for something that is known to come later
+    KeyMissing       stored encrypted, and its key is not in ENCRYPTION_KEYS: wait until a person adds it
   Permanent          trying again cannot help until somebody changes something
     Rejected         400, 404, 406, 410, 413, 422: this request will never be taken
       TooLarge       more bytes than the road carries
     SeveralCustomers several customers have the caller's number, and a person is to choose
     Unauthorized     401, 402, 403: the key is wrong or lacks a role, or the account is not paid
+    Tampered         stored encrypted, and changed since, or moved from another place
     MaybeDone        no answer to what must not be done twice: a person has to look
   LeaseLost          the job is no longer ours: stop at once, write nothing
   WrongUse           settings, arguments or files that a person has to mend (exit code 2)
@@ -100,6 +102,23 @@ class NotThereYet(Transient):
     """404 for something that may still appear (call detail shortly after a call, a recording)."""
 
 
+class KeyMissing(Transient):
+    """Something is stored encrypted, and the key is not among those in force.
+
+    Args:
+        key_id: 8 hex digits, by which `callbridge encryption` lists keys.
+    """
+
+    def __init__(self, key_id: str) -> None:
+        super().__init__(
+            f"This is encrypted with key {key_id}, which ENCRYPTION_KEYS does not hold; add that key behind "
+            "the others. Nothing is lost: it is read once the key is there"
+        )
+        self.key_id = key_id
+        # Nothing is counted as a try: a person has to act, however long that takes.
+        self.retry_after_s = 20.0
+
+
 # States of a service that are ours, beside Membrane's.
 KEY_REFUSED, UNPAID, MAINTENANCE, ROLE_MISSING = "KEY_REFUSED", "UNPAID", "MAINTENANCE", "ROLE_MISSING"
 
@@ -176,6 +195,20 @@ class Unauthorized(Permanent):
         super().__init__(message)
         self.service, self.operation = service, operation
         self.status, self.detail = status, detail
+
+
+class Tampered(Permanent):
+    """What is stored encrypted is not what was stored there.
+
+    Args:
+        what: what it is; nothing of its text.
+    """
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"{what} cannot be decrypted: it was changed in the store, or moved there from another place; "
+            "restore it from a backup, or remove it"
+        )
 
 
 class MaybeDone(Permanent):

@@ -95,6 +95,7 @@ class SecretsSource:
         }
         if changed:
             self.settings = settings
+            settings.use_keys()
             for use in self._users:
                 try:
                     use(settings)

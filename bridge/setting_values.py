@@ -23,6 +23,7 @@ from pydantic import AfterValidator, BeforeValidator, SecretStr
 from pydantic_settings import NoDecode
 
 from bridge.domain.hours import read_hours
+from bridge.encryption.keyring import read_keys
 
 # Of a token that the operator makes up: whoever guesses one is in. `doctor` asks for GOOD_TOKEN.
 SHORTEST_TOKEN = 8
@@ -241,6 +242,18 @@ def _redis_url(value: str) -> str:
     return value
 
 
+def _encryption_keys(value: object) -> object:
+    """Args: value: the entries, or what is no list of them.
+
+    Raises:
+        ValueError: what is wrong, by the entry's number.
+    """
+    if isinstance(value, list):
+        texts = [one.get_secret_value() if isinstance(one, SecretStr) else str(one) for one in value]
+        read_keys(texts)
+    return value
+
+
 ServiceUrl = Annotated[str, AfterValidator(_service_url)]
 RedisUrl = Annotated[str, AfterValidator(_redis_url)]
 Zone = Annotated[str, AfterValidator(_zone)]
@@ -253,6 +266,9 @@ Token = Annotated[SecretStr, AfterValidator(_token)]
 # `NoDecode`: a list is written with commas, not as JSON.
 Tokens = Annotated[list[Token], NoDecode, BeforeValidator(_listed)]
 OpsTokens = Annotated[list[OpsToken], NoDecode, BeforeValidator(_ops_tokens), BeforeValidator(_listed)]
+EncryptionKeys = Annotated[
+    list[SecretStr], NoDecode, BeforeValidator(_encryption_keys), BeforeValidator(_listed)
+]
 SigningSecrets = Annotated[
     list[Annotated[SecretStr, AfterValidator(_signing_secret)]], NoDecode, BeforeValidator(_listed)
 ]

@@ -29,7 +29,9 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from bridge.account_settings import OfAccount
 from bridge.domain.rules.model import Rules
+from bridge.encryption.keyring import Keyring
 from bridge.errors import WrongUse
+from bridge.key_settings import OfKeys
 from bridge.platforms import is_on_platform
 from bridge.secret_files import Opened, open_secrets, secret_variables
 from bridge.setting_needs import (
@@ -49,6 +51,7 @@ from bridge.setting_sources import (
 )
 from bridge.setting_values import (
     E164,
+    EncryptionKeys,
     HoursText,
     Key,
     NotifyUrls,
@@ -68,7 +71,7 @@ from bridge.setting_values import (
 Via = Literal["direct", "membrane"]
 
 
-class Settings(OfAccount, BaseSettings):
+class Settings(OfAccount, OfKeys, BaseSettings):
     """All settings of all commands; `need()` says which of them a command cannot do without."""
 
     model_config = SettingsConfigDict(
@@ -115,6 +118,9 @@ class Settings(OfAccount, BaseSettings):
     kustomer_requests_per_minute: int = Field(default=900, ge=1)
     cloudtalk_window_s: float = Field(default=60, gt=0)
     kustomer_window_s: float = Field(default=60, gt=0)
+
+    # The first encrypts what is stored, all of them decrypt; `none` in the first place: they only decrypt.
+    encryption_keys: EncryptionKeys = []
 
     recordings_url: str = "file:"
     recording_retention_days: float | None = Field(default=None, gt=0)
@@ -196,6 +202,8 @@ class Settings(OfAccount, BaseSettings):
     _given: Mapping[str, object] = PrivateAttr(default_factory=dict)
     # See `bridge.account_settings`.
     _account: str = PrivateAttr(default="")
+    # The same object in all copies: whoever has it goes by the keys in force.
+    _keyring: Keyring = PrivateAttr(default_factory=Keyring)
 
     @classmethod
     def settings_customise_sources(
@@ -276,6 +284,7 @@ class Settings(OfAccount, BaseSettings):
             update={"rules": rules.placed(region=values.phone_region, zone=values.time_zone)}
         )
         values._secret_files, values._given = opened.files, given
+        values.use_keys()
         return values, wrong
 
     @classmethod

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import closing, contextmanager
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import redis
 
@@ -33,6 +33,7 @@ from bridge.links import AppLinks, kustomer_pages
 from bridge.secrets_source import SecretsSource
 from bridge.settings import Settings
 from bridge.storage.contract import Storage
+from bridge.storage.encrypted import EncryptedStorage
 from bridge.storage.opening import open_storage
 from bridge.storage.reporting import ReportingStorage
 
@@ -84,7 +85,7 @@ def open_ledger(settings: Settings, *, timeout_s: float = 5.0, patience: int = 8
 
 
 def ledger_on(client: redis.Redis, settings: Settings) -> Ledger:
-    return Ledger(client, keep=retention(settings))
+    return Ledger(client, keep=retention(settings), keyring=settings.keyring)
 
 
 @contextmanager
@@ -137,13 +138,17 @@ def open_inbox(settings: Settings, *, beside: Inbox | None = None) -> Inbox:
         beside=beside.client if beside else None,
         waits_s=needed.within_ms / 1000,
     )
-    return Inbox(
-        client,
-        keep=retention(settings),
-        proof=needed,
-        is_pipelined=settings.webhook_pipelining,
-        beside=beside,
-    )
+    options: dict[str, Any] = {
+        "keep": retention(settings),
+        "proof": needed,
+        "is_pipelined": settings.webhook_pipelining,
+        "beside": beside,
+    }
+    if settings.keyring.is_on:
+        from bridge.ledger.calls.sealed_inbox import SealedInbox
+
+        return SealedInbox(client, keyring=settings.keyring, **options)
+    return Inbox(client, **options)
 
 
 def retention(settings: Settings) -> Retention:
@@ -186,13 +191,13 @@ def open_connections(settings: Settings, ledger: Ledger) -> Connections:
     )
 
 
-def open_recordings(settings: Settings) -> Storage:
+def open_recordings(settings: Settings) -> EncryptedStorage:
     """Where recordings are kept; one object a process.
 
     Raises:
         WrongUse: RECORDINGS_URL names no storage, or its library is not installed.
     """
-    return _storage(settings.recordings_url, settings.data_dir.absolute())
+    return EncryptedStorage(_storage(settings.recordings_url, settings.data_dir.absolute()), settings.keyring)
 
 
 def journal_folder(settings: Settings) -> Path:
@@ -358,6 +363,7 @@ def open_erasure(
         rules=rules or settings.rules,
         journal=journal_folder(settings),
         account=settings.account,
+        keyring=settings.keyring,
         files=[settings.data_dir / LAST_CALL],
         who=who,
         services=services,

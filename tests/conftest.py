@@ -11,12 +11,13 @@ import pytest
 import redis
 from hypothesis import settings
 
+from bridge.encryption.keyring import Keyring
 from bridge.ledger.connect import connect
 from bridge.ledger.ledger import Ledger
 from bridge.local.embedded import EmbeddedRedis
 from bridge.sandbox.running import RunningSandbox
 from tests.session import *  # noqa: F403  # the hooks
-from tests.support import Bridge, http_client
+from tests.support import ENCRYPTION, Bridge, http_client
 
 # No deadlines, as machines are shared. In CI the same examples every time; a plain run looks for new ones.
 settings.register_profile("callbridge", deadline=None, derandomize="CI" in os.environ)
@@ -47,7 +48,7 @@ def redis_client(redis_url: str) -> Iterator[redis.Redis]:
 
 @pytest.fixture
 def ledger(redis_client: redis.Redis) -> Ledger:
-    return Ledger(redis_client)
+    return Ledger(redis_client, keyring=Keyring(list(ENCRYPTION.values())))
 
 
 @pytest.fixture

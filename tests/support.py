@@ -30,6 +30,7 @@ from bridge.domain.webhook.contacts import with_contact
 from bridge.domain.webhook.events import Held
 from bridge.domain.webhook.messages import Message as TextMessage
 from bridge.domain.webhook.messages import read_delivery
+from bridge.encryption.keys import new_key
 from bridge.jobs.leases import Leases
 from bridge.ledger import keys
 from bridge.ledger.calls.learning import Learnt
@@ -107,6 +108,8 @@ def http_client() -> httpx2.Client:
 # Each run of jobs ends with all records packed: `TEST_PACKED=1 deploy/run test tests/jobs`.
 PACKS = os.environ.get("TEST_PACKED") == "1"
 THROUGH_MEMBRANE = [name for name in os.environ.get("TEST_THROUGH_MEMBRANE", "").split(",") if name]
+# Keys with which every test of jobs runs, where this is set: `TEST_ENCRYPTED=1 deploy/run test tests/jobs`.
+ENCRYPTION = {"ENCRYPTION_KEYS": new_key()} if os.environ.get("TEST_ENCRYPTED") else {}
 PAYLOADS = Path(__file__).parent / "payloads"
 SIGNING_SECRET = "whsec_Y2xvdWR0YWxrLXRlc3Qtb25seS1rZXkh"
 
@@ -269,13 +272,14 @@ class Bridge:
             "KUSTOMER_REQUESTS_PER_MINUTE": "100000",
             "CLOUDTALK_REQUESTS_PER_MINUTE": "100000",
             **sandbox.environ(through_membrane=through_membrane),
+            **ENCRYPTION,
             **(also or {}),
         }
         settings = Settings.from_env(environ, dotenv=None)
         if rules is not None:
             settings = settings.model_copy(update={"rules": rules})
         self.rules, self.data_dir = settings.rules, settings.data_dir
-        self.ledger = Ledger(client, lease_ms=lease_ms)
+        self.ledger = Ledger(client, lease_ms=lease_ms, keyring=settings.keyring)
         # As of long ago, so that calls of now are calls of its time.
         client.hset(keys.META, "born_at", str(self.ledger.now_ms() - 3_600_000))
         self.leases = Leases(self.ledger)

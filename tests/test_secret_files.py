@@ -35,6 +35,7 @@ GOOD = {
     "OPS_TOKENS": "Amy:read:a-secret-of-amy",
     "NOTIFY_URLS": "json://user:a-secret@127.0.0.1:9/",
     "SENTRY_DSN": "https://a-secret@127.0.0.1/1",
+    "ENCRYPTION_KEYS": "YS1zZWNyZXQta2V5LW9mLTMyLWJ5dGVzLWZvci10c3Q=",
 }
 
 

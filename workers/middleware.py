@@ -21,6 +21,7 @@ from bridge.errors import (
     BridgeError,
     Busy,
     Disconnected,
+    KeyMissing,
     LeaseLost,
     NotThereYet,
     Permanent,
@@ -46,7 +47,7 @@ from workers.time_limit import GRACE_S, Hangs, in_time
 log = get_logger(__name__)
 
 # How a run may end that did nothing wrong. dramatiq's integrations report no error for these.
-EXPECTED = (RateLimited, Busy, Disconnected, NotThereYet, LeaseLost)
+EXPECTED = (RateLimited, Busy, KeyMissing, Disconnected, NotThereYet, LeaseLost)
 # Outcomes after which the job is tried again because of an error.
 _TRIED_AGAIN = ("failed", "later", "paused", "left")
 # A fault of our own does not mend itself, but may hang on data that is still changing.
@@ -240,7 +241,7 @@ class Claims(Middleware):
                 return _complete(run)
             case LeaseLost():
                 return _lost(run.claim)
-            case RateLimited() | Busy():
+            case RateLimited() | Busy() | KeyMissing():
                 return _later(run, error)
             case Disconnected():
                 # Nothing failed here either; a person has to reconnect it, however long that takes.
@@ -316,7 +317,7 @@ def _fault(run: Run, error: Exception) -> str:
     return _again(run, error)
 
 
-def _later(run: Run, error: RateLimited | Busy) -> str:
+def _later(run: Run, error: RateLimited | Busy | KeyMissing) -> str:
     """Nothing failed: the job's turn comes later."""
     wait_s = error.retry_after_s
     if not (isinstance(error, RateLimited) and error.booked):
@@ -330,7 +331,7 @@ def _later(run: Run, error: RateLimited | Busy) -> str:
 
 def _ends_for_good(run: Run, error: Exception) -> bool:
     """Whether a job that nobody is to look at later ends with this; its own retries are behind it."""
-    if KINDS[run.claim.kind].parks or isinstance(error, LeaseLost | RateLimited | Busy | Hangs):
+    if KINDS[run.claim.kind].parks or isinstance(error, LeaseLost | RateLimited | Busy | KeyMissing | Hangs):
         return False
     return not (isinstance(error, RedisError) and server_fault(error) is not None)
 

@@ -72,7 +72,11 @@ def read_account(
     paused = table.get(_PAUSED, False)
     if not isinstance(paused, bool):
         wrong.append(f"{_PAUSED}  must be true or false")
-    account = Account(name=name, settings=settings.of_account(name), is_paused=paused is True)
+    settings = settings.of_account(name)
+    if not settings.encryption_keys:
+        # Else what a deployment encrypts would be in the clear for one company, and nobody would notice.
+        settings = settings.with_keys_of(base)
+    account = Account(name=name, settings=settings, is_paused=paused is True)
     return account, list(dict.fromkeys(wrong))
 
 

@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from bridge.checks.check import Check, clock, not_answered
 from bridge.checks.cue_cards import look_at_cue_cards
+from bridge.checks.encryption import look_at_encryption
 from bridge.checks.fields import look_at_fields
 from bridge.checks.owners import look_at_owners
 from bridge.checks.pages import look_at_pages
@@ -204,6 +205,7 @@ def _redis(settings: Settings) -> Iterator[Check]:
             yield look_at_schema(client)
             yield look_at_processes(client)
             yield from look_at_pauses(open_connections(settings, ledger_on(client, settings)))
+            yield from look_at_encryption(settings, ledger_on(client, settings))
     except (RedisError, OSError) as error:
         yield fault_check("Redis", error)
 

@@ -65,6 +65,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
             "bridge.commands.journal:journal",
             "Webhooks waiting for Redis or set aside: list, replay",
         ),
+        "encryption": (
+            "bridge.commands.encryption:encryption",
+            "Keys that encrypt what is stored: make one, count, encrypt anew",
+        ),
         "backup": ("bridge.commands.backup:backup", "Write ledger, journal and rules to one file"),
         "restore": ("bridge.commands.restore:restore", "Put a backup back, on an empty machine or this one"),
         "upgrade": ("bridge.commands.upgrade:upgrade", "Check that this version can take the ledger over"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,6 +14,8 @@ from bridge.domain.outputs import OUTPUTS
 from bridge.domain.phone import Kind, Phone
 from bridge.domain.rules.model import Rules
 from bridge.domain.webhook.values import read_uuid
+from bridge.encryption.keyring import Keyring
+from bridge.encryption.lines import shown
 from bridge.errors import BridgeError, Rejected, Transient
 from bridge.jobs.erasure_receipt import Receipt, There
 from bridge.journal.erasing import erase_lines, is_of
@@ -27,6 +29,7 @@ from bridge.ledger.calls.record_fields import Family
 from bridge.ledger.disk import Rewrite
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.messages.erasing import forget_messages, messages_of
+from bridge.ledger.search.hidden import wipe_erased
 from bridge.storage import Storage
 from bridge.storage.contract import Kind as FileKind
 from bridge.storage.contract import name_of
@@ -71,6 +74,7 @@ class Erasure:
     storage: Storage
     rules: Rules
     journal: Path
+    keyring: Keyring = field(default_factory=Keyring)
     who: str
     files: Sequence[Path] = ()
     services: Deps | None = None
@@ -210,6 +214,7 @@ class Erasure:
 
     def _end(self, receipt: Receipt) -> None:
         trail.leave(self.ledger, who=self.who, what=f"forgotten: {counted(len(receipt.calls), 'call')}")
+        wipe_erased(self.ledger)
         rewritten = self.rewrite(self.ledger)
         receipt.disk_rewritten = rewritten.done
         receipt.notes.append(rewritten.said)
@@ -225,7 +230,10 @@ class Erasure:
                 path.unlink(missing_ok=True)
                 receipt.add("data folder", "file", 1)
         try:
-            gone = erase_lines(self.journal, lambda text: words.are_in(text) and is_of(text, self.account))
+            gone = erase_lines(
+                self.journal,
+                lambda text: is_of(text, self.account) and words.are_in(shown(self.keyring, text)),
+            )
         except OSError as error:
             receipt.unfinished = True
             receipt.notes.append(f"The journal in {self.journal} could not be read: {error.strerror}")

@@ -53,20 +53,25 @@ class BulkRequests:
         """Note that these are about to be sent; those that an earlier request may still make."""
         pipe = self._ledger.redis.pipeline(transaction=False)
         for name in names:
-            pipe.set(keys.in_bulk(name), "1", px=SETTLES_MS, nx=True)
+            pipe.set(_key(self._ledger, name), "1", px=SETTLES_MS, nx=True)
         answers = pipe.execute()
         return {name for name, noted in zip(names, answers, strict=True) if not noted}
 
     @boundary("bulk.end")
     def end(self, names: Sequence[str]) -> None:
         """No request makes these any more."""
-        self._ledger.redis.delete(*(keys.in_bulk(name) for name in names))
+        self._ledger.redis.delete(*(_key(self._ledger, name) for name in names))
+
+
+def _key(ledger: Ledger, name: str) -> str:
+    """Of an external id, which may hold a number."""
+    return keys.in_bulk(ledger.texts.name("bulk", name))
 
 
 @boundary("bulk.ends_in")
 def ends_in_s(ledger: Ledger, name: str) -> float:
     """For how long a bulk request may still make this; 0: none does."""
-    return max(0, ledger.redis.pttl(keys.in_bulk(name))) / 1000
+    return max(0, ledger.redis.pttl(_key(ledger, name))) / 1000
 
 
 @boundary("bulk.worked")

@@ -185,6 +185,20 @@ def message_alias(fingerprint: str) -> str:
 FIND = f"{TAG}:find"
 
 
+def customer_of(number: str) -> str:
+    """Kustomer's customer of a number, as last found."""
+    return f"{TAG}:customer:{number}"
+
+
+def cached(name: str) -> str:
+    """What may be asked again, and is kept for a while."""
+    return f"{TAG}:cache:{name}"
+
+
+def lock(name: str) -> str:
+    return f"{TAG}:lock:{name}"
+
+
 def caller(phone: str) -> str:
     """The calls of a number, for the life of missed ones."""
     return f"{TAG}:caller:{phone}"

@@ -12,8 +12,10 @@ import redis
 from redis.client import Pipeline
 
 from bridge.boundary import boundary
+from bridge.encryption.texts import Place
 from bridge.ledger import keys
 from bridge.ledger.sharing import flush, later
+from bridge.ledger.stored import StoredTexts
 
 _PHONE_CACHE_S = 24 * 3600
 _NEWEST_S = 600
@@ -46,23 +48,24 @@ class Remembered:
 class Memory:
     """Shared by all processes; `client` must decode replies."""
 
-    def __init__(self, client: redis.Redis) -> None:
-        self._redis = client
+    def __init__(self, client: redis.Redis, texts: StoredTexts) -> None:
+        self._redis, self._texts = client, texts
         # Until when it is taken for granted, by this process's clock, and what it is, in seconds.
         self._usual_delay = (0.0, 0.0)
 
     @boundary("memory.customer_of")
     def customer_of(self, phone: str) -> Remembered | None:
         """Kustomer's customer of a number: the one that a person chose, else the last found, for a day."""
+        name = self._texts.number(phone)
         pipe = self._redis.pipeline(transaction=False)
-        pipe.hget(keys.ASSIGNED, phone)
-        pipe.get(f"{keys.TAG}:customer:{phone}")
+        pipe.hget(keys.ASSIGNED, name)
+        pipe.get(keys.customer_of(name))
         chosen, text = cast(list[str | None], pipe.execute())
         if chosen is not None:
             return Remembered(id=chosen, chosen=True)
         if text is None:
             return None
-        customer_id, _, rest = text.partition("|")
+        customer_id, _, rest = self._texts.opened(Place("customer", name), text).partition("|")
         named, _, placeholder = rest.partition("|")
         return Remembered(id=customer_id, named=named == "named", placeholder=placeholder)
 
@@ -75,12 +78,14 @@ class Memory:
             named: it has a name that is not to be replaced.
             placeholder: the name that the bridge wrote for want of one.
         """
-        key = f"{keys.TAG}:customer:{phone}"
+        name = self._texts.number(phone)
+        key = keys.customer_of(name)
         if customer_id is None:
             later(self._redis, ("DEL", key))
         else:
             rest = "named" if named else f"|{placeholder}" if placeholder else ""
-            later(self._redis, ("SET", key, f"{customer_id}|{rest}", "EX", _PHONE_CACHE_S))
+            text = self._texts.text(Place("customer", name), f"{customer_id}|{rest}")
+            later(self._redis, ("SET", key, text, "EX", _PHONE_CACHE_S))
 
     @boundary("memory.keep_choice")
     def keep_choice(self, phone: str, chosen: str, *, now_ms: int, instead: str | None = None) -> None:
@@ -91,39 +96,45 @@ class Memory:
             instead: the customer that it was merged into; empty: it is gone.
         """
 
+        name = self._texts.number(phone)
+
         def work(pipe: Pipeline) -> None:
-            is_so = pipe.hget(keys.ASSIGNED, phone) == chosen
+            is_so = pipe.hget(keys.ASSIGNED, name) == chosen
             pipe.multi()
             if is_so and instead == "":
-                pipe.hdel(keys.ASSIGNED, phone)
-                pipe.zrem(keys.ASSIGNED_AT, phone)
+                pipe.hdel(keys.ASSIGNED, name)
+                pipe.zrem(keys.ASSIGNED_AT, name)
             elif is_so:
-                pipe.hset(keys.ASSIGNED, phone, instead or chosen)
-                pipe.zadd(keys.ASSIGNED_AT, {phone: now_ms})
+                pipe.hset(keys.ASSIGNED, name, instead or chosen)
+                pipe.zadd(keys.ASSIGNED_AT, {name: now_ms})
 
         self._redis.transaction(work, keys.ASSIGNED)
 
     @boundary("memory.cached")
     def cached(self, name: str) -> Any | None:
-        text = cast(str | None, self._redis.get(f"{keys.TAG}:cache:{name}"))
-        return None if text is None else json.loads(text)
+        return self.opened_cache(name, cast(str | None, self._redis.get(keys.cached(name))))
+
+    def opened_cache(self, name: str, text: str | None) -> Any | None:
+        """What is cached under a name, from the text in Redis."""
+        return None if text is None else json.loads(self._texts.opened(Place("cache", name), text))
 
     def cached_soon(self, name: str) -> Callable[[], Any | None]:
         """As `cached`, asked with the next command of this run; gives the value when called."""
         found: list[str | None] = []
         with boundary("memory.cached"):
-            later(self._redis, ("GET", f"{keys.TAG}:cache:{name}"), found.append)
+            later(self._redis, ("GET", keys.cached(name)), found.append)
 
         def value() -> Any | None:
             if not found:
                 flush()
-            return None if found[0] is None else json.loads(found[0])
+            return self.opened_cache(name, found[0])
 
         return value
 
     @boundary("memory.cache")
     def cache(self, name: str, value: Any, *, for_s: int) -> None:
-        self._redis.set(f"{keys.TAG}:cache:{name}", json.dumps(value), ex=for_s)
+        text = self._texts.text(Place("cache", name), json.dumps(value))
+        self._redis.set(keys.cached(name), text, ex=for_s)
 
     @boundary("memory.search_refused")
     def search_refused(self, refused: bool) -> None:
@@ -169,8 +180,9 @@ class Memory:
     @boundary("memory.newest_of")
     def newest_of(self, digest: str) -> list[list[object]]:
         """What was kept of the calls with a number, given as its digest."""
-        text = cast(str | None, self._redis.hget(keys.NEWEST, f"of:{digest}"))
-        return cast(list[list[object]], json.loads(text or "[]"))
+        name = self._texts.name("newest", digest)
+        text = cast(str | None, self._redis.hget(keys.NEWEST, f"of:{name}"))
+        return cast(list[list[object]], json.loads(self._texts.opened(Place("newest", name), text) or "[]"))
 
     @boundary("memory.keep_newest")
     def keep_newest(
@@ -178,7 +190,9 @@ class Memory:
     ) -> None:
         """Keep a new list instead of the last one; `of`: digest of a number -> its calls."""
         fields: dict[Any, Any] = {"asked_at": str(asked_at), **{f"id:{call_id}": "1" for call_id in call_ids}}
-        fields |= {f"of:{digest}": json.dumps(calls) for digest, calls in of.items()}
+        for digest, calls in of.items():
+            name = self._texts.name("newest", digest)
+            fields[f"of:{name}"] = self._texts.text(Place("newest", name), json.dumps(calls))
         pipe = self._redis.pipeline()
         pipe.delete(keys.NEWEST)
         pipe.hset(keys.NEWEST, mapping=fields)

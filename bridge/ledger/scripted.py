@@ -8,12 +8,14 @@ from typing import Any
 import redis
 
 from bridge.boundary import boundary
+from bridge.encryption.keyring import Keyring
 from bridge.ledger import scripts
 from bridge.ledger.calls.learning import (
     Retention,
 )
 from bridge.ledger.memory import Memory
 from bridge.ledger.sharing import ask, later, script_command
+from bridge.ledger.stored import StoredTexts
 
 # The work of a killed worker is due again after this at most.
 LEASE_MS = 4_000
@@ -31,12 +33,17 @@ class Scripted:
         keep: Retention | None = None,
         lease_ms: int = LEASE_MS,
         source: Callable[[str], str] = scripts.source,
+        keyring: Keyring | None = None,
     ) -> None:
-        """Args: source: gives a script's text by its name; a test may set their clock."""
+        """Args:
+        source: gives a script's text by its name; a test may set their clock.
+        keyring: encrypts what is stored; without it nothing is.
+        """
         self.redis = client
         self.keep_for = keep or Retention()
         self.lease_ms = lease_ms
-        self.memory = Memory(client)
+        self.texts = StoredTexts(client, keyring or Keyring())
+        self.memory = Memory(client, self.texts)
         self._scripts = {name: client.register_script(source(name)) for name in scripts.NAMES}
 
     def close(self) -> None:

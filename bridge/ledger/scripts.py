@@ -31,7 +31,7 @@ NAMES = (
 
 
 # Registered by the modules that use them.
-APART = ("beat", "keep_summaries", "append_calls", "update_calls", "pack")
+APART = ("beat", "keep_summaries", "append_calls", "update_calls", "pack", "reseal")
 # Each runs another script and undoes it (rehearsal.py). They are no part of the ledger's own work.
 _REHEARSED = {"rehearse_learn": "learn", "rehearse_hold": "hold"}
 

@@ -128,6 +128,23 @@ class CloudStorage:
                     self._put_large(name, file, content_type)
         return counted.stored(name)
 
+    def replace(self, name: str, chunks: Iterable[bytes], *, content_type: str) -> None:
+        """See `Storage.replace`. An object appears whole in its place once all of it went up."""
+        if self.size(name) is None:
+            raise Missing(name)
+        with self._spooled() as file:
+            for chunk in chunks:
+                with self._disk_errors():
+                    file.write(chunk)
+            with self._disk_errors():
+                size = file.tell()
+                file.seek(0)
+            with self._uploading, self._errors(f"write {name}"):
+                if size <= _PART:
+                    self._obstore.put(self._store(content_type), name, file.read())
+                else:
+                    self._put_parts(self._store(content_type), name, file)
+
     def open(self, name: str, *, start: int = 0, end: int | None = None) -> Iterator[bytes]:
         if start < 0:
             raise ValueError("a range begins at 0 or later")
@@ -173,6 +190,9 @@ class CloudStorage:
                 count += len(batch)
         return size, count
 
+    def names(self) -> Iterator[str]:
+        return (name for name, _ in self._list(None) if not name.startswith(_INCOMING))
+
     def delete_older_than(self, when: datetime) -> int:
         before = when.astimezone(UTC).date()
         deleted = 0
@@ -199,14 +219,7 @@ class CloudStorage:
         store = self._store(content_type)
         with self._errors(f"write {name}"):
             try:
-                self._obstore.put(
-                    store,
-                    new,
-                    iter(lambda: file.read(_READ), b""),
-                    use_multipart=True,
-                    chunk_size=_PART,
-                    max_concurrency=1,
-                )
+                self._put_parts(store, new, file)
                 self._obstore.copy(store, new, name, overwrite=False)
             except self._obstore.exceptions.AlreadyExistsError:
                 self._refuse_if_there(name)
@@ -214,6 +227,10 @@ class CloudStorage:
             finally:
                 with contextlib.suppress(Exception):
                     self._obstore.delete(store, new)
+
+    def _put_parts(self, store: Any, name: str, file: IO[bytes]) -> None:
+        pieces = iter(lambda: file.read(_READ), b"")
+        self._obstore.put(store, name, pieces, use_multipart=True, chunk_size=_PART, max_concurrency=1)
 
     def _read(self, pieces: Iterator[Any], name: str, left: int) -> Iterator[bytes]:
         while True:

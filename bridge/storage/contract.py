@@ -84,6 +84,17 @@ class Storage(Protocol):
         """
         ...
 
+    def replace(self, name: str, chunks: Iterable[bytes], *, content_type: str) -> None:
+        """Put other bytes in place of an object's: all of them, or it stays as it was.
+
+        For the same content in another form alone: who reads it meanwhile has the old bytes or the new ones.
+        An object that is deleted meanwhile may come back; raises as `write`.
+
+        Raises:
+            Missing: there is none.
+        """
+        ...
+
     def open(self, name: str, *, start: int = 0, end: int | None = None) -> Iterator[bytes]:
         """The bytes from `start` up to, without, `end`; none beyond the object's own.
 
@@ -106,6 +117,10 @@ class Storage(Protocol):
 
     def usage(self) -> tuple[int, int]:
         """Bytes of all objects, and how many there are. Reads their list: not for every minute."""
+        ...
+
+    def names(self) -> Iterator[str]:
+        """The names of all objects; some that come or go meanwhile may be missing or among them."""
         ...
 
     def delete_older_than(self, when: datetime) -> int:

@@ -49,22 +49,18 @@ class LocalStorage:
         target = self.folder / check_name(name)
         self._refuse_if_there(name)
         counted = Counted(chunks, expect_bytes=expect_bytes)
-        new = self.folder / _INCOMING / f"{_flat(name)}.{os.getpid()}-{uuid.uuid4().hex}"
-        try:
-            with self._errors(f"write {name}"):
-                file = self._create(new)
-            with file:
-                for chunk in counted:
-                    with self._errors(f"write {name}"):
-                        _write_all(file, chunk)
-                with self._errors(f"write {name}"):
-                    os.fsync(file.fileno())
-            with self._errors(f"write {name}"):
-                self._link(new, target, name)
-        finally:
-            with contextlib.suppress(OSError):
-                new.unlink()
+        with self._written(name, counted) as new, self._errors(f"write {name}"):
+            self._link(new, target, name)
         return counted.stored(name)
+
+    def replace(self, name: str, chunks: Iterable[bytes], *, content_type: str) -> None:
+        """See `Storage.replace`."""
+        target = self.folder / check_name(name)
+        with self._written(name, chunks) as new, self._errors(f"write {name}"):
+            if not target.is_file():
+                raise Missing(name)
+            new.replace(target)
+            _flush_folder(target.parent)
 
     def open(self, name: str, *, start: int = 0, end: int | None = None) -> Iterator[bytes]:
         if start < 0:
@@ -112,6 +108,13 @@ class LocalStorage:
                         count += 1
         return size, count
 
+    def names(self) -> Iterator[str]:
+        with self._errors("list recordings"):
+            for folder, folders, files in os.walk(self.folder):
+                folders[:] = sorted(one for one in folders if one[0] != ".")
+                below = Path(folder).relative_to(self.folder)
+                yield from ((below / file).as_posix() for file in sorted(files) if file[0] != ".")
+
     def delete_older_than(self, when: datetime) -> int:
         before = when.astimezone(UTC).date()
         deleted = 0
@@ -147,6 +150,24 @@ class LocalStorage:
                 if left is not None:
                     left -= len(piece)
                 yield piece
+
+    @contextlib.contextmanager
+    def _written(self, name: str, chunks: Iterable[bytes]) -> Iterator[Path]:
+        """A file beside the others with these bytes, on disk; it is gone afterwards, unless it was moved."""
+        new = self.folder / _INCOMING / f"{_flat(name)}.{os.getpid()}-{uuid.uuid4().hex}"
+        try:
+            with self._errors(f"write {name}"):
+                file = self._create(new)
+            with file:
+                for chunk in chunks:
+                    with self._errors(f"write {name}"):
+                        _write_all(file, chunk)
+                with self._errors(f"write {name}"):
+                    os.fsync(file.fileno())
+            yield new
+        finally:
+            with contextlib.suppress(OSError):
+                new.unlink()
 
     def _refuse_if_there(self, name: str) -> None:
         size = self.size(name)

@@ -41,6 +41,9 @@ class ReportingStorage:
         self._works()
         return stored
 
+    def replace(self, name: str, chunks: Iterable[bytes], *, content_type: str) -> None:
+        self._inner.replace(name, chunks, content_type=content_type)
+
     def open(self, name: str, *, start: int = 0, end: int | None = None) -> Iterator[bytes]:
         return self._inner.open(name, start=start, end=end)
 
@@ -55,6 +58,9 @@ class ReportingStorage:
 
     def usage(self) -> tuple[int, int]:
         return self._inner.usage()
+
+    def names(self) -> Iterator[str]:
+        return self._inner.names()
 
     def delete_older_than(self, when: datetime) -> int:
         return self._inner.delete_older_than(when)

@@ -134,6 +134,7 @@ def _receiver(
         journal_folder=wiring.journal_folder(settings),
         journal_bytes=settings.journal_mb * 1_000_000,
         keep_aside_s=wiring.retention(settings).events_s,
+        keyring=settings.keyring,
     )
     admission = Admission.of(settings.webhook_tokens, settings.webhook_signing_secrets)
     rates = Rates(settings.webhooks_per_minute)

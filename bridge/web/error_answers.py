@@ -8,6 +8,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from bridge.errors import KeyMissing, Tampered
 from bridge.ledger.faults import server_fault
 from bridge.web.answers import REDIS_AWAY, Refused
 from bridge.web.roots import below_root
@@ -64,6 +65,18 @@ async def _redis_away(request: Request, error: Exception) -> Response:
     return JSONResponse(content, status_code=503, headers={"Retry-After": "2"})
 
 
+async def _cannot_be_read(request: Request, error: Exception) -> Response:
+    """What it is about is stored encrypted, and cannot be decrypted here."""
+    refusals.warning("request failed, a stored text cannot be decrypted", extra={"why": str(error)})
+    content = {
+        "error": str(error),
+        "hint": "`callbridge doctor` and `callbridge encryption status` say more.",
+    }
+    if isinstance(error, KeyMissing):
+        return JSONResponse(content, status_code=503, headers={"Retry-After": "20"})
+    return JSONResponse(content, status_code=500)
+
+
 async def _nobody_there(request: Request, error: Exception) -> Response:
     return Response(status_code=499)
 
@@ -78,5 +91,7 @@ ERRORS = {
     Refused: _refused,
     ClientDisconnect: _nobody_there,
     **dict.fromkeys(REDIS_AWAY, _redis_away),
+    KeyMissing: _cannot_be_read,
+    Tampered: _cannot_be_read,
     Exception: _fault,
 }

@@ -38,6 +38,7 @@ NAVIGATION: Mapping[str, tuple[str, ...]] = MappingProxyType(
         ),
         "Keep it running": (
             "deploy/secure.md",
+            "deploy/secrets.md",
             "deploy/watch.md",
             "deploy/metrics.md",
             "deploy/runbook.md",

@@ -14,7 +14,10 @@ from typing import Literal
 import httpx2
 import pytest
 
+from bridge.encryption.keyring import Keyring
+from bridge.encryption.keys import new_key
 from bridge.storage import Storage, open_storage
+from bridge.storage.encrypted import EncryptedStorage
 from tests.processes import started
 from tests.waiting import eventually
 
@@ -83,6 +86,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return served.url(tmp_path.name)
 
 
-@pytest.fixture
-def storage(url: str, tmp_path: Path) -> Storage:
-    return open_storage(url, data_dir=tmp_path / "data")
+@pytest.fixture(params=["plain", "encrypted"])
+def storage(url: str, tmp_path: Path, request: pytest.FixtureRequest) -> Storage:
+    opened = open_storage(url, data_dir=tmp_path / "data")
+    return opened if request.param == "plain" else EncryptedStorage(opened, Keyring([new_key()]))

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from bridge.errors import Unavailable
 from bridge.storage import Exists, Missing, Storage, Stored, measure, open_storage
+from bridge.storage.encrypted import EncryptedStorage
 
 NAME = "2026/03/02/1000000110.wav"
 SOUND = bytes(range(256)) * 4000
@@ -193,7 +194,8 @@ def test_old_days_go_and_the_others_stay(storage: Storage) -> None:
 
 
 def test_one_call_deletes_so_many_at_most(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(f"{type(storage).__module__}.MOST_DELETED", 3)
+    kept_by = storage.inner if isinstance(storage, EncryptedStorage) else storage
+    monkeypatch.setattr(f"{type(kept_by).__module__}.MOST_DELETED", 3)
     for n in range(7):
         write(storage, f"2026/01/0{n + 1}/x.wav", b"x")
 
@@ -289,3 +291,38 @@ def test_large_files_and_many_at_once_take_little_memory(
     grown = int(result.stdout) / 1e6
     print(f"{url[:4]} {count} x {megabytes} MB: grew by {grown:.1f} MB")  # noqa: T201 - seen with -s
     assert grown < 32
+
+
+@pytest.mark.parametrize("size", [0, 1000, LARGE])
+def test_other_bytes_take_the_place_of_an_object_at_once(storage: Storage, size: int) -> None:
+    write(storage)
+    sound = os.urandom(size)
+
+    storage.replace(
+        NAME, (sound[at : at + 70_001] for at in range(0, size, 70_001)), content_type="audio/wav"
+    )
+
+    assert read(storage) == sound and list(storage.names()) == [NAME]
+
+
+def test_what_is_not_there_is_not_replaced_and_a_break_leaves_what_is_there(storage: Storage) -> None:
+    def broken() -> Iterator[bytes]:
+        yield b"a" * 100
+        raise ConnectionError
+
+    with pytest.raises(Missing):
+        storage.replace(NAME, [b"a"], content_type="audio/wav")
+    write(storage)
+    with pytest.raises(ConnectionError):
+        storage.replace(NAME, broken(), content_type="audio/wav")
+
+    assert read(storage) == SOUND
+
+
+def test_all_names_are_listed_and_nothing_else(storage: Storage) -> None:
+    names = ["2026/03/02/1.wav", "2026/03/02/2.mp3", "2026/03/03/1.txt"]
+
+    for name in reversed(names):
+        write(storage, name, b"a")
+
+    assert sorted(storage.names()) == names

@@ -9,6 +9,7 @@ from bridge.boundary import boundary
 from bridge.ledger import keys
 from bridge.ledger.calls.record_fields import Field
 from bridge.ledger.ledger import Ledger
+from bridge.ledger.stored import record_place
 
 
 @boundary("what_if.calls")
@@ -30,4 +31,8 @@ def summary_rows(ledger: Ledger, names: Sequence[str]) -> list[tuple[str | None,
     pipe = ledger.redis.pipeline(transaction=False)
     for name in names:
         pipe.hmget(keys.record(name), [Field.ROW, Field.LAST_AT])
-    return cast(list[tuple[str | None, str | None]], pipe.execute())
+    found = cast(list[tuple[str | None, str | None]], pipe.execute())
+    return [
+        (ledger.texts.opened(record_place(name, Field.ROW), row), at)
+        for name, (row, at) in zip(names, found, strict=True)
+    ]

@@ -13,7 +13,7 @@ from uuid import UUID
 from bridge.boundary import boundary
 from bridge.domain.webhook.values import read_time
 from bridge.ledger import keys
-from bridge.ledger.calls.packed import plain_events
+from bridge.ledger.calls.opening import opened_events
 from bridge.ledger.calls.record_fields import Family, Field, State
 from bridge.ledger.calls.tombstones import forgotten_at, tombstone
 from bridge.ledger.ledger import Ledger
@@ -77,8 +77,10 @@ def call_statuses(ledger: Ledger, call_ids: Sequence[int]) -> dict[int, CallStat
                 call_id=number,
                 first_at=values[0],
                 uuid=values[1],
-                fields=dict(zip(_FIELDS, values[2:], strict=True)),
-                listed=_listed_of(listed),
+                fields=ledger.texts.opened_fields(
+                    f"id:{number}", dict(zip(_FIELDS, values[2:], strict=True))
+                ),
+                listed=_listed_of(ledger, f"id:{number}", listed),
             )
             for number, values, listed in zip(some, answers[::2], answers[1::2], strict=True)
         ]
@@ -160,7 +162,12 @@ def _leading(ledger: Ledger, parts: Sequence[_Part]) -> list[Mapping[str, str | 
         if part.uuid:
             pipe.hmget(keys.record(f"uuid:{part.uuid}"), list(_FIELDS))
     answers = iter(pipe.execute())
-    return [dict(zip(_FIELDS, next(answers), strict=True)) if part.uuid else {} for part in parts]
+    return [
+        ledger.texts.opened_fields(f"uuid:{part.uuid}", dict(zip(_FIELDS, next(answers), strict=True)))
+        if part.uuid
+        else {}
+        for part in parts
+    ]
 
 
 @boundary("census.call_statuses")
@@ -194,9 +201,9 @@ def _jobs(ledger: Ledger, parts: Sequence[_Part]) -> list[_Jobs]:
     return found
 
 
-def _listed_of(answer: Sequence[str | None]) -> str | None:
+def _listed_of(ledger: Ledger, part: str, answer: Sequence[str | None]) -> str | None:
     kept = {name: text for name, text in zip(_LISTED, answer, strict=True) if text is not None}
-    return plain_events(kept).get("obs:listed")
+    return opened_events(ledger.texts, part, kept).get("obs:listed")
 
 
 def _tells_end(listed: str | None) -> bool:

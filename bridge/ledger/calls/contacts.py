@@ -99,11 +99,12 @@ def tell_contact(
         settled: `Field.SETTLED` of a contact that lacks nothing; empty: nothing is to be written to any.
         lacks_nothing: this one is such a contact, unless more is known of it.
     """
-    pairs: list[object] = [Field.CUSTOMER_OF, json.dumps({"customer": whose.customer, "phone": whose.phone})]
+    pairs: list[str] = [Field.CUSTOMER_OF, json.dumps({"customer": whose.customer, "phone": whose.phone})]
     for name, value in (first or {}).items():
         pairs += [Family.OUTPUT.field(name), json.dumps(value)]
     if lacks_nothing:
         pairs += [Field.SETTLED, settled]
+    pairs = ledger.texts.fields(key, pairs)
     names = [
         *QUEUE_KEYS, keys.record(key), keys.log(key), keys.CONTACTS, keys.META, keys.FORGOTTEN,
     ]  # fmt: skip

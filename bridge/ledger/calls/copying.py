@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from bridge.boundary import boundary
 from bridge.ledger import keys
-from bridge.ledger.calls.packed import unpacked
+from bridge.ledger.calls.opening import sealed_part
 from bridge.ledger.calls.record import Record
 from bridge.ledger.calls.record_fields import Family, Field
 from bridge.ledger.ledger import Ledger
@@ -27,15 +27,16 @@ def copy_unwritten(record: Record, source: Ledger, target: Ledger) -> None:
     """Copy what was learnt of a call. A customer who was known before it stays known."""
     for key in record.own_keys:
         read = [cast(dict[str, str], source.redis.hgetall(of(key))) for of in (keys.record, keys.events)]
-        fields, events, _ = unpacked((read[0], read[1], []))
+        fields, events, _ = source.opened_part(key, (read[0], read[1], []))
         kept = {name: text for name, text in fields.items() if not _is_of_writes(name)}
-        _put(target, keys.record(key), kept)
-        _put(target, keys.events(key), events)
+        call, told = sealed_part(target.texts, key, kept, events)
+        _put(target, keys.record(key), call)
+        _put(target, keys.events(key), told)
     # As if this ledger had been there all the time: so no other one may have written the call.
     target.redis.hset(keys.META, "born_at", "1")
 
 
-def _put(target: Ledger, name: str, fields: Mapping[str, str]) -> None:
+def _put(target: Ledger, name: str, fields: Mapping[str, str | bytes]) -> None:
     if fields:
         target.redis.hset(name, mapping=cast(Any, fields))
 

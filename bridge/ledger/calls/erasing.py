@@ -146,15 +146,22 @@ def legs_of(call_id: int) -> str:
 @boundary("erasing.caches")
 def erase_caches(ledger: Ledger, phones: Collection[Phone], call_ids: Iterable[int]) -> int:
     """What is remembered under a number, and which uuid a call's number has; how many were there."""
-    names = [f"{keys.TAG}:{kind}:{phone.text}" for phone in phones for kind in ("customer", "lock:customer")]
+    # Also as they were before ENCRYPTION_KEYS was set.
+    hidden, locks = ledger.texts.number, [f"customer:{phone.text}" for phone in phones]
+    names = [keys.customer_of(name) for phone in phones for name in (phone.text, hidden(phone.text))]
+    names += [keys.lock(name) for one in locks for name in (one, ledger.texts.name("lock", one))]
     ids = list(call_ids)
-    names += [f"{keys.TAG}:cache:uuid-of:{number}" for number in ids]
+    names += [keys.cached(f"uuid-of:{number}") for number in ids]
     # What names these calls as legs of others is with the others, too.
-    legs = [f"{keys.TAG}:cache:{legs_of(number)}" for number in ids]
-    told = cast(list[str | None], ledger.redis.mget(legs)) if legs else []
-    others = {int(number) for text in told if text for number in json.loads(text)} - {*ids}
-    names += [*legs, *(f"{keys.TAG}:cache:{legs_of(number)}" for number in sorted(others))]
-    numbers = [phone.text for phone in phones if phone.text]
+    legs = [keys.cached(legs_of(number)) for number in ids]
+    texts = cast(list[str | None], ledger.redis.mget(legs)) if legs else []
+    told = [
+        ledger.memory.opened_cache(legs_of(number), text) for number, text in zip(ids, texts, strict=True)
+    ]
+    others = {int(number) for one in told for number in one or ()} - {*ids}
+    names += [*legs, *(keys.cached(legs_of(number)) for number in sorted(others))]
+    names = list(dict.fromkeys(names))
+    numbers = list({name for phone in phones if phone.text for name in (phone.text, hidden(phone.text))})
     pipe = ledger.redis.pipeline()
     if names:
         pipe.delete(*names)

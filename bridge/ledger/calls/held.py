@@ -24,6 +24,7 @@ from bridge.ledger.calls.recent_call_index import RecentCallIndex
 from bridge.ledger.calls.record import Record, moment
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.paging import Page, Place, page_of
+from bridge.ledger.stored import held_place
 from bridge.wording import counted
 
 # Fingerprints that a line of the trail names.
@@ -102,11 +103,15 @@ def _page(ledger: Ledger, start: int, *, other: bool = False) -> list[HeldEvent]
     if not when:
         return []
     texts = cast(list[str | None], ledger.redis.hmget(held, [fingerprint for fingerprint, _ in when]))
-    return [_event(fingerprint, at, text) for (fingerprint, at), text in zip(when, texts, strict=True)]
+    return [
+        _event(ledger, fingerprint, at, text) for (fingerprint, at), text in zip(when, texts, strict=True)
+    ]
 
 
-def _event(fingerprint: str, at_ms: float, text: str | None) -> HeldEvent:
-    kept = json.loads(text) if text is not None else {"trigger": "", "reason": "", "body": "{}"}
+def _event(ledger: Ledger, fingerprint: str, at_ms: float, text: str | None) -> HeldEvent:
+    kept = {"trigger": "", "reason": "", "body": "{}"}
+    if text is not None:
+        kept = json.loads(ledger.texts.opened_value(held_place(fingerprint), text))
     return HeldEvent(
         fingerprint=fingerprint,
         trigger=kept["trigger"],
@@ -133,7 +138,7 @@ def held_page(
         with boundary("held.page"):
             texts = cast(list[str | None], ledger.redis.hmget(held, [place.name for place in places]))
         events = [
-            _event(place.name, place.score, text)
+            _event(ledger, place.name, place.score, text)
             for place, text in zip(places, texts, strict=True)
             if text is not None
         ]
@@ -153,7 +158,7 @@ def find_held(ledger: Ledger, fingerprint: str) -> HeldEvent | None:
     found = pipe.execute()
     for text, at_ms in (found[:2], found[2:]):
         if text is not None and at_ms is not None:
-            return _event(fingerprint, at_ms, text)
+            return _event(ledger, fingerprint, at_ms, text)
     return None
 
 
@@ -296,9 +301,8 @@ def set_other_apart(ledger: Ledger) -> None:
 @boundary("held.set_apart")
 def _set_apart(ledger: Ledger, event: HeldEvent) -> None:
     """Earlier versions held what speaks of no call together with the rest."""
-    value = {"trigger": event.trigger, "reason": event.reason, "body": canonical_json(event.body)}
     pipe = ledger.redis.pipeline()
-    pipe.hset(keys.OTHER, event.fingerprint, json.dumps(value))
+    pipe.hset(keys.OTHER, event.fingerprint, _as_kept(ledger, event, event.reason))
     pipe.zadd(keys.OTHER_AT, {event.fingerprint: round(event.at.timestamp() * 1000)})
     pipe.hdel(keys.HELD, event.fingerprint)
     pipe.zrem(keys.HELD_AT, event.fingerprint)
@@ -312,7 +316,11 @@ def _earliest(event: HeldEvent, as_event: Event) -> datetime:
 
 @boundary("held.say_why")
 def _say_why(ledger: Ledger, event: HeldEvent, reason: str) -> None:
-    value = {"trigger": event.trigger, "reason": reason, "body": canonical_json(event.body)}
     # Only where a person has not assigned it in this moment.
     if ledger.redis.hexists(keys.HELD, event.fingerprint):
-        ledger.redis.hset(keys.HELD, event.fingerprint, json.dumps(value))
+        ledger.redis.hset(keys.HELD, event.fingerprint, _as_kept(ledger, event, reason))
+
+
+def _as_kept(ledger: Ledger, event: HeldEvent, reason: str) -> str:
+    value = {"trigger": event.trigger, "reason": reason, "body": canonical_json(event.body)}
+    return ledger.texts.value(held_place(event.fingerprint), json.dumps(value))

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from json.encoder import encode_basestring as quoted
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 from uuid import UUID
 
 from bridge import tracing
@@ -25,8 +25,21 @@ from bridge.domain.webhook.events import (
     kept_json,
 )
 from bridge.domain.webhook.identity import Identity
+from bridge.encryption.texts import Place
 from bridge.ledger import keys
 from bridge.ledger.keys import Lane
+from bridge.ledger.stored import event_place, held_place
+
+
+class Seals(Protocol):
+    """See `bridge.ledger.stored.StoredTexts`."""
+
+    def value(self, place: Place, value: str) -> str: ...
+
+    def number(self, number: str) -> str: ...
+
+    def name(self, kind: str, name: str) -> str: ...
+
 
 # What may be learnt by asking and says otherwise: a repeat of the event after that is news.
 _SAYS_OTHERWISE = {
@@ -195,6 +208,25 @@ def learnt(answer: Any, key: str) -> tuple[Literal["accepted", "duplicate", "for
         key: of its own ids.
     """
     return ("accepted", key) if answer == 1 else answer
+
+
+def sealed_own(texts: Seals, own: Own) -> Own:
+    """The arguments of one event with its text as it is stored."""
+    uuid, number, name, value = own
+    part = f"uuid:{uuid}" if uuid else f"id:{number}"
+    return uuid, number, name, texts.value(event_place(part, name), value)
+
+
+def sealed_learn(texts: Seals, arguments: Sequence[Any]) -> list[Any]:
+    """The arguments of learn.lua for one event, the same."""
+    uuid, number, name, value = arguments[-4:]
+    return [*arguments[:-4], *sealed_own(texts, (uuid, number, name, value))]
+
+
+def sealed_hold(texts: Seals, arguments: Sequence[Any]) -> list[Any]:
+    """The same of hold.lua and hold_contact.lua."""
+    fingerprint, value, *rest = arguments
+    return [fingerprint, texts.value(held_place(fingerprint), value), *rest]
 
 
 def script_of(held: Held) -> Literal["hold", "hold_contact"]:

@@ -10,19 +10,23 @@ from typing import Any, Literal, cast
 from bridge.boundary import boundary
 from bridge.domain.missed import CallerCall, Kind
 from bridge.domain.outcome import Direction
+from bridge.encryption.texts import PREFIX
 from bridge.errors import Busy, LeaseLost
 from bridge.ledger import keys
 from bridge.ledger.calls.packing import unpack_outputs
+from bridge.ledger.calls.record_fields import Family, Field
 from bridge.ledger.keys import QUEUE_KEYS
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.queue.claims import Claim
+from bridge.ledger.stored import StoredTexts
 
 # A contact later than this closes nothing any more, and a number's index ends this long after its last call.
 KEPT_S = 30 * 86_400
 MOST_CALLS = 100
 MOST_OPEN = 10_000
-# What hand_over.lua answers.
-_IS_PACKED = 3
+# What hand_over.lua answers: the record is packed; a field of it was written meanwhile.
+_IS_PACKED, _CHANGED = 3, 4
+_TRIES = 4
 Stands = Literal["open", "closed", ""]
 
 
@@ -42,10 +46,10 @@ def enter(
     Raises:
         LeaseLost: the job is somebody else's by now.
     """
-    text = _text(own, None, "")
+    text = _text(ledger.texts, own, None, "")
     flat = ledger.run_for_job("caller", *_entry(ledger, claim, phone, own, text, other_key=other_key))
     _look_for_loss(claim, flat)
-    found = [_read(key, text) for key, text in zip(flat[::2], flat[1::2], strict=True)]
+    found = [_read(ledger.texts, key, text) for key, text in zip(flat[::2], flat[1::2], strict=True)]
     return sorted(found, key=lambda one: (one.started_at, one.key))
 
 
@@ -57,7 +61,8 @@ def settle_soon(
     Args:
         stands: of a missed call.
     """
-    entry = _entry(ledger, claim, phone, own, _text(own, closed_by, stands), stands=stands)
+    text = _text(ledger.texts, own, closed_by, stands)
+    entry = _entry(ledger, claim, phone, own, text, stands=stands)
     ledger.run_for_job_soon("caller", *entry, then=partial(_look_for_loss, claim))
 
 
@@ -72,7 +77,8 @@ def _entry(
     stands: Stands = "",
 ) -> tuple[Any, ...]:
     """What the script takes."""
-    names = [*QUEUE_KEYS, keys.record(own.key), keys.caller(phone), keys.MISSED]
+    number = ledger.texts.number(phone)
+    names = [*QUEUE_KEYS, keys.record(own.key), keys.caller(number), keys.MISSED]
     bounds = (min(KEPT_S, ledger.keep_for.outputs_s), MOST_CALLS, MOST_OPEN)
     return names, claim, own.key, other_key, text, *bounds, stands
 
@@ -92,23 +98,44 @@ def hand_over(ledger: Ledger, claim: Claim, phone: str, *, to: str, former: str,
         LeaseLost: the job is somebody else's by now.
         Busy: the former leader's record was written meanwhile; come back shortly.
     """
-    names = [*QUEUE_KEYS, keys.record(to), keys.record(former), keys.caller(phone), keys.MISSED]
+    number = ledger.texts.number(phone)
+    names = [*QUEUE_KEYS, keys.record(to), keys.record(former), keys.caller(number), keys.MISSED]
     told = (to, former, "1" if keeps_note else "", ledger.keep_for.outputs_s)
-    answer = int(ledger.run_for_job("hand_over", names, claim, *told))
-    if answer == _IS_PACKED:
-        unpack_outputs(ledger, former)
-        answer = int(ledger.run_for_job("hand_over", names, claim, *told))
-    if answer == _IS_PACKED:
+    for _ in range(_TRIES):
+        answer = int(ledger.run_for_job("hand_over", names, claim, *told, *_moved(ledger, former, to)))
+        if answer == _IS_PACKED:
+            unpack_outputs(ledger, former)
+        elif answer != _CHANGED:
+            break
+    else:
         raise Busy("the call that led the item was changed meanwhile", retry_after_s=0.5)
     if not answer:
         raise LeaseLost(f"{claim.name}: the lease ran out before it took over a missed call's item")
     return answer == 1
 
 
+@boundary("missed.moved")
+def _moved(ledger: Ledger, former: str, to: str) -> list[str]:
+    """Fields that are encrypted for one record, as they are and as they are for the other."""
+    if not ledger.texts.keyring.is_on:
+        return []
+    fields = cast(dict[str, str], ledger.redis.hgetall(keys.record(former)))
+    sealed = {name: text for name, text in fields.items() if PREFIX in text and is_handed_over(name)}
+    opened = ledger.texts.opened_fields(former, sealed)
+    flat = ledger.texts.fields(to, [part for pair in opened.items() for part in pair])
+    again = dict(zip(flat[::2], flat[1::2], strict=True))
+    return [part for name, text in sealed.items() for part in (name, text, again[name])]
+
+
+def is_handed_over(name: str) -> bool:
+    """Whether hand_over.lua moves a field of a record."""
+    return name == Field.CLOSED or name.startswith((Family.OUTPUT, Family.INTENT, Family.CHANGE))
+
+
 @boundary("missed.over")
 def end_item(ledger: Ledger, phone: str, leader: CallerCall) -> None:
     """No later miss joins this item: a person has ended its conversation."""
-    name = keys.caller(phone)
+    name = keys.caller(ledger.texts.number(phone))
     text = cast(str | None, ledger.redis.hget(name, leader.key))
     if text is not None:
         ledger.redis.hset(name, leader.key, json.dumps({**json.loads(text), "x": 1}, separators=(",", ":")))
@@ -132,10 +159,10 @@ def longest_open(ledger: Ledger) -> datetime | None:
     return _moment(found[0][1]) if found else None
 
 
-def _text(one: CallerCall, closed_by: CallerCall | None, stands: Stands) -> str:
+def _text(texts: StoredTexts, one: CallerCall, closed_by: CallerCall | None, stands: Stands) -> str:
     told: dict[str, Any] = {"s": _ms(one.started_at), "k": one.kind.value, "n": one.named}
     told |= {"d": one.direction.value} if one.direction else {}
-    told |= {"a": one.agent} if one.agent else {}
+    told |= {"a": texts.name("agent", one.agent)} if one.agent else {}
     told |= {"t": _ms(one.answered_at)} if one.answered_at else {}
     told |= {"i": one.item} if one.item else {}
     told |= {"x": 1} if one.is_over else {}
@@ -144,7 +171,7 @@ def _text(one: CallerCall, closed_by: CallerCall | None, stands: Stands) -> str:
     return json.dumps(told, ensure_ascii=False, separators=(",", ":"))
 
 
-def _read(key: str, text: str) -> CallerCall:
+def _read(texts: StoredTexts, key: str, text: str) -> CallerCall:
     told = json.loads(text)
     return CallerCall(
         key=key,
@@ -152,7 +179,7 @@ def _read(key: str, text: str) -> CallerCall:
         started_at=_moment(told["s"]),
         named=told.get("n", ""),
         direction=Direction(told["d"]) if "d" in told else None,
-        agent=told.get("a", ""),
+        agent=texts.shown("agent", told.get("a", "")),
         answered_at=_moment(told["t"]) if "t" in told else None,
         item=told.get("i", ""),
         is_over=bool(told.get("x")),

@@ -19,9 +19,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from bridge.boundary import boundary
+from bridge.errors import KeyMissing, Tampered
 from bridge.ledger import keys, scripts
-from bridge.ledger.calls.packed import Part, packed, unpacked
-from bridge.ledger.calls.record_fields import Field
+from bridge.ledger.calls.opening import sealed_part
+from bridge.ledger.calls.packed import Part, packed
+from bridge.ledger.calls.record_fields import Family, Field
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.processes import processes
 from bridge.logs import get_logger
@@ -85,7 +87,9 @@ def pack_calls(ledger: Ledger, names: Sequence[str]) -> int:
     own = _parts(ledger, names)
     others = [f"id:{number}" for key, part in own.items() if (number := _number(key, part))]
     found = {**own, **_parts(ledger, others)}
-    changed = {name: (part, to) for name, part in found.items() if (to := _packed(name, part)) is not None}
+    changed = {
+        name: (part, to) for name, part in found.items() if (to := _packed(ledger, name, part)) is not None
+    }
     return sum(_put(ledger, changed))
 
 
@@ -93,21 +97,37 @@ def pack_calls(ledger: Ledger, names: Sequence[str]) -> int:
 def unpack_outputs(ledger: Ledger, key: str) -> None:
     """Put the leading part of a record back into its plain form, for a script that works on its outputs."""
     parts = _parts(ledger, [key])
-    _put(ledger, {name: (part, unpacked(part)) for name, part in parts.items()})
+    found = {}
+    for name, part in parts.items():
+        fields, events, lines = ledger.opened_part(name, part)
+        found[name] = (part, (*sealed_part(ledger.texts, name, fields, events), lines))
+    _put(ledger, found)
 
 
 def _number(key: str, part: Part) -> str | None:
     return part[0].get(Field.ID) if key.startswith("uuid:") else None
 
 
-def _packed(name: str, part: Part) -> _Put | None:
+def _packed(ledger: Ledger, name: str, part: Part) -> _Put | None:
     try:
-        changed = packed(part)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        changed = packed(ledger.opened_part(name, part)) if _is_loose(part) else None
+    except (KeyMissing, Tampered, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         # It stays as it is, and is read as before.
         log.debug("record not packed", call=name, error=type(error).__name__)
         return None
-    return None if changed is None else (*changed, [])
+    return None if changed is None else (*sealed_part(ledger.texts, name, *changed), [])
+
+
+def _is_loose(part: Part) -> bool:
+    """Whether it may hold what is not packed: what is, is not to be decrypted each time."""
+    fields, events, lines = part
+    is_packed = Field.PACKED in fields or Field.PACKED in events
+    return (
+        bool(lines)
+        or not is_packed
+        or any('"body"' in text for text in events.values())
+        or any('"sent"' in text or '"sealed"' in text for text in Family.OUTPUT.of(fields).values())
+    )
 
 
 @boundary("packing.read")

@@ -9,7 +9,8 @@ from datetime import datetime
 from bridge.boundary import boundary
 from bridge.domain.outputs import TEXTS
 from bridge.ledger import keys
-from bridge.ledger.calls.packed import Part, packed_lines
+from bridge.ledger.calls.opening import opened_lines
+from bridge.ledger.calls.packed import Part
 from bridge.ledger.calls.record import Record, moment
 from bridge.ledger.calls.record_fields import Field
 from bridge.ledger.calls.record_parts import record_of
@@ -53,8 +54,8 @@ def noted_at(ledger: Ledger, names: Sequence[str]) -> list[datetime | None]:
         pipe.hget(keys.record(name), Field.PACKED)
     answers = pipe.execute()
     return [
-        _first_note([*lines, *packed_lines(packed)])
-        for lines, packed in zip(answers[::2], answers[1::2], strict=True)
+        _first_note([*lines, *opened_lines(ledger.texts, name, packed)])
+        for name, lines, packed in zip(names, answers[::2], answers[1::2], strict=True)
     ]
 
 
@@ -78,4 +79,5 @@ def _parts(ledger: Ledger, names: Sequence[str]) -> dict[str, Part]:
         pipe.hgetall(keys.record(name))
         pipe.hgetall(keys.events(name))
     found: list[Mapping[str, str]] = pipe.execute()
-    return {name: (found[2 * i], found[2 * i + 1], []) for i, name in enumerate(names)}
+    parts: list[Part] = [(found[2 * i], found[2 * i + 1], []) for i in range(len(names))]
+    return {name: ledger.opened_part(name, part) for name, part in zip(names, parts, strict=True)}

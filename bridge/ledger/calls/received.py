@@ -11,10 +11,11 @@ from typing import Any, cast
 from bridge.boundary import boundary
 from bridge.ledger import keys
 from bridge.ledger.calls.held import LISTS
-from bridge.ledger.calls.packed import plain_events
+from bridge.ledger.calls.opening import opened_events
 from bridge.ledger.calls.record import moment
 from bridge.ledger.calls.record_fields import Field
 from bridge.ledger.ledger import Ledger
+from bridge.ledger.stored import StoredTexts, held_place
 
 # In the list for a held event that was put to a call: no delivery, it tells where one is stored now.
 _ASSIGNED = "assigned"
@@ -109,17 +110,21 @@ def _read(ledger: Ledger, names: Sequence[_Name], part_of: Mapping[str, str]) ->
     replies = pipe.execute()
     found = []
     for name, first, second in zip(names, replies[::2], replies[1::2], strict=True):
-        text = _event_of(name, first) if isinstance(first, list) else first or second
+        part, texts = part_of[name.fingerprint], ledger.texts
+        if isinstance(first, list):
+            text = _event_of(texts, part, name, first)
+        else:
+            text = first or second
+            text = text and texts.opened_value(held_place(name.fingerprint), text)
         if text is not None:
-            found.append(_received(name, part_of[name.fingerprint], json.loads(text)))
+            found.append(_received(name, part, json.loads(text)))
     return found
 
 
-def _event_of(name: _Name, answer: Sequence[str | None]) -> str | None:
+def _event_of(texts: StoredTexts, part: str, name: _Name, answer: Sequence[str | None]) -> str | None:
     kept = dict(zip((name.fingerprint, Field.PACKED), answer, strict=True))
-    return plain_events({field: text for field, text in kept.items() if text is not None}).get(
-        name.fingerprint
-    )
+    there = {field: text for field, text in kept.items() if text is not None}
+    return opened_events(texts, part, there).get(name.fingerprint)
 
 
 def _received(name: _Name, part: str, kept: Mapping[str, Any]) -> Received:

@@ -20,7 +20,10 @@ from bridge.ledger.calls.learning import (
     learn_observation,
     learnt,
     script_of,
+    sealed_hold,
+    sealed_learn,
 )
+from bridge.ledger.calls.opening import opened_part
 from bridge.ledger.calls.packed import Part
 from bridge.ledger.calls.record import Record
 from bridge.ledger.calls.record_fields import Field
@@ -47,7 +50,7 @@ class Records(Scripted):
     def hold(self, held: Held, body: Mapping[str, Any]) -> bool:
         """Keep a delivery that cannot be tied to a call; whether it is a new one."""
         names, arguments = hold_delivery(held, body, self.keep_for)
-        return self._run(script_of(held), names, *arguments) in (1, "accepted")
+        return self._run(script_of(held), names, *sealed_hold(self.texts, arguments)) in (1, "accepted")
 
     def learn_observation(
         self,
@@ -80,7 +83,7 @@ class Records(Scripted):
         return self._learn(names, arguments, keys.call_key(uuid=uuid, call_id=call_id))
 
     def _learn(self, names: list[str], arguments: list[Any], key: str) -> Learnt:
-        (answer,) = self._run("learn", names, *arguments)
+        (answer,) = self._run("learn", names, *sealed_learn(self.texts, arguments))
         status, key = learnt(answer, key)
         return Learnt(status=status, key=key)
 
@@ -116,7 +119,16 @@ class Records(Scripted):
             pipe.hgetall(keys.events(key))
             pipe.lrange(keys.log(key), 0, -1)
         found = pipe.execute()
-        return [(found[n], found[n + 1], found[n + 2]) for n in range(0, len(found), 3)]
+        parts = [(found[n], found[n + 1], found[n + 2]) for n in range(0, len(found), 3)]
+        return [self.opened_part(name, part) for name, part in zip(names, parts, strict=True)]
+
+    def opened_part(self, key: str, part: Part) -> Part:
+        """A part of a record with its texts as they were.
+
+        Raises:
+            KeyMissing, Tampered: one of them cannot be decrypted.
+        """
+        return opened_part(self.texts, key, part)
 
     def find(self, text: str) -> Record | None:
         """The record that a person means: its key, a call's number, or a uuid in any case."""

@@ -23,6 +23,7 @@ from bridge.ledger.calls.reading import read_all
 from bridge.ledger.calls.record import Record, moment
 from bridge.ledger.calls.record_fields import Family, Field, State
 from bridge.ledger.ledger import Ledger
+from bridge.ledger.stored import record_place
 
 # Goes up whenever webhooks are read in another way, or summaries hold something else.
 _VERSION = 1
@@ -227,7 +228,8 @@ def _made(ledger: Ledger, rules: Rules, mark: str, places: Sequence[Place]) -> l
         made.append(one)
         # Something may yet be learnt in the same millisecond, and would not show.
         if one is not None and place.score < now_ms:
-            kept += [place.key, place.score, one.summary.text(mark, place.score)]
+            row = one.summary.text(mark, place.score)
+            kept += [place.key, place.score, ledger.texts.text(record_place(place.key, Field.ROW), row)]
     if kept:
         with boundary("calls.keep_summaries"):
             script = ledger.redis.register_script(scripts.source("keep_summaries"))
@@ -242,7 +244,11 @@ def _fields(ledger: Ledger, names: Sequence[str], fields: Sequence[str]) -> list
     pipe = ledger.redis.pipeline(transaction=False)
     for name in names:
         pipe.hmget(keys.record(name), list(fields))
-    return [dict(zip(fields, values, strict=True)) for values in cast(list[list[str | None]], pipe.execute())]
+    found = cast(list[list[str | None]], pipe.execute())
+    return [
+        ledger.texts.opened_fields(name, dict(zip(fields, values, strict=True)))
+        for name, values in zip(names, found, strict=True)
+    ]
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

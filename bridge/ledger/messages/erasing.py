@@ -47,11 +47,15 @@ def forget_messages(ledger: Ledger, records: list[Record], phone: Phone) -> int:
 
 @boundary("messages.forget_number")
 def _forget_number(ledger: Ledger, phone: Phone) -> int:
-    return int(ledger.redis.delete(*_names_of(phone)))
+    return int(ledger.redis.delete(*_names_of(ledger, phone)))
 
 
-def _names_of(phone: Phone) -> Iterator[str]:
-    yield keys.messages_waiting(phone.text)
-    yield keys.messages_lately(phone.text)
-    yield f"{keys.TAG}:lock:messages:{phone.text}"
-    yield f"{keys.TAG}:cache:{conversation_cache(phone.text)}"
+def _names_of(ledger: Ledger, phone: Phone) -> Iterator[str]:
+    # Also as it was before ENCRYPTION_KEYS was set.
+    for number in {phone.text, ledger.texts.number(phone.text)}:
+        yield keys.messages_waiting(number)
+        yield keys.messages_lately(number)
+        yield keys.cached(f"messages-of:{number}")
+    lock = f"messages:{phone.text}"
+    yield from {keys.lock(lock), keys.lock(ledger.texts.name("lock", lock))}
+    yield keys.cached(conversation_cache(ledger, phone.text))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bridge import tracing
@@ -12,13 +12,25 @@ from bridge.domain.webhook.canonical import canonical_json
 from bridge.domain.webhook.messages import Message
 from bridge.domain.webhook.outgoing import TRIGGER, Outgoing
 from bridge.ledger import keys
-from bridge.ledger.calls.learning import Retention
+from bridge.ledger.calls.learning import Retention, Seals
 from bridge.ledger.keys import QUEUE_KEYS, Lane
 from bridge.ledger.queue.kinds import MESSAGE, SMS
+from bridge.ledger.stored import message_place
 
 # Within this the same body without an id is a repeat, and a message that the other kind of webhook tells is
 # the same one. Native webhooks are tried again after 5 s and 5 minutes.
 SAME_WITHIN_MS = 10 * 60_000
+
+
+def sealed_message(texts: Seals, arguments: Sequence[Any]) -> list[Any]:
+    """The arguments of learn_message.lua with body, number and digest as they are stored.
+
+    Only the script decides under which key the record is, so the body belongs to its fingerprint.
+    """
+    sealed = list(arguments)
+    sealed[1] = texts.value(message_place(arguments[0]), arguments[1])
+    sealed[6], sealed[7] = texts.number(arguments[6]), texts.name("text", arguments[7])
+    return sealed
 
 
 def learn_outgoing(wanted: Outgoing, body: Mapping[str, Any], keep: Retention) -> tuple[list[str], list[Any]]:

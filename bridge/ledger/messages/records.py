@@ -22,7 +22,12 @@ from bridge.ledger.calls.record import Record, moment
 from bridge.ledger.calls.record_fields import Field
 from bridge.ledger.keys import QUEUE_KEYS
 from bridge.ledger.ledger import Ledger
-from bridge.ledger.messages.learning import SAME_WITHIN_MS, learn_message, learn_outgoing
+from bridge.ledger.messages.learning import (
+    SAME_WITHIN_MS,
+    learn_message,
+    learn_outgoing,
+    sealed_message,
+)
 from bridge.ledger.paging import Page, Place, page_of
 from bridge.ledger.queue.kinds import MESSAGE, SMS
 
@@ -36,21 +41,21 @@ def record_message(
 ) -> Learnt:
     """Keep what a webhook tells of a message, once, and have it written."""
     names, arguments = learn_message(message, body, ledger.keep_for, came_at_ms=came_at_ms)
-    status, key = ledger.run_script("learn_message", names, *arguments)
+    status, key = ledger.run_script("learn_message", names, *sealed_message(ledger.texts, arguments))
     return Learnt(status=status, key=key)
 
 
 def request_sms(ledger: Ledger, wanted: Outgoing, body: Mapping[str, Any]) -> Learnt:
     """Keep what Kustomer asked for, once, and have it sent."""
     names, arguments = learn_outgoing(wanted, body, ledger.keep_for)
-    status, key = ledger.run_script("learn_message", names, *arguments)
+    status, key = ledger.run_script("learn_message", names, *sealed_message(ledger.texts, arguments))
     return Learnt(status=status, key=key)
 
 
 @boundary("messages.expect_echo")
 def expect_echo(ledger: Ledger, number: str, key: str) -> None:
     """CloudTalk's webhooks of a message that is sent now are of this record, also if it waited until now."""
-    name, now_ms = keys.messages_lately(number), ledger.now_ms()
+    name, now_ms = keys.messages_lately(ledger.texts.number(number)), ledger.now_ms()
     for text in cast(list[str], ledger.redis.zrange(name, 0, -1)):
         entry = json.loads(text)
         if entry["key"] == key:
@@ -86,19 +91,20 @@ def first_before(ledger: Ledger, number: str, key: str) -> str | None:
 
     By their own times. One that is parked, or was dropped, keeps nobody waiting.
     """
-    waiting = cast(list[str], ledger.redis.zrange(keys.messages_waiting(number), 0, _MOST_LOOKED_AT - 1))
+    name = keys.messages_waiting(ledger.texts.number(number))
+    waiting = cast(list[str], ledger.redis.zrange(name, 0, _MOST_LOOKED_AT - 1))
     before = waiting[: waiting.index(key)] if key in waiting else []
     if not before:
         return None
-    names = [keys.job(MESSAGE.name, one) for one in before]
+    jobs = [keys.job(MESSAGE.name, one) for one in before]
     pipe = ledger.redis.pipeline(transaction=False)
-    for name in names:
-        pipe.hexists(keys.JOBS, name)
-        pipe.zscore(keys.PARKED, name)
+    for job in jobs:
+        pipe.hexists(keys.JOBS, job)
+        pipe.zscore(keys.PARKED, job)
     found = pipe.execute()
     gone = [one for one, planned in zip(before, found[::2], strict=True) if not planned]
     if gone:
-        ledger.redis.zrem(keys.messages_waiting(number), *gone)
+        ledger.redis.zrem(name, *gone)
     for one, planned, parked_at in zip(before, found[::2], found[1::2], strict=True):
         if planned and parked_at is None:
             return one
@@ -108,9 +114,10 @@ def first_before(ledger: Ledger, number: str, key: str) -> str | None:
 @boundary("messages.written")
 def let_next(ledger: Ledger, number: str, key: str) -> str | None:
     """This message is written, or never will be. The key of the next one of its number, if one waits."""
+    name = keys.messages_waiting(ledger.texts.number(number))
     pipe = ledger.redis.pipeline()
-    pipe.zrem(keys.messages_waiting(number), key)
-    pipe.zrange(keys.messages_waiting(number), 0, 0)
+    pipe.zrem(name, key)
+    pipe.zrange(name, 0, 0)
     found = cast(list[str], pipe.execute()[1])
     return found[0] if found else None
 
@@ -154,7 +161,7 @@ def messages_page(ledger: Ledger, *, cursor: str = "", limit: int = 50) -> Page[
                 _ask_parked(pipe, place.name)
             found = pipe.execute()
         return [
-            _row(place, fields, parked, jobs) if fields else None
+            _row(place, ledger.texts.opened_fields(place.name, fields), parked, jobs) if fields else None
             for place, fields, parked, jobs in zip(places, found[::3], found[1::3], found[2::3], strict=True)
         ]
 
@@ -171,7 +178,8 @@ def row_of(ledger: Ledger, key: str) -> MessageRow:
     _ask_parked(pipe, key)
     pipe.zscore(keys.MESSAGES, key)
     fields, parked, jobs, heard_ms = pipe.execute()
-    return _row(Place(score=heard_ms or 0, name=key), fields, parked, jobs)
+    opened = ledger.texts.opened_fields(key, fields)
+    return _row(Place(score=heard_ms or 0, name=key), opened, parked, jobs)
 
 
 def _ask_parked(pipe: Pipeline, key: str) -> None:
@@ -221,7 +229,8 @@ def forget_message(ledger: Ledger, record: Record, number: str) -> None:
     """Remove what is kept of a message; a late webhook of it does not bring it back."""
     names = [*QUEUE_KEYS, keys.META, keys.FORGOTTEN, keys.MESSAGES, keys.RECEIVED]
     fingerprints = [event.fingerprint for event in record.events]
-    ledger.run_script("forget_message", names, record.key, number, secrets.token_hex(32), *fingerprints)
+    name = ledger.texts.number(number)
+    ledger.run_script("forget_message", names, record.key, name, secrets.token_hex(32), *fingerprints)
 
 
 def all_messages(ledger: Ledger) -> Iterator[Record]:
@@ -233,6 +242,6 @@ def all_messages(ledger: Ledger) -> Iterator[Record]:
             yield ledger.read(name)
 
 
-def conversation_cache(number: str) -> str:
+def conversation_cache(ledger: Ledger, number: str) -> str:
     """Under which name it is remembered which conversation the messages of a number go into."""
-    return f"messages-of:{number}"
+    return f"messages-of:{ledger.texts.number(number)}"

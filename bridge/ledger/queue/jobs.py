@@ -137,7 +137,11 @@ class Jobs(Records):
             return self.read(claim.key, number=claim.number)
         if claim.key.startswith("id:") and leading[0].get(Field.UUID):
             return self.read(claim.key)
-        return record_of(claim.key, claim.parts)
+        names = [claim.key, f"id:{claim.number}"]
+        return record_of(
+            claim.key,
+            [self.opened_part(name, part) for name, part in zip(names, claim.parts, strict=False)],
+        )
 
     def renew(self, claims: list[Claim]) -> list[str]:
         """Prolong leases; the names of those that are lost."""
@@ -181,7 +185,8 @@ class Jobs(Records):
         names = [*QUEUE_KEYS, keys.record(claim.key), keys.log(claim.key), keys.COUNTS, keys.MEASURES]
         waited = "" if wait is None else " ".join(f"{name} {number}" for name, number in job_wait(*wait))
         counted = (" ".join(counters), waited)
-        values = (wish, note, claim.kind, self.keep_for.outputs_s, *counted, *_flat(fields or {}))
+        flat = self.texts.fields(claim.key, flat_fields(fields or {}))
+        values = (wish, note, claim.kind, self.keep_for.outputs_s, *counted, *flat)
         return cast(str, self._run("complete", names, claim.name, claim.token, *values)[0])
 
     def reschedule(self, claim: Claim, *, in_ms: int, cause: str, error: str, failed: bool) -> str:
@@ -238,7 +243,8 @@ class Jobs(Records):
             line: for the trail (`bridge.ledger.trail`).
         """
         names = [*QUEUE_KEYS, keys.record(key), keys.log(key), keys.TRAIL, keys.ASSIGNED, keys.ASSIGNED_AT]
-        wish = (keys.job("sync", key), int(Lane.LIVE), customer_id, number, keys.MOST_ASSIGNED, who)
+        name = self.texts.number(number)
+        wish = (keys.job("sync", key), int(Lane.LIVE), customer_id, name, keys.MOST_ASSIGNED, who)
         return bool(self._run("assign", names, *wish, line, keys.TRAIL_LINES, self.keep_for.outputs_s))
 
     def give_up(self, kind: str, key: str, *, why: str, line: str) -> str:
@@ -310,7 +316,8 @@ class Jobs(Records):
 
         names = [*QUEUE_KEYS, keys.record(claim.key), keys.log(claim.key), keys.COUNTS, keys.MEASURES]
         counted = milestones_for_script(milestones, tracing.trace_id())
-        values = (claim.name, claim.token, self.keep_for.outputs_s, note, counted, *_flat(fields))
+        flat = self.texts.fields(claim.key, flat_fields(fields))
+        values = (claim.name, claim.token, self.keep_for.outputs_s, note, counted, *flat)
         self._run_later("keep", names, *values, then=answered)
 
     def run_for_job(self, script: str, names: list[str], claim: Claim, *arguments: object) -> Any:
@@ -353,7 +360,7 @@ class Jobs(Records):
                 pause = random.uniform(0.2, 0.6)  # noqa: S311
                 raise Busy(busy, retry_after_s=pause)
 
-        key = f"{keys.TAG}:lock:{name}"
+        key = keys.lock(self.texts.name("lock", name))
         own = (claim.name, claim.token, _LOCK_FORGOTTEN_MS)
         self._run_later("lock", [*QUEUE_KEYS, key], *own, then=answered)
         try:
@@ -387,7 +394,7 @@ def job_wait(lane: Lane, seconds: float) -> list[tuple[str, int]]:
     return [(bucket, 1), (total, ms)]
 
 
-def _flat(fields: Mapping[str, object]) -> list[str]:
+def flat_fields(fields: Mapping[str, object]) -> list[str]:
     """Names and texts in turn, as scripts take them; an empty text deletes a field."""
     flat: list[str] = []
     for name, value in fields.items():

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, cast
 
 from redis.client import Pipeline
@@ -24,6 +25,7 @@ from bridge.ledger import keys, scripts
 from bridge.ledger.calls.summary import CallEntry, Place, read_entries, reading_mark
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.search import entries
+from bridge.ledger.search.hidden import hidden_column, hidden_text, wipe_erased
 
 # So many calls make a chunk; a search for something common reads one.
 CHUNK = 4096
@@ -55,10 +57,15 @@ class CallIndex:
         """
         self.ledger, self._rules = ledger, rules
         self._newest_left, self._settled_ms, self._chunk = newest_left, settled_ms, chunk
-        # Not to be mixed with entries that were read by other rules.
-        self._mark = f"{entries.FORMAT}:{reading_mark(rules)}"
         self._append = ledger.redis.register_script(scripts.source("append_calls"))
         self._update = ledger.redis.register_script(scripts.source("update_calls"))
+
+    @property
+    def _mark(self) -> str:
+        """Not to be mixed with entries that were read by other rules, or are encrypted in another way."""
+        key = self.ledger.texts.keyring.first
+        own = f"{entries.FORMAT}:{reading_mark(self._rules)}"
+        return own if key is None else f"{own}:{key.id}"
 
     def keep(self, *, within_s: float) -> bool:
         """What the clock does: begin anew under new rules, drop what is past its time, go on.
@@ -70,6 +77,7 @@ class CallIndex:
         state = self._state()
         if state.get("mark") != self._mark:
             self._begin(old=state)
+        wipe_erased(self.ledger)
         self._drop_chunks_before(self.ledger.now_ms() - self.ledger.keep_for.outputs_s * 1000)
         return self.catch_up(until=ends, older=True)
 
@@ -103,7 +111,7 @@ class CallIndex:
         at = self.ledger.now_ms() - 1
         pipe = self.ledger.redis.pipeline()
         pipe.delete(
-            keys.FIND, *(keys.find(one) for one in ("chunks", "info", "agents", "reasons", "changed"))
+            keys.FIND, *(keys.find(one) for one in ("chunks", "info", "agents", "reasons", "changed", "wipe"))
         )
         for chunk in chunks:
             pipe.delete(*_columns_of(chunk))
@@ -147,8 +155,19 @@ class CallIndex:
         when = [entries.when_of(one) for one in found]
         span = (min(when, default=0), max(when, default=0))
         newest = max((one.place.score for one in found), default=0)
-        columns = entries.columns_of(found)
-        texts = [text for one in found for text in (entries.agent_text(one), entries.reason_text(one))]
+        columns = [
+            hidden_column(self.ledger.texts, name, column)
+            for name, column in zip(entries.COLUMNS, entries.columns_of(found), strict=True)
+        ]
+        hidden = partial(hidden_text, self.ledger.texts)
+        texts = [
+            text
+            for one in found
+            for text in (
+                hidden("agents", entries.agent_text(one)),
+                hidden("reasons", entries.reason_text(one)),
+            )
+        ]
         limits = (self._chunk, entries.MOST_TEXTS, entries.BUCKETS)
         with boundary("search.append"):
             done = self._append(
@@ -172,7 +191,9 @@ class CallIndex:
         places = [Place(score=int(at or 0), key=key) for key, at in zip(changed, scores, strict=True)]
         arguments: list[Any] = []
         for place, one in zip(places, read_entries(self.ledger, self._rules, places), strict=True):
-            arguments += [place.key, changed[place.key], *_updated(place, one)]
+            *columns, reason = _updated(place, one)
+            reason = hidden_text(self.ledger.texts, "reasons", str(reason))
+            arguments += [place.key, changed[place.key], *columns, reason]
         with boundary("search.update"):
             done = self._update(
                 keys=[keys.FIND, keys.CALLS], args=[entries.MOST_TEXTS, entries.BUCKETS, *arguments]

@@ -16,6 +16,7 @@ from bridge.ledger.calls.summary import Place
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.search import entries
 from bridge.ledger.search.entries import KEY_BYTES, Facts, bucket_table, facts_table
+from bridge.ledger.search.hidden import shown_column, shown_text
 
 # Behind every key of a call: not a call, but how far a search has come.
 AFTER_ALL_KEYS = "~"
@@ -172,7 +173,7 @@ class _Looking:
             _ask_raw(pipe, "GET", keys.find(f"{chunk.name}:{column}"))
         columns: dict[str, dict[str, bytes]] = {chunk.name: {} for chunk in group}
         for (chunk, column), text in zip(names, pipe.execute(), strict=True):
-            columns[chunk.name][column] = text or b""
+            columns[chunk.name][column] = shown_column(self.ledger.texts, column, text or b"")
         return [(chunk, columns[chunk.name]) for chunk in group]
 
     def _columns_of(self, chunk: _Chunk) -> list[str]:
@@ -227,7 +228,7 @@ def _is_agent(wanted: str, text: str) -> bool:
 @boundary("search.dictionary")
 def _dictionary(ledger: Ledger, kind: str) -> list[tuple[str, int]]:
     found = cast(dict[str, str], ledger.redis.hgetall(keys.find(kind)))
-    return [(text, int(number)) for text, number in found.items()]
+    return [(shown_text(ledger.texts, kind, text), int(number)) for text, number in found.items()]
 
 
 def _overlaps(chunk: _Chunk, wanted: Wanted) -> bool:

@@ -33,6 +33,10 @@ class ThreadOutput(Output[Conversation]):
     # Filled where Kustomer has one under our key that takes no more messages.
     _spent: list[str] = field(default_factory=list, repr=False, compare=False)
 
+    @property
+    def _cache(self) -> str:
+        return conversation_cache(self.writer.log.deps.ledger, self.number)
+
     def fields(self, known: Written | None) -> Fields:
         return {"status": self.draft.status}
 
@@ -41,7 +45,7 @@ class ThreadOutput(Output[Conversation]):
         return True
 
     def remembered(self) -> Written | None:
-        id_ = self.writer.memory.cached(conversation_cache(self.number))
+        id_ = self.writer.memory.cached(self._cache)
         return Written(id=str(id_), sent=self.fields(None)) if id_ else None
 
     def find(self) -> Written | None:
@@ -75,11 +79,11 @@ class ThreadOutput(Output[Conversation]):
 
     def remember(self, id_: str) -> None:
         kept_s = self.writer.log.deps.ledger.keep_for.outputs_s
-        self.writer.memory.cache(conversation_cache(self.number), id_, for_s=kept_s)
+        self.writer.memory.cache(self._cache, id_, for_s=kept_s)
 
     def forget(self) -> None:
         """It is gone: deleted, or merged into another."""
-        self.writer.memory.cache(conversation_cache(self.number), None, for_s=1)
+        self.writer.memory.cache(self._cache, None, for_s=1)
         self.writer.log.forget(self.name)
 
 

@@ -81,6 +81,7 @@ class Receivers:
             journal_folder=wiring.journal_folder(settings),
             account=name,
             beside=self._own.acceptor,
+            keyring=settings.keyring,
         )
         webhooks = self._webhooks(inbox, acceptor, admission_of(settings), settings, name)
         usual = UsualWebhooks(webhooks, inbox, acceptor, now=self._now)

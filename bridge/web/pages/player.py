@@ -19,7 +19,7 @@ from bridge.domain.call import Call
 from bridge.domain.kustomer_texts.note import headline, sound_length
 from bridge.domain.outcome import Outcome
 from bridge.domain.recording import Recording, RecordingState, Stored, read_recording
-from bridge.errors import BridgeError
+from bridge.errors import BridgeError, KeyMissing, Tampered
 from bridge.ledger.calls.record import Record
 from bridge.ledger.faults import why
 from bridge.links import PLAYER, Links, is_signature
@@ -95,6 +95,8 @@ def _for_listeners(handler: Handler) -> Callable[[Request], Awaitable[Response]]
         except BridgeError as error:
             log.warning("recording could not be served", extra={"error": type(error).__name__})
             text = "The storage for recordings does not respond properly"
+            if isinstance(error, KeyMissing | Tampered):
+                text = str(error)
             return _trouble(request, text, link_only=hint is not None)
 
     return handle

@@ -19,6 +19,8 @@ from bridge.domain.webhook.contacts import with_contact
 from bridge.domain.webhook.events import Held, fingerprint_of
 from bridge.domain.webhook.identity import Identity, identify
 from bridge.domain.webhook.messages import Message
+from bridge.encryption.keyring import Keyring
+from bridge.encryption.lines import line_text, record_in
 from bridge.journal.journal import Journal, JournalFull
 from bridge.ledger import keys
 from bridge.ledger.calls.inbox import Delivery, Inbox
@@ -76,6 +78,7 @@ class WebhookAcceptor:
         keep_aside_s: see `Journal`.
         account: whose webhooks these are.
         beside: that of the deployment, whose journal, turns and gate it shares.
+        keyring: encrypts what is kept here.
     """
 
     def __init__(
@@ -89,8 +92,10 @@ class WebhookAcceptor:
         keep_aside_s: float = 30 * 86_400,
         account: str = "",
         beside: WebhookAcceptor | None = None,
+        keyring: Keyring | None = None,
     ) -> None:
         self._inbox, self._rules, self._now, self._account = inbox, rules, now, account
+        self._keyring = keyring or Keyring()
         # Gives that of an account, for its records in the journal; None: there is no such account.
         self.acceptor_of: Callable[[str], WebhookAcceptor | None] = {"": self}.get
         self.gate: CircuitBreaker = beside.gate if beside else CircuitBreaker(inbox.ping)
@@ -265,7 +270,7 @@ class WebhookAcceptor:
             record["signed"] = True
         if self._account:
             record["account"] = self._account
-        text = json.dumps(record).encode()
+        text = line_text(self._keyring, record)
         try:
             async with asyncio.timeout_at(ends):
                 await self.journal.add(text, at_ms=at_ms)
@@ -298,7 +303,7 @@ class WebhookAcceptor:
     async def _hand_on_own(self, texts: Sequence[bytes]) -> list[bytes]:
         deliveries = []
         for text in texts:
-            record = json.loads(text)
+            record = record_in(self._keyring, text)
             event = self._read(
                 record["trigger"], record["body"], record["at"] / 1000, signed=bool(record.get("signed"))
             )

@@ -1,0 +1,1 @@
+"""Formats of encrypted texts, names and files; without Redis, disk or clock."""
