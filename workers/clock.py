@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 
-from bridge.accounts.source import AccountsSource
+from bridge.accounts.source import AccountsSource, wrong_in_files
 from bridge.deps import Deps
 from bridge.domain.rules.model import Rules
 from bridge.errors import BridgeError, WrongUse
@@ -78,7 +78,7 @@ def run(settings: Settings) -> int:
         busy=lambda: int(at_work.is_set()),
         folders=folders(settings),
         rules=rules.state,
-        secrets=lambda: secrets.look() or accounts.look(),
+        secrets=lambda: wrong_in_files(secrets, accounts),
     )
     heartbeat.start()
     watchman = Watchman(settings)

@@ -14,7 +14,7 @@ from dramatiq.worker import Worker
 
 from bridge import tracing
 from bridge.accounts.account import Account, Accounts
-from bridge.accounts.source import AccountsSource
+from bridge.accounts.source import AccountsSource, wrong_in_files
 from bridge.clients.http import make_client
 from bridge.deps import Deps
 from bridge.errors import WrongUse
@@ -137,7 +137,7 @@ class WorkerProcess(Middleware):
             folders=folders(self.settings),
             command=self._command,
             rules=self._rules.state,
-            secrets=lambda: self._secrets.look() or self._accounts.look(),
+            secrets=lambda: wrong_in_files(self._secrets, self._accounts),
         )
         self._heartbeat.start()
         log.info("worker started", threads=worker.worker_threads, pid=os.getpid())

@@ -18,6 +18,7 @@ from bridge.accounts.account import Account, Accounts, Change
 from bridge.accounts.file import AccountsFile, Entry, read_accounts, read_entry
 from bridge.errors import WrongUse
 from bridge.logs import get_logger
+from bridge.secrets_source import SecretsSource
 from bridge.settings import Settings
 from bridge.watched_file import WatchedFile
 
@@ -179,3 +180,10 @@ def _log(change: Change | None, wrong: list[str]) -> None:
             changed=len(change.changed),
             removed=len(change.removed),
         )
+
+
+def wrong_in_files(secrets: SecretsSource, accounts: AccountsSource) -> str:
+    """Look at the files of secrets and at those of accounts; what is wrong with the first that is."""
+    # Both, whatever is wrong with one of them.
+    found = [secrets.look(), accounts.look()]
+    return next(filter(None, found), "")

@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from bridge import wiring
 from bridge.accounts.account import Account
-from bridge.accounts.source import AccountsSource
+from bridge.accounts.source import AccountsSource, wrong_in_files
 from bridge.ledger.calls.inbox import Inbox
 from bridge.ledger.proof import CannotProve
 from bridge.metrics.accounts import account_numbers
@@ -181,7 +181,7 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
         busy=lambda: desk.busy,
         folders=app.state.folders,
         rules=desk.rules_source.state,
-        secrets=lambda: app.state.secrets.look() or app.state.accounts.look(),
+        secrets=lambda: wrong_in_files(app.state.secrets, app.state.accounts),
         facts=lambda: _facts(app),
     )
     heartbeat.start()

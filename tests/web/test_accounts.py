@@ -176,6 +176,20 @@ def test_accounts_come_and_go_while_the_process_runs(two: Deployment) -> None:
     assert get(two, "/accounts/late/calls", people_of("late")[0]).status == 200
 
 
+def test_accounts_are_followed_while_the_file_of_a_secret_is_wrong(
+    redis_server: RedisServer, tmp_path: Path
+) -> None:
+    secret = tmp_path / "tokens"
+    secret.write_text("token-of-the-environment")
+    with deployment(
+        redis_server.url, tmp_path, {"acme": table("acme")}, webhook_tokens_file=secret
+    ) as running:
+        secret.write_text("")
+        write_accounts(running.file, {"acme": table("acme"), "late": table("late")})
+
+        eventually(lambda: running.post("late").status in (200, 202), "late takes webhooks", every_s=0.1)
+
+
 def test_a_new_token_of_an_account_is_in_force_and_the_old_one_ends(two: Deployment) -> None:
     write_accounts(two.file, {"acme": table("acme", webhook_tokens=["another-token-of-acme"])})
 
@@ -263,7 +277,14 @@ def test_the_deployments_people_open_every_account_with_one_session(two: Deploym
     assert "Path=/;" in answer.headers["set-cookie"]
     there = {"Cookie": cookie_of(answer), **HOME}
 
-    for path in ("/", "/accounts", "/accounts/acme/calls", "/accounts/bolt/calls", "/api/accounts"):
+    for path in (
+        "/",
+        "/accounts",
+        "/accounts/",
+        "/accounts/acme/calls",
+        "/accounts/bolt/calls",
+        "/api/accounts",
+    ):
         assert two.site.ask("GET", path, headers=there).status == 200, path
     assert two.site.ask("GET", f"/accounts/bolt/api/calls/{OTHER_UUID}", headers=there).json["key"]
 

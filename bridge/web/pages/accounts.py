@@ -44,4 +44,5 @@ async def listing(request: Request) -> Response:
     return await show(request, "accounts.html", work)
 
 
-ROUTES = [Route(PLACE, listing, methods=["GET"])]
+# With a slash as people type it, too.
+ROUTES = [Route(place, listing, methods=["GET"]) for place in (PLACE, f"{PLACE}/")]
