@@ -110,7 +110,7 @@ def configure(
         else structlog.processors.JSONRenderer(serializer=_json)
     )
     structlog.configure(
-        processors=[*_CHAIN, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[_unless_hidden, *_CHAIN, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
         # Not cached: a logger made at import would keep the configuration of before.
@@ -189,6 +189,17 @@ def report_errors_to(report: Callable[[BaseException | None, Mapping[str, Any]],
     """Give this what is logged as an error, with its exception. It must not log."""
     global _report
     _report = report
+
+
+_BELOW_ERROR = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING}
+
+
+def _unless_hidden(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    """Let go of a line that LOG_LEVEL hides, before it costs anything. Errors go on, as they are reported."""
+    level = _BELOW_ERROR.get(method)
+    if level is not None and not logger.isEnabledFor(level):
+        raise structlog.DropEvent
+    return event
 
 
 def tell_error(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:

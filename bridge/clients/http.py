@@ -21,6 +21,7 @@ from bridge.clients import pace
 from bridge.clients.bounds import ANSWER, TRANSFER, Bounds, Client
 from bridge.clients.causes import cause_of
 from bridge.clients.last_check import extensions
+from bridge.clients.paths import parsed
 from bridge.clients.ports import Budget, Gate, RateLimitHeaders
 from bridge.clients.replies import WINDOW_S, closed_for_s, error_for, is_page, leads_to, short, told_by
 from bridge.clients.standing import KeyCheck, refusal_of
@@ -161,7 +162,7 @@ class Service:
         # Put together once: for each request that takes longer than to send it.
         merged = httpx2.Headers(self._client.headers)
         merged.update(headers)
-        self._headers, self._all_headers = dict(headers), merged.raw
+        self._headers, self._all_headers = dict(headers), merged
 
     def request(
         self,
@@ -213,16 +214,15 @@ class Service:
         """
         with self._sending(operation, gate=gate) as sent:
             with boundary(f"{self.name}.{operation}"):
-                response = self._client.send(
-                    httpx2.Request(
-                        method,
-                        url,
-                        json=json,
-                        params=params,
-                        headers=self._all_headers,
-                        extensions={**extensions(), "timeout": self._timeout},
-                    )
+                request = httpx2.Request(
+                    method,
+                    parsed(url),
+                    json=json,
+                    params=params,
+                    headers=self._all_headers,
+                    extensions={**extensions(), "timeout": self._timeout},
                 )
+                response = self._client.send(request)
             sent.answered(response)
             if response.status_code >= 300:
                 raise error_for(self.name, operation, response, window_s=self._window_s)

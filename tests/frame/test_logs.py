@@ -274,3 +274,27 @@ def test_the_line_of_a_webhook_is_the_one_that_the_chain_would_write(
     times = written.pop("timestamp"), chained.pop("timestamp")
     assert [*written.items()] == [*chained.items()]
     assert len(times[0]) == len(times[1]) or times[1].endswith("00Z")
+
+
+def test_a_line_that_the_level_hides_is_not_even_put_together(log: Log) -> None:
+    class Costly:
+        def __str__(self) -> str:
+            raise AssertionError("nobody is to see this line")
+
+    logging.getLogger().setLevel("ERROR")
+    get_logger("bridge.jobs").info("job started", attempt=Costly())
+    get_logger("bridge.jobs").log(logging.WARNING, "job dropped", attempt=Costly())
+
+    assert log.lines == []
+
+
+def test_an_error_that_the_level_hides_is_reported_all_the_same(log: Log) -> None:
+    told: list[str] = []
+    logs.report_errors_to(lambda error, event: told.append(event["event"]))
+    logging.getLogger().setLevel("CRITICAL")
+    try:
+        get_logger("bridge.jobs").error("fault in a job")
+    finally:
+        logs.report_errors_to(None)
+
+    assert (log.lines, told) == ([], ["fault in a job"])

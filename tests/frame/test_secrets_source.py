@@ -170,10 +170,10 @@ def test_clients_sign_in_with_the_new_keys(folder: Folder) -> None:
     folder.pass_s(2)
 
     sent = [
-        dict(service._all_headers)[b"authorization"]
+        service._all_headers["authorization"]
         for service in (cloudtalk.service, kustomer.service, kustomer.customers._searching)
     ]
-    assert sent == [b"Basic dXNlcjpwYXNz", *[b"Bearer second-key-of-kustomer"] * 2]
+    assert sent == ["Basic dXNlcjpwYXNz", *["Bearer second-key-of-kustomer"] * 2]
 
 
 def test_without_files_nothing_is_looked_at() -> None:
