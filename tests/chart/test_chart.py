@@ -236,7 +236,8 @@ def test_workers_scale_by_numbers_that_the_bridge_tells() -> None:
 
     for trigger in scaled["spec"]["triggers"]:
         found = re.search(
-            r'\(callbridge_jobs\{state="(\w+)",namespace="phone"\}\)', trigger["metadata"]["query"]
+            r'\(callbridge_jobs\{state="(\w+)",namespace="phone",service="calls-callbridge-web"\}\)',
+            trigger["metadata"]["query"],
         )
         assert found and found[1] in jobs.labels["state"]
     asked = named(rendered("autoscaling by the API"), "ScaledObject", "calls-callbridge-worker")
