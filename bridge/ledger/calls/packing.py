@@ -93,7 +93,6 @@ def pack_calls(ledger: Ledger, names: Sequence[str]) -> int:
     return sum(_put(ledger, changed))
 
 
-@boundary("packing.unpack")
 def unpack_outputs(ledger: Ledger, key: str) -> None:
     """Put the leading part of a record back into its plain form, for a script that works on its outputs."""
     parts = _parts(ledger, [key])
