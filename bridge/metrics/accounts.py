@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from bridge.ledger.overview import Overview
 from bridge.metrics.family import Family, Labels
@@ -43,14 +43,15 @@ FAMILIES = (
 
 
 def account_numbers(
-    overviews: Mapping[str, Overview], webhooks: Mapping[str, int]
+    overviews: Mapping[str, Overview], webhooks: Mapping[str, int], *, paused: Collection[str] = ()
 ) -> dict[str, Mapping[Labels, float]]:
     """The values of the families, by their names without `callbridge_`.
 
     Args:
         webhooks: account -> how many of its webhooks this process took in.
+        paused: accounts whose jobs wait because somebody wants that; they come after the others.
     """
-    by_worst = sorted(overviews, key=lambda name: _how_bad(name, overviews[name]))
+    by_worst = sorted(overviews, key=lambda name: (name in paused, *_how_bad(name, overviews[name])))
     named, rest = by_worst[:MOST_NAMED], by_worst[MOST_NAMED:]
     found: dict[str, dict[Labels, float]] = {
         "account_due": {(name or UNNAMED,): overviews[name].due for name in named},

@@ -7,6 +7,7 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Callable
 from functools import partial
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -159,10 +160,12 @@ def _metrics_page(app: Bridge) -> MetricsPage:
             "last_webhook_timestamp_seconds": {(): acceptor.last_at},
             **traffic_numbers(traffic),
         },
-        accounts=(lambda: account_numbers(numbers.overviews(), numbers.webhooks()))
-        if accounts.is_on
-        else None,
+        accounts=partial(_account_numbers, numbers) if accounts.is_on else None,
     )
+
+
+def _account_numbers(numbers: Numbers) -> dict[str, Any]:
+    return dict(account_numbers(numbers.overviews(), numbers.webhooks(), paused=numbers.paused()))
 
 
 @contextlib.asynccontextmanager

@@ -31,6 +31,16 @@ def test_what_is_not_named_is_in_the_sum_of_the_others() -> None:
     assert sum(found["account_due"].values()) == 120
 
 
+def test_an_account_that_is_paused_takes_no_place_of_one_that_is_late() -> None:
+    late = {f"late-{number:03}": Overview(due=1, oldest_due_s=10.0) for number in range(MOST_NAMED)}
+    paused = {"paused": Overview(due=500, oldest_due_s=86_400.0)}
+
+    found = account_numbers(paused | late, {}, paused={"paused"})
+
+    assert ("paused",) not in found["account_due"]
+    assert found["account_due"][("other",)] == 500
+
+
 def test_the_unnamed_account_has_a_name_that_no_other_can_have() -> None:
     assert account_numbers({"": Overview(due=1)}, {})["account_due"] == {("(unnamed)",): 1}
 

@@ -18,6 +18,7 @@ import redis
 
 from bridge.journal.erasing import is_of
 from bridge.links import Links
+from bridge.web.accounts.sites import MOST_SITES
 from tests.waiting import eventually
 from tests.web.accounts import (
     KEY,
@@ -401,13 +402,33 @@ def test_the_deployments_people_are_told_that_there_is_no_such_account(two: Depl
 
 
 def test_more_accounts_than_are_kept_work_all_the_same(redis_server: RedisServer, tmp_path: Path) -> None:
-    names = [f"shop-{number}" for number in range(6)]
+    names = [f"shop-{number}" for number in range(MOST_SITES + 3)]
     with deployment(redis_server.url, tmp_path, {name: table(name) for name in names}) as running:
-        for name in names * 2:
-            assert running.post(name).status in (200, 202)
-            assert (
-                get(running, f"/accounts/{name}/api/calls", people_of(name)[0]).json["calls"][0]["key"] == KEY
-            )
+        for name in (names[0], names[-1]):
+            assert running.post(name).status == 202
+
+        for name in (*names, *names[:2]):
+            calls = get(running, f"/accounts/{name}/api/calls", people_of(name)[0]).json["calls"]
+            assert [call["key"] for call in calls] == ([KEY] if name in (names[0], names[-1]) else [])
+
+
+def test_the_events_of_an_account_that_is_removed_end(two: Deployment) -> None:
+    with two.site.connect() as connection:
+        connection.sendall(
+            f"GET /accounts/bolt/api/events HTTP/1.1\r\nHost: localhost\r\n"
+            f"Authorization: Bearer {people_of('bolt')[0]}\r\n\r\n".encode()
+        )
+        connection.settimeout(15)
+        assert b"200 OK" in connection.recv(65536)
+
+        write_accounts(two.file, {"acme": table("acme")})
+
+        heard = b""
+        # The last piece of an answer that has ended.
+        while not heard.endswith(b"0\r\n\r\n"):
+            piece = connection.recv(65536)
+            assert piece
+            heard += piece
 
 
 # -- the list of accounts

@@ -43,6 +43,9 @@ class Numbers:
             del self._webhooks[name]
         return dict(self._webhooks)
 
+    def paused(self) -> set[str]:
+        return {name for name, account in self._source.now().items() if account.is_paused}
+
     def overviews(self) -> Mapping[str, Overview]:
         """By account, as they were at most 5 s ago. Raises redis-py's errors."""
         with self._lock:
