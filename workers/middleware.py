@@ -239,6 +239,9 @@ class Claims(Middleware):
         match error:
             case None:
                 return _complete(run)
+            case LeaseLost(__cause__=RedisError() as cause):
+                # Redis did not say whose the job is; nobody may have taken it.
+                raise cause
             case LeaseLost():
                 return _lost(run.claim)
             case RateLimited() | Busy() | KeyMissing():

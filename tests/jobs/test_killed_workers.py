@@ -11,6 +11,7 @@ import redis
 
 from bridge.deps import Deps, JobResult
 from bridge.errors import LeaseLost
+from bridge.jobs import leases
 from bridge.ledger.keys import Lane
 from bridge.ledger.queue.claims import Claim
 from bridge.ledger.queue.jobs import MAX_DELIVERIES, MOST_HANDED_BACK, PAUSES_MS
@@ -122,6 +123,27 @@ def test_a_run_that_redis_cuts_short_does_not_count(
 
     assert ends == ["sync broken"] * (2 * MAX_DELIVERIES)
     assert bridge.ledger.parked() == {}
+    assert _deliveries(bridge) == 0
+
+
+def test_a_lease_that_redis_could_not_be_asked_about_is_not_told_as_lost(
+    redis_client: redis.Redis, sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(claim: Claim, deps: Deps) -> JobResult:
+        began = leases.clock
+        monkeypatch.setattr(leases, "clock", lambda: began() + 3)
+        deps.still_ours(claim)
+        raise AssertionError("something would be sent under a lease that may be another's")
+
+    def unheard(claims: list[Claim]) -> list[str]:
+        raise redis.TimeoutError("no answer")
+
+    bridge = Bridge(redis_client, sandbox, kinds={"sync": slow})
+    monkeypatch.setattr(bridge.ledger, "renew", unheard)
+    bridge.receive("call-ended", ended())
+
+    assert bridge.run_jobs() == ["sync broken"]
+    bridge.leases.hand_back()
     assert _deliveries(bridge) == 0
 
 
