@@ -80,7 +80,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name (.Chart.Version | replace "+" "_") 
 {{- range $name, $value := .Values.settings -}}
 {{- if hasKey $own $name }}{{ fail (printf "settings.%s: remove it; %s" $name (get $own $name)) }}{{ end -}}
 {{- if hasKey $.Values.secrets.keys $name }}{{ fail (printf "settings.%s: it is in secrets.keys, too; remove it here, or set secrets.keys.%s to null" $name $name) }}{{ end -}}
-{{- if regexMatch "(_TOKEN|_TOKENS|_SECRET|_SECRETS|_KEY|_KEY_ID|_DSN|_URLS)$|^REDIS_URL$|_FILE$" $name }}{{ fail (printf "settings.%s: it is a secret; put it into the Secret and name its key in secrets.keys" $name) }}{{ end -}}
+{{- if regexMatch "(_TOKENS?|_SECRETS?|_KEYS?|_KEY_ID|_PASSWORDS?|_DSN|_URLS)$|^REDIS_URL$|_FILE$" $name }}{{ fail (printf "settings.%s: it is a secret; put it into the Secret and name its key in secrets.keys" $name) }}{{ end -}}
 {{- end -}}
 {{- if and .Values.rules.text .Values.rules.existingConfigMap }}{{ fail "rules: set text or existingConfigMap, not both" }}{{ end -}}
 {{- if and .Values.accounts.existingSecret .Values.accounts.path }}{{ fail "accounts: set existingSecret or path, not both" }}{{ end -}}
