@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from bridge.encryption.keyring import Keyring
@@ -13,6 +14,7 @@ class OfAccount:
     """A part of `Settings`."""
 
     if TYPE_CHECKING:
+        data_dir: Path
         public_url: str | None
         _account: str
         _given: Mapping[str, object]
@@ -51,3 +53,8 @@ class OfAccount:
     def webhooks_path(self) -> str:
         """What the paths of this account's webhooks begin with."""
         return f"/webhooks/{self._account}" if self._account else "/webhooks"
+
+    @property
+    def deployment_dir(self) -> Path:
+        """The folder of the whole deployment, where an account has one of its own below."""
+        return self.data_dir.parent.parent if self._account else self.data_dir

@@ -163,13 +163,19 @@ def open_call(*, name: str, prints_only: bool, as_json: bool) -> int:
 
 def _links(record: Record, settings: Settings) -> list[tuple[str, str]]:
     """Words and address of each; the bridge's own page first."""
-    run = living_run(settings.data_dir)
+    run = living_run(settings.deployment_dir)
     base = settings.public_url or (run.web_url if run else f"http://{settings.host}:{settings.port}")
     ids = {what: output.id for what, output in record.outputs.items()}
     theirs = app_links(settings).of_call(
         call_id=record.call_id, conversation_id=ids.get("conversation"), customer_id=ids.get("customer")
     )
-    return [("Call in callbridge", f"{base.rstrip('/')}/calls/{quote(record.key, safe=':')}"), *theirs]
+    return [
+        (
+            "Call in callbridge",
+            f"{base.rstrip('/')}{settings.pages_path}/calls/{quote(record.key, safe=':')}",
+        ),
+        *theirs,
+    ]
 
 
 @calls.command(name="forget")

@@ -74,7 +74,7 @@ def send(
     if file is None and trigger not in TEMPLATES:
         raise WrongUse(f"Samples exist for: {', '.join(TEMPLATES)}. Anything else needs a FILE.")
     settings = load_settings()
-    run = living_run(settings.data_dir)
+    run = living_run(settings.deployment_dir)
     base = (url or (run.web_url if run else f"http://{settings.host}:{settings.port}")).rstrip("/")
     try:
         httpx2.URL(base)
@@ -106,7 +106,11 @@ def send(
                 keep(kept, call.having_sent(trigger))
         if sent.call is not None:
             sent.record = sender.follow(sent.call)
-    say(json.dumps(asdict(sent), indent=2) if as_json else result(sent, base, run))
+    say(
+        json.dumps(asdict(sent), indent=2)
+        if as_json
+        else result(sent, f"{base}{settings.pages_path}", run, account=settings.account)
+    )
     return 0 if sent.is_accepted else 1
 
 
@@ -220,7 +224,7 @@ class Sender:
         token = self._settings.ops_token
         if token is None and is_loopback_host(urlsplit(self._base).hostname or ""):
             # The one kept here is for the bridge here.
-            token = read_ops_token(self._settings.data_dir)
+            token = read_ops_token(self._settings.deployment_dir)
         if token is not None:
             headers = [(b"Authorization", f"Bearer {token.get_secret_value()}".encode())]
         record: dict[str, Any] | None = None
@@ -253,7 +257,7 @@ def _json(response: httpx2.Response) -> Any:
         return response.text[:500]
 
 
-def result(outcome: Outcome, base: str, run: Run | None) -> str:
+def result(outcome: Outcome, base: str, run: Run | None, *, account: str = "") -> str:
     """For people: the answer, what became of the call, where to look."""
     answer = outcome.answer if isinstance(outcome.answer, str) else json.dumps(outcome.answer)
     lines = [f"{outcome.status} {answer}"]
@@ -284,6 +288,8 @@ def result(outcome: Outcome, base: str, run: Run | None) -> str:
     else:
         command = "messages" if is_message(outcome.call) else "calls"
         more = f"More: {base}{_api_of(outcome.call)}  or  {PROGRAM} {command} show {outcome.call}"
+    if account:
+        more += f" --account {account}"
     lines += ["", more]
     if run is not None and "kustomer" in run.sandbox:
         lines.append(f"In Kustomer: {run.sandbox['kustomer']}")

@@ -275,6 +275,8 @@ class LocalStack:
         environment = {"DATA_DIR": str(self._data_dir), "HOST": self._settings.host, "PORT": str(port)}
         if self._settings.redis_url is not None:
             environment["REDIS_URL"] = self._settings.redis_url
+        if self._settings.callbridge_accounts is not None:
+            environment["CALLBRIDGE_ACCOUNTS"] = str(self._settings.callbridge_accounts.absolute())
         tokens = [token.get_secret_value() for token in self._settings.webhook_tokens]
         if not tokens and sandbox is not None:
             tokens = [self._kept_token()]
