@@ -10,7 +10,7 @@ from bridge.jobs.encrypting import Encrypting, Stored
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.reencrypting import PLAIN
 from bridge.settings import Settings
-from bridge.wiring import open_recordings
+from bridge.wiring import journal_folder, open_recordings
 
 _NAME = "encryption"
 _WITHIN_S = 2.0
@@ -25,7 +25,7 @@ def look_at_encryption(settings: Settings, ledger: Ledger) -> Iterator[Check]:
         work = Encrypting(
             ledger,
             open_recordings(settings),
-            settings.data_dir / "journal",
+            journal_folder(settings),
             within_s=_WITHIN_S if keyring.is_on else _WITHIN_S_OFF,
         )
         found = work.look()

@@ -18,7 +18,7 @@ from bridge.errors import WrongUse
 from bridge.jobs.encrypting import Encrypting, Stored
 from bridge.ledger.reencrypting import PLAIN
 from bridge.settings import Settings
-from bridge.wiring import open_recordings
+from bridge.wiring import journal_folder, open_recordings
 from bridge.wording import counted
 
 _DONE, _LEFT = 0, 3
@@ -71,7 +71,7 @@ def _opened(within_s: float | None) -> Iterator[tuple[Encrypting, Settings]]:
                 "deploy/secrets.md says how to use it"
             )
         storage = open_recordings(settings)
-        yield Encrypting(ledger, storage, settings.data_dir / "journal", within_s=within_s), settings
+        yield Encrypting(ledger, storage, journal_folder(settings), within_s=within_s), settings
 
 
 class _Progress:
@@ -102,7 +102,7 @@ def _show(found: Stored, keyring: Keyring, *, as_json: bool) -> int:
         )
         for one in own
     ]
-    show_table(("key", "", *found.places), rows)
+    show_table(("key", "use", *found.places), rows)
     changed = sum(tally.changed for tally in found.places.values())
     if changed:
         say(f"{changed:,} encrypted anew." if keyring.first else f"{changed:,} stored plain again.")

@@ -114,7 +114,7 @@ def hand_over(ledger: Ledger, claim: Claim, phone: str, *, to: str, former: str,
     return answer == 1
 
 
-@boundary("missed.moved")
+@boundary("ledger.read")
 def _moved(ledger: Ledger, former: str, to: str) -> list[str]:
     """Fields that are encrypted for one record, as they are and as they are for the other."""
     if not ledger.texts.keyring.is_on:

@@ -79,7 +79,7 @@ class SealedInbox(Inbox):
         now = time.monotonic()
         if self._keyring.first is None or (self._names is not None and now < self._names[0]):
             return
-        with boundary("inbox.names_secret"):
+        with boundary("inbox.learn"):
             stored = await self._redis.hget(keys.META, NAMES_SECRET)
             if stored is None:
                 made = encrypt(self._keyring, names_place(), new_secret())

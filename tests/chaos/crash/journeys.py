@@ -33,6 +33,7 @@ from bridge.ledger.calls.packing import all_read_packed, pack_quiet_calls, unpac
 from bridge.ledger.calls.retention import enforce_retention
 from bridge.ledger.health import storage_failed, storage_works
 from bridge.ledger.scripted import LEASE_MS
+from bridge.ledger.search.hidden import wipe_erased
 from bridge.ledger.search.index import CallIndex
 from bridge.ledger.synthetic import keep_synthetic, read_synthetic
 from bridge.notify.outbox import Outbox
@@ -470,6 +471,9 @@ def _audited_for_a_page(hand: Hand) -> None:
     audits.items(hand.ledger, audits.audits(hand.ledger)[-1].id)
 
 
+_KEY = "c2NqPvKkqXh0l3mJkqfJ1m0m7XW3V7d6b0lQkq2a3Vw="
+
+
 def _searched(hand: Hand) -> None:
     """A call is put into the index, Redis' clock is set back, the call changes, and is searched."""
     hand.tell("call-ended", ENDED)
@@ -483,6 +487,13 @@ def _searched(hand: Hand) -> None:
     index.keep(within_s=60)
     for search in (Search(q="ada", agent="bo"), Search(state="behind"), Search(state="parked")):
         find_calls(hand.ledger, Rules(), search)
+    # As where ENCRYPTION_KEYS is set: what was erased is wiped, and names get their secret.
+    with hand.watch.aside():
+        hand.ledger.redis.sadd(keys.find("wipe"), "hi1")
+    wipe_erased(hand.ledger)
+    hand.ledger.texts.keyring.use([_KEY])
+    hand.ledger.texts.number(NUMBER)
+    hand.ledger.texts.keyring.use([])
 
 
 def _packed(hand: Hand) -> None:

@@ -27,6 +27,9 @@ _NOT_LOOKED_AT = (
     # Before a process works, and every step of it may be repeated; a restore is a person's command.
     "bridge/ledger/schema.py",
     "bridge/ledger/dump.py",
+    # Of `callbridge encryption`: every step of it may be repeated (`tests/ledger/test_encrypted_ledger.py`).
+    "bridge/ledger/reencrypting.py",
+    "bridge/ledger/renaming.py",
 )
 # Methods of the clients whose first argument is the name of the request.
 _ASKING = {"request", "stream", "_find", "_send", "_create", "_update", "_page", "_download"}
@@ -36,6 +39,8 @@ _OF_ACTIONS = {
     "kustomer.list_customers", "cloudtalk.delete_contact", "cloudtalk.send_sms",
     # Of `doctor --bulk`.
     "kustomer.bulk_delete",
+    # Of `callbridge encryption`.
+    "storage.replace", "storage.names",
 }  # fmt: skip
 
 
