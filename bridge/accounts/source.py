@@ -132,6 +132,9 @@ class AccountsSource:
         for name, entry in found.entries.items():
             if not entry.wrong:
                 after[name] = entry.account
+                if name in before:
+                    # What was built with the settings of before encrypts by the new keys, too.
+                    before[name].settings.keyring.follow(entry.account.settings.keyring)
             elif name in before:
                 after[name] = before[name]
         self._watch_secrets(after, self._file.entries, found.entries)

@@ -35,6 +35,10 @@ class Keyring:
         again._held = self._held
         return again
 
+    def follow(self, other: Keyring) -> None:
+        """Go by the keys that are in force there from now on."""
+        self._held = other._held
+
     @property
     def _in_force(self) -> _InForce:
         return self._held[0]
