@@ -13,6 +13,8 @@ from bridge import wiring
 from bridge.domain.rules.model import Rules
 from bridge.domain.webhook.events import Event, read_event
 from bridge.ledger import keys, scripts
+from bridge.ledger.calls.packing import pack_quiet_calls
+from bridge.ledger.calls.record_fields import Field
 from bridge.ledger.connect import connect
 from bridge.ledger.keys import Lane
 from bridge.ledger.ledger import Ledger
@@ -58,6 +60,22 @@ def test_each_key_begins_with_the_tag_of_its_account(
     assert {str(name) for name in acme.redis.scan_iter(match=f"{keys.TAG}:*")} == {
         name.replace("{callbridge:acme}", keys.TAG) for name in names
     }
+
+
+def test_the_clock_packs_the_records_of_one_account_and_leaves_those_of_others(
+    ledgers: dict[str, Ledger],
+) -> None:
+    body = {"call_id": 1000000500, "notes": "The same words once more. " * 8}
+    event = read_event("call-ended", body, Rules())
+    assert isinstance(event, Event)
+    for name in ("acme", "acme-2"):
+        ledgers[name].record_event(event, body)
+
+    pack_quiet_calls(ledgers["acme"], within_s=5, quiet_ms=0)
+
+    packed = [ledgers[name].redis.hexists(keys.events(KEY), Field.PACKED) for name in ("acme", "acme-2")]
+    assert packed == [True, False]
+    assert [one.body for one in ledgers["acme"].read(KEY).events] == [body]
 
 
 def test_a_value_that_looks_like_a_key_is_kept_as_it_came(ledgers: dict[str, Ledger]) -> None:

@@ -32,6 +32,8 @@ from bridge.local.embedded import EmbeddedRedis
 from bridge.sandbox.running import RunningSandbox
 from tests.ledger.test_processes import heartbeat
 from tests.support import Bridge, ended, let_pass
+from workers import clock_beat
+from workers.clock_beat import Clock
 
 ENDED = "made_up__call_ended__recommended_template_answered"
 RECORDED = "made_up__recording_uploaded__recommended_template"
@@ -347,6 +349,29 @@ def test_nothing_is_packed_while_a_process_runs_that_cannot_read_it(ledger: Ledg
         assert not all_read_packed(ledger)
     finally:
         running.stop()
+
+
+def test_the_clock_packs_once_those_who_started_before_it_have_said_what_they_read(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = _quiet(ledger, 1, 11)
+    Clock(ledger).pack()
+    assert not _events_packed(ledger, key)
+    monkeypatch.setattr(clock_beat, "_PACK_AFTER_S", -1.0)
+    clock, running = Clock(ledger), heartbeat(ledger.redis, "worker")
+    try:
+        name, text = next(iter(ledger.redis.hgetall(keys.PROCESSES).items()))
+        older = str(text).replace('"reads_packed": true', '"reads_packed": false')
+        ledger.redis.hset(keys.PROCESSES, str(name) + "1", older)
+        clock.pack()
+        assert not _events_packed(ledger, key)
+
+        ledger.redis.hdel(keys.PROCESSES, str(name) + "1")
+        clock.pack()
+    finally:
+        running.stop()
+
+    assert _events_packed(ledger, key)
 
 
 # -- what can be packed
