@@ -10,6 +10,7 @@ import redis
 from bridge.boundary import boundary
 from bridge.encryption.keyring import Keyring
 from bridge.ledger import scripts
+from bridge.ledger.account_clients import AccountClient
 from bridge.ledger.calls.learning import (
     Retention,
 )
@@ -45,6 +46,11 @@ class Scripted:
         self.texts = StoredTexts(client, keyring or Keyring())
         self.memory = Memory(client, self.texts)
         self._scripts = {name: client.register_script(source(name)) for name in scripts.NAMES}
+
+    @property
+    def account(self) -> str:
+        """Whose ledger this is; empty for the unnamed account's."""
+        return self.redis.tagging.account if isinstance(self.redis, AccountClient) else ""
 
     def close(self) -> None:
         self.redis.close()

@@ -53,6 +53,8 @@ def gather_facts(
     late_s, late_says = synthetic_lateness(read_synthetic(ledger), ledger.now_ms() / 1000)
     refused, cause = refused_in_a_row(sample)
     late, oldest_s = late_live_calls(ledger, after_s=LATE_AFTER_S)
+    # What processes say of files is of the deployment's own, or names any account: nobody else's business.
+    say = running if not ledger.account else ()
     return Facts(
         running=commands_of(running),
         closed=closed_of(queue["connections"]),
@@ -67,9 +69,9 @@ def gather_facts(
         search_refused=search_refused(ledger),
         klass_refused=klass_refused(ledger),
         add_on_missing=add_on_missing(ledger),
-        rules_wrong=next((one.rules_wrong for one in running if one.rules_wrong), ""),
-        rules_versions=rules_versions(running),
-        secrets_wrong=next((one.secrets_wrong for one in running if one.secrets_wrong), ""),
+        rules_wrong=next((one.rules_wrong for one in say if one.rules_wrong), ""),
+        rules_versions=rules_versions(say),
+        secrets_wrong=next((one.secrets_wrong for one in say if one.secrets_wrong), ""),
         refused=refused,
         refused_cause=cause,
         silent_s=sample.get("silent_s") if sample.get("silent_after_s") else None,

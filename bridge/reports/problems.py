@@ -324,7 +324,19 @@ def _rules_file(facts: Facts) -> Iterator[Problem]:
 
 
 def _secret_files(facts: Facts) -> Iterator[Problem]:
-    if facts.secrets_wrong:
+    # A process says in one line what is wrong with either kind of file.
+    if "[accounts." in facts.secrets_wrong:
+        yield Problem(
+            name="secrets-wrong",
+            kind="secrets-wrong",
+            severity="warning",
+            says=f"the accounts file has a mistake; what was in force before stays ({facts.secrets_wrong})",
+            do="mend the file, which is read again at once; `callbridge accounts check` lists all mistakes",
+            page="/accounts",
+            well="the accounts file has no mistake",
+            needs_a_person=True,
+        )
+    elif facts.secrets_wrong:
         yield Problem(
             name="secrets-wrong",
             kind="secrets-wrong",

@@ -431,6 +431,21 @@ def test_the_events_of_an_account_that_is_removed_end(two: Deployment) -> None:
             heard += piece
 
 
+def test_a_mistake_in_one_account_is_told_to_nobody_of_another(
+    redis_server: RedisServer, tmp_path: Path
+) -> None:
+    accounts = {"acme": table("acme"), "wrong-one": {**table("wrong-one"), "no_such_setting": 1}}
+    with deployment(redis_server.url, tmp_path, accounts, webhook_tokens=token_of("")) as running:
+        told = "accounts file has a mistake"
+        eventually(lambda: told in get(running, "/api/status", OPS).text, "the deployment knows")
+        assert told in get(running, "/", OPS).text
+
+        for path in ("/", "/setup", "/rules", "/api/status", "/api/processes", "/api/rules"):
+            for token in (*people_of("acme"), OPS):
+                text = get(running, f"/accounts/acme{path}", token).text
+                assert "wrong-one" not in text and "no_such_setting" not in text, path
+
+
 # -- the list of accounts
 
 
