@@ -10,7 +10,7 @@ from uuid import UUID
 
 from bridge.domain.webhook.events import Event
 from bridge.ledger import keys, scripts
-from bridge.ledger.calls.learning import learn_event
+from bridge.ledger.calls.learning import learn_event, learnt
 from bridge.ledger.calls.record_fields import Field, State
 from bridge.ledger.ledger import Ledger
 
@@ -80,7 +80,8 @@ def _learn(ledger: Ledger, trigger: str, bodies: list[dict[str, Any]]) -> list[s
         event = Event(trigger=trigger, fingerprint=mark, uuid=uuid, call_id=int(body["call_id"]))
         names, arguments = learn_event(event, body, ledger.keep_for)
         pipe.evalsha(scripts.sha("learn"), len(names), *names, *arguments)
-    return [key for _, key in pipe.execute()]
+    told = zip(pipe.execute(), bodies, strict=True)
+    return [learnt(answer, f"uuid:{body['call_uuid']}")[1] for (answer,), body in told]
 
 
 def _sync(ledger: Ledger, told: list[str], bodies: list[dict[str, Any]], *, known: bool) -> None:
