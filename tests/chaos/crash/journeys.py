@@ -32,6 +32,8 @@ from bridge.ledger.calls.by_hand import assign
 from bridge.ledger.calls.packing import all_read_packed, pack_quiet_calls, unpack_outputs
 from bridge.ledger.calls.retention import enforce_retention
 from bridge.ledger.health import storage_failed, storage_works
+from bridge.ledger.overview import keep_last_webhooks, read_overviews
+from bridge.ledger.queue.looking import next_due_ms
 from bridge.ledger.scripted import LEASE_MS
 from bridge.ledger.search.hidden import wipe_erased
 from bridge.ledger.search.index import CallIndex
@@ -506,6 +508,15 @@ def _packed(hand: Hand) -> None:
     hand.run_all()
 
 
+def _among_many(hand: Hand) -> None:
+    """What worker, web and list ask of many accounts at once, beside a call of one."""
+    accounts = ("", "acme")
+    _ended(hand)
+    next_due_ms(hand.ledger, accounts)
+    keep_last_webhooks(hand.ledger, dict.fromkeys(accounts, 1.0))
+    read_overviews(hand.ledger, accounts)
+
+
 def _audited(hand: Hand) -> None:
     hand.tell("call-ended", ENDED)
     hand.run_all()
@@ -664,6 +675,9 @@ JOURNEYS = {
     "audited for a page": Journey(run=_audited_for_a_page, prepare=_with_recording),
     "searched": Journey(run=_searched),
     "packed": Journey(run=_packed),
+    "among many accounts": Journey(
+        run=_among_many, only=frozenset({"looking.next_due", "overview.keep", "ledger.overview"})
+    ),
     "audited": Journey(run=_audited, prepare=_with_recording),
     "contacts both ways": Journey(run=contacts.both_ways, prepare=contacts.nameless, rules=contacts.RULES),
     "a contact carried over": Journey(
