@@ -246,7 +246,8 @@ def test_a_look_whose_workers_died_is_taken_up_again_by_whoever_needs_the_connec
     for _ in range(6):
         bridge.ledger.dispatch(1)
         bridge.ledger.claim(CONNECTION_CHECK, "kustomer")
-        bridge.let_pass(11)
+        # Longer than the longest pause after workers that died.
+        bridge.let_pass(400)
     assert list(bridge.ledger.parked()) == [f"{CONNECTION_CHECK}|kustomer"]
     sandbox.membrane.reconnect("kustomer")
 
