@@ -34,6 +34,7 @@ from bridge.sandbox.running import RunningSandbox
 from bridge.storage import open_storage
 from bridge.storage.encrypted import EncryptedStorage
 from tests.jobs.test_contradictions import NATIVE, TRUE, receive_signed
+from tests.processes import started
 from tests.support import Bridge, ended
 from tests.waiting import eventually
 
@@ -412,10 +413,10 @@ def test_killed_at_any_time_the_command_goes_on_and_no_call_is_lost(
         return moved() >= share or process.poll() is not None
 
     for share in (5, 300):
-        process = subprocess.Popen(command, env=environ, cwd=tmp_path, stdout=subprocess.DEVNULL)
-        eventually(partial(is_under_way, process, share), "some are moved", within_s=90)
-        process.send_signal(signal.SIGKILL)
-        process.wait(10)
+        with started(command, env=environ, cwd=tmp_path, stdout=subprocess.DEVNULL) as process:
+            eventually(partial(is_under_way, process, share), "some are moved", within_s=90)
+            process.send_signal(signal.SIGKILL)
+            process.wait(10)
 
     done = subprocess.run(command, env=environ, cwd=tmp_path, capture_output=True, text=True, check=False)
 

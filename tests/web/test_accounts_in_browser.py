@@ -100,6 +100,7 @@ def test_the_colours_chosen_in_an_account_are_those_of_all(tabs: Callable[[], Ta
 
     tab.look("document.querySelector('button[value=dark]').click()")
     tab.until("document.documentElement.dataset.theme === 'dark'")
+    tab.until("performance.getEntriesByType('resource').some(one => one.name.endsWith('/theme'))")
     for place in ("/accounts/bolt/calls", "/accounts", "/accounts/acme/"):
         tab.open(f"http://127.0.0.1:{two.site.port}{place}")
         tab.until(f"location.pathname === '{place}' && document.readyState === 'complete'")

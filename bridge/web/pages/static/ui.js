@@ -43,6 +43,7 @@
       one.setAttribute("aria-pressed", String(one === event.submitter));
     }
     const fields = new URLSearchParams(new FormData(form, event.submitter));
-    fetch(form.action, { method: "POST", body: fields, redirect: "manual" });
+    // Goes on when somebody leaves the page at once.
+    fetch(form.action, { method: "POST", body: fields, redirect: "manual", keepalive: true });
   });
 })();
