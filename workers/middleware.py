@@ -190,27 +190,15 @@ class Claims(Middleware):
     ) -> None:
         run = _current.get(None)
         if run is None:
-            return
+            return None
         if exception is not None and not isinstance(exception, Exception):
-            # The thread was asked to end: as after a kill, the job is due again when its lease ends.
-            run.leases.had_no_end(run.claim.name, run.claim.token)
-            if run.shared is not None:
-                run.shared.take()
-            run.stack.close()
-            return
+            return _cut_off(run)
         if exception is None and message.failed:
             exception = Permanent("another middleware of dramatiq refused it")
         claim = run.claim
         try:
             with run.stack:
-                if run.requester is not None:
-                    run.requester.end()
-                try:
-                    outcome = self._end(run, exception)
-                    flush()
-                except LeaseLost:
-                    # Told by a command that went with the one that was to end the job.
-                    outcome = _ended(run, "lost", "failed" if exception else run.result.outcome)
+                outcome = self._outcome(run, exception)
             if exception is not None or outcome == "lost":
                 _count(run, outcome)
             log.info(
@@ -226,6 +214,19 @@ class Claims(Middleware):
         if outcome == "lost":
             run.leases.had_no_end(claim.name, claim.token)
         message.options["outcome"] = outcome
+        return None
+
+    def _outcome(self, run: Run, error: Exception | None) -> str:
+        """End the job in the ledger, with what still waits to be sent there."""
+        if run.requester is not None:
+            run.requester.end()
+        try:
+            outcome = self._end(run, error)
+            flush()
+        except LeaseLost:
+            # Told by a command that went with the one that was to end the job.
+            return _ended(run, "lost", "failed" if error else run.result.outcome)
+        return outcome
 
     def after_skip_message(self, broker: Broker, message: MessageProxy) -> None:
         """Where another middleware skipped it after it was claimed, it is due again when its lease ends."""
@@ -250,6 +251,11 @@ class Claims(Middleware):
                 # Nothing failed here either; a person has to reconnect it, however long that takes.
                 run.deps.connections.pause(run.claim, error)
                 return "paused"
+            case _:
+                return self._failed(run, error)
+
+    def _failed(self, run: Run, error: Exception) -> str:
+        match error:
             case Hangs():
                 return self._leave(run, error)
             case Transient():
@@ -272,6 +278,14 @@ class Claims(Middleware):
             wait_ms = int(backoff_s(claim.attempts) * 1000)
             run.deps.ledger.reschedule(claim, in_ms=wait_ms, cause="TimeLimit", error=str(error), failed=True)
         return "left"
+
+
+def _cut_off(run: Run) -> None:
+    """The thread was asked to end: as after a kill, the job is due again when its lease ends."""
+    run.leases.had_no_end(run.claim.name, run.claim.token)
+    if run.shared is not None:
+        run.shared.take()
+    run.stack.close()
 
 
 def _count(run: Run, outcome: str) -> None:

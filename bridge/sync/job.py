@@ -333,8 +333,7 @@ def _files(
         lost = (writer.search_first or writer.verify) and wanted.output not in writer.record.outputs
         there = (read() for read in readers) if lost and not place.is_new else ()
         found = (find_attachment(writer, one, wanted) for one in there)
-        attachment = next((one for one in found if one is not None), None)
-        attachment = attachment or ensure_attachment(writer, wanted)
+        attachment = next(filter(None, found), None) or ensure_attachment(writer, wanted)
         if attachment is None:
             return None
         files.append(attachment)
