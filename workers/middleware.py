@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import random
 from collections.abc import Callable
 from contextlib import ExitStack
 from contextvars import ContextVar
@@ -41,7 +40,7 @@ from bridge.ledger.queue.kinds import KINDS
 from bridge.ledger.sharing import Run as Sharing
 from bridge.ledger.sharing import flush, sharing
 from bridge.logs import get_logger
-from workers.retries import backoff_s, broken, cause_of, said_by
+from workers.retries import backoff_s, broken, cause_of, later_s, said_by
 from workers.time_limit import GRACE_S, Hangs, in_time
 
 log = get_logger(__name__)
@@ -336,12 +335,12 @@ def _fault(run: Run, error: Exception) -> str:
 
 def _later(run: Run, error: RateLimited | Busy | KeyMissing) -> str:
     """Nothing failed: the job's turn comes later."""
-    wait_s = error.retry_after_s
-    if not (isinstance(error, RateLimited) and error.booked):
-        # Not all at once, though.
-        wait_s += random.uniform(0, 0.1 + wait_s * 0.05)  # noqa: S311
     run.deps.ledger.reschedule(
-        run.claim, in_ms=round(wait_s * 1000), cause=cause_of(error), error=said_by(error), failed=False
+        run.claim,
+        in_ms=round(later_s(error) * 1000),
+        cause=cause_of(error),
+        error=said_by(error),
+        failed=False,
     )
     return "later"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from bridge.errors import BridgeError
+from bridge.errors import BridgeError, Busy, KeyMissing, RateLimited
 from bridge.jobs.leases import Leases
 from bridge.ledger.faults import server_fault
 from bridge.ledger.keys import split_job
@@ -18,6 +18,15 @@ _MAX_BACKOFF_S = 300.0
 def backoff_s(attempts: int) -> float:
     """1 to 2 s after the first failure, doubling to 5 minutes; jitter keeps jobs out of step."""
     return min(_MAX_BACKOFF_S, random.uniform(1, 2) * 2.0 ** min(attempts, 10))  # noqa: S311
+
+
+def later_s(error: RateLimited | Busy | KeyMissing) -> float:
+    """Until the turn of a job in which nothing failed."""
+    wait_s = error.retry_after_s
+    if isinstance(error, RateLimited) and error.booked:
+        return wait_s
+    # Not all at once, though.
+    return wait_s + random.uniform(0, 0.1 + wait_s * 0.05)  # noqa: S311
 
 
 def said_by(error: Exception) -> str:

@@ -18,10 +18,10 @@ from bridge.ledger import keys
 from bridge.ledger.disk import Rewrite, rewrite_files
 from bridge.ledger.facts import Facts, keep_facts, read_facts
 from bridge.ledger.keys import QUEUE_KEYS, Lane
-from bridge.ledger.measures import Measured, read_measures
+from bridge.ledger.measures import Measured, job_wait, read_measures
 from bridge.ledger.processes import Heartbeat, Process, processes
 from bridge.ledger.queue.by_kind import MOST_LOOKED_AT, QueueByKind, read_queue_by_kind
-from bridge.ledger.queue.jobs import Jobs, job_wait
+from bridge.ledger.queue.jobs import Jobs
 from bridge.ledger.sessions import Sessions
 
 

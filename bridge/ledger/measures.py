@@ -15,6 +15,7 @@ import redis
 
 from bridge.boundary import boundary
 from bridge.ledger import keys
+from bridge.ledger.keys import LANE_NAMES, Lane
 
 # Upper ends of the buckets, in seconds; one more has no end.
 EDGES: Mapping[str, Sequence[float]] = {
@@ -42,6 +43,12 @@ def fields_of(name: str, seconds: float, *labels: str) -> tuple[str, str, int]:
     seconds = max(0.0, seconds)
     series = f"{name}|{':'.join(labels)}"
     return f"{series}|{bisect_left(EDGES[name], seconds)}", f"{series}|ms", round(seconds * 1000)
+
+
+def job_wait(lane: Lane, seconds: float) -> list[tuple[str, int]]:
+    """What to add to the histogram of waiting times: field and number."""
+    bucket, total, ms = fields_of("job_wait", seconds, LANE_NAMES[lane])
+    return [(bucket, 1), (total, ms)]
 
 
 @dataclass(frozen=True, slots=True)

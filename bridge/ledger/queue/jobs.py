@@ -18,8 +18,8 @@ from bridge.ledger.calls.record_fields import Field
 from bridge.ledger.calls.record_parts import parts_of, record_of
 from bridge.ledger.calls.records import Records
 from bridge.ledger.calls.tombstones import forgotten_at
-from bridge.ledger.keys import LANE_NAMES, QUEUE_KEYS, Lane
-from bridge.ledger.measures import Milestone, fields_of, milestones_for_script
+from bridge.ledger.keys import QUEUE_KEYS, Lane
+from bridge.ledger.measures import Milestone, job_wait, milestones_for_script
 from bridge.ledger.queue import kinds
 from bridge.ledger.queue.claims import Claim, DueJob
 from bridge.ledger.queue.job_states import job_states
@@ -386,12 +386,6 @@ def _unless_lost(what: str) -> Callable[[Any], None]:
 
 def _fence(claim: Claim | None) -> tuple[str, str]:
     return ("", "") if claim is None else (claim.name, claim.token)
-
-
-def job_wait(lane: Lane, seconds: float) -> list[tuple[str, int]]:
-    """What to add to the histogram of waiting times: field and number."""
-    bucket, total, ms = fields_of("job_wait", seconds, LANE_NAMES[lane])
-    return [(bucket, 1), (total, ms)]
 
 
 def flat_fields(fields: Mapping[str, object]) -> list[str]:
