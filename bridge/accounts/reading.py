@@ -26,8 +26,8 @@ OF_THE_PROCESS = frozenset(
     {
         "redis_url", "redis_appendfsync", "redis_server", "accept_after", "accept_within_ms",
         "webhook_pipelining", "journal_mb", "data_dir", "host", "port", "sandbox_port",
-        "connections_per_peer", "worker_threads", "log_format", "log_level", "sentry_dsn", "metrics_public",
-        "callbridge_accounts",
+        "connections_per_peer", "drain_s", "worker_threads", "log_format", "log_level", "sentry_dsn",
+        "metrics_public", "callbridge_accounts",
     }
 )  # fmt: skip
 # Of one company, though no secrets: never taken from the environment.

@@ -164,3 +164,27 @@ def test_without_keys_in_the_environment_there_is_no_unnamed_account(tmp_path: P
     deployment = Deployment(tmp_path, table("acme"), environ=none)
 
     assert list(deployment.source.now()) == ["acme"]
+
+
+# A new setting belongs here, or in OF_THE_PROCESS: an account must not set what all of them share.
+OF_A_COMPANY = {
+    "callbridge_rules", "cloudtalk_access_key_id", "cloudtalk_access_key_secret",
+    "cloudtalk_ai_url", "cloudtalk_analytics_url", "cloudtalk_api_url", "cloudtalk_app_url",
+    "cloudtalk_platform_url", "cloudtalk_requests_per_minute", "cloudtalk_via",
+    "cloudtalk_window_s", "encryption_keys", "event_retention_days", "kustomer_api_key",
+    "kustomer_api_url", "kustomer_app_url", "kustomer_bulk", "kustomer_requests_per_minute",
+    "kustomer_via", "kustomer_webhook_token", "kustomer_window_s", "membrane_api_url",
+    "membrane_check_every_s", "membrane_cloudtalk_connection", "membrane_kustomer_connection",
+    "membrane_tenant_key", "membrane_token", "membrane_workspace_key", "membrane_workspace_secret",
+    "no_webhook_after_min", "notify_quiet_hours", "notify_urls", "opening_hours", "ops_token",
+    "ops_tokens", "output_retention_days", "phone_region", "public_url", "read_masked",
+    "reconcile_every_s", "recording_max_mb", "recording_retention_days", "recordings_url",
+    "synthetic_call_every_s", "synthetic_call_late_s", "synthetic_call_number",
+    "synthetic_call_url", "time_zone", "webhook_signing_secrets", "webhook_tokens",
+    "webhooks_per_minute",
+}  # fmt: skip
+
+
+def test_every_setting_is_either_of_a_company_or_of_the_process() -> None:
+    assert set(Settings.model_fields) - {"rules"} == OF_A_COMPANY | OF_THE_PROCESS
+    assert not OF_A_COMPANY & OF_THE_PROCESS
