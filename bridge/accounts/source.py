@@ -25,7 +25,7 @@ from bridge.watched_file import WatchedFile
 log = get_logger(__name__)
 
 _EVERY_S = 0.5
-# The files of secrets are looked at in two halves.
+# Half of the secret files are checked at a time.
 _PARTS = 2
 _MOST_LOGGED = 20
 
@@ -118,7 +118,7 @@ class AccountsSource:
         for number, (name, files) in enumerate(list(self._secrets.items())):
             if number % _PARTS != self._part or name not in file.entries:
                 continue
-            # Each is looked at, so that two which change together cost one reading.
+            # Check every file, so that two that change together cause one reading.
             if sum(one.if_changed(lambda: True) is not None for one in files):
                 entry = read_entry(path, name, file.entries[name].table, self._base)
                 if entry != file.entries[name]:

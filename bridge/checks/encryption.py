@@ -48,7 +48,7 @@ def _keys(settings: Settings, found: Stored) -> Iterator[Check]:
     keyring = settings.keyring
     own = keyring.first.id if keyring.first is not None else PLAIN
     what = "new texts are stored plain" if own == PLAIN else f"key {own} encrypts"
-    part = "" if found.is_whole else ", of the part that was looked at"
+    part = "" if found.is_whole else ", in the part that was checked"
     rest = [
         f"{found.by_key.get(one, 0)} under key {one}" if one != PLAIN else f"{found.by_key[PLAIN]} plain"
         for one in (*keyring.ids, PLAIN)

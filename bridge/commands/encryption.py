@@ -126,7 +126,7 @@ def _advice(found: Stored, keyring: Keyring, left: Mapping[str, int]) -> Iterato
         if one != PLAIN and one not in keyring.ids:
             yield f"Key {one} is missing: add it behind the others, or what it encrypted stays unread."
     if not found.is_whole:
-        yield "Not everything was looked at: run it again."
+        yield "The time ran out before the end: run it again."
     elif left:
         yield f"{counted(sum(left.values()), 'text')} left; `callbridge encryption apply` goes on."
     else:

@@ -35,7 +35,7 @@ class Stored:
 
     @property
     def is_whole(self) -> bool:
-        """Whether everything was looked at."""
+        """Whether the run reached the end."""
         return all(tally.is_whole for tally in self.places.values())
 
     @property

@@ -82,7 +82,7 @@ class Leases:
 
     @property
     def is_needed(self) -> bool:
-        """Whether something is held, or is still to be told."""
+        """Whether a lease is held, or a run is still to be handed back."""
         with self._lock:
             return bool(self._held or self._without_end)
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from bridge.domain.webhook.events import Event
 from bridge.ledger import keys, pipelined, scripts
-from bridge.ledger.calls.learning import Common, Own, Retention, event_parts, learnt, together
+from bridge.ledger.calls.learning import Common, Own, Retention, event_parts, status_and_key, together
 from bridge.ledger.connect import connect, connect_web
 from bridge.ledger.faults import UnknownScript, server_fault
 from bridge.ledger.following import is_not_master
@@ -84,7 +84,7 @@ class Store:
             for common, some in groupby(of, key=lambda one: one[1])
         ]
         answers: list[Any] = self._script(keys=[keys.record(of[0][0])], args=together(groups))
-        return [learnt(answer, key) for answer, (key, _, _) in zip(answers, of, strict=True)]
+        return [status_and_key(answer, key) for answer, (key, _, _) in zip(answers, of, strict=True)]
 
     def holds(self) -> dict[str, Any]:
         """Everything."""

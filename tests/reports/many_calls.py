@@ -10,7 +10,7 @@ from uuid import UUID
 
 from bridge.domain.webhook.events import Event
 from bridge.ledger import keys, scripts
-from bridge.ledger.calls.learning import learn_event, learnt
+from bridge.ledger.calls.learning import learn_event, status_and_key
 from bridge.ledger.calls.record_fields import Field, State
 from bridge.ledger.ledger import Ledger
 
@@ -81,7 +81,7 @@ def _learn(ledger: Ledger, trigger: str, bodies: list[dict[str, Any]]) -> list[s
         names, arguments = learn_event(event, body, ledger.keep_for)
         pipe.evalsha(scripts.sha("learn"), len(names), *names, *arguments)
     told = zip(pipe.execute(), bodies, strict=True)
-    return [learnt(answer, f"uuid:{body['call_uuid']}")[1] for (answer,), body in told]
+    return [status_and_key(answer, f"uuid:{body['call_uuid']}")[1] for (answer,), body in told]
 
 
 def _sync(ledger: Ledger, told: list[str], bodies: list[dict[str, Any]], *, known: bool) -> None:

@@ -22,8 +22,8 @@ from bridge.ledger.calls.learning import (
     event_parts,
     hold_delivery,
     learn_event,
-    learnt,
     script_of,
+    status_and_key,
 )
 from bridge.ledger.connect import WEB_TIMEOUT_S
 from bridge.ledger.gathered import Answer
@@ -90,7 +90,7 @@ class Inbox:
         if isinstance(event, Message):
             status, key = answer
         else:
-            status, key = learnt(answer[0], call_key(uuid=event.uuid, call_id=event.call_id))
+            status, key = status_and_key(answer[0], call_key(uuid=event.uuid, call_id=event.call_id))
         return Learnt(status=status, key=key)
 
     @property
@@ -99,7 +99,7 @@ class Inbox:
         return self._pipelined is not None and self._pipelined.takes_more
 
     def send_event(self, event: Event | Identity, body: Mapping[str, Any], answer: Answer) -> None:
-        """As `record_event`, where `takes_more`; `answer` is told what `learnt` reads, or an error.
+        """As `record_event`, where `takes_more`; `answer` is told what `status_and_key` reads, or an error.
 
         It goes with the others of this moment, in one run of the script that keeps each for itself.
         """

@@ -201,7 +201,7 @@ def _common(
     return mode, int(lane), keep.events_s, keep.outputs_s, trigger, sure, received, otherwise, "", ""
 
 
-def learnt(answer: Any, key: str) -> tuple[Literal["accepted", "duplicate", "forgotten"], str]:
+def status_and_key(answer: Any, key: str) -> tuple[Literal["accepted", "duplicate", "forgotten"], str]:
     """What the script answers about one: its status and the key of its call.
 
     Args:

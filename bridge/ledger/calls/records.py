@@ -18,10 +18,10 @@ from bridge.ledger.calls.learning import (
     hold_delivery,
     learn_event,
     learn_observation,
-    learnt,
     script_of,
     sealed_hold,
     sealed_learn,
+    status_and_key,
 )
 from bridge.ledger.calls.opening import opened_part
 from bridge.ledger.calls.packed import Part
@@ -84,7 +84,7 @@ class Records(Scripted):
 
     def _learn(self, names: list[str], arguments: list[Any], key: str) -> Learnt:
         (answer,) = self._run("learn", names, *sealed_learn(self.texts, arguments))
-        status, key = learnt(answer, key)
+        status, key = status_and_key(answer, key)
         return Learnt(status=status, key=key)
 
     def record_observation(self, name: str, body: Mapping[str, Any], **options: Any) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 from bridge import tracing
 from bridge.domain.webhook.identity import Identity
 from bridge.ledger.calls.inbox import Inbox
-from bridge.ledger.calls.learning import learnt
+from bridge.ledger.calls.learning import status_and_key
 from bridge.ledger.faults import UnknownScript
 from bridge.ledger.keys import call_key
 from bridge.web.answers import Refused, whole_json
@@ -104,7 +104,7 @@ class _Waiting:
         """Redis has it: answer."""
         try:
             event = self._event
-            status, key = learnt(answer, call_key(uuid=event.uuid, call_id=event.call_id))
+            status, key = status_and_key(answer, call_key(uuid=event.uuid, call_id=event.call_id))
             outcome = self._of.acceptor.in_redis(self._event, status, key, self._came_at)
             request = self._request
             if not request.may_answer:
