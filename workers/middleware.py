@@ -313,9 +313,8 @@ def _complete(run: Run) -> str:
 
 def _ended(run: Run, end: str, outcome: str) -> str:
     """How it ended, by the answer of `Ledger.complete`, or of a command that was sent with it."""
-    # While the lease is young, nobody can have taken the job: it was ended already, by commands whose reply
-    # was lost and which were therefore sent again.
-    return _lost(run.claim) if end == "lost" and not run.leases.is_young(run.claim) else outcome
+    # By commands whose reply was lost, and which were therefore sent again, it was ended already.
+    return _lost(run.claim) if end == "lost" and not run.leases.was_ended_here(run.claim) else outcome
 
 
 def _lost(claim: Claim) -> str:

@@ -22,6 +22,8 @@ _LOOKED_AT_EVERY = 1 / 16
 _TRIED_AGAIN_AFTER = 1 / 40
 # Nothing is sent under an older lease before Redis was asked. The rest is for what was sent to arrive.
 _SURE_FOR = 1 / 2
+# A process that is stopped while Redis answers finds its lease old again, and asks once more.
+_MOST_ASKED = 3
 # More than a process has threads.
 _MOST_HANDED_BACK = 1_000
 
@@ -38,6 +40,8 @@ class Leases:
         self._lease_s = ledger.lease_ms / 1000
         # Claim -> when it was last renewed, by a clock that does not stop while the process is stopped.
         self._held: dict[str, tuple[Claim, float]] = {}
+        # Tokens of claims that nobody could have taken yet when Redis said that they are not held.
+        self._ended_here: set[str] = set()
         # Name and token of runs that had no end in Redis, though this process lives.
         self._without_end: dict[tuple[str, str], None] = {}
         self._lock = threading.Lock()
@@ -61,6 +65,7 @@ class Leases:
         finally:
             with self._lock:
                 self._held.pop(claim.token, None)
+                self._ended_here.discard(claim.token)
 
     def held(self) -> list[Claim]:
         with self._lock:
@@ -106,12 +111,15 @@ class Leases:
         Raises:
             LeaseLost: somebody else has the job, or Redis did not answer.
         """
-        if self.is_young(claim):
-            return
-        try:
-            self._renew([claim] if self._age_s(claim) is not None else [])
-        except RedisError as error:
-            raise LeaseLost(f"{claim.name}: the lease could not be renewed in time: {why(error)}") from error
+        for _ in range(_MOST_ASKED):
+            if self.is_young(claim):
+                return
+            try:
+                self._renew([claim] if self._age_s(claim) is not None else [])
+            except RedisError as error:
+                raise LeaseLost(
+                    f"{claim.name}: the lease could not be renewed in time: {why(error)}"
+                ) from error
         if not self.is_young(claim):
             raise LeaseLost(f"{claim.name}: the lease was not renewed in time")
 
@@ -119,6 +127,15 @@ class Leases:
         """Whether the lease cannot have run out, by the time of this process."""
         age_s = self._age_s(claim)
         return age_s is not None and age_s <= self._lease_s * _SURE_FOR
+
+    def was_ended_here(self, claim: Claim) -> bool:
+        """Whether a claim that Redis no longer knows was ended by this run, and not taken by another worker.
+
+        A command that ends a job is sent again when its reply gets lost, and then finds it ended.
+        """
+        with self._lock:
+            is_known = claim.token in self._ended_here
+        return is_known or self.is_young(claim)
 
     def renew(self, *, older_than_s: float = 0.0) -> None:
         """Renew once all that are at least this old."""
@@ -140,7 +157,9 @@ class Leases:
         with self._lock:
             for claim in claims:
                 if claim.name in lost:
-                    self._held.pop(claim.token, None)
+                    held = self._held.pop(claim.token, None)
+                    if held is not None and clock() - held[1] < self._lease_s:
+                        self._ended_here.add(claim.token)
                 elif (held := self._held.get(claim.token)) is not None:
                     self._held[claim.token] = (claim, max(held[1], before))
 

@@ -216,6 +216,65 @@ def test_a_process_that_slept_sends_nothing_while_redis_is_away(
         bridge.leases.sure(slept)
 
 
+def test_a_process_that_is_stopped_while_redis_answers_asks_once_more(
+    bridge: Bridge, slept: Claim, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began, renew, stopped_s = leases.clock, bridge.ledger.renew, [60.0, 0.0]
+    monkeypatch.setattr(leases, "clock", lambda: began() + 60 - sum(stopped_s))
+
+    def slow(claims: list[Claim]) -> list[str]:
+        lost = renew(claims)
+        stopped_s.pop(0)
+        return lost
+
+    monkeypatch.setattr(bridge.ledger, "renew", slow)
+
+    bridge.leases.sure(slept)
+    assert stopped_s == []
+
+
+def test_a_process_that_is_stopped_again_and_again_sends_nothing(
+    bridge: Bridge, slept: Claim, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began, renew, asked = leases.clock, bridge.ledger.renew, []
+
+    def slow(claims: list[Claim]) -> list[str]:
+        asked.extend(claims)
+        return renew(claims)
+
+    monkeypatch.setattr(bridge.ledger, "renew", slow)
+    monkeypatch.setattr(leases, "clock", lambda: began() + 60 * len(asked))
+
+    with pytest.raises(LeaseLost):
+        bridge.leases.sure(slept)
+    assert len(asked) == 3
+
+
+@pytest.mark.parametrize("away_s", [1, 5])
+def test_a_job_whose_end_was_told_twice_is_not_taken_for_a_lost_one(
+    bridge: Bridge, monkeypatch: pytest.MonkeyPatch, away_s: float
+) -> None:
+    """The reply to its end got lost, and its lease was to be renewed before the end was sent again."""
+    bridge.receive("call-ended", ended())
+    bridge.ledger.dispatch(1)
+    began, complete, away = leases.clock, bridge.ledger.complete, [0.0]
+    monkeypatch.setattr(leases, "clock", lambda: began() + sum(away))
+
+    def sent_twice(*args: Any, **options: Any) -> str:
+        assert complete(*args, **options) == "done"
+        away.append(away_s)
+        bridge.leases.renew()
+        away.append(10)
+        return complete(*args, **options)
+
+    monkeypatch.setattr(bridge.ledger, "complete", sent_twice)
+
+    outcome = bridge.runner.run("sync", KEY)
+
+    # After five seconds without a renewal, another worker may have had it.
+    assert outcome == ("done" if away_s == 1 else "lost")
+
+
 def test_a_job_is_first_renewed_when_its_lease_is_old_enough(
     bridge: Bridge, monkeypatch: pytest.MonkeyPatch
 ) -> None:
