@@ -103,7 +103,9 @@ def _ratios(bridge: Bridge, url: str, folder: Path, *, short: bool) -> list[Row]
         ratio = statistics.median(
             theirs / ours for theirs, ours in zip(took[name], took["callbridge"], strict=True)
         )
-        rows.append(Row(what=f"MB/s against {name}", value=ratio, unit="x", guard=True))
+        # A pipe stores nothing: that ratio is as much one of the machine's disk.
+        is_alike = name == "curl by file"
+        rows.append(Row(what=f"MB/s against {name}", value=ratio, unit="x", guard=is_alike))
     return rows
 
 
