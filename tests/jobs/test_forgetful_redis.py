@@ -15,6 +15,7 @@ from bridge.local.embedded import EmbeddedRedis
 from bridge.sandbox.running import RunningSandbox
 from tests.jobs.desk import desk
 from tests.support import Bridge, ended
+from tests.waiting import eventually
 
 
 class ForgetfulRedis:
@@ -122,12 +123,19 @@ def test_only_one_that_writes_each_change_to_its_own_disk_has_forgotten_nothing(
     client.close()
 
 
+def _next_millisecond(ledger: Ledger) -> None:
+    began = ledger.now_ms()
+    eventually(lambda: ledger.now_ms() > began, "a millisecond passes", every_s=0.0005)
+
+
 def test_each_time_that_a_server_takes_over_is_noted(forgetful: ForgetfulRedis) -> None:
     client = connect(forgetful.server.url)
     ledger = Ledger(client)
     noted = [ledger.reach().since]
 
     for _ in range(2):
+        # They are told apart by the millisecond.
+        _next_millisecond(ledger)
         client.replicaof("127.0.0.1", 1)
         client.replicaof("NO", "ONE")
         noted.append(ledger.reach().since)
