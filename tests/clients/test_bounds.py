@@ -9,6 +9,7 @@ import subprocess
 import sys
 import zlib
 from collections.abc import Iterator
+from functools import cache
 
 import httpx2
 import pytest
@@ -50,8 +51,9 @@ def chunked(peer: Peer) -> None:
     peer.flood(b"10000\r\n" + b" " * 65_536 + b"\r\n")
 
 
+@cache
 def bomb() -> bytes:
-    """1 MB of gzip: 1 GB of blanks."""
+    """1 MB of gzip: 1 GB of blanks. Takes a second to make."""
     packer, found = zlib.compressobj(9, wbits=31), io.BytesIO()
     for _ in range(1000):
         found.write(packer.compress(b" " * MB))
@@ -59,22 +61,22 @@ def bomb() -> bytes:
     return found.getvalue()
 
 
-BOMB = bomb()
-
-
-def unfolding(peer: Peer, *, encoding: bytes = b"gzip", body: bytes = BOMB) -> None:
+def unfolding(peer: Peer, *, encoding: bytes = b"gzip", body: bytes | None = None) -> None:
+    body = body or bomb()
     peer.read_request()
     peer.send(HEAD + b"content-encoding: %s\r\ncontent-length: %d\r\n\r\n" % (encoding, len(body)) + body)
     peer.hang()
 
 
 def unfolding_twice(peer: Peer) -> None:
-    unfolding(peer, encoding=b"gzip, gzip", body=gzip.compress(BOMB))
+    unfolding(peer, encoding=b"gzip, gzip", body=gzip.compress(bomb()))
 
 
 def in_an_error(peer: Peer) -> None:
     peer.read_request()
-    peer.send(b"HTTP/1.1 400 No\r\ncontent-encoding: gzip\r\ncontent-length: %d\r\n\r\n" % len(BOMB) + BOMB)
+    peer.send(
+        b"HTTP/1.1 400 No\r\ncontent-encoding: gzip\r\ncontent-length: %d\r\n\r\n" % len(bomb()) + bomb()
+    )
     peer.hang()
 
 
