@@ -16,6 +16,7 @@ from bridge.ledger.connect import connect
 from bridge.ledger.ledger import Ledger
 from bridge.local.embedded import EmbeddedRedis
 from bridge.sandbox.running import RunningSandbox
+from tests import sentry
 from tests.session import *  # noqa: F403  # the hooks
 from tests.support import ENCRYPTION, Bridge, http_client
 
@@ -74,3 +75,9 @@ def _close_http_client() -> Iterator[None]:
     yield
     if http_client.cache_info().currsize:
         http_client().close()
+
+
+@pytest.fixture(autouse=True)
+def _sentry_ends_with_its_test() -> Iterator[None]:
+    yield
+    assert not sentry.is_on(), "this test leaves Sentry on: call tests.sentry.end()"

@@ -13,6 +13,7 @@ from sentry_sdk.transport import Transport
 
 from bridge import error_reports, logs
 from bridge.settings import Settings
+from tests import sentry
 
 DSN = "https://made-up@sentry.example/1"
 NUMBER, NAME, SECRET = "+441632960304", "Ada Example", "made-up-token-for-tests"
@@ -37,7 +38,7 @@ def reporting() -> Iterator[None]:
     error_reports.start("worker", DSN, transport=Kept)
     yield
     logs.report_errors_to(None)
-    sentry_sdk.init()
+    sentry.end()
 
 
 def fail(text: str) -> None:
@@ -64,6 +65,11 @@ def test_a_fault_is_reported_with_its_call_and_place_and_nothing_of_others() -> 
     text = json.dumps(event, default=str)
     for secret in (NUMBER, "960304", NAME, SECRET):
         assert secret not in text
+
+
+def test_sentry_hooks_into_no_library() -> None:
+    """Its integration for Starlette would read the bodies of requests, which then never come."""
+    assert sentry_sdk.get_client().integrations == {}
 
 
 def test_an_error_without_an_exception_is_reported_as_its_text() -> None:

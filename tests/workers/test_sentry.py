@@ -14,6 +14,7 @@ from sentry_sdk.transport import Transport
 from bridge.deps import Deps, JobResult
 from bridge.errors import Busy, Disconnected, NotThereYet, RateLimited, Rejected, Unavailable
 from bridge.ledger.queue.claims import Claim
+from tests.sentry import end
 from tests.support import Bridge, Runner
 
 KEY = "uuid:11111111-2222-4333-8444-555555555500"
@@ -44,7 +45,7 @@ def sentry() -> Iterator[Kept]:
         integrations=[DramatiqIntegration()],
     )
     yield kept
-    sentry_sdk.init()
+    end()
 
 
 def run_one(bridge: Bridge, error: Exception | None) -> str:
