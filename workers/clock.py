@@ -78,7 +78,7 @@ def run(settings: Settings) -> int:
         busy=lambda: int(at_work.is_set()),
         folders=folders(settings),
         rules=rules.state,
-        secrets=lambda: wrong_in_files(secrets, accounts),
+        files=lambda: wrong_in_files(secrets, accounts),
     )
     heartbeat.start()
     watchman = Watchman(settings)

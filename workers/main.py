@@ -137,7 +137,7 @@ class WorkerProcess(Middleware):
             folders=folders(self.settings),
             command=self._command,
             rules=self._rules.state,
-            secrets=lambda: wrong_in_files(self._secrets, self._accounts),
+            files=lambda: wrong_in_files(self._secrets, self._accounts),
         )
         self._heartbeat.start()
         log.info("worker started", threads=worker.worker_threads, pid=os.getpid())

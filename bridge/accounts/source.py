@@ -17,6 +17,7 @@ from types import MappingProxyType
 from bridge.accounts.account import Account, Accounts, Change
 from bridge.accounts.file import AccountsFile, Entry, read_accounts, read_entry
 from bridge.errors import WrongUse
+from bridge.ledger.processes import WrongFiles
 from bridge.logs import get_logger
 from bridge.secrets_source import SecretsSource
 from bridge.settings import Settings
@@ -185,8 +186,6 @@ def _log(change: Change | None, wrong: list[str]) -> None:
         )
 
 
-def wrong_in_files(secrets: SecretsSource, accounts: AccountsSource) -> str:
-    """Look at the files of secrets and at those of accounts; what is wrong with the first that is."""
-    # Both, whatever is wrong with one of them.
-    found = [secrets.look(), accounts.look()]
-    return next(filter(None, found), "")
+def wrong_in_files(secrets: SecretsSource, accounts: AccountsSource) -> WrongFiles:
+    """Look at the files of secrets and at those of accounts; what is wrong with the first of each that is."""
+    return WrongFiles(secrets=secrets.look(), accounts=accounts.look())

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import redis
 from redis.asyncio.client import Pipeline as AsyncPipeline
@@ -48,6 +48,16 @@ _TOLD = ("kind", "host", "pid", "command", "version", "started_at", "busy", "thr
 REPLIES = 2
 
 
+class WrongFiles(NamedTuple):
+    """What is wrong with the files that a process follows: the first mistake of each kind; empty: none."""
+
+    secrets: str = ""
+    accounts: str = ""
+
+
+_NONE_WRONG = WrongFiles()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Process:
     """One process of the operating system.
@@ -58,7 +68,7 @@ class Process:
         disk: bytes free and bytes in all, of the fullest disk that it uses; None where it did not say.
         rules: version of the rules that it works by; empty where it did not say.
         rules_wrong: the first mistake in its rules file, which it does not follow then.
-        secrets_wrong: what is wrong with the file of a secret, so that the one before it stays in force.
+        wrong_files: what was in force before each of them was wrong stays in force.
         reads_packed: it can read packed records (`bridge.ledger.calls.packed`).
     """
 
@@ -74,7 +84,7 @@ class Process:
     disk: tuple[int, int] | None = None
     rules: str = ""
     rules_wrong: str = ""
-    secrets_wrong: str = ""
+    wrong_files: WrongFiles = _NONE_WRONG
     reads_packed: bool = False
 
     def shown(self) -> dict[str, Any]:
@@ -82,7 +92,7 @@ class Process:
         return {
             name: value
             for name, value in asdict(self).items()
-            if name not in ("command", "disk", "rules", "rules_wrong", "secrets_wrong", "reads_packed")
+            if name not in ("command", "disk", "rules", "rules_wrong", "wrong_files", "reads_packed")
         }
 
 
@@ -95,7 +105,7 @@ class Heartbeat:
         folders: where it writes: how full these disks are is reported too.
         facts: what else this process has seen; sent where it changed (`bridge.ledger.facts`).
         rules: version of the rules in force, and what is wrong with their file.
-        secrets: looks at the files of secrets, and tells what is wrong with them.
+        files: looks at the files of secrets and accounts, and tells what is wrong with them.
     """
 
     def __init__(
@@ -109,15 +119,15 @@ class Heartbeat:
         folders: Sequence[Path] = (),
         facts: Callable[[], Mapping[str, float]] = dict,
         rules: Callable[[], tuple[str, str]] = lambda: ("", ""),
-        secrets: Callable[[], str] = str,
+        files: Callable[[], WrongFiles] = WrongFiles,
     ) -> None:
         self._redis, self._kind, self._threads, self._busy = client, kind, threads, busy
         self._folders, self._command, self._facts, self._rules = folders, command, facts, rules
         self._told_facts: Mapping[str, float] = {}
         self._script = client.register_script(scripts.source("beat"))
         self._told: dict[str, Any] = {}
-        self._secrets = secrets
-        self._beaten = ("", "", "")
+        self._files = files
+        self._beaten = ("", "", _NONE_WRONG)
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -142,7 +152,7 @@ class Heartbeat:
 
     def beat(self) -> None:
         """Say it once."""
-        version, wrong, secrets_wrong = self._beaten = self._read_files()
+        version, wrong, files = self._beaten = self._read_files()
         description = json.dumps(
             {
                 **self._told,
@@ -150,7 +160,8 @@ class Heartbeat:
                 "disk": fullest_disk(self._folders),
                 "rules": version,
                 "rules_wrong": wrong[:_LONGEST_WRONG],
-                "secrets_wrong": secrets_wrong[:_LONGEST_WRONG],
+                "secrets_wrong": files.secrets[:_LONGEST_WRONG],
+                "accounts_wrong": files.accounts[:_LONGEST_WRONG],
             }
         )
         with boundary("processes.beat"):
@@ -187,8 +198,8 @@ class Heartbeat:
             if time.monotonic() >= ends or self._read_files() != self._beaten:
                 return
 
-    def _read_files(self) -> tuple[str, str, str]:
-        return (*self._rules(), self._secrets())
+    def _read_files(self) -> tuple[str, str, WrongFiles]:
+        return (*self._rules(), self._files())
 
     def _end(self) -> None:
         try:
@@ -240,7 +251,9 @@ def read(replies: list[Any]) -> list[Process]:
                     disk=(disk[0], disk[1]) if disk else None,
                     rules=body.get("rules") or "",
                     rules_wrong=body.get("rules_wrong") or "",
-                    secrets_wrong=body.get("secrets_wrong") or "",
+                    wrong_files=WrongFiles(
+                        secrets=body.get("secrets_wrong") or "", accounts=body.get("accounts_wrong") or ""
+                    ),
                     reads_packed=bool(body.get("reads_packed")),
                 )
             )

@@ -65,6 +65,7 @@ class Facts:
         rules_wrong: the first mistake in the rules file, where a process does not follow it for that.
         rules_versions: version of the rules -> kinds of the processes that work by it.
         secrets_wrong: what is wrong with the file of a secret, where a process works by the one before it.
+        accounts_wrong: the first mistake in the accounts file, where what was in force before it stays.
         search_refused: the key may not search customers, as the rules wish.
         klass_refused: the class of custom objects that Kustomer refuses, and why: "missing", or "role".
         add_on_missing: the rules choose what CloudTalk's AI says, and the account lacks its add-on.
@@ -90,6 +91,7 @@ class Facts:
     rules_wrong: str = ""
     rules_versions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     secrets_wrong: str = ""
+    accounts_wrong: str = ""
     search_refused: bool = False
     klass_refused: tuple[str, str] = ("", "")
     add_on_missing: bool = False

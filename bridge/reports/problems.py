@@ -323,27 +323,30 @@ def _rules_file(facts: Facts) -> Iterator[Problem]:
         )
 
 
-def _secret_files(facts: Facts) -> Iterator[Problem]:
-    if not facts.secrets_wrong:
-        return
-    says = f"a secret's file is wrong, so the secret before it stays in force ({facts.secrets_wrong})"
-    do, page = "write the file anew, which is read again at once", "/setup"
-    well = "the files of all secrets are in force"
-    # A process says in one line what is wrong with either kind of file.
-    if "[accounts." in facts.secrets_wrong:
-        says = f"the accounts file has a mistake; what was in force before stays ({facts.secrets_wrong})"
-        do = "mend the file, which is read again at once; `callbridge accounts check` lists all mistakes"
-        page, well = "/accounts", "the accounts file has no mistake"
-    yield Problem(
-        name="secrets-wrong",
-        kind="secrets-wrong",
-        severity="warning",
-        says=says,
-        do=do,
-        page=page,
-        well=well,
-        needs_a_person=True,
-    )
+def _files(facts: Facts) -> Iterator[Problem]:
+    """Both have the same name, so there is one at a time: once the first is mended, the other shows."""
+    if facts.secrets_wrong:
+        yield Problem(
+            name="secrets-wrong",
+            kind="secrets-wrong",
+            severity="warning",
+            says=f"a secret's file is wrong, so the secret before it stays in force ({facts.secrets_wrong})",
+            do="write the file anew, which is read again at once",
+            page="/setup",
+            well="the files of all secrets are in force",
+            needs_a_person=True,
+        )
+    elif facts.accounts_wrong:
+        yield Problem(
+            name="secrets-wrong",
+            kind="secrets-wrong",
+            severity="warning",
+            says=f"the accounts file has a mistake; what was in force before stays ({facts.accounts_wrong})",
+            do="mend the file, which is read again at once; `callbridge accounts check` lists all mistakes",
+            page="/accounts",
+            well="the accounts file has no mistake",
+            needs_a_person=True,
+        )
 
 
 def _synthetic(facts: Facts) -> Iterator[Problem]:
@@ -373,7 +376,7 @@ _RULES: tuple[Callable[[Facts], Iterator[Problem]], ...] = (
     _klass,
     _add_on,
     _rules_file,
-    _secret_files,
+    _files,
     _live_late,
     _parked,
     _calls_missing,

@@ -184,7 +184,7 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
         busy=lambda: desk.busy,
         folders=app.state.folders,
         rules=desk.rules_source.state,
-        secrets=lambda: wrong_in_files(app.state.secrets, app.state.accounts),
+        files=lambda: wrong_in_files(app.state.secrets, app.state.accounts),
         facts=lambda: _facts(app),
     )
     heartbeat.start()

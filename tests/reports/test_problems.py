@@ -82,6 +82,14 @@ TABLE: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"secrets_wrong": "OPS_TOKEN_FILE  /run/secrets/ops: is empty"},
         ["secrets-wrong"],
     ),
+    "an accounts file that is no TOML": (
+        {"accounts_wrong": "accounts.toml: is not TOML: Expected '='; mend that line"},
+        ["secrets-wrong"],
+    ),
+    "both files wrong": (
+        {"secrets_wrong": "OPS_TOKEN_FILE  /run/secrets/ops: is empty", "accounts_wrong": "accounts.toml: x"},
+        ["secrets-wrong"],
+    ),
     "one version of the rules": ({"rules_versions": {"a1": ("web", "clock")}}, []),
     "two versions of the rules": (
         {"rules_versions": {"a1": ("web",), "b2": ("clock",)}},
@@ -106,6 +114,16 @@ def test_facts_lead_to_problems(case: str) -> None:
         assert problem.line == f"{problem.says}: {problem.do}"
         # One sentence each, without its full stop.
         assert not problem.says.endswith(".") and not problem.do.endswith(".") and problem.well
+
+
+def test_a_wrong_file_is_named_for_what_is_in_it() -> None:
+    wrong = "/etc/some.toml: cannot be read: Permission denied; name a file that this process may read"
+
+    (secret,) = find_problems(Facts(secrets_wrong=wrong))
+    (accounts,) = find_problems(Facts(accounts_wrong=wrong))
+
+    assert secret.says.startswith("a secret's file is wrong") and secret.page == "/setup"
+    assert accounts.says.startswith("the accounts file has a mistake") and accounts.page == "/accounts"
 
 
 def test_every_kind_of_problem_is_in_the_table() -> None:

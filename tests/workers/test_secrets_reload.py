@@ -114,7 +114,7 @@ def test_all_processes_take_changed_secrets_and_keep_the_old_ones_where_a_file_i
     house.write("WEBHOOK_TOKENS", "short")
     wrong = f"WEBHOOK_TOKENS_FILE  {house.folder}/WEBHOOK_TOKENS: must have at least 8 characters"
     eventually(
-        lambda: all(one.secrets_wrong.startswith(wrong) for one in ledger.processes()),
+        lambda: all(one.wrong_files.secrets.startswith(wrong) for one in ledger.processes()),
         "what is wrong, told by all three",
         within_s=2,
     )
@@ -131,7 +131,7 @@ def test_all_processes_take_changed_secrets_and_keep_the_old_ones_where_a_file_i
 
     house.write("WEBHOOK_TOKENS", "third-token-of-webhooks")
     eventually(lambda: house.admits("third-token-of-webhooks"), "the corrected file", within_s=2)
-    eventually(lambda: not any(one.secrets_wrong for one in ledger.processes()), "all well", within_s=2)
+    eventually(lambda: not any(any(one.wrong_files) for one in ledger.processes()), "all well", within_s=2)
 
     for kind, program in house.programs.items():
         program.process.terminate()
