@@ -11,7 +11,7 @@ from bridge.checks.check import Check
 from bridge.errors import BridgeError, Unauthorized
 from bridge.ledger.faults import RedisError
 from bridge.ledger.health import klass_refused
-from bridge.reports.problems import klass_remedy
+from bridge.reports.service_problems import klass_remedy
 from bridge.settings import Settings
 from bridge.wiring import ledger_on, open_redis
 

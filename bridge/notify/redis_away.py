@@ -21,8 +21,9 @@ from bridge.notify.outbox import PAUSES_S, Send
 from bridge.notify.sending import name_of, send
 from bridge.notify.texts import message_of
 from bridge.notify.transitions import News
+from bridge.reports.problem import Problem
 from bridge.reports.problem_kinds import KINDS
-from bridge.reports.problems import Problem, redis_unavailable
+from bridge.reports.problems import redis_unavailable
 from bridge.settings import Settings
 
 log = get_logger(__name__)

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bridge.reports.problem import Problem
 from bridge.reports.problem_kinds import FOLLOWS_FOR_S, KINDS
-from bridge.reports.problems import Problem
 
 Told = Mapping[str, Mapping[str, Any]]
 

@@ -19,8 +19,9 @@ from bridge.ledger.processes import Process, commands_of
 from bridge.ledger.queue.connections import TITLES, closed_as, paused_as
 from bridge.ledger.synthetic import read_synthetic
 from bridge.ledger.watch import read_watch
+from bridge.reports.problem import Problem
 from bridge.reports.problem_facts import LATE_AFTER_S, Closed, Disk, Facts, RedisFacts
-from bridge.reports.problems import Problem, find_problems
+from bridge.reports.problems import find_problems
 from bridge.reports.synthetic import synthetic_lateness
 from bridge.reports.traffic import budgets_closed, is_unannounced, refused_in_a_row
 

@@ -18,7 +18,7 @@ from bridge.ledger.traffic import Count, Traffic, read_traffic
 from bridge.reports.call_list import Search, find_calls
 from bridge.reports.call_row import CallRow
 from bridge.reports.facts import what_is_wrong
-from bridge.reports.problems import Problem
+from bridge.reports.problem import Problem
 
 _LAST_CALLS = 12
 _COMMAND = re.compile(r"`([^`]+)`")

@@ -1,60 +1,27 @@
 """What is wrong, as a table: facts -> problems. Pure, and the only list of problems: `callbridge status`, the
 first page and notifications take their words from here.
 
-Each problem has a heading in deploy/runbook.md; a test compares.
+Those of the services and of files are in modules of their own (`service_problems`, `file_problems`). Each
+problem has a heading in deploy/runbook.md; a test compares.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Literal
 
+from bridge.reports import file_problems, service_problems
+from bridge.reports.problem import Problem, span
 from bridge.reports.problem_facts import Facts
 from bridge.wording import counted
 
-Severity = Literal["failure", "warning"]
-
 # So many webhooks refused, and none accepted between. Strangers are refused too, but rarely so often.
 REFUSED_IN_A_ROW = 5
-# A service that asked us to wait is open again within a window; longer means that its limit is used up.
-BUDGET_CLOSED_S = 60.0
 # Redis' memory: full enough to act, and the lower mark that ends it.
 MEMORY_FULL, MEMORY_ROOM = 0.9, 0.8
 # A disk is nearly full below this many bytes, or this part of it where that is less than the larger bound.
 DISK_FREE_BYTES, DISK_FREE_PART, DISK_FREE_MOST = 500_000_000, 0.05, 5_000_000_000
 # How much more has to be free before it counts as mended.
 _DISK_ROOM = 1.2
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
-    """One thing that is wrong.
-
-    Attributes:
-        name: tells it from others, also of its kind: `paused:kustomer`.
-        kind: its heading in the runbook.
-        says: one sentence without its full stop; names nobody.
-        do: what to do, likewise.
-        page: the page that shows it, below PUBLIC_URL.
-        well: what is said once it is over.
-        level: grows with it; notified again when it has more than doubled.
-        needs_a_person: `callbridge status` exits with 3.
-    """
-
-    name: str
-    kind: str
-    severity: Severity
-    says: str
-    do: str
-    page: str
-    well: str
-    level: int = 0
-    needs_a_person: bool = False
-
-    @property
-    def line(self) -> str:
-        return f"{self.says}: {self.do}"
 
 
 def find_problems(facts: Facts) -> list[Problem]:
@@ -82,36 +49,6 @@ def _processes(facts: Facts) -> Iterator[Problem]:
             )
 
 
-def _paused(facts: Facts) -> Iterator[Problem]:
-    for one in facts.closed:
-        jobs = "1 job waits" if one.jobs_waiting == 1 else f"{one.jobs_waiting:,} jobs wait"
-        yield Problem(
-            name=f"paused:{one.scope}",
-            kind="paused",
-            severity="failure",
-            says=f"{one.title} ({one.state}): {one.why}; {jobs}",
-            do=one.do.rstrip(".")
-            or "`callbridge doctor` says what to mend; jobs continue by themselves then",
-            page="/",
-            well=f"{one.title.replace(' is paused', ' is no longer paused')}; waiting jobs continue",
-            needs_a_person=True,
-        )
-
-
-def _budget_closed(facts: Facts) -> Iterator[Problem]:
-    for service, seconds in facts.budget_closed_s.items():
-        if seconds >= BUDGET_CLOSED_S:
-            yield Problem(
-                name=f"budget-closed:{service}",
-                kind="budget-closed",
-                severity="warning",
-                says=f"{service} has been refusing requests as too many for {_span(seconds)}; jobs wait",
-                do="find what else uses up the account's limit, or lower the bridge's share of it",
-                page="/",
-                well=f"{service} accepts requests again",
-            )
-
-
 def _live_late(facts: Facts) -> Iterator[Problem]:
     if facts.live_late:
         are = "is" if facts.live_late == 1 else "are"
@@ -119,7 +56,7 @@ def _live_late(facts: Facts) -> Iterator[Problem]:
             name="live-late",
             kind="live-late",
             severity="failure",
-            says=f"{counted(facts.live_late, 'live call')} {are} late, one by {_span(facts.live_late_s)}",
+            says=f"{counted(facts.live_late, 'live call')} {are} late, one by {span(facts.live_late_s)}",
             do="see what they wait for on the first page, or in `callbridge calls ls`",
             page="/",
             well="live calls are written in time again",
@@ -176,7 +113,7 @@ def _no_webhook(facts: Facts) -> Iterator[Problem]:
         says = (
             "CloudTalk lists calls, but sends no webhooks for them"
             if facts.unannounced
-            else f"no webhook has arrived for {_span(facts.silent_s or 0)} of opening hours"
+            else f"no webhook has arrived for {span(facts.silent_s or 0)} of opening hours"
         )
         yield Problem(
             name="no-webhook",
@@ -244,111 +181,6 @@ def _storage(facts: Facts) -> Iterator[Problem]:
         )
 
 
-def _search(facts: Facts) -> Iterator[Problem]:
-    if facts.search_refused:
-        yield Problem(
-            name="search-refused",
-            kind="search-refused",
-            severity="warning",
-            says="Kustomer refuses searches of customers: calls go on without them",
-            do="give the key the role org.permission.search.create, or set search = false in [customer]",
-            page="/rules",
-            well="customers are searched again",
-            needs_a_person=True,
-        )
-
-
-def klass_remedy(why: str) -> str:
-    """What to do about custom objects that are refused, by `KlassRefusal`."""
-    if why == "missing":
-        return "define the class: callbridge kustomer klass prints its definition"
-    return "give the key the roles org.permission.kobject.read, .create and .update"
-
-
-def _klass(facts: Facts) -> Iterator[Problem]:
-    klass, why = facts.klass_refused
-    if klass:
-        yield Problem(
-            name="klass-refused",
-            kind="klass-refused",
-            severity="warning",
-            says=f"Kustomer has no class {klass} of custom objects: calls go on without them"
-            if why == "missing"
-            else f"Kustomer refuses the key custom objects of class {klass}: calls go on without them",
-            do=f"{klass_remedy(why)}; it is tried again within the hour, and by callbridge calls sync CALL",
-            page="/rules",
-            well="custom objects are written again",
-            needs_a_person=True,
-        )
-
-
-def _add_on(facts: Facts) -> Iterator[Problem]:
-    if facts.add_on_missing:
-        yield Problem(
-            name="add-on-missing",
-            kind="add-on-missing",
-            severity="warning",
-            says="the CloudTalk account has no Conversation Intelligence: calls go on without it",
-            do="book the add-on, which is tried once an hour, or take [insights] out of the rules",
-            page="/rules",
-            well="CloudTalk's AI answers again",
-            needs_a_person=True,
-        )
-
-
-def _rules_file(facts: Facts) -> Iterator[Problem]:
-    if facts.rules_wrong:
-        yield Problem(
-            name="rules-wrong",
-            kind="rules-wrong",
-            severity="warning",
-            says=f"the rules file has a mistake, so the rules before it stay in force ({facts.rules_wrong})",
-            do="correct the file, which is read again at once; `callbridge rules check` lists all mistakes",
-            page="/rules",
-            well="the rules file is in force",
-            needs_a_person=True,
-        )
-    elif len(facts.rules_versions) > 1:
-        who = "; ".join(
-            f"{version}: {', '.join(kinds)}" for version, kinds in sorted(facts.rules_versions.items())
-        )
-        yield Problem(
-            name="rules-differ",
-            kind="rules-differ",
-            severity="warning",
-            says=f"processes work by different rules ({who})",
-            do="give CALLBRIDGE_RULES the same file in all of them",
-            page="/rules",
-            well="all processes work by the same rules",
-        )
-
-
-def _files(facts: Facts) -> Iterator[Problem]:
-    """Both have the same name, so there is one at a time: once the first is mended, the other shows."""
-    if facts.secrets_wrong:
-        yield Problem(
-            name="secrets-wrong",
-            kind="secrets-wrong",
-            severity="warning",
-            says=f"a secret's file is wrong, so the secret before it stays in force ({facts.secrets_wrong})",
-            do="write the file anew, which is read again at once",
-            page="/setup",
-            well="the files of all secrets are in force",
-            needs_a_person=True,
-        )
-    elif facts.accounts_wrong:
-        yield Problem(
-            name="secrets-wrong",
-            kind="secrets-wrong",
-            severity="warning",
-            says=f"the accounts file has a mistake; what was in force before stays ({facts.accounts_wrong})",
-            do="mend the file, which is read again at once; `callbridge accounts check` lists all mistakes",
-            page="/accounts",
-            well="the accounts file has no mistake",
-            needs_a_person=True,
-        )
-
-
 def _synthetic(facts: Facts) -> Iterator[Problem]:
     if facts.synthetic_late_s > 0:
         yield Problem(
@@ -365,18 +197,18 @@ def _synthetic(facts: Facts) -> Iterator[Problem]:
 # Causes before what follows from them.
 _RULES: tuple[Callable[[Facts], Iterator[Problem]], ...] = (
     _processes,
-    _paused,
-    _budget_closed,
+    service_problems.paused,
+    service_problems.budget_closed,
     _refused,
     _no_webhook,
     _redis,
     _disks,
     _storage,
-    _search,
-    _klass,
-    _add_on,
-    _rules_file,
-    _files,
+    service_problems.search_refused,
+    service_problems.klass_refused,
+    service_problems.add_on_missing,
+    file_problems.rules_file,
+    file_problems.secrets_and_accounts,
     _live_late,
     _parked,
     _calls_missing,
@@ -396,11 +228,3 @@ def redis_unavailable(why: str, do: str) -> Problem:
         well="Redis accepts webhooks again",
         needs_a_person=True,
     )
-
-
-def _span(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    if seconds < 7200:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.0f} h"

@@ -7,9 +7,10 @@ from typing import Any
 
 from bridge.notify.texts import message_of
 from bridge.notify.transitions import News, step
+from bridge.reports.problem import Problem
 from bridge.reports.problem_facts import Closed, Facts
 from bridge.reports.problem_kinds import FOLLOWS_FOR_S
-from bridge.reports.problems import Problem, find_problems
+from bridge.reports.problems import find_problems
 
 PAUSED = Facts(
     closed=(
