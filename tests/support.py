@@ -48,7 +48,8 @@ from bridge.settings import Settings
 from bridge.wiring import open_deps
 from workers import actors
 from workers.broker import LedgerBroker
-from workers.middleware import EXPECTED, Claims, run
+from workers.middleware import EXPECTED, Claims
+from workers.runs import run
 from workers.time_limit import GRACE_S
 
 

@@ -21,7 +21,8 @@ from bridge.sync.messages import write_message
 from bridge.wiring import open_ledger
 from workers.broker import LedgerBroker
 from workers.many import ManyBroker
-from workers.middleware import EXPECTED, Claims, run
+from workers.middleware import EXPECTED, Claims
+from workers.runs import run
 
 _QUEUE = "jobs"
 
