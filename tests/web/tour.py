@@ -15,6 +15,9 @@ import httpx2
 
 from tests.processes import started
 from tests.waiting import eventually
+from tests.web.accounts import deployment, table
+from tests.web.conftest import RedisServer
+from tests.web.serving import ENDED
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -23,15 +26,20 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 ROOT = Path(__file__).parents[2]
 TOKEN = "a-webhook-token-for-the-tour"
 DESK, PHONE = (1280, 860), (390, 844)
+ACCOUNT = "/accounts/acme/"
 _KINDS = ("answered", "missed", "voicemail", "transferred", "outgoing")
 _READY_S, _SETTLED_S = 60.0, 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tour:
-    """A running sandbox: addresses of the bridge and of what it talks to, and the keys of some calls."""
+    """A running sandbox: addresses of the bridge and of what it talks to, and the keys of some calls.
+
+    Args: deployment: the address of another bridge, which has accounts.
+    """
 
     bridge: str
+    deployment: str
     cloudtalk: str
     kustomer: str
     well: str
@@ -59,7 +67,8 @@ class Tour:
             "login": "/login",
         }
         result = {name: self.bridge + place for name, place in places.items()}
-        return {**result, "sandbox-cloudtalk": self.cloudtalk, "sandbox-kustomer": self.kustomer}
+        result |= {"sandbox-cloudtalk": self.cloudtalk, "sandbox-kustomer": self.kustomer}
+        return {**result, "accounts": f"{self.deployment}/accounts", "account": f"{self.deployment}{ACCOUNT}"}
 
 
 @contextlib.contextmanager
@@ -76,7 +85,11 @@ def touring(folder: Path, *, port: int = 18400) -> Iterator[Tour]:
     }
     log = folder / "up.log"
     command = [sys.executable, "-m", "bridge", "up", "--sandbox"]
-    with log.open("wb") as out, started(command, cwd=folder, env=environ, stdout=out, stderr=out):
+    with (
+        _with_accounts(folder) as accounts,
+        log.open("wb") as out,
+        started(command, cwd=folder, env=environ, stdout=out, stderr=out),
+    ):
         base = f"http://127.0.0.1:{port}"
         with httpx2.Client(timeout=10, trust_env=False, headers={"Origin": base}) as client:
             eventually(lambda: _is_ready(client, base), "the bridge to be ready", within_s=_READY_S)
@@ -85,8 +98,29 @@ def touring(folder: Path, *, port: int = 18400) -> Iterator[Tour]:
             bridge=base,
             cloudtalk=f"http://127.0.0.1:{port + 1}",
             kustomer=f"http://127.0.0.1:{port + 2}",
+            deployment=accounts,
             **keys,
         )
+
+
+@contextlib.contextmanager
+def _with_accounts(folder: Path) -> Iterator[str]:
+    """A bridge with accounts in every state: one at work, one paused, one whose table has a mistake."""
+    accounts = {
+        "acme": table("acme", ops_tokens=""),
+        "bolt": table("bolt", ops_tokens="", paused=True),
+        "crux": table("crux", ops_tokens="", no_such_setting=1),
+    }
+    server = RedisServer(folder)
+    server.start()
+    try:
+        with deployment(server.url, folder, accounts, open_here=True) as running:
+            for call in (ENDED, {**ENDED, "call_id": "", "call_uuid": ""}):
+                assert running.post("acme", call).status == 202
+            running.post("bolt")
+            yield f"http://127.0.0.1:{running.site.port}"
+    finally:
+        server.stop()
 
 
 def _is_ready(client: httpx2.Client, base: str) -> bool:
