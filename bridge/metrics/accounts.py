@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from bridge.ledger.overview import Overview
-from bridge.metrics.family import Family, Labels
+from bridge.metrics.family import Family, Kind, Labels
 
 MOST_NAMED = 100
 OTHERS = "other"
@@ -14,31 +14,28 @@ UNNAMED = "(unnamed)"
 _WORST = (
     f"By account: the {MOST_NAMED} worst by late jobs, then parked ones; `{OTHERS}`: the sum of the rest."
 )
+
+
+def _family(name: str, kind: Kind, says: str, *, of_the_rest: str = "") -> Family:
+    """Args: of_the_rest: what the value of all others is, where it is not their sum."""
+    return Family(
+        name=name,
+        kind=kind,
+        help=f"{says} {_WORST}{of_the_rest}",
+        labels={"account": (OTHERS,)},
+    )
+
+
 FAMILIES = (
-    Family(
-        name="callbridge_account_due",
-        kind="gauge",
-        help=f"Global: jobs whose time has come. {_WORST}",
-        labels={"account": (OTHERS,)},
+    _family("callbridge_account_due", "gauge", "Global: jobs whose time has come."),
+    _family("callbridge_account_parked", "gauge", "Global: jobs that were given up."),
+    _family(
+        "callbridge_account_oldest_due_seconds",
+        "gauge",
+        "Global: for how long the first due job has been due.",
+        of_the_rest=" Of the rest it is the longest.",
     ),
-    Family(
-        name="callbridge_account_parked",
-        kind="gauge",
-        help=f"Global: jobs that were given up. {_WORST}",
-        labels={"account": (OTHERS,)},
-    ),
-    Family(
-        name="callbridge_account_oldest_due_seconds",
-        kind="gauge",
-        help=f"Global: for how long the first due job has been due. {_WORST} Of the rest it is the longest.",
-        labels={"account": (OTHERS,)},
-    ),
-    Family(
-        name="callbridge_account_webhooks",
-        kind="counter",
-        help=f"Webhooks that this web process took in. {_WORST}",
-        labels={"account": (OTHERS,)},
-    ),
+    _family("callbridge_account_webhooks", "counter", "Webhooks that this web process took in."),
 )
 
 
@@ -53,19 +50,19 @@ def account_numbers(
     """
     by_worst = sorted(overviews, key=lambda name: (name in paused, *_how_bad(name, overviews[name])))
     named, rest = by_worst[:MOST_NAMED], by_worst[MOST_NAMED:]
-    found: dict[str, dict[Labels, float]] = {
-        "account_due": {(name or UNNAMED,): overviews[name].due for name in named},
-        "account_parked": {(name or UNNAMED,): overviews[name].parked for name in named},
-        "account_oldest_due_seconds": {(name or UNNAMED,): overviews[name].oldest_due_s for name in named},
-        "account_webhooks": {(name or UNNAMED,): webhooks.get(name, 0) for name in named},
+
+    def values(
+        of: Callable[[str], float], together: Callable[[Iterable[float]], float] = sum
+    ) -> dict[Labels, float]:
+        found: dict[Labels, float] = {(name or UNNAMED,): of(name) for name in named}
+        return {**found, (OTHERS,): together(map(of, rest))} if rest else found
+
+    return {
+        "account_due": values(lambda name: overviews[name].due),
+        "account_parked": values(lambda name: overviews[name].parked),
+        "account_oldest_due_seconds": values(lambda name: overviews[name].oldest_due_s, max),
+        "account_webhooks": values(lambda name: webhooks.get(name, 0)),
     }
-    if rest:
-        others = [overviews[name] for name in rest]
-        found["account_due"][(OTHERS,)] = sum(one.due for one in others)
-        found["account_parked"][(OTHERS,)] = sum(one.parked for one in others)
-        found["account_oldest_due_seconds"][(OTHERS,)] = max(one.oldest_due_s for one in others)
-        found["account_webhooks"][(OTHERS,)] = sum(webhooks.get(name, 0) for name in rest)
-    return found  # type: ignore[return-value]
 
 
 def _how_bad(name: str, one: Overview) -> tuple[float, float, float, str]:
