@@ -17,7 +17,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -27,6 +26,7 @@ from bridge.ledger import scripts
 from bridge.ledger.calls.learning import Retention, learn_observation
 from bridge.ledger.keys import Lane
 from tests.processes import end, start
+from tests.waiting import eventually
 
 _KEYS, _ARGUMENTS = learn_observation(
     uuid=UUID("5b0c7f0e-3f5d-4c0e-9a51-8a7f4f6f2d11"),
@@ -68,11 +68,14 @@ class Server:
             self.port: int = probe.getsockname()[1]
         place = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--dir", str(self.folder)]
         self._process = start([program, *place, *options], stdout=subprocess.DEVNULL)
-        for _ in range(200):
-            with suppress(OSError):
-                socket.create_connection(("127.0.0.1", self.port), 1).close()
-                return
-            time.sleep(0.05)
+        eventually(self._listens, f"{program} takes connections")
+
+    def _listens(self) -> bool:
+        try:
+            socket.create_connection(("127.0.0.1", self.port), 1).close()
+        except OSError:
+            return False
+        return True
 
     def ask(self, *words: str | int, before: tuple[str, ...] = ()) -> str:
         with socket.create_connection(("127.0.0.1", self.port), 5) as link, link.makefile("rb") as replies:
@@ -140,22 +143,26 @@ def refusals_of_servers(program: str) -> Iterator[tuple[str, str]]:
         server.ask("SET", "k", "v")
         shutil.rmtree(server.folder)
         server.ask("BGSAVE")
-        time.sleep(2)
+        eventually(lambda: is_refusal(server.ask("SET", "k", "v")), "the snapshot fails")
         yield "snapshot failed", server.learn()
-    with running(program) as server:
-        server.ask("CONFIG", "SET", "lua-time-limit", 50)
-        for case, script in (
-            ("endless script", "while true do end"),
-            ("endless script that wrote", "redis.call('set', 'a', 'b') while true do end"),
-        ):
+    for case, script in (
+        ("endless script", "while true do end"),
+        ("endless script that wrote", "redis.call('set', 'a', 'b') while true do end"),
+    ):
+        with running(program) as server:
+            server.ask("CONFIG", "SET", "lua-time-limit", 50)
             threading.Thread(target=_ignoring, args=(server, script), daemon=True).start()
-            time.sleep(0.6)
+            eventually(lambda: is_refusal(server.ask("PING")), "the script runs for too long")
             yield case, server.learn() if case == "endless script" else server.ask("SCRIPT", "KILL")
             server.ask("SCRIPT", "KILL")
     with running(program) as server:
         server.ask("CONFIG", "SET", "maxclients", 1)
         with socket.create_connection(("127.0.0.1", server.port)):
             yield "all connections taken", server.ask("PING")
+
+
+def is_refusal(reply: str) -> bool:
+    return reply.startswith("-")
 
 
 def _ignoring(server: Server, script: str) -> None:
