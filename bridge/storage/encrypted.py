@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime
 
 from bridge.encryption.keyring import Keyring
 from bridge.encryption.streams import HEADER_BYTES, Header, Range, decrypted, encrypted, plain_size
+from bridge.storage.around import StorageAround
 from bridge.storage.contract import Counted, Exists, Missing, Storage, Stored
 
 
-class EncryptedStorage:
+class EncryptedStorage(StorageAround):
     """The same storage; see `Storage`. Names, sizes and bytes are those of the plain objects.
 
     All that reads may also raise KeyMissing or Tampered (while iterating).
     """
 
     def __init__(self, inner: Storage, keyring: Keyring) -> None:
-        self.inner, self._keyring = inner, keyring
+        super().__init__(inner)
+        self._keyring = keyring
 
     def __repr__(self) -> str:
         return f"EncryptedStorage({self.inner!r})"
@@ -78,21 +79,6 @@ class EncryptedStorage:
             raise Missing(name)
         begin = b"".join(self.inner.open(name, start=0, end=HEADER_BYTES))
         return Header.read(begin), stored
-
-    def delete(self, name: str) -> bool:
-        return self.inner.delete(name)
-
-    def clear_leftovers(self) -> int:
-        return self.inner.clear_leftovers()
-
-    def usage(self) -> tuple[int, int]:
-        return self.inner.usage()
-
-    def names(self) -> Iterator[str]:
-        return self.inner.names()
-
-    def delete_older_than(self, when: datetime) -> int:
-        return self.inner.delete_older_than(when)
 
 
 def _unless_encrypted(keyring: Keyring, chunks: Iterator[bytes]) -> Iterator[bytes]:
