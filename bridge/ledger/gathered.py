@@ -23,6 +23,16 @@ class Answer(Protocol):
     def set_exception(self, exception: Exception, /) -> None: ...
 
 
+def settle(answer: Answer, result: Any) -> None:
+    """Give an answer, or what went wrong with it, to who waits for it, unless they have gone meanwhile."""
+    if answer.done():
+        return
+    if isinstance(result, Exception):
+        answer.set_exception(result)
+    else:
+        answer.set_result(result)
+
+
 class Gathered:
     """What one run of the script is told, and who waits for what it says; itself an `Answer`, to all of it.
 
@@ -71,14 +81,8 @@ class Gathered:
             self.set_exception(redis.InvalidResponse("Redis did not answer for each event"))
             return
         for answer, own in zip(self._answers(), result, strict=True):
-            if answer.done():
-                continue
-            if isinstance(own, Exception):
-                answer.set_exception(own)
-            else:
-                answer.set_result(own)
+            settle(answer, own)
 
     def set_exception(self, exception: Exception) -> None:
         for answer in self._answers():
-            if not answer.done():
-                answer.set_exception(exception)
+            settle(answer, exception)

@@ -23,7 +23,7 @@ from redis.exceptions import NoScriptError
 
 from bridge.ledger.calls.learning import Common, Own
 from bridge.ledger.following import is_not_master
-from bridge.ledger.gathered import Answer, Gathered
+from bridge.ledger.gathered import Answer, Gathered, settle
 from bridge.ledger.stalls import Stalls
 from bridge.ledger.tags import Tagging
 
@@ -275,8 +275,7 @@ class Link(asyncio.Protocol):
         self._unsent = 0
         while self._waiting:
             answer = self._waiting.popleft()
-            if not answer.done():
-                answer.set_exception(error)
+            settle(answer, error)
 
     def _end_turn(self) -> None:
         self._is_flush_due = False
@@ -350,10 +349,7 @@ class Link(asyncio.Protocol):
             self._answered += 1
         if answer.done():
             return
-        if error is not None and reply is error:
-            answer.set_exception(error)
-        else:
-            answer.set_result(reply)
+        settle(answer, reply)
         if error is not None and is_not_master(error):
             # A failover made a replica of it, or the slot is another node's: the next connection finds the
             # new server.

@@ -18,6 +18,7 @@ from redis.commands.core import AsyncScript
 from redis.exceptions import NoScriptError
 
 from bridge.boundary import boundary
+from bridge.ledger.gathered import settle
 from bridge.ledger.proof import Proof
 
 # How long deliveries gather while a batch is under way: with `always` it is back sooner.
@@ -96,18 +97,9 @@ class Batches:
         try:
             answers = await self.run_all("inbox.batch", [call for call, _ in batch])
         except Exception as error:
-            for _, future in batch:
-                # Who asked may have gone meanwhile.
-                if not future.done():
-                    future.set_exception(error)
-            return
+            answers = [error] * len(batch)
         for (_, future), answer in zip(batch, answers, strict=True):
-            if future.done():
-                continue
-            if isinstance(answer, Exception):
-                future.set_exception(answer)
-            else:
-                future.set_result(answer)
+            settle(future, answer)
 
     async def _exchange(self, name: str, calls: Sequence[Call], *, load: bool) -> list[Any]:
         """One round trip: the scripts, then the question whether all of it is safe."""
