@@ -123,15 +123,22 @@ class LedgerBroker(Broker):
                 return _LONGEST_WAIT_S, []
             if (named := self._named) is not None:
                 self._named = None
-                with self._lock:
-                    self._taken += 1
+                self._count([named])
                 return _AFTER_NAMED_S, [named]
-            wait_ms, names = self.ledger.dispatch(room)
-            with self._lock:
-                self._taken += len(names)
+            return self._take_due(room)
+
+    def _take_due(self, room: int) -> tuple[float, list[DueJob]]:
+        """At most so many of the jobs that are due, and when to look again."""
+        wait_ms, names = self.ledger.dispatch(room)
+        self._count(names)
         if len(names) == room or wait_ms < 0:
             return _LONGEST_WAIT_S, names
         return min(_LONGEST_WAIT_S, wait_ms / 1000), names
+
+    def _count(self, names: Sequence[DueJob]) -> None:
+        """These are on their way to a thread."""
+        with self._lock:
+            self._taken += len(names)
 
     def woken(self, text: str) -> None:
         """Have a job that became due run, or the ledger looked at, by what was heard.

@@ -33,7 +33,6 @@ log = get_logger(__name__)
 LOOK_EVERY_S = 5.0
 _LOOKS_AT_ONCE = 50
 _LONGEST_WAIT_S = 1.0
-_AFTER_NAMED_S = 0.02
 _REDIS_AWAY_PAUSE_S = 0.25
 # Of accounts whose jobs ran lately; what is beyond is made anew, in about a millisecond.
 MOST_OPEN = 256
@@ -166,32 +165,24 @@ class ManyBroker(LedgerBroker):
     def ledger_of(self, account: str) -> Ledger:
         return super().ledger_of(account) if self._opened is None else self._opened.of(account).deps.ledger
 
-    def take(self) -> tuple[float, list[DueJob]]:
+    def _take_due(self, room: int) -> tuple[float, list[DueJob]]:
         if self._opened is None:
-            return super().take()
-        with self._fetching:
-            room = self.threads - self.busy
-            if room <= 0 or self._stopped.is_set():
-                return _LONGEST_WAIT_S, []
-            if (named := self._named) is not None:
-                self._named = None
-                self._count([named])
-                return _AFTER_NAMED_S, [named]
-            self._look_at_silent()
+            return super()._take_due(room)
+        self._look_at_silent()
+        with self._turns_lock:
+            self._turns.threads = self.threads
+            picked = self._turns.pick(room, now=time.monotonic())
+        names: list[DueJob] = []
+        try:
+            for account, most in picked.items():
+                names += self._dispatch(account, most)
+        except RedisError:
+            # Whoever was picked has something to do.
             with self._turns_lock:
-                self._turns.threads = self.threads
-                picked = self._turns.pick(room, now=time.monotonic())
-            names: list[DueJob] = []
-            try:
-                for account, most in picked.items():
-                    names += self._dispatch(account, most)
-            except RedisError:
-                # Whoever was picked has something to do.
-                with self._turns_lock:
-                    for account in picked:
-                        self._turns.heard(account, in_s=0, now=time.monotonic())
-                if not names:
-                    raise
+                for account in picked:
+                    self._turns.heard(account, in_s=0, now=time.monotonic())
+            if not names:
+                raise
         with self._turns_lock:
             wait_s = self._turns.wait_s(now=time.monotonic())
         return min(_LONGEST_WAIT_S, wait_s), names
@@ -208,11 +199,11 @@ class ManyBroker(LedgerBroker):
         return names
 
     def _count(self, names: Sequence[DueJob]) -> None:
-        with self._lock:
-            self._taken += len(names)
-        with self._turns_lock:
-            for job in names:
-                self._turns.taken(job.account)
+        super()._count(names)
+        if self._opened is not None:
+            with self._turns_lock:
+                for job in names:
+                    self._turns.taken(job.account)
 
     def _looked(self, account: str, wait_ms: int | None) -> None:
         with self._turns_lock:
