@@ -9,11 +9,6 @@ import difflib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import SchemaError
-from referencing import Registry
-from referencing.exceptions import Unresolvable
-
 from bridge.errors import WrongUse
 
 _MOST_TOLD = 10
@@ -38,6 +33,12 @@ def check_input(name: str, value: Any, schema: Mapping[str, Any] | None) -> None
 def complaints(value: Any, schema: Mapping[str, Any] | None) -> Iterator[str]:
     if not schema:
         return
+    # Imported once an action is run: it takes 2 MB, and no job runs one of Membrane's actions.
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import SchemaError
+    from referencing import Registry
+    from referencing.exceptions import Unresolvable
+
     yield from _unknown(value, schema, "")
     try:
         Draft202012Validator.check_schema(schema)
