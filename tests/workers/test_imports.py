@@ -41,6 +41,19 @@ settings = Settings.read({{"REDIS_URL": "redis://127.0.0.1:1", **given}}, dotenv
 wiring.open_deps(settings, wiring.open_ledger(settings))
 print("\\n".join(sys.modules))
 """
+# Loaded once somebody asks for what they are for.
+_NOT_AT_THE_START_OF_WEB = {
+    "bridge.web.api.responses",
+    "jsonschema",
+}
+_MAKES_THE_APP = """
+import sys, bridge.commands.web
+from bridge.settings import Settings
+from bridge.web.app import create_app
+
+create_app(Settings.read({"REDIS_URL": "redis://127.0.0.1:1"}, dotenv=None).settings)
+print("\\n".join(sys.modules))
+"""
 
 
 @pytest.mark.parametrize("process", ["workers.main", "workers.clock"])
@@ -49,6 +62,13 @@ def test_a_process_imports_only_what_it_needs_at_once(process: str) -> None:
 
     assert process in loaded
     assert _NOT_AT_THE_START & loaded == set()
+
+
+def test_web_imports_only_what_it_needs_at_once() -> None:
+    loaded = _loaded_by(_MAKES_THE_APP)
+
+    assert "bridge.web.app" in loaded
+    assert _NOT_AT_THE_START_OF_WEB & loaded == set()
 
 
 def _loaded_by(code: str) -> set[str]:

@@ -7,17 +7,17 @@ from functools import cache
 from http import HTTPStatus
 from typing import Any
 
-from pydantic import BaseModel
+import anyio.to_thread
 from pydantic.json_schema import models_json_schema
 
 from bridge import __version__
 from bridge.ledger.sessions import COOKIE
 from bridge.web.api.operations import ApiRequest, Content, Handler, Operation
 from bridge.web.api.requests import Query
-from bridge.web.api.responses.base import Problem
 from bridge.web.roots import root_of
 
 _PATH = "#/components/schemas/{model}"
+_PROBLEM = "Problem"
 _PARAMETERS = {
     "key": "A call's key, CloudTalk's call id, or its uuid.",
     "fingerprint": "Of a held event, as GET /api/held lists it.",
@@ -41,7 +41,9 @@ def handler(operations: Callable[[], Sequence[Operation]]) -> Handler:
         return openapi(operations())
 
     async def answer(request: ApiRequest[Query]) -> Content:
-        return 200, document() | {"servers": [{"url": root_of(request.http.scope) or "/"}]}
+        # The first request makes it, beside the event loop. It needs no Redis, so none of the desk's threads.
+        made = await anyio.to_thread.run_sync(document)
+        return 200, made | {"servers": [{"url": root_of(request.http.scope) or "/"}]}
 
     return answer
 
@@ -78,9 +80,12 @@ def openapi(operations: Sequence[Operation]) -> dict[str, Any]:
 
 def _schemas(operations: Sequence[Operation]) -> tuple[dict[str, str], dict[str, Any]]:
     """The name of each model, and all schemas by name."""
+    # Imported once the document is asked for, which most processes never are.
+    from bridge.web.api import responses
+
     taken = {one.takes: "validation" for one in operations}
-    given = {model: "serialization" for one in operations for model in one.answers.values() if model}
-    wanted = [*taken.items(), *given.items(), (Problem, "serialization")]
+    given = [*{name: None for one in operations for name in one.answers.values() if name}, _PROBLEM]
+    wanted = [*taken.items(), *((getattr(responses, name), "serialization") for name in given)]
     refs, found = models_json_schema(wanted, ref_template=_PATH)  # type: ignore[arg-type]
     names = {model.__name__: ref["$ref"].rpartition("/")[2] for (model, _), ref in refs.items()}
     return names, found["$defs"]
@@ -150,8 +155,8 @@ def _query_parameters(schema: dict[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
-def _good(one: Operation, model: type[BaseModel] | None, refs: dict[str, str]) -> dict[str, Any]:
-    schema: dict[str, Any] = {} if model is None else _ref(refs[model.__name__])
+def _good(one: Operation, model: str | None, refs: dict[str, str]) -> dict[str, Any]:
+    schema: dict[str, Any] = {} if model is None else _ref(refs[model])
     if model is None and one.media_type != "application/json":
         schema = {"type": "string"}
     return {"description": one.says, "content": {one.media_type: {"schema": schema}}}
@@ -160,7 +165,7 @@ def _good(one: Operation, model: type[BaseModel] | None, refs: dict[str, str]) -
 def _bad(status: int) -> dict[str, Any]:
     return {
         "description": _SAYS.get(status, HTTPStatus(status).phrase),
-        "content": {"application/json": {"schema": _ref(Problem.__name__)}},
+        "content": {"application/json": {"schema": _ref(_PROBLEM)}},
     }
 
 

@@ -62,7 +62,8 @@ class Operation:
         name: of the operation, for programs made from the OpenAPI document.
         says: what it does, in a sentence.
         takes: the parameters of a GET, or the body of a POST.
-        answers: the model of each good answer, by status; None for an answer that is no JSON object.
+        answers: the model of each good answer, by status, by its name in `bridge.web.api.responses`: those
+            take 1.4 MB, which only the OpenAPI document needs. None for an answer that is no JSON object.
         errors: statuses of errors beyond those that follow from the rest.
         media_type: of the answers that are no JSON.
     """
@@ -73,7 +74,7 @@ class Operation:
     says: str
     handler: Handler
     takes: type[BaseModel] = Query
-    answers: Mapping[int, type[BaseModel] | None]
+    answers: Mapping[int, str | None]
     errors: Sequence[int] = field(default=())
     media_type: str = "application/json"
 

@@ -11,7 +11,6 @@ from bridge.web.api import (
     openapi,
     replays,
     requests,
-    responses,
     work,
 )
 from bridge.web.api.operations import Operation
@@ -27,7 +26,7 @@ _OF_ACCOUNT: tuple[Operation, ...] = (
         name="status",
         says="Whether all is well, and what is not, as `callbridge status --json` tells it.",
         handler=work.status,
-        answers={200: responses.Status},
+        answers={200: "Status"},
     ),
     Operation(
         method="GET",
@@ -35,7 +34,7 @@ _OF_ACCOUNT: tuple[Operation, ...] = (
         name="queue",
         says="How much work is due, running, waiting and parked, and what is left of the budgets.",
         handler=work.queue,
-        answers={200: responses.Queue},
+        answers={200: "Queue"},
     ),
     Operation(
         method="GET",
@@ -43,7 +42,7 @@ _OF_ACCOUNT: tuple[Operation, ...] = (
         name="processes",
         says="Every process that runs, also each of a worker that has several.",
         handler=work.processes,
-        answers={200: responses.Processes},
+        answers={200: "Processes"},
     ),
     Operation(
         method="GET",
@@ -52,7 +51,7 @@ _OF_ACCOUNT: tuple[Operation, ...] = (
         says="Calls that pass all filters, most recent activity first.",
         handler=calls.calls,
         takes=requests.CallsQuery,
-        answers={200: responses.Calls},
+        answers={200: "Calls"},
     ),
     Operation(
         method="GET",
@@ -70,7 +69,7 @@ _OF_ACCOUNT: tuple[Operation, ...] = (
         name="call",
         says="One call: what came, what was asked, what was written, what is next. By key, call id or uuid.",
         handler=calls.call,
-        answers={200: responses.Call},
+        answers={200: "Call"},
     ),
     Operation(
         method="POST",
@@ -79,7 +78,7 @@ _OF_ACCOUNT: tuple[Operation, ...] = (
         says="Compare the call with Kustomer and write what differs.",
         handler=calls.sync,
         takes=requests.Nothing,
-        answers={202: responses.Queued},
+        answers={202: "Queued"},
         errors=(409,),
     ),
     Operation(
@@ -90,7 +89,7 @@ _OF_ACCOUNT: tuple[Operation, ...] = (
         " number from now on.",
         handler=calls.assign,
         takes=requests.CustomerAssign,
-        answers={202: responses.CustomerAssigned},
+        answers={202: "CustomerAssigned"},
         errors=(409,),
     ),
     Operation(
@@ -100,7 +99,7 @@ _OF_ACCOUNT: tuple[Operation, ...] = (
         says="Ask CloudTalk again for what is not known of the call, and for its recording; then sync it.",
         handler=calls.look,
         takes=requests.Nothing,
-        answers={202: responses.LookedFor},
+        answers={202: "LookedFor"},
         errors=(409,),
     ),
     Operation(
@@ -110,7 +109,7 @@ _OF_ACCOUNT: tuple[Operation, ...] = (
         says="Stop trying: the call's planned jobs wait for a person.",
         handler=calls.park,
         takes=requests.WithReason,
-        answers={200: responses.GivenUp},
+        answers={200: "GivenUp"},
         errors=(409,),
     ),
     Operation(
@@ -120,7 +119,7 @@ _OF_ACCOUNT: tuple[Operation, ...] = (
         says="Do nothing more for the call: its planned and parked jobs go, until something new comes.",
         handler=calls.drop,
         takes=requests.WithReason,
-        answers={200: responses.GivenUp},
+        answers={200: "GivenUp"},
         errors=(409,),
     ),
     Operation(
@@ -130,7 +129,7 @@ _OF_ACCOUNT: tuple[Operation, ...] = (
         says="Erase all data of the call here, and its audio; what the services hold is listed, and stays.",
         handler=calls.forget,
         takes=requests.Confirmed,
-        answers={200: responses.Receipt},
+        answers={200: "Receipt"},
     ),
     Operation(
         method="GET",
@@ -139,7 +138,7 @@ _OF_ACCOUNT: tuple[Operation, ...] = (
         says="Text messages, the newest first: what became of each, nothing of its text.",
         handler=messages.messages,
         takes=requests.Paging,
-        answers={200: responses.Messages},
+        answers={200: "Messages"},
     ),
     Operation(
         method="GET",
@@ -147,7 +146,7 @@ _OF_ACCOUNT: tuple[Operation, ...] = (
         name="message",
         says="One text message: what came, what was written, what happened.",
         handler=messages.message,
-        answers={200: responses.Message},
+        answers={200: "Message"},
     ),
     Operation(
         method="GET",
@@ -156,7 +155,7 @@ _OF_ACCOUNT: tuple[Operation, ...] = (
         says="Jobs that were given up, the one that waits longest first.",
         handler=work.parked_jobs,
         takes=requests.ParkedQuery,
-        answers={200: responses.Parked},
+        answers={200: "Parked"},
     ),
     Operation(
         method="POST",
@@ -165,7 +164,7 @@ _OF_ACCOUNT: tuple[Operation, ...] = (
         says="Run parked jobs again: all, or those of a kind, a cause, a call.",
         handler=work.replay_parked,
         takes=requests.ParkedChoice,
-        answers={200: responses.WouldReplay, 202: responses.Replayed},
+        answers={200: "WouldReplay", 202: "Replayed"},
     ),
     Operation(
         method="POST",
@@ -174,7 +173,7 @@ _OF_ACCOUNT: tuple[Operation, ...] = (
         says="Take parked jobs off the list for good, by the same filter.",
         handler=work.drop_parked,
         takes=requests.ParkedDrop,
-        answers={200: responses.DroppedOrWould},
+        answers={200: "DroppedOrWould"},
     ),
     Operation(
         method="GET",
@@ -182,7 +181,7 @@ _OF_ACCOUNT: tuple[Operation, ...] = (
         name="replayRuns",
         says="The newest runs of parked jobs in phases.",
         handler=replays.list_runs,
-        answers={200: responses.ReplayRuns},
+        answers={200: "ReplayRuns"},
     ),
     Operation(
         method="POST",
@@ -191,7 +190,7 @@ _OF_ACCOUNT: tuple[Operation, ...] = (
         says="Run parked jobs again in phases: a few first, and the next ones only if those end well.",
         handler=replays.start,
         takes=requests.ReplayChoice,
-        answers={202: responses.ReplayRun},
+        answers={202: "ReplayRun"},
         errors=(409,),
     ),
     Operation(
@@ -200,7 +199,7 @@ _OF_ACCOUNT: tuple[Operation, ...] = (
         name="replayRun",
         says="How one of these runs stands.",
         handler=replays.one_run,
-        answers={200: responses.ReplayRun},
+        answers={200: "ReplayRun"},
     ),
     Operation(
         method="POST",
@@ -209,7 +208,7 @@ _OF_ACCOUNT: tuple[Operation, ...] = (
         says="Queue no more of it; what is queued already runs.",
         handler=replays.cancel,
         takes=requests.Nothing,
-        answers={200: responses.ReplayRun},
+        answers={200: "ReplayRun"},
     ),
     Operation(
         method="POST",
@@ -218,7 +217,7 @@ _OF_ACCOUNT: tuple[Operation, ...] = (
         says="After some failed again: queue the next phase all the same.",
         handler=replays.go_on,
         takes=requests.Nothing,
-        answers={202: responses.ReplayRun},
+        answers={202: "ReplayRun"},
     ),
     Operation(
         method="GET",
@@ -227,7 +226,7 @@ _OF_ACCOUNT: tuple[Operation, ...] = (
         says="Events that cannot be tied to a call, the oldest first.",
         handler=work.held_events,
         takes=requests.HeldQuery,
-        answers={200: responses.Held},
+        answers={200: "Held"},
     ),
     Operation(
         method="POST",
@@ -236,7 +235,7 @@ _OF_ACCOUNT: tuple[Operation, ...] = (
         says="Learn a held event as one of a call, and sync that call.",
         handler=work.assign_held,
         takes=requests.HeldAssign,
-        answers={202: responses.Assigned},
+        answers={202: "Assigned"},
         errors=(409,),
     ),
     Operation(
@@ -246,7 +245,7 @@ _OF_ACCOUNT: tuple[Operation, ...] = (
         says="Let go of a held event for good.",
         handler=work.drop_held,
         takes=requests.WithReason,
-        answers={200: responses.HeldDropped},
+        answers={200: "HeldDropped"},
     ),
     Operation(
         method="GET",
@@ -254,7 +253,7 @@ _OF_ACCOUNT: tuple[Operation, ...] = (
         name="refused",
         says="Webhooks that were not let in, by cause and trigger, the latest first.",
         handler=history.refused,
-        answers={200: responses.Refused},
+        answers={200: "Refused"},
     ),
     Operation(
         method="GET",
@@ -263,7 +262,7 @@ _OF_ACCOUNT: tuple[Operation, ...] = (
         says="The same by the hour, the latest first; hours without any are left out.",
         handler=history.refused_hours,
         takes=requests.HoursQuery,
-        answers={200: responses.RefusedHours},
+        answers={200: "RefusedHours"},
     ),
     Operation(
         method="GET",
@@ -272,7 +271,7 @@ _OF_ACCOUNT: tuple[Operation, ...] = (
         says="The newest webhooks, variable by variable: what the bridge understood, and what is missing.",
         handler=history.received,
         takes=requests.ReceivedQuery,
-        answers={200: responses.Received},
+        answers={200: "Received"},
     ),
     Operation(
         method="GET",
@@ -281,7 +280,7 @@ _OF_ACCOUNT: tuple[Operation, ...] = (
         says="What people did by hand, newest first.",
         handler=history.trail_lines,
         takes=requests.TrailQuery,
-        answers={200: responses.Trail},
+        answers={200: "Trail"},
     ),
     Operation(
         method="GET",
@@ -289,7 +288,7 @@ _OF_ACCOUNT: tuple[Operation, ...] = (
         name="rules",
         says="The rules in force, each with where it comes from.",
         handler=history.rules,
-        answers={200: responses.Rules},
+        answers={200: "Rules"},
     ),
     Operation(
         method="GET",
@@ -297,7 +296,7 @@ _OF_ACCOUNT: tuple[Operation, ...] = (
         name="audits",
         says="The newest audits that somebody asked for.",
         handler=audits.list_audits,
-        answers={200: responses.Audits},
+        answers={200: "Audits"},
     ),
     Operation(
         method="POST",
@@ -306,7 +305,7 @@ _OF_ACCOUNT: tuple[Operation, ...] = (
         says="Compare CloudTalk's calls with Kustomer's conversations; repair what can be repaired safely.",
         handler=audits.ask,
         takes=requests.AuditAsk,
-        answers={200: responses.Audit, 202: responses.Audit},
+        answers={200: "Audit", 202: "Audit"},
     ),
     Operation(
         method="GET",
@@ -314,7 +313,7 @@ _OF_ACCOUNT: tuple[Operation, ...] = (
         name="oneAudit",
         says="One audit: how far it is, and what does not match.",
         handler=audits.one_audit,
-        answers={200: responses.Audit},
+        answers={200: "Audit"},
     ),
 )
 
@@ -325,7 +324,7 @@ _ACCOUNTS = Operation(
     says="All accounts of the deployment, by name: state, queue, last webhook.",
     handler=accounts.accounts,
     takes=requests.AccountsQuery,
-    answers={200: responses.Accounts},
+    answers={200: "Accounts"},
 )
 
 
