@@ -11,7 +11,7 @@ from dotenv import dotenv_values
 from pydantic import AliasChoices, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource
 
-from bridge.domain.rules.model import Rules
+from bridge.domain.rules.model import LARGEST_FILE, Rules
 from bridge.errors import WrongUse
 from bridge.secret_files import complaint, file_variables, not_from_files
 from bridge.setting_names import misspelt
@@ -101,7 +101,7 @@ def read_rules(path: Path | None) -> tuple[Rules, list[str]]:
     """The rules of a file, and a line `FILE:LINE:COLUMN: what; remedy` for each mistake in it."""
     if path is None:
         return Rules(), []
-    from bridge.domain.rules.file import LARGEST_FILE, read_rules_bytes
+    from bridge.domain.rules.file import read_rules_bytes
 
     try:
         with path.open("rb") as file:

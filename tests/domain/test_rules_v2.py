@@ -15,8 +15,8 @@ from bridge.domain.hours import read_hours
 from bridge.domain.outcome import Direction, Outcome
 from bridge.domain.rules.choices import CHOICES, THEN
 from bridge.domain.rules.conditions import CONDITIONS
-from bridge.domain.rules.file import LARGEST_FILE, read_rules_bytes, read_rules_text
-from bridge.domain.rules.model import Rule, Rules
+from bridge.domain.rules.file import read_rules_bytes, read_rules_text
+from bridge.domain.rules.model import LARGEST_FILE, Rule, Rules
 from bridge.domain.rules.schema import json_schema
 from bridge.domain.rules.when import When
 from bridge.domain.rules.writing import default_text

@@ -20,12 +20,11 @@ from bridge.domain.outcome import Direction, Outcome
 from bridge.domain.rules.choices import THEN, read_webhook_keys
 from bridge.domain.rules.complaints import Complaint, complaint, repeated
 from bridge.domain.rules.conditions import read_when
-from bridge.domain.rules.model import Rule, Rules
+from bridge.domain.rules.model import LARGEST_FILE, Rule, Rules
 from bridge.domain.rules.positions import Places, TooDeepError, places_of
 from bridge.domain.rules.schema import Table, choices_of, file_model
 from bridge.domain.webhook.keys import folded
 
-LARGEST_FILE = 262_144
 # Each takes a moment to word, and processes read the file while they work.
 MOST_COMPLAINTS = 200
 _TOMLS_PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")

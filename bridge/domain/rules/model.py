@@ -18,6 +18,9 @@ from bridge.domain.kustomer_texts.languages import Language
 from bridge.domain.outcome import Outcome, Status
 from bridge.domain.rules.when import Caller, Facts, When, of_listed, why_not, without_path
 
+# Bytes of the file that they are read from.
+LARGEST_FILE = 262_144
+
 Match = Literal["phone", "shared_phone", "email", "external_id"]
 Several = Literal["newest", "most_recent_conversation", "none", "house"]
 Unknown = Literal["create", "house", "skip"]
