@@ -6,8 +6,8 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Callable
-from functools import partial
-from typing import Any
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -20,7 +20,6 @@ from bridge.accounts.source import AccountsSource, wrong_in_files
 from bridge.ledger.calls.inbox import Inbox
 from bridge.ledger.proof import CannotProve
 from bridge.metrics.accounts import account_numbers
-from bridge.metrics.page import MetricsPage
 from bridge.rules_source import RulesSource
 from bridge.secrets_source import SecretsSource
 from bridge.settings import Settings
@@ -44,6 +43,9 @@ from bridge.web.webhooks.body import SLOWEST_S
 from bridge.web.webhooks.rates import Rates
 from bridge.web.webhooks.routes import Webhooks, log
 from bridge.web.webhooks.usual import UsualWebhooks
+
+if TYPE_CHECKING:
+    from bridge.metrics.page import MetricsPage
 
 
 def create_app(
@@ -101,7 +103,7 @@ def create_app(
         _put_accounts_in_front(app, receiver, now=now, body_within_s=body_within_s, storage=storage)
     else:
         state.operations = api.OPERATIONS
-    state.metrics = _metrics_page(app)
+    state.metrics = cache(partial(_metrics_page, app))
     return app
 
 
@@ -145,6 +147,9 @@ def _receiver(
 
 
 def _metrics_page(app: Bridge) -> MetricsPage:
+    # Imported by the first scrape, in its thread: with Prometheus' library it takes 1.3 MB.
+    from bridge.metrics.page import MetricsPage
+
     state = app.state
     acceptor, traffic, desk = state.acceptor, state.traffic, state.desk
     webhooks, numbers, accounts = app.webhooks, state.numbers, state.accounts
@@ -238,7 +243,7 @@ async def _metrics(request: Request) -> Response:
     desk, page = request.app.state.desk, request.app.state.metrics
     accept = request.headers.get("accept", "")
     try:
-        text, content_type = await desk.run(lambda: page.answer(accept))
+        text, content_type = await desk.run(lambda: page().answer(accept))
     except REDIS_AWAY:
-        text, content_type = page.without_ledger(accept)
+        text, content_type = page().without_ledger(accept)
     return Response(text, headers={"content-type": content_type})

@@ -47,6 +47,7 @@ _NOT_AT_THE_START_OF_WEB = {
     "bridge.reports.what_if",
     "bridge.web.api.responses",
     "jsonschema",
+    "prometheus_client",
 }
 _MAKES_THE_APP = """
 import sys, bridge.commands.web
