@@ -225,6 +225,7 @@ def open_synthetic(settings: Settings, deps: Deps, secrets: SecretsSource | None
         secrets: tells of other webhook tokens and signing secrets.
     """
     from bridge.clients.bounds import Client
+    from bridge.clients.http import certificates
     from bridge.jobs.synthetic import SyntheticCall
 
     host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104
@@ -238,7 +239,7 @@ def open_synthetic(settings: Settings, deps: Deps, secrets: SecretsSource | None
         webhooks_path=settings.webhooks_path,
         tokens=list(settings.webhook_tokens),
         signing_secrets=list(settings.webhook_signing_secrets),
-        client=Client(),
+        client=Client(certificates=certificates),
     )
     if secrets is not None:
         secrets.on_change(lambda new: synthetic.use(new.webhook_tokens, new.webhook_signing_secrets))

@@ -21,6 +21,7 @@ from bridge import __version__
 from bridge.boundary import boundary
 from bridge.clients import network
 from bridge.clients.bounds import Bounds, Client
+from bridge.clients.http import certificates
 from bridge.errors import AnswerTooLarge, TooSlow
 
 # What Kustomer's composer takes of one file.
@@ -104,7 +105,8 @@ class MediaFetcher:
 
     def _opened(self) -> httpx2.Client:
         if self._client is None:
-            transport = httpx2.HTTPTransport(limits=httpx2.Limits(max_connections=4))
+            limits = httpx2.Limits(max_connections=4)
+            transport = httpx2.HTTPTransport(verify=certificates(), limits=limits)
             # As `network.paced` does it.
             transport._pool._network_backend = _Guarded(self._allows)
             headers = {"user-agent": f"callbridge/{__version__}", "accept": "*/*"}
