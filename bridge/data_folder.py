@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 
@@ -35,3 +36,17 @@ def make_private(folder: Path) -> str:
         except PermissionError:
             return f"{path} belongs to another user: who else may read it is not known."
     return ""
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner may read, at once or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_name(f"{path.name}.{os.getpid()}.new")
+    file = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        with os.fdopen(file, "w") as out:
+            out.write(text)
+        new.replace(path)
+    except OSError:
+        new.unlink(missing_ok=True)
+        raise

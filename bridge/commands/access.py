@@ -9,7 +9,7 @@ from dataclasses import replace
 from bridge.commands.context import living_run
 from bridge.commands.printing import say
 from bridge.kept_token import CannotKeep, ops_token
-from bridge.local.supervisor import RUN_MARK
+from bridge.local.processes import RUN_MARK
 from bridge.settings import Settings
 from bridge.web.callers import Access
 

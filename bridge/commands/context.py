@@ -15,9 +15,9 @@ import click
 from bridge import error_reports, logs, tracing_setup
 from bridge.accounts.choosing import choose_account
 from bridge.commands.printing import say
+from bridge.data_folder import write_private
 from bridge.errors import Unavailable, WrongUse
-from bridge.local.embedded import write_private
-from bridge.local.supervisor import RUN_MARK, identity
+from bridge.local.processes import RUN_MARK, identity
 from bridge.secret_files import over, secret_variables
 from bridge.setting_needs import ALL_NEEDS, PROCESS_NEEDS, Need
 from bridge.settings import Reading, Settings
@@ -35,7 +35,7 @@ class Run:
 
     pid: int
     identity: str
-    # What its children carry in their environment; see `supervisor.RUN_MARK`.
+    # What its children carry in their environment; see `processes.RUN_MARK`.
     mark: str
     web_url: str
     # Settings as it gave them to its children: Redis, tokens, the services' addresses and keys.

@@ -19,14 +19,13 @@ from bridge.clients.causes import cause_of
 from bridge.commands.arguments import ONE_LINE
 from bridge.commands.context import Run, living_run, load_settings
 from bridge.commands.printing import PROGRAM, say
-from bridge.data_folder import LAST_CALL
+from bridge.data_folder import LAST_CALL, write_private
 from bridge.domain.outputs import TEXTS
 from bridge.domain.policy import GOES_ON
 from bridge.domain.webhook.templates import TEMPLATES
 from bridge.errors import Unavailable, WrongUse
 from bridge.kept_token import read_ops_token
 from bridge.ledger.keys import is_message
-from bridge.local.embedded import write_private
 from bridge.loopback import is_loopback_host
 from bridge.sandbox import CLOUDTALK_KEY_ID, CORE_PREFIX
 from bridge.sandbox.samples import OUTCOMES, SampleCall

@@ -21,18 +21,11 @@ from bridge.commands.access import find_access
 from bridge.commands.context import Run, last_run, with_addresses_checked
 from bridge.commands.ports import check_port, first_free_port
 from bridge.commands.printing import PROGRAM, say
-from bridge.data_folder import make_private
+from bridge.data_folder import make_private, write_private
 from bridge.errors import BridgeError, WrongUse
-from bridge.local.embedded import DiskFull, EmbeddedRedis, FolderLock, write_private
-from bridge.local.supervisor import (
-    RUN_MARK,
-    Child,
-    Speaker,
-    Supervisor,
-    end_process,
-    identity,
-    marked_processes,
-)
+from bridge.local.embedded import DiskFull, EmbeddedRedis, FolderLock
+from bridge.local.processes import RUN_MARK, end_process, identity, marked_processes
+from bridge.local.supervisor import Child, Speaker, Supervisor
 from bridge.secret_files import over
 from bridge.setting_needs import PROCESS_NEEDS
 from bridge.settings import Settings

@@ -25,8 +25,10 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote
 
+from bridge.data_folder import write_private
 from bridge.errors import BridgeError, WrongUse
-from bridge.local.supervisor import dying_with_parent, end_process, identity
+from bridge.local.processes import end_process, identity
+from bridge.local.supervisor import dying_with_parent
 
 # What the ledger's scripts use came with it.
 OLDEST = (6, 2)
@@ -361,17 +363,3 @@ def last_lines(path: Path, count: int = 8) -> str:
     except OSError:
         return "  (no log)"
     return "\n".join(f"  {line}" for line in lines[-count:])
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner may read, at once or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(f"{path.name}.{os.getpid()}.new")
-    file = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    try:
-        with os.fdopen(file, "w") as out:
-            out.write(text)
-        new.replace(path)
-    except OSError:
-        new.unlink(missing_ok=True)
-        raise

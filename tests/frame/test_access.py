@@ -19,7 +19,7 @@ from bridge.commands.access import find_access
 from bridge.commands.context import Run
 from bridge.data_folder import make_private
 from bridge.kept_token import CannotKeep, ops_token, read_ops_token
-from bridge.local.supervisor import RUN_MARK, identity
+from bridge.local.processes import RUN_MARK, identity
 from bridge.settings import Settings
 from tests.frame.conftest import Program
 from tests.ledger.servers import free_port

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import redis
 
+from bridge.data_folder import write_private
 from bridge.errors import BridgeError, WrongUse
 from bridge.local.embedded import (
     LONGEST_SOCKET_PATH,
@@ -18,7 +19,6 @@ from bridge.local.embedded import (
     EmbeddedRedis,
     _packaged_server,
     find_server,
-    write_private,
 )
 from tests.frame.conftest import wait_until_gone
 

@@ -10,7 +10,8 @@ import sys
 
 import pytest
 
-from bridge.local.supervisor import LASTING_RUN_S, LONGEST_PAUSE_S, Speaker, Supervisor, end_process, identity
+from bridge.local.processes import end_process, identity
+from bridge.local.supervisor import LASTING_RUN_S, LONGEST_PAUSE_S, Speaker, Supervisor
 from tests.frame.conftest import wait_until_gone
 from tests.processes import started
 
