@@ -36,7 +36,7 @@ _USED_FOR = {
     "is_voicemail": "voicemail in place of missed",
     "tags": "in the note; on the conversation with `call_tags`; in rules",
     "notes": "the agent's notes, in the note",
-    "disposition": "in the note",
+    "disposition": "stored and shown; in no note",
     "voice_agent_name": "name of the AI agent, in the note",
     "text": "the message",
     "message_id": "recognises the same message when it comes again",

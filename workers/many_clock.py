@@ -246,7 +246,7 @@ class ManyClock:
             try:
                 sweep_accounts(self._ledger, self._ledger_of)
             except (RedisError, BridgeError) as error:
-                log.warning("keys of accounts not looked through", error=type(error).__name__)
+                log.warning("Redis keys of accounts not scanned", error=type(error).__name__)
 
     def _ledger_of(self, name: str) -> Ledger | None:
         account = self._accounts.get(name)

@@ -98,9 +98,9 @@ def tables_of(path: Path) -> tuple[dict[str, Mapping[str, Any]] | None, list[str
         return None, [f"{path}: is not UTF-8; save it as UTF-8"]
     except tomllib.TOMLDecodeError as error:
         # It says line and column, and shows no value.
-        return None, [f"{path}: is not TOML: {error}; mend that line"]
+        return None, [f"{path}: is not TOML: {error}; correct that line"]
     except RecursionError:
-        return None, [f"{path}: has tables too deep in each other; write [accounts.NAME] for each account"]
+        return None, [f"{path}: nests tables too deeply; write [accounts.NAME] for each account"]
     wrong = [f"{path}: {key}  is not known here; write [accounts.NAME]" for key in found if key != "accounts"]
     accounts = found.get("accounts", {})
     if not isinstance(accounts, dict):
@@ -121,9 +121,9 @@ def tables_of(path: Path) -> tuple[dict[str, Mapping[str, Any]] | None, list[str
 
 def _name_complaint(name: str, table: object) -> str:
     if not ACCOUNT_NAME.fullmatch(name):
-        return "is no name of an account; use a-z, 0-9 and -, at most 40 of them, the first no -"
+        return "is not an account name; use a-z, 0-9 and -, at most 40 of them, and no - at the start"
     if name in _TAKEN:
-        return "is the name of a service; take another one"
+        return "is the name of a service; choose another one"
     return "" if isinstance(table, dict) else "must be a table; write its settings below [accounts.NAME]"
 
 

@@ -109,7 +109,7 @@ def _key_complaint(key: str, name: str, table: Mapping[str, Any]) -> str:
     if name in _known():
         return ""
     near = difflib.get_close_matches(key, [*_known(), *_PUT_IN, _PREFIX, _PAUSED], n=1, cutoff=0.6)
-    return f"is no setting of an account{f'; did you mean {near[0]}?' if near else ''}"
+    return f"is not a setting of an account{f'; did you mean {near[0]}?' if near else ''}"
 
 
 @cache

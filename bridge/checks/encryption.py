@@ -30,7 +30,7 @@ def look_at_encryption(settings: Settings, ledger: Ledger) -> Iterator[Check]:
         )
         found = work.look()
     except BridgeError as error:
-        yield Check(_NAME, "warn", f"not looked at: {error}", "see the other checks")
+        yield Check(_NAME, "warn", f"not checked: {error}", "see the other checks")
         return
     missing = [one for one in found.by_key if one not in (*keyring.ids, PLAIN)]
     for one in missing:
@@ -38,7 +38,7 @@ def look_at_encryption(settings: Settings, ledger: Ledger) -> Iterator[Check]:
             _NAME,
             "FAIL",
             f"{found.by_key[one]} texts are encrypted with key {one}, which ENCRYPTION_KEYS does not hold",
-            "add that key behind the others; what needs it waits, and nothing is lost",
+            "add that key after the others; jobs that need it wait, and nothing is lost",
         )
     if keyring.is_on:
         yield from _keys(settings, found)
@@ -63,6 +63,6 @@ def _keys(settings: Settings, found: Stored) -> Iterator[Check]:
         yield Check(
             _NAME,
             "ok",
-            f"not needed any more by what is stored here: key {', '.join(unused)}",
+            f"nothing stored here needs it any more: key {', '.join(unused)}",
             "remove it from ENCRYPTION_KEYS, unless a backup needs it",
         )

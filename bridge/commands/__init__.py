@@ -67,7 +67,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         ),
         "encryption": (
             "bridge.commands.encryption:encryption",
-            "Keys that encrypt what is stored: make one, count, encrypt anew",
+            "Encryption of what is stored: make a key, count, encrypt with a new key",
         ),
         "backup": ("bridge.commands.backup:backup", "Write ledger, journal and rules to one file"),
         "restore": ("bridge.commands.restore:restore", "Put a backup back, on an empty machine or this one"),

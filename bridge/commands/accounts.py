@@ -34,8 +34,8 @@ def accounts(context: click.Context) -> None:
 
 
 @accounts.command()
-@click.option("-q", "q", default="", metavar="TEXT", help="Only names with this text.")
-@click.option("--state", type=click.Choice(STATES), help="Only these.")
+@click.option("-q", "q", default="", metavar="TEXT", help="Only accounts whose name contains this text.")
+@click.option("--state", type=click.Choice(STATES), help="Only accounts in this state.")
 @click.option("--limit", default=MOST_A_PAGE, show_default=True, type=click.IntRange(1, 10_000))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def ls(*, q: str = "", state: str | None = None, limit: int = MOST_A_PAGE, as_json: bool = False) -> int:
@@ -74,7 +74,7 @@ def check(*, file: Path | None) -> int:
     paused = sum(one.is_paused for one in right)
     if found.is_readable:
         mistakes = counted(len(found.complaints), "mistake")
-        say(f"{counted(len(right), 'account')} right, {paused} of them paused; {mistakes}.")
+        say(f"{counted(len(right), 'account')} correct, {paused} of them paused; {mistakes}.")
     return 2 if found.complaints else 0
 
 

@@ -124,7 +124,7 @@ def _advice(found: Stored, keyring: Keyring, left: Mapping[str, int]) -> Iterato
         yield f"Damaged, or moved from another place: {one}"
     for one in left:
         if one != PLAIN and one not in keyring.ids:
-            yield f"Key {one} is missing: add it behind the others, or what it encrypted stays unread."
+            yield f"Key {one} is missing: add it after the others, or what it encrypted cannot be read."
     if not found.is_whole:
         yield "The time ran out before the end: run it again."
     elif left:
@@ -132,9 +132,7 @@ def _advice(found: Stored, keyring: Keyring, left: Mapping[str, int]) -> Iterato
     else:
         unused = [one for one in keyring.ids if not found.by_key.get(one)]
         first = keyring.first.id if keyring.first is not None else ""
-        yield from (
-            f"Key {one} is not needed any more by what is stored here." for one in unused if one != first
-        )
+        yield from (f"Nothing stored here needs key {one} any more." for one in unused if one != first)
 
 
 def _as_json(found: Stored, keyring: Keyring, left: Mapping[str, int]) -> dict[str, object]:

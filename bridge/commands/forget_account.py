@@ -29,7 +29,7 @@ def forget_account(name: str, *, yes: bool) -> int:
     """
     base = read_settings().need("redis")
     if not ACCOUNT_NAME.fullmatch(name):
-        raise WrongUse(f"{name!r} is no name of an account")
+        raise WrongUse(f"{name!r} is not an account name")
     path = base.callbridge_accounts
     tables, wrong = ({}, []) if path is None else tables_of(path)
     if tables is None:
@@ -51,7 +51,7 @@ def forget_account(name: str, *, yes: bool) -> int:
     say(f"{name}: {counted(removed, 'entry')} of the ledger removed.")
     say(f"Its folder {folder} is removed." if has_folder else f"It had no folder {folder}.")
     if scheme == "file":
-        say(f"Recordings below {place} are removed; a recordings_url of its own is not known any more.")
+        say(f"Recordings below {place} are removed; those in a recordings_url of its own are not.")
     else:
         place = where.partition("?")[0]
         say(f"Recordings are not removed here: delete what is below {place} in the bucket.")
@@ -63,4 +63,4 @@ def _records(settings: Settings) -> int:
         with closing(wiring.open_plain_redis(settings)) as plain:
             return remove_all(plain) + plain.unlink(keys.SCHEMA)
     except (RedisError, OSError) as error:
-        raise Unavailable(f"{why(error)}. Run the same command again once that is mended") from error
+        raise Unavailable(f"{why(error)}. Run the same command again once that is repaired") from error

@@ -170,7 +170,7 @@ class Tools:
         return _json(self._queue())
 
     def what_is_wrong(self) -> str:
-        """Tell what is wrong now and what mends it; most urgent first."""
+        """Tell what is wrong now and how to repair it; most urgent first."""
         found = what_is_wrong(self._ledger, self._queue(), self._ledger.processes())
         return "\n".join(problem.line for problem in found) or "All is well."
 

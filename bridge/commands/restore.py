@@ -60,7 +60,7 @@ def _opened() -> Iterator[tuple[Ledger, Settings]]:
         try:
             yield ledger, settings
         except (RedisError, OSError) as error:
-            raise Unavailable(f"{why(error)}. Run the same command again once that is mended") from error
+            raise Unavailable(f"{why(error)}. Run the same command again once that is repaired") from error
 
 
 def _show(inside: dict[str, Any], blocked: list[str], *, as_json: bool) -> None:

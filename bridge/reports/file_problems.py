@@ -36,7 +36,7 @@ def rules_file(facts: Facts) -> Iterator[Problem]:
 
 
 def secrets_and_accounts(facts: Facts) -> Iterator[Problem]:
-    """Both have the same name, so there is one at a time: once the first is mended, the other shows."""
+    """Both have the same name, so there is one at a time: once the first is correct, the other shows."""
     if facts.secrets_wrong:
         yield Problem(
             name="secrets-wrong",
@@ -54,7 +54,7 @@ def secrets_and_accounts(facts: Facts) -> Iterator[Problem]:
             kind="secrets-wrong",
             severity="warning",
             says=f"the accounts file has a mistake; what was in force before stays ({facts.accounts_wrong})",
-            do="mend the file, which is read again at once; `callbridge accounts check` lists all mistakes",
+            do="correct the file, which is read again at once; `callbridge accounts check` lists them all",
             page="/accounts",
             well="the accounts file has no mistake",
             needs_a_person=True,

@@ -37,7 +37,7 @@ _ADVICE: Mapping[str, tuple[str, str]] = {
     "NeedsAPerson": ("A person has to decide", "Open the call: it says what there is to decide."),
     "crashed": (
         "The job ended its worker, five times",
-        "Look in the workers' log, and report it. Replay one job to see whether it is mended.",
+        "Look in the workers' log, and report it. Replay one job to see whether the cause is gone.",
     ),
     "fault": (
         "A fault in the bridge",
@@ -48,7 +48,7 @@ _ADVICE: Mapping[str, tuple[str, str]] = {
         "Upgrade all processes to the same version, then replay.",
     ),
 }
-_OTHER = ("The job failed for good", "Read the reason, mend it, then replay.")
+_OTHER = ("The job failed for good", "Read the reason, repair the cause, then replay.")
 # Requests of one job that has all to do: to CloudTalk, to Kustomer. A sync looks for conversation and
 # customer, makes both and the note, and attaches the recording, as `bridge.reconcile.backfill` counts them;
 # after a recording, or what detail tells, a sync follows.

@@ -20,7 +20,7 @@ def paused(facts: Facts) -> Iterator[Problem]:
             severity="failure",
             says=f"{one.title} ({one.state}): {one.why}; {jobs}",
             do=one.do.rstrip(".")
-            or "`callbridge doctor` says what to mend; jobs continue by themselves then",
+            or "`callbridge doctor` says what to repair; jobs continue by themselves then",
             page="/",
             well=f"{one.title.replace(' is paused', ' is no longer paused')}; waiting jobs continue",
             needs_a_person=True,

@@ -69,7 +69,7 @@ def test_a_command_works_on_the_account_that_is_named_before_or_after_it(
         (["--account", "acme", "worker"], "callbridge worker serves all accounts: leave out --account"),
         (["--account", "acme", "backup", "x", "--all-accounts"], "leave out --account"),
         (["--account", "acme", "forget", "--yes"], "take its table out first"),
-        (["--account", "../x", "forget", "--yes"], "is no name of an account"),
+        (["--account", "../x", "forget", "--yes"], "is not an account name"),
     ],
 )
 def test_what_is_missing_or_wrong_is_said_with_what_to_do(
@@ -162,11 +162,11 @@ def test_the_accounts_file_is_checked_before_it_is_put_in_force(
     new.write_text(table("acme") + table("bolt", webhook_tokens=["short"]))
 
     assert main(["accounts", "check"]) == 0
-    assert "2 accounts right" in capsys.readouterr().out
+    assert "2 accounts correct" in capsys.readouterr().out
     assert main(["accounts", "check", str(new)]) == 2
     said = capsys.readouterr()
     assert f"{new}: [accounts.bolt] webhook_tokens  must have at least 8" in said.err
-    assert "1 account right" in said.out
+    assert "1 account correct" in said.out
 
 
 @pytest.mark.usefixtures("deployment")

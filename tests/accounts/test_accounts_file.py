@@ -104,7 +104,7 @@ def test_links_and_webhooks_of_an_account_have_its_name(tmp_path: Path) -> None:
     [
         (
             table("acme", webhok_tokens="x"),
-            "webhok_tokens  is no setting of an account; did you mean webhook_tokens?",
+            "webhok_tokens  is not a setting of an account; did you mean webhook_tokens?",
         ),
         (table("acme", kustomer_api_key=None), "kustomer_api_key  is missing: from Kustomer"),
         (table("acme", webhook_tokens=["short"]), "webhook_tokens  must have at least 8 characters"),
@@ -119,7 +119,7 @@ def test_links_and_webhooks_of_an_account_have_its_name(tmp_path: Path) -> None:
             table("acme", kustomer_api_key_file="no.key"),
             "kustomer_api_key_file  is set, and so is KUSTOMER_API_KEY",
         ),
-        (table("Acme"), "[accounts.Acme] is no name of an account; use a-z, 0-9 and -"),
+        (table("Acme"), "[accounts.Acme] is not an account name; use a-z, 0-9 and -"),
         (table("cloudtalk"), "[accounts.cloudtalk] is the name of a service"),
         ("[account.acme]\n", "account  is not known here; write [accounts.NAME]"),
         ("[accounts]\nacme = 1\n", "[accounts.acme] must be a table"),

@@ -94,7 +94,7 @@ def test_status_counts_by_key_and_apply_leaves_nothing(run: Run, redis_client: r
 
     assert code == 3 and "only decrypts" in said and "1 text left" in said
     assert applied == 0 and json.loads(told)["stored"]["ledger"] == {new: 1}
-    assert after == 0 and f"Key {old} is not needed any more" in done
+    assert after == 0 and f"needs key {old} any more" in done
 
 
 def test_doctor_names_a_missing_key_what_is_left_and_a_key_that_is_needed_no_more(
@@ -114,7 +114,7 @@ def test_doctor_names_a_missing_key_what_is_left_and_a_key_that_is_needed_no_mor
     assert off.state == missing[0].state == "FAIL" and old in off.says and old in missing[0].says
     assert left.state == "warn" and f"1 under key {old}" in left.says and left.do.endswith("apply")
     assert good.state == "ok" and f"key {old} encrypts" in good.says
-    assert unused.state == "ok" and f"not needed any more by what is stored here: key {old}" in unused.says
+    assert unused.state == "ok" and f"nothing stored here needs it any more: key {old}" in unused.says
 
 
 def test_who_encrypts_nothing_hears_nothing_of_it(redis_client: redis.Redis, tmp_path: Path) -> None:

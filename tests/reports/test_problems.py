@@ -83,7 +83,7 @@ TABLE: dict[str, tuple[dict[str, Any], list[str]]] = {
         ["secrets-wrong"],
     ),
     "an accounts file that is no TOML": (
-        {"accounts_wrong": "accounts.toml: is not TOML: Expected '='; mend that line"},
+        {"accounts_wrong": "accounts.toml: is not TOML: Expected '='; correct that line"},
         ["secrets-wrong"],
     ),
     "both files wrong": (

@@ -6,5 +6,5 @@
     kept.py        at most so many of these, the ones that were used last
     numbers.py     how all accounts stand, for the list of accounts and `/metrics`
 
-An account that there is not is answered as one whose token is not known.
+An account that does not exist answers like one whose token is wrong.
 """

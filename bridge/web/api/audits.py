@@ -54,7 +54,7 @@ async def ask(request: ApiRequest[AuditAsk]) -> Content:
             await _wait(request, run.id)
     view = await _view(request, run.id)
     if view["state"] == "failed":
-        raise Refused(503, "audit", f"the audit failed: {view['says']}", "Ask again once that is mended.")
+        raise Refused(503, "audit", f"the audit failed: {view['says']}", "Ask again once that is repaired.")
     return (200 if view["state"] == "done" and not view["repaired"] else 202), view
 
 

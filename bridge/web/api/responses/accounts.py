@@ -10,7 +10,9 @@ from bridge.web.api.responses.base import Answer
 
 class OneAccount(Answer):
     name: str = Field(description="Empty for the unnamed one.")
-    state: State = Field(description="wrong: its table has a mistake; it may be at work as it was before.")
+    state: State = Field(
+        description="wrong: its table has a mistake; what was in force before it, if anything, stays."
+    )
     why: str | None = Field(description="The first mistake, as FILE: [accounts.NAME] what; remedy.")
     due: int = Field(description="Jobs whose time has come.")
     oldest_due_s: float
