@@ -3,8 +3,9 @@
 
 Webhooks and jobs do not do it, and nobody waits for it: the clock goes along the ledger's list of calls
 (`keys.CALLS`, by when something was learnt last), a step at a time. Two marks say how far it has come: one
-follows ten minutes behind, when most calls are complete; the other a day and two hours, when no job of a
-call is left (`GIVE_UP_AFTER_MS`), for what was written late. An upgrade begins both at the oldest call.
+follows ten minutes behind, when most calls are complete; the other for what was written late, two hours
+after a job that fails would have been given up, when no job of a call is left. An upgrade begins both at the
+oldest call.
 
 A process of a version that does not read packed records may have been started before this one, and still
 run. It says what it reads with its heartbeat (`processes.py`), and nothing is packed while there is one that
@@ -26,6 +27,7 @@ from bridge.ledger.calls.packed import Part, packed
 from bridge.ledger.calls.record_fields import Family, Field
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.processes import processes
+from bridge.ledger.queue.jobs import GIVE_UP_AFTER_MS
 from bridge.logs import get_logger
 
 log = get_logger(__name__)
@@ -34,7 +36,7 @@ _AT_ONCE = 100
 # A part as it is to be kept.
 _Put = tuple[Mapping[str, Any], Mapping[str, Any], Sequence[str]]
 # Fields of `keys.META` with the marks, and how far each stays behind.
-_MARKS: Mapping[str, int] = {"packed_to": 600_000, "packed_late_to": 26 * 3_600_000}
+_MARKS: Mapping[str, int] = {"packed_to": 600_000, "packed_late_to": GIVE_UP_AFTER_MS + 2 * 3_600_000}
 
 
 def all_read_packed(ledger: Ledger) -> bool:
