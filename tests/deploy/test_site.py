@@ -13,7 +13,7 @@ import pytest
 from deploy.site.check import faults
 from deploy.site.navigation import NAVIGATION, PAGES
 from deploy.site.stage import stage
-from tests.web.browser import CHROMIUM, Tab, browsing
+from tests.web.browser import NEEDS_CHROMIUM, Tab, browsing
 
 ROOT = Path(__file__).parents[2]
 
@@ -90,9 +90,7 @@ def tab() -> Iterator[Tab]:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(
-    CHROMIUM is None and "CI" not in os.environ, reason="needs Chromium, which is not installed"
-)
+@NEEDS_CHROMIUM
 def test_the_search_finds_pages_in_a_folder_that_no_server_serves(site: Path, tab: Tab) -> None:
     tab.open(f"{site.as_uri()}/search.html?q=appendfsync")
 
@@ -101,9 +99,7 @@ def test_the_search_finds_pages_in_a_folder_that_no_server_serves(site: Path, ta
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(
-    CHROMIUM is None and "CI" not in os.environ, reason="needs Chromium, which is not installed"
-)
+@NEEDS_CHROMIUM
 def test_no_page_loads_anything_from_another_host(site: Path, tab: Tab) -> None:
     for name in ("index.html", "deploy/gallery.html", "deploy/README.html", "search.html"):
         tab.open(f"{site.as_uri()}/{name}")

@@ -20,6 +20,7 @@ from bridge.ledger.ledger import Ledger
 from bridge.settings import Settings
 from bridge.web.callers import Access
 from tests.processes import end, start
+from tests.web.browser import Tab, browsing
 from tests.web.serving import TOKEN, Site, serving
 
 
@@ -137,3 +138,9 @@ def eventually() -> Callable[[Callable[[], bool]], None]:
             assert time.monotonic() < ends, "it did not happen within 5 s"
 
     return wait
+
+
+@pytest.fixture(scope="module")
+def tabs() -> Iterator[Callable[[], Tab]]:
+    with browsing() as open_tab:
+        yield open_tab

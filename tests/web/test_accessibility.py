@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.web.tour import CHROMIUM, DESK, PHONE, Tour, browser, touring, visit, window
+from tests.web.browser import NEEDS_CHROMIUM
+from tests.web.tour import DESK, PHONE, Tour, browser, touring, visit, window
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(300),
-    pytest.mark.skipif(
-        CHROMIUM is None and "CI" not in os.environ, reason="needs Chromium, which is not installed"
-    ),
+    NEEDS_CHROMIUM,
 ]
 _GRAVE = ("serious", "critical")
 

@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.web.accounts import KEY, OPS, Deployment, deployment, people_of, table
-from tests.web.browser import CHROMIUM, Tab, browsing
+from tests.web.browser import NEEDS_CHROMIUM, Tab
 from tests.web.conftest import RedisServer
 from tests.web.serving import ENDED
 
 pytestmark = [
     pytest.mark.slow,  # a browser takes a second to start
-    pytest.mark.skipif(
-        CHROMIUM is None and "CI" not in os.environ, reason="needs Chromium, which is not installed"
-    ),
+    NEEDS_CHROMIUM,
 ]
 TEXT = "document.body.innerText"
 LIVE = "document.getElementById('live-state')?.textContent === 'Live'"
-
-
-@pytest.fixture(scope="module")
-def tabs() -> Iterator[Callable[[], Tab]]:
-    with browsing() as open_tab:
-        yield open_tab
 
 
 @pytest.fixture

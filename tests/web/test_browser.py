@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from bridge.ledger.ledger import Ledger
-from tests.web.browser import CHROMIUM, ELSEWHERE, Tab, browsing
+from tests.web.browser import ELSEWHERE, NEEDS_CHROMIUM, Tab
 from tests.web.listening import KEY, Shelf, made_up_sound
 from tests.web.serving import Site
 
 pytestmark = [
     pytest.mark.slow,  # a browser takes much of a processor
-    pytest.mark.skipif(
-        CHROMIUM is None and "CI" not in os.environ, reason="needs Chromium, which is not installed"
-    ),
+    NEEDS_CHROMIUM,
 ]
 
 OPS = "made-up-ops-token"
@@ -25,12 +22,6 @@ NOW = "document.getElementById('sound').currentTime"
 PAUSED = "document.getElementById('sound').paused"
 READY = "document.activeElement.id === 'token'"
 SAID = "document.getElementById('position').getAttribute('aria-valuetext')"
-
-
-@pytest.fixture(scope="module")
-def tabs() -> Iterator[Callable[[], Tab]]:
-    with browsing() as open_tab:
-        yield open_tab
 
 
 @pytest.fixture

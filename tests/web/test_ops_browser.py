@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -12,24 +11,16 @@ import pytest
 
 from bridge.ledger import trail
 from bridge.ledger.ledger import Ledger
-from tests.web.browser import CHROMIUM, Tab, browsing
+from tests.web.browser import NEEDS_CHROMIUM, Tab
 from tests.web.people import AMY, BO, PEOPLE
 from tests.web.serving import ENDED, UUID, Site
 from tests.web.test_parked import done, park
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(
-        CHROMIUM is None and "CI" not in os.environ, reason="needs Chromium, which is not installed"
-    ),
+    NEEDS_CHROMIUM,
 ]
 TEXT = "document.body.innerText"
-
-
-@pytest.fixture(scope="module")
-def tabs() -> Iterator[Callable[[], Tab]]:
-    with browsing() as open_tab:
-        yield open_tab
 
 
 @pytest.fixture

@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
 from bridge.ledger import trail
 from bridge.ledger.ledger import Ledger
-from tests.web.browser import CHROMIUM, Tab, browsing
+from tests.web.browser import NEEDS_CHROMIUM, Tab
 from tests.web.people import AMY, BO, PEOPLE
 from tests.web.serving import ENDED, Site
 from tests.web.test_call_pages import CORPUS, FIELDS, PAGE, park
 
 pytestmark = [
     pytest.mark.slow,  # a browser takes a second to start
-    pytest.mark.skipif(
-        CHROMIUM is None and "CI" not in os.environ, reason="needs Chromium, which is not installed"
-    ),
+    NEEDS_CHROMIUM,
 ]
 
 ROW = f"!!document.querySelector('a[href=\"{PAGE}\"]')"
-
-
-@pytest.fixture(scope="module")
-def tabs() -> Iterator[Callable[[], Tab]]:
-    with browsing() as open_tab:
-        yield open_tab
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Iterator
 from html import unescape
@@ -11,7 +10,7 @@ import pytest
 
 from bridge.web.pages.rendering import NAVIGATION, TEMPLATES
 from bridge.web.roots import below_root, place_of, placed, root_in, root_of
-from tests.web.browser import CHROMIUM, browsing
+from tests.web.browser import NEEDS_CHROMIUM, browsing
 from tests.web.people import BO, HOME, PEOPLE, session, sign_in
 from tests.web.serving import BEARER, ENDED, UUID, Site
 
@@ -95,9 +94,7 @@ def test_the_way_to_sign_in_and_back_stays_below_the_root(site: Site) -> None:
 
 
 @pytest.mark.slow  # a browser takes a second to start
-@pytest.mark.skipif(
-    CHROMIUM is None and "CI" not in os.environ, reason="needs Chromium, which is not installed"
-)
+@NEEDS_CHROMIUM
 def test_in_a_browser_behind_a_prefix_pages_are_styled_signed_in_to_and_live(site: Site) -> None:
     with browsing() as open_tab:
         tab = open_tab()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,13 +15,13 @@ import httpx2
 from tests.processes import started
 from tests.waiting import eventually
 from tests.web.accounts import deployment, table
+from tests.web.browser import CHROMIUM
 from tests.web.conftest import RedisServer
 from tests.web.serving import ENDED
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 ROOT = Path(__file__).parents[2]
 TOKEN = "a-webhook-token-for-the-tour"
 DESK, PHONE = (1280, 860), (390, 844)
