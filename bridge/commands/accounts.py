@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -46,7 +45,7 @@ def ls(*, q: str = "", state: str | None = None, limit: int = MOST_A_PAGE, as_js
     source = AccountsSource(settings, logs=False)
     page = list_accounts(source, {}, q=q, state=state or "", limit=limit)
     stands = _overviews(settings, source, [row.name for row in page.rows])
-    rows = [_standing(row, stands.get(row.name)) for row in page.rows]
+    rows = [row.with_numbers(stands.get(row.name, Overview())) for row in page.rows]
     if as_json:
         say(json.dumps({"accounts": [row.as_json() for row in rows], "next": page.next}, indent=2))
         return 0
@@ -92,19 +91,6 @@ def _overviews(settings: Settings, source: AccountsSource, names: list[str]) -> 
         return found
     except (RedisError, OSError) as error:
         raise Unavailable(f"{why(error)}. `callbridge doctor` says what to do") from error
-
-
-def _standing(row: AccountRow, stands: Overview | None) -> AccountRow:
-    if stands is None:
-        return row
-    return replace(
-        row,
-        due=stands.due,
-        oldest_due_s=stands.oldest_due_s,
-        parked=stands.parked,
-        held=stands.held,
-        last_webhook_at=stands.last_webhook_at,
-    )
 
 
 def _cells(row: AccountRow) -> tuple[str, ...]:

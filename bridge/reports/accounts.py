@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
@@ -27,11 +27,21 @@ class AccountRow:
     name: str
     state: State
     why: str
-    due: int
-    oldest_due_s: float
-    parked: int
-    held: int
-    last_webhook_at: datetime | None
+    due: int = 0
+    oldest_due_s: float = 0.0
+    parked: int = 0
+    held: int = 0
+    last_webhook_at: datetime | None = None
+
+    def with_numbers(self, stands: Overview) -> AccountRow:
+        return replace(
+            self,
+            due=stands.due,
+            oldest_due_s=stands.oldest_due_s,
+            parked=stands.parked,
+            held=stands.held,
+            last_webhook_at=stands.last_webhook_at,
+        )
 
     def as_json(self) -> dict[str, Any]:
         at = self.last_webhook_at
@@ -90,14 +100,9 @@ def list_accounts(
 def _row(source: AccountsSource, name: str, overviews: Mapping[str, Overview]) -> AccountRow:
     account = source.now().get(name)
     wrong = source.wrong_with(name)
-    stands = overviews.get(name, Overview())
-    return AccountRow(
+    row = AccountRow(
         name=name,
         state="wrong" if wrong else "paused" if account is not None and account.is_paused else "running",
         why=wrong[0] if wrong else "",
-        due=stands.due,
-        oldest_due_s=stands.oldest_due_s,
-        parked=stands.parked,
-        held=stands.held,
-        last_webhook_at=stands.last_webhook_at,
     )
+    return row.with_numbers(overviews.get(name, Overview()))
