@@ -175,13 +175,18 @@ def test_the_wheel_has_nothing_else(wheel: Path) -> None:
     assert roots == {"bridge", "workers", f"callbridge-{__version__}.dist-info"}
 
 
+def pip_of(home: Path) -> list[str]:
+    """A new environment there, and how to install into it."""
+    subprocess.run([sys.executable, "-m", "venv", home], check=True)
+    return [str(home / "bin" / "python"), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_pipx_installs_the_wheel(wheel: Path, tmp_path: Path) -> None:
     """The command of deploy/image.md; with the newest packages that the wheel allows, not of the lock."""
     home = tmp_path / "home"
-    subprocess.run([sys.executable, "-m", "venv", home], check=True)
-    pip = [str(home / "bin" / "python"), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
+    pip = pip_of(home)
     if subprocess.run([*pip, "pipx==1.18.4"], capture_output=True, check=False).returncode:
         pytest.skip("needs a package index")
     environ = {
@@ -206,8 +211,7 @@ def test_pipx_installs_the_wheel(wheel: Path, tmp_path: Path) -> None:
 def test_the_wheel_runs_the_sandbox_where_no_checkout_is(wheel: Path, tmp_path: Path) -> None:
     """As `pipx install` does it: an environment of its own; here with the packages of the lock."""
     home = tmp_path / "home"
-    subprocess.run([sys.executable, "-m", "venv", home], check=True)
-    pip = [str(home / "bin" / "python"), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
+    pip = pip_of(home)
     lock = ["--require-hashes", "-r", str(ROOT / "deploy" / "requirements.lock")]
     done = subprocess.run([*pip, *lock], capture_output=True, text=True, check=False)
     if done.returncode:
