@@ -17,7 +17,6 @@ from httpx2 import USE_CLIENT_DEFAULT
 
 from bridge.clients import pace
 from bridge.clients.direct import DirectTransport
-from bridge.clients.network import paced
 from bridge.clients.pace import Pace
 from bridge.errors import AnswerTooLarge, TooSlow
 
@@ -120,8 +119,12 @@ class Bounded(httpx2.BaseTransport):
     """
 
     def __init__(self, real: httpx2.BaseTransport, usual: Bounds = ANSWER) -> None:
-        self._usual = usual
-        self._real = paced(real) if isinstance(real, httpx2.HTTPTransport) else real
+        self._usual, self._real = usual, real
+        if isinstance(real, httpx2.HTTPTransport):
+            # With the first of them; see there.
+            from bridge.clients.backends import paced
+
+            self._real = paced(real)
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         bounds: Bounds = request.extensions.get(_KEY, self._usual)

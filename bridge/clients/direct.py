@@ -22,7 +22,6 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import httpcore2
 import httpx2
 
 from bridge.clients import network, pace
@@ -121,12 +120,7 @@ class DirectTransport(httpx2.BaseTransport):
 
     def _connect(self, origin: Origin, timeout_s: float | None) -> Connection:
         scheme, host, port = origin
-        try:
-            sock = network.connected(host, port, timeout_s)
-        except httpcore2.ConnectTimeout as cause:
-            raise httpx2.ConnectTimeout(str(cause)) from cause
-        except httpcore2.ConnectError as cause:
-            raise httpx2.ConnectError(str(cause)) from cause
+        sock = network.connected(host, port, timeout_s)
         return Connection(origin, self._secured(sock, host, timeout_s) if scheme == "https" else sock)
 
     def _secured(self, sock: socket.socket, host: str, timeout_s: float | None) -> socket.socket:

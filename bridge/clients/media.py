@@ -11,15 +11,12 @@ import mimetypes
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import unquote, urljoin, urlsplit
 
-import httpcore2
 import httpx2
 
 from bridge import __version__
 from bridge.boundary import boundary
-from bridge.clients import network
 from bridge.clients.bounds import Bounds, Client
 from bridge.clients.http import certificates
 from bridge.errors import AnswerTooLarge, TooSlow
@@ -105,37 +102,18 @@ class MediaFetcher:
 
     def _opened(self) -> httpx2.Client:
         if self._client is None:
+            # With the first file; see there.
+            from bridge.clients.backends import GuardedBackend
+
             limits = httpx2.Limits(max_connections=4)
             transport = httpx2.HTTPTransport(verify=certificates(), limits=limits)
-            # As `network.paced` does it.
-            transport._pool._network_backend = _Guarded(self._allows)
+            # As `backends.paced` does it.
+            transport._pool._network_backend = GuardedBackend(self._allows)
             headers = {"user-agent": f"callbridge/{__version__}", "accept": "*/*"}
             self._client = Client(
                 bounds=_BOUNDS, timeout=_TIMEOUT, transport=transport, headers=headers, trust_env=False
             )
         return self._client
-
-
-class _Guarded(network.Backend):
-    """Connects to addresses that are allowed, as they were looked up."""
-
-    def __init__(self, allows: Callable[[str], bool]) -> None:
-        super().__init__()
-        self._allows = allows
-
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore2.NetworkStream:
-        for *_, address in network.addresses_of(host, port, timeout):
-            if not self._allows(str(address[0])):
-                raise httpcore2.ConnectError("not a public address")
-            return super().connect_tcp(str(address[0]), port, timeout, local_address, socket_options)
-        raise httpcore2.ConnectError(f"{host} has no address")
 
 
 def name_of(url: str, content_type: str, number: int) -> str:

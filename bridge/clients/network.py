@@ -1,17 +1,15 @@
-"""Sockets that keep to the pace: connecting, looking up a name, TLS, each read and each write."""
+"""Sockets that keep to the pace: connecting, looking up a name, each read and each write."""
 
 from __future__ import annotations
 
 import socket
-import ssl
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotInTime
 from typing import Any
 
-import httpcore2
 import httpx2
 
 from bridge.clients import pace
@@ -21,21 +19,14 @@ _lookups: dict[tuple[str, int], Future[Addresses]] = {}
 _lock = threading.Lock()
 
 
-def paced(transport: httpx2.HTTPTransport) -> httpx2.HTTPTransport:
-    """The same transport, over sockets that keep to the pace."""
-    # The library takes a backend for its pool, but passes none on; `tests/clients/test_pace.py` would tell.
-    transport._pool._network_backend = Backend()
-    return transport
-
-
 def addresses_of(host: str, port: int, within_s: float | None) -> Addresses:
     """Look a name up, and stop waiting for it in time: the system's own look-up knows no time limit.
 
     One that hangs goes on in its thread, and whoever asks for the same name meanwhile waits for the same one.
 
     Raises:
-        httpcore2.ConnectTimeout: no answer in time.
-        httpcore2.ConnectError: no such name.
+        httpx2.ConnectTimeout: no answer in time.
+        httpx2.ConnectError: no such name.
     """
     with _lock:
         found = _lookups.get((host, port))
@@ -45,9 +36,9 @@ def addresses_of(host: str, port: int, within_s: float | None) -> Addresses:
     try:
         return found.result(within_s)
     except NotInTime as cause:
-        raise httpcore2.ConnectTimeout(f"DNS lookup of {host} timed out") from cause
+        raise httpx2.ConnectTimeout(f"DNS lookup of {host} timed out") from cause
     except (OSError, UnicodeError) as cause:
-        raise httpcore2.ConnectError(f"DNS lookup of {host} failed: {cause}") from cause
+        raise httpx2.ConnectError(f"DNS lookup of {host} failed: {cause}") from cause
 
 
 def _look_up(host: str, port: int, found: Future[Addresses]) -> None:
@@ -66,46 +57,11 @@ def _look_up(host: str, port: int, found: Future[Addresses]) -> None:
         found.set_result(outcome[0])
 
 
-class Backend(httpcore2.NetworkBackend):
-    """The library's own, within the pace."""
-
-    def __init__(self) -> None:
-        self._real = httpcore2.SyncBackend()
-
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore2.NetworkStream:
-        limit = pace.within(timeout)
-        until = None if limit is None else time.monotonic() + limit
-        failed: Exception | None = None
-        # All addresses share the time: a name may have dozens that do not answer.
-        for *_, address in addresses_of(host, port, limit):
-            left = None if until is None else until - time.monotonic()
-            if left is not None and left <= 0:
-                break
-            try:
-                stream = self._real.connect_tcp(address[0], port, left, local_address, socket_options)
-                return _Stream(stream)
-            except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
-                failed = error
-        raise failed or httpcore2.ConnectTimeout(f"{host} did not answer in time")
-
-    def connect_unix_socket(
-        self, path: str, timeout: float | None = None, socket_options: Iterable[Any] | None = None
-    ) -> httpcore2.NetworkStream:
-        return _Stream(self._real.connect_unix_socket(path, pace.within(timeout), socket_options))
-
-
 def connected(host: str, port: int, timeout_s: float | None) -> socket.socket:
     """A socket to the first address of this name that takes it, within the pace.
 
     Raises:
-        httpcore2.ConnectTimeout, httpcore2.ConnectError: as `addresses_of`, or none took it.
+        httpx2.ConnectTimeout, httpx2.ConnectError: as `addresses_of`, or none took it.
     """
     limit = pace.within(timeout_s)
     until = None if limit is None else time.monotonic() + limit
@@ -126,8 +82,8 @@ def connected(host: str, port: int, timeout_s: float | None) -> socket.socket:
         else:
             return sock
     if failed is None or isinstance(failed, TimeoutError):
-        raise httpcore2.ConnectTimeout(f"{host} did not answer in time") from failed
-    raise httpcore2.ConnectError(str(failed)) from failed
+        raise httpx2.ConnectTimeout(f"{host} did not answer in time") from failed
+    raise httpx2.ConnectError(str(failed)) from failed
 
 
 class PacedSocket:
@@ -165,43 +121,6 @@ class PacedSocket:
         if left == 0:
             raise TimeoutError("the total time limit was reached")
         self.real.settimeout(left)
-
-
-class _Stream(httpcore2.NetworkStream):
-    """The library's, over such a socket."""
-
-    def __init__(self, real: Any) -> None:
-        # It keeps its socket under this name, in both of its kinds.
-        real._sock = PacedSocket(real._sock)
-        self._real = real
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        data: bytes = self._real.read(max_bytes, timeout)
-        return data
-
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._real.write(buffer, timeout)
-
-    def close(self) -> None:
-        self._real.close()
-
-    def start_tls(
-        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
-    ) -> httpcore2.NetworkStream:
-        # One limit for the whole handshake: Python counts it so, not for each packet.
-        left = pace.within(timeout)
-        if left == 0:
-            self.close()
-            raise httpcore2.ConnectTimeout("the total time limit was reached")
-        # TLS wants the socket itself.
-        self._real._sock = self._real._sock.real
-        return _Stream(self._real.start_tls(ssl_context, server_hostname, left))
-
-    def get_extra_info(self, info: str) -> Any:
-        if info == "ssl_object":
-            sock = self._real._sock.real
-            return getattr(self._real, "ssl_obj", None) or getattr(sock, "_sslobj", None)
-        return self._real.get_extra_info(info)
 
 
 def _moved(count: int) -> None:

@@ -21,6 +21,7 @@ _NOT_AT_THE_START = {
     "bridge.sandbox",
     "bridge.storage.cloud",
     "bridge.web",
+    "httpcore2",
     "jinja2",
     "jsonschema",
     "lameenc",
