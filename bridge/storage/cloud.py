@@ -191,7 +191,7 @@ class CloudStorage:
         return size, count
 
     def names(self) -> Iterator[str]:
-        return (name for name, _ in self._list(None) if not name.startswith(_INCOMING))
+        return (name for name, _ in self._list(None) if day_of(name) is not None)
 
     def delete_older_than(self, when: datetime) -> int:
         before = when.astimezone(UTC).date()

@@ -120,7 +120,11 @@ class Storage(Protocol):
         ...
 
     def names(self) -> Iterator[str]:
-        """The names of all objects; some that come or go meanwhile may be missing or among them."""
+        """The names of all objects that begin with a day; some that come or go meanwhile may be missing or
+        among them.
+
+        Other names are not ours: the recordings of other accounts may be below the same place.
+        """
         ...
 
     def delete_older_than(self, when: datetime) -> int:

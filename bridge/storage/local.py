@@ -110,10 +110,12 @@ class LocalStorage:
 
     def names(self) -> Iterator[str]:
         with self._errors("list recordings"):
-            for folder, folders, files in os.walk(self.folder):
-                folders[:] = sorted(one for one in folders if one[0] != ".")
-                below = Path(folder).relative_to(self.folder)
-                yield from ((below / file).as_posix() for file in sorted(files) if file[0] != ".")
+            for day_folder in self._days():
+                for folder, folders, files in os.walk(day_folder):
+                    folders[:] = sorted(one for one in folders if one[0] != ".")
+                    below = Path(folder).relative_to(self.folder)
+                    found = ((below / file).as_posix() for file in sorted(files) if file[0] != ".")
+                    yield from (name for name in found if day_of(name) is not None)
 
     def delete_older_than(self, when: datetime) -> int:
         before = when.astimezone(UTC).date()

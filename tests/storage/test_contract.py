@@ -321,8 +321,10 @@ def test_what_is_not_there_is_not_replaced_and_a_break_leaves_what_is_there(stor
 
 def test_all_names_are_listed_and_nothing_else(storage: Storage) -> None:
     names = ["2026/03/02/1.wav", "2026/03/02/2.mp3", "2026/03/03/1.txt"]
+    # Another account's, and what somebody put there.
+    others = ["acme/2026/03/02/3.wav", "probe.txt", "2026/03/notes/4.txt"]
 
-    for name in reversed(names):
+    for name in reversed(names + others):
         write(storage, name, b"a")
 
     assert sorted(storage.names()) == names
