@@ -18,7 +18,7 @@ from pydantic import AliasChoices
 
 from bridge.accounts.account import Account
 from bridge.secret_files import file_variables, open_secrets, secret_variables
-from bridge.setting_needs import ALL_NEEDS
+from bridge.setting_needs import ALL_NEEDS, Need
 from bridge.settings import Settings
 
 # Of the process, whichever account it is at work for: no account may set them, and all have them.
@@ -42,6 +42,8 @@ _PREFIX, _PAUSED, _RULES = "recordings_prefix", "paused", "rules"
 _PREFIX_FORM = re.compile(r"(?:[A-Za-z0-9_][A-Za-z0-9._-]*/)+")
 _PATHS = frozenset({"callbridge_rules"})
 _PUT_IN = {_RULES: "callbridge_rules"}
+# Without REDIS_URL the deployment itself says so, and `callbridge up` needs none.
+_NEEDS: tuple[Need, ...] = tuple(one for one in ALL_NEEDS if one != "redis")
 
 
 def read_account(
@@ -65,7 +67,7 @@ def read_account(
     settings, complaints = Settings.of_given(_inherited(base) | own, opened)
     wrong += [_own_words(line) for line in (*opened.wrong, *complaints)]
     named = {line.partition("  ")[0].removesuffix("_file") for line in wrong}
-    for line in map(_own_words, settings.missing(*ALL_NEEDS)):
+    for line in map(_own_words, settings.missing(*_NEEDS)):
         key, _, what = line.partition("  ")
         if key not in named:
             wrong.append(f"{key}  is missing: {what}")

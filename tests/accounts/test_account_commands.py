@@ -174,3 +174,16 @@ def test_the_templates_of_an_account_have_its_addresses(capsys: pytest.CaptureFi
     assert main(["--account", "acme", "templates", "call-ended"]) == 0
 
     assert "https://YOUR-BRIDGE/webhooks/acme/cloudtalk/call-ended" in capsys.readouterr().out
+
+
+def test_a_file_can_be_checked_before_there_is_a_redis(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("REDIS_URL", raising=False)
+    file = tmp_path / "new.toml"
+    file.write_text(table("acme") + table("bolt"))
+
+    assert main(["accounts", "check", str(file)]) == 0
+
+    assert capsys.readouterr().out == "2 accounts right, 0 of them paused; 0 mistakes.\n"
