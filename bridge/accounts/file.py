@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +30,13 @@ class Entry:
 
     Attributes:
         wrong: a line for each mistake, `FILE: [accounts.NAME] key  what`; then it is not in use.
+        shares_place: it is wrong because of another account, so it may be right though it has not changed.
     """
 
     table: Mapping[str, Any] = field(repr=False)
     account: Account
     wrong: tuple[str, ...] = ()
+    shares_place: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,16 +69,21 @@ def read_accounts(path: Path, base: Settings, *, before: Mapping[str, Entry] | N
     entries: dict[str, Entry] = {}
     for name, table in tables.items():
         old = before.get(name) if before else None
-        if old is not None and old.table == table:
+        if old is not None and old.table == table and not old.shares_place:
             entries[name] = old
         else:
             entries[name] = read_entry(path, name, table, base)
+    return AccountsFile(entries=with_places_apart(path, entries), wrong=tuple(wrong))
+
+
+def with_places_apart(path: Path, entries: Mapping[str, Entry]) -> dict[str, Entry]:
+    """The same, but wrong is each that has its recordings where an earlier one has them."""
+    found = dict(entries)
     for name, other in shared_places(one.account for one in entries.values() if not one.wrong).items():
         said = f"recordings_url  is that of [accounts.{other}] too; give each a place, or a recordings_prefix"
-        entries[name] = Entry(
-            table={}, account=entries[name].account, wrong=(f"{path}: [accounts.{name}] {said}",)
-        )
-    return AccountsFile(entries=entries, wrong=tuple(wrong))
+        wrong = (f"{path}: [accounts.{name}] {said}",)
+        found[name] = replace(entries[name], wrong=wrong, shares_place=True)
+    return found
 
 
 def read_entry(path: Path, name: str, table: Mapping[str, Any], base: Settings) -> Entry:

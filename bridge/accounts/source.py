@@ -15,7 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from bridge.accounts.account import Account, Accounts, Change
-from bridge.accounts.file import AccountsFile, Entry, read_accounts, read_entry
+from bridge.accounts.file import AccountsFile, Entry, read_accounts, read_entry, with_places_apart
 from bridge.errors import WrongUse
 from bridge.ledger.processes import WrongFiles
 from bridge.logs import get_logger
@@ -124,7 +124,10 @@ class AccountsSource:
                 entry = read_entry(path, name, file.entries[name].table, self._base)
                 if entry != file.entries[name]:
                     changed[name] = entry
-        return AccountsFile(entries={**file.entries, **changed}, wrong=file.wrong) if changed else None
+        if not changed:
+            return None
+        entries = with_places_apart(path, {**file.entries, **changed})
+        return AccountsFile(entries=entries, wrong=file.wrong)
 
     def _take(self, found: AccountsFile) -> None:
         """Put what is good of the file in force."""

@@ -94,3 +94,23 @@ def test_looking_at_files_that_stay_the_same_changes_nothing(tmp_path: Path) -> 
     deployment.look()
 
     assert seen == [] and all(deployment.source.now()[name] is one for name, one in before.items())
+
+
+def test_why_an_account_is_wrong_that_shares_a_place_stays_true_after_its_secrets_change(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "key-of-bolt"
+    file.write_text("kustomer-of-bolt")
+    bolt = table("bolt", recordings_prefix="acme/", kustomer_api_key=None, kustomer_api_key_file=file.name)
+    deployment = Deployment(tmp_path, table("acme"), bolt)
+    deployment.look()
+
+    deployment.put(file, "another-of-bolt")
+    told = deployment.look()
+
+    assert "[accounts.bolt] recordings_url  is that of [accounts.acme] too" in told
+    assert list(deployment.source.now()) == ["", "acme"]
+
+    deployment.write(table("acme", recordings_prefix="elsewhere/"), bolt)
+    assert deployment.look() == ""
+    assert list(deployment.source.now()) == ["", "acme", "bolt"]
