@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from contextlib import closing
+from pathlib import Path
+from typing import Any
 
 from bridge import wiring
-from bridge.accounts.file import tables_of
+from bridge.accounts.file import read_entry, tables_of
 from bridge.accounts.reading import place_of_recordings
 from bridge.commands.confirming import confirm
 from bridge.commands.context import read_settings
@@ -39,13 +42,17 @@ def forget_account(name: str, *, yes: bool) -> int:
             f"{name} is still in {path}: take its table out first, or name --number or --call to erase a part"
         )
     confirm(f"Permanently erase all records and recordings of the account {name}?", yes=yes)
+    where = place_of_recordings(name, base)
+    user = _user_of(where, path, tables, base)
     settings = base.of_account(name)
     removed = _records(settings)
     folder = base.data_dir / "accounts" / name
     has_folder = folder.is_dir()
     shutil.rmtree(folder, ignore_errors=True)
-    where = place_of_recordings(name, base)
     scheme, _, place = where.partition(":")
+    if user:
+        say(f"Recordings below {where.partition('?')[0]} stay: {user} keeps its own there.")
+        return 0
     if scheme == "file":
         shutil.rmtree(place, ignore_errors=True)
     say(f"{name}: {counted(removed, 'entry')} of the ledger removed.")
@@ -56,6 +63,17 @@ def forget_account(name: str, *, yes: bool) -> int:
         place = where.partition("?")[0]
         say(f"Recordings are not removed here: delete what is below {place} in the bucket.")
     return 0
+
+
+def _user_of(where: str, path: Path | None, tables: Mapping[str, Mapping[str, Any]], base: Settings) -> str:
+    """The account of the file with its recordings in that place or below it, such as one that was renamed."""
+    if path is None:
+        return ""
+    for name, table in tables.items():
+        place = read_entry(path, name, table, base).account.settings.recordings_url
+        if f"{place.partition('?')[0]}/".startswith(f"{where.partition('?')[0]}/"):
+            return name
+    return ""
 
 
 def _records(settings: Settings) -> int:

@@ -122,6 +122,21 @@ def test_all_of_a_removed_account_is_forgotten_and_nothing_of_another(
     assert parked(capsys, "--account", "bolt", "parked", "ls") == ["of bolt"]
 
 
+@pytest.mark.parametrize("prefix", ["acme/", "acme/new/"])
+def test_recordings_that_another_account_took_over_are_not_forgotten(
+    deployment: Path, capsys: pytest.CaptureFixture[str], prefix: str
+) -> None:
+    """As when an account is renamed and keeps its recordings."""
+    place = deployment.parent / "data" / "recordings" / "acme"
+    place.mkdir(parents=True)
+    deployment.write_text(table("renamed", recordings_prefix=prefix))
+
+    assert main(["forget", "--account", "acme", "--yes"]) == 0
+
+    assert place.is_dir()
+    assert f"Recordings below file:{place} stay: renamed keeps its own there." in capsys.readouterr().out
+
+
 def test_accounts_are_backed_up_each_into_a_file_and_restored_one_by_one(
     deployment: Path, redis_client: redis.Redis, capsys: pytest.CaptureFixture[str]
 ) -> None:
