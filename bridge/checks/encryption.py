@@ -64,5 +64,6 @@ def _keys(settings: Settings, found: Stored) -> Iterator[Check]:
             _NAME,
             "ok",
             f"nothing stored here needs it any more: key {', '.join(unused)}",
-            "remove it from ENCRYPTION_KEYS, unless a backup needs it",
+            "remove it from ENCRYPTION_KEYS, unless a backup needs it"
+            + (" or another account (--account NAME)" if settings.callbridge_accounts is not None else ""),
         )

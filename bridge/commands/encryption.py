@@ -45,7 +45,7 @@ def status(*, as_json: bool) -> int:
     """
     with _opened(None) as (work, settings):
         found = work.look()
-    return _show(found, settings.keyring, as_json=as_json)
+    return _show(found, settings, as_json=as_json)
 
 
 @encryption.command()
@@ -59,7 +59,7 @@ def apply(*, minutes: float | None, as_json: bool) -> int:
     """
     with _opened(None if minutes is None else minutes * 60) as (work, settings):
         found = work.apply(_Progress() if not as_json and sys.stderr.isatty() else lambda _: None)
-    return _show(found, settings.keyring, as_json=as_json)
+    return _show(found, settings, as_json=as_json)
 
 
 @contextmanager
@@ -87,7 +87,8 @@ class _Progress:
             say(f"{done:,} encrypted anew so far", err=True)
 
 
-def _show(found: Stored, keyring: Keyring, *, as_json: bool) -> int:
+def _show(found: Stored, settings: Settings, *, as_json: bool) -> int:
+    keyring = settings.keyring
     left = found.left(keyring)
     is_done = found.is_whole and not left and not found.damaged
     if as_json:
@@ -106,7 +107,7 @@ def _show(found: Stored, keyring: Keyring, *, as_json: bool) -> int:
     changed = sum(tally.changed for tally in found.places.values())
     if changed:
         say(f"{changed:,} encrypted anew." if keyring.first else f"{changed:,} stored plain again.")
-    for line in _advice(found, keyring, left):
+    for line in _advice(found, keyring, left, has_accounts=settings.callbridge_accounts is not None):
         say(line)
     return _DONE if is_done else _LEFT
 
@@ -119,7 +120,7 @@ def _role(key_id: str, keyring: Keyring) -> str:
     return "encrypts" if keyring.first is not None and keyring.first.id == key_id else "only decrypts"
 
 
-def _advice(found: Stored, keyring: Keyring, left: Mapping[str, int]) -> Iterator[str]:
+def _advice(found: Stored, keyring: Keyring, left: Mapping[str, int], *, has_accounts: bool) -> Iterator[str]:
     for one in found.damaged:
         yield f"Damaged, or moved from another place: {one}"
     for one in left:
@@ -130,9 +131,11 @@ def _advice(found: Stored, keyring: Keyring, left: Mapping[str, int]) -> Iterato
     elif left:
         yield f"{counted(sum(left.values()), 'text')} left; `callbridge encryption apply` goes on."
     else:
-        unused = [one for one in keyring.ids if not found.by_key.get(one)]
         first = keyring.first.id if keyring.first is not None else ""
-        yield from (f"Nothing stored here needs key {one} any more." for one in unused if one != first)
+        unused = [one for one in keyring.ids if not found.by_key.get(one) and one != first]
+        yield from (f"Nothing stored here needs key {one} any more." for one in unused)
+        if unused and has_accounts:
+            yield "That is one account of several: apply to each (--account NAME) before a key is taken out."
 
 
 def _as_json(found: Stored, keyring: Keyring, left: Mapping[str, int]) -> dict[str, object]:

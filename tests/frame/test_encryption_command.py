@@ -97,6 +97,21 @@ def test_status_counts_by_key_and_apply_leaves_nothing(run: Run, redis_client: r
     assert after == 0 and f"needs key {old} any more" in done
 
 
+def test_a_key_that_one_account_needs_no_more_may_be_needed_by_another(
+    run: Run, redis_client: redis.Redis, tmp_path: Path
+) -> None:
+    file, old = tmp_path / "accounts.toml", Keyring([ONE]).ids[0]
+    file.write_text("")
+    keep_a_call(redis_client, TWO)
+    accounts = {"CALLBRIDGE_ACCOUNTS": str(file), "WEBHOOK_TOKENS": "the-token-of-the-environment"}
+
+    code, said = run("status", ENCRYPTION_KEYS=f"{TWO},{ONE}", **accounts)
+    alone, told = run("status", ENCRYPTION_KEYS=f"{TWO},{ONE}")
+
+    assert code == alone == 0 and f"Nothing stored here needs key {old} any more" in said
+    assert "apply to each (--account NAME) before a key is taken out" in said and "--account" not in told
+
+
 def test_doctor_names_a_missing_key_what_is_left_and_a_key_that_is_needed_no_more(
     redis_client: redis.Redis, tmp_path: Path
 ) -> None:
