@@ -13,7 +13,7 @@ from functools import partial
 from bridge.accounts.source import AccountsSource, wrong_in_files
 from bridge.deps import Deps
 from bridge.domain.rules.model import Rules
-from bridge.errors import BridgeError, WrongUse
+from bridge.errors import BridgeError, KeyMissing, WrongUse
 from bridge.ledger import audits
 from bridge.ledger.faults import RedisError, why
 from bridge.ledger.ledger import Ledger
@@ -160,6 +160,8 @@ def _repeat(
             what()
         except RedisError as error:
             log.warning("housekeeping failed, will be retried", why=why(error))
+        except KeyMissing as error:
+            log.warning("housekeeping failed, will be retried", why=str(error))
         except BridgeError as error:
             log.warning("housekeeping failed, will be retried", error=type(error).__name__)
         at_work.clear()

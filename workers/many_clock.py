@@ -111,11 +111,14 @@ class Household:
 
     def look_after_records(self) -> None:
         """What only Redis is needed for."""
-        self._clock.beat()
-        self._clock.keep_index()
-        self._clock.pack()
-        step_all(self.ledger)
-        self._watch.beat()
+        try:
+            self._clock.beat()
+            self._clock.keep_index()
+            self._clock.pack()
+            step_all(self.ledger)
+        finally:
+            # It notifies of what the others fail for.
+            self._watch.beat()
 
     def look_after_services(self) -> None:
         """What waits for CloudTalk, Kustomer and whoever is notified. A paused account asks for nothing."""

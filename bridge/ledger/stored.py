@@ -17,7 +17,7 @@ import redis
 from bridge.boundary import boundary
 from bridge.encryption.keyring import Keyring
 from bridge.encryption.names import Names, new_secret
-from bridge.encryption.texts import PREFIX, Place, decrypt, digest_of, encrypt
+from bridge.encryption.texts import PREFIX, Place, decrypt, digest_of, encrypt, key_id_of
 from bridge.ledger import keys
 from bridge.ledger.calls.record_fields import Family, Field
 
@@ -171,6 +171,11 @@ class StoredTexts:
         if self._names is None or now > self._names[0]:
             self._names = (now + NAMES_FOR_S, Names(self._names_secret()))
         return self._names[1]
+
+    def missing_key(self) -> str:
+        """The id of the key without which no name can be looked up, if it is not in force here."""
+        key_id = key_id_of(cast(str | None, self._redis.hget(keys.META, NAMES_SECRET)) or "")
+        return key_id if key_id is not None and key_id not in self.keyring.ids else ""
 
     @boundary("ledger.names_secret")
     def _names_secret(self) -> str:

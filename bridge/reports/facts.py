@@ -74,6 +74,7 @@ def gather_facts(
         rules_versions=rules_versions(say),
         secrets_wrong=next(filter(None, (one.wrong_files.secrets for one in say)), ""),
         accounts_wrong=next(filter(None, (one.wrong_files.accounts for one in say)), ""),
+        key_missing=ledger.texts.missing_key(),
         refused=refused,
         refused_cause=cause,
         silent_s=sample.get("silent_s") if sample.get("silent_after_s") else None,

@@ -59,3 +59,17 @@ def secrets_and_accounts(facts: Facts) -> Iterator[Problem]:
             well="the accounts file has no mistake",
             needs_a_person=True,
         )
+
+
+def encryption_key(facts: Facts) -> Iterator[Problem]:
+    if facts.key_missing:
+        yield Problem(
+            name="key-missing",
+            kind="key-missing",
+            severity="failure",
+            says=f"ENCRYPTION_KEYS does not hold key {facts.key_missing}: what it encrypted waits unread",
+            do="add that key behind the others; `callbridge encryption status` lists what needs it",
+            page="/setup",
+            well="what is stored can be decrypted again",
+            needs_a_person=True,
+        )

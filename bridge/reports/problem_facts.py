@@ -66,6 +66,7 @@ class Facts:
         rules_versions: version of the rules -> kinds of the processes that work by it.
         secrets_wrong: what is wrong with the file of a secret, where a process works by the one before it.
         accounts_wrong: the first mistake in the accounts file, where what was in force before it stays.
+        key_missing: the id of the key that decrypts what is stored, if it is not in ENCRYPTION_KEYS.
         search_refused: the key may not search customers, as the rules wish.
         klass_refused: the class of custom objects that Kustomer refuses, and why: "missing", or "role".
         add_on_missing: the rules choose what CloudTalk's AI says, and the account lacks its add-on.
@@ -92,6 +93,7 @@ class Facts:
     rules_versions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     secrets_wrong: str = ""
     accounts_wrong: str = ""
+    key_missing: str = ""
     search_refused: bool = False
     klass_refused: tuple[str, str] = ("", "")
     add_on_missing: bool = False

@@ -64,6 +64,8 @@ KINDS: Mapping[str, Kind] = {
     "rules-wrong": Kind(heading="The rules file has a mistake", after_s=0),
     "rules-differ": Kind(heading="Processes work by different rules", after_s=30),
     "secrets-wrong": Kind(heading="The file of a secret is wrong", after_s=0),
+    # Whoever changes keys may mend it at once.
+    "key-missing": Kind(heading="An encryption key is missing", after_s=10),
     "synthetic-late": Kind(
         heading="The synthetic call is late",
         after_s=0,

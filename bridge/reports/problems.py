@@ -209,6 +209,7 @@ _RULES: tuple[Callable[[Facts], Iterator[Problem]], ...] = (
     service_problems.add_on_missing,
     file_problems.rules_file,
     file_problems.secrets_and_accounts,
+    file_problems.encryption_key,
     _live_late,
     _parked,
     _calls_missing,

@@ -90,6 +90,7 @@ TABLE: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"secrets_wrong": "OPS_TOKEN_FILE  /run/secrets/ops: is empty", "accounts_wrong": "accounts.toml: x"},
         ["secrets-wrong"],
     ),
+    "a key that is not there": ({"key_missing": "0f3a9c21"}, ["key-missing"]),
     "one version of the rules": ({"rules_versions": {"a1": ("web", "clock")}}, []),
     "two versions of the rules": (
         {"rules_versions": {"a1": ("web",), "b2": ("clock",)}},

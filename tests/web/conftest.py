@@ -112,6 +112,7 @@ def serve(settings: Settings) -> Iterator[Callable[..., Site]]:
         def start(*, app: dict[str, Any] | None = None, **changes: Any) -> Site:
             result = settings.model_dump(include={"redis_url", "webhook_tokens"})
             changed = Settings.model_validate({**result, **changes})
+            changed.use_keys()
             access = Access(
                 token=changed.ops_token,
                 people=changed.ops_tokens,

@@ -8,6 +8,8 @@ from html.parser import HTMLParser
 import pytest
 import redis
 
+from bridge.encryption.keyring import Keyring
+from bridge.encryption.keys import new_key
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.traffic import read_traffic
 from bridge.reports.now import total
@@ -79,6 +81,25 @@ def test_an_empty_bridge_says_what_to_do_next(site: Site) -> None:
     text = site.get("/").text
 
     assert "No calls yet" in text and "No worker runs" in text and "callbridge worker" in text
+
+
+def test_without_a_key_a_page_says_which_one_and_status_that_a_person_has_to_act(
+    serve: Callable[..., Site], store: redis.Redis
+) -> None:
+    one, two = new_key(), new_key()
+    serve(encryption_keys=[one]).post(ENDED)
+    # As the first sync does.
+    Ledger(store, keyring=Keyring([one])).texts.names()
+    id_of_one = Keyring([one]).ids[0]
+
+    site = serve(encryption_keys=[two])
+    pages, status = [site.get(path) for path in ("/", f"/calls/{KEY}")], site.get("/api/status").json
+
+    for page in pages:
+        assert page.status == 503 and page.headers["content-type"].startswith("text/html")
+        assert f"encrypted with key {id_of_one}" in page.text and "An encryption key is missing" in page.text
+    said = f"ENCRYPTION_KEYS does not hold key {id_of_one}: what it encrypted waits unread"
+    assert not status["ok"] and any(line.startswith(said) for line in status["says"])
 
 
 class Tags(HTMLParser):

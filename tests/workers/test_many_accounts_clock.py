@@ -5,18 +5,25 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import redis
 
 from bridge.accounts.account import Account
+from bridge.domain.rules.model import Rules
+from bridge.domain.webhook.events import Event, read_event
+from bridge.encryption.keys import new_key
+from bridge.errors import KeyMissing
 from bridge.ledger.calls.retention import sweep_accounts
 from bridge.ledger.connect import connect
 from bridge.ledger.ledger import Ledger
+from bridge.ledger.watch import read_watch
 from bridge.sandbox.running import RunningSandbox
 from bridge.wiring import open_ledger
 from tests.accounts.given import Deployment, table
+from tests.support import ended
 from tests.waiting import eventually
 from tests.workers.test_many_accounts import table_of
 from workers.many_clock import Household, ManyClock
@@ -119,6 +126,25 @@ def test_keys_without_an_end_get_the_one_that_their_own_account_has(
     assert 1.9 * day_s < ends["acme"] <= 2 * day_s and 2.9 * day_s < ends["bolt"] <= 3 * day_s
     # The unnamed account has a beat of its own; one that is not served is left alone.
     assert ends[""] == gone.ttl("{callbridge}:call:id:7") == -1
+
+
+def test_a_key_that_is_missing_is_a_problem_though_other_chores_fail_for_it(
+    redis_client: redis.Redis, redis_url: str, tmp_path: Path
+) -> None:
+    one, two = new_key(), new_key()
+    before = Deployment(tmp_path, table("acme", encryption_keys=[one]), environ={"REDIS_URL": redis_url})
+    ledger, body = open_ledger(before.of("acme")), ended()
+    event = read_event("call-ended", body, Rules(), received_at=datetime.now(UTC))
+    assert isinstance(event, Event)
+    ledger.record_event(event, body)
+    # As the first sync does.
+    ledger.texts.names()
+
+    after = Deployment(tmp_path, table("acme", encryption_keys=[two]), environ={"REDIS_URL": redis_url})
+    with pytest.raises(KeyMissing):
+        Household(after.source.now()["acme"], threading.Event()).look_after_records()
+
+    assert "key-missing" in read_watch(ledger)[1]
 
 
 def test_each_account_is_compared_with_its_own_cloudtalk(

@@ -9,6 +9,7 @@ from functools import wraps
 from starlette.requests import Request
 from starlette.responses import Response
 
+from bridge.errors import KeyMissing, Tampered
 from bridge.ledger.faults import why
 from bridge.logs import AtMost
 from bridge.web.answers import REDIS_AWAY, Refused
@@ -27,8 +28,8 @@ def signed_in(handler: Handler) -> Handler:
     """For everybody who is signed in: `request.state.person` says who.
 
     A form (any method but GET) is for the role `operate`, and has to come from a page of ours. The order of
-    checks: sign-in (401; to see a page: the way to /login), role (403), origin (403). While Redis is away the
-    page says so.
+    checks: sign-in (401; to see a page: the way to /login), role (403), origin (403). While Redis is away, or
+    a key that decrypts is missing, the page says so.
     """
     return _guarded(handler, operate=False)
 
@@ -55,6 +56,12 @@ def _guarded(handler: Handler, *, operate: bool) -> Handler:
             log.warning("request failed, Redis is unavailable", extra={"why": why(error)})
             text = f"{why(error)}. Nothing can be shown now; callbridge doctor says what to do."
             return message(request, 503, "Temporarily unavailable", text)
+        except (KeyMissing, Tampered) as error:
+            log.warning("request failed, a stored text cannot be decrypted", extra={"why": str(error)})
+            text = f"{error}. callbridge doctor says more."
+            if isinstance(error, KeyMissing):
+                return message(request, 503, "An encryption key is missing", text)
+            return message(request, 500, "Cannot be decrypted", text)
 
     return handle
 
