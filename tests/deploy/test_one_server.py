@@ -116,6 +116,16 @@ def test_there_is_a_unit_for_each_process() -> None:
     assert len(bodies) == 1
 
 
+def test_the_guide_compiles_what_the_units_may_not() -> None:
+    assert all("PYTHONDONTWRITEBYTECODE=1" in unit.read_text() for unit in UNITS)
+
+    (folders,) = re.findall(
+        r"# \.venv/bin/python -m compileall -q (.+)", (DEPLOY / "one-server.md").read_text()
+    )
+
+    assert set(folders.split()) == {".venv/lib", "bridge", "workers"}
+
+
 @pytest.mark.parametrize("unit", UNITS, ids=lambda path: path.stem)
 def test_systemd_takes_each_unit_and_finds_it_closed(unit: Path, tmp_path: Path) -> None:
     analyze = tool("systemd-analyze")
