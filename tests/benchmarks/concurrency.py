@@ -31,7 +31,7 @@ from bridge.ledger.ledger import Ledger
 from bridge.local.embedded import EmbeddedRedis
 from bridge.sandbox import environ
 from tests.benchmarks.attacks import after_others, before_others
-from tests.benchmarks.report import Row
+from tests.benchmarks.report import Row, keep_compiled
 from tests.benchmarks.worker import cpu_s, memory_mb
 from tests.chaos.house import free_port
 from tests.processes import start, started
@@ -64,6 +64,9 @@ def main() -> None:
     given = parser.parse_args()
     checkouts = {"here": HERE} | ({"beside": given.beside.resolve()} if given.beside else {})
     found: dict[tuple[int, str], list[Figures]] = defaultdict(list)
+    keep_compiled()
+    for checkout in checkouts.values():
+        _compile(checkout)
     os.sched_setaffinity(0, _OTHERS)
     with Reaper() as reaper:
         for number in range(given.rounds):
@@ -80,6 +83,7 @@ def main() -> None:
 
 def run(short: bool) -> list[Row]:
     """Of the ideal, what is reached; and CPU and memory. Numbers of threads take turns."""
+    _compile(HERE)
     os.sched_setaffinity(0, _OTHERS)
     threads_of_runs, rounds, seconds = ((8, 64), 1, 3.0) if short else ((8, 64, 128), 3, 4.0)
     found: dict[int, list[Figures]] = defaultdict(list)
@@ -109,6 +113,12 @@ def run(short: bool) -> list[Row]:
             Row(what=f"{what}: memory", value=memory_mb, unit="MB"),
         ]
     return rows
+
+
+def _compile(checkout: Path) -> None:
+    """Import once what a worker does: the first to do so compiles it, and keeps the memory that this took."""
+    command = [sys.executable, "-c", "import bridge.commands.worker, workers.main"]
+    subprocess.run(command, cwd=checkout, env={**os.environ, "PYTHONPATH": str(checkout)}, check=True)
 
 
 def measure(folder: Path, checkout: Path, threads: int, seconds: float, *, first: bool) -> Figures:
