@@ -201,4 +201,4 @@ def test_a_file_can_be_checked_before_there_is_a_redis(
 
     assert main(["accounts", "check", str(file)]) == 0
 
-    assert capsys.readouterr().out == "2 accounts right, 0 of them paused; 0 mistakes.\n"
+    assert capsys.readouterr().out == "2 accounts correct, 0 of them paused; 0 mistakes.\n"
