@@ -13,8 +13,6 @@ from typing import Any
 from bridge.domain.call import Call, fold
 from bridge.domain.outcome import Direction, Stage
 from bridge.domain.phone import Phone, read_phone
-from bridge.domain.policy import DetailWait, Skip, plan
-from bridge.domain.rules.model import Rules
 from bridge.domain.webhook.events import Event
 from bridge.domain.webhook.values import read_call_id, read_direction, read_flag, read_seconds, read_time
 
@@ -72,17 +70,7 @@ class ListedCall:
         call = fold([self.as_event(_ANY_TIME)])
         return replace(call, stage=Stage.ENDED, recorded=self.recorded)
 
-    def kept_out(self, rules: Rules) -> str:
-        """Why the rules say not to write it; empty when they do not, or when that depends on more."""
-        call = self.as_call()
-        want = plan(call, rules.for_call(call), DetailWait.GONE)
-        if not isinstance(want, Skip) or any(rules.is_open(choice, call) for choice in _WHETHER):
-            return ""
-        return want.reason
 
-
-# Choices that decide whether a call is written.
-_WHETHER = ("write", "write_internal", "write_withheld", "write_short")
 _SAME = (
     "call_id", "started_at", "answered_at", "ended_at", "direction", "external", "internal", "agent_id",
     "talk_seconds", "wait_seconds", "wrapup_seconds", "is_voicemail",

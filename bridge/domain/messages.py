@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -162,14 +161,3 @@ def _kind(phone: Phone) -> str:
 
 def _wire(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def describe(message: Message) -> str:
-    """For the record: what lists show of a message, also when its webhooks are gone; nothing of its text."""
-    phone = message.external
-    shown = {
-        "direction": "in" if message.direction is Direction.INCOMING else "out",
-        "channel": message.channel,
-        "number_tail": phone.tail if phone else "",
-    }
-    return json.dumps(shown)

@@ -36,6 +36,8 @@ from bridge.domain.webhook.values import read_uuid
 # Why a call waits that nobody hung up yet.
 GOES_ON = "no webhook has reported the end of the call yet"
 _LONGEST_NAME = 256
+# Choices that decide whether a call is written.
+_WHETHER = ("write", "write_internal", "write_withheld", "write_short")
 OUR_PREFIX, _NUMBER = "cloudtalk:call:", "cloudtalk:number:"
 _SECOND = ":2"
 
@@ -235,6 +237,20 @@ def plan(
         klass=_klass(call, rules, external_id, first_of_day),
         left_out=(*left_out, *made.left_out),
     )
+
+
+def kept_out(call: Call, rules: Rules) -> str:
+    """Why the rules say not to write a call of which the list alone tells.
+
+    Args:
+        call: with what the list says of it (`ListedCall.as_call`).
+    Returns:
+        Empty when the rules do not say so, or when that depends on more.
+    """
+    want = plan(call, rules.for_call(call), DetailWait.GONE)
+    if not isinstance(want, Skip) or any(rules.is_open(choice, call) for choice in _WHETHER):
+        return ""
+    return want.reason
 
 
 def _klass(call: Call, rules: Rules, external_id: str, first_of_day: bool | None) -> KlassDraft | None:

@@ -16,6 +16,7 @@ from bridge.deps import Deps
 from bridge.domain.call import Call
 from bridge.domain.call_list_item import ListedCall
 from bridge.domain.phone import Kind
+from bridge.domain.policy import kept_out
 from bridge.domain.recording import RecordingState, may_record
 from bridge.domain.rules.model import Rules
 from bridge.ledger.calls.call_status import CallState, CallStatus, call_statuses, known_by_uuid_only
@@ -127,7 +128,7 @@ def compare(
                 found.over[number] = call
             elif _is_silent(ledger, rules, call, standing, now):
                 found.silent[number] = call
-        elif reason := call.kept_out(rules):
+        elif reason := kept_out(call.as_call(), rules):
             found.kept_out[number] = reason
         elif not call.settled(now):
             found.early[number] = call

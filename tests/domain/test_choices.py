@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from bridge.domain.call_list_item import ListedCall
 from bridge.domain.outcome import Direction
+from bridge.domain.policy import kept_out
 from bridge.domain.rules.model import Rule, Rules
 from bridge.domain.rules.when import When
 from tests.domain.given import ADA, OUR_LINE, call
@@ -111,5 +112,5 @@ def test_a_call_that_only_the_list_tells_of_is_kept_out_where_that_is_certain(
         talk_seconds=8,
     )
 
-    assert listed.kept_out(rules_of(*blocks)).startswith(says) is True
-    assert bool(listed.kept_out(rules_of(*blocks))) is bool(says)
+    assert kept_out(listed.as_call(), rules_of(*blocks)).startswith(says) is True
+    assert bool(kept_out(listed.as_call(), rules_of(*blocks))) is bool(says)

@@ -44,6 +44,7 @@ print("\\n".join(sys.modules))
 """
 # Loaded once somebody asks for what they are for.
 _NOT_AT_THE_START_OF_WEB = {
+    "bridge.domain.policy",
     "bridge.domain.rules.file",
     "bridge.local.supervisor",
     "bridge.reports.what_if",

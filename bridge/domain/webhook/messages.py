@@ -279,3 +279,14 @@ def fold_messages(messages: list[Message]) -> Message | None:
         )
     came = [one.received_at for one in messages if one.received_at is not None]
     return replace(first, received_at=min(came, default=None))
+
+
+def describe(message: Message) -> str:
+    """For the record: what lists show of a message, also when its webhooks are gone; nothing of its text."""
+    phone = message.external
+    shown = {
+        "direction": "in" if message.direction is Direction.INCOMING else "out",
+        "channel": message.channel,
+        "number_tail": phone.tail if phone else "",
+    }
+    return json.dumps(shown)

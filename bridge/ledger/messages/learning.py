@@ -7,9 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bridge import tracing
-from bridge.domain.messages import describe
 from bridge.domain.webhook.canonical import canonical_json
-from bridge.domain.webhook.messages import Message
+from bridge.domain.webhook.messages import Message, describe
 from bridge.domain.webhook.outgoing import TRIGGER, Outgoing
 from bridge.ledger import keys
 from bridge.ledger.calls.learning import Retention, Seals
