@@ -37,7 +37,7 @@ _ASK_SLOWLY_FOR = timedelta(hours=24)
 # Each candidate costs a request out of a small budget.
 _MOST_CANDIDATES = 5
 UUID_KEPT_S = 86_400
-_SLOWEST_FIRST_BEAT = timedelta(minutes=5)
+_FIRST_BEAT_MS = 300_000
 
 
 def ask_detail(claim: Claim, deps: Deps) -> JobResult:
@@ -87,7 +87,8 @@ def _identify(claim: Claim, deps: Deps, record: Record, call: Call) -> JobResult
                 body = deps.cloudtalk.calls.detail(call_id)
                 uuid = read_uuid(body.get("uuid"))
                 look.found = uuid == call.uuid
-            deps.ledger.memory.cache(f"uuid-of:{call_id}", str(uuid), for_s=UUID_KEPT_S)
+            if uuid is not None:
+                deps.ledger.memory.cache(f"uuid-of:{call_id}", str(uuid), for_s=UUID_KEPT_S)
             if uuid == call.uuid:
                 deps.ledger.keep(claim, {Field.ASKING_SINCE: None})
                 deps.ledger.record_observation(
@@ -173,7 +174,7 @@ def _not_yet(claim: Claim, deps: Deps, record: Record, error: NotThereYet) -> Jo
     if waited >= _ASK_SLOWLY_FOR:
         deps.ledger.keep(claim, {Field.ASKING_SINCE: None})
         return JobResult(log=f"gave up: {error}")
-    # Each time as long again as it has taken so far.
-    return JobResult(
-        again_in_ms=int(max(_SLOWEST_FIRST_BEAT, waited) / timedelta(milliseconds=1)), log=str(error)
-    )
+    # Each time as long again as it has been asked slowly so far: an outage before that is no reason to wait.
+    gone = record.observations.get("detail_gone")
+    slowly_ms = 0 if gone is None else claim.now_ms - gone.asked_at.timestamp() * 1000
+    return JobResult(again_in_ms=int(max(_FIRST_BEAT_MS, slowly_ms)), log=str(error))

@@ -172,6 +172,25 @@ def test_a_uuid_that_cloudtalk_knows_only_later_is_looked_for_by_its_number_thou
     assert bridge.record(UUID).call_id == NUMBER
 
 
+@pytest.mark.parametrize("known_by", ["number", "uuid"])
+def test_an_outage_between_two_looks_does_not_make_the_next_one_wait_as_long(
+    bridge: Bridge, sandbox: RunningSandbox, known_by: str
+) -> None:
+    ids = {"call_id": NUMBER, "uuid": None} if known_by == "number" else {"call_id": None, "direction": ""}
+    bridge.receive("call-ended", ended(**ids))
+    bridge.run_jobs_for(8)
+    bridge.let_pass(3600)
+    bridge.run_jobs()
+    sandbox.cloudtalk.add_call(
+        id=NUMBER, uuid=UUID, external_number="+441632960304", started_at=datetime.now(UTC)
+    )
+
+    bridge.run_jobs_for(310, step_s=20)
+
+    record = bridge.record(str(NUMBER))
+    assert (record.call_id, str(record.uuid)) == (NUMBER, UUID)
+
+
 def test_a_uuid_is_looked_for_by_its_number_though_the_newest_calls_are_others_of_the_same_customer(
     bridge: Bridge, sandbox: RunningSandbox
 ) -> None:
