@@ -9,11 +9,12 @@ confirmed, and asked about like any other. What is too old for it is found by th
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
+from bridge.clients.cloudtalk import CallPage
 from bridge.deps import Deps
 from bridge.domain.call import Call
 from bridge.domain.call_list_item import ListedCall
@@ -78,14 +79,14 @@ def ask(
     """
     if is_confirmed(record):
         return question()
-    if not missed or is_asked_slowly(record) or not _is_recent(claim, record, call):
+    if not missed or is_asked_slowly(record) or not _may_be_listed(claim, deps, record, call):
         try:
             with looking(ALL_LOOKS - LIST_LOOKS) as look:
                 answer = question()
                 look.found = True
                 return answer
         except TooManyLooks:
-            if not _is_recent(claim, record, call):
+            if not _may_be_listed(claim, deps, record, call):
                 raise
     _wait_for_list(claim, deps, record)
     if not deps.ledger.memory.newest_has(call.call_id):
@@ -101,7 +102,7 @@ def newest_of(claim: Claim, deps: Deps, record: Record, call: Call) -> list[Seen
     Raises:
         RateLimited: the list is to be read again shortly.
     """
-    if not _is_recent(claim, record, call):
+    if not _may_be_listed(claim, deps, record, call):
         return None
     _wait_for_list(claim, deps, record)
     return [_seen(item) for item in deps.ledger.memory.newest_of(_digest(call.external))]
@@ -112,8 +113,10 @@ def heard_at(record: Record, call: Call) -> datetime:
     return call.started_at or min((event.at for event in record.events), default=datetime.now(UTC))
 
 
-def _is_recent(claim: Claim, record: Record, call: Call) -> bool:
-    return heard_at(record, call).timestamp() * 1000 > claim.now_ms - _BACK / timedelta(milliseconds=1)
+def _may_be_listed(claim: Claim, deps: Deps, record: Record, call: Call) -> bool:
+    """Whether it is recent enough for the list: in a storm, or if it lasted long, others may fill that."""
+    since_ms = max(claim.now_ms - _BACK / timedelta(milliseconds=1), deps.ledger.memory.newest_since())
+    return heard_at(record, call).timestamp() * 1000 > since_ms
 
 
 def _wait_for_list(claim: Claim, deps: Deps, record: Record) -> None:
@@ -139,20 +142,22 @@ def _read_list(claim: Claim, deps: Deps, last_ms: int) -> int:
         now = datetime.fromtimestamp(now_ms / 1000, UTC)
         with looking(ALL_LOOKS):
             page = ask_page(deps, Span(since=now - _BACK, until=now), 1)
-        _keep(deps, now_ms, page.calls)
+        _keep(deps, now_ms, page)
     return now_ms
 
 
-def _keep(deps: Deps, asked_at: int, calls: Iterable[ListedCall]) -> None:
+def _keep(deps: Deps, asked_at: int, page: CallPage) -> None:
     ids: list[int] = []
     of: dict[str, list[list[object]]] = {}
-    for call in calls:
+    for call in page.calls:
         ids.append(call.call_id)
         seen = seen_of(call)
         at = seen.started_at.timestamp() if seen.started_at else None
         item: list[object] = [seen.call_id, at, seen.external, seen.internal, seen.direction]
         of.setdefault(seen.external, []).append(item)
-    deps.ledger.memory.keep_newest(asked_at, ids, of)
+    began = [call.started_at for call in page.calls if call.started_at] if page.pages > 1 else []
+    since = int(min(began).timestamp() * 1000) if began else 0
+    deps.ledger.memory.keep_newest(asked_at, since, ids, of)
 
 
 def seen_of(call: ListedCall) -> Seen:

@@ -177,6 +177,11 @@ class Memory:
     def newest_has(self, call_id: int | None) -> bool:
         return bool(self._redis.hexists(keys.NEWEST, f"id:{call_id}"))
 
+    @boundary("memory.newest_since")
+    def newest_since(self) -> int:
+        """When the oldest of them began, ms since 1970, where there were more than the list has; else 0."""
+        return int(cast(str | None, self._redis.hget(keys.NEWEST, "since")) or 0)
+
     @boundary("memory.newest_of")
     def newest_of(self, digest: str) -> list[list[object]]:
         """What was kept of the calls with a number, given as its digest."""
@@ -186,10 +191,16 @@ class Memory:
 
     @boundary("memory.keep_newest")
     def keep_newest(
-        self, asked_at: int, call_ids: Iterable[int], of: Mapping[str, list[list[object]]]
+        self, asked_at: int, since: int, call_ids: Iterable[int], of: Mapping[str, list[list[object]]]
     ) -> None:
-        """Keep a new list instead of the last one; `of`: digest of a number -> its calls."""
-        fields: dict[Any, Any] = {"asked_at": str(asked_at), **{f"id:{call_id}": "1" for call_id in call_ids}}
+        """Keep a new list instead of the last one.
+
+        Args:
+            since: see `newest_since`.
+            of: digest of a number -> its calls.
+        """
+        fields: dict[Any, Any] = {"asked_at": str(asked_at), "since": str(since)}
+        fields |= {f"id:{call_id}": "1" for call_id in call_ids}
         for digest, calls in of.items():
             name = self._texts.name("newest", digest)
             fields[f"of:{name}"] = self._texts.text(Place("newest", name), json.dumps(calls))

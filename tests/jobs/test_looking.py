@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 import redis
 
 from bridge.errors import RateLimited, TooManyLooks
+from bridge.jobs import looking as looking_job
 from bridge.jobs.looking import ALL_LOOKS, LIST_LOOKS
 from bridge.ledger.budgets.budget import Budget
 from bridge.ledger.budgets.requesters import looking
+from bridge.reconcile.compare import ask_page
 from bridge.sandbox.running import RunningSandbox
 from tests.support import Bridge, ended
 
@@ -203,5 +206,21 @@ def test_a_uuid_is_looked_for_by_its_number_though_the_newest_calls_are_others_o
     sandbox.cloudtalk.add_call(id=NUMBER, uuid=UUID, started_at=datetime.now(UTC) - timedelta(hours=23))
 
     bridge.run_jobs_for(1500, step_s=20)
+
+    assert bridge.record(UUID).call_id == NUMBER
+
+
+def test_a_long_call_is_looked_for_by_its_number_where_later_ones_fill_the_list_of_the_newest(
+    bridge: Bridge, sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(looking_job, "ask_page", partial(ask_page, limit=5))
+    began = datetime.now(UTC) - timedelta(minutes=14)
+    sandbox.cloudtalk.add_call(id=NUMBER, uuid=UUID, started_at=began)
+    for n in range(1, 8):
+        uuid = f"22222222-2222-4333-8444-{n:012}"
+        sandbox.cloudtalk.add_call(id=NUMBER + n, uuid=uuid, started_at=datetime.now(UTC))
+    bridge.receive("call-ended", ended(call_id=None, direction="", started_at=began.isoformat()))
+
+    bridge.run_jobs_for(20)
 
     assert bridge.record(UUID).call_id == NUMBER
