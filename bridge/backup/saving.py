@@ -28,11 +28,18 @@ from bridge.backup.archive import (
 )
 from bridge.errors import BridgeError
 from bridge.journal.shelf import shelved
-from bridge.ledger.dump import Dumped, dump_lines
+from bridge.ledger.calls.opening import opened_events
+from bridge.ledger.calls.record_fields import Field
+from bridge.ledger.dump import Dumped, dump_lines, text_of
 from bridge.ledger.ledger import Ledger
 from bridge.ledger.schema import VERSION, check_schema
+from bridge.ledger.stored import StoredTexts
 from bridge.settings import Settings
 from bridge.storage.contract import Missing
+
+_EVENTS = b'{"key":"events:'
+# Of a record's events: what was found out, and the field in which its bodies are packed.
+_WANTED = ("obs:", Field.PACKED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +48,7 @@ class Saved:
     Attributes:
         recordings: how many the ledger names.
         saved: how many of them are in the file.
+        unread: records of which nobody knows whether they name some, as they cannot be decrypted.
     """
 
     bytes: int
@@ -49,6 +57,7 @@ class Saved:
     journal: int
     recordings: int
     saved: int
+    unread: int = 0
 
 
 def save(settings: Settings, ledger: Ledger, path: Path, *, recordings: bool = False) -> Saved:
@@ -62,7 +71,7 @@ def save(settings: Settings, ledger: Ledger, path: Path, *, recordings: bool = F
     """
     schema = check_schema(ledger).version or VERSION
     began_at = datetime.fromtimestamp(ledger.now_ms() / 1000, UTC).isoformat(timespec="milliseconds")
-    seen, files = Dumped(), _Recordings()
+    seen, files = Dumped(), _Recordings(ledger.texts)
     with BackupWriter(path) as out:
         header = {"format": FORMAT, "schema": schema, "version": __version__, "began_at": began_at}
         out.add_json(HEADER, header)
@@ -84,6 +93,7 @@ def save(settings: Settings, ledger: Ledger, path: Path, *, recordings: bool = F
         journal=in_journal,
         recordings=len(files.found),
         saved=saved,
+        unread=files.unread,
     )
 
 
@@ -117,16 +127,33 @@ def _whole_lines(path: Path) -> Iterator[bytes]:
 class _Recordings:
     """Which recordings the lines of a ledger name."""
 
-    def __init__(self) -> None:
+    def __init__(self, texts: StoredTexts) -> None:
         self.found: dict[str, dict[str, Any]] = {}
+        self.unread = 0
+        self._texts = texts
+        self._key, self._events = "", dict[str, str]()
 
     def noticed_in(self, lines: Iterable[bytes]) -> Iterator[bytes]:
         for line in lines:
-            if line.startswith(b'{"key":"events:'):
-                for name, text in json.loads(line)["items"]:
-                    if isinstance(name, str) and name.startswith("obs:") and isinstance(text, str):
-                        self._notice(_parsed(text))
+            if line.startswith(_EVENTS):
+                told = json.loads(line)
+                self._begin(told["key"].removeprefix("events:"))
+                items = ((text_of(name), text_of(value)) for name, value in told["items"])
+                self._events |= {name: text for name, text in items if name.startswith(_WANTED)}
             yield line
+        self._begin("")
+
+    def _begin(self, key: str) -> None:
+        """What follows is of this record: a large one has several lines."""
+        if key == self._key:
+            return
+        try:
+            for text in opened_events(self._texts, self._key, self._events).values():
+                self._notice(_parsed(text))
+        except (BridgeError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            # As the clock leaves it alone that packs it; the ledger is saved as it is.
+            self.unread += 1
+        self._key, self._events = key, {}
 
     def _notice(self, value: Any) -> None:
         """Files stand in observations as `{"name", "size", …}`, at a place of their own kind."""

@@ -55,7 +55,14 @@ def backup(*, file: Path, recordings: bool, all_accounts: bool, as_json: bool) -
     )
     inside = f"{done.saved} of {counted(done.recordings, 'recording')}" if recordings else "no recordings"
     say(f"It holds {inside} (the ledger names {done.recordings}).")
+    _say_unread(done)
     return 0
+
+
+def _say_unread(done: Saved) -> None:
+    if done.unread:
+        unread = counted(done.unread, "record")
+        say(f"Recordings of {unread} are left out: `callbridge encryption status` says why", err=True)
 
 
 def _all(folder: Path, *, recordings: bool, as_json: bool) -> int:
@@ -77,6 +84,7 @@ def _all(folder: Path, *, recordings: bool, as_json: bool) -> int:
     else:
         for name, done in found.items():
             say(f"{name}: {counted(done.calls, 'call')}, {counted(done.keys, 'entry')}; {done.bytes:,} bytes")
+            _say_unread(done)
     for line in accounts.complaints():
         say(f"Not backed up: {line}", err=True)
     return 0 if not accounts.complaints() else 1

@@ -18,6 +18,7 @@ import redis
 
 from bridge.errors import WrongUse
 from bridge.ledger import keys
+from bridge.ledger.calls.opening import BYTES_AS
 from bridge.ledger.calls.record_fields import Field, State
 from bridge.ledger.keys import QUEUE_KEYS, Lane
 from bridge.ledger.ledger import Ledger
@@ -164,6 +165,11 @@ def _text(value: bytes) -> str | dict[str, str]:
         return value.decode()
     except UnicodeDecodeError:
         return {"b64": base64.b64encode(value).decode()}
+
+
+def text_of(value: Any) -> str:
+    """One of a line's items as a client reads it that decodes."""
+    return _bytes(value).decode("utf-8", BYTES_AS)
 
 
 def _bytes(value: Any) -> bytes:

@@ -15,15 +15,17 @@ import pytest
 from bridge.backup import archive, saving
 from bridge.backup.archive import Backup
 from bridge.backup.saving import save
+from bridge.encryption.keys import new_key
 from bridge.errors import WrongUse
 from bridge.journal.lines import line_of
 from bridge.ledger import keys
+from bridge.ledger.calls.packing import pack_calls
 from bridge.ledger.dump import Dumped, dump_lines
 from bridge.ledger.keys import split_job
 from bridge.ledger.processes import Heartbeat
 from bridge.ledger.schema import VERSION, read_schema, take_up
 from bridge.sandbox.running import RunningSandbox
-from bridge.wiring import open_plain_redis
+from bridge.wiring import open_ledger, open_plain_redis
 from tests.backup.given import OneMachine
 from tests.jobs.desk import desk
 from tests.support import Bridge, ended
@@ -375,9 +377,10 @@ def test_the_rules_come_along_and_are_not_put_in_force(
     assert kept.read_text() == rules.read_text()
 
 
+@pytest.mark.parametrize("kept", ["as they came", "packed", "encrypted", "encrypted and packed"])
 @pytest.mark.parametrize("inside", [True, False])
 def test_recordings_come_along_where_they_are_wanted_and_are_counted_where_not(
-    inside: bool, first: OneMachine, second: OneMachine, sandbox: RunningSandbox, tmp_path: Path
+    inside: bool, kept: str, first: OneMachine, second: OneMachine, sandbox: RunningSandbox, tmp_path: Path
 ) -> None:
     bridge = _bridge(first, sandbox)
     body = _call(0)
@@ -385,6 +388,11 @@ def test_recordings_come_along_where_they_are_wanted_and_are_counted_where_not(
     bridge.receive("call-ended", body)
     bridge.receive("recording-uploaded", {"call_id": body["call_id"], "call_uuid": body["call_uuid"]})
     bridge.run_jobs_for(30)
+    if "encrypted" in kept:
+        first._settings["ENCRYPTION_KEYS"] = second._settings["ENCRYPTION_KEYS"] = new_key()
+        assert first.run("encryption", "apply")[0] == 0
+    if "packed" in kept:
+        assert pack_calls(open_ledger(first.settings), [f"uuid:{body['call_uuid']}"])
     stored = {
         path.relative_to(first.data): path.read_bytes()
         for path in (first.data / "recordings").rglob("*.*")
