@@ -25,7 +25,7 @@ from bridge.ledger.keys import split_job
 from bridge.ledger.processes import Heartbeat
 from bridge.ledger.schema import VERSION, read_schema, take_up
 from bridge.sandbox.running import RunningSandbox
-from bridge.wiring import open_ledger, open_plain_redis
+from bridge.wiring import open_ledger, open_plain_redis, open_recordings
 from tests.backup.given import OneMachine
 from tests.jobs.desk import desk
 from tests.support import Bridge, ended
@@ -393,11 +393,8 @@ def test_recordings_come_along_where_they_are_wanted_and_are_counted_where_not(
         assert first.run("encryption", "apply")[0] == 0
     if "packed" in kept:
         assert pack_calls(open_ledger(first.settings), [f"uuid:{body['call_uuid']}"])
-    stored = {
-        path.relative_to(first.data): path.read_bytes()
-        for path in (first.data / "recordings").rglob("*.*")
-        if path.is_file()
-    }
+    storage, restored = open_recordings(first.settings), open_recordings(second.settings)
+    stored = {name: b"".join(storage.open(name)) for name in storage.names()}
     assert stored
 
     assert first.run("backup", tmp_path / "b", *(["--recordings"] if inside else []))[0] == 0
@@ -405,9 +402,9 @@ def test_recordings_come_along_where_they_are_wanted_and_are_counted_where_not(
 
     assert result["recordings"] == (len(stored) if inside else 0)
     assert result["recordings_missing"] == (0 if inside else len(stored))
-    for path, content in stored.items():
-        assert (second.data / path).exists() is inside
-        assert not inside or (second.data / path).read_bytes() == content
+    for name, content in stored.items():
+        assert (restored.size(name) is not None) is inside
+        assert not inside or b"".join(restored.open(name)) == content
 
 
 def test_a_backup_that_fails_leaves_the_last_one_as_it_was(
