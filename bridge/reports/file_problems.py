@@ -67,7 +67,7 @@ def encryption_key(facts: Facts) -> Iterator[Problem]:
             name="key-missing",
             kind="key-missing",
             severity="failure",
-            says=f"ENCRYPTION_KEYS does not hold key {facts.key_missing}: what it encrypted waits unread",
+            says=f"ENCRYPTION_KEYS does not hold key {facts.key_missing}, so what it encrypted waits unread",
             do="add that key behind the others; `callbridge encryption status` lists what needs it",
             page="/setup",
             well="what is stored can be decrypted again",

@@ -98,7 +98,7 @@ def test_without_a_key_a_page_says_which_one_and_status_that_a_person_has_to_act
     for page in pages:
         assert page.status == 503 and page.headers["content-type"].startswith("text/html")
         assert f"encrypted with key {id_of_one}" in page.text and "An encryption key is missing" in page.text
-    said = f"ENCRYPTION_KEYS does not hold key {id_of_one}: what it encrypted waits unread"
+    said = f"ENCRYPTION_KEYS does not hold key {id_of_one}, so what it encrypted waits unread"
     assert not status["ok"] and any(line.startswith(said) for line in status["says"])
 
 
