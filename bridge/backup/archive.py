@@ -35,6 +35,7 @@ HEADER, MANIFEST = "header.json", "manifest.json"
 LEDGER, SETTINGS, RULES, INDEX = "ledger.jsonl", "settings.json", "rules.toml", "recordings.json"
 JOURNAL, RECORDINGS = "journal/", "recordings/"
 _PIECE = 1 << 20
+_LEFTOVER_S = 86_400.0
 # Of the parts that are read as a whole.
 _LARGEST_TEXT = 512 * 1024 * 1024
 
@@ -42,7 +43,8 @@ _LARGEST_TEXT = 512 * 1024 * 1024
 class BackupWriter:
     """Context manager: the file is there, whole, once the block has ended without an error; else it is not.
 
-    For its owner only. It is written beside its place under another name, and renamed at the end.
+    For its owner only. It is written beside its place under another name, and renamed at the end. What a
+    killed one left there, with data of people in it, is deleted by the next after a day.
     """
 
     def __init__(self, path: Path) -> None:
@@ -50,11 +52,20 @@ class BackupWriter:
         self._parts: dict[str, dict[str, Any]] = {}
 
     def __enter__(self) -> BackupWriter:
+        self._clear_leftovers()
         file, name = tempfile.mkstemp(prefix=f".{self._path.name}.", suffix=".new", dir=self._path.parent)
         self._new = Path(name)
         self._out = os.fdopen(file, "wb")
         self._tar = tarfile.open(fileobj=self._out, mode="w:gz", compresslevel=6)
         return self
+
+    def _clear_leftovers(self) -> None:
+        start, oldest = f".{self._path.name}.", time.time() - _LEFTOVER_S
+        for path in self._path.parent.iterdir():
+            if path.name.startswith(start) and path.suffix == ".new":
+                with contextlib.suppress(OSError):
+                    if path.stat().st_mtime < oldest:
+                        path.unlink()
 
     def add(self, name: str, pieces: Iterable[bytes]) -> int:
         """One part; its size."""

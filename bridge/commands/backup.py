@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -22,6 +26,16 @@ from bridge.wording import counted
 _UNNAMED = "unnamed.account"
 
 
+@contextmanager
+def ending_tidily() -> Iterator[None]:
+    """Let SIGTERM end the command as an error does, so that no half-written file stays."""
+    before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--recordings", is_flag=True, help="Also the recordings themselves, which may be large.")
@@ -29,6 +43,7 @@ _UNNAMED = "unnamed.account"
     "--all-accounts", is_flag=True, help="Into the folder FILE: a backup of each account, NAME.backup."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@ending_tidily()
 def backup(*, file: Path, recordings: bool, all_accounts: bool, as_json: bool) -> int:
     """Write a backup while the bridge works: ledger, journal, rules, settings without secrets.
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import shutil
+import signal
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +17,7 @@ import pytest
 from bridge.backup import archive, saving
 from bridge.backup.archive import Backup
 from bridge.backup.saving import save
+from bridge.commands.backup import ending_tidily
 from bridge.encryption.keys import new_key
 from bridge.errors import WrongUse
 from bridge.journal.lines import line_of
@@ -239,6 +242,26 @@ def test_a_record_that_the_queue_of_the_backup_does_not_know_yet_is_synced(
     _bridge(second, sandbox).run_jobs_for(10)
 
     assert len(sandbox.kustomer.notes) == 2
+
+
+def test_a_backup_that_is_stopped_leaves_nothing_and_what_a_killed_one_left_ends_after_a_day(
+    tmp_path: Path,
+) -> None:
+    old, new, other = (tmp_path / name for name in (".b.old.new", ".b.new.new", ".c.old.new"))
+    for path in (old, new, other):
+        path.touch()
+        os.utime(path, (1, 1) if path != new else None)
+
+    with (
+        pytest.raises(SystemExit) as raised,
+        ending_tidily(),
+        archive.BackupWriter(tmp_path / "b") as out,
+    ):
+        out.add("ledger.jsonl", [b"a person"])
+        signal.raise_signal(signal.SIGTERM)
+
+    assert raised.value.code == 143
+    assert {path.name for path in tmp_path.iterdir()} == {new.name, other.name}
 
 
 class TestRefused:
