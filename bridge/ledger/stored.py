@@ -172,6 +172,7 @@ class StoredTexts:
             self._names = (now + NAMES_FOR_S, Names(self._names_secret()))
         return self._names[1]
 
+    @boundary("ledger.missing_key")
     def missing_key(self) -> str:
         """The id of the key without which no name can be looked up, if it is not in force here."""
         key_id = key_id_of(cast(str | None, self._redis.hget(keys.META, NAMES_SECRET)) or "")
