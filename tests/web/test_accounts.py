@@ -375,6 +375,14 @@ def test_pages_name_their_account_and_give_the_addresses_of_its_webhooks(two: De
     assert "/webhooks/cloudtalk/" not in text
 
 
+def test_pages_say_what_to_do_for_their_own_account(two: Deployment) -> None:
+    setup, rules = (get(two, f"/accounts/bolt/{page}", OPS).text for page in ("setup", "rules"))
+
+    assert "<code>callbridge --account bolt listen</code>" in setup
+    assert "name a file by <code>rules</code> in the account" in rules
+    assert "CALLBRIDGE_RULES" not in rules
+
+
 def test_pages_of_an_account_that_there_is_not_look_like_any_others_to_strangers(two: Deployment) -> None:
     def said(name: str, path: str) -> tuple[int, str, str]:
         answer = two.site.get(f"/accounts/{name}{path}")
