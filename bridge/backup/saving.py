@@ -26,7 +26,7 @@ from bridge.backup.archive import (
     SETTINGS,
     BackupWriter,
 )
-from bridge.errors import BridgeError
+from bridge.errors import BridgeError, KeyMissing, Tampered
 from bridge.journal.shelf import shelved
 from bridge.ledger.calls.opening import opened_events
 from bridge.ledger.calls.record_fields import Field
@@ -48,7 +48,7 @@ class Saved:
     Attributes:
         recordings: how many the ledger names.
         saved: how many of them are in the file.
-        unread: records of which nobody knows whether they name some, as they cannot be decrypted.
+        unread: what cannot be decrypted: records, which may name more, and recordings that were wanted.
     """
 
     bytes: int
@@ -84,7 +84,7 @@ def save(settings: Settings, ledger: Ledger, path: Path, *, recordings: bool = F
         if settings.callbridge_rules is not None and settings.callbridge_rules.is_file():
             out.add(RULES, [settings.callbridge_rules.read_bytes()])
         out.add_json(INDEX, list(files.found.values()))
-        saved = _add_recordings(settings, out, files.found) if recordings else 0
+        saved, unread = _add_recordings(settings, out, files.found) if recordings else (0, 0)
         out.end({"keys": seen.keys, "calls": seen.calls, "journal_files": in_journal})
     return Saved(
         bytes=path.stat().st_size,
@@ -93,7 +93,7 @@ def save(settings: Settings, ledger: Ledger, path: Path, *, recordings: bool = F
         journal=in_journal,
         recordings=len(files.found),
         saved=saved,
-        unread=files.unread,
+        unread=files.unread + unread,
     )
 
 
@@ -176,16 +176,19 @@ def _parsed(text: str) -> Any:
         return None
 
 
-def _add_recordings(settings: Settings, out: BackupWriter, names: Iterable[str]) -> int:
-    storage, count = wiring.open_recordings(settings), 0
+def _add_recordings(settings: Settings, out: BackupWriter, names: Iterable[str]) -> tuple[int, int]:
+    """How many were added, and how many cannot be decrypted."""
+    storage, count, unread = wiring.open_recordings(settings), 0, 0
     for name in names:
         try:
-            pieces = storage.open(name)
+            out.add(f"{RECORDINGS}{name}", storage.open(name))
+            count += 1
         except (Missing, ValueError):
             continue
-        out.add(f"{RECORDINGS}{name}", pieces)
-        count += 1
-    return count
+        except (KeyMissing, Tampered):
+            # The others are no worse for it.
+            unread += 1
+    return count, unread
 
 
 def missing_recordings(settings: Settings, index: Iterable[dict[str, Any]]) -> int | None:

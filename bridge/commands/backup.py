@@ -76,8 +76,11 @@ def backup(*, file: Path, recordings: bool, all_accounts: bool, as_json: bool) -
 
 def _say_unread(done: Saved) -> None:
     if done.unread:
-        unread = counted(done.unread, "record")
-        say(f"Recordings of {unread} are left out: `callbridge encryption status` says why", err=True)
+        say(
+            f"Recordings are left out, as {done.unread:,} of the records and recordings cannot be decrypted: "
+            "see `callbridge encryption status`",
+            err=True,
+        )
 
 
 def _all(folder: Path, *, recordings: bool, as_json: bool) -> int:

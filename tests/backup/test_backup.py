@@ -244,6 +244,25 @@ def test_a_record_that_the_queue_of_the_backup_does_not_know_yet_is_synced(
     assert len(sandbox.kustomer.notes) == 2
 
 
+def test_a_recording_that_cannot_be_decrypted_is_left_out_and_said(
+    first: OneMachine, sandbox: RunningSandbox, tmp_path: Path
+) -> None:
+    bridge, body = _bridge(first, sandbox), _call(0)
+    _listed(sandbox, body, recorded=True)
+    bridge.receive("call-ended", body)
+    bridge.receive("recording-uploaded", {"call_id": body["call_id"], "call_uuid": body["call_uuid"]})
+    bridge.run_jobs_for(30)
+    first._settings["ENCRYPTION_KEYS"] = new_key()
+    assert first.run("encryption", "apply")[0] == 0
+    one = next(path for path in (first.data / "recordings").rglob("*.wav"))
+    one.write_bytes(one.read_bytes()[:-1] + b"!")
+
+    code, said = first.run("backup", tmp_path / "b", "--recordings")
+
+    assert code == 0 and "It holds 1 of 2 recordings" in said
+    assert "Recordings are left out, as 1 of the records and recordings cannot be decrypted" in said
+
+
 def test_a_backup_that_is_stopped_leaves_nothing_and_what_a_killed_one_left_ends_after_a_day(
     tmp_path: Path,
 ) -> None:
