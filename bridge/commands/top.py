@@ -26,6 +26,7 @@ from bridge.reports.views import queue_view
 from bridge.rules_source import RulesSource
 from bridge.settings import Settings
 from bridge.wiring import open_budgets, open_connections, open_ledger
+from bridge.wording import counted
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -97,7 +98,8 @@ def _screen(now: Now, settings: Settings) -> Group:
 
 
 def _counts(now: Now) -> list[str]:
-    counts = [f"{now.in_last_hour(what)} {what}" for what in ("calls", "written", "parked")]
+    calls = counted(now.in_last_hour("calls"), "call")
+    counts = [calls, *(f"{now.in_last_hour(what)} {what}" for what in ("written", "parked"))]
     usual = now.usual_delay_s
     return [", ".join(counts), f"   hang-up to note: {usual:.0f} s" if usual is not None else ""]
 

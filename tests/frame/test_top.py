@@ -25,7 +25,16 @@ def test_one_screen_shows_what_is_wrong_the_queue_and_the_last_calls(
 
     said = capsys.readouterr().out
     assert code == 0
-    for text in ("▲ No worker runs", "live", "CloudTalk", "50 of 50", "1000000500", "…304", "waiting"):
+    for text in (
+        "last hour: 1 call, 0 written",
+        "▲ No worker runs",
+        "live",
+        "CloudTalk",
+        "50 of 50",
+        "1000000500",
+        "…304",
+        "waiting",
+    ):
         assert text in said, text
     assert "441632960304" not in said and "\x1b]" not in said
 
