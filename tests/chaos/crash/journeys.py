@@ -56,7 +56,7 @@ from tests.chaos.crash.by_hand import by_hand
 from tests.chaos.crash.hand import Hand
 from tests.chaos.crash.legs import as_two_calls, two_legs
 from tests.chaos.crash.missed_calls import called_back, missed_again, shared
-from tests.chaos.crash.one_call import CALL_ID, ENDED, KEY, MODIFIED, NUMBER, UPLOADED, UUID
+from tests.chaos.crash.one_call import CALL_ID, ENDED, KEY, MODIFIED, NUMBER, UPLOADED, UUID, call_times
 from tests.chaos.crash.text_messages import (
     LINE,
     message_sent,
@@ -94,8 +94,7 @@ class Journey:
 
 
 def _call(sandbox: RunningSandbox, **more: Any) -> None:
-    times = {name: ENDED[name] for name in ("started_at", "answered_at", "ended_at")}
-    result = {"id": CALL_ID, "uuid": UUID, "external_number": NUMBER, "talking_time": 97, **times}
+    result = {"id": CALL_ID, "uuid": UUID, "external_number": NUMBER, "talking_time": 97, **call_times()}
     sandbox.cloudtalk.add_call(**{**result, **more})
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from bridge.sandbox.running import RunningSandbox
 from tests.chaos.crash.hand import Hand
-from tests.chaos.crash.one_call import CALL_ID, ENDED, NUMBER, UUID
+from tests.chaos.crash.one_call import CALL_ID, ENDED, NUMBER, UUID, call_times
 
 _NEXT_ID, _NEXT_UUID = CALL_ID + 1, f"{UUID[:-1]}1"
 
@@ -18,7 +18,6 @@ def two_legs(hand: Hand) -> None:
 
 
 def as_two_calls(sandbox: RunningSandbox) -> None:
-    times = {name: ENDED[name] for name in ("started_at", "answered_at", "ended_at")}
-    both: dict[str, Any] = {"external_number": NUMBER, "talking_time": 97, **times}
+    both: dict[str, Any] = {"external_number": NUMBER, "talking_time": 97, **call_times()}
     sandbox.cloudtalk.add_call(id=CALL_ID, uuid=UUID, next_leg=_NEXT_ID, **both)
     sandbox.cloudtalk.add_call(id=_NEXT_ID, uuid=_NEXT_UUID, first_leg=CALL_ID, **both)

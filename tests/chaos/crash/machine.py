@@ -24,6 +24,7 @@ from bridge.ledger.ledger import Ledger
 from bridge.sandbox import sample
 from bridge.sandbox.running import RunningSandbox
 from bridge.sandbox.world import KustomerReadings
+from tests.chaos.crash import one_call
 from tests.chaos.crash.journeys import JOURNEYS
 from tests.chaos.crash.visits import OPS_TOKEN, STAYS, Visit
 from tests.chaos.crash.watch import Point
@@ -134,6 +135,7 @@ class Machine:
         }
         return {
             "journey": None if stay else name,
+            "times": one_call.call_times(),
             "environ": environ,
             "trace": str(self._trace),
             "target": asdict(target) if target else None,

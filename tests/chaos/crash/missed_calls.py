@@ -8,12 +8,10 @@ from typing import Any
 from tests.chaos.crash.hand import Hand
 from tests.chaos.crash.one_call import CALL_ID, ENDED, NUMBER, UUID
 
-_ENDED_AT = datetime.fromisoformat(ENDED["ended_at"])
-
 
 def _call(number: int, minutes_ago: int, *, talked: int = 0, **more: Any) -> dict[str, Any]:
     """Number 0 is the call of all other journeys."""
-    started_at = _ENDED_AT - timedelta(minutes=minutes_ago)
+    started_at = datetime.fromisoformat(ENDED["ended_at"]) - timedelta(minutes=minutes_ago)
     told = {
         **ENDED,
         "call_id": str(CALL_ID + number),

@@ -1,7 +1,8 @@
 """Makes processes that may be killed: has everything imported, and forks one when it is told to.
 
-Lines of JSON come in, one goes out for each: `{"journey", "environ", "trace", "target"}` starts a process and
-is answered with its `{"pid"}`; `{"look": pid}` with whether it is over, `{"wait": pid}` with how it ended.
+Lines of JSON come in, one goes out for each: `{"journey", "times", "environ", "trace", "target"}` starts a
+process and is answered with its `{"pid"}`; `{"look": pid}` with whether it is over, `{"wait": pid}` with how
+it ended.
 `{"rehearse": journey, …}` goes before. `python -m tests.chaos.crash.server FD`: a listening socket for those
 that are web processes, so that a client can connect before they are up.
 """
@@ -25,6 +26,7 @@ from bridge.ledger.scripted import LEASE_MS
 from bridge.local.supervisor import dying_with_parent
 from bridge.settings import Settings
 from bridge.web.app import create_app
+from tests.chaos.crash import one_call
 from tests.chaos.crash.hand import Hand
 from tests.chaos.crash.journeys import JOURNEYS
 from tests.chaos.crash.watch import Point, Watch
@@ -68,6 +70,7 @@ def _say(value: Any) -> None:
 
 def _rehearse(result: dict[str, Any]) -> None:
     """Live through something once here, so that what is imported and read late is there in every process."""
+    one_call.move(result["times"])
     settings = Settings.from_env(result["environ"], dotenv=None)
     _serving(settings).config.load()
     with make_client() as client:
@@ -89,6 +92,7 @@ def _live(result: dict[str, Any], listening: socket.socket) -> None:
     try:
         watch = Watch(Path(result["trace"]), Point(**result["target"]) if result["target"] else None)
         watch.install()
+        one_call.move(result["times"])
         settings = Settings.from_env(result["environ"], dotenv=None)
         if result["journey"] is None:
             _serving(settings).run(sockets=[listening])
