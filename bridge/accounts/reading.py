@@ -79,7 +79,7 @@ def read_account(
         # Else what a deployment encrypts would be in the clear for one company, and nobody would notice.
         settings = settings.with_keys_of(base)
     account = Account(name=name, settings=settings, is_paused=paused is True)
-    return account, list(dict.fromkeys(wrong))
+    return account, list(dict.fromkeys(_with_short_names(line, table) for line in wrong))
 
 
 def _texts(table: Mapping[str, Any], folder: Path) -> tuple[dict[str, str], list[str]]:
@@ -168,6 +168,14 @@ def _own_words(line: str) -> str:
     name, sep, text = line.partition("  ")
     name = name.lower()
     return f"{name}{sep}{text}"
+
+
+def _with_short_names(line: str, table: Mapping[str, Any]) -> str:
+    """The same, where the table has the short name of a setting."""
+    for short, name in _PUT_IN.items():
+        if short in table and name not in table and line.startswith(f"{name}  "):
+            return line.replace(name, short).replace(name.upper(), short)
+    return line
 
 
 def shared_places(accounts: Iterable[Account]) -> Mapping[str, str]:

@@ -110,6 +110,8 @@ def test_links_and_webhooks_of_an_account_have_its_name(tmp_path: Path) -> None:
         (table("acme", webhook_tokens=["short"]), "webhook_tokens  must have at least 8 characters"),
         (table("acme", webhook_tokens=["has,comma-0123456789"]), "or a list of texts without commas"),
         (table("acme", rules="none.toml"), "none.toml:1:1: cannot be read"),
+        (table("acme", rules="none.toml"), "[accounts.acme] rules  "),
+        (table("acme", rules="none.toml"), "name a file that this process may read in rules"),
         (
             table("acme", rules="a.toml", callbridge_rules="b.toml"),
             "rules  is set, and so is callbridge_rules",
