@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -60,7 +61,7 @@ def backup(*, file: Path, recordings: bool, all_accounts: bool, as_json: bool) -
         try:
             done = save(settings, ledger, file, recordings=recordings)
         except OSError as error:
-            raise WrongUse(f"{file} cannot be written: {error.strerror or error}") from error
+            raise _cannot_write(file, error) from error
     if as_json:
         say(json.dumps({"file": str(file), **asdict(done)}, indent=2))
         return 0
@@ -72,6 +73,15 @@ def backup(*, file: Path, recordings: bool, all_accounts: bool, as_json: bool) -
     say(f"It holds {inside} (the ledger names {done.recordings}).")
     _say_unread(done)
     return 0
+
+
+def _cannot_write(file: Path, error: OSError) -> WrongUse:
+    """Nothing of it is left, and a backup that was there before still is."""
+    if error.errno == errno.ENOSPC:
+        return WrongUse(f"{file} cannot be written: its disk is full; free some, or name a file on another")
+    return WrongUse(
+        f"{file} cannot be written: {error.strerror or error}; name a file where this user may write"
+    )
 
 
 def _say_unread(done: Saved) -> None:
@@ -96,7 +106,7 @@ def _all(folder: Path, *, recordings: bool, as_json: bool) -> int:
             try:
                 found[str(file)] = save(account.settings, ledger, file, recordings=recordings)
             except OSError as error:
-                raise WrongUse(f"{file} cannot be written: {error.strerror or error}") from error
+                raise _cannot_write(file, error) from error
     if as_json:
         say(json.dumps([{"file": file, **asdict(done)} for file, done in found.items()], indent=2))
     else:

@@ -17,6 +17,7 @@ import pytest
 from bridge.backup import archive, saving
 from bridge.backup.archive import Backup
 from bridge.backup.saving import save
+from bridge.commands import main
 from bridge.commands.backup import ending_tidily
 from bridge.encryption.keys import new_key
 from bridge.errors import WrongUse
@@ -450,7 +451,10 @@ def test_recordings_come_along_where_they_are_wanted_and_are_counted_where_not(
 
 
 def test_a_backup_that_fails_leaves_the_last_one_as_it_was(
-    first: OneMachine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    first: OneMachine,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     file = tmp_path / "b"
     assert first.run("backup", file)[0] == 0
@@ -463,7 +467,13 @@ def test_a_backup_that_fails_leaves_the_last_one_as_it_was(
     monkeypatch.setattr(saving, "dump_lines", full)
     with pytest.raises(OSError, match="No space"):
         save(first.settings, first.ledger, file)
+    for name, value in first.environ.items():
+        monkeypatch.setenv(name, value)
 
+    assert main(["backup", str(file)]) == 2
+    assert f"{file} cannot be written: its disk is full; free some, or name a file on another" in (
+        capsys.readouterr().err
+    )
     assert file.read_bytes() == before
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["b"]
 
