@@ -74,11 +74,12 @@ def leg_of(claim: Claim, deps: Deps, record: Record, call: Call, now: datetime) 
 def keep_leg(log: WriteLog, record: Record, leg: Leg) -> Written:
     """The other leg's conversation, on this call's record."""
     there = Written(id=leg.conversation_id, sent={LEG_OF: leg.key, "named": leg.named})
+    # Before the conversation, with which the other leg is looked for no more.
+    if leg.customer is not None and "customer" not in record.outputs:
+        log.keep("customer", leg.customer.id, leg.customer.sent, done="found")
     known = record.outputs.get("conversation")
     if known is None or (known.id, known.sent) != (there.id, there.sent):
         log.keep("conversation", there.id, there.sent, done="found")
-    if leg.customer is not None and "customer" not in record.outputs:
-        log.keep("customer", leg.customer.id, leg.customer.sent, done="found")
     return there
 
 

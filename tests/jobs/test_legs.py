@@ -10,9 +10,12 @@ import redis
 from bridge.domain.rules.model import Rules
 from bridge.ledger import keys
 from bridge.ledger.calls.erasing import erase_caches, legs_of
+from bridge.ledger.sharing import flush
 from bridge.sandbox.running import RunningSandbox
+from bridge.sync.write_log import WriteLog
 from tests.jobs.listing import ago, webhook_of
 from tests.jobs.test_audit import audited
+from tests.jobs.test_exactly_once import Died
 from tests.support import Bridge, ended
 
 FIRST, SECOND = 1000000500, 1000000501
@@ -54,6 +57,35 @@ def test_both_legs_are_in_one_conversation_with_a_note_and_a_recording_each(
     assert keys_of_notes(sandbox) == BOTH
     assert [len(note["relationships"]["attachments"]["data"]) for note in sandbox.kustomer.notes] == [1, 1]
     assert bridge.record(UUIDS[SECOND]).reason == f"part of call {FIRST}, which was transferred"
+
+
+@pytest.mark.parametrize("kept", ["customer", "conversation"])
+def test_a_leg_whose_worker_dies_while_it_joins_the_other_has_its_customer_and_conversation_all_the_same(
+    redis_client: redis.Redis, sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch, kept: str
+) -> None:
+    bridge = Bridge(redis_client, sandbox, WITH_PATH)
+    add_legs(sandbox)
+    hang_up(bridge, FIRST)
+    bridge.run_jobs_for(30, step_s=5)
+    keep = WriteLog.keep
+
+    def keep_and_die(log: WriteLog, name: str, *args: Any, **options: Any) -> None:
+        keep(log, name, *args, **options)
+        if name == kept:
+            flush()
+            monkeypatch.undo()
+            raise Died
+
+    monkeypatch.setattr(WriteLog, "keep", keep_and_die)
+    hang_up(bridge, SECOND)
+    with pytest.raises(Died):
+        bridge.run_jobs_for(30, step_s=5)
+
+    bridge.run_jobs_for(60, step_s=5)
+
+    assert {"customer", "conversation", "note"} <= bridge.record(UUIDS[SECOND]).outputs.keys()
+    assert len(sandbox.kustomer.customers) == len(sandbox.kustomer.conversations) == 1
+    assert keys_of_notes(sandbox) == BOTH
 
 
 @pytest.mark.slow
