@@ -256,7 +256,8 @@ def test_a_recording_that_cannot_be_decrypted_is_left_out_and_said(
     first._settings["ENCRYPTION_KEYS"] = new_key()
     assert first.run("encryption", "apply")[0] == 0
     one = next(path for path in (first.data / "recordings").rglob("*.wav"))
-    one.write_bytes(one.read_bytes()[:-1] + b"!")
+    stored = one.read_bytes()
+    one.write_bytes(stored[:-1] + bytes([stored[-1] ^ 1]))
 
     code, said = first.run("backup", tmp_path / "b", "--recordings")
 
