@@ -18,7 +18,6 @@ from bridge.accounts.source import AccountsSource, wrong_in_files
 from bridge.clients.http import make_client
 from bridge.deps import Deps
 from bridge.errors import WrongUse
-from bridge.garbage import leave_out_what_is_loaded
 from bridge.jobs.leases import LeaseKeeper, Leases
 from bridge.ledger.queue.claims import Claim
 from bridge.ledger.schema import take_up
@@ -182,7 +181,6 @@ def run(settings: Settings) -> int:
     stopping = stop_event()
     process = WorkerProcess(settings)
     process.start()
-    leave_out_what_is_loaded()
     while not stopping.wait(3600):
         pass
     process.stop()
@@ -209,7 +207,6 @@ class _OfDramatiqsCommand(WorkerProcess):
             sys.stderr.write(f"{error}\n")
             raise SystemExit(2) from None
         self._is_open = True
-        leave_out_what_is_loaded()
 
     def before_worker_shutdown(self, broker: dramatiq.Broker, worker: Worker) -> None:
         end_within(ENDS_WITHIN_S)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import sys
 
 import click
@@ -13,7 +14,6 @@ from uvicorn.config import STARTUP_FAILURE
 from bridge.commands.access import find_access
 from bridge.commands.context import start_process
 from bridge.commands.ports import check_port
-from bridge.garbage import leave_out_what_is_loaded
 from bridge.notify.watchman import Watchman
 from bridge.settings import Settings
 from bridge.web.app import create_app
@@ -35,7 +35,9 @@ def web() -> int:
     app = create_app(settings, access=find_access(settings))
     watchman = Watchman(settings)
     watchman.start()
-    leave_out_what_is_loaded()
+    # All that was made so far stays: each full collection would look through it again, while webhooks wait.
+    gc.collect()
+    gc.freeze()
     try:
         _serve(settings, app)
     finally:
