@@ -42,6 +42,7 @@ from tests.waiting import eventually
 HERE = Path(__file__).resolve().parents[2]
 _DELAY_S, _REQUESTS = 0.05, 4
 _WORKER, _OTHERS = {0}, {1}
+_MOST_GUARDED = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,8 +107,17 @@ def run(short: bool) -> list[Row]:
                 [one.memory_mb for one in all_of_them],
             ),
         )
+        # With more, it is as much a figure of the machine's speed.
+        is_guarded = threads <= _MOST_GUARDED
         rows += [
-            Row(what=f"{what}: of the ideal", value=share, unit="x", at_least=0.9, guard=True, chart=chart),
+            Row(
+                what=f"{what}: of the ideal",
+                value=share,
+                unit="x",
+                at_least=0.9,
+                guard=is_guarded,
+                chart=chart,
+            ),
             Row(what=f"{what}: calls/s", value=rate, unit="/s"),
             Row(what=f"{what}: CPU a call", value=cpu_ms, unit="ms", at_most=3, chart="CPU a call"),
             Row(what=f"{what}: memory", value=memory_mb, unit="MB"),
