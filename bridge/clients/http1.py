@@ -143,6 +143,8 @@ def body_of(incoming: Incoming, head: Head) -> Iterator[bytes]:
 
 
 _LINE_ENDS = re.compile(rb"\r?\n")
+# Of pieces: nothing else ends their lines, or what comes behind could be taken for another piece.
+_PIECE_LINE_ENDS = re.compile(rb"\r\n")
 
 
 def _chunks(incoming: Incoming) -> Iterator[bytes]:
@@ -151,7 +153,7 @@ def _chunks(incoming: Incoming) -> Iterator[bytes]:
             piece = incoming.some(left)
             left -= len(piece)
             yield piece
-        if _line(incoming):
+        if _line(incoming, _PIECE_LINE_ENDS):
             raise httpx2.RemoteProtocolError("a piece of the answer is longer than it says")
     trailers: list[bytes] = []
     room = LONGEST_PART
@@ -164,14 +166,14 @@ def _chunks(incoming: Incoming) -> Iterator[bytes]:
 
 
 def _chunk_size(incoming: Incoming) -> int:
-    size = _CHUNK.fullmatch(_line(incoming))
+    size = _CHUNK.fullmatch(_line(incoming, _PIECE_LINE_ENDS))
     if size is None:
         raise httpx2.RemoteProtocolError("a piece of the answer has no size")
     return int(size[1], 16)
 
 
-def _line(incoming: Incoming) -> bytes:
-    line = incoming.until(_LINE_ENDS)
+def _line(incoming: Incoming, ends: re.Pattern[bytes] = _LINE_ENDS) -> bytes:
+    line = incoming.until(ends)
     if line is None:
         raise httpx2.RemoteProtocolError("the connection ended before the answer did")
     return line
