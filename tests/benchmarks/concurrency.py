@@ -42,7 +42,6 @@ from tests.waiting import eventually
 HERE = Path(__file__).resolve().parents[2]
 _DELAY_S, _REQUESTS = 0.05, 4
 _WORKER, _OTHERS = {0}, {1}
-_MOST_GUARDED = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,15 +106,13 @@ def run(short: bool) -> list[Row]:
                 [one.memory_mb for one in all_of_them],
             ),
         )
-        # With more, it is as much a figure of the machine's speed.
-        is_guarded = threads <= _MOST_GUARDED
         rows += [
             Row(
                 what=f"{what}: of the ideal",
                 value=share,
                 unit="x",
                 at_least=0.9,
-                guard=is_guarded,
+                guard=True,
                 chart=chart,
             ),
             Row(what=f"{what}: calls/s", value=rate, unit="/s"),
