@@ -143,7 +143,7 @@ def body_of(incoming: Incoming, head: Head) -> Iterator[bytes]:
 
 
 _LINE_ENDS = re.compile(rb"\r?\n")
-# Of pieces: nothing else ends their lines, or what comes behind could be taken for another piece.
+# Only CRLF ends the lines of chunks: after a bare LF, part of an extension could pass for a chunk.
 _PIECE_LINE_ENDS = re.compile(rb"\r\n")
 
 

@@ -74,7 +74,7 @@ def leg_of(claim: Claim, deps: Deps, record: Record, call: Call, now: datetime) 
 def keep_leg(log: WriteLog, record: Record, leg: Leg) -> Written:
     """The other leg's conversation, on this call's record."""
     there = Written(id=leg.conversation_id, sent={LEG_OF: leg.key, "named": leg.named})
-    # Before the conversation, with which the other leg is looked for no more.
+    # Record the customer first: once the conversation is on record, nobody looks up the other leg again.
     if leg.customer is not None and "customer" not in record.outputs:
         log.keep("customer", leg.customer.id, leg.customer.sent, done="found")
     known = record.outputs.get("conversation")

@@ -80,7 +80,7 @@ def openapi(operations: Sequence[Operation]) -> dict[str, Any]:
 
 def _schemas(operations: Sequence[Operation]) -> tuple[dict[str, str], dict[str, Any]]:
     """The name of each model, and all schemas by name."""
-    # Imported once the document is asked for, which most processes never are.
+    # Imported when somebody asks for the document; most processes never import it.
     from bridge.web.api import responses
 
     taken = {one.takes: "validation" for one in operations}
