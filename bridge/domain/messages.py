@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bridge.domain.call import Call
+from bridge.domain.external_ids import object_id
 from bridge.domain.kustomer_texts.note import cut
 from bridge.domain.outcome import Direction, Status
 from bridge.domain.phone import Kind, Phone
-from bridge.domain.policy import CustomerDraft, Skip, customer_of, object_id
+from bridge.domain.policy import CustomerDraft, Skip, customer_of
 from bridge.domain.rules.model import Rules
 from bridge.domain.webhook.messages import Message
 

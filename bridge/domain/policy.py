@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum, auto
 from typing import Any
-from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from bridge.domain.call import Call
 from bridge.domain.conversation import conversation_choices
+from bridge.domain.external_ids import external_ids, key_of, number_key, object_id
 from bridge.domain.fields import field_values
 from bridge.domain.files import AttachmentDraft, files_of, transcript_file
 from bridge.domain.insight_choices import as_chosen
@@ -24,22 +23,18 @@ from bridge.domain.kustomer_texts.texts import texts_in
 from bridge.domain.missed import Item, note_lines
 from bridge.domain.note_body import note_body
 from bridge.domain.outcome import Direction, Outcome, Status
-from bridge.domain.outputs import OUTPUTS
 from bridge.domain.phone import Kind
 from bridge.domain.recording import NO_RECORDING, Recording
 from bridge.domain.rules.model import Rules
 from bridge.domain.template_fields import values_of
 from bridge.domain.templates import render_line
 from bridge.domain.voice import VoiceDraft, direction_of, meta_of
-from bridge.domain.webhook.values import read_uuid
 
 # Why a call waits that nobody hung up yet.
 GOES_ON = "no webhook has reported the end of the call yet"
 _LONGEST_NAME = 256
 # Choices that decide whether a call is written.
 _WHETHER = ("write", "write_internal", "write_withheld", "write_short")
-OUR_PREFIX, _NUMBER = "cloudtalk:call:", "cloudtalk:number:"
-_SECOND = ":2"
 
 
 class DetailWait(Enum):
@@ -289,52 +284,6 @@ def _voice(call: Call, rules: Rules, external_id: str, note: NoteDraft) -> Voice
         meta=meta_of(call),
         auto=rules.auto,
     )
-
-
-def external_ids(*, uuid: UUID | None, call_id: int | None) -> tuple[str, ...]:
-    """The keys that a call's conversation may have in Kustomer, the proper one first.
-
-    The proper one is from the uuid, so that it is the same whoever found the call first. Where CloudTalk
-    did not tell the uuid in time it is from the number; should the uuid come to light later, the
-    conversation gets the proper key. By then another ledger may have to find it.
-    """
-    by_number = () if call_id is None else (f"{OUR_PREFIX}id:{call_id}",)
-    return by_number if uuid is None else (f"{OUR_PREFIX}{uuid}", *by_number)
-
-
-def number_key(number: str) -> str:
-    """The external id of the customer with a number that cannot be called back."""
-    return f"{_NUMBER}{number}"
-
-
-def is_number_key(external_id: str) -> bool:
-    return external_id.startswith(_NUMBER)
-
-
-def key_of(output: str, external_id: str) -> str:
-    """The external id of an output of the call whose conversation has this one."""
-    return f"{external_id}{OUTPUTS[output].ending}"
-
-
-def later_key(note: str) -> str:
-    """The external id of the call's second note, from that of its note."""
-    return f"{note}{_SECOND}"
-
-
-def uuid_in_key(output: str, external_id: str) -> UUID | None:
-    """The uuid of the call whose note or voice message has this external id; None: not ours, or none."""
-    ending = OUTPUTS[output].ending
-    external_id = (
-        external_id.removesuffix(_SECOND) if external_id.endswith(later_key(ending)) else external_id
-    )
-    if not (external_id.startswith(OUR_PREFIX) and external_id.endswith(ending)):
-        return None
-    return read_uuid(external_id.removeprefix(OUR_PREFIX).removesuffix(ending))
-
-
-def object_id(text: str) -> str:
-    """24 hex digits made from a text, in the form of Kustomer's own ids."""
-    return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
 def customer_of(call: Call, rules: Rules) -> CustomerDraft | str:

@@ -14,8 +14,8 @@ from bridge.clients.kustomer import Conversation
 from bridge.clients.kustomer.resources import InConversation
 from bridge.deps import Deps
 from bridge.domain.call_list_item import ListedCall
+from bridge.domain.external_ids import OUR_PREFIX, external_ids, key_of, later_key
 from bridge.domain.outputs import OUTPUTS, TEXTS
-from bridge.domain.policy import OUR_PREFIX, external_ids, key_of, later_key
 from bridge.domain.recording import RecordingState, attachment_of, may_record
 from bridge.domain.synthetic import is_synthetic
 from bridge.domain.webhook.values import read_call_id, read_time, read_uuid

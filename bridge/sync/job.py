@@ -14,10 +14,11 @@ from structlog.contextvars import bind_contextvars
 from bridge.clients.kustomer import Conversation, Message, Note
 from bridge.deps import Deps, JobResult
 from bridge.domain.call import Call
+from bridge.domain.external_ids import external_ids
 from bridge.domain.insights import NO_ADDON
 from bridge.domain.outputs import TEXTS
 from bridge.domain.owners import Owner
-from bridge.domain.policy import DetailWait, Plan, external_ids, plan
+from bridge.domain.policy import DetailWait, Plan, plan
 from bridge.domain.recording import RecordingState
 from bridge.domain.rules.model import Rules
 from bridge.ledger.calls.joining import learn_uuid

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from bridge.domain.call import Call
+from bridge.domain.external_ids import key_of, later_key, uuid_in_key
 from bridge.domain.kustomer_texts.later import later_texts, news
 from bridge.domain.kustomer_texts.note import LONGEST_NOTE, length
-from bridge.domain.policy import key_of, later_key, uuid_in_key
 
 BEFORE = "Missed incoming call\n\nCaller: Ada Example\nCall tags: Billing\n\nAgent's notes\n> Call back"
 

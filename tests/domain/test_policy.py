@@ -8,19 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.domain.call import Call
+from bridge.domain.external_ids import external_ids, object_id
 from bridge.domain.kustomer_texts.note import length
 from bridge.domain.outcome import Direction, Outcome, Stage
 from bridge.domain.phone import WITHHELD, Kind, Phone
-from bridge.domain.policy import (
-    CustomerDraft,
-    DetailWait,
-    Plan,
-    Skip,
-    Wait,
-    external_ids,
-    object_id,
-    plan,
-)
+from bridge.domain.policy import CustomerDraft, DetailWait, Plan, Skip, Wait, plan
 from bridge.domain.rules.model import Rules
 from tests.domain.given import CALL_ID, UUID_TEXT, call, note_of
 

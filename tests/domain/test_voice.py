@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from bridge.domain.call import Call
+from bridge.domain.external_ids import object_id
 from bridge.domain.outcome import Direction
 from bridge.domain.phone import WITHHELD
-from bridge.domain.policy import Plan, object_id, plan
+from bridge.domain.policy import Plan, plan
 from bridge.domain.recording import NO_RECORDING
 from bridge.domain.rules.model import Rules
 from tests.domain.given import ADA, CALL_ID, OUR_LINE, STARTED_AT, UUID_TEXT, call

@@ -8,8 +8,9 @@ from typing import Any, ClassVar
 
 from bridge.clients.kustomer import Customer, new_customer
 from bridge.domain.choosing import Candidate, Choice, choose, is_number
+from bridge.domain.external_ids import is_number_key
 from bridge.domain.kustomer_texts.tags import tags_that_fit
-from bridge.domain.policy import CustomerDraft, is_number_key
+from bridge.domain.policy import CustomerDraft
 from bridge.domain.rules.model import Rules
 from bridge.errors import Conflict, Rejected, SeveralCustomers
 from bridge.ledger.calls.record import Written

@@ -12,7 +12,8 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from bridge.clients.kustomer import Resource
-from bridge.domain.policy import KlassDraft, key_of
+from bridge.domain.external_ids import key_of
+from bridge.domain.policy import KlassDraft
 from bridge.errors import Conflict, Permanent, Rejected, Unauthorized
 from bridge.ledger.calls.record import Written
 from bridge.ledger.calls.record_fields import Family

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from bridge.clients.kustomer import Note
-from bridge.domain.policy import key_of, later_key, object_id
+from bridge.domain.external_ids import key_of, later_key, object_id
 from bridge.ledger.calls.record import Written
 from bridge.sync.outputs.note import EDITED, SECOND, NoteOutput
 from bridge.sync.refused import forget_left_out, say_left_out

@@ -12,9 +12,10 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from bridge.clients.kustomer import Kustomer, Note
+from bridge.domain.external_ids import uuid_in_key
 from bridge.domain.kustomer_texts.note import says_call
 from bridge.domain.outputs import OUTPUTS
-from bridge.domain.policy import CustomerDraft, NoteDraft, uuid_in_key
+from bridge.domain.policy import CustomerDraft, NoteDraft
 from bridge.domain.rules.model import Rules
 from bridge.ledger.calls.record import Written
 from bridge.sync.outputs.attachment import all_attachments

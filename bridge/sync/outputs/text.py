@@ -10,8 +10,8 @@ from typing import Any, ClassVar, Protocol, TypeVar
 
 from bridge.clients.kustomer import Conversation
 from bridge.clients.kustomer.resources import InConversation
+from bridge.domain.external_ids import key_of
 from bridge.domain.outputs import OUTPUTS
-from bridge.domain.policy import key_of
 from bridge.errors import Conflict, Rejected
 from bridge.ledger.calls.record import Written
 from bridge.sync.writer import CallWriter, Fields, Output
