@@ -26,6 +26,8 @@ from bridge.ledger.schema import begin_restore, end_restore
 
 # Items of a line, keys asked for at once, and from how many items on a key is read in parts.
 _ITEMS, _KEYS, _LARGE = 500, 200, 20_000
+# Records read at one instant, of six keys each.
+_RECORDS = 30
 # Between Redis' clock and CloudTalk's.
 _CLOCKS_DIFFER_MS = 300_000
 # Budgets, beats, locks and turns end by themselves; the search index is built anew; sessions sign in anew.
@@ -49,12 +51,15 @@ def dump_lines(plain: redis.Redis, seen: Dumped) -> Iterator[bytes]:
     """The ledger, line by line, while others work with it.
 
     The queue is read first, at one instant; each key of at most 20,000 items is read at one instant as well.
-    So a record may be newer than the queue's picture of it: `restore_lines` makes up for that.
+    So a record may be newer than the queue's picture of it: `restore_lines` makes up for that. Records that
+    changed meanwhile are read again at the end, each at one instant: of a new record SCAN may name some keys
+    and not others, and a call without its number would be taken for another one.
 
     Args:
         plain: a client that does not decode.
     """
     names = [name.encode() for name in QUEUE_KEYS]
+    seconds, micros = plain.time()
     yield from _lines_of(plain, names, seen, together=True)
     queue, cursor = set(names), 0
     while True:
@@ -62,7 +67,26 @@ def dump_lines(plain: redis.Redis, seen: Dumped) -> Iterator[bytes]:
         kept = {name for name in cast(list[bytes], found) if _is_kept(name)}
         yield from _lines_of(plain, sorted(kept - queue), seen)
         if cursor == 0:
-            return
+            break
+    for listed_in in (keys.CALLS, keys.MESSAGES):
+        yield from _changed_since(plain, listed_in, int(seconds) * 1000 + int(micros) // 1000)
+
+
+def _changed_since(plain: redis.Redis, listed_in: str, since_ms: int) -> Iterator[bytes]:
+    """Records that changed since, once more and whole, and their places in this list."""
+    found = cast(list[tuple[bytes, float]], plain.zrangebyscore(listed_in, since_ms, "+inf", withscores=True))
+    # The numbers of a backup are of what SCAN named.
+    seen = Dumped()
+    for at in range(0, len(found), _RECORDS):
+        part = found[at : at + _RECORDS]
+        own = [name.decode() for name, _ in part]
+        ids = _asked(plain, [("HGET", keys.record(key), Field.ID.value) for key in own])
+        own += [f"id:{number.decode()}" for number in ids if number is not None]
+        names = [of(key).encode() for key in own for of in (keys.record, keys.events, keys.log)]
+        yield from _lines_of(plain, names, seen, together=True)
+        places = [[_text(name), score] for name, score in part]
+        # Added to those that are there, as it is no first part.
+        yield _line({**_head(listed_in.encode(), "zset", -1), "part": 1, "items": places})
 
 
 def _is_kept(name: bytes) -> bool:
@@ -136,10 +160,9 @@ def _in_parts(plain: redis.Redis, name: bytes, kind: str) -> Iterator[Any]:
 
 
 def _as_lines(name: bytes, kind: str, ttl_ms: int, items: Iterable[Any], seen: Dumped) -> Iterator[bytes]:
-    own = name.decode().removeprefix(_START)
+    head = _head(name, kind, ttl_ms)
     seen.keys += 1
-    seen.calls += own.startswith("call:uuid:")
-    head = {"key": own, "type": kind, "ttl_ms": ttl_ms if ttl_ms > 0 else None}
+    seen.calls += str(head["key"]).startswith("call:uuid:")
     part: list[Any] = []
     number = 0
     for item in items:
@@ -154,6 +177,11 @@ def _as_lines(name: bytes, kind: str, ttl_ms: int, items: Iterable[Any], seen: D
             number, part = number + 1, []
     if part:
         yield _line({**head, "part": number, "items": part})
+
+
+def _head(name: bytes, kind: str, ttl_ms: int) -> dict[str, Any]:
+    key = name.decode().removeprefix(_START)
+    return {"key": key, "type": kind, "ttl_ms": ttl_ms if ttl_ms > 0 else None}
 
 
 def _line(value: Mapping[str, Any]) -> bytes:

@@ -24,7 +24,7 @@ from bridge.errors import WrongUse
 from bridge.journal.lines import line_of
 from bridge.ledger import keys
 from bridge.ledger.calls.packing import pack_calls
-from bridge.ledger.dump import Dumped, dump_lines
+from bridge.ledger.dump import Dumped, dump_lines, restore_lines
 from bridge.ledger.keys import split_job
 from bridge.ledger.processes import Heartbeat
 from bridge.ledger.schema import VERSION, read_schema, take_up
@@ -243,6 +243,35 @@ def test_a_record_that_the_queue_of_the_backup_does_not_know_yet_is_synced(
     _bridge(second, sandbox).run_jobs_for(10)
 
     assert len(sandbox.kustomer.notes) == 2
+
+
+@pytest.mark.parametrize("named", ["events:uuid:", "call:uuid:", "call:id:", "calls", "nothing"])
+def test_a_call_that_comes_while_keys_are_named_is_restored_whole(
+    first: OneMachine,
+    second: OneMachine,
+    sandbox: RunningSandbox,
+    monkeypatch: pytest.MonkeyPatch,
+    named: str,
+) -> None:
+    """Redis' SCAN names all that was there from start to end; of what is new it may name some keys."""
+    bridge, call = _bridge(first, sandbox), _call(0)
+    with open_plain_redis(first.settings) as plain, open_plain_redis(second.settings) as there:
+        scan, turns = plain.scan, iter(range(10))
+
+        def scan_in_two(cursor: int, **options: Any) -> tuple[int, list[bytes]]:
+            if next(turns) == 0:
+                return 1, []
+            bridge.receive("call-ended", call)
+            return 0, [name for name in scan(0, **options)[1] if f":{named}".encode() in name]
+
+        monkeypatch.setattr(plain, "scan", scan_in_two)
+        lines = list(dump_lines(plain, Dumped()))
+        restore_lines(second.ledger, there, lines, schema=VERSION, replace=False)
+
+    record = second.ledger.read(f"uuid:{call['call_uuid']}")
+    assert (record.call_id, len(record.events)) == (int(call["call_id"]), 1)
+    assert second.ledger.read(f"id:{call['call_id']}").key == record.key
+    assert [str(key) for key in second.client.zrange(keys.CALLS, 0, -1)] == [record.key]
 
 
 def test_a_recording_that_cannot_be_decrypted_is_left_out_and_said(
