@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 import redis
 
+from bridge.clients.cloudtalk.calls import Calls
 from bridge.errors import RateLimited, TooManyLooks
 from bridge.jobs import looking as looking_job
 from bridge.jobs.looking import ALL_LOOKS, LIST_LOOKS
@@ -223,4 +225,23 @@ def test_a_long_call_is_looked_for_by_its_number_where_later_ones_fill_the_list_
 
     bridge.run_jobs_for(20)
 
+    assert bridge.record(UUID).call_id == NUMBER
+
+
+def test_a_candidate_whose_details_had_no_uuid_yet_is_asked_about_again(
+    bridge: Bridge, sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    detail, early = Calls.detail, [True]
+
+    def without_uuid_at_first(calls: Calls, call_id: int) -> Mapping[str, Any]:
+        body = detail(calls, call_id)
+        return {**body, "uuid": None} if early and early.pop() else body
+
+    monkeypatch.setattr(Calls, "detail", without_uuid_at_first)
+    sandbox.cloudtalk.add_call(id=NUMBER, uuid=UUID, started_at=datetime.now(UTC))
+    bridge.receive("call-ended", ended(call_id=None, direction=""))
+
+    bridge.run_jobs_for(30)
+
+    assert early == []
     assert bridge.record(UUID).call_id == NUMBER
